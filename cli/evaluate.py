@@ -1,0 +1,36 @@
+"""`fixhead evaluate`."""
+import click
+
+from fixhead_cli.output import data_dir_option, json_option, percent, print_result
+from keras_fixhead.runs import open_run
+
+
+@click.command("evaluate")
+@click.argument("run")
+@click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
+              default=("validation", "test"), show_default=True, help="Part of the data; may be given several times.")
+@data_dir_option
+@json_option
+def command(run: str, splits: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
+    """Measure the accuracy of a trained run.
+
+    \b
+    Example:
+        fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
+    """
+    opened = open_run(run)
+
+    from fixhead_cli.framework import load_keras
+
+    load_keras()
+    from keras_fixhead.evaluation import evaluate_run
+
+    evaluations = evaluate_run(opened, splits, data_dir)
+    text = [f"{split}: {percent(each.accuracy)} of {each.n} (95 % interval {percent(each.accuracy_low)} to "
+            f"{percent(each.accuracy_high)}), cosine to the own class vector {each.own_cosine:.3f}"
+            for split, each in evaluations.items()]
+    print_result({
+        "run": str(opened.path),
+        "accuracy": {split: each.accuracy for split, each in evaluations.items()},
+        "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
+    }, as_json=as_json, text=text)

@@ -1,0 +1,71 @@
+"""Loading Keras and TensorFlow without their start-up chatter."""
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+from keras_fixhead.errors import ArgumentError, DependencyError
+
+
+def load_keras() -> None:
+    """Imports Keras and its backend, quietly.
+
+    Raises:
+        ArgumentError: if KERAS_BACKEND names no backend.
+        DependencyError: if the backend is not installed.
+    """
+    warnings.filterwarnings("ignore", module="keras|tensorflow|google")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each new model's first predictions
+    try:
+        with _quietly():
+            import keras  # noqa: F401
+    except ValueError as error:
+        raise ArgumentError(f"Keras cannot use its backend: {error}.",
+                            hint="Set KERAS_BACKEND to tensorflow, jax or torch.") from None
+    except ImportError as error:
+        raise DependencyError(
+            f"Keras' backend {os.environ.get('KERAS_BACKEND', 'tensorflow')!r} cannot be loaded: {error}.",
+            hint="Install it (pip install tensorflow), or set KERAS_BACKEND to one that is there: fixhead doctor",
+        ) from None
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow, quietly.
+
+    Raises:
+        DependencyError: if it is not installed.
+    """
+    try:
+        with _quietly():
+            import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise DependencyError(f"TensorFlow cannot be loaded: {error}.",
+                              hint="Install it: pip install tensorflow") from None
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Keeps what TensorFlow's libraries write to descriptor 2 at their start; shows it if something fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what they say later
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        sys.stderr.flush()
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except (ImportError, ValueError):
+            raise  # foreseen by the callers, who say it in one line
+        except BaseException:
+            kept.seek(0)
+            os.write(saved, kept.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,108 @@
+"""`fixhead`: the group of commands, and what becomes of errors."""
+import difflib
+import importlib
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from keras_fixhead.errors import ArgumentError, FixheadError
+
+COMMANDS = {
+    "demo": "Train, export, serve and test two small models, start to end.",
+    "train": "Train a model; write a run directory.",
+    "evaluate": "Measure the accuracy of a trained run.",
+    "predict": "Classify pictures, by a run or by a server.",
+    "robustness": "Measure accuracy on corrupted images, of a run or a server.",
+    "export": "Write a trained run as a SavedModel for serving.",
+    "serve": "Serve an exported model over REST.",
+    "list": "List what there is: data sets, models, recipes, runs, ...",
+    "show": "Show what is known of a run.",
+    "doctor": "Report versions, devices, data sets and extras.",
+}
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is called, so that `fixhead --help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fixhead_cli.{'list_' if cmd_name == 'list' else cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if args[0] not in COMMANDS and near:
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="keras-fixhead", prog_name="fixhead")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Image classifiers whose class vectors are drawn at random and stay fixed.
+
+    \b
+    Example:
+        fixhead demo
+        fixhead train --dataset cifar10 --head cos --fixed --recipe cpu
+    """
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+def main() -> None:
+    """Runs the command line and exits: 0 done, 1 failed, 2 called wrongly, 130 or 143 stopped by a signal."""
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        sys.exit(cli(standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Terminated:
+        _say("Stopped by SIGTERM.", None)
+        sys.exit(143)
+    except (KeyboardInterrupt, click.Abort):
+        _say("Stopped.", None)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader has gone (`fixhead list runs | head`): nothing to flush to
+        sys.exit(1)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        if isinstance(error, FixheadError):
+            _say(f"Error: {error.what}", error.hint)
+        elif isinstance(error, OSError):
+            _say(f"Error: {error}", None)
+        else:
+            first_line = (str(error).strip().splitlines() or [""])[0]
+            _say(f"Error: {type(error).__name__}: {first_line}", "Run it as `fixhead --debug ...` for the whole story.")
+        sys.exit(2 if isinstance(error, ArgumentError) else 1)
+
+
+def _say(what: str, hint: str | None) -> None:
+    for line in (what, hint):
+        if line:
+            click.echo(line, err=True)
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    raise Terminated

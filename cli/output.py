@@ -1,0 +1,77 @@
+"""What commands print: results on standard output, progress on standard error."""
+import json
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def json_option(command: Function) -> Function:
+    """Adds `--json` to a command, as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(command)
+
+
+def data_dir_option(command: Function) -> Function:
+    """Adds `--data-dir` to a command."""
+    return click.option("--data-dir", metavar="DIR",
+                        help="Folder of prepared data sets (default: the run's, $TFDS_DATA_DIR, TFDS's own).")(command)
+
+
+def quiet_option(command: Function) -> Function:
+    """Adds `--quiet` to a command."""
+    return click.option("--quiet", is_flag=True, help="No progress on standard error.")(command)
+
+
+def print_result(result: Mapping[str, Any], *, as_json: bool, text: Iterable[str] = ()) -> None:
+    """Prints a result: one JSON object, or lines of text."""
+    if as_json:
+        click.echo(json.dumps(_strict(result), indent=1))
+    else:
+        for line in text:
+            click.echo(line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Returns the lines of a table with aligned columns.
+
+    Example:
+        >>> table(["name", "n"], [["a", 10]])
+        ['name  n', 'a     10']
+    """
+    cells = [list(header), *[[str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    return [line.rstrip() for line in lines]
+
+
+def percent(share: float) -> str:
+    """Returns a share as a percentage.
+
+    Example:
+        >>> percent(0.7319)
+        '73.19 %'
+    """
+    return f"{100 * share:.2f} %"
+
+
+def show_progress(quiet: bool = False) -> None:
+    """Sends the library's progress to standard error, one line each."""
+    logger = logging.getLogger("keras_fixhead")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null."""
+    if isinstance(value, Mapping):
+        return {key: _strict(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

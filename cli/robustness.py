@@ -1,0 +1,81 @@
+"""`fixhead robustness`."""
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from fixhead_cli.output import data_dir_option, json_option, percent, print_result, quiet_option, table
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.runs import Run, open_run
+
+
+@click.command("robustness")
+@click.argument("target", metavar="RUN|URL")
+@click.option("--suite", default="paper", show_default=True, help="Corruptions and their strengths.")
+@click.option("--dataset", help="Data set to corrupt; needed for a URL.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use the first so many test images.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
+@data_dir_option
+@quiet_option
+@json_option
+def command(target: str, suite: str, dataset: str | None, limit: int | None, seed: int, data_dir: str | None,
+            quiet: bool, as_json: bool) -> None:
+    """Measure accuracy on corrupted images, of a run or a server.
+
+    \b
+    Example:
+        fixhead robustness runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --suite paper --limit 1000
+        fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
+    """
+    from keras_fixhead.catalog import look_up
+    from keras_fixhead.robustness import SUITES
+
+    look_up(SUITES, suite, "suite")
+    run = None if target.startswith(("http://", "https://")) else open_run(target)
+    name, folder = _dataset(run, dataset, data_dir)
+    predict = run_predictor(run) if run else server_predictor(target)
+
+    from keras_fixhead.data import load_dataset
+    from keras_fixhead.robustness import measure_robustness
+
+    test = load_dataset(name, folder).test
+    report = measure_robustness(predict, test, suite=suite, limit=limit, seed=seed,
+                                progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
+    result = {"target": str(run.path) if run else target, "dataset": name, **report.as_dict()}
+    if run:
+        run.write(f"robustness/{suite}", result)
+    print_result({**({"run": str(run.path)} if run else {}), **result}, as_json=as_json, text=[
+        f"clean: {percent(report.clean)} of {report.n}",
+        *table(["corruption", "mean", *map(str, range(1, 6))],
+               [[each, percent(report.mean[each]), *map(percent, values)] for each, values in report.accuracy.items()]),
+    ])
+
+
+def run_predictor(run: Run) -> Callable[[Any], Any]:
+    """Returns a function from uint8 images to classes, by the trained model of a run."""
+    from fixhead_cli.framework import load_keras
+
+    load_keras()
+    from keras_fixhead.evaluation import BATCH_SIZE
+    from keras_fixhead.models import load_model
+
+    model = load_model(run.path)
+    return lambda images: model.predict(images, batch_size=BATCH_SIZE, verbose=0).argmax(axis=1)
+
+
+def server_predictor(url: str) -> Callable[[Any], Any]:
+    """Returns a function from uint8 images to classes, by a server that is sent PNG pictures."""
+    from fixhead_serving.client import Client, encode_png
+
+    client = Client(url)
+    client.status()  # a server that is down is said before the data are loaded
+    return lambda images: client.predict_pictures([encode_png(image) for image in images])["class_index"]
+
+
+def _dataset(run: Run | None, dataset: str | None, data_dir: str | None) -> tuple[str, str | None]:
+    if run is None:
+        if dataset is None:
+            raise ArgumentError("A server does not say which data it was trained on.", hint="Add --dataset NAME.")
+        return dataset, data_dir
+    config = run.config()
+    return dataset or config.dataset, data_dir or config.data_dir

@@ -1,0 +1,55 @@
+"""`fixhead show`."""
+from typing import Any
+
+import click
+
+from fixhead_cli.output import json_option, percent, print_result
+from keras_fixhead.config import arm_name
+from keras_fixhead.runs import Run, open_run
+
+
+@click.command("show")
+@click.argument("run")
+@json_option
+def command(run: str, as_json: bool) -> None:
+    """Show what is known of a run.
+
+    \b
+    Example:
+        fixhead show runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
+    """
+    opened = open_run(run)
+    config = opened.config()
+    status = opened.read("status") if opened.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
+    result = opened.read("result") if opened.has("result") else {}
+    text = [
+        f"run: {opened.path}",
+        f"state: {status['state']} after epoch {status['epoch']} of {config.epochs}"
+        + (f" ({status['reason']})" if status.get("reason") else ""),
+        f"data: {config.dataset}, {config.limit_train or 'all'} training images",
+        f"model: {config.model}, width {config.width:g}; {arm_name(config)}, S = {config.scale:g}, "
+        f"{config.class_vectors} class vectors of seed {config.vector_seed}, digest "
+        f"{(config.class_vectors_digest or '')[:16]}",
+        f"training: recipe {config.recipe}, batch {config.batch_size}, rate {config.lr:g}, {config.precision}, "
+        f"seed {config.seed}",
+        *_result_lines(result),
+        *([f"resume: {status['resume']}"] if status.get("resume") else []),
+    ]
+    print_result({"run": str(opened.path), "status": status, "config": config.as_dict(), "config_digest": config.digest,
+                  "accuracy": result.get("accuracy", {}), "result": result, "robustness": _robustness(opened)},
+                 as_json=as_json, text=text)
+
+
+def _result_lines(result: dict[str, Any]) -> list[str]:
+    lines = [f"{split}: {percent(each['accuracy'])} of {each['n']}, cosine to the own class vector "
+             f"{each['own_cosine']:.3f}, to the nearest other {each['nearest_wrong_cosine']:.3f}"
+             for split, each in result.get("evaluation", {}).items()]
+    if "class_vectors_max_cosine" in result:
+        lines.append(f"class vectors: mean cosine {result['class_vectors_mean_cosine']:.3f}, largest "
+                     f"{result['class_vectors_max_cosine']:.3f}")
+    return lines
+
+
+def _robustness(run: Run) -> dict[str, Any]:
+    files = sorted((run.path / "robustness").glob("*.json"))
+    return {file.stem: run.read(f"robustness/{file.stem}") for file in files}

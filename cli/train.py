@@ -1,0 +1,119 @@
+"""`fixhead train`."""
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+import click
+
+from fixhead_cli.output import json_option, percent, print_result, quiet_option, show_progress
+from keras_fixhead.config import TrainConfig, read_config_file, resolve, step_time_key, steps_per_epoch
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.hardware import stored_step_seconds
+from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.runs import Run, open_run
+
+_FLAGS = {"fixed": "--fixed/--learned"}
+_NO_OPTION = {"class_vectors_digest"}
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds an option for each field of `TrainConfig`; those not given are None."""
+    hints = get_type_hints(TrainConfig)
+    for each in reversed(dataclasses.fields(TrainConfig)):
+        if each.name in _NO_OPTION:
+            continue
+        name = each.name.replace("_", "-")
+        kind = next(kind for kind in get_args(hints[each.name]) or (hints[each.name],) if kind is not NoneType)
+        choices = tuple(RECIPES) if each.name == "recipe" else each.metadata["choices"]
+        declaration = _FLAGS.get(each.name, f"--{name}/--no-{name}") if kind is bool else f"--{name}"
+        default = "" if each.default is None else f"  [default: {_shown_default(each)}]"
+        command = click.option(
+            declaration, each.name, type=kind, default=None, help=each.metadata["help"] + default,
+            metavar="|".join(choices) or None,
+        )(command)
+    return command
+
+
+def _shown_default(each: Any) -> str:
+    if each.type in (bool, "bool"):
+        on, off = _FLAGS.get(each.name, "on/off").split("/")
+        return (on if each.default else off).strip("-")
+    return str(each.default)
+
+
+@click.command("train")
+@config_options
+@click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+              help="Take the fields that are not given from a JSON file.")
+@click.option("--resume", metavar="RUN", help="Go on with an unfinished run.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, which --config takes back.")
+@quiet_option
+@json_option
+def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: bool, as_json: bool,
+            **fields: Any) -> None:
+    """Train a model; write a run directory.
+
+    Options win over --config, that over the recipe, that over the defaults given here.
+
+    \b
+    Example:
+        fixhead train --dataset cifar10 --head cos --fixed --recipe cpu
+        fixhead train --resume runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
+    """
+    explicit = {name: value for name, value in fields.items() if value is not None}
+    if resume is not None:
+        run = open_run(resume)
+        config = _resumed_config(run, explicit, config_file)
+        if run.has("status") and run.read("status").get("state") == "complete":
+            click.echo(f"{run.path} is complete: there is nothing to resume.", err=True)
+            _print_run(run, as_json)
+            return
+    else:
+        run = None
+        config = resolve(build_config(explicit, read_config_file(config_file) if config_file else None))
+    if dry_run:
+        print_result(_plan(config), as_json=True)
+        return
+
+    from fixhead_cli.framework import load_keras
+
+    load_keras()
+    show_progress(quiet)
+    from keras_fixhead.training import train
+
+    _print_run(train(config, resume=run), as_json)
+
+
+def _resumed_config(run: Run, explicit: dict[str, Any], config_file: Path | None) -> TrainConfig:
+    others = [f"--{name.replace('_', '-')}" for name in explicit if name != "data_dir"]
+    others += ["--config"] if config_file else []
+    if others:
+        raise ArgumentError(f"--resume goes on with the run's own configuration; {', '.join(others)} cannot change it.",
+                            hint="Leave those options out, or start a new run.")
+    return dataclasses.replace(run.config(), **explicit)
+
+
+def _plan(config: TrainConfig) -> dict[str, Any]:
+    steps = config.epochs * steps_per_epoch(config)
+    step_seconds = stored_step_seconds(step_time_key(config))
+    return {
+        "config": config.as_dict(),
+        "config_digest": config.digest,
+        "steps": steps,
+        "estimated_seconds": None if step_seconds is None else step_seconds * steps,
+        "estimate": "not measured yet" if step_seconds is None else "from a step timed before on this machine",
+    }
+
+
+def _print_run(run: Run, as_json: bool) -> None:
+    result = run.read("result")
+    text = [f"run: {run.path}"]
+    for split, each in result["evaluation"].items():
+        text.append(f"{split}: {percent(each['accuracy'])} of {each['n']} "
+                    f"(95 % interval {percent(each['accuracy_low'])} to {percent(each['accuracy_high'])})")
+    text += ["Next:", f"  fixhead show {run.path}", f"  fixhead export {run.path} served/{run.config().dataset}"]
+    print_result({"run": str(run.path), **{name: result[name] for name in (
+        "accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")}},
+        as_json=as_json, text=text)

@@ -1,0 +1,68 @@
+"""Arms side by side: curves, and the cosines between their class vectors."""
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.json_files import write_bytes
+
+COLORS = ("#0b62a4", "#d1651b", "#3b8b3b", "#8c4799")
+
+
+def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors: Mapping[str, NDArray[np.float32]],
+              label_names: Sequence[str], path: Path, *, title: str) -> None:
+    """Writes a figure of several arms: their curves on top, the cosines between their class vectors below.
+
+    Args:
+        metrics: arm -> lines of metrics.jsonl.
+        class_vectors: arm -> array of shape (m, d), after training.
+        label_names: one name a class.
+        path: PNG file to write.
+        title: line above the figure.
+
+    Raises:
+        RunError: if the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a second to import; no display, no global state
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * max(2, len(class_vectors)), 8.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.25))
+    _plot_curves(parts[0], metrics)
+    _plot_cosines(parts[1], class_vectors, label_names)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    write_bytes(path, content.getvalue())
+
+
+def _plot_curves(figure: Any, metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    accuracy, loss = figure.subplots(1, 2)
+    for color, (arm, rows) in zip(COLORS, metrics.items(), strict=False):
+        epochs = [row["epoch"] for row in rows]
+        accuracy.plot(epochs, [100 * row["validation_accuracy"] for row in rows], color=color, label=arm)
+        loss.plot(epochs, [row["cross_entropy"] for row in rows], color=color, label=f"{arm}, training")
+        loss.plot(epochs, [row["validation_cross_entropy"] for row in rows], color=color, linestyle="--",
+                  label=f"{arm}, validation")
+    accuracy.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(0, 101))
+    loss.set(xlabel="epoch", ylabel="cross-entropy, nats")
+    for axes in (accuracy, loss):
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, fontsize="small")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _plot_cosines(figure: Any, class_vectors: Mapping[str, NDArray[np.float32]], label_names: Sequence[str]) -> None:
+    grid = figure.subplots(1, len(class_vectors), squeeze=False)[0]
+    for axes, (arm, vectors) in zip(grid, class_vectors.items(), strict=True):
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        shown = axes.imshow(unit @ unit.T, vmin=-1, vmax=1, cmap="RdBu_r")
+        axes.set_title(f"cosines between class vectors, {arm}", fontsize="medium")
+        if len(label_names) <= 20:
+            axes.set_xticks(range(len(label_names)), label_names, rotation=90, fontsize="small")
+            axes.set_yticks(range(len(label_names)), label_names, fontsize="small")
+    figure.colorbar(shown, ax=list(grid), shrink=0.8)

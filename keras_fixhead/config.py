@@ -1,0 +1,237 @@
+"""What a run is made from: one flat, frozen dataclass.
+
+A field's name is the option on the command line (`--label-smoothing`), the key in config.json and the axis of a sweep.
+Each default stands here and nowhere else.
+"""
+import dataclasses
+import difflib
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from keras_fixhead.catalog import DATASETS, LOSSES, MODELS, feature_dim, look_up
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.hardware import PRECISIONS, cpu_count, gpus, keras_backend, resolve_precision
+from keras_fixhead.vectors import KINDS, class_vectors, vectors_digest
+
+SCHEDULES = ("cosine", "one_cycle")
+SELECTIONS = ("validation", "last")
+HEADS = ("dot", "cos")
+
+
+def _option(default: Any, help: str, *, choices: Iterable[str] = (), low: float | None = None,
+            high: float | None = None, result: bool = True) -> Any:
+    """A field with its text, its range, and whether its value changes what training gives (`result`)."""
+    return field(default=default, metadata={
+        "help": help, "choices": tuple(choices), "low": low, "high": high, "result": result})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run, described.
+
+    Fields that are None are filled in by `resolve`: from the data set, the machine, or other fields.
+
+    Raises:
+        ArgumentError: (a ValueError) if a value has the wrong type, is out of its range, or names nothing known.
+
+    Example:
+        >>> TrainConfig(dataset="cifar10", head="cos", fixed=True).scale
+        1.0
+        >>> TrainConfig(epochs=-1)
+        Traceback (most recent call last):
+            ...
+        keras_fixhead.errors.ArgumentError: epochs must be at least 1, got -1.
+    """
+
+    dataset: str = _option("digits", "Data set.", choices=DATASETS)
+    data_dir: str | None = _option(None, "Folder of prepared data sets (default: $TFDS_DATA_DIR, then TFDS's own).",
+                                   result=False)
+    model: str = _option("resnet18", "Network.", choices=MODELS)
+    width: float = _option(1.0, "Factor on the network's channels.", low=1 / 64, high=16)
+    head: str = _option("cos", "Logits: dot products or cosines.", choices=HEADS)
+    fixed: bool = _option(True, "Keep the class vectors as drawn, or learn them.")
+    scale: float = _option(1.0, "Factor S on the logits.", low=1e-3, high=1e4)
+    class_vectors: str = _option("uniform", "Kind of class vectors.", choices=KINDS)
+    vector_seed: int | None = _option(None, "Seed of the class vectors (default: --seed).", low=0, high=2**63 - 1)
+    seed: int = _option(0, "Seed of initial weights, data order and augmentation.", low=0, high=2**63 - 1)
+    loss: str = _option("cross_entropy", "Loss.", choices=LOSSES)
+    label_smoothing: float = _option(0.0, "Share of the target spread over all classes.", low=0, high=0.999)
+    epochs: int = _option(200, "Passes over the training images.", low=1, high=1_000_000)
+    batch_size: int = _option(128, "Images a step; an epoch's last, partial batch is left out.", low=1, high=1_000_000)
+    lr: float = _option(0.1, "Peak learning rate.", low=0, high=1e4)
+    momentum: float = _option(0.9, "Nesterov momentum of SGD.", low=0, high=0.9999)
+    schedule: str = _option("cosine", "Learning rate after warm-up: cosine decay, or one_cycle's straight line, to 0.",
+                            choices=SCHEDULES)
+    warmup_fraction: float = _option(0.025, "Share of the steps in which the rate rises from 0.", low=0, high=1)
+    weight_decay: float = _option(5e-4, "torch's c: an L2 penalty of c/2 on the backbone's kernels.", low=0, high=1e3)
+    vector_weight_decay: float = _option(0.0, "The same on learned class vectors.", low=0, high=1e3)
+    limit_train: int | None = _option(None, "Use so many training images, as many of each class.", low=1, high=10**12)
+    crop_padding: int | None = _option(None, "Pixels of black border to crop from (default: the data set's).",
+                                       low=0, high=64)
+    flip: bool | None = _option(None, "Mirror training images at random (default: the data set's).")
+    selection: str = _option("validation", "Which epoch's weights to keep: the best on validation, or the last.",
+                             choices=SELECTIONS)
+    precision: str = _option("auto", "Arithmetic of training; saved models are float32.", choices=PRECISIONS)
+    threads: int | None = _option(None, "Threads of one operation (default: the cores at hand).", low=1, high=4096)
+    deterministic: bool = _option(False, "Use only operations that repeat to the bit.")
+    class_vectors_digest: str | None = _option(None, "Digest of the class vectors drawn; checked where given.")
+    recipe: str = _option("honest", "Named set of values for the fields that are not given.", result=False)
+    runs_dir: str = _option("runs", "Folder of run directories.", result=False)
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            object.__setattr__(self, each.name, _checked(each, getattr(self, each.name)))
+
+    @property
+    def digest(self) -> str:
+        """Name of the run among others: sha256 of the fields that change the result, as canonical JSON."""
+        relevant = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.metadata["result"]}
+        return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the fields as a dictionary that `from_dict` takes back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Returns the configuration of a dictionary; fields left out have their defaults.
+
+        Raises:
+            ArgumentError: for an unknown key; it names the nearest known one.
+        """
+        check_names(values)
+        return cls(**values)
+
+
+def check_names(values: Iterable[str]) -> None:
+    """Raises an ArgumentError if a name is no field of `TrainConfig`."""
+    known = [each.name for each in dataclasses.fields(TrainConfig)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            raise ArgumentError(f"Unknown configuration field {name!r}.",
+                                hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.")
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Returns the fields in a JSON file: a run's config.json, or what `fixhead train --dry-run` prints.
+
+    Raises:
+        ArgumentError: if the file cannot be read or holds no JSON object of known fields.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise ArgumentError(f"{path} is no JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise ArgumentError(f"{path} holds no JSON object of configuration fields.")
+    values = content.get("config", content)  # --dry-run prints the configuration among other things
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{path} holds no JSON object of configuration fields.")
+    values = {name: value for name, value in values.items() if name not in ("schema", "config_digest")}
+    check_names(values)
+    return values
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """Returns the configuration with nothing left open: data set's augmentation, this machine's precision and threads.
+
+    Raises:
+        ArgumentError: if `class_vectors_digest` is given and names other class vectors than those described.
+    """
+    entry = DATASETS[config.dataset]
+    vector_seed = config.seed if config.vector_seed is None else config.vector_seed
+    digest = _class_vectors_digest(
+        config.class_vectors, entry.num_classes, feature_dim(config.model, config.width), vector_seed)
+    if config.class_vectors_digest not in (None, digest):
+        raise ArgumentError(
+            f"class_vectors_digest is {config.class_vectors_digest}, but kind {config.class_vectors!r} with seed "
+            f"{vector_seed} gives {digest}.",
+            hint="Leave class_vectors_digest out of the configuration, or restore the other fields.",
+        )
+    return dataclasses.replace(
+        config,
+        vector_seed=vector_seed,
+        class_vectors_digest=digest,
+        crop_padding=entry.crop_padding if config.crop_padding is None else config.crop_padding,
+        flip=entry.flip if config.flip is None else config.flip,
+        precision=resolve_precision(config.precision),
+        threads=cpu_count() if config.threads is None else config.threads,
+    )
+
+
+def arm_name(config: TrainConfig) -> str:
+    """Returns the arm of a run: 'cos-fixed', 'cos-learned', 'dot-fixed' or 'dot-learned'.
+
+    Example:
+        >>> arm_name(TrainConfig(head="dot", fixed=False))
+        'dot-learned'
+    """
+    return f"{config.head}-{'fixed' if config.fixed else 'learned'}"
+
+
+def train_size(config: TrainConfig) -> int:
+    """Returns the number of training images of a run."""
+    whole = DATASETS[config.dataset].train
+    return whole if config.limit_train is None else min(whole, config.limit_train)
+
+
+def steps_per_epoch(config: TrainConfig) -> int:
+    """Returns the training steps of an epoch: whole batches only, or one smaller batch of all there is.
+
+    Example:
+        >>> steps_per_epoch(TrainConfig(dataset="cifar10", limit_train=20_480, batch_size=128))
+        160
+    """
+    return max(1, train_size(config) // config.batch_size)
+
+
+def step_time_key(config: TrainConfig) -> str:
+    """Returns the name under which this machine remembers the time of such a training step."""
+    entry = DATASETS[config.dataset]
+    parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
+             f"{entry.image_shape[0]}px", f"batch{min(config.batch_size, train_size(config))}", config.precision,
+             f"threads{config.threads}")
+    return " ".join(parts)
+
+
+@functools.lru_cache(maxsize=16)
+def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int) -> str:
+    return vectors_digest(class_vectors(kind, num_classes, dim, seed))
+
+
+@functools.cache
+def _types() -> dict[str, tuple[type, ...]]:
+    hints = get_type_hints(TrainConfig)
+    return {name: get_args(hint) or (hint,) for name, hint in hints.items()}
+
+
+def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
+    """The value of a field, an int widened to float where a float is meant; or an error."""
+    types = _types()[each.name]
+    if float in types and type(value) is int:
+        value = float(value)
+    if type(value) not in types:
+        expected = " or ".join("null" if kind is NoneType else kind.__name__ for kind in types)
+        raise ArgumentError(f"{each.name} must be {expected}, got {value!r}.")
+    if value is None:
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ArgumentError(f"{each.name} must be a finite number, got {value}.")
+    if each.metadata["choices"]:
+        look_up(dict.fromkeys(each.metadata["choices"]), value, each.name)
+    low, high = each.metadata["low"], each.metadata["high"]
+    if low is not None and value < low:
+        raise ArgumentError(f"{each.name} must be at least {low:g}, got {value:g}.")
+    if high is not None and value > high:
+        raise ArgumentError(f"{each.name} must be at most {high:g}, got {value:g}.")
+    return value

@@ -1,0 +1,73 @@
+"""What can go wrong, in words that a user can act on.
+
+    FixheadError                 every failure that we foresee
+    ├── ArgumentError            a wrong argument or option (also a ValueError)
+    ├── DataError                a data set that is missing, damaged or unreadable
+    ├── RunError                 a run directory, checkpoint or result that cannot be read or written
+    ├── VectorsError             class vectors that are not the ones their digest names
+    ├── TrainingError            training that cannot go on
+    ├── DependencyError          an optional package that is not installed
+    └── ServingError             exporting, serving, or asking a server
+        └── RequestError         a server's refusal, with its HTTP status
+
+This module imports nothing, so that the client and the command line can raise
+these errors without loading a framework.
+"""
+
+
+class FixheadError(Exception):
+    """A failure said in one line, with what to do about it.
+
+    Args:
+        what: what happened, with the value that caused it and what would be valid.
+        hint: what to type or try next.
+
+    Example:
+        >>> print(FixheadError("No run in 'runs/a'.", hint="List them: fixhead list runs"))
+        No run in 'runs/a'. List them: fixhead list runs
+    """
+
+    def __init__(self, what: str, hint: str | None = None) -> None:
+        super().__init__(what if hint is None else f"{what} {hint}")
+        self.what = what
+        self.hint = hint
+
+
+class ArgumentError(FixheadError, ValueError):
+    """A wrong argument, found before any work was done."""
+
+
+class DataError(FixheadError):
+    """A data set that is missing, damaged or unreadable."""
+
+
+class RunError(FixheadError):
+    """A run directory, or a file in it, that cannot be read or written."""
+
+
+class VectorsError(FixheadError):
+    """Class vectors that are not the ones that their digest names."""
+
+
+class TrainingError(FixheadError):
+    """Training that cannot go on."""
+
+
+class DependencyError(FixheadError):
+    """An optional package that is not installed."""
+
+
+class ServingError(FixheadError):
+    """Trouble in exporting a model, serving it, or reaching a server."""
+
+
+class RequestError(ServingError):
+    """A server's refusal.
+
+    Args:
+        status: the HTTP status code of the answer.
+    """
+
+    def __init__(self, what: str, hint: str | None = None, *, status: int) -> None:
+        super().__init__(what, hint)
+        self.status = status

@@ -1,0 +1,142 @@
+"""What this machine can do, asked without loading a framework: processors, GPUs, precision, stored step times."""
+import contextlib
+import functools
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.json_files import read_json, write_json
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+_STEP_TIMES_SCHEMA = 1
+
+
+def cpu_count() -> int:
+    """Returns the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def cpu_name() -> str:
+    """Returns the processor's name as the system gives it."""
+    return _cpu_field("model name") or platform.processor() or platform.machine()
+
+
+@functools.cache
+def cpu_has_bfloat16() -> bool:
+    """Returns whether the processor multiplies bfloat16 natively (AVX512-BF16 or AMX)."""
+    flags = (_cpu_field("flags") or "").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _cpu_field(name: str) -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+@functools.cache
+def gpus() -> tuple[tuple[str, float], ...]:
+    """Returns (name, compute capability) of each GPU that nvidia-smi reports and this process may see."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "unset").strip() in ("", "-1") or not shutil.which("nvidia-smi"):
+        return ()
+    command = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        rows = [line.rsplit(",", 1) for line in answer.splitlines() if "," in line]
+        return tuple((name.strip(), float(capability)) for name, capability in rows)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ()
+
+
+def resolve_precision(precision: str) -> str:
+    """Returns the precision to train in on this machine.
+
+    'auto' is bfloat16 on GPUs of compute capability 8 and up and on processors with AVX512-BF16 or AMX, float16 on
+    GPUs of capability 7, else float32: elsewhere 16 bits cost more time than they save.
+
+    Args:
+        precision: 'auto', 'float32', 'bfloat16' or 'float16'.
+
+    Raises:
+        ArgumentError: for any other name.
+
+    Example:
+        >>> resolve_precision("float32")
+        'float32'
+    """
+    if precision not in PRECISIONS:
+        raise ArgumentError(f"Unknown precision {precision!r}. Expected one of {', '.join(PRECISIONS)}.")
+    if precision != "auto":
+        return precision
+    found = gpus()
+    if found:
+        capability = min(capability for _, capability in found)
+        return "bfloat16" if capability >= 8 else "float16" if capability >= 7 else "float32"
+    return "bfloat16" if cpu_has_bfloat16() else "float32"
+
+
+def keras_backend() -> str:
+    """Returns the backend that Keras uses, or would use once loaded (environment, keras.json, TensorFlow)."""
+    if (keras := sys.modules.get("keras")) is not None:
+        return str(keras.backend.backend())
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    path = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("backend", "tensorflow"))
+    except (OSError, ValueError, AttributeError):
+        return "tensorflow"
+
+
+def peak_memory_bytes() -> int:
+    """Returns the largest resident size that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def cache_dir() -> Path:
+    """Returns the folder for what this machine remembers: $FIXHEAD_CACHE_DIR, else a folder of the user's cache."""
+    if own := os.environ.get("FIXHEAD_CACHE_DIR"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_fixhead"
+
+
+def stored_step_seconds(key: str) -> float | None:
+    """Returns the seconds of a training step last measured on this machine under `key`; None if there is none."""
+    try:
+        step_times = read_json(_step_times_path(), schema=_STEP_TIMES_SCHEMA)
+        return float(step_times[key])
+    except (RunError, KeyError, TypeError, ValueError):  # absent or damaged: then nothing has been measured yet
+        return None
+
+
+def store_step_seconds(key: str, seconds: float) -> None:
+    """Remembers the seconds of a training step on this machine; does nothing where the cache cannot be written."""
+    path = _step_times_path()
+    try:
+        step_times = read_json(path, schema=_STEP_TIMES_SCHEMA)
+    except RunError:
+        step_times = {}
+    # an unwritable cache must not end a training run
+    with contextlib.suppress(OSError, RunError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, step_times | {key: seconds}, schema=_STEP_TIMES_SCHEMA)
+
+
+def _step_times_path() -> Path:
+    return cache_dir() / f"step-times-{platform.node()}.json"

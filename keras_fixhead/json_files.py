@@ -1,0 +1,65 @@
+"""JSON files with a schema number, written aside, flushed and renamed: a reader sees the old file or the new one."""
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.errors import RunError
+
+
+def read_json(path: Path, *, schema: int) -> dict[str, Any]:
+    """Returns the object in a JSON file, without its schema number.
+
+    Raises:
+        RunError: if the file is missing, unreadable, no JSON object, or from a newer version of this library.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing.") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+        raise RunError(f"{path} is damaged: expected a JSON object with a 'schema' number.")
+    if content["schema"] > schema:
+        raise RunError(
+            f"{path} has schema {content['schema']}; this version of keras_fixhead reads up to {schema}.",
+            hint="Upgrade: pip install -U keras-fixhead",
+        )
+    del content["schema"]
+    return content
+
+
+def write_json(path: Path, content: Mapping[str, Any], *, schema: int) -> None:
+    """Writes an object to a JSON file.
+
+    Raises:
+        RunError: if it cannot be written; the file that was there stays as it was.
+    """
+    text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=True) + "\n"
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file aside, flushes it to disk and renames it to its place.
+
+    Raises:
+        RunError: if it cannot be written; the file that was there stays as it was.
+    """
+    aside = None
+    try:
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)  # mkstemp gives 0600; a run may be read by another user's server
+        Path(aside).replace(path)
+    except OSError as error:
+        if aside is not None:
+            Path(aside).unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,173 @@
+"""Networks: flat functional models from images in [0, 255] to logits, with their features reachable by name."""
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fixhead.catalog import MODELS, import_object, look_up, stem_channels
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.head import HypersphereHead
+from keras_fixhead.models.layers import Layers
+from keras_fixhead.models.normalization import FusedBatchNormalization
+
+__all__ = ["FEATURES", "FusedBatchNormalization", "attach_head", "build_model", "feature_model", "head_of",
+           "load_model", "precision_policy"]
+
+FEATURES = "features"
+"""Name of the layer whose output is the features."""
+
+
+def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logits: str = "cos", fixed: bool = True,
+                scale: float = 1.0, class_vectors: str = "uniform", seed: int = 0, vector_seed: int | None = None,
+                width: float = 1.0, weight_decay: float = 0.0, vector_weight_decay: float = 0.0,
+                mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
+                normalization: Any = FusedBatchNormalization) -> keras.Model:
+    """Returns a network with a `HypersphereHead`, its weights drawn from seeds.
+
+    Args:
+        name: a name in the catalogue of models: 'resnet18'.
+        input_shape: (H, W, 3) of the images; H and W at least 8.
+        num_classes: number of classes m, at least 2.
+        logits, fixed, scale, class_vectors: as in `HypersphereHead`.
+        seed: seed of the initial weights, and of the class vectors unless `vector_seed` is given.
+        vector_seed: seed of the class vectors.
+        width: factor on the channels of every layer.
+        weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
+        vector_weight_decay: the same on class vectors, where they are learned.
+        mean, std: per channel or one number; pixels in [0, 255] become (pixel - mean) / std inside the model.
+        normalization: class of batch normalisation layers.
+
+    Returns:
+        model from pixels in [0, 255], (N, H, W, 3), to float32 logits, (N, num_classes).
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown name or an argument out of its range.
+
+    Example:
+        >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10, width=0.125)
+        >>> model.output_shape
+        (None, 10)
+    """
+    entry = look_up(MODELS, name, "model")
+    if len(input_shape) != 3 or input_shape[-1] != 3 or min(input_shape[:2]) < 8:
+        raise ArgumentError(f"input_shape must be (H, W, 3) with H, W >= 8, got {tuple(input_shape)}.")
+    images = keras.Input(tuple(input_shape), name="images")
+    x = _normalized(images, mean, std)
+    layers = Layers(seed, weight_decay, normalization)
+    x = import_object(entry.builder)(x, stem_channels=stem_channels(name, width), layers=layers)
+    features = keras.layers.GlobalAveragePooling2D(dtype="float32", name=FEATURES)(x)
+    head = HypersphereHead(num_classes, logits=logits, scale=scale, fixed=fixed, class_vectors=class_vectors,
+                           seed=seed if vector_seed is None else vector_seed, name="head")
+    outputs = head(features)
+    if vector_weight_decay and not fixed:
+        head.class_vectors.regularizer = keras.regularizers.L2(vector_weight_decay / 2)
+    return keras.Model(images, outputs, name=name)
+
+
+def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) -> keras.Model:
+    """Returns a model of any Keras backbone and a `HypersphereHead` on its features.
+
+    The backbone's layers are shared, not copied.
+
+    Args:
+        backbone: functional or sequential model with one output: features (N, d), or a feature map (N, H, W, C), which
+            is averaged over its positions.
+        num_classes: number of classes m, at least 2.
+        head_arguments: arguments of `HypersphereHead`.
+
+    Returns:
+        model from the backbone's inputs to float32 logits, (N, num_classes).
+
+    Raises:
+        ArgumentError: (a ValueError) if the backbone has not been built, or its output is neither.
+
+    Example:
+        >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)])
+        >>> attach_head(backbone, num_classes=5, scale=10).output_shape
+        (None, 5)
+    """
+    outputs = getattr(backbone, "outputs", None)
+    if not outputs or len(outputs) != 1:
+        raise ArgumentError(
+            f"{getattr(backbone, 'name', backbone)!r} has no single symbolic output to attach a head to.",
+            hint="Give a functional or sequential model that has been built, for example starting with keras.Input.",
+        )
+    x = outputs[0]
+    if len(x.shape) not in (2, 4):
+        raise ArgumentError(f"{backbone.name!r} gives an output of shape {x.shape}; expected features (N, d) or a "
+                            "feature map (N, H, W, C).")
+    if FEATURES in {layer.name for layer in backbone.layers}:
+        raise ArgumentError(f"{backbone.name!r} already has a layer named {FEATURES!r}.", hint="Rename that layer.")
+    pool = keras.layers.GlobalAveragePooling2D if len(x.shape) == 4 else keras.layers.Identity
+    features = pool(dtype="float32", name=FEATURES)(x)
+    head = HypersphereHead(num_classes, **{"name": "head", **head_arguments})
+    return keras.Model(backbone.inputs, head(features), name=f"{backbone.name}_fixhead")
+
+
+def feature_model(model: keras.Model) -> keras.Model:
+    """Returns the model from images to features (N, d), sharing the layers.
+
+    Raises:
+        ArgumentError: if `model` has no layer named 'features'.
+    """
+    try:
+        return keras.Model(model.inputs, model.get_layer(FEATURES).output, name=f"{model.name}_features")
+    except ValueError:
+        raise ArgumentError(f"{model.name!r} has no layer named {FEATURES!r}.",
+                            hint="Models of build_model and attach_head have.") from None
+
+
+def head_of(model: keras.Model) -> HypersphereHead:
+    """Returns the head of a model.
+
+    Raises:
+        ArgumentError: if its last layer is no `HypersphereHead`.
+    """
+    head = model.layers[-1]
+    if not isinstance(head, HypersphereHead):
+        raise ArgumentError(f"The last layer of {model.name!r} is a {type(head).__name__}, not a HypersphereHead.")
+    return head
+
+
+def load_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Returns the trained model of a run directory or a .keras file.
+
+    Raises:
+        RunError: if there is no such model, or the file is damaged.
+        VectorsError: if its fixed class vectors are not the ones that its configuration names.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "model.keras"
+        if not file.is_file():
+            raise RunError(f"{path} holds no model.keras: it is no finished run.", hint=f"Look: fixhead show {path}")
+    if not file.is_file():
+        raise RunError(f"{path} does not exist.", hint="Give a run directory or a .keras file.")
+    try:
+        return keras.models.load_model(file)
+    except (ValueError, TypeError, OSError, KeyError, EOFError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RunError(f"{file} cannot be loaded: {reason}") from error
+
+
+@contextlib.contextmanager
+def precision_policy(precision: str) -> Iterator[None]:
+    """Builds what is built inside under a precision: 'float32', 'bfloat16' or 'float16' (mixed: float32 weights)."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _normalized(images: Any, mean: float | Sequence[float], std: float | Sequence[float]) -> Any:
+    means, stds = np.broadcast_to(np.asarray(mean, float), 3), np.broadcast_to(np.asarray(std, float), 3)
+    if not (np.isfinite(means).all() and np.isfinite(stds).all() and (stds > 0).all()):
+        raise ArgumentError(f"mean must be finite and std positive, got mean {means.tolist()}, std {stds.tolist()}.")
+    return keras.layers.Rescaling((1 / stds).tolist(), (-means / stds).tolist(), dtype="float32",
+                                  name="normalize")(images)  # float32: bfloat16 would round near pixels together

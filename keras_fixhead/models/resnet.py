@@ -1,0 +1,36 @@
+"""ResNet18 in the form that is common for CIFAR: a 3x3 stem, no max-pooling."""
+import keras
+
+from keras_fixhead.models.layers import Layers, Tensor, relu
+
+
+def resnet18(images: Tensor, *, stem_channels: int, layers: Layers) -> Tensor:
+    """Returns the feature map of ResNet18: four stages of two basic blocks, ending in ReLU.
+
+    Args:
+        images: normalised images, (N, H, W, 3).
+        stem_channels: channels c after the stem, 64 at width 1.
+        layers: what makes its layers.
+
+    Returns:
+        non-negative tensor of shape (N, H / 8, W / 8, 8 c).
+
+    Reference: He et al. (2016), arXiv:1512.03385, in its CIFAR form.
+    """
+    x = layers.normalize(layers.conv(images, stem_channels, 3, name="stem_conv"), name="stem_norm")
+    x = relu(x, name="stem_relu")
+    for stage, (factor, strides) in enumerate([(1, 1), (2, 2), (4, 2), (8, 2)], start=1):
+        x = _basic_block(x, factor * stem_channels, strides, layers, f"stage{stage}_block1")
+        x = _basic_block(x, factor * stem_channels, 1, layers, f"stage{stage}_block2")
+    return x
+
+
+def _basic_block(x: Tensor, channels: int, strides: int, layers: Layers, name: str) -> Tensor:
+    shortcut = x
+    if strides > 1 or x.shape[-1] != channels:
+        shortcut = layers.conv(x, channels, 1, strides, name=f"{name}_shortcut_conv")
+        shortcut = layers.normalize(shortcut, name=f"{name}_shortcut_norm")
+    y = layers.normalize(layers.conv(x, channels, 3, strides, name=f"{name}_conv1"), name=f"{name}_norm1")
+    y = layers.conv(relu(y, name=f"{name}_relu1"), channels, 3, name=f"{name}_conv2")
+    y = layers.normalize(y, name=f"{name}_norm2")
+    return relu(keras.layers.Add(name=f"{name}_add")([y, shortcut]), name=f"{name}_relu2")

@@ -1,0 +1,89 @@
+"""Named, sourced sets of values for a training run.
+
+Precedence: an explicit value, then the configuration file, then the recipe, then the default of `TrainConfig`.
+"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keras_fixhead.catalog import look_up
+from keras_fixhead.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named set of values.
+
+    Attributes:
+        values: fields of `TrainConfig` and what they are set to.
+        source: where the values come from.
+        expect: what has been seen with it, or that nothing has been measured.
+        cost: order of magnitude of the time it takes.
+    """
+
+    summary: str
+    source: str
+    expect: str
+    cost: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+RECIPES: dict[str, Recipe] = {
+    "honest": Recipe(
+        summary="full size; the best epoch on validation is kept; the same hyperparameters for every arm",
+        source="common CIFAR training of ResNet18: SGD, Nesterov momentum 0.9, peak rate 0.1, cosine, L2 5e-4",
+        expect="not measured yet",
+        cost="a GPU for minutes to an hour; a day or more on two CPU cores",
+    ),
+    "cpu": Recipe(
+        summary="quarter width, 20,480 training images, 10 epochs; the last epoch is kept",
+        source="this project, to show the paper's main effect on a CPU; one-cycle to 0.2",
+        expect="cifar10, S = 1: results/ has the measured accuracy of both cosine arms",
+        cost="about 5 minutes on two CPU cores for cifar10",
+        values={"width": 0.25, "limit_train": 20_480, "epochs": 10, "batch_size": 128, "lr": 0.2,
+                "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last"},
+    ),
+    "demo": Recipe(
+        summary="eighth width, 20 epochs; the best epoch on validation is kept: what `fixhead demo` trains on digits",
+        source="this project",
+        expect="digits, S = 1: both cosine arms train; the demo prints what it finds",
+        cost="half a minute on two CPU cores for digits",
+        values={"width": 0.125, "limit_train": 2_000, "epochs": 20, "batch_size": 64, "lr": 0.1,
+                "schedule": "one_cycle", "warmup_fraction": 0.25},
+    ),
+    "smoke": Recipe(
+        summary="eighth width, 2,000 training images, 2 epochs: does it run?",
+        source="this project",
+        expect="nothing but that it runs: the accuracy means little",
+        cost="seconds on two CPU cores",
+        values={"width": 0.125, "limit_train": 2_000, "epochs": 2, "batch_size": 100, "lr": 0.1,
+                "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last"},
+    ),
+}
+
+
+_DRAW_FIELDS = {"dataset", "model", "width", "class_vectors", "seed", "vector_seed"}
+
+
+def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> TrainConfig:
+    """Returns the configuration of explicit values over those of a file over those of the recipe they name.
+
+    Args:
+        explicit: fields of `TrainConfig` that were asked for.
+        file: fields from a configuration file.
+
+    Raises:
+        ArgumentError: for an unknown recipe, field or value.
+
+    Example:
+        >>> build_config({"recipe": "cpu", "epochs": 3}).epochs
+        3
+        >>> build_config({"recipe": "cpu"}).width
+        0.25
+    """
+    file = dict(file or {})
+    if not _DRAW_FIELDS.isdisjoint(explicit):
+        file.pop("class_vectors_digest", None)  # it names the draw of the file's own fields
+    given = {**file, **explicit}
+    name = given.get("recipe", TrainConfig.recipe)
+    return TrainConfig.from_dict({**look_up(RECIPES, name, "recipe").values, **given})

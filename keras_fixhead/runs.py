@@ -1,0 +1,169 @@
+"""The run directory: its paths, readers and writers.
+
+Everything that a run leaves is read and written here, so that reports need neither Keras nor each other.
+"""
+import datetime
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.config import TrainConfig, arm_name, check_names
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.json_files import read_json, write_bytes, write_json
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory.
+
+    Attributes:
+        path: its absolute path.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def newest_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "newest.npz"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "best.npz"
+
+    def config(self) -> TrainConfig:
+        """Returns the resolved configuration.
+
+        Raises:
+            RunError: if config.json is missing, damaged, or holds what is no configuration.
+        """
+        path = self.path / "config.json"
+        values = read_json(path, schema=SCHEMA)
+        values.pop("config_digest", None)
+        try:
+            check_names(values)
+            return TrainConfig(**values)
+        except ArgumentError as error:
+            raise RunError(f"{path} is damaged: {error}") from None
+
+    def write_config(self, config: TrainConfig) -> None:
+        write_json(self.path / "config.json", {**config.as_dict(), "config_digest": config.digest}, schema=SCHEMA)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Returns one of the run's JSON files (status, result, environment, ...) by its name without ending."""
+        return read_json(self.path / f"{name}.json", schema=SCHEMA)
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Writes one of the run's JSON files by its name without ending."""
+        path = self.path / f"{name}.json"
+        make_folder(path.parent)
+        write_json(path, content, schema=SCHEMA)
+
+    def has(self, name: str) -> bool:
+        """Returns whether the run has a JSON file of that name."""
+        return (self.path / f"{name}.json").is_file()
+
+    def write_status(self, state: str, *, epoch: int, reason: str | None = None) -> None:
+        """Writes status.json: running, interrupted, failed or complete, and how to go on."""
+        self.write("status", {
+            "state": state,
+            "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "epoch": epoch,
+            "reason": reason,
+            "resume": None if state == "complete" else f"fixhead train --resume {self.path}",
+            "process": os.getpid(),
+        })
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the lines of metrics.jsonl, one an epoch.
+
+        Raises:
+            RunError: if a line is no JSON object.
+        """
+        path = self.path / "metrics.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        try:
+            rows = [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise RunError(f"{path} is damaged: {error}.") from None
+        if not all(isinstance(row, dict) and "epoch" in row for row in rows):
+            raise RunError(f"{path} is damaged: expected JSON objects with an epoch.")
+        return rows
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Writes metrics.jsonl whole, so that a resumed run leaves no gap and no repeat."""
+        write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def create_run(config: TrainConfig) -> Run:
+    """Returns a new run directory in `config.runs_dir`, with config.json in it; never an existing one.
+
+    Raises:
+        RunError: if the directory cannot be made.
+    """
+    runs_dir = Path(config.runs_dir).absolute()
+    make_folder(runs_dir)
+    time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = f"{time}-{config.dataset}-{config.model}-{arm_name(config)}-s{config.seed}"
+    for suffix in ("", *(f"-{count}" for count in range(2, 1000))):
+        path = runs_dir / (name + suffix)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"{path} cannot be made: {error.strerror}.", hint="Choose another --runs-dir.") from None
+        run = Run(path)
+        run.write_config(config)
+        return run
+    raise RunError(f"{runs_dir} already holds 999 runs of this second and name.")
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Returns the run in a directory.
+
+    Raises:
+        RunError: if there is no such directory, or it holds no config.json.
+    """
+    folder = Path(path).absolute()
+    if not (folder / "config.json").is_file():
+        what = "is no run directory: it has no config.json" if folder.is_dir() else "does not exist"
+        raise RunError(f"{path} {what}.", hint="List what there is: fixhead list runs")
+    return Run(folder)
+
+
+def list_runs(runs_dir: str | os.PathLike[str]) -> Iterator[Run]:
+    """Yields the runs in a folder, oldest first."""
+    folder = Path(runs_dir).absolute()
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if (path / "config.json").is_file():
+                yield Run(path)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents.
+
+    Raises:
+        RunError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path} cannot be made: {error.strerror}.",
+                       hint="Choose a folder that can be written to.") from None

@@ -1,0 +1,244 @@
+"""The engine: a configuration becomes a run directory."""
+import logging
+import math
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fixhead import hardware, losses
+from keras_fixhead.catalog import LOSSES, MODELS, import_object
+from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
+from keras_fixhead.data import Dataset, limit_train, load_dataset
+from keras_fixhead.data.batches import TrainBatches
+from keras_fixhead.errors import RunError, TrainingError
+from keras_fixhead.evaluation import BATCH_SIZE, evaluate_model
+from keras_fixhead.models import build_model, head_of, precision_policy
+from keras_fixhead.runs import Run, create_run
+from keras_fixhead.training.backend import describe_environment, jit_compile, on_gpu, prepare_backend
+from keras_fixhead.training.checkpoint import load_checkpoint, save_checkpoint
+from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
+from keras_fixhead.training.events import EventLog
+from keras_fixhead.training.schedule import WarmupDecay
+from keras_fixhead.vectors import pairwise_cosines, reachable_cosine
+
+__all__ = ["describe_environment", "on_gpu", "train"]
+
+_log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
+    """Returns the run directory of a training, finished.
+
+    Args:
+        config: what to train. Its `recipe` is a name only: `recipes.build_config` gives a recipe's values.
+        resume: an unfinished run of this configuration, to go on from its newest checkpoint.
+
+    Raises:
+        DataError: if the data are not there.
+        RunError: if the run directory or a checkpoint cannot be read or written.
+        TrainingError: if the loss is no longer a number.
+
+    Example:
+        >>> from keras_fixhead.recipes import build_config
+        >>> config = build_config({"recipe": "smoke", "epochs": 1, "limit_train": 200, "runs_dir": "runs"})
+        >>> run = train(config)
+        >>> run.read("status")["state"]
+        'complete'
+    """
+    config = resolve(config)
+    prepare_backend(config)
+    dataset = limit_train(load_dataset(config.dataset, config.data_dir), config.limit_train)
+    run = resume or create_run(config)
+    _log.info("Run: %s", run.path)
+    done = 0
+    try:
+        model = _compiled_model(config, dataset)
+        done, best = _start(run, model, resume is not None)
+        _announce(config, dataset, model)
+        if resume is None:
+            announce_stored_estimate(config)
+        done = _fit(run, config, dataset, model, done, best)
+        _finish(run, config, dataset, model)
+    except KeyboardInterrupt:
+        run.write_status("interrupted", epoch=_epochs_done(run), reason="stopped by a signal")
+        raise
+    except BaseException as error:
+        _note_failure(run, error)
+        raise
+    run.write_status("complete", epoch=config.epochs)
+    return run
+
+
+def _start(run: Run, model: keras.Model, resumed: bool) -> tuple[int, float | None]:
+    """Epochs done and best validation accuracy, from the newest checkpoint or from nothing."""
+    done, best = 0, None
+    if resumed:
+        state = load_checkpoint(run.newest_checkpoint, model)
+        done, best = state["epoch"], state["best"]
+        run.write_metrics([row for row in run.metrics() if row["epoch"] <= done])
+        _log.info("Resumed after epoch %d.", done)
+    run.write("environment", describe_environment())
+    run.write_status("running", epoch=done)
+    return done, best
+
+
+def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, done: int, best: float | None) -> int:
+    """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
+    rows = run.metrics()
+    events = EventLog(run.path / "tensorboard")
+    timer = StepTimer(config)
+    for epoch in range(done, config.epochs):
+        start = time.perf_counter()
+        batches = TrainBatches(dataset.train, config.batch_size, seed=config.seed, epoch=epoch,
+                               crop_padding=config.crop_padding or 0, flip=bool(config.flip))
+        history = model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
+                            callbacks=[timer])
+        row = {
+            "epoch": epoch + 1,
+            "step": (epoch + 1) * len(batches),
+            **{name: float(values[-1]) for name, values in history.history.items()},
+            "lr": float(model.optimizer.learning_rate),
+            "train_seconds": timer.epoch_seconds,
+            "images_per_second": len(batches) * batches[0][1].shape[0] / timer.epoch_seconds,
+        }
+        if not math.isfinite(row["loss"]):
+            raise TrainingError(f"The loss is {row['loss']} in epoch {epoch + 1}.",
+                                hint="Try a lower learning rate (--lr) or a longer warm-up.")
+        validation = model.evaluate(dataset.validation.images, dataset.validation.labels, batch_size=BATCH_SIZE,
+                                    verbose=0, return_dict=True)
+        row |= {f"validation_{name}": float(value) for name, value in validation.items() if name != "loss"}
+        row |= _vector_metrics(model)
+        row["seconds"] = time.perf_counter() - start
+        rows.append(row)
+        is_best = best is None or row["validation_accuracy"] > best
+        best = max(row["validation_accuracy"], -1.0 if best is None else best)
+        if is_best and config.selection == "validation":
+            save_checkpoint(run.best_checkpoint, model, epoch=epoch + 1, best=best)
+        run.write_metrics(rows)
+        save_checkpoint(run.newest_checkpoint, model, epoch=epoch + 1, best=best)
+        run.write_status("running", epoch=epoch + 1)
+        events.write(row)
+        _log.info("epoch %d/%d  loss %.4f  accuracy %.4f  validation %.4f  %.0f images/s  %.0f s", epoch + 1,
+                  config.epochs, row["loss"], row["accuracy"], row["validation_accuracy"], row["images_per_second"],
+                  row["seconds"])
+    events.close()
+    return config.epochs
+
+
+def _finish(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
+    """Saves the selected model under the float32 policy, evaluates it and writes result.json."""
+    selected = run.best_checkpoint if config.selection == "validation" else run.newest_checkpoint
+    epoch = load_checkpoint(selected, model)["epoch"]
+    with precision_policy("float32"):
+        final = _build(config, dataset)
+    final.set_weights(model.get_weights())
+    _save_model(final, run.model_path)
+    evaluations = {split: evaluate_model(final, dataset.split(split)) for split in ("validation", "test")}
+    rows = run.metrics()
+    run.write("result", {
+        "config_digest": config.digest,
+        "class_vectors_digest": config.class_vectors_digest,
+        "label_names": list(dataset.label_names),
+        "data_digest": dataset.digest(),
+        "data_mean": dataset.mean.tolist(),
+        "data_std": dataset.std.tolist(),
+        "train_images": len(dataset.train),
+        "epoch": epoch,
+        "selection": config.selection,
+        "accuracy": {split: each.accuracy for split, each in evaluations.items()},
+        "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
+        **_vector_metrics(final),
+        "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
+        "seconds": sum(row["seconds"] for row in rows),
+        "images_per_second": float(np.median([row["images_per_second"] for row in rows])),
+        "peak_memory_bytes": hardware.peak_memory_bytes(),
+        "environment": run.read("environment"),
+    })
+
+
+def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
+    with precision_policy(config.precision):
+        model = _build(config, dataset)
+        schedule = WarmupDecay(config.lr, config.epochs * steps_per_epoch(config), config.warmup_fraction,
+                               config.schedule)
+        loss = import_object(LOSSES[config.loss].function)
+
+        def smoothed(labels: Any, logits: Any) -> Any:
+            return loss(labels, logits, label_smoothing=config.label_smoothing)
+
+        model.compile(
+            optimizer=keras.optimizers.SGD(schedule, momentum=config.momentum, nesterov=True),
+            loss=smoothed,
+            # `loss` has the L2 penalty and the smoothing in it; the plain cross-entropy is tracked beside it
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+                     keras.metrics.MeanMetricWrapper(losses.cross_entropy, name="cross_entropy")],
+            jit_compile=jit_compile(),
+        )
+    return model
+
+
+def _build(config: TrainConfig, dataset: Dataset) -> keras.Model:
+    return build_model(
+        config.model, dataset.train.images.shape[1:], dataset.num_classes, logits=config.head, fixed=config.fixed,
+        scale=config.scale, class_vectors=config.class_vectors, seed=config.seed, vector_seed=config.vector_seed,
+        width=config.width, weight_decay=config.weight_decay, vector_weight_decay=config.vector_weight_decay,
+        mean=dataset.mean.tolist(), std=dataset.std.tolist(),
+    )
+
+
+def _save_model(model: keras.Model, path: Path) -> None:
+    try:
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".model-", suffix=".keras")
+        os.close(descriptor)
+        model.save(aside)
+        with Path(aside).open("rb+") as file:
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
+    vectors = keras.ops.convert_to_numpy(head_of(model).class_vectors)
+    _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %g; %s; %d epochs of %d steps",
+              config.model, config.dataset, len(dataset.train), *vectors.shape, config.head,
+              "fixed" if config.fixed else "learned", config.scale, config.precision, config.epochs,
+              steps_per_epoch(config))
+    if config.head == "cos" and config.fixed and not MODELS[config.model].signed_features:
+        reach = reachable_cosine(vectors)
+        _log.info("Features have no negative entries: they can reach cosines of %.3f to %.3f (mean %.3f) to these "
+                  "class vectors.", reach.min(), reach.max(), reach.mean())
+
+
+def _vector_metrics(model: keras.Model) -> dict[str, float]:
+    """Learned class vectors start far apart; whether they move together is seen here."""
+    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors))
+    cosines = pairwise_cosines(vectors)
+    return {
+        "class_vectors_mean_cosine": float(cosines.mean()),
+        "class_vectors_max_cosine": float(cosines.max()),
+        "class_vectors_mean_norm": float(np.linalg.norm(vectors, axis=1).mean()),
+    }
+
+
+def _count(weights: Any) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _epochs_done(run: Run) -> int:
+    rows = run.metrics()
+    return rows[-1]["epoch"] if rows else 0
+
+
+def _note_failure(run: Run, error: BaseException) -> None:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    try:
+        run.write_status("failed", epoch=_epochs_done(run), reason=reason)
+    except RunError:
+        _log.warning("The status of %s could not be written.", run.path)

@@ -1,0 +1,103 @@
+"""What has to be set on a backend before its first operation, and what is recorded of it."""
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_fixhead import hardware
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.errors import TrainingError
+
+
+def prepare_backend(config: TrainConfig) -> None:
+    """Sets threads and determinism as a run's configuration has them.
+
+    Raises:
+        TrainingError: if this process already computes with another number of threads: the run could not be repeated.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return  # JAX and PyTorch take threads from the environment at their start; environment.json records it
+    import tensorflow as tf
+
+    for device in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(device, True)
+        except RuntimeError:  # the device is in use already: its memory has been set aside
+            break
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or None
+    if threads != config.threads:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+        except RuntimeError:
+            if (threads or hardware.cpu_count()) != config.threads:
+                raise TrainingError(
+                    f"The run computes with {config.threads} threads, but TensorFlow has started with "
+                    f"{threads or hardware.cpu_count()} in this process.",
+                    hint="Train in a new process, or set the configuration's `threads` to that number.",
+                ) from None
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def jit_compile() -> bool | str:
+    """Returns what to pass to `compile`: no XLA on a CPU with TensorFlow (it is slower there), else Keras' choice."""
+    if keras.backend.backend() == "tensorflow" and not on_gpu():
+        return False
+    return "auto"
+
+
+def on_gpu() -> bool:
+    """Returns whether the backend computes on a GPU."""
+    devices = [str(device).lower() for device in keras.distribution.list_devices()]
+    return any("gpu" in device or "cuda" in device for device in devices)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Returns versions, devices, threads and the state of the sources, as environment.json holds them."""
+    packages = ["keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "scipy"]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "backend": keras.backend.backend(),
+        "versions": {name: version for name in packages if (version := installed_version(name))},
+        "devices": [str(device) for device in keras.distribution.list_devices()],
+        "cpu": hardware.cpu_name(),
+        "cpu_count": hardware.cpu_count(),
+        "gpus": [name for name, _ in hardware.gpus()],
+        "threads": _threads(),
+        "git": _git_state(),
+    }
+
+
+def installed_version(distribution: str) -> str | None:
+    """Returns the version of an installed distribution, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _threads() -> dict[str, int]:
+    if (tf := sys.modules.get("tensorflow")) is None:
+        return {}
+    return {"intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter_op": tf.config.threading.get_inter_op_parallelism_threads()}
+
+
+def _git_state() -> dict[str, Any] | None:
+    folder = Path(__file__).parent
+    if not any((parent / ".git").exists() for parent in folder.parents[:3]):
+        return None  # installed from a wheel: the version says it all
+    try:
+        answers = [
+            subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10,
+                           check=True)
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": answers[0].stdout.strip(), "modified": bool(answers[1].stdout.strip())}

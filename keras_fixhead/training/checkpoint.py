@@ -1,0 +1,62 @@
+"""The state of a training: weights, optimizer and epoch, in one NumPy file."""
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fixhead.errors import RunError
+from keras_fixhead.json_files import write_bytes
+from keras_fixhead.runs import make_folder
+
+SCHEMA = 1
+
+
+def save_checkpoint(path: Path, model: keras.Model, *, epoch: int, best: float | None) -> None:
+    """Writes weights, optimizer variables, the number of epochs done and the best validation accuracy so far.
+
+    Raises:
+        RunError: if it cannot be written; the checkpoint that was there stays as it was.
+    """
+    arrays: dict[str, Any] = {f"weight_{index}": _array(weight) for index, weight in enumerate(model.weights)}
+    arrays |= {f"optimizer_{index}": _array(each) for index, each in enumerate(model.optimizer.variables)}
+    arrays["meta"] = np.array(json.dumps({"schema": SCHEMA, "epoch": epoch, "best": best}))
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    make_folder(path.parent)
+    write_bytes(path, content.getvalue())
+
+
+def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
+    """Puts the state of a checkpoint into a compiled model; returns its 'epoch' and 'best'.
+
+    Every array is read and checked (by the archive's checksums) before the first one is assigned.
+
+    Raises:
+        RunError: if it is missing, damaged, from a newer version, or of another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays.pop("meta")))
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: there is nothing to resume from.", hint="Start a new run.") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"The checkpoint {path} is damaged: {error}.", hint="Start a new run.") from None
+    if meta.get("schema", 0) > SCHEMA:
+        raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
+    model.optimizer.build(model.trainable_variables)
+    targets = {f"weight_{index}": weight for index, weight in enumerate(model.weights)}
+    targets |= {f"optimizer_{index}": each for index, each in enumerate(model.optimizer.variables)}
+    if targets.keys() != arrays.keys() or any(arrays[name].shape != tuple(targets[name].shape) for name in targets):
+        raise RunError(f"The checkpoint {path} belongs to another model than the run's config.json describes.")
+    for name, target in targets.items():
+        target.assign(arrays[name])
+    return meta
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

@@ -1,0 +1,83 @@
+"""How long a run will take, from measured step times."""
+import logging
+import time
+from typing import Any
+
+import keras
+
+from keras_fixhead import hardware
+from keras_fixhead.config import TrainConfig, step_time_key, steps_per_epoch
+from keras_fixhead.training.backend import on_gpu
+
+SKIPPED_STEPS = 2
+TIMED_STEPS = 4
+LONG_SECONDS = 20 * 60
+
+_log = logging.getLogger(__name__)
+
+
+class StepTimer(keras.callbacks.Callback):
+    """Times each epoch, and the first steps of a run, from which it says how long the run will take.
+
+    Attributes:
+        epoch_seconds: wall time of the newest epoch's steps.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.epoch_seconds = 0.0
+        self._config = config
+        self._epochs_left = config.epochs
+        self._steps = 0
+        self._announced = hardware.stored_step_seconds(step_time_key(config)) is not None
+        self._first = self._epoch_start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epochs_left = self._config.epochs - epoch
+        self._epoch_start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epoch_seconds = time.perf_counter() - self._epoch_start
+        if self._steps > steps_per_epoch(self._config):  # the first epoch's time has the compilation in it
+            hardware.store_step_seconds(step_time_key(self._config),
+                                        self.epoch_seconds / steps_per_epoch(self._config))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._steps += 1
+        if self._steps == SKIPPED_STEPS:
+            self._first = time.perf_counter()
+        if self._steps == SKIPPED_STEPS + TIMED_STEPS:
+            seconds = (time.perf_counter() - self._first) / TIMED_STEPS
+            if not self._announced:
+                hardware.store_step_seconds(step_time_key(self._config), seconds)
+                announce_if_long(self._config, seconds, self._epochs_left, "measured just now")
+
+
+def announce_stored_estimate(config: TrainConfig) -> None:
+    """Logs how long a run will take, if it is long and a step like its own has been timed on this machine before."""
+    seconds = hardware.stored_step_seconds(step_time_key(config))
+    if seconds is not None:
+        announce_if_long(config, seconds, config.epochs, "as measured before on this machine")
+
+
+def announce_if_long(config: TrainConfig, step_seconds: float, epochs: int, source: str) -> None:
+    """Logs the time of the epochs to come, and what takes minutes instead, where a CPU has long to compute."""
+    total = step_seconds * epochs * steps_per_epoch(config)
+    if total < LONG_SECONDS or on_gpu():
+        return
+    _log.info("This will take about %s on this CPU: %d steps of %.2f s (%s). `--recipe cpu` takes minutes: quarter "
+              "width, 10 epochs.", duration(total), epochs * steps_per_epoch(config), step_seconds, source)
+
+
+def duration(seconds: float) -> str:
+    """Returns a duration in words, to two digits or so.
+
+    Example:
+        >>> duration(50), duration(600), duration(20_000), duration(1e6)
+        ('50 s', '10 min', '5.6 h', '11.6 days')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"

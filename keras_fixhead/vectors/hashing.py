@@ -1,0 +1,93 @@
+"""A counter-based integer hash: word k of item c is a fixed function of (seed, stream, c, k).
+
+Everything in this library that must be the same on every platform, NumPy version and backend is drawn
+from it: class vectors, the order of an epoch, crops and flips, held-out images, impulse noise. It works
+on uint32 alone, so that a graph on any backend can make the same draws. An item's words do not depend on
+how many items there are, or on the chunks they are computed in.
+
+`lowbias32` (public domain) is the mixing function.
+"""
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# One stream a use, so that uses of one seed have nothing in common. A number given away is never given again.
+RADEMACHER_STREAM: Final = 0
+CUBE_STREAM: Final = 1
+UNIFORM_STREAM: Final = 2
+SPLIT_STREAM: Final = 16
+ORDER_STREAM: Final = 17
+AUGMENT_STREAM: Final = 18
+INITIALIZER_STREAM: Final = 19
+CORRUPTION_STREAM: Final = 20
+
+_MASK: Final = 0xFFFFFFFF
+_GOLDEN: Final = 0x9E3779B9
+
+
+def mix_int(x: int) -> int:
+    """Returns the 32-bit mix of `x`, a bijection of [0, 2^32), in Python integers.
+
+    Example:
+        >>> mix_int(1)
+        1753845952
+    """
+    x &= _MASK
+    x ^= x >> 16
+    x = x * 0x7FEB352D & _MASK
+    x ^= x >> 15
+    x = x * 0x846CA68B & _MASK
+    return x ^ x >> 16
+
+
+def mix(x: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Returns the 32-bit mix of every element of a uint32 array, in a new array."""
+    x = x ^ (x >> np.uint32(16))
+    x *= np.uint32(0x7FEB352D)
+    x ^= x >> np.uint32(15)
+    x *= np.uint32(0x846CA68B)
+    x ^= x >> np.uint32(16)
+    return x
+
+
+def stream_key(seed: int, *stream: int) -> int:
+    """Returns the 32-bit key of a stream of a seed.
+
+    Args:
+        seed: an integer in [0, 2^64).
+        stream: one of this module's stream numbers, and whatever else names the use (an epoch, a severity).
+
+    Example:
+        >>> stream_key(0, UNIFORM_STREAM) != stream_key(0, CUBE_STREAM)
+        True
+    """
+    key = mix_int(mix_int((seed & _MASK) + _GOLDEN) ^ (seed >> 32))
+    for part in stream:
+        key = mix_int(key ^ part)
+    return key
+
+
+def words(key: int, items: ArrayLike, positions: ArrayLike) -> NDArray[np.uint32]:
+    """Returns the words at `positions` of the streams of `items`.
+
+    At one position the map from item to word is a bijection: no two items share a word, so that sorting
+    items by it is a permutation without ties.
+
+    Args:
+        key: a 32-bit key from `stream_key`.
+        items: integers in [0, 2^32), shape (N,).
+        positions: integers in [0, 2^32), shape (K,).
+
+    Returns:
+        uint32 array of shape (N, K).
+
+    Example:
+        >>> words(stream_key(0, RADEMACHER_STREAM), [5], [0, 1]).shape
+        (1, 2)
+    """
+    item_keys = mix(np.asarray(items, np.uint32) ^ np.uint32(key))
+    # uint64 first: NumPy warns when a uint32 sum overflows on scalars, and the mask says what is meant
+    offsets = (np.asarray(positions, np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN) + np.uint64(key)
+    word_keys = mix((offsets & np.uint64(_MASK)).astype(np.uint32))
+    return mix(item_keys[:, None] ^ word_keys[None, :])
