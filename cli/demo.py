@@ -93,10 +93,13 @@ def _train(fixed: bool, seed: int, folder: Path) -> Run:
 
 
 def _draw(runs: dict[str, Run], results: dict[str, Any], folder: Path, seed: int) -> Path:
+    import keras
+
     from keras_fixhead.analysis import plot_arms
     from keras_fixhead.models import head_of, load_model
 
-    vectors = {arm: np.asarray(head_of(load_model(run.path)).class_vectors) for arm, run in runs.items()}
+    vectors = {arm: keras.ops.convert_to_numpy(head_of(load_model(run.path)).class_vectors.value)
+               for arm, run in runs.items()}
     path = folder / "arms.png"
     plot_arms({arm: run.metrics() for arm, run in runs.items()}, vectors, results["fixed"]["label_names"], path,
               title=f"digits, cosine logits, S = 1: class vectors fixed as drawn, or learned from there (seed {seed})")

@@ -8,7 +8,7 @@ from fixhead_cli.output import data_dir_option, json_option, print_result
 from keras_fixhead import hardware
 
 EXTRAS = {
-    "test": ("pytest", "hypothesis", "xdist"),
+    "test": ("pytest", "hypothesis", "jax", "build"),
     "dev": ("ruff", "mypy", "importlinter", "build"),
     "cv": ("keras_cv",),
     "imgaug": ("imgaug",),

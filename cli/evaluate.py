@@ -19,9 +19,12 @@ def command(run: str, splits: tuple[str, ...], data_dir: str | None, as_json: bo
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
     """
     opened = open_run(run)
+    config = opened.config()
 
     from fixhead_cli.framework import load_keras
+    from keras_fixhead.data import check_available
 
+    check_available(config.dataset, data_dir or config.data_dir)
     load_keras()
     from keras_fixhead.evaluation import evaluate_run
 

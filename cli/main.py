@@ -3,6 +3,7 @@ import difflib
 import importlib
 import signal
 import sys
+import threading
 from types import FrameType
 
 import click
@@ -62,13 +63,15 @@ def cli(debug: bool) -> None:
     """
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM."""
-
-
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 called wrongly, 130 or 143 stopped by a signal."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    terminated = threading.Event()
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        terminated.set()  # a subclass of KeyboardInterrupt would not do: frameworks raise it anew as the plain one
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, on_sigterm)
     try:
         sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -76,12 +79,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except Terminated:
-        _say("Stopped by SIGTERM.", None)
-        sys.exit(143)
     except (KeyboardInterrupt, click.Abort):
-        _say("Stopped.", None)
-        sys.exit(130)
+        _say("Stopped by SIGTERM." if terminated.is_set() else "Stopped.", None)
+        sys.exit(143 if terminated.is_set() else 130)
     except BrokenPipeError:
         sys.stdout = None  # the reader has gone (`fixhead list runs | head`): nothing to flush to
         sys.exit(1)
@@ -102,7 +102,3 @@ def _say(what: str, hint: str | None) -> None:
     for line in (what, hint):
         if line:
             click.echo(line, err=True)
-
-
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    raise Terminated

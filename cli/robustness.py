@@ -28,16 +28,14 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
     from keras_fixhead.catalog import look_up
-    from keras_fixhead.robustness import SUITES
+    from keras_fixhead.data import check_available, load_dataset
+    from keras_fixhead.robustness import SUITES, measure_robustness
 
     look_up(SUITES, suite, "suite")
     run = None if target.startswith(("http://", "https://")) else open_run(target)
     name, folder = _dataset(run, dataset, data_dir)
+    check_available(name, folder)
     predict = run_predictor(run) if run else server_predictor(target)
-
-    from keras_fixhead.data import load_dataset
-    from keras_fixhead.robustness import measure_robustness
-
     test = load_dataset(name, folder).test
     report = measure_robustness(predict, test, suite=suite, limit=limit, seed=seed,
                                 progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))

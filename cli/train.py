@@ -78,7 +78,9 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
         return
 
     from fixhead_cli.framework import load_keras
+    from keras_fixhead.data import check_available
 
+    check_available(config.dataset, config.data_dir)  # before Keras, which takes seconds to load
     load_keras()
     show_progress(quiet)
     from keras_fixhead.training import train

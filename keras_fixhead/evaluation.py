@@ -63,7 +63,7 @@ def predict_features(model: keras.Model, images: NDArray[np.uint8]) -> tuple[NDA
 def evaluate_model(model: keras.Model, split: Split) -> Evaluation:
     """Returns what a model with a `HypersphereHead` gives on a split."""
     features, logits = predict_features(model, split.images)
-    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors))
+    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors.value))
     return summarize(features, logits, vectors, split.labels)
 
 

@@ -129,7 +129,7 @@ class HypersphereHead(keras.layers.Layer):
 
     def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
-        self._check_digest(ops.convert_to_numpy(self.class_vectors), "loaded")
+        self._check_digest(ops.convert_to_numpy(self.class_vectors.value), "loaded")
 
     def _check_digest(self, vectors: np.ndarray, origin: str) -> None:
         """A changed vector must be an error, not a silent fall in accuracy."""

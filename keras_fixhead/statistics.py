@@ -1,5 +1,7 @@
 """Intervals and comparisons of measured shares."""
 import math
+import statistics
+from collections.abc import Sequence
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -15,3 +17,20 @@ def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float,
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Returns Student's interval of a mean, for values that are independent and nearly normal.
+
+    Args:
+        values: at least two numbers.
+        confidence: probability that the interval covers the mean.
+
+    Example:
+        >>> [round(bound, 3) for bound in mean_interval([1.0, 2.0, 3.0])]
+        [-0.484, 4.484]
+    """
+    from scipy.stats import t  # two seconds to import
+
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values) - half, statistics.fmean(values) + half

@@ -4,7 +4,7 @@ from keras_fixhead.data.augmentation import augment, epoch_order
 from keras_fixhead.data.dataset import SPLITS, Dataset, Split, balanced_choice, pixel_statistics, whole_splits
 from keras_fixhead.errors import DataError
 
-__all__ = ["SPLITS", "Dataset", "Split", "augment", "epoch_order", "limit_train", "load_dataset"]
+__all__ = ["SPLITS", "Dataset", "Split", "augment", "check_available", "epoch_order", "limit_train", "load_dataset"]
 
 
 def load_dataset(name: str, data_dir: str | None = None) -> Dataset:
@@ -33,6 +33,19 @@ def load_dataset(name: str, data_dir: str | None = None) -> Dataset:
     train, validation, test = whole_splits(parts, entry.validation)
     mean, std = pixel_statistics(train.images)
     return Dataset(name, train, validation, test, label_names, mean, std)
+
+
+def check_available(name: str, data_dir: str | None = None) -> None:
+    """Raises a DataError if a data set is neither here nor can be downloaded; quick, and without a framework.
+
+    Example:
+        >>> check_available("digits")
+    """
+    entry = look_up(DATASETS, name, "data set")
+    if entry.tfds_name is not None:
+        from keras_fixhead.data.tfds import check_tfds
+
+        check_tfds(entry, data_dir)
 
 
 def limit_train(dataset: Dataset, count: int | None) -> Dataset:

@@ -29,15 +29,8 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
         DataError: if it is not prepared and cannot be downloaded, or is damaged.
         DependencyError: if TensorFlow is not installed.
     """
-    folder = data_folder(data_dir)
-    name = str(entry.tfds_name).partition(":")[0]
-    prepared = is_prepared(name, folder)
-    if not prepared and not _answers(str(entry.probe_url)):
-        raise DataError(
-            f"{name} is not prepared in {folder}, and it cannot be downloaded: {entry.probe_url} does not answer.",
-            hint="Give --data-dir (or TFDS_DATA_DIR), a folder in which it is prepared, or use the embedded data set: "
-            "--dataset digits",
-        )
+    prepared = check_tfds(entry, data_dir)
+    name, folder = _name(entry), data_folder(data_dir)
     try:
         import tensorflow as tf
         import tensorflow_datasets as tfds
@@ -57,6 +50,27 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
     return parts, tuple(builder.info.features["label"].names)
 
 
+def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
+    """Returns whether a data set is prepared; where it is not, there is a network to download it from.
+
+    The prepared folder is looked at first, and the network asked once and shortly: TensorFlow Datasets alone would try
+    again for minutes.
+
+    Raises:
+        DataError: if it is neither prepared nor can be downloaded.
+    """
+    folder = data_folder(data_dir)
+    if is_prepared(_name(entry), folder):
+        return True
+    if not _answers(str(entry.probe_url)):
+        raise DataError(
+            f"{_name(entry)} is not prepared in {folder}, and cannot be downloaded: {entry.probe_url} does not answer.",
+            hint="Give --data-dir (or TFDS_DATA_DIR), a folder in which it is prepared, or use the embedded data set: "
+            "--dataset digits",
+        )
+    return False
+
+
 def data_folder(data_dir: str | None) -> Path:
     """Returns the folder of prepared data sets: the one given, $TFDS_DATA_DIR, or TensorFlow Datasets' own.
 
@@ -72,6 +86,10 @@ def data_folder(data_dir: str | None) -> Path:
 def is_prepared(name: str, folder: Path) -> bool:
     """Returns whether a folder holds a prepared version of a data set."""
     return any(folder.glob(f"{name}/*/dataset_info.json"))
+
+
+def _name(entry: DatasetEntry) -> str:
+    return str(entry.tfds_name).partition(":")[0]
 
 
 def _read(builder: Any, split: str) -> Split:

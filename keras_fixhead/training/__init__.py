@@ -66,6 +66,7 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
         _finish(run, config, dataset, model)
     except KeyboardInterrupt:
         run.write_status("interrupted", epoch=_epochs_done(run), reason="stopped by a signal")
+        _log.warning("Interrupted after epoch %d. Go on: fixhead train --resume %s", _epochs_done(run), run.path)
         raise
     except BaseException as error:
         _note_failure(run, error)
@@ -77,7 +78,7 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
 def _start(run: Run, model: keras.Model, resumed: bool) -> tuple[int, float | None]:
     """Epochs done and best validation accuracy, from the newest checkpoint or from nothing."""
     done, best = 0, None
-    if resumed:
+    if resumed and run.newest_checkpoint.exists():  # one that was stopped in its first epoch has none
         state = load_checkpoint(run.newest_checkpoint, model)
         done, best = state["epoch"], state["best"]
         run.write_metrics([row for row in run.metrics() if row["epoch"] <= done])
@@ -205,7 +206,7 @@ def _save_model(model: keras.Model, path: Path) -> None:
 
 
 def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
-    vectors = keras.ops.convert_to_numpy(head_of(model).class_vectors)
+    vectors = keras.ops.convert_to_numpy(head_of(model).class_vectors.value)
     _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %g; %s; %d epochs of %d steps",
               config.model, config.dataset, len(dataset.train), *vectors.shape, config.head,
               "fixed" if config.fixed else "learned", config.scale, config.precision, config.epochs,
@@ -218,7 +219,7 @@ def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None
 
 def _vector_metrics(model: keras.Model) -> dict[str, float]:
     """Learned class vectors start far apart; whether they move together is seen here."""
-    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors))
+    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors.value))
     cosines = pairwise_cosines(vectors)
     return {
         "class_vectors_mean_cosine": float(cosines.mean()),

@@ -59,4 +59,4 @@ def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
 
 
 def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable))
+    return np.asarray(keras.ops.convert_to_numpy(variable.value))

@@ -1,5 +1,7 @@
 """Curves for TensorBoard, written by its own writer, which needs no TensorFlow."""
+import sys
 import time
+import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ class EventLog:
     """Writes each epoch's numbers to a folder that TensorBoard reads."""
 
     def __init__(self, folder: Path) -> None:
+        # TensorBoard's own switch: with this name it uses its stub, and leaves an installed TensorFlow alone
+        sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("tensorboard.compat.notf"))
         from tensorboard.summary.writer.event_file_writer import EventFileWriter  # takes a second to import
 
         self._writer = EventFileWriter(str(folder))

@@ -1,0 +1,134 @@
+"""The paper's main effect on real images: fixed against learned class vectors, cosine logits, S = 1, CIFAR-10.
+
+    for seed in 0 1 2; do for arm in fixed learned; do
+        fixhead train --dataset cifar10 --head cos --$arm --recipe cpu --seed $seed --runs-dir runs/main_effect
+    done; done
+    python benchmarks/main_effect.py runs/main_effect
+
+Collects the runs into results/main_effect.json and writes the table of the README from it.
+`--readme-only` writes them anew from the JSON file alone.
+"""
+import argparse
+import json
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+from report import RESULTS, write_block
+
+from keras_fixhead.config import arm_name
+from keras_fixhead.runs import list_runs
+from keras_fixhead.statistics import mean_interval
+
+FILE = RESULTS / "main_effect.json"
+BLOCK = "main effect"
+COMMAND = "fixhead train --dataset cifar10 --head cos --fixed|--learned --recipe cpu --seed 0|1|2"
+ROW_FIELDS = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",
+              "class_vectors_mean_cosine", "class_vectors_max_cosine")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs_dir", nargs="?", type=Path)
+    parser.add_argument("--readme-only", action="store_true")
+    options = parser.parse_args()
+    if not options.readme_only:
+        if options.runs_dir is None:
+            parser.error("give the folder of the runs, or --readme-only")
+        FILE.write_text(json.dumps(collect(options.runs_dir), indent=1) + "\n")
+    write_block(BLOCK, block(json.loads(FILE.read_text())))
+
+
+def collect(runs_dir: Path) -> dict[str, Any]:
+    """Everything that the table needs, from complete runs of one configuration but for arm and seed."""
+    runs = [describe(run) for run in list_runs(runs_dir) if run.has("result")]
+    shared = {json.dumps(run["shared"], sort_keys=True) for run in runs}
+    if len(shared) != 1:
+        raise SystemExit(f"The runs in {runs_dir} differ in more than arm and seed, or there are none.")
+    by_arm = {arm: {run["seed"]: run for run in runs if run["arm"] == arm} for arm in ("cos-fixed", "cos-learned")}
+    seeds = sorted(by_arm["cos-fixed"])
+    if seeds != sorted(by_arm["cos-learned"]) or len(seeds) < 2:
+        raise SystemExit(f"Every seed needs both arms: fixed {seeds}, learned {sorted(by_arm['cos-learned'])}.")
+    values = [100 * (by_arm["cos-fixed"][seed]["accuracy"]["test"] - by_arm["cos-learned"][seed]["accuracy"]["test"])
+              for seed in seeds]
+    for run in runs:
+        run.pop("shared")
+    first = next(list_runs(runs_dir)).read("result")["environment"]
+    return {
+        "schema": 1,
+        "name": "main_effect",
+        "metric": "test accuracy of fixed minus learned class vectors, cosine logits, S = 1, paired by seed",
+        "unit": "percentage points",
+        "values": values,
+        "n": len(values),
+        "mean": statistics.fmean(values),
+        "std": statistics.stdev(values),
+        "interval_95": list(mean_interval(values)),
+        "warmup": "none",
+        "command": COMMAND,
+        "protocol": "test accuracy of the last epoch; no choice was made on validation or test",
+        "config": json.loads(shared.pop()),
+        "hardware": {"cpu": first["cpu"], "cores": first["cpu_count"], "gpus": first["gpus"]},
+        "versions": first["versions"] | {"python": first["python"]},
+        "commit": (first["git"] or {}).get("commit"),
+        "runs": sorted(runs, key=lambda run: (run["arm"], run["seed"])),
+    }
+
+
+def describe(run: Any) -> dict[str, Any]:
+    """What is kept of a run: configuration, accuracy, cosines and curves."""
+    config, result = run.config(), run.read("result")
+    own = {"fixed", "seed", "vector_seed", "class_vectors_digest", "data_dir", "runs_dir"}
+    return {
+        "arm": arm_name(config),
+        "seed": config.seed,
+        "config_digest": config.digest,
+        "class_vectors_digest": config.class_vectors_digest,
+        "data_digest": result["data_digest"],
+        "accuracy": result["accuracy"],
+        "evaluation": result["evaluation"],
+        "class_vectors_max_cosine": result["class_vectors_max_cosine"],
+        "class_vectors_mean_cosine": result["class_vectors_mean_cosine"],
+        "seconds": result["seconds"],
+        "images_per_second": result["images_per_second"],
+        "curves": {name: [row[name] for row in run.metrics()] for name in ROW_FIELDS},
+        "shared": {name: value for name, value in config.as_dict().items() if name not in own},
+    }
+
+
+def block(report: dict[str, Any]) -> list[str]:
+    """The lines of the README's table."""
+    config = report["config"]
+    lines = [
+        "| seed | fixed | learned | fixed − learned |",
+        "| --- | --- | --- | --- |",
+    ]
+    by_key = {(run["arm"], run["seed"]): run for run in report["runs"]}
+    seeds = sorted({seed for _, seed in by_key})
+    for seed, value in zip(seeds, report["values"], strict=True):
+        fixed, learned = (100 * by_key[arm, seed]["accuracy"]["test"] for arm in ("cos-fixed", "cos-learned"))
+        lines.append(f"| {seed} | {fixed:.1f} % | {learned:.1f} % | {value:+.1f} |")
+    low, high = report["interval_95"]
+    fixed, learned = (statistics.fmean(100 * by_key[arm, seed]["accuracy"]["test"] for seed in seeds)
+                      for arm in ("cos-fixed", "cos-learned"))
+    lines.append(f"| mean | {fixed:.1f} % | {learned:.1f} % | **{report['mean']:+.1f}** "
+                 f"(95 % interval {low:+.1f} to {high:+.1f}) |")
+    cosines = {arm: statistics.fmean(by_key[arm, seed]["class_vectors_mean_cosine"] for seed in seeds)
+               for arm in ("cos-fixed", "cos-learned")}
+    minutes = math.ceil(max(run["seconds"] for run in report["runs"]) / 60)
+    lines += [
+        "",
+        f"Test accuracy on CIFAR-10 (10,000 images) with cosine logits and S = {config['scale']:g}, "
+        f"n = {report['n']} seeds, paired: both arms of a seed start from the same weights and class vectors and see "
+        f"the same batches. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
+        f"{config['epochs']} epochs, last epoch, no choice made on validation or test. The learned class vectors move "
+        f"together: their mean cosine ends at {cosines['cos-learned']:.2f}, that of the fixed ones is "
+        f"{cosines['cos-fixed']:.2f}. Command: `{report['command']}`, at most {minutes} minutes a run on "
+        f"{report['hardware']['cores']} shared CPU cores. All numbers: `results/main_effect.json`.",
+    ]
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The one JSON form of every benchmark, and what it says of the machine."""
+import argparse
+import datetime
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead import hardware
+from keras_fixhead.training.backend import describe_environment
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+README = ROOT / "README.md"
+
+
+def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], warmup: str,
+                config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns one measurement: every value that was taken, and what they sum up to."""
+    quartiles = statistics.quantiles(values, n=4, method="inclusive")
+    return {
+        "name": name, "metric": metric, "unit": unit, "values": list(values), "n": len(values),
+        "mean": statistics.fmean(values), "std": statistics.stdev(values), "median": quartiles[1],
+        "quartiles": [quartiles[0], quartiles[2]], "warmup": warmup, "config": dict(config),
+    }
+
+
+def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str) -> None:
+    """Writes measurements with the command, machine, versions and commit that they were taken with."""
+    environment = describe_environment()
+    report = {
+        "schema": 1,
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "hardware": {"cpu": hardware.cpu_name(), "cores": hardware.cpu_count(), "gpus": environment["gpus"]},
+        "versions": environment["versions"] | {"python": environment["python"]},
+        "commit": _commit(),
+        "measurements": list(measurements),
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"wrote {file}", file=sys.stderr)
+
+
+def write_block(name: str, lines: Sequence[str]) -> None:
+    """Puts generated lines into the README, between the comments that name them."""
+    README.write_text(with_block(README.read_text(), name, lines))
+
+
+def with_block(text: str, name: str, lines: Sequence[str]) -> str:
+    """Returns a text with the lines between its comments '<!-- name: generated -->' and '<!-- end of name -->'."""
+    begin, end = f"<!-- {name}: generated -->", f"<!-- end of {name} -->"
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"The text has no place for the generated part {name!r}.")
+    return "\n".join([before + begin, *lines, end + after])
+
+
+def out_option(parser: argparse.ArgumentParser, default: Path) -> None:
+    """Adds `--out`."""
+    parser.add_argument("--out", type=Path, default=default, help=f"JSON file to write (default: {default.name})")
+
+
+def _commit() -> str | None:
+    answer = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None

@@ -1,0 +1,53 @@
+"""For doctests and tests alike: nothing is read from, or written to, the home folder; doctests write aside."""
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+_home = tempfile.TemporaryDirectory(prefix="fixhead-tests-")
+os.environ.update(KERAS_HOME=f"{_home.name}/keras", FIXHEAD_CACHE_DIR=f"{_home.name}/cache")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(autouse=True)
+def _doctests_write_aside(request: pytest.FixtureRequest) -> None:
+    if isinstance(request.node, pytest.DoctestItem):
+        request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def fixhead(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Calls the command line in this process, its entry point and its handling of errors included."""
+    from fixhead_cli.main import main
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["fixhead", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as stop:
+                main()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        out, err = capfd.readouterr()
+        return Answer(int(stop.value.code or 0), out, err)
+
+    return call

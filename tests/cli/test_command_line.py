@@ -1,0 +1,227 @@
+"""The command line without a framework: help, listings, dry runs, wrong calls."""
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fixhead_cli.main import COMMANDS, cli
+from keras_fixhead._version import __version__
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.recipes import build_config
+from keras_fixhead.runs import create_run
+
+LISTS = ["datasets", "models", "recipes", "class-vectors", "corruptions", "losses", "runs"]
+
+BLOCKED = """
+import sys
+for name in ("keras", "tensorflow", "jax", "torch", "tensorflow_datasets", "scipy"):
+    sys.modules[name] = None
+sys.argv = ["fixhead", *sys.argv[1:]]
+from fixhead_cli.main import main
+main()
+"""
+
+
+def one_line_error(answer, code=2):
+    """The message, checked to be one line (and a hint), without a traceback, on standard error alone."""
+    assert answer.code == code
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+    assert len(answer.err.strip().splitlines()) <= 2
+    return answer.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_an_example_and_the_line_that_the_group_shows(fixhead, name):
+    command = cli.get_command(None, name)
+    answer = fixhead(name, "--help")
+
+    assert answer.code == 0
+    assert "Example:" in answer.out and f"fixhead {name}" in answer.out
+    assert command.help.splitlines()[0] == COMMANDS[name]
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--help"],
+    ["--version"],
+    ["train", "--help"],
+    ["train", "--dataset", "cifar100", "--head", "cos", "--fixed", "--dry-run"],
+    *[["list", what] for what in LISTS],
+])
+def test_help_lists_and_dry_runs_work_with_every_framework_blocked(arguments, tmp_path):
+    done = subprocess.run([sys.executable, "-c", BLOCKED, *arguments], capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_show_works_with_every_framework_blocked(tmp_path):
+    run = create_run(build_config({"dataset": "digits", "runs_dir": str(tmp_path)}))
+    done = subprocess.run([sys.executable, "-c", BLOCKED, "show", str(run.path)], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert str(run.path) in done.stdout
+
+
+def test_help_takes_no_more_than_four_times_the_import_of_click():
+    """Each is timed several times, alternating, and the quickest of each compared: the machine may be busy."""
+    commands = {"help": [sys.executable, "-m", "fixhead_cli", "--help"],
+                "click": [sys.executable, "-c", "import click"]}
+    seconds = {name: [] for name in commands}
+    for _ in range(7):
+        for name, command in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            seconds[name].append(time.perf_counter() - start)
+
+    assert min(seconds["help"]) <= 4 * min(seconds["click"])
+
+
+def test_the_version_is_the_package_version(fixhead):
+    assert fixhead("--version").out.split()[-1] == __version__
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_every_list_has_a_json_form_of_the_same_name(fixhead, what, tmp_path):
+    rows = fixhead("list", what, "--runs-dir", tmp_path, "--json").json[what]
+
+    assert isinstance(rows, list)
+    assert rows or what == "runs"
+
+
+def test_a_dry_run_prints_a_configuration_that_config_takes_back(fixhead, tmp_path):
+    first = fixhead("train", "--dataset", "cifar10", "--recipe", "cpu", "--epochs", 3, "--dry-run")
+    file = tmp_path / "plan.json"
+    file.write_text(first.out)
+    second = fixhead("train", "--config", file, "--dry-run")
+
+    assert first.json["config"]["epochs"] == 3 and first.json["config"]["width"] == 0.25
+    assert second.json == first.json
+    assert first.json["estimate"] == "not measured yet"
+    assert first.json["config"]["precision"] in ("float32", "bfloat16", "float16")
+
+
+def test_explicit_options_win_over_a_configuration_file_even_those_that_change_the_draw(fixhead, tmp_path):
+    file = tmp_path / "plan.json"
+    file.write_text(fixhead("train", "--recipe", "cpu", "--dry-run").out)
+    answer = fixhead("train", "--config", file, "--class-vectors", "cube", "--lr", 0.05, "--dry-run")
+
+    assert answer.json["config"]["class_vectors"] == "cube"
+    assert answer.json["config"]["lr"] == 0.05
+    assert answer.json["config"]["width"] == 0.25
+
+
+def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead):
+    text = fixhead("train", "--help").out
+    for name in TrainConfig().as_dict():
+        if name != "class_vectors_digest":
+            assert f"--{name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["--dataset", "cifar01"], "Did you mean 'cifar10'"),
+    (["--model", "resnet19"], "Did you mean 'resnet18'"),
+    (["--recipe", "cpuu"], "Did you mean 'cpu'"),
+    (["--epochs", "-3"], "epochs must be at least 1, got -3"),
+    (["--lr", "nan"], "lr must be a finite number"),
+    (["--lr", "-1"], "lr must be at least 0"),
+    (["--width", "0"], "width must be at least"),
+    (["--width", "1e9"], "width must be at most"),
+    (["--batch-size", "0"], "batch_size must be at least 1"),
+    (["--scale", "inf"], "scale must be a finite number"),
+    (["--seed", "-1"], "seed must be at least 0"),
+    (["--config", "/no/such/file.json"], "/no/such/file.json cannot be read"),
+])
+def test_a_wrong_value_is_one_line_that_names_it(fixhead, arguments, expected):
+    assert expected in one_line_error(fixhead("train", *arguments))
+
+
+@pytest.mark.parametrize("arguments", [
+    ["train", "--epochs", "many"], ["trian"], ["list", "things"], ["show"], ["train", "--no"]])
+def test_a_wrong_call_exits_with_2_and_without_a_traceback(fixhead, arguments):
+    answer = fixhead(*arguments)
+
+    assert answer.code == 2
+    assert "Error: " in answer.err and "Traceback" not in answer.err
+
+
+def test_a_mistyped_command_is_answered_with_the_near_one(fixhead):
+    assert "Did you mean 'train'" in fixhead("trian").err
+
+
+@pytest.mark.parametrize("command", ["show", "evaluate", "export", "robustness", "predict"])
+def test_a_run_that_is_not_there_is_one_line(fixhead, command, tmp_path):
+    more = {"export": [tmp_path / "served"], "predict": [__file__]}.get(command, [])
+    if command == "predict":
+        more = [_picture(tmp_path)]
+
+    assert "does not exist" in one_line_error(fixhead(command, tmp_path / "nothing", *more), code=1)
+
+
+@pytest.mark.parametrize("content, expected", [
+    ("{", "is damaged"),
+    ("[]", "is damaged"),
+    (json.dumps({"schema": 99}), "newer|reads up to"),
+    (json.dumps({"schema": 1, "epochs": "ten"}), "is damaged: epochs must be int"),
+    (json.dumps({"schema": 1, "epoch": 10}), "Did you mean 'epochs'"),
+])
+def test_a_damaged_config_is_one_line(fixhead, tmp_path, content, expected):
+    (tmp_path / "config.json").write_text(content)
+    message = one_line_error(fixhead("show", tmp_path), code=1)
+
+    assert re.search(expected, message) and str(tmp_path) in message
+
+
+def test_a_damaged_run_does_not_hide_the_others_from_the_list(fixhead, tmp_path):
+    create_run(build_config({"runs_dir": str(tmp_path)}))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{")
+
+    states = [row["state"] for row in fixhead("list", "runs", "--runs-dir", tmp_path, "--json").json["runs"]]
+    assert states[0] == "unknown" and states[1].startswith("unreadable")
+
+
+def test_a_server_that_is_down_is_one_line_with_the_way_to_start_one(fixhead, tmp_path):
+    url = "http://127.0.0.1:9/v1/models/digits"
+
+    assert "fixhead serve DIR" in one_line_error(fixhead("predict", url, _picture(tmp_path)), code=1)
+    assert "fixhead serve DIR" in one_line_error(fixhead("robustness", url, "--dataset", "digits"), code=1)
+
+
+def test_robustness_of_a_server_asks_for_the_data_set(fixhead):
+    assert "--dataset" in one_line_error(fixhead("robustness", "http://127.0.0.1:9/v1/models/digits"))
+
+
+def test_a_file_that_is_no_picture_is_one_line(fixhead, tmp_path):
+    file = tmp_path / "a.png"
+    file.write_text("no picture")
+
+    assert "a.png is no picture" in one_line_error(fixhead("predict", "http://127.0.0.1:9/v1/models/m", file), code=1)
+
+
+def test_serving_a_folder_without_a_version_says_so_at_once(fixhead, tmp_path):
+    assert "fixhead export RUN" in one_line_error(fixhead("serve", tmp_path), code=1)
+
+
+def test_resume_refuses_options_that_would_change_the_run(fixhead, tmp_path):
+    run = create_run(build_config({"runs_dir": str(tmp_path)}))
+
+    assert "--epochs cannot change it" in one_line_error(fixhead("train", "--resume", run.path, "--epochs", 5))
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "fixhead_cli", "--debug", "show", str(tmp_path)], capture_output=True,
+                          text=True)
+
+    assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def _picture(folder):
+    from PIL import Image
+
+    path = folder / "picture.png"
+    Image.new("RGB", (32, 32)).save(path)
+    return path

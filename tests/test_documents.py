@@ -1,0 +1,68 @@
+"""What the documents say is true: commands, examples, generated tables, versions."""
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixhead_cli.main import COMMANDS
+from keras_fixhead._version import __version__
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("words", ["fixhead demo", "pytest"])
+def test_each_of_the_two_commands_is_one_line_of_its_own_block(words):
+    (block,) = [block for block in blocks("sh") if block.rstrip().endswith(words)]
+
+    assert len(block.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("example", blocks("python"))
+def test_every_python_example_runs(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_and_option_in_the_readme_exists(fixhead):
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fixhead ")]
+    for line in lines:
+        words = line.partition(" #")[0].split()
+        assert words[1] in COMMANDS
+        known = fixhead(words[1], "--help").out
+        for option in (word for word in words if word.startswith("--")):
+            assert option in known, line
+
+
+def test_every_command_is_shown_in_the_readme():
+    for name in COMMANDS:
+        assert f"fixhead {name}" in README or name == "doctor"
+
+
+@pytest.mark.parametrize("name, file", [("main_effect", "main_effect.json"), ("train_step", "train_step.json")])
+def test_the_tables_of_the_readme_are_what_their_files_give(name, file):
+    import importlib
+
+    from report import with_block
+
+    script = importlib.import_module(name)
+    report = json.loads((ROOT / "results" / file).read_text())
+
+    assert with_block(README, script.BLOCK, script.block(report)) == README
+
+
+def test_the_changelog_begins_with_this_version():
+    (newest, *_) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+
+    assert newest == __version__
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
