@@ -15,14 +15,21 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from report import RESULTS, write_block
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from report import RESULTS, ROOT, write_block
 
+from keras_fixhead.analysis import plot_arms
 from keras_fixhead.config import arm_name
-from keras_fixhead.runs import list_runs
+from keras_fixhead.models import head_of, load_model
+from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.statistics import mean_interval
 
 FILE = RESULTS / "main_effect.json"
+FIGURE = ROOT / "docs" / "main_effect.png"
 BLOCK = "main effect"
+MERGED = 0.95
 COMMAND = "fixhead train --dataset cifar10 --head cos --fixed|--learned --recipe cpu --seed 0|1|2"
 ROW_FIELDS = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",
               "class_vectors_mean_cosine", "class_vectors_max_cosine")
@@ -37,6 +44,7 @@ def main() -> None:
         if options.runs_dir is None:
             parser.error("give the folder of the runs, or --readme-only")
         FILE.write_text(json.dumps(collect(options.runs_dir), indent=1) + "\n")
+        draw(options.runs_dir)
     write_block(BLOCK, block(json.loads(FILE.read_text())))
 
 
@@ -54,7 +62,8 @@ def collect(runs_dir: Path) -> dict[str, Any]:
               for seed in seeds]
     for run in runs:
         run.pop("shared")
-    first = next(list_runs(runs_dir)).read("result")["environment"]
+    result = next(list_runs(runs_dir)).read("result")
+    first = result["environment"]
     return {
         "schema": 1,
         "name": "main_effect",
@@ -67,6 +76,7 @@ def collect(runs_dir: Path) -> dict[str, Any]:
         "interval_95": list(mean_interval(values)),
         "warmup": "none",
         "command": COMMAND,
+        "label_names": result["label_names"],
         "protocol": "test accuracy of the last epoch; no choice was made on validation or test",
         "config": json.loads(shared.pop()),
         "hardware": {"cpu": first["cpu"], "cores": first["cpu_count"], "gpus": first["gpus"]},
@@ -76,7 +86,7 @@ def collect(runs_dir: Path) -> dict[str, Any]:
     }
 
 
-def describe(run: Any) -> dict[str, Any]:
+def describe(run: Run) -> dict[str, Any]:
     """What is kept of a run: configuration, accuracy, cosines and curves."""
     config, result = run.config(), run.read("result")
     own = {"fixed", "seed", "vector_seed", "class_vectors_digest", "data_dir", "runs_dir"}
@@ -89,12 +99,32 @@ def describe(run: Any) -> dict[str, Any]:
         "accuracy": result["accuracy"],
         "evaluation": result["evaluation"],
         "class_vectors_max_cosine": result["class_vectors_max_cosine"],
-        "class_vectors_mean_cosine": result["class_vectors_mean_cosine"],
+        "class_vectors_cosines": cosine_matrix(class_vectors(run)).round(4).tolist(),
         "seconds": result["seconds"],
         "images_per_second": result["images_per_second"],
         "curves": {name: [row[name] for row in run.metrics()] for name in ROW_FIELDS},
         "shared": {name: value for name, value in config.as_dict().items() if name not in own},
     }
+
+
+def class_vectors(run: Run) -> NDArray[np.float32]:
+    """The class vectors of a trained run."""
+    return keras.ops.convert_to_numpy(head_of(load_model(run.path)).class_vectors.value)
+
+
+def cosine_matrix(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The cosines between class vectors, shape (m, m)."""
+    unit = vectors.astype(float) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit @ unit.T
+
+
+def draw(runs_dir: Path) -> None:
+    """The figure of the README: both arms of the first seed."""
+    runs = {("fixed" if run.config().fixed else "learned"): run for run in list_runs(runs_dir)
+            if run.config().seed == 0}
+    plot_arms({arm: run.metrics() for arm, run in runs.items()},
+              {arm: class_vectors(run) for arm, run in runs.items()}, runs["fixed"].read("result")["label_names"],
+              FIGURE, title="CIFAR-10, cosine logits, S = 1, recipe cpu, seed 0")
 
 
 def block(report: dict[str, Any]) -> list[str]:
@@ -114,20 +144,31 @@ def block(report: dict[str, Any]) -> list[str]:
                       for arm in ("cos-fixed", "cos-learned"))
     lines.append(f"| mean | {fixed:.1f} % | {learned:.1f} % | **{report['mean']:+.1f}** "
                  f"(95 % interval {low:+.1f} to {high:+.1f}) |")
-    cosines = {arm: statistics.fmean(by_key[arm, seed]["class_vectors_mean_cosine"] for seed in seeds)
+    largest = {arm: [by_key[arm, seed]["class_vectors_max_cosine"] for seed in seeds]
                for arm in ("cos-fixed", "cos-learned")}
+    merged = merged_pairs(report["label_names"], [by_key["cos-learned", seed]["class_vectors_cosines"]
+                                                  for seed in seeds])
     minutes = math.ceil(max(run["seconds"] for run in report["runs"]) / 60)
     lines += [
         "",
         f"Test accuracy on CIFAR-10 (10,000 images) with cosine logits and S = {config['scale']:g}, "
         f"n = {report['n']} seeds, paired: both arms of a seed start from the same weights and class vectors and see "
         f"the same batches. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
-        f"{config['epochs']} epochs, last epoch, no choice made on validation or test. The learned class vectors move "
-        f"together: their mean cosine ends at {cosines['cos-learned']:.2f}, that of the fixed ones is "
-        f"{cosines['cos-fixed']:.2f}. Command: `{report['command']}`, at most {minutes} minutes a run on "
+        f"{config['epochs']} epochs, last epoch, no choice made on validation or test. Learned class vectors "
+        f"merge pairwise (cosine above {MERGED:g} in every seed: {merged or 'none'}); fixed ones cannot (largest cosine "
+        f"{max(largest['cos-fixed']):.2f}). Command: `{report['command']}`, at most {minutes} minutes a run on "
         f"{report['hardware']['cores']} shared CPU cores. All numbers: `results/main_effect.json`.",
+        "",
+        "![Curves and cosines between class vectors of both arms](docs/main_effect.png)",
     ]
     return lines
+
+
+def merged_pairs(names: list[str], matrices: list[list[list[float]]]) -> str:
+    """The pairs of classes whose class vectors have merged in every seed."""
+    pairs = [f"{names[i]} and {names[j]}" for i in range(len(names)) for j in range(i)
+             if all(matrix[i][j] > MERGED for matrix in matrices)]
+    return ", ".join(pairs)
 
 
 if __name__ == "__main__":

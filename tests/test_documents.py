@@ -1,6 +1,7 @@
 """What the documents say is true: commands, examples, generated tables, versions."""
 import json
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from fixhead_cli.main import COMMANDS
 from keras_fixhead._version import __version__
+from keras_fixhead.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -59,6 +61,14 @@ def test_the_tables_of_the_readme_are_what_their_files_give(name, file):
     report = json.loads((ROOT / "results" / file).read_text())
 
     assert with_block(README, script.BLOCK, script.block(report)) == README
+
+
+def test_the_recipe_expects_what_was_measured():
+    report = json.loads((ROOT / "results" / "main_effect.json").read_text())
+    means = {arm: 100 * statistics.fmean(run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm)
+             for arm in ("cos-fixed", "cos-learned")}
+
+    assert f"fixed {means['cos-fixed']:.1f} %, learned {means['cos-learned']:.1f} %" in RECIPES["cpu"].expect
 
 
 def test_the_changelog_begins_with_this_version():

@@ -33,14 +33,14 @@ class TrainBatches(keras.utils.PyDataset):
                  flip: bool = False) -> None:
         super().__init__()
         self._split = split
-        self._batch_size = min(batch_size, len(split))
+        self.batch_size = min(batch_size, len(split))
         self._order = epoch_order(len(split), seed=seed, epoch=epoch)
         self._augmentation: dict[str, Any] = {
             "seed": seed, "epoch": epoch, "crop_padding": crop_padding, "flip": flip}
 
     def __len__(self) -> int:
-        return len(self._split) // self._batch_size
+        return len(self._split) // self.batch_size
 
     def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        indices = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        indices = self._order[step * self.batch_size : (step + 1) * self.batch_size]
         return augment(self._split.images[indices], indices, **self._augmentation), self._split.labels[indices]

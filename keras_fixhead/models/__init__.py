@@ -1,6 +1,7 @@
 """Networks: flat functional models from images in [0, 255] to logits, with their features reachable by name."""
 import contextlib
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         raise RunError(f"{path} does not exist.", hint="Give a run directory or a .keras file.")
     try:
         return keras.models.load_model(file)
-    except (ValueError, TypeError, OSError, KeyError, EOFError) as error:
+    except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RunError(f"{file} cannot be loaded: {reason}") from error
 

@@ -55,14 +55,13 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
     dataset = limit_train(load_dataset(config.dataset, config.data_dir), config.limit_train)
     run = resume or create_run(config)
     _log.info("Run: %s", run.path)
-    done = 0
     try:
         model = _compiled_model(config, dataset)
         done, best = _start(run, model, resume is not None)
         _announce(config, dataset, model)
         if resume is None:
             announce_stored_estimate(config)
-        done = _fit(run, config, dataset, model, done, best)
+        _fit(run, config, dataset, model, done, best)
         _finish(run, config, dataset, model)
     except KeyboardInterrupt:
         run.write_status("interrupted", epoch=_epochs_done(run), reason="stopped by a signal")
@@ -88,7 +87,7 @@ def _start(run: Run, model: keras.Model, resumed: bool) -> tuple[int, float | No
     return done, best
 
 
-def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, done: int, best: float | None) -> int:
+def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, done: int, best: float | None) -> None:
     """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
     rows = run.metrics()
     events = EventLog(run.path / "tensorboard")
@@ -105,7 +104,7 @@ def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, do
             **{name: float(values[-1]) for name, values in history.history.items()},
             "lr": float(model.optimizer.learning_rate),
             "train_seconds": timer.epoch_seconds,
-            "images_per_second": len(batches) * batches[0][1].shape[0] / timer.epoch_seconds,
+            "images_per_second": len(batches) * batches.batch_size / timer.epoch_seconds,
         }
         if not math.isfinite(row["loss"]):
             raise TrainingError(f"The loss is {row['loss']} in epoch {epoch + 1}.",
@@ -128,7 +127,6 @@ def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, do
                   config.epochs, row["loss"], row["accuracy"], row["validation_accuracy"], row["images_per_second"],
                   row["seconds"])
     events.close()
-    return config.epochs
 
 
 def _finish(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:

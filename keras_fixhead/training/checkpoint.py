@@ -48,7 +48,8 @@ def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
         raise RunError(f"The checkpoint {path} is damaged: {error}.", hint="Start a new run.") from None
     if meta.get("schema", 0) > SCHEMA:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # the loss-scaling optimizer would build its variables a second time
+        model.optimizer.build(model.trainable_variables)
     targets = {f"weight_{index}": weight for index, weight in enumerate(model.weights)}
     targets |= {f"optimizer_{index}": each for index, each in enumerate(model.optimizer.variables)}
     if targets.keys() != arrays.keys() or any(arrays[name].shape != tuple(targets[name].shape) for name in targets):
