@@ -155,8 +155,8 @@ def block(report: dict[str, Any]) -> list[str]:
         f"n = {report['n']} seeds, paired: both arms of a seed start from the same weights and class vectors and see "
         f"the same batches. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
         f"{config['epochs']} epochs, last epoch, no choice made on validation or test. Learned class vectors "
-        f"merge pairwise (cosine above {MERGED:g} in every seed: {merged or 'none'}); fixed ones cannot (largest cosine "
-        f"{max(largest['cos-fixed']):.2f}). Command: `{report['command']}`, at most {minutes} minutes a run on "
+        f"merge pairwise (cosine above {MERGED:g} in every seed: {merged or 'none'}); fixed ones cannot (largest "
+        f"cosine {max(largest['cos-fixed']):.2f}). Command: `{report['command']}`, at most {minutes} minutes a run on "
         f"{report['hardware']['cores']} shared CPU cores. All numbers: `results/main_effect.json`.",
         "",
         "![Curves and cosines between class vectors of both arms](docs/main_effect.png)",

@@ -1,24 +1,19 @@
 """`fixhead demo`: the whole way from data to a served and tested model, on the embedded digits."""
-import contextlib
 import dataclasses
-import json
 import logging
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from fixhead_cli.output import json_option, percent, print_result, quiet_option, show_progress
+from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
 from keras_fixhead.errors import ArgumentError, ServingError
+from keras_fixhead.json_files import write_json
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, make_folder
 
-SERVER_START_SECONDS = 120
 QUERIED_IMAGES = 20
 CORRUPTED_IMAGES = 50
 
@@ -49,12 +44,16 @@ def command(out: str, seed: int, quiet: bool, as_json: bool) -> None:
     show_progress(quiet)
     _log.info("Loading Keras.")
     load_keras()
+    from fixhead_serving.export import check_backend
+
+    check_backend()
     runs = {arm: _train(arm == "fixed", seed, folder) for arm in ("fixed", "learned")}
     results = {arm: run.read("result") for arm, run in runs.items()}
     figure = _draw(runs, results, folder, seed)
     better = max(results, key=lambda arm: results[arm]["accuracy"]["validation"])
+    picture = folder / "picture.png"
     _log.info("Exporting the %s arm, the better one on validation.", better)
-    exported, served = _serve_and_check(runs[better], folder / "served" / "digits", seed)
+    exported, served = _serve_and_check(runs[better], folder / "served" / "digits", picture, seed)
     summary = {
         "run": str(runs[better].path),
         "runs": {arm: str(run.path) for arm, run in runs.items()},
@@ -67,10 +66,13 @@ def command(out: str, seed: int, quiet: bool, as_json: bool) -> None:
         "exported": {"arm": better, **exported},
         "served": served,
         "figure": str(figure),
+        "picture": str(picture),
         "seconds": time.perf_counter() - start,
     }
-    Run(folder).write("summary", summary)
+    write_json(folder / "summary.json", summary, schema=1)
     print_result(summary, as_json=as_json, text=_text(summary, folder))
+    if not served["answers_equal"]:
+        raise ServingError("The server's answers are not the model's own.", hint=f"See {folder / 'summary.json'}")
 
 
 def _fresh_folder(wanted: Path) -> Path:
@@ -106,11 +108,11 @@ def _draw(runs: dict[str, Run], results: dict[str, Any], folder: Path, seed: int
     return path
 
 
-def _serve_and_check(run: Run, base_path: Path, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _serve_and_check(run: Run, base_path: Path, picture: Path, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Exports a run, serves it, compares the server's answers with the model's own, and corrupts its images."""
-    from fixhead_cli.robustness import server_predictor
     from fixhead_serving.client import Client, encode_png
     from fixhead_serving.export import export_run
+    from fixhead_serving.local import local_server
     from keras_fixhead.data import load_dataset
     from keras_fixhead.models import load_model
     from keras_fixhead.robustness import measure_robustness
@@ -118,19 +120,21 @@ def _serve_and_check(run: Run, base_path: Path, seed: int) -> tuple[dict[str, An
     exported = export_run(run.path, base_path)
     model = load_model(run.path)
     test = load_dataset("digits").test
-    with _local_server(base_path) as url:
+    picture.write_bytes(encode_png(test.images[0]))
+    with local_server(base_path) as url:
         _log.info("Serving %s.", url)
         images = test.images[:QUERIED_IMAGES]
         own = model.predict(images, verbose=0)
         with Client(url) as client:
             by_array = client.predict_images(images.astype(np.float32))
-            by_picture = client.predict_pictures([encode_png(image) for image in images])
-        difference = float(np.abs(by_array["logits"] - own).max())
-        same = bool((by_picture["class_index"] == own.argmax(axis=1)).all())
-        _log.info("Asked it for %d images: logits differ from the model's own by at most %.1e, classes of PNG pictures "
-                  "%s.", len(images), difference, "are the same" if same else "DIFFER")
-        _log.info("Corrupting %d images, classified over REST.", CORRUPTED_IMAGES)
-        robustness = measure_robustness(server_predictor(url), test, limit=CORRUPTED_IMAGES, seed=seed)
+            by_picture = client.classify(images)
+            _log.info("Corrupting %d images, classified over REST.", CORRUPTED_IMAGES)
+            robustness = measure_robustness(lambda images: client.classify(images)["class_index"], test,
+                                            limit=CORRUPTED_IMAGES, seed=seed)
+    difference = float(np.abs(by_array["logits"] - own).max())
+    same = bool((by_picture["class_index"] == own.argmax(axis=1)).all())
+    _log.info("Asked it for %d images: logits differ from the model's own by at most %.1e, classes of PNG pictures "
+              "%s.", len(images), difference, "are the same" if same else "DIFFER")
     tolerance = 1e-4 * max(1.0, run.config().scale)
     return dataclasses.asdict(exported) | {"path": str(exported.path)}, {
         "images": len(images),
@@ -139,31 +143,6 @@ def _serve_and_check(run: Run, base_path: Path, seed: int) -> tuple[dict[str, An
         "answers_equal": same and difference <= tolerance,
         "robustness": robustness.as_dict(),
     }
-
-
-@contextlib.contextmanager
-def _local_server(base_path: Path) -> Iterator[str]:
-    """A server in a process of its own on a free loopback port; yields the model's URL."""
-    command = [sys.executable, "-m", "fixhead_cli", "serve", str(base_path), "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield _first_url(process)
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _first_url(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None and process.stderr is not None
-    text = ""
-    for line in process.stdout:  # ends when the server says where it is, or ends
-        text += line
-        with contextlib.suppress(ValueError):
-            return str(json.loads(text)["url"])
-    raise ServingError(f"The local server did not start: {process.stderr.read().strip() or 'it said nothing'}")
 
 
 def _text(summary: dict[str, Any], folder: Path) -> list[str]:
@@ -185,10 +164,13 @@ def _text(summary: dict[str, Any], folder: Path) -> list[str]:
         f"Summary: {folder / 'summary.json'}    ({summary['seconds']:.0f} s in all)",
         "",
         "Try next:",
-        f"  fixhead show {summary['run']}",
-        f"  fixhead serve {Path(summary['exported']['path']).parent}",
-        f"  fixhead predict http://127.0.0.1:8501/v1/models/{name} PICTURE.png",
-        "  fixhead train --dataset cifar10 --head cos --fixed --recipe cpu",
-        "  fixhead list recipes",
+        *(f"  {command_line(*words)}" for words in (
+            ("show", summary["run"]),
+            ("predict", summary["run"], summary["picture"]),
+            ("serve", Path(summary["exported"]["path"]).parent),
+            ("predict", f"http://127.0.0.1:8501/v1/models/{name}", summary["picture"]),
+            ("train", "--dataset", "cifar10", "--head", "cos", "--fixed", "--recipe", "cpu"),
+            ("list", "recipes"),
+        )),
     ]
     return lines

@@ -1,18 +1,22 @@
 """`fixhead doctor`."""
 import importlib.util
+import platform
 from typing import Any
 
 import click
 
 from fixhead_cli.output import data_dir_option, json_option, print_result
 from keras_fixhead import hardware
+from keras_fixhead.errors import FixheadError
 
 EXTRAS = {
     "test": ("pytest", "hypothesis", "jax", "build"),
     "dev": ("ruff", "mypy", "importlinter", "build"),
     "cv": ("keras_cv",),
     "imgaug": ("imgaug",),
+    "gpu": ("nvidia.cudnn",),
     "jax": ("jax",),
+    "peers": ("torch",),
 }
 
 
@@ -26,25 +30,44 @@ def command(data_dir: str | None, as_json: bool) -> None:
     Example:
         fixhead doctor
     """
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": hardware.cpu_name(),
+        "cpu_count": hardware.cpu_count(),
+        "gpus": [name for name, _ in hardware.gpus()],
+        "bfloat16_instructions": hardware.cpu_has_bfloat16(),
+        **_framework(),
+        "datasets": _datasets(data_dir),
+        "extras": {name: all(map(_is_installed, modules)) for name, modules in EXTRAS.items()},
+    }
+    print_result(report, as_json=as_json, text=_text(report))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # its package is not there
+        return False
+
+
+def _framework() -> dict[str, Any]:
+    """What can be said with the backend loaded; or why it cannot be loaded, which is when people ask a doctor."""
     from fixhead_cli.framework import load_keras
 
-    load_keras()
-    from keras_fixhead.training import describe_environment
+    try:
+        load_keras()
+    except FixheadError as error:
+        return {"backend": hardware.keras_backend(), "problem": error.what}
+    from keras_fixhead.training import describe_environment, on_gpu
     from keras_fixhead.training.precision_check import measure_bfloat16_gain
 
     median, low, high = measure_bfloat16_gain()
-    report: dict[str, Any] = {
+    return {
         **describe_environment(),
-        "precision": {
-            "auto": hardware.resolve_precision("auto"),
-            "bfloat16_instructions": hardware.cpu_has_bfloat16(),
-            "bfloat16_speedup": {"median": median, "quartiles": [low, high], "of": "a 3x3 convolution, 10 rounds"},
-        },
-        "datasets": _datasets(data_dir),
-        "extras": {name: all(importlib.util.find_spec(module) is not None for module in modules)
-                   for name, modules in EXTRAS.items()},
+        "precision": hardware.resolve_precision("auto", gpu=on_gpu()),
+        "bfloat16_speedup": {"median": median, "quartiles": [low, high], "of": "a 3x3 convolution, 10 rounds"},
     }
-    print_result(report, as_json=as_json, text=_text(report))
 
 
 def _datasets(data_dir: str | None) -> dict[str, str]:
@@ -61,15 +84,24 @@ def _datasets(data_dir: str | None) -> dict[str, str]:
 
 
 def _text(report: dict[str, Any]) -> list[str]:
-    precision = report["precision"]
-    speedup = precision["bfloat16_speedup"]
     return [
-        f"Python {report['python']} on {report['platform']}, backend {report['backend']}",
-        "versions: " + ", ".join(f"{name} {version}" for name, version in report["versions"].items()),
-        f"devices: {', '.join(report['devices'])}",
-        f"processor: {report['cpu']}, {report['cpu_count']} cores; GPUs: {', '.join(report['gpus']) or 'none seen'}",
-        f"precision auto: {precision['auto']}; bfloat16 is {speedup['median']:.2f} times as fast as float32 here "
-        f"(quartiles {speedup['quartiles'][0]:.2f} to {speedup['quartiles'][1]:.2f}, {speedup['of']})",
+        f"Python {report['python']} on {report['platform']}",
+        f"processor: {report['cpu']}, {report['cpu_count']} cores, "
+        f"{'with' if report['bfloat16_instructions'] else 'no'} bfloat16 instructions; "
+        f"GPUs: {', '.join(report['gpus']) or 'none seen'}",
+        *_framework_text(report),
         *[f"data set {name}: {where}" for name, where in report["datasets"].items()],
         "extras: " + ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in report["extras"].items()),
+    ]
+
+
+def _framework_text(report: dict[str, Any]) -> list[str]:
+    if "problem" in report:
+        return [f"backend {report['backend']}: {report['problem']}"]
+    speedup = report["bfloat16_speedup"]
+    return [
+        f"backend {report['backend']}, devices: {', '.join(report['devices'])}",
+        "versions: " + ", ".join(f"{name} {version}" for name, version in report["versions"].items()),
+        f"precision auto: {report['precision']}; bfloat16 is {speedup['median']:.2f} times as fast as float32 here "
+        f"(quartiles {speedup['quartiles'][0]:.2f} to {speedup['quartiles'][1]:.2f}, {speedup['of']})",
     ]

@@ -1,7 +1,7 @@
 """`fixhead export`."""
 import click
 
-from fixhead_cli.output import json_option, print_result
+from fixhead_cli.output import command_line, json_option, print_result
 from keras_fixhead.runs import open_run
 
 
@@ -29,4 +29,4 @@ def command(run: str, directory: str, as_json: bool) -> None:
     print_result({"run": str(opened.path), "name": exported.name, "version": exported.version,
                   "path": str(exported.path)}, as_json=as_json,
                  text=[f"{exported.name}, version {exported.version}: {exported.path}", "Next:",
-                       f"  fixhead serve {directory}"])
+                       f"  {command_line('serve', directory)}"])

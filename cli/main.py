@@ -76,8 +76,12 @@ def main() -> None:
         sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        called = error.ctx.command_path if error.ctx else "fixhead"
+        _say(f"Error: {error.format_message()}", f"Try: {called} --help")
+        sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        _say(f"Error: {error.format_message()}", None)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _say("Stopped by SIGTERM." if terminated.is_set() else "Stopped.", None)

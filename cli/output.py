@@ -2,7 +2,11 @@
 import json
 import logging
 import math
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -56,6 +60,17 @@ def percent(share: float) -> str:
         '73.19 %'
     """
     return f"{100 * share:.2f} %"
+
+
+def command_line(*words: object) -> str:
+    """Returns a call of this program that can be pasted into a shell, by the path it was called by if it has to be.
+
+    Example:
+        >>> command_line("show", "my runs/1").endswith("fixhead show 'my runs/1'")
+        True
+    """
+    program = "fixhead" if shutil.which("fixhead") else str(Path(sys.executable).with_name("fixhead"))
+    return shlex.join([program, *map(str, words)])
 
 
 def show_progress(quiet: bool = False) -> None:

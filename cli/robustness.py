@@ -1,5 +1,6 @@
 """`fixhead robustness`."""
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -35,39 +36,61 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     run = None if target.startswith(("http://", "https://")) else open_run(target)
     name, folder = _dataset(run, dataset, data_dir)
     check_available(name, folder)
-    predict = run_predictor(run) if run else server_predictor(target)
-    test = load_dataset(name, folder).test
-    report = measure_robustness(predict, test, suite=suite, limit=limit, seed=seed,
-                                progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
+    predict = _run_predictor(run) if run else _server_predictor(target)
+    data = load_dataset(name, folder)
+    report = measure_robustness(
+        functools.partial(predict, label_names=data.label_names), data.test, suite=suite, limit=limit, seed=seed,
+        progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     result = {"target": str(run.path) if run else target, "dataset": name, **report.as_dict()}
-    if run:
-        run.write(f"robustness/{suite}", result)
     print_result({**({"run": str(run.path)} if run else {}), **result}, as_json=as_json, text=[
         f"clean: {percent(report.clean)} of {report.n}",
         *table(["corruption", "mean", *map(str, range(1, 6))],
                [[each, percent(report.mean[each]), *map(percent, values)] for each, values in report.accuracy.items()]),
     ])
+    if run:  # after it is printed: a run that cannot be written to must not cost the measurement
+        run.write(f"robustness/{_file_name(suite, limit, seed, name, run)}", result)
 
 
-def run_predictor(run: Run) -> Callable[[Any], Any]:
-    """Returns a function from uint8 images to classes, by the trained model of a run."""
+def _run_predictor(run: Run) -> Callable[..., Any]:
     from fixhead_cli.framework import load_keras
 
     load_keras()
-    from keras_fixhead.evaluation import BATCH_SIZE
+    from keras_fixhead.evaluation import classify
     from keras_fixhead.models import load_model
 
     model = load_model(run.path)
-    return lambda images: model.predict(images, batch_size=BATCH_SIZE, verbose=0).argmax(axis=1)
+    own_names = run.read("result")["label_names"]
+
+    def predict(images: Any, label_names: Sequence[str]) -> Any:
+        if list(label_names) != own_names:
+            raise ArgumentError("The run was trained on other classes than this data set has.",
+                                hint="Leave --dataset out, or name the run's own.")
+        return classify(model, images)
+
+    return predict
 
 
-def server_predictor(url: str) -> Callable[[Any], Any]:
-    """Returns a function from uint8 images to classes, by a server that is sent PNG pictures."""
-    from fixhead_serving.client import Client, encode_png
+def _server_predictor(url: str) -> Callable[..., Any]:
+    from fixhead_serving.client import Client
 
     client = Client(url)
     client.status()  # a server that is down is said before the data are loaded
-    return lambda images: client.predict_pictures([encode_png(image) for image in images])["class_index"]
+
+    def predict(images: Any, label_names: Sequence[str]) -> Any:
+        answer = client.classify(images)
+        if [label_names[index] for index in answer["class_index"] if index < len(label_names)] != list(answer["label"]):
+            raise ArgumentError("The server's labels are not those of this data set.",
+                                hint="Give --dataset the data set that the model was trained on.")
+        return answer["class_index"]
+
+    return predict
+
+
+def _file_name(suite: str, limit: int | None, seed: int, dataset: str, run: Run) -> str:
+    """A name that says what was measured: a quick look must not replace the whole measurement."""
+    parts = [suite, *([dataset] if dataset != run.config().dataset else []),
+             *([f"n{limit}"] if limit else []), *([f"s{seed}"] if seed else [])]
+    return "-".join(parts)
 
 
 def _dataset(run: Run | None, dataset: str | None, data_dir: str | None) -> tuple[str, str | None]:

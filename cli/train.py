@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from fixhead_cli.output import json_option, percent, print_result, quiet_option, show_progress
+from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
 from keras_fixhead.config import TrainConfig, read_config_file, resolve, step_time_key, steps_per_epoch
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import stored_step_seconds
@@ -72,10 +72,11 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
             return
     else:
         run = None
-        config = resolve(build_config(explicit, read_config_file(config_file) if config_file else None))
+        config = build_config(explicit, read_config_file(config_file) if config_file else None)
     if dry_run:
-        print_result(_plan(config), as_json=True)
+        print_result(_plan(resolve(config)), as_json=True)
         return
+    resolve(config)  # what is wrong in it is said before Keras is loaded; the engine resolves for the device it finds
 
     from fixhead_cli.framework import load_keras
     from keras_fixhead.data import check_available
@@ -115,7 +116,8 @@ def _print_run(run: Run, as_json: bool) -> None:
     for split, each in result["evaluation"].items():
         text.append(f"{split}: {percent(each['accuracy'])} of {each['n']} "
                     f"(95 % interval {percent(each['accuracy_low'])} to {percent(each['accuracy_high'])})")
-    text += ["Next:", f"  fixhead show {run.path}", f"  fixhead export {run.path} served/{run.config().dataset}"]
+    text += ["Next:", f"  {command_line('show', run.path)}",
+             f"  {command_line('export', run.path, f'served/{run.config().dataset}')}"]
     print_result({"run": str(run.path), **{name: result[name] for name in (
         "accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")}},
         as_json=as_json, text=text)

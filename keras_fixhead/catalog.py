@@ -5,6 +5,7 @@ listed without Keras.
 """
 import difflib
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -195,10 +196,15 @@ Did you mean 'cifar10'?
 def stem_channels(model: str, width: float) -> int:
     """Returns the channels after the first convolution of a model at a width.
 
+    Raises:
+        ArgumentError: for an unknown model, or a width that is no positive number.
+
     Example:
         >>> stem_channels("resnet18", 0.25)
         16
     """
+    if not (math.isfinite(width) and width > 0):
+        raise ArgumentError(f"width must be a positive number, got {width!r}.")
     return max(1, round(look_up(MODELS, model, "model").stem_channels * width))
 
 

@@ -142,8 +142,12 @@ def read_config_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def resolve(config: TrainConfig) -> TrainConfig:
+def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
     """Returns the configuration with nothing left open: data set's augmentation, this machine's precision and threads.
+
+    Args:
+        config: what was asked for.
+        gpu: whether the framework computes on a GPU; None, where none is loaded, for what nvidia-smi says.
 
     Raises:
         ArgumentError: if `class_vectors_digest` is given and names other class vectors than those described.
@@ -164,8 +168,10 @@ def resolve(config: TrainConfig) -> TrainConfig:
         class_vectors_digest=digest,
         crop_padding=entry.crop_padding if config.crop_padding is None else config.crop_padding,
         flip=entry.flip if config.flip is None else config.flip,
-        precision=resolve_precision(config.precision),
-        threads=cpu_count() if config.threads is None else config.threads,
+        precision=resolve_precision(config.precision, gpu=gpu),
+        # the other backends take their threads from the environment
+        threads=cpu_count() if config.threads is None and keras_backend() == "tensorflow" else config.threads,
+        data_dir=None if config.data_dir is None else str(Path(config.data_dir).expanduser().absolute()),
     )
 
 

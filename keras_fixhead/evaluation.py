@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data import Split, load_dataset
+from keras_fixhead.data import Split, limit_train, load_dataset
 from keras_fixhead.data.pictures import decode_picture
 from keras_fixhead.models import FEATURES, head_of, load_model
 from keras_fixhead.runs import Run
@@ -106,6 +106,19 @@ def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_
     )
 
 
+def classify(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Returns the predicted class of each image.
+
+    Args:
+        model: a model from pixels in [0, 255], (N, H, W, 3), to logits.
+        images: shape (N, H, W, 3).
+
+    Returns:
+        integer array of shape (N,).
+    """
+    return np.asarray(model.predict(images, batch_size=BATCH_SIZE, verbose=0)).argmax(axis=1)
+
+
 def classify_pictures(model: keras.Model, contents: Sequence[bytes], names: Sequence[str]) -> NDArray[np.float32]:
     """Returns the class probabilities of encoded pictures, resized to the model's input with anti-aliasing.
 
@@ -147,5 +160,6 @@ def evaluate_run(run: Run, splits: tuple[str, ...] = ("validation", "test"),
     """
     config = run.config()
     model = load_model(run.path)
-    dataset = load_dataset(config.dataset, data_dir or config.data_dir)
+    # the images that the run was trained on, where it was trained on a part
+    dataset = limit_train(load_dataset(config.dataset, data_dir or config.data_dir), config.limit_train)
     return {split: evaluate_model(model, dataset.split(split)) for split in splits}

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -51,19 +50,24 @@ def _cpu_field(name: str) -> str | None:
 
 @functools.cache
 def gpus() -> tuple[tuple[str, float], ...]:
-    """Returns (name, compute capability) of each GPU that nvidia-smi reports and this process may see."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "unset").strip() in ("", "-1") or not shutil.which("nvidia-smi"):
+    """Returns (name, compute capability) of each GPU that nvidia-smi reports and $CUDA_VISIBLE_DEVICES lets through."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if (visible is not None and visible.strip() in ("", "-1")) or not shutil.which("nvidia-smi"):
         return ()
     command = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
         rows = [line.rsplit(",", 1) for line in answer.splitlines() if "," in line]
-        return tuple((name.strip(), float(capability)) for name, capability in rows)
+        found = [(name.strip(), float(capability)) for name, capability in rows]
+        numbers = (visible or "").split(",")
+        if visible and all(number.strip().isdigit() for number in numbers):
+            found = [found[int(number)] for number in numbers if int(number) < len(found)]
+        return tuple(found)
     except (OSError, subprocess.SubprocessError, ValueError):
         return ()
 
 
-def resolve_precision(precision: str) -> str:
+def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
     """Returns the precision to train in on this machine.
 
     'auto' is bfloat16 on GPUs of compute capability 8 and up and on processors with AVX512-BF16 or AMX, float16 on
@@ -71,6 +75,7 @@ def resolve_precision(precision: str) -> str:
 
     Args:
         precision: 'auto', 'float32', 'bfloat16' or 'float16'.
+        gpu: whether the framework computes on a GPU; None, where none is loaded, for what nvidia-smi says.
 
     Raises:
         ArgumentError: for any other name.
@@ -83,7 +88,7 @@ def resolve_precision(precision: str) -> str:
         raise ArgumentError(f"Unknown precision {precision!r}. Expected one of {', '.join(PRECISIONS)}.")
     if precision != "auto":
         return precision
-    found = gpus()
+    found = gpus() if gpu is not False else ()
     if found:
         capability = min(capability for _, capability in found)
         return "bfloat16" if capability >= 8 else "float16" if capability >= 7 else "float32"
@@ -105,6 +110,8 @@ def keras_backend() -> str:
 
 def peak_memory_bytes() -> int:
     """Returns the largest resident size that this process has had."""
+    import resource  # there is none on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -121,19 +128,19 @@ def stored_step_seconds(key: str) -> float | None:
     try:
         step_times = read_json(_step_times_path(), schema=_STEP_TIMES_SCHEMA)
         return float(step_times[key])
-    except (RunError, KeyError, TypeError, ValueError):  # absent or damaged: then nothing has been measured yet
+    except (RunError, RuntimeError, KeyError, TypeError, ValueError):  # absent or damaged: nothing measured yet
         return None
 
 
 def store_step_seconds(key: str, seconds: float) -> None:
     """Remembers the seconds of a training step on this machine; does nothing where the cache cannot be written."""
-    path = _step_times_path()
-    try:
-        step_times = read_json(path, schema=_STEP_TIMES_SCHEMA)
-    except RunError:
-        step_times = {}
-    # an unwritable cache must not end a training run
-    with contextlib.suppress(OSError, RunError):
+    # a cache that cannot be written (or a user without a home) must not end a training run
+    with contextlib.suppress(OSError, RuntimeError, RunError):
+        path = _step_times_path()
+        try:
+            step_times = read_json(path, schema=_STEP_TIMES_SCHEMA)
+        except RunError:
+            step_times = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, step_times | {key: seconds}, schema=_STEP_TIMES_SCHEMA)
 

@@ -1,6 +1,7 @@
 """JSON files with a schema number, written aside, flushed and renamed: a reader sees the old file or the new one."""
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +43,25 @@ def write_json(path: Path, content: Mapping[str, Any], *, schema: int) -> None:
     """
     text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=True) + "\n"
     write_bytes(path, text.encode())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Makes `target` a copy of `source`, aside and renamed; a second name of the same bytes where the disk allows it.
+
+    Raises:
+        RunError: if it cannot be written; the file that was there stays as it was.
+    """
+    aside = target.with_name(f".{target.name}-{os.getpid()}")
+    try:
+        aside.unlink(missing_ok=True)
+        try:
+            os.link(source, aside)  # files are never changed in place, so two names of one are two files
+        except OSError:
+            shutil.copyfile(source, aside)
+        aside.replace(target)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise RunError(f"{target} cannot be written: {error.strerror}.") from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_fixhead.catalog import look_up
 from keras_fixhead.config import TrainConfig
+from keras_fixhead.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Recipe:
     cost: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
+
+_DRAW_FIELDS = {"dataset", "model", "width", "class_vectors", "seed", "vector_seed"}
 
 RECIPES: dict[str, Recipe] = {
     "honest": Recipe(
@@ -62,9 +65,6 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-_DRAW_FIELDS = {"dataset", "model", "width", "class_vectors", "seed", "vector_seed"}
-
-
 def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> TrainConfig:
     """Returns the configuration of explicit values over those of a file over those of the recipe they name.
 
@@ -81,9 +81,22 @@ def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = N
         >>> build_config({"recipe": "cpu"}).width
         0.25
     """
-    file = dict(file or {})
-    if not _DRAW_FIELDS.isdisjoint(explicit):
-        file.pop("class_vectors_digest", None)  # it names the draw of the file's own fields
+    file = _without_derived(dict(file or {}), explicit)
+    if "recipe" in explicit and explicit["recipe"] != file.get("recipe", explicit["recipe"]):
+        raise ArgumentError(f"The configuration file was made with recipe {file['recipe']!r}, and its fields win over "
+                            f"those of recipe {explicit['recipe']!r}.", hint="Leave out --recipe or --config.")
     given = {**file, **explicit}
     name = given.get("recipe", TrainConfig.recipe)
     return TrainConfig.from_dict({**look_up(RECIPES, name, "recipe").values, **given})
+
+
+def _without_derived(file: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a file without those that were filled in from fields that are now asked for anew."""
+    if not _DRAW_FIELDS.isdisjoint(explicit):
+        file.pop("class_vectors_digest", None)
+    if explicit.get("dataset", file.get("dataset")) != file.get("dataset"):
+        file.pop("crop_padding", None)
+        file.pop("flip", None)
+    if "seed" in explicit and file.get("vector_seed") == file.get("seed"):
+        file.pop("vector_seed", None)
+    return file

@@ -5,6 +5,7 @@ Everything that a run leaves is read and written here, so that reports need neit
 import datetime
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,13 @@ from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
 
 SCHEMA = 1
+
+# What a configuration cannot be without. Other fields may be younger than the run: then they have their defaults.
+_IDENTITY = {"dataset", "model", "width", "head", "fixed", "scale", "seed", "epochs"}
+_NEEDED: dict[str, dict[str, type]] = {
+    "status": {"state": str, "epoch": int},
+    "result": {"accuracy": dict, "evaluation": dict, "label_names": list},
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,11 @@ class Run:
     def best_checkpoint(self) -> Path:
         return self.path / "checkpoints" / "best.npz"
 
+    @property
+    def resume_command(self) -> str:
+        """What to type to go on with the run."""
+        return f"fixhead train --resume {shlex.quote(str(self.path))}"
+
     def config(self) -> TrainConfig:
         """Returns the resolved configuration.
 
@@ -52,6 +65,8 @@ class Run:
         path = self.path / "config.json"
         values = read_json(path, schema=SCHEMA)
         values.pop("config_digest", None)
+        if missing := _IDENTITY - values.keys():
+            raise RunError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
         try:
             check_names(values)
             return TrainConfig(**values)
@@ -62,8 +77,17 @@ class Run:
         write_json(self.path / "config.json", {**config.as_dict(), "config_digest": config.digest}, schema=SCHEMA)
 
     def read(self, name: str) -> dict[str, Any]:
-        """Returns one of the run's JSON files (status, result, environment, ...) by its name without ending."""
-        return read_json(self.path / f"{name}.json", schema=SCHEMA)
+        """Returns one of the run's JSON files (status, result, environment, ...) by its name without ending.
+
+        Raises:
+            RunError: if it is missing or damaged, or lacks what its readers need.
+        """
+        path = self.path / f"{name}.json"
+        content = read_json(path, schema=SCHEMA)
+        for key, kind in _NEEDED.get(name, {}).items():
+            if not isinstance(content.get(key), kind):
+                raise RunError(f"{path} is damaged: it has no {key!r}.")
+        return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Writes one of the run's JSON files by its name without ending."""
@@ -82,7 +106,7 @@ class Run:
             "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "epoch": epoch,
             "reason": reason,
-            "resume": None if state == "complete" else f"fixhead train --resume {self.path}",
+            "resume": None if state == "complete" else self.resume_command,
             "process": os.getpid(),
         })
 

@@ -128,6 +128,17 @@ class Client:
         _check_pictures(pictures)
         return self._predict("serving_bytes", _packs(pictures, _checked_batch_size(batch_size)), _pictures_body)
 
+    def classify(self, images: npt.NDArray[np.uint8]) -> dict[str, Array]:
+        """Returns the outputs of `serving_bytes` for images, sent as PNG.
+
+        Args:
+            images: uint8 array of shape (N, H, W, 3).
+
+        Returns:
+            the outputs as in `predict_pictures`, `class_index` and `label` among them.
+        """
+        return self.predict_pictures([encode_png(image) for image in images])
+
     def _predict(self, signature: str, batches: Iterator[Any], body: Callable[[str, Any], bytes]) -> dict[str, Array]:
         answers = [self._predict_batch(signature, body(signature, batch), len(batch)) for batch in batches]
         if any(answer.keys() != answers[0].keys() for answer in answers):

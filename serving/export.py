@@ -96,6 +96,15 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     return ExportedModel(base.name, version, base / str(version))
 
 
+def check_backend() -> None:
+    """Raises a DependencyError if Keras' backend is not TensorFlow, which alone writes SavedModels."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise DependencyError(f"Exporting a SavedModel needs the TensorFlow backend, not {keras.backend.backend()}.",
+                              hint="Install TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
+
+
 def versions(base_path: Path) -> list[int]:
     """Returns the version numbers under a base path, ascending."""
     if not base_path.is_dir():
@@ -104,13 +113,9 @@ def versions(base_path: Path) -> list[int]:
 
 
 def _check(model: Any, base: Path, label_names: Sequence[str]) -> None:
-    import keras
-
     from keras_fixhead.models import head_of
 
-    if keras.backend.backend() != "tensorflow":
-        raise DependencyError(f"Exporting a SavedModel needs the TensorFlow backend, not {keras.backend.backend()}.",
-                              hint="Run it again with KERAS_BACKEND=tensorflow")
+    check_backend()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", base.name):
         raise ArgumentError(f"A model cannot be called {base.name!r}: its name stands in URLs.",
                             hint="Use letters, digits, '.', '_' and '-' for the folder's name.")

@@ -129,7 +129,10 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
         >>> mean.tolist(), std.tolist()
         ([7.0, 7.0, 7.0], [0.0, 0.0, 0.0])
     """
-    counts = np.stack([np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(3)])  # (3, 256)
+    counts = np.zeros((3, 256), np.int64)
+    for start in range(0, len(images), 1_000):  # `bincount` needs eight bytes a pixel
+        chunk = images[start : start + 1_000]
+        counts += np.stack([np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(3)])
     levels = np.arange(256)
     total = int(counts[0].sum())
     sums = [int(each) for each in counts @ levels]  # Python integers: the squares below pass 2^63

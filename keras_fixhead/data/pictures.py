@@ -33,6 +33,9 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as picture:
+                if picture.mode.startswith("I"):  # 16 bits a pixel: the upper 8, as TensorFlow decodes it
+                    grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
+                    return np.repeat(grey[:, :, None], 3, axis=2)
                 return np.asarray(picture.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError,
             Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -1,4 +1,6 @@
 """Data sets of TensorFlow Datasets: prepared ones from a folder, others downloaded where there is a network."""
+import functools
+import http.client
 import logging
 import os
 import threading
@@ -77,7 +79,7 @@ def data_folder(data_dir: str | None) -> Path:
     Raises:
         DataError: if a folder was given that does not exist.
     """
-    if data_dir is not None and not Path(data_dir).is_dir():
+    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
         raise DataError(f"The data folder {data_dir} does not exist.",
                         hint="Give --data-dir, a folder of prepared data sets, or leave it out.")
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()
@@ -99,6 +101,7 @@ def _read(builder: Any, split: str) -> Split:
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
 
 
+@functools.cache
 def _answers(url: str) -> bool:
     """Whether a URL answers within `PROBE_SECONDS`, name resolution (which has no time-out of its own) included."""
     answered = threading.Event()
@@ -110,7 +113,7 @@ def _answers(url: str) -> bool:
                 answered.set()
         except urllib.error.HTTPError:
             answered.set()  # a refusal is an answer
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return
 
     asking = threading.Thread(target=ask, daemon=True)

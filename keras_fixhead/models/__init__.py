@@ -1,5 +1,6 @@
 """Networks: flat functional models from images in [0, 255] to logits, with their features reachable by name."""
 import contextlib
+import math
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_fixhead.catalog import MODELS, import_object, look_up, stem_channels
-from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.errors import ArgumentError, RunError, VectorsError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
@@ -56,6 +57,9 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logi
     entry = look_up(MODELS, name, "model")
     if len(input_shape) != 3 or input_shape[-1] != 3 or min(input_shape[:2]) < 8:
         raise ArgumentError(f"input_shape must be (H, W, 3) with H, W >= 8, got {tuple(input_shape)}.")
+    for decay, value in (("weight_decay", weight_decay), ("vector_weight_decay", vector_weight_decay)):
+        if not (math.isfinite(value) and value >= 0):
+            raise ArgumentError(f"{decay} must be 0 or a positive number, got {value!r}.")
     images = keras.Input(tuple(input_shape), name="images")
     x = _normalized(images, mean, std)
     layers = Layers(seed, weight_decay, normalization)
@@ -148,11 +152,16 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
             raise RunError(f"{path} holds no model.keras: it is no finished run.", hint=f"Look: fixhead show {path}")
     if not file.is_file():
         raise RunError(f"{path} does not exist.", hint="Give a run directory or a .keras file.")
+    if not zipfile.is_zipfile(file):
+        raise RunError(f"{file} is damaged: it is no whole .keras file.")
     try:
         return keras.models.load_model(file)
     except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunError(f"{file} cannot be loaded: {reason}") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        for line in lines:
+            if line.startswith("The class vectors "):  # Keras has wrapped the head's own refusal
+                raise VectorsError(f"{file}: {line}") from None
+        raise RunError(f"{file} is damaged or not one of ours: {lines[0]}") from error
 
 
 @contextlib.contextmanager

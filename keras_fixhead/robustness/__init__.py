@@ -21,6 +21,7 @@ from keras_fixhead.statistics import wilson_interval
 __all__ = ["SEVERITIES", "SUITES", "RobustnessReport", "corrupt", "measure_robustness", "severity_parameters"]
 
 SEVERITIES = (1, 2, 3, 4, 5)
+CHUNK_IMAGES = 1_000
 
 SUITES: dict[str, tuple[str, ...]] = {"paper": ("impulse_noise", "jpeg_compression", "defocus_blur")}
 """Suite -> its corruptions. 'paper': the three that the paper names, at ImageNet strengths (it states no severity)."""
@@ -132,12 +133,12 @@ def measure_robustness(predict: Predict, split: Split, *, suite: str = "paper", 
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit must be at least 1, got {limit}.")
     part = Split(split.images[:limit], split.labels[:limit])
-    predictions = {("clean", 0): predict(part.images)}
+    predictions = {("clean", 0): _in_chunks(predict, part, lambda images, indices: images)}
     progress(f"clean: {_accuracy(predictions['clean', 0], part):.4f}")
     for corruption in corruptions:
         for severity in severities:
-            images = corrupt(part.images, corruption, severity, suite=suite, seed=seed)
-            predictions[corruption, severity] = predict(images)
+            change = functools.partial(_corrupted, corruption=corruption, severity=severity, suite=suite, seed=seed)
+            predictions[corruption, severity] = _in_chunks(predict, part, change)
             progress(f"{corruption} {severity}: {_accuracy(predictions[corruption, severity], part):.4f}")
     return RobustnessReport(
         suite=suite,
@@ -148,6 +149,17 @@ def measure_robustness(predict: Predict, split: Split, *, suite: str = "paper", 
                   for corruption in corruptions},
         predictions=predictions,
     )
+
+
+def _in_chunks(predict: Predict, split: Split, change: Callable[..., NDArray[np.uint8]]) -> NDArray[np.integer[Any]]:
+    """The predictions of changed images, some at a time: a corruption needs several times the memory of its images."""
+    starts = range(0, len(split), CHUNK_IMAGES)
+    chunks = [np.arange(start, min(start + CHUNK_IMAGES, len(split))) for start in starts]
+    return np.concatenate([predict(change(split.images[indices], indices)) for indices in chunks])
+
+
+def _corrupted(images: NDArray[np.uint8], indices: NDArray[np.intp], **arguments: Any) -> NDArray[np.uint8]:
+    return corrupt(images, indices=indices, **arguments)
 
 
 def _accuracy(predicted: NDArray[np.integer[Any]], split: Split) -> float:

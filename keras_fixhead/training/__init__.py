@@ -15,12 +15,13 @@ from keras_fixhead.catalog import LOSSES, MODELS, import_object
 from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
 from keras_fixhead.data import Dataset, limit_train, load_dataset
 from keras_fixhead.data.batches import TrainBatches
-from keras_fixhead.errors import RunError, TrainingError
+from keras_fixhead.errors import ArgumentError, RunError, TrainingError
 from keras_fixhead.evaluation import BATCH_SIZE, evaluate_model
+from keras_fixhead.json_files import copy_file
 from keras_fixhead.models import build_model, head_of, precision_policy
 from keras_fixhead.runs import Run, create_run
 from keras_fixhead.training.backend import describe_environment, jit_compile, on_gpu, prepare_backend
-from keras_fixhead.training.checkpoint import load_checkpoint, save_checkpoint
+from keras_fixhead.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.events import EventLog
 from keras_fixhead.training.schedule import WarmupDecay
@@ -39,6 +40,7 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
         resume: an unfinished run of this configuration, to go on from its newest checkpoint.
 
     Raises:
+        ArgumentError: (a ValueError) if `resume` is a run of another configuration.
         DataError: if the data are not there.
         RunError: if the run directory or a checkpoint cannot be read or written.
         TrainingError: if the loss is no longer a number.
@@ -50,22 +52,26 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
         >>> run.read("status")["state"]
         'complete'
     """
-    config = resolve(config)
+    config = resolve(config, gpu=on_gpu())
+    if resume is not None and resume.config().digest != config.digest:
+        raise ArgumentError(f"The configuration is not that of {resume.path}.",
+                            hint="Resume with the run's own: train(run.config(), resume=run)")
     prepare_backend(config)
     dataset = limit_train(load_dataset(config.dataset, config.data_dir), config.limit_train)
     run = resume or create_run(config)
     _log.info("Run: %s", run.path)
     try:
         model = _compiled_model(config, dataset)
-        done, best = _start(run, model, resume is not None)
+        progress = _start(run, model, resume is not None)
         _announce(config, dataset, model)
         if resume is None:
             announce_stored_estimate(config)
-        _fit(run, config, dataset, model, done, best)
+        _fit(run, config, dataset, model, progress)
         _finish(run, config, dataset, model)
     except KeyboardInterrupt:
-        run.write_status("interrupted", epoch=_epochs_done(run), reason="stopped by a signal")
-        _log.warning("Interrupted after epoch %d. Go on: fixhead train --resume %s", _epochs_done(run), run.path)
+        done = _epochs_done(run)
+        run.write_status("interrupted", epoch=done, reason="stopped by a signal")
+        _log.warning("Interrupted after epoch %d. Go on: %s", done, run.resume_command)
         raise
     except BaseException as error:
         _note_failure(run, error)
@@ -74,25 +80,25 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
     return run
 
 
-def _start(run: Run, model: keras.Model, resumed: bool) -> tuple[int, float | None]:
-    """Epochs done and best validation accuracy, from the newest checkpoint or from nothing."""
-    done, best = 0, None
+def _start(run: Run, model: keras.Model, resumed: bool) -> Progress:
+    """How far the run has come, from its newest checkpoint or from nothing."""
+    progress = Progress()
     if resumed and run.newest_checkpoint.exists():  # one that was stopped in its first epoch has none
-        state = load_checkpoint(run.newest_checkpoint, model)
-        done, best = state["epoch"], state["best"]
-        run.write_metrics([row for row in run.metrics() if row["epoch"] <= done])
-        _log.info("Resumed after epoch %d.", done)
+        progress = load_checkpoint(run.newest_checkpoint, model)
+        _keep_best(run, progress)
+        _log.info("Resumed after epoch %d.", progress.epoch)
+    run.write_metrics([row for row in run.metrics() if row["epoch"] <= progress.epoch])
     run.write("environment", describe_environment())
-    run.write_status("running", epoch=done)
-    return done, best
+    run.write_status("running", epoch=progress.epoch)
+    return progress
 
 
-def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, done: int, best: float | None) -> None:
+def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, progress: Progress) -> None:
     """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
     rows = run.metrics()
     events = EventLog(run.path / "tensorboard")
     timer = StepTimer(config)
-    for epoch in range(done, config.epochs):
+    for epoch in range(progress.epoch, config.epochs):
         start = time.perf_counter()
         batches = TrainBatches(dataset.train, config.batch_size, seed=config.seed, epoch=epoch,
                                crop_padding=config.crop_padding or 0, flip=bool(config.flip))
@@ -115,12 +121,10 @@ def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, do
         row |= _vector_metrics(model)
         row["seconds"] = time.perf_counter() - start
         rows.append(row)
-        is_best = best is None or row["validation_accuracy"] > best
-        best = max(row["validation_accuracy"], -1.0 if best is None else best)
-        if is_best and config.selection == "validation":
-            save_checkpoint(run.best_checkpoint, model, epoch=epoch + 1, best=best)
+        progress = progress.after_epoch(epoch + 1, row["validation_accuracy"])
         run.write_metrics(rows)
-        save_checkpoint(run.newest_checkpoint, model, epoch=epoch + 1, best=best)
+        save_checkpoint(run.newest_checkpoint, model, progress)
+        _keep_best(run, progress)
         run.write_status("running", epoch=epoch + 1)
         events.write(row)
         _log.info("epoch %d/%d  loss %.4f  accuracy %.4f  validation %.4f  %.0f images/s  %.0f s", epoch + 1,
@@ -129,10 +133,16 @@ def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, do
     events.close()
 
 
+def _keep_best(run: Run, progress: Progress) -> None:
+    """Makes the newest checkpoint the best one too, if it is; after it was written, so that a resume can redo it."""
+    if progress.best_epoch == progress.epoch:
+        copy_file(run.newest_checkpoint, run.best_checkpoint)
+
+
 def _finish(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
     """Saves the selected model under the float32 policy, evaluates it and writes result.json."""
     selected = run.best_checkpoint if config.selection == "validation" else run.newest_checkpoint
-    epoch = load_checkpoint(selected, model)["epoch"]
+    epoch = load_checkpoint(selected, model).epoch
     with precision_policy("float32"):
         final = _build(config, dataset)
     final.set_weights(model.get_weights())
@@ -231,8 +241,10 @@ def _count(weights: Any) -> int:
 
 
 def _epochs_done(run: Run) -> int:
-    rows = run.metrics()
-    return rows[-1]["epoch"] if rows else 0
+    try:
+        return max((row["epoch"] for row in run.metrics()), default=0)
+    except RunError:  # what is being reported matters more than a damaged file
+        return 0
 
 
 def _note_failure(run: Run, error: BaseException) -> None:

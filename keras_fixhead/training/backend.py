@@ -22,6 +22,7 @@ def prepare_backend(config: TrainConfig) -> None:
     if keras.backend.backend() != "tensorflow":
         return  # JAX and PyTorch take threads from the environment at their start; environment.json records it
     import tensorflow as tf
+    from tensorflow.python.framework.config import is_op_determinism_enabled
 
     for device in tf.config.list_physical_devices("GPU"):
         try:
@@ -41,6 +42,9 @@ def prepare_backend(config: TrainConfig) -> None:
                 ) from None
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+    elif is_op_determinism_enabled():
+        raise TrainingError("TensorFlow computes deterministically in this process, and cannot be told not to.",
+                            hint="Train in a new process, or with `deterministic`.")
 
 
 def jit_compile() -> bool | str:
@@ -52,6 +56,10 @@ def jit_compile() -> bool | str:
 
 def on_gpu() -> bool:
     """Returns whether the backend computes on a GPU."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))  # this, unlike Keras' list, does not start the devices
     devices = [str(device).lower() for device in keras.distribution.list_devices()]
     return any("gpu" in device or "cuda" in device for device in devices)
 

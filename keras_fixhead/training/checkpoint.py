@@ -2,6 +2,7 @@
 import io
 import json
 import zipfile
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,44 @@ from keras_fixhead.runs import make_folder
 SCHEMA = 1
 
 
-def save_checkpoint(path: Path, model: keras.Model, *, epoch: int, best: float | None) -> None:
-    """Writes weights, optimizer variables, the number of epochs done and the best validation accuracy so far.
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: epochs done.
+        best_epoch: the first of them with the best validation accuracy; 0 before any.
+        best: that accuracy.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best: float = -1.0
+
+    def after_epoch(self, epoch: int, accuracy: float) -> "Progress":
+        """Returns the progress after one more epoch with this validation accuracy."""
+        if accuracy > self.best:
+            return Progress(epoch, epoch, accuracy)
+        return replace(self, epoch=epoch)
+
+
+def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:
+    """Writes weights, optimizer variables and progress.
 
     Raises:
         RunError: if it cannot be written; the checkpoint that was there stays as it was.
     """
     arrays: dict[str, Any] = {f"weight_{index}": _array(weight) for index, weight in enumerate(model.weights)}
     arrays |= {f"optimizer_{index}": _array(each) for index, each in enumerate(model.optimizer.variables)}
-    arrays["meta"] = np.array(json.dumps({"schema": SCHEMA, "epoch": epoch, "best": best}))
+    arrays["meta"] = np.array(json.dumps({"schema": SCHEMA, **asdict(progress)}))
     content = io.BytesIO()
     np.savez(content, **arrays)
     make_folder(path.parent)
     write_bytes(path, content.getvalue())
 
 
-def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
-    """Puts the state of a checkpoint into a compiled model; returns its 'epoch' and 'best'.
+def load_checkpoint(path: Path, model: keras.Model) -> Progress:
+    """Puts the state of a checkpoint into a compiled model; returns its progress.
 
     Every array is read and checked (by the archive's checksums) before the first one is assigned.
 
@@ -42,11 +64,13 @@ def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop("meta")))
+        schema = meta.pop("schema")
+        progress = Progress(**meta) if schema <= SCHEMA else Progress()
     except FileNotFoundError:
         raise RunError(f"{path} is missing: there is nothing to resume from.", hint="Start a new run.") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"The checkpoint {path} is damaged: {error}.", hint="Start a new run.") from None
-    if meta.get("schema", 0) > SCHEMA:
+    if schema > SCHEMA:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
     if not model.optimizer.built:  # the loss-scaling optimizer would build its variables a second time
         model.optimizer.build(model.trainable_variables)
@@ -56,7 +80,7 @@ def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
         raise RunError(f"The checkpoint {path} belongs to another model than the run's config.json describes.")
     for name, target in targets.items():
         target.assign(arrays[name])
-    return meta
+    return progress
 
 
 def _array(variable: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from keras_fixhead.training.backend import on_gpu
 SKIPPED_STEPS = 2
 TIMED_STEPS = 4
 LONG_SECONDS = 20 * 60
+SIGN_OF_LIFE_SECONDS = 60
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +31,11 @@ class StepTimer(keras.callbacks.Callback):
         self._epochs_left = config.epochs
         self._steps = 0
         self._announced = hardware.stored_step_seconds(step_time_key(config)) is not None
-        self._first = self._epoch_start = 0.0
+        self._first = self._epoch_start = self._told = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epochs_left = self._config.epochs - epoch
-        self._epoch_start = time.perf_counter()
+        self._epoch_start = self._told = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch_seconds = time.perf_counter() - self._epoch_start
@@ -44,6 +45,10 @@ class StepTimer(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._steps += 1
+        if time.perf_counter() - self._told > SIGN_OF_LIFE_SECONDS:
+            self._told = time.perf_counter()
+            _log.info("step %d/%d of epoch %d", batch + 1, steps_per_epoch(self._config),
+                      self._config.epochs - self._epochs_left + 1)
         if self._steps == SKIPPED_STEPS:
             self._first = time.perf_counter()
         if self._steps == SKIPPED_STEPS + TIMED_STEPS:
@@ -65,8 +70,9 @@ def announce_if_long(config: TrainConfig, step_seconds: float, epochs: int, sour
     total = step_seconds * epochs * steps_per_epoch(config)
     if total < LONG_SECONDS or on_gpu():
         return
-    _log.info("This will take about %s on this CPU: %d steps of %.2f s (%s). `--recipe cpu` takes minutes: quarter "
-              "width, 10 epochs.", duration(total), epochs * steps_per_epoch(config), step_seconds, source)
+    advice = "" if config.recipe == "cpu" else " `--recipe cpu` takes minutes: quarter width, 10 epochs."
+    _log.info("This will take about %s on this CPU: %d steps of %.2f s (%s).%s", duration(total),
+              epochs * steps_per_epoch(config), step_seconds, source, advice)
 
 
 def duration(seconds: float) -> str:

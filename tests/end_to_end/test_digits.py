@@ -143,8 +143,7 @@ def test_a_picture_has_the_same_label_from_the_run_and_from_the_server(fixhead, 
 def test_corrupted_images_get_the_same_classes_in_process_and_over_rest(url, model, test_split):
     with Client(url) as client:
         over_rest = measure_robustness(
-            lambda images: client.predict_pictures([encode_png(image) for image in images])["class_index"],
-            test_split, limit=30, seed=3)
+            lambda images: client.classify(images)["class_index"], test_split, limit=30, seed=3)
     in_process = measure_robustness(lambda images: model.predict(images, verbose=0).argmax(axis=1), test_split,
                                     limit=30, seed=3)
 
@@ -158,7 +157,7 @@ def test_robustness_by_the_command_line_is_the_same_for_the_run_and_the_server(f
     by_server = fixhead("robustness", url, "--dataset", "digits", "--limit", 20, "--quiet", "--json").json
 
     assert by_run["accuracy"] == by_server["accuracy"] and by_run["n"] == 20
-    assert (Path(trained["run"]) / "robustness" / "paper.json").is_file()
+    assert (Path(trained["run"]) / "robustness" / "paper-n20.json").is_file()
 
 
 @pytest.mark.parametrize("body", [
