@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.data import Split, limit_train, load_dataset
 from keras_fixhead.data.pictures import decode_picture
-from keras_fixhead.models import FEATURES, head_of, load_model
+from keras_fixhead.models import FEATURES, head_of, inputs_of, load_model
 from keras_fixhead.runs import Run
 from keras_fixhead.statistics import wilson_interval
 
@@ -55,7 +55,7 @@ def predict_features(model: keras.Model, images: NDArray[np.uint8]) -> tuple[NDA
     Returns:
         float32 arrays of shapes (N, d) and (N, m).
     """
-    both = keras.Model(model.inputs, [model.get_layer(FEATURES).output, model.outputs[0]])
+    both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
     features, logits = both.predict(images, batch_size=BATCH_SIZE, verbose=0)
     return features, logits
 

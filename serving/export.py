@@ -132,10 +132,10 @@ def _archive(model: Any, label_names: Sequence[str]) -> Any:
     import keras
     import tensorflow as tf
 
-    from keras_fixhead.models import FEATURES, head_of
+    from keras_fixhead.models import FEATURES, head_of, inputs_of
 
     head = head_of(model)
-    both = keras.Model(model.inputs, [model.get_layer(FEATURES).output, model.outputs[0]])
+    both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
     shape = [None, *model.input_shape[1:]]
     names = tf.constant(list(label_names))
 

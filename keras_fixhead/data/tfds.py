@@ -34,7 +34,7 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
     prepared = check_tfds(entry, data_dir)
     name, folder = _name(entry), data_folder(data_dir)
     try:
-        import tensorflow as tf
+        import tensorflow  # noqa: F401 -- TensorFlow Datasets finds out later that it needs it
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DependencyError(f"Reading {name} needs {error.name}, which is not installed.",
@@ -45,7 +45,7 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
             _log.info("Downloading %s to %s.", name, folder)
             builder.download_and_prepare()
         parts = {split: _read(builder, split) for split in ("train", "test")}
-    except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+    except Exception as error:  # whatever TensorFlow Datasets and protobuf raise for files that are damaged
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{name} in {folder} cannot be read: {reason[:200]}",
                         hint="Remove its folder there and prepare it again.") from error
@@ -101,7 +101,7 @@ def _read(builder: Any, split: str) -> Split:
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
 
 
-@functools.cache
+@functools.cache  # the network is asked once
 def _answers(url: str) -> bool:
     """Whether a URL answers within `PROBE_SECONDS`, name resolution (which has no time-out of its own) included."""
     answered = threading.Event()

@@ -17,7 +17,7 @@ from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
 
 __all__ = ["FEATURES", "FusedBatchNormalization", "attach_head", "build_model", "feature_model", "head_of",
-           "load_model", "precision_policy"]
+           "inputs_of", "load_model", "precision_policy"]
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""
@@ -110,7 +110,7 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
     pool = keras.layers.GlobalAveragePooling2D if len(x.shape) == 4 else keras.layers.Identity
     features = pool(dtype="float32", name=FEATURES)(x)
     head = HypersphereHead(num_classes, **{"name": "head", **head_arguments})
-    return keras.Model(backbone.inputs, head(features), name=f"{backbone.name}_fixhead")
+    return keras.Model(inputs_of(backbone), head(features), name=f"{backbone.name}_fixhead")
 
 
 def feature_model(model: keras.Model) -> keras.Model:
@@ -120,10 +120,15 @@ def feature_model(model: keras.Model) -> keras.Model:
         ArgumentError: if `model` has no layer named 'features'.
     """
     try:
-        return keras.Model(model.inputs, model.get_layer(FEATURES).output, name=f"{model.name}_features")
+        return keras.Model(inputs_of(model), model.get_layer(FEATURES).output, name=f"{model.name}_features")
     except ValueError:
         raise ArgumentError(f"{model.name!r} has no layer named {FEATURES!r}.",
                             hint="Models of build_model and attach_head have.") from None
+
+
+def inputs_of(model: keras.Model) -> Any:
+    """Returns the inputs of a model in the structure in which it takes them: one tensor, or several in a list."""
+    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
 def head_of(model: keras.Model) -> HypersphereHead:

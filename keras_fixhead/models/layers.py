@@ -9,6 +9,10 @@ from keras_fixhead.vectors.hashing import INITIALIZER_STREAM, stream_key
 
 Tensor = Any
 
+ONEDNN_BLOCK = 16
+"""On fewer input channels than this, oneDNN's gradient of a 1x1 convolution with strides writes past its memory
+(uxlfoundation/oneDNN, issue 6035)."""
+
 
 class Layers:
     """Makes layers of one network, with initial weights that are a function of a seed and the layer's name.
@@ -35,6 +39,10 @@ class Layers:
         if strides > 1 and kernel_size > 1:  # Keras' 'same' pads 0 and 1 here, torch 1 and 1: other pixels
             x = keras.layers.ZeroPadding2D((kernel_size - 1) // 2, name=f"{name}_pad")(x)
             padding = "valid"
+        if strides > 1 and kernel_size == 1 and x.shape[-1] < ONEDNN_BLOCK:
+            # the same function: every other pixel first, then a convolution without strides
+            x = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")(x)
+            strides = 1
         return keras.layers.Conv2D(
             channels, kernel_size, strides, padding, use_bias=False, name=name,
             kernel_initializer=keras.initializers.VarianceScaling(

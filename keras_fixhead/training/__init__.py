@@ -62,7 +62,7 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
     _log.info("Run: %s", run.path)
     try:
         model = _compiled_model(config, dataset)
-        progress = _start(run, model, resume is not None)
+        progress = _start(run, config, model, resume is not None)
         _announce(config, dataset, model)
         if resume is None:
             announce_stored_estimate(config)
@@ -80,12 +80,12 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
     return run
 
 
-def _start(run: Run, model: keras.Model, resumed: bool) -> Progress:
+def _start(run: Run, config: TrainConfig, model: keras.Model, resumed: bool) -> Progress:
     """How far the run has come, from its newest checkpoint or from nothing."""
     progress = Progress()
     if resumed and run.newest_checkpoint.exists():  # one that was stopped in its first epoch has none
         progress = load_checkpoint(run.newest_checkpoint, model)
-        _keep_best(run, progress)
+        _keep_best(run, config, progress)
         _log.info("Resumed after epoch %d.", progress.epoch)
     run.write_metrics([row for row in run.metrics() if row["epoch"] <= progress.epoch])
     run.write("environment", describe_environment())
@@ -124,7 +124,7 @@ def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, pr
         progress = progress.after_epoch(epoch + 1, row["validation_accuracy"])
         run.write_metrics(rows)
         save_checkpoint(run.newest_checkpoint, model, progress)
-        _keep_best(run, progress)
+        _keep_best(run, config, progress)
         run.write_status("running", epoch=epoch + 1)
         events.write(row)
         _log.info("epoch %d/%d  loss %.4f  accuracy %.4f  validation %.4f  %.0f images/s  %.0f s", epoch + 1,
@@ -133,9 +133,9 @@ def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, pr
     events.close()
 
 
-def _keep_best(run: Run, progress: Progress) -> None:
+def _keep_best(run: Run, config: TrainConfig, progress: Progress) -> None:
     """Makes the newest checkpoint the best one too, if it is; after it was written, so that a resume can redo it."""
-    if progress.best_epoch == progress.epoch:
+    if config.selection == "validation" and progress.best_epoch == progress.epoch:
         copy_file(run.newest_checkpoint, run.best_checkpoint)
 
 

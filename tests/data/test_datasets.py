@@ -1,0 +1,128 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from keras_fixhead import catalog
+from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data import SPLITS, Split, limit_train, load_dataset, pixel_statistics
+from keras_fixhead.errors import ArgumentError, DataError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def as_set(split):
+    return {image.tobytes() for image in split.images}
+
+
+def test_digits_have_exactly_the_documented_sizes(digits):
+    assert [len(digits.split(name)) for name in SPLITS] == [1257, 180, 360]
+    for name in SPLITS:
+        split = digits.split(name)
+        assert split.images.shape == (len(split), 32, 32, 3) and split.images.dtype == np.uint8
+        assert split.labels.dtype == np.int32
+    assert digits.label_names == tuple("0123456789") and digits.num_classes == 10
+
+
+def test_every_digit_is_in_one_part_once(digits):
+    raw = load_digits()
+    original = sorted(np.round(image * 255 / 16).astype(np.uint8).tobytes() + bytes([label])
+                      for image, label in zip(raw.images, raw.target, strict=True))
+    found = sorted(image[::4, ::4, 0].tobytes() + bytes([label]) for name in SPLITS
+                   for image, label in zip(digits.split(name).images, digits.split(name).labels, strict=True))
+
+    assert found == original
+
+
+def test_parts_are_balanced(digits):
+    """Each class gives its share, to within one image."""
+    whole = np.bincount(load_digits().target)
+    for name in SPLITS:
+        counts = np.bincount(digits.split(name).labels, minlength=10)
+        assert np.abs(counts - whole * len(digits.split(name)) / 1797).max() <= 2  # validation is drawn from the rest
+
+
+def test_parts_share_no_image(digits):
+    train, validation, test = (as_set(digits.split(name)) for name in SPLITS)
+
+    assert not train & validation and not train & test and not validation & test
+
+
+def test_digits_are_enlarged_four_times_by_nearest_neighbour_on_three_channels(digits):
+    for image in digits.test.images[:20]:
+        small = image[::4, ::4, 0]
+        np.testing.assert_array_equal(image, np.kron(small, np.ones((4, 4), np.uint8))[..., None].repeat(3, axis=2))
+    levels = np.unique(digits.train.images)
+    assert levels.tolist() == [round(level * 255 / 16) for level in range(17)]
+
+
+def test_the_parts_are_the_same_every_time(digits):
+    assert load_dataset("digits").digest() == digits.digest()
+
+
+def test_the_digest_names_images_labels_and_parts(digits):
+    label = digits.train.labels.copy()
+    label[0] = (label[0] + 1) % 10
+    changed = dataclasses.replace(digits, train=Split(digits.train.images, label))
+    swapped = dataclasses.replace(digits, validation=digits.test, test=digits.validation)
+
+    assert len({digits.digest(), changed.digest(), swapped.digest()}) == 3
+    assert dataclasses.replace(digits, name="x").digest() == digits.digest()
+
+
+def test_statistics_are_of_the_training_part(digits):
+    mean, std = pixel_statistics(digits.train.images)
+
+    np.testing.assert_array_equal((digits.mean, digits.std), (mean, std))
+
+
+@pytest.mark.parametrize("images", [
+    np.random.default_rng(0).integers(0, 256, (50, 9, 7, 3)).astype("uint8"),
+    np.full((3, 4, 4, 3), 255, np.uint8),
+    np.zeros((1, 1, 1, 3), np.uint8),
+], ids=["noise", "white", "black"])
+def test_pixel_statistics_equal_numpys_in_float64(images):
+    mean, std = pixel_statistics(images)
+    pixels = images.reshape(-1, 3).astype(np.float64)
+
+    np.testing.assert_allclose(mean, pixels.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(std, pixels.std(axis=0), rtol=1e-12, atol=1e-12)
+    assert mean.dtype == std.dtype == np.float64
+
+
+def test_a_limited_training_part_is_balanced_and_leaves_the_rest_alone(digits):
+    limited = limit_train(digits, 200)
+    counts = np.bincount(limited.train.labels)
+
+    assert len(limited.train) == 200 and counts.min() >= 19 and counts.max() <= 21
+    assert as_set(limited.train) <= as_set(digits.train)
+    assert limited.validation is digits.validation and limited.test is digits.test
+    np.testing.assert_array_equal(limited.mean, digits.mean)
+
+
+@pytest.mark.parametrize("count", [None, 1257, 10**12])
+def test_a_limit_beyond_what_there_is_is_none(digits, count):
+    assert limit_train(digits, count) is digits
+
+
+def test_a_part_is_taken_by_its_name_and_indices(digits):
+    some = digits.split("test").take(np.array([5, 2]))
+
+    np.testing.assert_array_equal(some.labels, digits.test.labels[[5, 2]])
+    np.testing.assert_array_equal(some.images, digits.test.images[[5, 2]])
+
+
+def test_an_unknown_data_set_is_answered_with_the_nearest():
+    with pytest.raises(ArgumentError, match=r"Unknown data set 'digit'.* Did you mean 'digits'"):
+        load_dataset("digit")
+
+
+@pytest.mark.parametrize("change", [{"train": 1258}, {"test": 359}, {"num_classes": 9}])
+def test_data_that_are_not_what_the_catalogue_says_are_refused(monkeypatch, change):
+    monkeypatch.setitem(catalog.DATASETS, "digits", dataclasses.replace(DATASETS["digits"], **change))
+    with pytest.raises(DataError, match=r"digits has .* but the whole set has"):
+        load_dataset("digits")

@@ -1,0 +1,103 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fixhead.data.pictures import decode_picture
+from keras_fixhead.errors import DataError
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype("uint8")
+
+
+def encoded(image, format="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP"])
+def test_lossless_pictures_come_back_whole(format):
+    found = decode_picture(encoded(Image.fromarray(COLOURS), format), "a")
+
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, COLOURS)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "GIF"])
+def test_other_pictures_are_read_too(format):
+    flat = Image.new("RGB", (20, 10), (200, 30, 60))
+    found = decode_picture(encoded(flat, format), "a")
+
+    assert found.shape == (10, 20, 3)
+    assert np.abs(found.astype(int) - [200, 30, 60]).max() <= 4  # their loss
+
+
+def test_grey_levels_become_three_equal_channels():
+    grey = COLOURS[..., 0]
+    found = decode_picture(encoded(Image.fromarray(grey)), "a")
+
+    np.testing.assert_array_equal(found, grey[..., None].repeat(3, axis=2))
+
+
+def test_16_bits_a_pixel_become_their_upper_8():
+    deep = np.array([[0, 255, 256, 40_000, 65_535]], np.uint16)
+    found = decode_picture(encoded(Image.fromarray(deep)), "a")
+
+    assert found.shape == (1, 5, 3) and found[0, :, 0].tolist() == [0, 0, 1, 156, 255]
+    assert (found == found[..., :1]).all()
+
+
+def test_transparency_is_dropped():
+    alpha = np.dstack([COLOURS, COLOURS[..., :1]])
+
+    np.testing.assert_array_equal(decode_picture(encoded(Image.fromarray(alpha)), "a"), COLOURS)
+
+
+def test_a_palette_is_looked_up():
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putdata([1, 0])
+
+    assert decode_picture(encoded(palette), "a").tolist() == [[[200, 100, 50], [10, 20, 30]]]
+
+
+def test_one_bit_is_black_and_white():
+    bits = Image.fromarray(np.array([[True, False]]))
+
+    assert decode_picture(encoded(bits), "a").tolist() == [[[255] * 3, [0] * 3]]
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+    assert decode_picture(content, "a")[0, 0].tolist() == [255, 0, 0]
+
+
+def png_of_declared_size(width, height):
+    """A PNG whose header promises a size that its data do not have."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 10)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks)
+
+
+PNG = encoded(Image.fromarray(COLOURS))
+JPEG = encoded(Image.fromarray(COLOURS), "JPEG")
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"no picture", b"\x89PNG\r\n\x1a\n", PNG[: len(PNG) // 2], PNG[:-60], JPEG[:100],
+    PNG[:40] + b"\xff" * 20 + PNG[60:], png_of_declared_size(60_000, 60_000), png_of_declared_size(15_000, 10_000),
+    b"%PDF-1.4", b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+], ids=["empty", "text", "signature", "half a PNG", "cut PNG", "cut JPEG", "damaged PNG", "bomb", "large bomb", "PDF",
+        "SVG"])
+def test_what_cannot_be_read_is_an_error_of_one_line_with_the_name(content):
+    with pytest.raises(DataError, match=r"photo\.png is no picture that can be read\. Give a PNG, JPEG") as caught:
+        decode_picture(content, "photo.png")
+
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,78 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.models import FEATURES, attach_head, feature_model, head_of, load_model
+from keras_fixhead.vectors import class_vectors
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def test_a_backbone_of_keras_applications_is_trained_and_saved_with_our_head(tmp_path):
+    backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35)
+    model = attach_head(backbone, num_classes=5, class_vectors="rademacher", seed=3, scale=10)
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype("float32")
+    kernel = keras.ops.convert_to_numpy(backbone.layers[1].kernel)
+    model.compile(keras.optimizers.SGD(0.1), LOSS)
+    model.fit(images, np.arange(4), verbose=0)
+    model.save(tmp_path / "m.keras")
+
+    assert model.output_shape == (None, 5) and feature_model(model).output_shape == (None, 1280)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert not np.array_equal(kernel, backbone.layers[1].kernel)  # layers are shared
+    np.testing.assert_array_equal(head_of(model).class_vectors, class_vectors("rademacher", 5, 1280, 3))
+    np.testing.assert_array_equal(load_model(tmp_path / "m.keras")(images), model(images))
+
+
+def test_features_of_rank_2_are_taken_as_they_are():
+    backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, dtype="mixed_bfloat16")])
+    model = attach_head(backbone, 3, logits="dot", fixed=False, name="mine")
+    x = np.ones((2, 8), "float32")
+
+    assert head_of(model).name == "mine" and not head_of(model).fixed
+    assert model.get_layer(FEATURES).output.dtype == "float32"
+    np.testing.assert_array_equal(feature_model(model)(x), keras.ops.cast(backbone(x), "float32"))
+
+
+def test_a_feature_map_is_averaged_over_its_positions():
+    backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)])
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+
+    found = feature_model(attach_head(backbone, 3))(x)
+    np.testing.assert_allclose(found, keras.ops.mean(backbone(x), axis=(1, 2)), atol=1e-6)
+
+
+def test_calling_the_models_with_an_array_raises_no_warning(recwarn):
+    backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    model = attach_head(backbone, 3)
+    model(np.ones((2, 8), "float32"))
+    feature_model(model)(np.ones((2, 8), "float32"))
+
+    assert not [str(each.message) for each in recwarn if issubclass(each.category, UserWarning)]
+
+
+def backbones():
+    unbuilt = keras.Sequential([keras.layers.Dense(4)], name="unbuilt")
+    inputs = keras.Input((8,))
+    two = keras.Model(inputs, [inputs, inputs], name="two")
+    sequence = keras.Sequential([keras.Input((5, 8)), keras.layers.Dense(4)], name="sequence")
+    named = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="features")], name="named")
+    return {"unbuilt": (unbuilt, "'unbuilt' has no single symbolic output"),
+            "two outputs": (two, "'two' has no single symbolic output"),
+            "rank 3": (sequence, r"'sequence' gives an output of shape \(None, 5, 4\); expected features"),
+            "taken name": (named, "'named' already has a layer named 'features'"),
+            "no model": ("resnet18", "'resnet18' has no single symbolic output")}
+
+
+@pytest.mark.parametrize("case", ["unbuilt", "two outputs", "rank 3", "taken name", "no model"])
+def test_a_backbone_that_no_head_fits_on_is_refused(case):
+    backbone, message = backbones()[case]
+    with pytest.raises(ArgumentError, match=message):
+        attach_head(backbone, num_classes=5)
+
+
+def test_wrong_arguments_of_the_head_are_refused():
+    backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+    with pytest.raises(ArgumentError, match="num_classes must be"):
+        attach_head(backbone, num_classes=1)

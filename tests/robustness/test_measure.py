@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+
+from keras_fixhead import robustness
+from keras_fixhead.data import Split
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.robustness import SEVERITIES, SUITES, RobustnessReport, corrupt, measure_robustness
+from keras_fixhead.statistics import wilson_interval
+
+DRAW = np.random.default_rng(0)
+SPLIT = Split(DRAW.integers(0, 256, (30, 16, 16, 3)).astype("uint8"), DRAW.integers(0, 3, 30).astype("int32"))
+
+
+def by_brightness(images):
+    """A classifier of sorts: a function of the pixels alone."""
+    return np.digitize(images.mean(axis=(1, 2, 3)), [126, 129])
+
+
+@pytest.fixture(scope="module")
+def report():
+    return measure_robustness(by_brightness, SPLIT, seed=4)
+
+
+def test_every_corruption_is_measured_at_every_severity(report):
+    assert tuple(report.accuracy) == SUITES["paper"] == ("impulse_noise", "jpeg_compression", "defocus_blur")
+    assert all(len(values) == 5 for values in report.accuracy.values())
+    assert (report.suite, report.seed, report.n) == ("paper", 4, 30)
+    assert len(report.predictions) == 1 + 3 * 5
+
+
+def test_predictions_are_of_the_corrupted_images_and_accuracy_is_their_share(report):
+    np.testing.assert_array_equal(report.predictions["clean", 0], by_brightness(SPLIT.images))
+    assert report.clean == (by_brightness(SPLIT.images) == SPLIT.labels).mean()
+    for corruption in SUITES["paper"]:
+        for severity in SEVERITIES:
+            expected = by_brightness(corrupt(SPLIT.images, corruption, severity, seed=4))
+            np.testing.assert_array_equal(report.predictions[corruption, severity], expected)
+            assert report.accuracy[corruption][severity - 1] == (expected == SPLIT.labels).mean()
+
+
+def test_a_limit_takes_the_first_images_corrupted_as_in_the_whole(report):
+    limited = measure_robustness(by_brightness, SPLIT, seed=4, limit=10)
+
+    assert limited.n == 10
+    for key, predicted in limited.predictions.items():
+        np.testing.assert_array_equal(predicted, report.predictions[key][:10])
+    assert measure_robustness(by_brightness, SPLIT, limit=10**6, severities=[1]).n == 30
+
+
+def test_chunks_make_no_difference_and_bound_what_the_model_gets_at_once(report, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(robustness, "CHUNK_IMAGES", 7)
+    found = measure_robustness(lambda images: (sizes.append(len(images)), by_brightness(images))[1], SPLIT, seed=4)
+
+    assert sizes[:5] == [7, 7, 7, 7, 2]
+    for key, predicted in found.predictions.items():
+        np.testing.assert_array_equal(predicted, report.predictions[key])
+
+
+def test_means_are_over_severities_and_then_over_corruptions():
+    made = RobustnessReport("paper", 0, 4, 0.75, {"a": (0.5, 0.25), "b": (1.0, 0.5)}, {})
+    written = made.as_dict()
+
+    assert made.mean == {"a": 0.375, "b": 0.75} == written["mean"]
+    assert written["mean_accuracy"] == 0.5625
+    assert written["clean_interval"] == list(wilson_interval(3, 4))
+    assert json.loads(json.dumps(written)) == written and "predictions" not in written
+
+
+def test_severities_can_be_chosen_and_progress_is_told():
+    lines = []
+    found = measure_robustness(by_brightness, SPLIT, severities=[5, 2], progress=lines.append)
+
+    assert {len(values) for values in found.accuracy.values()} == {2}
+    assert len(lines) == 1 + 3 * 2 and lines[0].startswith("clean: ") and lines[1].startswith("impulse_noise 5: ")
+
+
+def test_the_model_sees_uint8_images_of_the_same_shape():
+    seen = []
+    measure_robustness(lambda images: (seen.append((images.shape, images.dtype.name)), SPLIT.labels)[1], SPLIT)
+
+    assert set(seen) == {((30, 16, 16, 3), "uint8")}
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_below_1_is_refused_before_anything_is_predicted(limit):
+    with pytest.raises(ArgumentError, match=f"limit must be at least 1, got {limit}"):
+        measure_robustness(None, SPLIT, limit=limit)
+
+
+def test_an_unknown_suite_or_severity_is_refused():
+    with pytest.raises(ArgumentError, match=r"Unknown suite 'papre'.* Did you mean 'paper'"):
+        measure_robustness(None, SPLIT, suite="papre")
+    with pytest.raises(ArgumentError, match="severity must be 1 to 5, got 9"):
+        measure_robustness(by_brightness, SPLIT, severities=[9])

@@ -1,0 +1,151 @@
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fixhead.data import Split, load_dataset
+from keras_fixhead.errors import DataError, RunError
+from keras_fixhead.evaluation import (
+    classify,
+    classify_pictures,
+    evaluate_model,
+    evaluate_run,
+    predict_features,
+    summarize,
+)
+from keras_fixhead.models import build_model, load_model
+from keras_fixhead.runs import Run
+from keras_fixhead.statistics import wilson_interval
+
+DRAW = np.random.default_rng(0)
+
+
+def test_figures_by_hand():
+    """Two features of length 2 and 1 in the plane, three class vectors at 0, 90 and 180 degrees.
+
+    The first feature lies on class 0 and is of class 0: own cosine 1, the nearest wrong one 0. The second lies on
+    class 1 and is of class 2: own cosine 0, predicted 1, nearest wrong 1.
+    """
+    features = np.array([[2, 0], [0, 1]], np.float32)
+    vectors = np.array([[1, 0], [0, 1], [-1, 0]], np.float32)
+    logits = np.array([[1, 0, -1], [0, 1, 0]], np.float32)
+    found = summarize(features, logits, vectors, np.array([0, 2], np.int32))
+    total = np.log(np.e + 1 + 1 / np.e) - 1, np.log(np.e + 2)
+
+    assert (found.n, found.accuracy) == (2, 0.5)
+    assert (found.accuracy_low, found.accuracy_high) == wilson_interval(1, 2)
+    assert found.cross_entropy == pytest.approx(np.mean(total), rel=1e-6)
+    assert found.own_cosine == pytest.approx((1 + 0) / 2)
+    assert found.predicted_cosine == pytest.approx(1)
+    assert found.nearest_wrong_cosine == pytest.approx((0 + 1) / 2)
+    assert found.feature_norm == pytest.approx(1.5)
+
+
+def test_cosines_do_not_depend_on_lengths_and_zero_features_have_none():
+    features = DRAW.normal(size=(20, 8)).astype("float32")
+    vectors = DRAW.normal(size=(5, 8)).astype("float32")
+    labels = DRAW.integers(0, 5, 20)
+    logits = features @ vectors.T
+    one, longer = summarize(features, logits, vectors, labels), summarize(features * 9, logits, vectors * 3, labels)
+
+    assert longer.own_cosine == pytest.approx(one.own_cosine, abs=1e-6)
+    assert longer.nearest_wrong_cosine == pytest.approx(one.nearest_wrong_cosine, abs=1e-6)
+    assert longer.feature_norm == pytest.approx(9 * one.feature_norm, rel=1e-6)
+    assert summarize(features * 0, logits, vectors, labels).own_cosine == 0
+
+
+def test_large_logits_have_a_finite_cross_entropy():
+    logits = np.array([[1e4, 0]], np.float32)
+    found = summarize(np.ones((1, 2), np.float32), logits, np.eye(2, dtype=np.float32), np.array([1]))
+
+    assert found.cross_entropy == pytest.approx(1e4)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model("resnet18", (32, 32, 3), 10, width=1 / 32, scale=4.0)
+
+
+def test_features_and_logits_are_those_of_the_model(model):
+    images = DRAW.integers(0, 256, (7, 32, 32, 3)).astype("uint8")
+    features, logits = predict_features(model, images)
+
+    assert features.shape == (7, 16) and features.dtype == np.float32
+    np.testing.assert_allclose(logits, model.predict(images, verbose=0), atol=1e-5)
+
+
+def test_evaluating_equals_keras_own_metrics(model):
+    split = Split(DRAW.integers(0, 256, (40, 32, 32, 3)).astype("uint8"), DRAW.integers(0, 10, 40).astype("int32"))
+    found = evaluate_model(model, split)
+    logits = model.predict(split.images, verbose=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    assert found.n == 40
+    assert found.accuracy == (logits.argmax(axis=1) == split.labels).mean()
+    assert found.cross_entropy == pytest.approx(float(loss(split.labels, logits)), rel=1e-5)
+
+
+def test_a_finished_run_is_evaluated_as_its_result_says(digits_run):
+    result = digits_run.read("result")
+    for split, found in evaluate_run(digits_run).items():
+        assert found.as_dict() == pytest.approx(result["evaluation"][split], rel=1e-5)
+
+
+def test_the_training_split_of_a_run_is_what_it_was_trained_on(digits_run):
+    found = evaluate_run(digits_run, ("train",))
+
+    assert list(found) == ["train"] and found["train"].n == 200
+
+
+def test_classes_are_those_of_the_largest_logits(model):
+    images = DRAW.integers(0, 256, (5, 32, 32, 3)).astype("uint8")
+
+    np.testing.assert_array_equal(classify(model, images), model.predict(images, verbose=0).argmax(axis=1))
+
+
+def test_a_run_without_a_model_is_an_error(tmp_path, digits_run):
+    unfinished = Run(tmp_path)
+    unfinished.write_config(digits_run.config())
+    with pytest.raises(RunError, match=r"holds no model\.keras"):
+        evaluate_run(unfinished)
+
+
+def encoded(image, format="PNG"):
+    file = io.BytesIO()
+    image.save(file, format)
+    return file.getvalue()
+
+
+def test_a_picture_of_the_models_size_is_classified_as_its_array_is(model):
+    images = load_dataset("digits").test.images[:3]
+    probabilities = classify_pictures(model, [encoded(Image.fromarray(image)) for image in images], ["a", "b", "c"])
+    logits = model.predict(images, verbose=0)
+
+    assert probabilities.shape == (3, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_picture_of_another_size_and_kind_is_resized_to_the_models(model):
+    flat = Image.new("L", (200, 50), 90)
+    same = Image.new("RGB", (32, 32), (90, 90, 90))
+    found = classify_pictures(model, [encoded(flat), encoded(same)], ["flat", "same"])
+
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_what_is_no_picture_is_an_error_with_its_name(model):
+    with pytest.raises(DataError, match=r"b\.png is no picture that can be read"):
+        classify_pictures(model, [encoded(Image.new("RGB", (4, 4))), b"nothing"], ["a.png", "b.png"])
+
+
+def test_a_trained_model_has_learned_more_than_chance_on_what_it_was_trained_on(digits_run):
+    """Two epochs of two steps teach little; that its figures are those of a classifier of ten classes is enough."""
+    found = evaluate_model(load_model(digits_run.path), load_dataset("digits").validation)
+
+    assert found.n == 180
+    assert found.accuracy_low <= found.accuracy <= found.accuracy_high
+    assert 0 < found.cross_entropy < 5
+    assert found.own_cosine <= 1 and found.predicted_cosine >= found.own_cosine

@@ -1,0 +1,118 @@
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from keras_fixhead.errors import RunError
+from keras_fixhead.json_files import copy_file, read_json, write_bytes, write_json
+
+NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def fail(*arguments, **keywords):
+    raise NO_SPACE
+
+
+def test_what_was_written_comes_back_without_the_schema_number(tmp_path):
+    content = {"a": 1, "b": [0.1, None, "ü"], "c": {"d": True}}
+    write_json(tmp_path / "x.json", content, schema=2)
+
+    assert read_json(tmp_path / "x.json", schema=2) == content
+    assert json.loads((tmp_path / "x.json").read_text())["schema"] == 2
+
+
+@pytest.mark.parametrize("owner, method", [(Path, "replace"), (os, "fsync"), (Path, "chmod")])
+def test_a_write_that_fails_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path, monkeypatch, owner, method):
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1}, schema=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(owner, method, fail)
+        with pytest.raises(RunError, match=r"x\.json cannot be written: No space left on device\."):
+            write_json(path, {"a": 2}, schema=1)
+
+    assert read_json(path, schema=1) == {"a": 1}
+    assert os.listdir(tmp_path) == ["x.json"]  # noqa: PTH208
+
+
+def test_the_content_is_on_disk_before_the_name_is_given(tmp_path, monkeypatch):
+    steps = []
+    flush, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (steps.append("flush"), flush(file)))
+    monkeypatch.setattr(Path, "replace", lambda self, to: (steps.append("rename"), replace(self, to))[1])
+    write_bytes(tmp_path / "x", b"content")
+
+    assert steps == ["flush", "rename"]
+    assert (tmp_path / "x").read_bytes() == b"content"
+
+
+def test_the_file_can_be_read_by_others(tmp_path):
+    write_bytes(tmp_path / "x", b"content")
+
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_that_is_none_is_an_error_of_one_line():
+    with pytest.raises(RunError, match=r"/dev/null/x\.json cannot be written: Not a directory\."):
+        write_json(Path("/dev/null/x.json"), {}, schema=1)
+    with pytest.raises(RunError, match=r"cannot be read: Not a directory\."):
+        read_json(Path("/dev/null/x.json"), schema=1)
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"", "is damaged: Expecting value"),
+    (b'{"schema": 1, "a"', "is damaged"),
+    (b"[1, 2]", "is damaged: expected a JSON object"),
+    (b'{"a": 1}', "is damaged: expected a JSON object with a 'schema' number"),
+    (b'{"schema": "1"}', "is damaged"),
+    (b"\xff\xfe\x00", "is damaged"),
+    (b'{"schema": 2, "a": 1}', "has schema 2; this version of keras_fixhead reads up to 1. Upgrade"),
+])
+def test_a_file_that_cannot_be_understood_is_an_error_with_its_name(tmp_path, content, message):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=message) as caught:
+        read_json(path, schema=1)
+
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_copy_stays_when_the_original_is_written_again(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", fail)
+    original, copy = tmp_path / "a", tmp_path / "b"
+    write_bytes(original, b"one")
+    copy_file(original, copy)
+    write_bytes(original, b"two")
+
+    assert (original.read_bytes(), copy.read_bytes()) == (b"two", b"one")
+    copy_file(original, copy)
+    assert copy.read_bytes() == b"two"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_copy_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
+    write_bytes(tmp_path / "a", b"new")
+    write_bytes(tmp_path / "b", b"old")
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "replace", fail)
+        with pytest.raises(RunError, match=r"b cannot be written: No space left on device\."):
+            copy_file(tmp_path / "a", tmp_path / "b")
+
+    assert (tmp_path / "b").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    with pytest.raises(RunError, match="cannot be written: No such file"):
+        copy_file(tmp_path / "missing", tmp_path / "b")
+
+
+def test_an_older_schema_is_read(tmp_path):
+    write_json(tmp_path / "x.json", {"a": 1}, schema=1)
+
+    assert read_json(tmp_path / "x.json", schema=3) == {"a": 1}
+
+
+def test_a_file_that_is_not_there_is_missing(tmp_path):
+    with pytest.raises(RunError, match=r"x\.json is missing\."):
+        read_json(tmp_path / "x.json", schema=1)

@@ -1,0 +1,99 @@
+import pytest
+
+from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.recipes import RECIPES, build_config
+
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+
+
+@every_recipe
+def test_a_recipe_gives_a_configuration_with_its_values_and_its_name(name):
+    config = build_config({"recipe": name})
+
+    assert config.recipe == name
+    assert config == TrainConfig.from_dict({**RECIPES[name].values, "recipe": name})
+
+
+@every_recipe
+def test_a_recipe_says_where_it_comes_from_and_what_to_expect(name):
+    recipe = RECIPES[name]
+
+    assert recipe.summary and recipe.source and recipe.expect and recipe.cost
+    assert "\n" not in recipe.summary
+
+
+def test_the_default_recipe_is_the_defaults():
+    assert TrainConfig.recipe == "honest"
+    assert build_config({}) == TrainConfig() == build_config({"recipe": "honest"})
+
+
+def test_the_cpu_recipe_is_the_one_that_the_readme_measures():
+    config = build_config({"recipe": "cpu", "dataset": "cifar10"})
+
+    assert (config.width, config.limit_train, config.epochs, config.batch_size) == (0.25, 20_480, 10, 128)
+    assert (config.schedule, config.lr, config.selection, config.scale) == ("one_cycle", 0.2, "last", 1.0)
+
+
+def test_explicit_values_go_over_the_file_over_the_recipe_over_the_defaults():
+    recipe = RECIPES["cpu"].values
+    config = build_config({"epochs": 3}, {"recipe": "cpu", "epochs": 4, "lr": 0.7})
+
+    assert config.epochs == 3  # explicit, over file and recipe
+    assert config.lr == 0.7  # file, over recipe
+    assert config.width == recipe["width"] != TrainConfig.width  # recipe, over default
+    assert config.momentum == TrainConfig.momentum
+
+
+def test_a_recipe_can_be_given_with_a_file_that_names_none_or_the_same():
+    config = build_config({"recipe": "smoke"}, {"width": 0.5})
+
+    assert (config.recipe, config.width) == ("smoke", 0.5)
+    assert config.epochs == RECIPES["smoke"].values["epochs"]
+    assert build_config({"recipe": "cpu"}, {"recipe": "cpu", "width": 0.5}).width == 0.5
+
+
+def test_another_recipe_than_the_files_own_is_refused():
+    with pytest.raises(ArgumentError, match=r"was made with recipe 'cpu'.* Leave out --recipe or --config"):
+        build_config({"recipe": "smoke"}, {"recipe": "cpu", "width": 0.5})
+
+
+def test_what_a_file_has_from_its_data_set_and_seed_is_filled_in_anew_for_others():
+    file = resolve(TrainConfig(dataset="cifar10", precision="float32")).as_dict()
+    other = resolve(build_config({"dataset": "digits", "seed": 4}, file))
+
+    assert (other.flip, other.seed, other.vector_seed) == (False, 4, 4)
+    assert resolve(build_config({"seed": 4}, {**file, "vector_seed": 7})).vector_seed == 7
+    assert build_config({"dataset": "cifar10"}, {**file, "crop_padding": 2}).crop_padding == 2
+    assert build_config({"dataset": "digits", "flip": True}, file).flip is True
+
+
+@pytest.mark.parametrize("change", [
+    {"dataset": "cifar100"}, {"width": 0.5}, {"class_vectors": "cube"}, {"seed": 3}, {"vector_seed": 3}])
+def test_a_file_with_the_digest_of_a_draw_can_be_used_for_another_draw(change):
+    file = resolve(TrainConfig(dataset="cifar10", precision="float32")).as_dict()
+    changed = build_config(change, file)
+
+    assert changed.class_vectors_digest is None
+    resolve(changed)
+    assert build_config({"lr": 0.5}, file).class_vectors_digest == file["class_vectors_digest"]
+
+
+def test_the_file_is_left_as_it_was():
+    file = resolve(TrainConfig()).as_dict()
+    before = dict(file)
+    build_config({"seed": 3}, file)
+
+    assert file == before
+
+
+@pytest.mark.parametrize("explicit, file, message", [
+    ({"recipe": "cpuu"}, None, "Unknown recipe 'cpuu'.* Did you mean 'cpu'?"),
+    ({}, {"recipe": "nothing at all"}, "Unknown recipe 'nothing at all'"),
+    ({"recipe": ["cpu"]}, None, "Unknown recipe"),
+    ({"epoch": 3}, None, "Did you mean 'epochs'?"),
+    ({}, {"epochs": "three"}, "epochs must be int, got 'three'"),
+])
+def test_wrong_names_and_values_are_refused(explicit, file, message):
+    with pytest.raises(ArgumentError, match=message):
+        build_config(explicit, file)

@@ -1,0 +1,72 @@
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.errors import TrainingError
+from keras_fixhead.hardware import cpu_count
+from keras_fixhead.training import backend
+from keras_fixhead.training.backend import describe_environment, jit_compile, prepare_backend
+
+
+def threads_in_use():
+    keras.ops.convert_to_numpy(keras.ops.ones(1))  # TensorFlow has started: its threads cannot be changed any more
+    return tf.config.threading.get_intra_op_parallelism_threads() or cpu_count()
+
+
+def test_a_number_of_threads_that_this_process_does_not_have_is_refused():
+    there = threads_in_use()
+    with pytest.raises(TrainingError, match=f"with {there + 1} threads, but TensorFlow has started with {there} in"):
+        prepare_backend(TrainConfig(threads=there + 1))
+    prepare_backend(TrainConfig(threads=there))
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_determinism_is_switched_on_where_it_is_asked_for(monkeypatch, deterministic):
+    calls = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append(True))
+    prepare_backend(TrainConfig(threads=threads_in_use(), deterministic=deterministic))
+
+    assert calls == [True] * deterministic
+
+
+def test_there_is_no_xla_on_a_cpu_with_tensorflow_and_keras_choice_elsewhere(monkeypatch):
+    monkeypatch.setattr(backend, "on_gpu", lambda: False)
+    assert jit_compile() is False
+    monkeypatch.setattr(backend, "on_gpu", lambda: True)
+    assert jit_compile() == "auto"
+    monkeypatch.setattr(backend, "on_gpu", lambda: False)
+    monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
+    assert jit_compile() == "auto"
+
+
+@pytest.mark.parametrize("devices, expected", [(["cpu:0"], False), (["gpu:0", "gpu:1"], True), (["cuda:0"], True),
+                                               (["CPU:0", "GPU:0"], True)])
+def test_a_gpu_is_seen_by_the_backends_devices(monkeypatch, devices, expected):
+    monkeypatch.setattr(backend.keras.distribution, "list_devices", lambda: devices)
+    monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
+
+    assert backend.on_gpu() is expected
+
+
+@pytest.mark.parametrize("found", [[], ["GPU:0"]])
+def test_tensorflow_is_asked_for_its_physical_devices(monkeypatch, found):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: found if kind == "GPU" else ["CPU:0"])
+
+    assert backend.on_gpu() is bool(found)
+
+
+def test_determinism_that_cannot_be_switched_off_is_refused(monkeypatch):
+    from tensorflow.python.framework import config
+
+    monkeypatch.setattr(config, "is_op_determinism_enabled", lambda: True)
+    with pytest.raises(TrainingError, match="computes deterministically in this process"):
+        prepare_backend(TrainConfig(threads=threads_in_use(), deterministic=False))
+
+
+def test_the_environment_outside_a_repository_has_no_commit(monkeypatch, tmp_path):
+    inside = describe_environment()["git"]
+    assert inside is None or set(inside) == {"commit", "modified"}
+    monkeypatch.setattr(backend, "__file__", str(tmp_path / "a" / "b.py"))
+
+    assert describe_environment()["git"] is None

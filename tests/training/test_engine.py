@@ -1,0 +1,233 @@
+"""Training from a configuration to a finished run directory."""
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from keras_fixhead import train
+from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.data import load_dataset
+from keras_fixhead.errors import ArgumentError, DataError, RunError, TrainingError
+from keras_fixhead.evaluation import evaluate_model
+from keras_fixhead.models import head_of, load_model
+from keras_fixhead.runs import list_runs
+from keras_fixhead.training import _compiled_model
+from keras_fixhead.vectors import class_vectors, vectors_digest
+
+# resnet18, really trained
+
+
+def test_a_run_leaves_all_its_files_and_no_others(digits_run):
+    names = {str(path.relative_to(digits_run.path)) for path in digits_run.path.rglob("*") if path.is_file()}
+    events = {name for name in names if name.startswith("tensorboard/events.out.tfevents.")}
+
+    assert len(events) == 1
+    assert names - events == {"config.json", "environment.json", "status.json", "metrics.jsonl", "result.json",
+                              "model.keras", "checkpoints/newest.npz"}
+
+
+def test_a_finished_run_is_complete(digits_run):
+    status = digits_run.read("status")
+
+    assert (status["state"], status["epoch"], status["reason"], status["resume"]) == ("complete", 2, None, None)
+
+
+def test_its_configuration_is_resolved(digits_run):
+    config = digits_run.config()
+
+    assert (config.precision, config.vector_seed, config.crop_padding, config.flip) == ("bfloat16", 0, 4, False)
+    assert config.threads >= 1 and config.class_vectors_digest is not None
+    assert resolve(config) == config
+
+
+def test_there_is_one_line_of_metrics_an_epoch(digits_run):
+    rows = digits_run.metrics()
+
+    assert [row["epoch"] for row in rows] == [1, 2] and [row["step"] for row in rows] == [2, 4]
+    for row in rows:
+        assert row.keys() >= {"loss", "cross_entropy", "accuracy", "validation_cross_entropy", "validation_accuracy",
+                              "lr", "seconds", "train_seconds", "images_per_second", "class_vectors_mean_cosine",
+                              "class_vectors_max_cosine", "class_vectors_mean_norm"}
+        assert all(math.isfinite(value) for value in row.values())
+        assert row["loss"] > row["cross_entropy"] > 0  # the penalty on the kernels is in the loss alone
+        assert 0 < row["train_seconds"] <= row["seconds"]
+        assert row["class_vectors_mean_norm"] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_result_holds_what_was_found_and_what_it_was_found_with(digits_run):
+    result, config = digits_run.read("result"), digits_run.config()
+    dataset = load_dataset("digits")
+
+    assert result["config_digest"] == config.digest
+    assert result["class_vectors_digest"] == config.class_vectors_digest
+    assert result["data_digest"] != dataset.digest()  # of the 200 images trained on
+    assert result["label_names"] == list("0123456789")
+    assert (result["data_mean"], result["data_std"]) == (dataset.mean.tolist(), dataset.std.tolist())
+    assert (result["train_images"], result["epoch"], result["selection"]) == (200, 2, "last")
+    assert set(result["accuracy"]) == set(result["evaluation"]) == {"validation", "test"}
+    assert result["accuracy"]["test"] == result["evaluation"]["test"]["accuracy"]
+    assert result["evaluation"]["test"]["n"] == 360
+    assert result["seconds"] > 0 and result["images_per_second"] > 0 and result["peak_memory_bytes"] > 10**7
+    assert result["environment"] == digits_run.read("environment")
+
+
+def test_the_environment_says_what_a_repetition_needs(digits_run):
+    environment = digits_run.read("environment")
+
+    assert environment["versions"].keys() >= {"keras", "tensorflow", "numpy", "keras-fixhead"}
+    assert environment["backend"] == keras.backend.backend()
+    assert environment["devices"] and environment["cpu"] and environment["cpu_count"] >= 1
+    assert {"intra_op", "inter_op"} <= environment["threads"].keys()
+
+
+def test_the_saved_model_is_float32_though_it_was_trained_in_bfloat16(digits_run):
+    model = load_model(digits_run.path)
+
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+def test_the_saved_models_evaluation_is_the_result(digits_run):
+    model, dataset = load_model(digits_run.path), load_dataset("digits")
+    for split in ("validation", "test"):
+        expected = digits_run.read("result")["evaluation"][split]
+        # the same model on the same machine; predict may choose other kernels for another shape of batch
+        assert evaluate_model(model, dataset.split(split)).as_dict() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_saved_class_vectors_are_those_of_the_configuration(digits_run):
+    head, config = head_of(load_model(digits_run.path)), digits_run.config()
+
+    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == config.class_vectors_digest
+    np.testing.assert_array_equal(head.class_vectors, class_vectors("uniform", 10, 32, 0))
+
+
+def test_parameters_are_counted_as_trained_and_fixed(digits_run):
+    model = load_model(digits_run.path)
+    found = digits_run.read("result")["parameters"]
+
+    assert found["trainable"] == sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    assert found["fixed"] == sum(math.prod(weight.shape) for weight in model.non_trainable_weights)
+
+
+def test_every_file_can_be_read_by_others_and_is_plain_json(digits_run):
+    for path in digits_run.path.glob("*.json"):
+        assert path.stat().st_mode & 0o044 == 0o044
+        json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+
+
+# the engine, on a network of one convolution
+
+
+@pytest.mark.parametrize("head, fixed", [("cos", True), ("cos", False), ("dot", True), ("dot", False)])
+def test_every_arm_learns_and_only_learned_class_vectors_move(tiny, head, fixed):
+    run = train(tiny(head=head, fixed=fixed, scale=10.0 if head == "cos" else 1.0, epochs=6, lr=0.05, width=1 / 16,
+                     limit_train=400, crop_padding=0))
+    rows = run.metrics()
+    vectors = keras.ops.convert_to_numpy(head_of(load_model(run.path)).class_vectors)
+
+    assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"]
+    assert run.read("result")["accuracy"]["validation"] > 0.2  # chance is 0.1, sd 0.022 on 180 images
+    assert (vectors_digest(vectors) == run.config().class_vectors_digest) == fixed
+    assert run.name.endswith(f"digits-resnet18-{head}-{'fixed' if fixed else 'learned'}-s0")
+
+
+def test_the_best_epoch_on_validation_is_kept_where_it_is_asked_for(tiny):
+    run = train(tiny(epochs=5, lr=0.5, selection="validation"))
+    accuracies = [row["validation_accuracy"] for row in run.metrics()]
+    result = run.read("result")
+
+    assert result["epoch"] == 1 + accuracies.index(max(accuracies))  # the first of equals
+    assert result["accuracy"]["validation"] == pytest.approx(max(accuracies), abs=1e-6)
+    assert run.best_checkpoint.is_file()
+
+
+def test_the_last_epoch_is_kept_where_it_is_asked_for(tiny):
+    run = train(tiny(epochs=3, selection="last", lr=0.5))
+
+    assert run.read("result")["epoch"] == 3 and not run.best_checkpoint.exists()
+    assert run.read("result")["accuracy"]["validation"] == pytest.approx(run.metrics()[-1]["validation_accuracy"],
+                                                                         abs=1e-6)
+
+
+def test_smoothing_is_in_the_loss_and_not_in_the_cross_entropy(tiny):
+    plain, smoothed = (train(tiny(epochs=1, label_smoothing=smoothing, weight_decay=0.0, lr=0.0)).metrics()[0]
+                       for smoothing in (0.0, 0.3))
+
+    assert plain["loss"] == pytest.approx(plain["cross_entropy"], rel=1e-5)
+    assert smoothed["cross_entropy"] == pytest.approx(plain["cross_entropy"], rel=1e-5)
+    assert abs(smoothed["loss"] - plain["loss"]) > 1e-3
+
+
+def test_the_same_configuration_gives_the_same_run_to_the_bit_and_another_seed_another(tiny):
+    runs = [train(tiny(seed=seed)) for seed in (0, 0, 1)]
+    weights = [np.concatenate([np.ravel(weight) for weight in load_model(run.path).get_weights()]) for run in runs]
+
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_training(tiny):
+    dataset = load_dataset("digits")
+    models = [_compiled_model(resolve(tiny(seed=seed, vector_seed=vector_seed)), dataset)
+              for seed, vector_seed in ((0, 0), (0, 1), (1, 0))]
+    kernels = [keras.ops.convert_to_numpy(model.get_layer("conv").kernel) for model in models]
+    vectors = [keras.ops.convert_to_numpy(head_of(model).class_vectors) for model in models]
+
+    assert np.array_equal(kernels[0], kernels[1]) and not np.array_equal(kernels[0], kernels[2])
+    assert np.array_equal(vectors[0], vectors[2]) and not np.array_equal(vectors[0], vectors[1])
+
+
+def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
+    optimizer = _compiled_model(resolve(tiny(lr=0.3, epochs=4)), load_dataset("digits")).optimizer
+    config = optimizer.get_config()
+
+    assert (type(optimizer).__name__, config["nesterov"], config["momentum"]) == ("SGD", True, 0.9)
+    assert not config["weight_decay"] and not config["clipnorm"] and not config["use_ema"]
+    assert config["learning_rate"]["config"] == {
+        "peak": 0.3, "total_steps": 4 * 5, "warmup_fraction": TrainConfig.warmup_fraction, "shape": "cosine"}
+
+
+def test_the_loss_is_not_scaled_in_bfloat16_and_is_in_float16(tiny):
+    dataset = load_dataset("digits")
+    kinds = {precision: type(_compiled_model(resolve(tiny(precision=precision)), dataset).optimizer).__name__
+             for precision in ("bfloat16", "float16")}
+
+    assert kinds == {"bfloat16": "SGD", "float16": "LossScaleOptimizer"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_batch_larger_than_the_set_trains_on_the_whole_set(tiny):
+    run = train(tiny(limit_train=50, batch_size=128, epochs=1))
+
+    assert run.metrics()[0]["step"] == 1
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(tiny):
+    with pytest.raises(TrainingError, match=r"The loss is (nan|inf) in epoch \d+\. Try a lower learning rate"):
+        train(tiny(lr=1e4, weight_decay=1e3, epochs=5))
+    (run,) = list_runs(tiny().runs_dir)
+    status = run.read("status")
+
+    assert status["state"] == "failed" and "The loss is" in status["reason"] and status["resume"]
+    assert not run.has("result") and not run.model_path.exists()
+    assert all(math.isfinite(row["loss"]) for row in run.metrics())
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_training(tiny):
+    with pytest.raises(RunError, match="/dev/null/runs cannot be made: Not a directory"):
+        train(tiny(runs_dir="/dev/null/runs"))
+
+
+def test_data_that_are_not_there_leave_no_run_behind(tiny):
+    with pytest.raises(DataError, match="does not exist"):
+        train(tiny(dataset="cifar10", data_dir="/no/such/folder"))
+    assert list(list_runs(tiny().runs_dir)) == []
+
+
+def test_another_digest_of_class_vectors_is_refused_before_anything_is_made(tiny):
+    with pytest.raises(ArgumentError, match="class_vectors_digest is"):
+        train(tiny(class_vectors_digest="0" * 64))
+    assert list(list_runs(tiny().runs_dir)) == []

@@ -1,0 +1,81 @@
+import logging
+
+import pytest
+
+from keras_fixhead import hardware
+from keras_fixhead.config import TrainConfig, resolve, step_time_key
+from keras_fixhead.training import estimate
+from keras_fixhead.training.estimate import StepTimer, announce_if_long, announce_stored_estimate, duration
+
+LONG = resolve(TrainConfig(dataset="cifar10", precision="float32", threads=2))  # 200 epochs of 351 steps
+
+
+@pytest.fixture(autouse=True)
+def _on_a_cpu_with_an_empty_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(estimate, "on_gpu", lambda: False)
+
+
+@pytest.mark.parametrize("seconds, words", [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3_600, "60 min"),
+                                            (5_400, "1.5 h"), (172_800, "2.0 days")])
+def test_durations_are_said_in_the_unit_that_fits(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
+    with caplog.at_level(logging.INFO):
+        announce_if_long(LONG, 2.0, 200, "measured just now")
+
+    assert "about 39.0 h on this CPU: 70200 steps of 2.00 s (measured just now)" in caplog.text
+    assert "--recipe cpu" in caplog.text
+
+
+def test_a_short_run_and_a_gpu_are_not(caplog, monkeypatch):
+    with caplog.at_level(logging.INFO):
+        announce_if_long(LONG, 1e-3, 200, "")
+        announce_stored_estimate(LONG)  # nothing has been measured
+        monkeypatch.setattr(estimate, "on_gpu", lambda: True)
+        announce_if_long(LONG, 2.0, 200, "")
+
+    assert not caplog.text
+
+
+def test_a_step_time_that_was_measured_before_is_announced_at_once(caplog):
+    hardware.store_step_seconds(step_time_key(LONG), 2.0)
+    with caplog.at_level(logging.INFO):
+        announce_stored_estimate(LONG)
+
+    assert "as measured before on this machine" in caplog.text
+
+
+def test_the_first_steps_are_timed_without_those_that_compile(monkeypatch, caplog):
+    """Two steps of 100 s, which compile, then four of 2 s each."""
+    now = [0.0]
+    monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
+    timer = StepTimer(LONG)
+    timer.on_epoch_begin(0)
+    with caplog.at_level(logging.INFO):
+        for seconds in (100, 100, 2, 2, 2, 2, 2):
+            now[0] += seconds
+            timer.on_train_batch_end(0)
+
+    assert hardware.stored_step_seconds(step_time_key(LONG)) == 2.0
+    assert caplog.text.count("steps of 2.00 s (measured just now)") == 1
+
+
+def test_a_whole_epochs_time_replaces_that_of_the_first_steps_from_the_second_epoch_on(monkeypatch):
+    short = resolve(TrainConfig(limit_train=300, batch_size=100, precision="float32", threads=2))  # 3 steps an epoch
+    now = [0.0]
+    monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
+    timer = StepTimer(short)
+    for epoch, seconds in enumerate((30, 6)):
+        timer.on_epoch_begin(epoch)
+        for _ in range(3):
+            now[0] += seconds / 3
+            timer.on_train_batch_end(0)
+        timer.on_epoch_end(epoch)
+        assert timer.epoch_seconds == pytest.approx(seconds)
+        if epoch == 0:
+            assert hardware.stored_step_seconds(step_time_key(short)) is None
+
+    assert hardware.stored_step_seconds(step_time_key(short)) == pytest.approx(2.0)

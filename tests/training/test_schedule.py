@@ -1,0 +1,58 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_fixhead.training.schedule import WarmupDecay
+
+
+def reference(peak, total, warmup_fraction, shape):
+    """Rates of all steps, one after the other, in float64."""
+    warmup = max(1.0, warmup_fraction * total)
+    rates = []
+    for step in range(total):
+        done = step + 1
+        if done < warmup:
+            rates.append(peak * done / warmup)
+            continue
+        remaining = min(1.0, (total - done) / max(1.0, total - warmup))
+        if shape == "cosine":
+            remaining = (1 - np.cos(np.pi * remaining)) / 2
+        rates.append(peak * remaining)
+    return np.array(rates)
+
+
+@pytest.mark.parametrize("shape", ["cosine", "one_cycle"])
+@pytest.mark.parametrize("total, warmup_fraction", [(100, 0.25), (100, 0.0), (100, 1.0), (37, 0.3), (1600, 0.025),
+                                                    (2, 0.5), (1, 0.25), (1, 0.0)])
+def test_rates_equal_a_numpy_formula_over_the_whole_run(shape, total, warmup_fraction):
+    schedule = WarmupDecay(0.2, total, warmup_fraction, shape)
+    rates = schedule(np.arange(total))
+
+    np.testing.assert_allclose(rates, reference(0.2, total, warmup_fraction, shape), atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", ["cosine", "one_cycle"])
+def test_it_rises_to_the_peak_falls_to_nothing_and_stays_there(shape):
+    schedule = WarmupDecay(0.2, 200, 0.25, shape)
+    rates = keras.ops.convert_to_numpy(schedule(np.arange(220)))
+
+    assert rates.argmax() == 49 and rates.max() == pytest.approx(0.2)
+    assert 0 < rates[0] < 0.01
+    assert (np.diff(rates[:50]) > 0).all() and (np.diff(rates[49:200]) < 0).all()
+    assert (rates[199:] == 0).all()
+
+
+def test_one_cycle_falls_in_a_straight_line_and_the_cosine_lies_above_it_first():
+    line, cosine = ([float(WarmupDecay(1.0, 101, 0.01, shape)(step)) for step in (0, 25, 50, 75, 100)]
+                    for shape in ("one_cycle", "cosine"))
+
+    np.testing.assert_allclose(line, [0.9901, 0.7426, 0.495, 0.2475, 0], atol=0.01)
+    assert cosine[1] > line[1] and cosine[3] < line[3]
+
+
+def test_an_optimizer_takes_it_and_its_configuration_makes_it_anew():
+    schedule = WarmupDecay(0.2, 10, 0.2, "cosine")
+    optimizer = keras.optimizers.SGD(schedule)
+
+    assert float(optimizer.learning_rate) == pytest.approx(float(schedule(0)))
+    assert WarmupDecay(**schedule.get_config()).get_config() == schedule.get_config()
