@@ -38,6 +38,7 @@ class HypersphereHead(keras.layers.Layer):
         class_vectors: kind of the draw: 'uniform', 'cube' or 'rademacher'.
         seed: seed of the draw, in [0, 2^64).
         vectors_digest: the digest the draw must have; None for no check.
+        vector_weight_decay: torch's c, an L2 penalty of c / 2 on class vectors that are learned.
 
     Call args:
         features: tensor of shape (..., d), any float type.
@@ -62,7 +63,7 @@ class HypersphereHead(keras.layers.Layer):
 
     def __init__(self, num_classes: int, logits: str = "cos", scale: float = 1.0, fixed: bool = True,
                  class_vectors: str = "uniform", seed: int = 0, vectors_digest: str | None = None,
-                 **kwargs: Any) -> None:
+                 vector_weight_decay: float = 0.0, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if self.compute_dtype in ("float16", "bfloat16"):
@@ -76,6 +77,8 @@ class HypersphereHead(keras.layers.Layer):
             raise ArgumentError(f"logits must be one of {', '.join(HEADS)}, got {logits!r}.")
         if not isinstance(scale, (int, float, np.number)) or not (math.isfinite(scale) and scale > 0):
             raise ArgumentError(f"scale must be a positive number, got {scale!r}.")
+        if not (math.isfinite(vector_weight_decay) and vector_weight_decay >= 0):
+            raise ArgumentError(f"vector_weight_decay must be 0 or a positive number, got {vector_weight_decay!r}.")
         draw_class_vectors(class_vectors, 1, 1, seed)  # an unknown kind is said now, not when the layer is built
         self.num_classes = int(num_classes)
         self.logits = logits
@@ -84,6 +87,7 @@ class HypersphereHead(keras.layers.Layer):
         self.kind = class_vectors
         self.seed = int(seed)
         self.vectors_digest = vectors_digest
+        self.vector_weight_decay = float(vector_weight_decay)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -93,10 +97,12 @@ class HypersphereHead(keras.layers.Layer):
         vectors = draw_class_vectors(self.kind, self.num_classes, dim, self.seed)
         self._check_digest(vectors, "drawn from its configuration")
         self.vectors_digest = vectors_digest(vectors)
+        decays = self.vector_weight_decay > 0 and not self.fixed
         self.class_vectors = self.add_weight(
             name="class_vectors",
             shape=vectors.shape,
             initializer=lambda shape, dtype=None: ops.convert_to_tensor(vectors, dtype=dtype),
+            regularizer=keras.regularizers.L2(self.vector_weight_decay / 2) if decays else None,
             trainable=not self.fixed,
         )
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: dim})
@@ -128,8 +134,9 @@ class HypersphereHead(keras.layers.Layer):
         return (*input_shape[:-1], self.num_classes)
 
     def load_own_variables(self, store: Any) -> None:
+        if "0" in store:  # before it is assigned: where Keras goes on after an error, the head keeps its own
+            self._check_digest(np.asarray(store["0"]), "loaded")
         super().load_own_variables(store)
-        self._check_digest(ops.convert_to_numpy(self.class_vectors.value), "loaded")
 
     def _check_digest(self, vectors: np.ndarray, origin: str) -> None:
         """A changed vector must be an error, not a silent fall in accuracy."""
@@ -153,6 +160,7 @@ class HypersphereHead(keras.layers.Layer):
             "class_vectors": self.kind,
             "seed": self.seed,
             "vectors_digest": self.vectors_digest,
+            "vector_weight_decay": self.vector_weight_decay,
         }
 
 

@@ -57,20 +57,17 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logi
     entry = look_up(MODELS, name, "model")
     if len(input_shape) != 3 or input_shape[-1] != 3 or min(input_shape[:2]) < 8:
         raise ArgumentError(f"input_shape must be (H, W, 3) with H, W >= 8, got {tuple(input_shape)}.")
-    for decay, value in (("weight_decay", weight_decay), ("vector_weight_decay", vector_weight_decay)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ArgumentError(f"{decay} must be 0 or a positive number, got {value!r}.")
+    if not (math.isfinite(weight_decay) and weight_decay >= 0):
+        raise ArgumentError(f"weight_decay must be 0 or a positive number, got {weight_decay!r}.")
     images = keras.Input(tuple(input_shape), name="images")
     x = _normalized(images, mean, std)
     layers = Layers(seed, weight_decay, normalization)
     x = import_object(entry.builder)(x, stem_channels=stem_channels(name, width), layers=layers)
     features = keras.layers.GlobalAveragePooling2D(dtype="float32", name=FEATURES)(x)
     head = HypersphereHead(num_classes, logits=logits, scale=scale, fixed=fixed, class_vectors=class_vectors,
-                           seed=seed if vector_seed is None else vector_seed, name="head")
-    outputs = head(features)
-    if vector_weight_decay and not fixed:
-        head.class_vectors.regularizer = keras.regularizers.L2(vector_weight_decay / 2)
-    return keras.Model(images, outputs, name=name)
+                           seed=seed if vector_seed is None else vector_seed,
+                           vector_weight_decay=vector_weight_decay, name="head")
+    return keras.Model(images, head(features), name=name)
 
 
 def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) -> keras.Model:

@@ -252,3 +252,20 @@ def test_training_that_is_terminated_says_so_and_goes_on_where_it_was(tmp_path):
     run_json("train", "--resume", run, "--quiet")
     assert [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     assert json.loads((run / "status.json").read_text())["state"] == "complete"
+
+
+def test_a_robustness_figure_on_the_wrong_data_is_refused(url, trained, test_split):
+    from fixhead_cli.robustness import _run_predictor, _server_predictor
+    from keras_fixhead.runs import open_run
+
+    other_names = [f"class {digit}" for digit in range(10)]
+    for predict in (_run_predictor(open_run(trained["run"])), _server_predictor(url)):
+        with pytest.raises(ArgumentError, match="--dataset"):
+            predict(test_split.images[:2], label_names=other_names)
+        assert len(predict(test_split.images[:2], label_names=[str(digit) for digit in range(10)])) == 2
+
+
+def test_the_accuracy_on_training_images_is_on_those_that_were_trained_on(fixhead, trained):
+    answer = fixhead("evaluate", trained["run"], "--split", "train", "--json")
+
+    assert answer.json["evaluation"]["train"]["n"] == 1_257  # the recipe allows 2,000

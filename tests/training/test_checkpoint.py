@@ -16,8 +16,11 @@ def compiled(units=3):
 
 
 def trained():
-    model = compiled()
-    model.fit(np.random.default_rng(0).normal(size=(8, 4)), np.ones((8, 3)), epochs=2, verbose=0)
+    """A model in the state that some training could have left."""
+    model, draw = compiled(), np.random.default_rng(0)
+    model.optimizer.build(model.trainable_variables)
+    for variable in (*model.weights, *model.optimizer.variables):
+        variable.assign(draw.integers(1, 9, variable.shape).astype(variable.dtype))
     return model
 
 
@@ -36,9 +39,11 @@ def saved(tmp_path):
 def test_weights_optimizer_and_progress_come_back(saved, fresh):
     path, model = saved
     other = fresh()
+    for weight in other.weights:
+        weight.assign(weight + 1)
 
     assert load_checkpoint(path, other) == Progress(epoch=2, best_epoch=1, best=0.75)
-    assert int(other.optimizer.iterations) == int(model.optimizer.iterations) == 2
+    assert int(other.optimizer.iterations) == int(model.optimizer.iterations) > 0
     for found, expected in zip(state(other), state(model), strict=True):
         np.testing.assert_array_equal(found, expected)
 

@@ -153,20 +153,16 @@ def test_the_last_epoch_is_kept_where_it_is_asked_for(tiny):
 
 
 def test_smoothing_is_in_the_loss_and_not_in_the_cross_entropy(tiny):
-    plain, smoothed = (train(tiny(epochs=1, label_smoothing=smoothing, weight_decay=0.0, lr=0.0)).metrics()[0]
-                       for smoothing in (0.0, 0.3))
+    """Nothing decays and nothing moves: loss and cross-entropy are of the same logits."""
+    row = train(tiny(epochs=1, label_smoothing=0.3, weight_decay=0.0, lr=0.0)).metrics()[0]
 
-    assert plain["loss"] == pytest.approx(plain["cross_entropy"], rel=1e-5)
-    assert smoothed["cross_entropy"] == pytest.approx(plain["cross_entropy"], rel=1e-5)
-    assert abs(smoothed["loss"] - plain["loss"]) > 1e-3
+    assert abs(row["loss"] - row["cross_entropy"]) > 1e-3
 
 
-def test_the_same_configuration_gives_the_same_run_to_the_bit_and_another_seed_another(tiny):
-    runs = [train(tiny(seed=seed)) for seed in (0, 0, 1)]
-    weights = [np.concatenate([np.ravel(weight) for weight in load_model(run.path).get_weights()]) for run in runs]
-
-    np.testing.assert_array_equal(weights[0], weights[1])
-    assert not np.array_equal(weights[0], weights[2])
+def test_the_same_configuration_gives_the_same_run_to_the_bit(tiny):
+    one, other = train(tiny()), train(tiny())
+    for a, b in zip(load_model(one.path).get_weights(), load_model(other.path).get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_training(tiny):
@@ -200,9 +196,10 @@ def test_the_loss_is_not_scaled_in_bfloat16_and_is_in_float16(tiny):
 
 
 def test_a_batch_larger_than_the_set_trains_on_the_whole_set(tiny):
-    run = train(tiny(limit_train=50, batch_size=128, epochs=1))
+    (row,) = train(tiny(limit_train=50, batch_size=128, epochs=1, weight_decay=0.0)).metrics()
 
-    assert run.metrics()[0]["step"] == 1
+    assert row["step"] == 1
+    assert row["loss"] == pytest.approx(row["cross_entropy"], rel=1e-5)  # without decay and smoothing
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(tiny):
