@@ -21,11 +21,12 @@ def command(run: str, splits: tuple[str, ...], data_dir: str | None, as_json: bo
     opened = open_run(run)
     config = opened.config()
 
-    from fixhead_cli.framework import load_keras
+    from fixhead_cli.framework import load_keras, load_reader
     from keras_fixhead.data import check_available
 
     check_available(config.dataset, data_dir or config.data_dir)
     load_keras()
+    load_reader(config.dataset)
     from keras_fixhead.evaluation import evaluate_run
 
     evaluations = evaluate_run(opened, splits, data_dir)

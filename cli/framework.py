@@ -46,6 +46,18 @@ def load_tensorflow() -> None:
                               hint="Install it: pip install tensorflow") from None
 
 
+def load_reader(dataset: str) -> None:
+    """Imports, quietly, what reads a data set: TensorFlow for those of TensorFlow Datasets, whatever the backend.
+
+    Raises:
+        DependencyError: if it is not installed.
+    """
+    from keras_fixhead.catalog import DATASETS, look_up
+
+    if look_up(DATASETS, dataset, "data set").tfds_name is not None:
+        load_tensorflow()
+
+
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """Keeps what TensorFlow's libraries write to descriptor 2 at their start; shows it if something fails."""

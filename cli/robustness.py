@@ -28,6 +28,7 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
         fixhead robustness runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --suite paper --limit 1000
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
+    from fixhead_cli.framework import load_reader
     from keras_fixhead.catalog import look_up
     from keras_fixhead.data import check_available, load_dataset
     from keras_fixhead.robustness import SUITES, measure_robustness
@@ -37,6 +38,7 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     name, folder = _dataset(run, dataset, data_dir)
     check_available(name, folder)
     predict = _run_predictor(run) if run else _server_predictor(target)
+    load_reader(name)
     data = load_dataset(name, folder)
     report = measure_robustness(
         functools.partial(predict, label_names=data.label_names), data.test, suite=suite, limit=limit, seed=seed,

@@ -78,11 +78,12 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
         return
     resolve(config)  # what is wrong in it is said before Keras is loaded; the engine resolves for the device it finds
 
-    from fixhead_cli.framework import load_keras
+    from fixhead_cli.framework import load_keras, load_reader
     from keras_fixhead.data import check_available
 
     check_available(config.dataset, config.data_dir)  # before Keras, which takes seconds to load
     load_keras()
+    load_reader(config.dataset)
     show_progress(quiet)
     from keras_fixhead.training import train
 
