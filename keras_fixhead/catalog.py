@@ -22,7 +22,7 @@ class ModelEntry:
         stem_channels: channels after the first convolution at width 1.
         features_per_stem_channel: features d, divided by the stem's channels.
         multiply_adds: multiply-adds of one 32x32 image, forward, at width 1.
-        signed_features: whether features can be negative.
+        signed_features: whether features can be negative in its usual form.
     """
 
     summary: str
@@ -68,6 +68,17 @@ class LossEntry:
 
     summary: str
     function: str
+    citation: str
+
+
+@dataclass(frozen=True)
+class MarginEntry:
+    """A margin: a function of (labels, logits, scale, margin) that gives logits; `size` is its published default."""
+
+    summary: str
+    function: str
+    size: float
+    largest: float
     citation: str
 
 
@@ -142,6 +153,23 @@ LOSSES: dict[str, LossEntry] = {
         summary="softmax cross-entropy on the logits, with optional label smoothing",
         function="keras_fixhead.losses:cross_entropy",
         citation="Szegedy et al. (2016), arXiv:1512.00567, for the smoothing",
+    ),
+}
+
+MARGINS: dict[str, MarginEntry] = {
+    "cosface": MarginEntry(
+        summary="additive cosine margin (AM-Softmax): the true class gets S (cos - margin)",
+        function="keras_fixhead.losses:cosface",
+        size=0.35,
+        largest=2.0,
+        citation="Wang et al. (2018), CosFace, arXiv:1801.09414",
+    ),
+    "arcface": MarginEntry(
+        summary="additive angular margin: the true class gets S cos(angle + margin)",
+        function="keras_fixhead.losses:arcface",
+        size=0.5,
+        largest=3.1,
+        citation="Deng et al. (2019), ArcFace, arXiv:1801.07698",
     ),
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import DATASETS, LOSSES, MODELS, feature_dim, look_up
+from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, feature_dim, look_up
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS, cpu_count, gpus, keras_backend, resolve_precision
 from keras_fixhead.vectors import KINDS, class_vectors, vectors_digest
@@ -55,6 +55,7 @@ class TrainConfig:
                                    result=False)
     model: str = _option("resnet18", "Network.", choices=MODELS)
     width: float = _option(1.0, "Factor on the network's channels.", low=1 / 64, high=16)
+    signed_features: bool = _option(False, "Leave out the network's last ReLU, so that features can be negative.")
     head: str = _option("cos", "Logits: dot products or cosines.", choices=HEADS)
     fixed: bool = _option(True, "Keep the class vectors as drawn, or learn them.")
     scale: float = _option(1.0, "Factor S on the logits.", low=1e-3, high=1e4)
@@ -62,6 +63,8 @@ class TrainConfig:
     vector_seed: int | None = _option(None, "Seed of the class vectors (default: --seed).", low=0, high=2**63 - 1)
     seed: int = _option(0, "Seed of initial weights, data order and augmentation.", low=0, high=2**63 - 1)
     loss: str = _option("cross_entropy", "Loss.", choices=LOSSES)
+    margin: str = _option("none", "Margin of the true class's cosine in training.", choices=("none", *MARGINS))
+    margin_size: float | None = _option(None, "Size of the margin (default: the published one).", low=0, high=3.1)
     label_smoothing: float = _option(0.0, "Share of the target spread over all classes.", low=0, high=0.999)
     epochs: int = _option(200, "Passes over the training images.", low=1, high=1_000_000)
     batch_size: int = _option(128, "Images a step; an epoch's last, partial batch is left out.", low=1, high=1_000_000)
@@ -153,6 +156,7 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         ArgumentError: if `class_vectors_digest` is given and names other class vectors than those described.
     """
     entry = DATASETS[config.dataset]
+    _check_margin(config)
     vector_seed = config.seed if config.vector_seed is None else config.vector_seed
     digest = _class_vectors_digest(
         config.class_vectors, entry.num_classes, feature_dim(config.model, config.width), vector_seed)
@@ -166,6 +170,8 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         config,
         vector_seed=vector_seed,
         class_vectors_digest=digest,
+        margin_size=MARGINS[config.margin].size if config.margin != "none" and config.margin_size is None
+        else config.margin_size,
         crop_padding=entry.crop_padding if config.crop_padding is None else config.crop_padding,
         flip=entry.flip if config.flip is None else config.flip,
         precision=resolve_precision(config.precision, gpu=gpu),
@@ -173,6 +179,18 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         threads=cpu_count() if config.threads is None and keras_backend() == "tensorflow" else config.threads,
         data_dir=None if config.data_dir is None else str(Path(config.data_dir).expanduser().absolute()),
     )
+
+
+def _check_margin(config: TrainConfig) -> None:
+    if config.margin == "none":
+        if config.margin_size is not None:
+            raise ArgumentError("margin_size is given, but no margin.", hint=f"--margin {'|'.join(MARGINS)}")
+    elif config.head != "cos":
+        raise ArgumentError(f"margin {config.margin!r} changes a cosine, but the logits are dot products.",
+                            hint="Use --head cos with it.")
+    elif config.margin_size is not None and config.margin_size >= MARGINS[config.margin].largest:
+        raise ArgumentError(f"margin_size must be below {MARGINS[config.margin].largest:g} for {config.margin}, got "
+                            f"{config.margin_size:g}.")
 
 
 def arm_name(config: TrainConfig) -> str:

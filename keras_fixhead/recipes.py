@@ -37,6 +37,7 @@ RECIPES: dict[str, Recipe] = {
         source="common CIFAR training of ResNet18: SGD, Nesterov momentum 0.9, peak rate 0.1, cosine, L2 5e-4",
         expect="not measured yet",
         cost="a GPU for minutes to an hour; a day or more on two CPU cores",
+        values={"vector_weight_decay": 0.0},
     ),
     "cpu": Recipe(
         summary="quarter width, 20,480 training images, 10 epochs; the last epoch is kept",
@@ -44,7 +45,8 @@ RECIPES: dict[str, Recipe] = {
         expect="cifar10, cosines, S = 1, test, 3 seeds: fixed 77.1 %, learned 53.4 % (results/main_effect.json)",
         cost="about 5 minutes on two CPU cores for cifar10",
         values={"width": 0.25, "limit_train": 20_480, "epochs": 10, "batch_size": 128, "lr": 0.2,
-                "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last"},
+                "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last",
+                "vector_weight_decay": 0.0},
     ),
     "demo": Recipe(
         summary="eighth width, 20 epochs; the best epoch on validation is kept: what `fixhead demo` trains on digits",
@@ -52,7 +54,7 @@ RECIPES: dict[str, Recipe] = {
         expect="digits, S = 1: both cosine arms train; the demo prints what it finds",
         cost="half a minute on two CPU cores for digits",
         values={"width": 0.125, "limit_train": 2_000, "epochs": 20, "batch_size": 64, "lr": 0.1,
-                "schedule": "one_cycle", "warmup_fraction": 0.25},
+                "schedule": "one_cycle", "warmup_fraction": 0.25, "vector_weight_decay": 0.0},
     ),
     "smoke": Recipe(
         summary="eighth width, 2,000 training images, 2 epochs: does it run?",
@@ -60,7 +62,8 @@ RECIPES: dict[str, Recipe] = {
         expect="nothing but that it runs: the accuracy means little",
         cost="seconds on two CPU cores",
         values={"width": 0.125, "limit_train": 2_000, "epochs": 2, "batch_size": 100, "lr": 0.1,
-                "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last"},
+                "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last",
+                "vector_weight_decay": 0.0},
     ),
 }
 

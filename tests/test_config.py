@@ -108,7 +108,8 @@ def test_an_integer_is_a_float_where_one_is_meant():
 
 CHANGES = {
     "dataset": "cifar10", "data_dir": "/data", "model": None, "width": 0.5, "head": "dot", "fixed": False,
-    "scale": 2.0, "class_vectors": "cube", "vector_seed": 5, "seed": 1, "loss": None, "label_smoothing": 0.1,
+    "scale": 2.0, "class_vectors": "cube", "vector_seed": 5, "seed": 1, "loss": None, "signed_features": True,
+    "margin": "cosface", "margin_size": 0.1, "label_smoothing": 0.1,
     "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
@@ -153,7 +154,8 @@ def test_resolving_leaves_nothing_open(monkeypatch):
     monkeypatch.setattr(config_module, "cpu_count", lambda: 3)
     resolved = resolve(TrainConfig(dataset="cifar10", seed=4))
 
-    assert {name for name, value in resolved.as_dict().items() if value is None} == {"data_dir", "limit_train"}
+    assert {name for name, value in resolved.as_dict().items() if value is None} == {
+        "data_dir", "limit_train", "margin_size"}  # each of these has a meaning of its own
     assert (resolved.vector_seed, resolved.crop_padding, resolved.flip) == (4, 4, True)
     assert (resolved.precision, resolved.threads) == ("bfloat16", 3)
     assert resolved.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 4))

@@ -25,7 +25,8 @@ FEATURES = "features"
 
 def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logits: str = "cos", fixed: bool = True,
                 scale: float = 1.0, class_vectors: str = "uniform", seed: int = 0, vector_seed: int | None = None,
-                width: float = 1.0, weight_decay: float = 0.0, vector_weight_decay: float = 0.0,
+                width: float = 1.0, signed_features: bool = False, weight_decay: float = 0.0,
+                vector_weight_decay: float = 0.0,
                 mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
                 normalization: Any = FusedBatchNormalization) -> keras.Model:
     """Returns a network with a `HypersphereHead`, its weights drawn from seeds.
@@ -38,6 +39,8 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logi
         seed: seed of the initial weights, and of the class vectors unless `vector_seed` is given.
         vector_seed: seed of the class vectors.
         width: factor on the channels of every layer.
+        signed_features: whether to leave out the network's last ReLU: features can then be negative, and so reach
+            every class vector.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
         vector_weight_decay: the same on class vectors, where they are learned.
         mean, std: per channel or one number; pixels in [0, 255] become (pixel - mean) / std inside the model.
@@ -62,7 +65,8 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logi
     images = keras.Input(tuple(input_shape), name="images")
     x = _normalized(images, mean, std)
     layers = Layers(seed, weight_decay, normalization)
-    x = import_object(entry.builder)(x, stem_channels=stem_channels(name, width), layers=layers)
+    x = import_object(entry.builder)(x, stem_channels=stem_channels(name, width), layers=layers,
+                                      signed_features=signed_features)
     features = keras.layers.GlobalAveragePooling2D(dtype="float32", name=FEATURES)(x)
     head = HypersphereHead(num_classes, logits=logits, scale=scale, fixed=fixed, class_vectors=class_vectors,
                            seed=seed if vector_seed is None else vector_seed,

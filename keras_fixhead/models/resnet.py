@@ -4,16 +4,17 @@ import keras
 from keras_fixhead.models.layers import Layers, Tensor, relu
 
 
-def resnet18(images: Tensor, *, stem_channels: int, layers: Layers) -> Tensor:
+def resnet18(images: Tensor, *, stem_channels: int, layers: Layers, signed_features: bool = False) -> Tensor:
     """Returns the feature map of ResNet18: four stages of two basic blocks, ending in ReLU.
 
     Args:
         images: normalised images, (N, H, W, 3).
         stem_channels: channels c after the stem, 64 at width 1.
         layers: what makes its layers.
+        signed_features: whether to end on the last residual sum, without its ReLU.
 
     Returns:
-        non-negative tensor of shape (N, H / 8, W / 8, 8 c).
+        tensor of shape (N, H / 8, W / 8, 8 c), non-negative unless `signed_features`.
 
     Reference: He et al. (2016), arXiv:1512.03385, in its CIFAR form.
     """
@@ -21,11 +22,13 @@ def resnet18(images: Tensor, *, stem_channels: int, layers: Layers) -> Tensor:
     x = relu(x, name="stem_relu")
     for stage, (factor, strides) in enumerate([(1, 1), (2, 2), (4, 2), (8, 2)], start=1):
         x = _basic_block(x, factor * stem_channels, strides, layers, f"stage{stage}_block1")
-        x = _basic_block(x, factor * stem_channels, 1, layers, f"stage{stage}_block2")
+        x = _basic_block(x, factor * stem_channels, 1, layers, f"stage{stage}_block2",
+                         last_relu=stage < 4 or not signed_features)
     return x
 
 
-def _basic_block(x: Tensor, channels: int, strides: int, layers: Layers, name: str) -> Tensor:
+def _basic_block(x: Tensor, channels: int, strides: int, layers: Layers, name: str, *,
+                 last_relu: bool = True) -> Tensor:
     shortcut = x
     if strides > 1 or x.shape[-1] != channels:
         shortcut = layers.conv(x, channels, 1, strides, name=f"{name}_shortcut_conv")
@@ -33,4 +36,5 @@ def _basic_block(x: Tensor, channels: int, strides: int, layers: Layers, name: s
     y = layers.normalize(layers.conv(x, channels, 3, strides, name=f"{name}_conv1"), name=f"{name}_norm1")
     y = layers.conv(relu(y, name=f"{name}_relu1"), channels, 3, name=f"{name}_conv2")
     y = layers.normalize(y, name=f"{name}_norm2")
-    return relu(keras.layers.Add(name=f"{name}_add")([y, shortcut]), name=f"{name}_relu2")
+    x = keras.layers.Add(name=f"{name}_add")([y, shortcut])
+    return relu(x, name=f"{name}_relu2") if last_relu else x

@@ -4,6 +4,7 @@ import math
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_fixhead import hardware, losses
-from keras_fixhead.catalog import LOSSES, MODELS, import_object
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
 from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
 from keras_fixhead.data import Dataset, limit_train, load_dataset
 from keras_fixhead.data.batches import TrainBatches
@@ -175,15 +176,10 @@ def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
         model = _build(config, dataset)
         schedule = WarmupDecay(config.lr, config.epochs * steps_per_epoch(config), config.warmup_fraction,
                                config.schedule)
-        loss = import_object(LOSSES[config.loss].function)
-
-        def smoothed(labels: Any, logits: Any) -> Any:
-            return loss(labels, logits, label_smoothing=config.label_smoothing)
-
         model.compile(
             optimizer=keras.optimizers.SGD(schedule, momentum=config.momentum, nesterov=True),
-            loss=smoothed,
-            # `loss` has the L2 penalty and the smoothing in it; the plain cross-entropy is tracked beside it
+            loss=_loss(config),
+            # `loss` has the L2 penalty, margin and smoothing in it; the plain cross-entropy is tracked beside it
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
                      keras.metrics.MeanMetricWrapper(losses.cross_entropy, name="cross_entropy")],
             jit_compile=jit_compile(),
@@ -191,11 +187,23 @@ def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
     return model
 
 
+def _loss(config: TrainConfig) -> Callable[[Any, Any], Any]:
+    function = import_object(LOSSES[config.loss].function)
+    margin = None if config.margin == "none" else import_object(MARGINS[config.margin].function)
+
+    def loss(labels: Any, logits: Any) -> Any:
+        if margin is not None:
+            logits = margin(labels, logits, config.scale, config.margin_size)
+        return function(labels, logits, label_smoothing=config.label_smoothing)
+
+    return loss
+
+
 def _build(config: TrainConfig, dataset: Dataset) -> keras.Model:
     return build_model(
         config.model, dataset.train.images.shape[1:], dataset.num_classes, logits=config.head, fixed=config.fixed,
         scale=config.scale, class_vectors=config.class_vectors, seed=config.seed, vector_seed=config.vector_seed,
-        width=config.width, weight_decay=config.weight_decay, vector_weight_decay=config.vector_weight_decay,
+        width=config.width, signed_features=config.signed_features, weight_decay=config.weight_decay, vector_weight_decay=config.vector_weight_decay,
         mean=dataset.mean.tolist(), std=dataset.std.tolist(),
     )
 
@@ -219,7 +227,7 @@ def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None
               config.model, config.dataset, len(dataset.train), *vectors.shape, config.head,
               "fixed" if config.fixed else "learned", config.scale, config.precision, config.epochs,
               steps_per_epoch(config))
-    if config.head == "cos" and config.fixed and not MODELS[config.model].signed_features:
+    if config.head == "cos" and not (config.signed_features or MODELS[config.model].signed_features):
         reach = reachable_cosine(vectors)
         _log.info("Features have no negative entries: they can reach cosines of %.3f to %.3f (mean %.3f) to these "
                   "class vectors.", reach.min(), reach.max(), reach.mean())
