@@ -45,9 +45,9 @@ def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, comma
     print(f"wrote {file}", file=sys.stderr)
 
 
-def write_block(name: str, lines: Sequence[str]) -> None:
-    """Puts generated lines into the README, between the comments that name them."""
-    README.write_text(with_block(README.read_text(), name, lines))
+def write_block(name: str, lines: Sequence[str], page: Path = README) -> None:
+    """Puts generated lines into a page, between the comments that name them."""
+    page.write_text(with_block(page.read_text(), name, lines))
 
 
 def with_block(text: str, name: str, lines: Sequence[str]) -> str:

@@ -135,7 +135,7 @@ def _serve_and_check(run: Run, base_path: Path, picture: Path, seed: int) -> tup
     same = bool((by_picture["class_index"] == own.argmax(axis=1)).all())
     _log.info("Asked it for %d images: logits differ from the model's own by at most %.1e, classes of PNG pictures "
               "%s.", len(images), difference, "are the same" if same else "DIFFER")
-    tolerance = 1e-4 * max(1.0, run.config().scale)
+    tolerance = 1e-4 * max(1.0, run.read("result")["scale"])
     return dataclasses.asdict(exported) | {"path": str(exported.path)}, {
         "images": len(images),
         "largest_logit_difference": difference,

@@ -17,7 +17,7 @@ def load_keras() -> None:
         ArgumentError: if KERAS_BACKEND names no backend.
         DependencyError: if the backend is not installed.
     """
-    warnings.filterwarnings("ignore", module="keras|tensorflow|google")
+    warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # not ours, keras_fixhead
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each new model's first predictions
     try:
         with _quietly():

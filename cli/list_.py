@@ -34,7 +34,8 @@ def _recipes(runs_dir: str) -> list[dict[str, Any]]:
 def _class_vectors(runs_dir: str) -> list[dict[str, Any]]:
     from keras_fixhead.vectors import KINDS
 
-    return [{"name": name, "what": (draw.__doc__ or "").splitlines()[0]} for name, draw in KINDS.items()]
+    return [{"name": name, "conditions": kind.conditions, "cosines": kind.cosines, "appends": kind.extends,
+             "what": kind.summary} for name, kind in KINDS.items()]
 
 
 def _corruptions(runs_dir: str) -> list[dict[str, Any]]:
@@ -47,6 +48,12 @@ def _losses(runs_dir: str) -> list[dict[str, Any]]:
     from keras_fixhead.catalog import LOSSES
 
     return [{"name": name, "what": each.summary} for name, each in LOSSES.items()]
+
+
+def _margins(runs_dir: str) -> list[dict[str, Any]]:
+    from keras_fixhead.catalog import MARGINS
+
+    return [{"name": name, "size": each.size, "what": each.summary} for name, each in MARGINS.items()]
 
 
 def _runs(runs_dir: str) -> list[dict[str, Any]]:
@@ -65,7 +72,8 @@ def _runs(runs_dir: str) -> list[dict[str, Any]]:
 
 
 _WHAT = {"datasets": _datasets, "models": _models, "recipes": _recipes, "class-vectors": _class_vectors,
-         "corruptions": _corruptions, "losses": _losses, "runs": _runs}
+         "corruptions": _corruptions, "losses": _losses, "margins": _margins,
+         "runs": _runs}
 
 
 @click.command("list")

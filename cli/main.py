@@ -4,11 +4,13 @@ import importlib
 import signal
 import sys
 import threading
+import warnings
 from types import FrameType
+from typing import TextIO
 
 import click
 
-from keras_fixhead.errors import ArgumentError, FixheadError
+from keras_fixhead.errors import ArgumentError, FixheadError, FixheadWarning
 
 COMMANDS = {
     "demo": "Train, export, serve and test two small models, start to end.",
@@ -72,6 +74,7 @@ def main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_sigterm)
+    warnings.showwarning = _show_warning
     try:
         sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -100,6 +103,15 @@ def main() -> None:
             first_line = (str(error).strip().splitlines() or [""])[0]
             _say(f"Error: {type(error).__name__}: {first_line}", "Run it as `fixhead --debug ...` for the whole story.")
         sys.exit(2 if isinstance(error, ArgumentError) else 1)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+                  file: TextIO | None = None, line: str | None = None) -> None:
+    """Our own warnings in one line; others as Python shows them."""
+    if issubclass(category, FixheadWarning):
+        _say(f"Warning: {message}", None)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True, nl=False)
 
 
 def _say(what: str, hint: str | None) -> None:

@@ -25,13 +25,14 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if each.name in _NO_OPTION:
             continue
         name = each.name.replace("_", "-")
-        kind = next(kind for kind in get_args(hints[each.name]) or (hints[each.name],) if kind is not NoneType)
+        kinds = [kind for kind in get_args(hints[each.name]) or (hints[each.name],) if kind is not NoneType]
+        kind = str if str in kinds else kinds[0]  # a number or a word: TrainConfig tells them apart
         choices = tuple(RECIPES) if each.name == "recipe" else each.metadata["choices"]
         declaration = _FLAGS.get(each.name, f"--{name}/--no-{name}") if kind is bool else f"--{name}"
         default = "" if each.default is None else f"  [default: {_shown_default(each)}]"
         command = click.option(
             declaration, each.name, type=kind, default=None, help=each.metadata["help"] + default,
-            metavar="|".join(choices) or None,
+            metavar="|".join(("NUMBER", *choices) if float in kinds and choices else choices) or None,
         )(command)
     return command
 

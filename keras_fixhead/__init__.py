@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 from keras_fixhead._version import __version__
 
 _PUBLIC = {
+    "ArcFace": "keras_fixhead.losses",
+    "CosFace": "keras_fixhead.losses",
     "FusedBatchNormalization": "keras_fixhead.models",
     "HypersphereHead": "keras_fixhead.head",
+    "NormFace": "keras_fixhead.losses",
     "TrainConfig": "keras_fixhead.config",
+    "append_classes": "keras_fixhead.models",
     "attach_head": "keras_fixhead.models",
     "build_model": "keras_fixhead.models",
     "class_vectors": "keras_fixhead.vectors",
@@ -30,8 +34,12 @@ if TYPE_CHECKING:  # for type checkers, which do not run __getattr__
     from keras_fixhead.config import TrainConfig as TrainConfig
     from keras_fixhead.data import load_dataset as load_dataset
     from keras_fixhead.head import HypersphereHead as HypersphereHead
+    from keras_fixhead.losses import ArcFace as ArcFace
+    from keras_fixhead.losses import CosFace as CosFace
+    from keras_fixhead.losses import NormFace as NormFace
     from keras_fixhead.losses import cross_entropy as cross_entropy
     from keras_fixhead.models import FusedBatchNormalization as FusedBatchNormalization
+    from keras_fixhead.models import append_classes as append_classes
     from keras_fixhead.models import attach_head as attach_head
     from keras_fixhead.models import build_model as build_model
     from keras_fixhead.models import feature_model as feature_model
@@ -56,6 +64,7 @@ def _register_layers() -> None:
     keras = sys.modules.get("keras")
     if keras is not None and hasattr(keras, "layers"):
         importlib.import_module("keras_fixhead.models")
+        importlib.import_module("keras_fixhead.losses")
 
 
 _register_layers()

@@ -18,7 +18,7 @@ class ModelEntry:
     """A network.
 
     Attributes:
-        builder: function of (inputs, width=..., ...) that gives the feature map of a network.
+        builder: function of (inputs, stem_channels=, layers=, signed_features=) that gives a feature map.
         stem_channels: channels after the first convolution at width 1.
         features_per_stem_channel: features d, divided by the stem's channels.
         multiply_adds: multiply-adds of one 32x32 image, forward, at width 1.

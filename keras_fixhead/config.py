@@ -3,6 +3,7 @@
 A field's name is the option on the command line (`--label-smoothing`), the key in config.json and the axis of a sweep.
 Each default stands here and nowhere else.
 """
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -18,11 +19,13 @@ from typing import Any, get_args, get_type_hints
 from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, feature_dim, look_up
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS, cpu_count, gpus, keras_backend, resolve_precision
-from keras_fixhead.vectors import KINDS, class_vectors, vectors_digest
+from keras_fixhead.vectors import KINDS, adacos_scale, class_vectors, kind_of, vectors_digest
 
 SCHEDULES = ("cosine", "one_cycle")
 SELECTIONS = ("validation", "last")
 HEADS = ("dot", "cos")
+BIASES = ("none", "fixed", "learned")
+SCALE_WORDS = ("auto", "learned")
 
 
 def _option(default: Any, help: str, *, choices: Iterable[str] = (), low: float | None = None,
@@ -58,8 +61,12 @@ class TrainConfig:
     signed_features: bool = _option(False, "Leave out the network's last ReLU, so that features can be negative.")
     head: str = _option("cos", "Logits: dot products or cosines.", choices=HEADS)
     fixed: bool = _option(True, "Keep the class vectors as drawn, or learn them.")
-    scale: float = _option(1.0, "Factor S on the logits.", low=1e-3, high=1e4)
+    scale: float | str = _option(1.0, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) or learned.",
+                                 choices=SCALE_WORDS, low=1e-3, high=1e4)
+    bias: str = _option("none", "Bias of the logits; it starts at 0.01.", choices=BIASES)
     class_vectors: str = _option("uniform", "Kind of class vectors.", choices=KINDS)
+    rotate: bool = _option(True, "Rotate simplex, orthoplex and hypercube at random.")
+    vector_lr: float = _option(1.0, "Factor on the learning rate of learned class vectors.", low=0, high=1)
     vector_seed: int | None = _option(None, "Seed of the class vectors (default: --seed).", low=0, high=2**63 - 1)
     seed: int = _option(0, "Seed of initial weights, data order and augmentation.", low=0, high=2**63 - 1)
     loss: str = _option("cross_entropy", "Loss.", choices=LOSSES)
@@ -79,6 +86,8 @@ class TrainConfig:
     crop_padding: int | None = _option(None, "Pixels of black border to crop from (default: the data set's).",
                                        low=0, high=64)
     flip: bool | None = _option(None, "Mirror training images at random (default: the data set's).")
+    store_vectors: bool = _option(True, "Keep fixed class vectors in saved files; without, they are drawn again.",
+                                  result=False)
     selection: str = _option("validation", "Which epoch's weights to keep: the best on validation, or the last.",
                              choices=SELECTIONS)
     precision: str = _option("auto", "Arithmetic of training; saved models are float32.", choices=PRECISIONS)
@@ -156,10 +165,11 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         ArgumentError: if `class_vectors_digest` is given and names other class vectors than those described.
     """
     entry = DATASETS[config.dataset]
-    _check_margin(config)
+    _check_head(config)
+    scale = adacos_scale(entry.num_classes) if config.scale == "auto" else config.scale
     vector_seed = config.seed if config.vector_seed is None else config.vector_seed
     digest = _class_vectors_digest(
-        config.class_vectors, entry.num_classes, feature_dim(config.model, config.width), vector_seed)
+        config.class_vectors, entry.num_classes, feature_dim(config.model, config.width), vector_seed, config.rotate)
     if config.class_vectors_digest not in (None, digest):
         raise ArgumentError(
             f"class_vectors_digest is {config.class_vectors_digest}, but kind {config.class_vectors!r} with seed "
@@ -168,6 +178,7 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         )
     return dataclasses.replace(
         config,
+        scale=scale,
         vector_seed=vector_seed,
         class_vectors_digest=digest,
         margin_size=MARGINS[config.margin].size if config.margin != "none" and config.margin_size is None
@@ -181,13 +192,21 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
     )
 
 
-def _check_margin(config: TrainConfig) -> None:
+def _check_head(config: TrainConfig) -> None:
+    """What the fields of the head ask for together."""
+    if not config.store_vectors and not (config.fixed and kind_of(config.class_vectors).by_class):
+        able = ", ".join(name for name, kind in KINDS.items() if kind.by_class)
+        raise ArgumentError(f"store_vectors is off for {'fixed' if config.fixed else 'learned'} class vectors of kind "
+                            f"{config.class_vectors!r}, which cannot be drawn again everywhere.",
+                            hint=f"Leave --no-store-vectors out, or use --fixed and one of {able}.")
     if config.margin == "none":
         if config.margin_size is not None:
             raise ArgumentError("margin_size is given, but no margin.", hint=f"--margin {'|'.join(MARGINS)}")
     elif config.head != "cos":
         raise ArgumentError(f"margin {config.margin!r} changes a cosine, but the logits are dot products.",
                             hint="Use --head cos with it.")
+    elif config.bias != "none":
+        raise ArgumentError(f"margin {config.margin!r} changes a cosine, and a bias is none.", hint="Use --bias none.")
     elif config.margin_size is not None and config.margin_size >= MARGINS[config.margin].largest:
         raise ArgumentError(f"margin_size must be below {MARGINS[config.margin].largest:g} for {config.margin}, got "
                             f"{config.margin_size:g}.")
@@ -201,6 +220,16 @@ def arm_name(config: TrainConfig) -> str:
         'dot-learned'
     """
     return f"{config.head}-{'fixed' if config.fixed else 'learned'}"
+
+
+def scale_text(config: TrainConfig) -> str:
+    """Returns the scale of a run in words: '30', 'auto' or 'learned'.
+
+    Example:
+        >>> scale_text(TrainConfig(scale=30)), scale_text(TrainConfig(scale="learned"))
+        ('30', 'learned')
+    """
+    return config.scale if isinstance(config.scale, str) else f"{config.scale:g}"
 
 
 def train_size(config: TrainConfig) -> int:
@@ -229,8 +258,8 @@ def step_time_key(config: TrainConfig) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int) -> str:
-    return vectors_digest(class_vectors(kind, num_classes, dim, seed))
+def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
 
 
 @functools.cache
@@ -242,6 +271,10 @@ def _types() -> dict[str, tuple[type, ...]]:
 def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
     """The value of a field, an int widened to float where a float is meant; or an error."""
     types = _types()[each.name]
+    either = float in types and str in types
+    if isinstance(value, str) and either:  # a number or one of a few words; a command line has text only
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if float in types and type(value) is int:
         value = float(value)
     if type(value) not in types:
@@ -249,10 +282,15 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
         raise ArgumentError(f"{each.name} must be {expected}, got {value!r}.")
     if value is None:
         return value
+    if isinstance(value, str) and either and value not in each.metadata["choices"]:
+        raise ArgumentError(f"{each.name} must be a number or one of {', '.join(each.metadata['choices'])}, got "
+                            f"{value!r}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ArgumentError(f"{each.name} must be a finite number, got {value}.")
-    if each.metadata["choices"]:
+    if each.metadata["choices"] and not isinstance(value, float):
         look_up(dict.fromkeys(each.metadata["choices"]), value, each.name)
+    if isinstance(value, str):
+        return value
     low, high = each.metadata["low"], each.metadata["high"]
     if low is not None and value < low:
         raise ArgumentError(f"{each.name} must be at least {low:g}, got {value:g}.")

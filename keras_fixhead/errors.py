@@ -10,6 +10,8 @@
     └── ServingError             exporting, serving, or asking a server
         └── RequestError         a server's refusal, with its HTTP status
 
+    FixheadWarning               a choice that is known to go wrong, or that gives other than its name says
+
 This module imports nothing, so that the client and the command line can raise
 these errors without loading a framework.
 """
@@ -71,3 +73,7 @@ class RequestError(ServingError):
     def __init__(self, what: str, hint: str | None = None, *, status: int) -> None:
         super().__init__(what, hint)
         self.status = status
+
+
+class FixheadWarning(UserWarning):
+    """A choice that works but is known to disappoint, or to give something else than its name says."""

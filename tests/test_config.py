@@ -109,7 +109,8 @@ def test_an_integer_is_a_float_where_one_is_meant():
 CHANGES = {
     "dataset": "cifar10", "data_dir": "/data", "model": None, "width": 0.5, "head": "dot", "fixed": False,
     "scale": 2.0, "class_vectors": "cube", "vector_seed": 5, "seed": 1, "loss": None, "signed_features": True,
-    "margin": "cosface", "margin_size": 0.1, "label_smoothing": 0.1,
+    "margin": "cosface", "margin_size": 0.1, "label_smoothing": 0.1, "bias": "fixed", "rotate": False, "vector_lr": 0.5,
+    "store_vectors": False,
     "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
@@ -119,7 +120,7 @@ CHANGES = {
 
 def test_the_digest_changes_with_just_the_fields_that_change_the_result():
     assert CHANGES.keys() == FIELDS.keys()
-    indifferent = {"data_dir", "recipe", "runs_dir"}
+    indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors"}
     for name, value in CHANGES.items():
         if value is None:  # one choice only, so far
             continue

@@ -162,7 +162,7 @@ def test_it_computes_in_float32_under_a_mixed_policy(policy):
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_policy_of_16_bits_of_its_own_is_refused(dtype):
     with pytest.raises(ArgumentError, match="does not compute in"):
         HypersphereHead(CLASSES, dtype=dtype)
@@ -173,11 +173,11 @@ def test_a_policy_of_16_bits_of_its_own_is_refused(dtype):
     ({"num_classes": 2.0}, "num_classes must be an integer"),
     ({"num_classes": "ten"}, "num_classes must be an integer of at least 2, got 'ten'"),
     ({"num_classes": 2, "logits": "cosine"}, "logits must be one of dot, cos, got 'cosine'"),
-    ({"num_classes": 2, "scale": 0}, "scale must be a positive number, got 0"),
+    ({"num_classes": 2, "scale": 0}, "scale must be a positive number, .* got 0"),
     ({"num_classes": 2, "scale": -1.0}, "scale must be a positive number"),
-    ({"num_classes": 2, "scale": float("nan")}, "scale must be a positive number, got nan"),
-    ({"num_classes": 2, "scale": float("inf")}, "scale must be a positive number, got inf"),
-    ({"num_classes": 2, "scale": "1"}, "scale must be a positive number, got '1'"),
+    ({"num_classes": 2, "scale": float("nan")}, "scale must be a positive number, .* got nan"),
+    ({"num_classes": 2, "scale": float("inf")}, "scale must be a positive number, .* got inf"),
+    ({"num_classes": 2, "scale": "1"}, "scale must be a positive number, .* got '1'"),
     ({"num_classes": 2, "class_vectors": "unifrom"}, "Did you mean 'uniform'"),
     ({"num_classes": 2, "seed": -1}, r"seed must be in \[0, "),
     ({"num_classes": 2, "seed": 1.5}, "seed must be an integer, got 1.5"),

@@ -72,7 +72,7 @@ def test_errors_are_one_tree_and_say_what_and_what_to_do():
     from keras_fixhead import errors
 
     classes = [each for each in vars(errors).values() if isinstance(each, type)]
-    assert all(issubclass(each, errors.FixheadError) for each in classes)
+    assert all(issubclass(each, (errors.FixheadError, errors.FixheadWarning)) for each in classes)
     assert all(each.__name__ in errors.__doc__ for each in classes)
     error = errors.DataError("No data.", hint="Get some.")
     assert (str(error), error.what, error.hint) == ("No data. Get some.", "No data.", "Get some.")

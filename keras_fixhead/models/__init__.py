@@ -16,35 +16,32 @@ from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
 
-__all__ = ["FEATURES", "FusedBatchNormalization", "attach_head", "build_model", "feature_model", "head_of",
-           "inputs_of", "load_model", "precision_policy"]
+__all__ = ["FEATURES", "FusedBatchNormalization", "append_classes", "attach_head", "build_model", "feature_model",
+           "head_of", "inputs_of", "load_model", "precision_policy"]
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""
 
 
-def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logits: str = "cos", fixed: bool = True,
-                scale: float = 1.0, class_vectors: str = "uniform", seed: int = 0, vector_seed: int | None = None,
-                width: float = 1.0, signed_features: bool = False, weight_decay: float = 0.0,
-                vector_weight_decay: float = 0.0,
-                mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
-                normalization: Any = FusedBatchNormalization) -> keras.Model:
+def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, seed: int = 0,
+                vector_seed: int | None = None, width: float = 1.0, signed_features: bool = False,
+                weight_decay: float = 0.0, mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
+                normalization: Any = FusedBatchNormalization, **head_arguments: Any) -> keras.Model:
     """Returns a network with a `HypersphereHead`, its weights drawn from seeds.
 
     Args:
         name: a name in the catalogue of models: 'resnet18'.
         input_shape: (H, W, 3) of the images; H and W at least 8.
         num_classes: number of classes m, at least 2.
-        logits, fixed, scale, class_vectors: as in `HypersphereHead`.
         seed: seed of the initial weights, and of the class vectors unless `vector_seed` is given.
         vector_seed: seed of the class vectors.
         width: factor on the channels of every layer.
         signed_features: whether to leave out the network's last ReLU: features can then be negative, and so reach
             every class vector.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
-        vector_weight_decay: the same on class vectors, where they are learned.
         mean, std: per channel or one number; pixels in [0, 255] become (pixel - mean) / std inside the model.
         normalization: class of batch normalisation layers.
+        head_arguments: further arguments of `HypersphereHead`: logits, scale, fixed, class_vectors, ...
 
     Returns:
         model from pixels in [0, 255], (N, H, W, 3), to float32 logits, (N, num_classes).
@@ -68,9 +65,8 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, logi
     x = import_object(entry.builder)(x, stem_channels=stem_channels(name, width), layers=layers,
                                       signed_features=signed_features)
     features = keras.layers.GlobalAveragePooling2D(dtype="float32", name=FEATURES)(x)
-    head = HypersphereHead(num_classes, logits=logits, scale=scale, fixed=fixed, class_vectors=class_vectors,
-                           seed=seed if vector_seed is None else vector_seed,
-                           vector_weight_decay=vector_weight_decay, name="head")
+    head = HypersphereHead(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
+                                           **head_arguments})
     return keras.Model(images, head(features), name=name)
 
 
@@ -112,6 +108,31 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
     features = pool(dtype="float32", name=FEATURES)(x)
     head = HypersphereHead(num_classes, **{"name": "head", **head_arguments})
     return keras.Model(inputs_of(backbone), head(features), name=f"{backbone.name}_fixhead")
+
+
+def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
+    """Returns a model with more classes, on the same backbone: nothing is retrained, and old logits stay.
+
+    Class vectors must be fixed, of a kind that extends ('uniform', 'cube', 'rademacher'; up to their limits
+    'orthogonal', 'hadamard', 'orthoplex'). Old class vectors are bit-identical; old logits are equal to rounding. A
+    learned bias keeps its values for old classes and starts at 0.01 for new ones: it is not known what it would have
+    become. The layers of the backbone are shared with `model`, and the result is not compiled.
+
+    Args:
+        model: a functional or sequential model whose last layer is a `HypersphereHead`, of `build_model`,
+            `attach_head` or your own.
+        num_classes: the new total.
+
+    Raises:
+        ArgumentError: (a ValueError) if the last layer is no such head, or cannot be extended.
+
+    Example:
+        >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10, width=0.125)
+        >>> append_classes(model, num_classes=12).output_shape
+        (None, 12)
+    """
+    head = head_of(model)
+    return keras.Model(inputs_of(model), head.with_classes(num_classes)(head.input), name=model.name)
 
 
 def feature_model(model: keras.Model) -> keras.Model:

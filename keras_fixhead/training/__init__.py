@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from keras_fixhead import hardware, losses
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
-from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
+from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, import_object
+from keras_fixhead.config import TrainConfig, resolve, scale_text, steps_per_epoch
 from keras_fixhead.data import Dataset, limit_train, load_dataset
 from keras_fixhead.data.batches import TrainBatches
 from keras_fixhead.errors import ArgumentError, RunError, TrainingError
@@ -26,11 +26,13 @@ from keras_fixhead.training.checkpoint import Progress, load_checkpoint, save_ch
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.events import EventLog
 from keras_fixhead.training.schedule import WarmupDecay
-from keras_fixhead.vectors import pairwise_cosines, reachable_cosine
+from keras_fixhead.vectors import auto_scale_reason, pairwise_cosines, reachable_cosine
 
 __all__ = ["describe_environment", "on_gpu", "train"]
 
 _log = logging.getLogger(__name__)
+
+_LIMITS_CLASSES = 2_000  # above, the smallest loss takes longer to find than it is worth
 
 
 def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
@@ -53,6 +55,8 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
         >>> run.read("status")["state"]
         'complete'
     """
+    if config.scale == "auto":
+        _log.info(auto_scale_reason(DATASETS[config.dataset].num_classes))
     config = resolve(config, gpu=on_gpu())
     if resume is not None and resume.config().digest != config.digest:
         raise ArgumentError(f"The configuration is not that of {resume.path}.",
@@ -178,7 +182,7 @@ def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
                                config.schedule)
         model.compile(
             optimizer=keras.optimizers.SGD(schedule, momentum=config.momentum, nesterov=True),
-            loss=_loss(config),
+            loss=_loss(config, model),
             # `loss` has the L2 penalty, margin and smoothing in it; the plain cross-entropy is tracked beside it
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
                      keras.metrics.MeanMetricWrapper(losses.cross_entropy, name="cross_entropy")],
@@ -187,13 +191,14 @@ def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
     return model
 
 
-def _loss(config: TrainConfig) -> Callable[[Any, Any], Any]:
+def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
     function = import_object(LOSSES[config.loss].function)
+    head = head_of(model)
     margin = None if config.margin == "none" else import_object(MARGINS[config.margin].function)
 
     def loss(labels: Any, logits: Any) -> Any:
         if margin is not None:
-            logits = margin(labels, logits, config.scale, config.margin_size)
+            logits = margin(labels, logits, head.current_scale(), config.margin_size)
         return function(labels, logits, label_smoothing=config.label_smoothing)
 
     return loss
@@ -201,10 +206,12 @@ def _loss(config: TrainConfig) -> Callable[[Any, Any], Any]:
 
 def _build(config: TrainConfig, dataset: Dataset) -> keras.Model:
     return build_model(
-        config.model, dataset.train.images.shape[1:], dataset.num_classes, logits=config.head, fixed=config.fixed,
-        scale=config.scale, class_vectors=config.class_vectors, seed=config.seed, vector_seed=config.vector_seed,
-        width=config.width, signed_features=config.signed_features, weight_decay=config.weight_decay, vector_weight_decay=config.vector_weight_decay,
-        mean=dataset.mean.tolist(), std=dataset.std.tolist(),
+        config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
+        vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
+        weight_decay=config.weight_decay, mean=dataset.mean.tolist(), std=dataset.std.tolist(),
+        logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
+        class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
+        vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,
     )
 
 
@@ -222,22 +229,33 @@ def _save_model(model: keras.Model, path: Path) -> None:
 
 
 def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
-    vectors = keras.ops.convert_to_numpy(head_of(model).class_vectors.value)
-    _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %g; %s; %d epochs of %d steps",
-              config.model, config.dataset, len(dataset.train), *vectors.shape, config.head,
-              "fixed" if config.fixed else "learned", config.scale, config.precision, config.epochs,
-              steps_per_epoch(config))
+    head = head_of(model)
+    num_classes, dim = head.class_vectors.shape
+    arm = "fixed" if config.fixed else "learned"
+    _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %s; %s; %d epochs of %d steps",
+              config.model, config.dataset, len(dataset.train), num_classes, dim, config.head, arm, scale_text(config),
+              config.precision, config.epochs, steps_per_epoch(config))
+    if config.margin != "none":
+        _log.info("Margin: %s %g. The training loss has it; accuracy and validation have not.", config.margin,
+                  config.margin_size)
     if config.head == "cos" and not (config.signed_features or MODELS[config.model].signed_features):
-        reach = reachable_cosine(vectors)
+        reach = reachable_cosine(keras.ops.convert_to_numpy(head.class_vectors.value))
+        at_best = ""
+        if num_classes <= _LIMITS_CLASSES:
+            limits = head.limits(signed_features=False)
+            at_best = (f"; cross-entropy is smallest, {limits.smallest_loss:.4g}, at a mean cosine of "
+                       f"{limits.cosine:.3f}")
         _log.info("Features have no negative entries: they can reach cosines of %.3f to %.3f (mean %.3f) to these "
-                  "class vectors.", reach.min(), reach.max(), reach.mean())
+                  "class vectors%s.", reach.min(), reach.max(), reach.mean(), at_best)
 
 
 def _vector_metrics(model: keras.Model) -> dict[str, float]:
     """Learned class vectors start far apart; whether they move together is seen here."""
-    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors.value))
+    head = head_of(model)
+    vectors = np.asarray(keras.ops.convert_to_numpy(head.class_vectors.value))
     cosines = pairwise_cosines(vectors)
     return {
+        "scale": float(keras.ops.convert_to_numpy(head.current_scale())),
         "class_vectors_mean_cosine": float(cosines.mean()),
         "class_vectors_max_cosine": float(cosines.max()),
         "class_vectors_mean_norm": float(np.linalg.norm(vectors, axis=1).mean()),

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_fixhead.errors import RunError
+from keras_fixhead.head import HypersphereHead
 from keras_fixhead.json_files import write_bytes
 from keras_fixhead.runs import make_folder
 
@@ -43,7 +44,7 @@ def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:
     Raises:
         RunError: if it cannot be written; the checkpoint that was there stays as it was.
     """
-    arrays: dict[str, Any] = {f"weight_{index}": _array(weight) for index, weight in enumerate(model.weights)}
+    arrays: dict[str, Any] = {f"weight_{index}": _array(weight) for index, weight in enumerate(_stored(model))}
     arrays |= {f"optimizer_{index}": _array(each) for index, each in enumerate(model.optimizer.variables)}
     arrays["meta"] = np.array(json.dumps({"schema": SCHEMA, **asdict(progress)}))
     content = io.BytesIO()
@@ -74,13 +75,20 @@ def load_checkpoint(path: Path, model: keras.Model) -> Progress:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
     if not model.optimizer.built:  # the loss-scaling optimizer would build its variables a second time
         model.optimizer.build(model.trainable_variables)
-    targets = {f"weight_{index}": weight for index, weight in enumerate(model.weights)}
+    targets = {f"weight_{index}": weight for index, weight in enumerate(_stored(model))}
     targets |= {f"optimizer_{index}": each for index, each in enumerate(model.optimizer.variables)}
     if targets.keys() != arrays.keys() or any(arrays[name].shape != tuple(targets[name].shape) for name in targets):
         raise RunError(f"The checkpoint {path} belongs to another model than the run's config.json describes.")
     for name, target in targets.items():
         target.assign(arrays[name])
     return progress
+
+
+def _stored(model: keras.Model) -> list[Any]:
+    """The weights that a checkpoint holds: all but class vectors that are drawn again."""
+    redrawn = [layer.class_vectors for layer in model.layers
+               if isinstance(layer, HypersphereHead) and not layer.store_vectors]
+    return [weight for weight in model.weights if not any(weight is each for each in redrawn)]
 
 
 def _array(variable: Any) -> np.ndarray:

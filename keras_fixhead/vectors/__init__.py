@@ -1,74 +1,117 @@
 """Class vectors: unit vectors that features are compared with, drawn from a seed. NumPy only.
 
-Every class has a random stream of its own, so the first rows do not depend on the number of classes, and
-the bits are the same on every platform and NumPy version. A draw is named by its digest.
+A draw is named by (kind, num_classes, dim, seed) and known by its digest. For 'uniform', 'cube' and 'rademacher' every
+class has a random stream of its own, so the first rows do not depend on the number of classes. All kinds but
+'optimized' have the same bits on every platform and NumPy version.
 """
 import difflib
 import hashlib
 import operator
-from collections.abc import Callable
 from typing import SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.vectors.cube import cube_vectors
+from keras_fixhead.vectors.bounds import cosine_bound, max_cosine, welch_bound
+from keras_fixhead.vectors.kinds import KINDS, Kind
+from keras_fixhead.vectors.normalize import unit_rows
 from keras_fixhead.vectors.pairs import pairwise_cosines
-from keras_fixhead.vectors.rademacher import rademacher_vectors
-from keras_fixhead.vectors.reach import reachable_cosine
-from keras_fixhead.vectors.uniform import uniform_vectors
+from keras_fixhead.vectors.reach import Optimum, loss_optimum, reachable_cosine
+from keras_fixhead.vectors.scales import adacos_scale, auto_scale_reason, ceiling, scale_warning
 
-__all__ = ["KINDS", "class_vectors", "pairwise_cosines", "reachable_cosine", "vectors_digest"]
-
-# name -> function of (class numbers, dim, seed=)
-KINDS: dict[str, Callable[..., NDArray[np.float32]]] = {
-    "uniform": uniform_vectors,
-    "cube": cube_vectors,
-    "rademacher": rademacher_vectors,
-}
+__all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_scale_reason", "ceiling",
+           "class_vectors", "cosine_bound", "kind_of", "loss_optimum", "max_cosine", "pairwise_cosines",
+           "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
 
 
-def class_vectors(kind: str, num_classes: SupportsIndex, dim: SupportsIndex,
-                  seed: SupportsIndex = 0) -> NDArray[np.float32]:
+def class_vectors(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
+                  rotate: bool = True) -> NDArray[np.float32]:
     """Returns class vectors drawn from a seed.
 
-    The first k rows are the same for every `num_classes` >= k.
-
     Args:
-        kind: a name in `KINDS`: 'uniform', 'cube' or 'rademacher'.
-        num_classes: number of class vectors m, in [1, 2^32].
+        kind: a name in `KINDS`: 'uniform', 'cube', 'rademacher', 'orthogonal', 'hadamard', 'simplex', 'orthoplex',
+            'hypercube' or 'optimized'.
+        num_classes: number of class vectors m, in [1, 2^32], and what the kind takes.
         dim: embedding size d, at least 1.
         seed: integer in [0, 2^64).
+        rotate: whether 'simplex', 'orthoplex' and 'hypercube' are rotated at random; the others know no rotation.
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.
 
     Raises:
-        ArgumentError: (a ValueError) if an argument is out of its range or `kind` is unknown.
+        ArgumentError: (a ValueError) if an argument is out of its range, `kind` is unknown, or has no such vectors.
 
     Example:
         >>> W = class_vectors("uniform", num_classes=10, dim=128, seed=0)
         >>> bool((class_vectors("uniform", 100, 128, seed=0)[:10] == W).all())
         True
+        >>> class_vectors("simplex", num_classes=10, dim=8)
+        Traceback (most recent call last):
+            ...
+        keras_fixhead.errors.ArgumentError: Kind 'simplex' has at most 9 class vectors in 8 dimensions, got \
+num_classes 10. Kinds that have 10: uniform, cube, rademacher, orthoplex, hypercube, optimized.
     """
     num_classes = _integer("num_classes", num_classes, 1, 2**32)
     dim = _integer("dim", dim, 1, 2**31)
     seed = _integer("seed", seed, 0, 2**64 - 1)
-    draw = KINDS.get(kind)
-    if draw is None:
-        near = difflib.get_close_matches(str(kind), KINDS, n=1)
-        raise ArgumentError(
-            f"Unknown kind of class vectors {kind!r}. Expected one of {', '.join(KINDS)}.",
-            hint=f"Did you mean {near[0]!r}?" if near else None,
-        )
+    entry = kind_of(kind)
+    if not rotate and not entry.rotates:
+        raise ArgumentError(f"rotate=False is for kinds that are rotated, and {kind!r} is not.",
+                            hint=f"Those are: {', '.join(name for name, each in KINDS.items() if each.rotates)}.")
+    if entry.largest is not None and num_classes > entry.largest(dim):
+        able = [name for name, each in KINDS.items() if each.largest is None or each.largest(dim) >= num_classes]
+        raise ArgumentError(f"Kind {kind!r} has at most {entry.largest(dim)} class vectors in {dim} dimensions, got "
+                            f"num_classes {num_classes}.", hint=f"Kinds that have {num_classes}: {', '.join(able)}.")
+    if not entry.by_class:
+        return entry.draw(num_classes, dim, seed=seed, **({"rotate": rotate} if entry.rotates else {}))
     vectors = np.empty((num_classes, dim), np.float32)
     rows = max(1, _CHUNK_ELEMENTS // dim)
     for start in range(0, num_classes, rows):
         stop = min(start + rows, num_classes)
-        vectors[start:stop] = draw(np.arange(start, stop), dim, seed=seed)
+        vectors[start:stop] = entry.draw(np.arange(start, stop), dim, seed=seed)
+    return vectors
+
+
+def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
+    """Returns a user's own class vectors (embeddings of class names, say), validated and divided by their length.
+
+    Args:
+        array: numbers of shape (m, d), m at least 2, finite, no row all zero, no two rows in the same direction.
+
+    Returns:
+        float32 array of shape (m, d) with rows of length 1.
+
+    Raises:
+        ArgumentError: (a ValueError) if it is none of these.
+
+    Example:
+        >>> array_vectors([[3, 4], [0, -2]]).round(3).tolist()
+        [[0.6000000238418579, 0.800000011920929], [0.0, -1.0]]
+    """
+    try:
+        rows = np.asarray(array, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError("class_vectors must be an array of numbers, of shape (num_classes, dim).") from None
+    if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] < 1:
+        raise ArgumentError(f"class_vectors must have shape (num_classes, dim) with 2 classes or more, got "
+                            f"{rows.shape}.")
+    if not np.isfinite(rows).all():
+        raise ArgumentError(f"class_vectors holds numbers that are not finite, first in row "
+                            f"{int(np.argmin(np.isfinite(rows).all(axis=1)))}.")
+    largest = np.abs(rows).max(axis=1)
+    if not largest.all():
+        raise ArgumentError(f"Row {int(np.argmin(largest))} of class_vectors is zero: it has no direction.")
+    vectors = unit_rows(rows / largest[:, None])  # by the largest entry first: squares would overflow or vanish
+    _, first, counts = np.unique(vectors, axis=0, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        twice = int(first[counts > 1].min())
+        twin = int(np.flatnonzero((vectors == vectors[twice]).all(axis=1))[1])
+        raise ArgumentError(f"Rows {twice} and {twin} of class_vectors have the same direction: those two classes "
+                            "could not be told apart.")
     return vectors
 
 
@@ -83,6 +126,23 @@ def vectors_digest(vectors: NDArray[np.float32]) -> str:
         'e00e5eb9'
     """
     return hashlib.sha256(np.ascontiguousarray(vectors, "<f4").tobytes()).hexdigest()
+
+
+def kind_of(name: object) -> Kind:
+    """Returns the entry of a kind.
+
+    Raises:
+        ArgumentError: if there is none of this name; it lists what there is.
+
+    Example:
+        >>> kind_of("simplex").cosines
+        '-1 / (m - 1)'
+    """
+    if isinstance(name, str) and name in KINDS:
+        return KINDS[name]
+    near = difflib.get_close_matches(str(name), KINDS, n=1)
+    raise ArgumentError(f"Unknown kind of class vectors {name!r}. Expected one of {', '.join(KINDS)}.",
+                        hint=f"Did you mean {near[0]!r}?" if near else None)
 
 
 def _integer(name: str, value: SupportsIndex, low: int, high: int) -> int:

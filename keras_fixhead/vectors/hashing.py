@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 RADEMACHER_STREAM: Final = 0
 CUBE_STREAM: Final = 1
 UNIFORM_STREAM: Final = 2
+ROTATION_STREAM: Final = 3
+HADAMARD_SIGN_STREAM: Final = 4
+HADAMARD_ROW_STREAM: Final = 5
 SPLIT_STREAM: Final = 16
 ORDER_STREAM: Final = 17
 AUGMENT_STREAM: Final = 18

@@ -15,7 +15,7 @@ from keras_fixhead.runs import create_run
 
 IDENTITY = {"dataset": "digits", "model": "resnet18", "width": 1.0, "head": "cos", "fixed": True, "scale": 1.0,
             "seed": 0, "epochs": 2}
-LISTS = ["datasets", "models", "recipes", "class-vectors", "corruptions", "losses", "runs"]
+LISTS = ["datasets", "models", "recipes", "class-vectors", "corruptions", "losses", "margins", "runs"]
 
 BLOCKED = """
 import sys

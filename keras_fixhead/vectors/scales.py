@@ -1,0 +1,79 @@
+"""The scale S of cosine logits: what it allows with m classes, and which values are known to go wrong."""
+import math
+
+from keras_fixhead.errors import ArgumentError
+
+
+def adacos_scale(num_classes: int) -> float:
+    """Returns max(1, sqrt(2) ln(m - 1)), at which m cosine logits at random leave the true class probability 1 / 2.
+
+    Args:
+        num_classes: m, at least 2.
+
+    Reference: AdaCos, Zhang et al. (2019), arXiv:1905.00292.
+
+    Example:
+        >>> round(adacos_scale(100), 2)
+        6.5
+    """
+    return max(1.0, math.sqrt(2.0) * math.log(_classes(num_classes) - 1))
+
+
+def auto_scale_reason(num_classes: int) -> str:
+    """Returns the sentence that says which scale 'auto' is, and why."""
+    return (f"scale 'auto': S = max(1, sqrt(2) ln(m - 1)) = {adacos_scale(num_classes):.4g} for m = {num_classes} "
+            "classes (AdaCos, arXiv:1905.00292).")
+
+
+def ceiling(num_classes: int, scale: float) -> tuple[float, float]:
+    """Returns the largest softmax probability of cosine logits, and the loss there (the paper's Eq. 4 and 5).
+
+    The true cosine is 1 and all others are -1: p = e^S / (e^S + (m - 1) e^-S), loss = -ln p. For m > 2 no set of class
+    vectors offers this to more than one class; what given vectors allow is `loss_optimum`.
+
+    Args:
+        num_classes: m, at least 2.
+        scale: S, a positive number.
+
+    Example:
+        >>> probability, loss = ceiling(200, 1.0)
+        >>> round(probability, 4), round(loss, 4)
+        (0.0358, 3.3298)
+    """
+    loss = _softplus(math.log(_classes(num_classes) - 1) - 2.0 * scale)
+    return math.exp(-loss), loss
+
+
+def scale_warning(num_classes: int, scale: float, *, fixed: bool) -> str | None:
+    """Returns what is known to go wrong with cosine logits of this scale, or None.
+
+    - Learned class vectors, S (m / (m - 1)) < ln(m - 1): even on a simplex, the best arrangement that is the same for
+      all classes, the true class has a probability below 1 / 2, and the loss is made smaller by moving class vectors
+      together (the paper's Table 2: learned models at S = 1). Never said of fixed ones, which cannot move.
+    - S > 10 ln(100 (m - 1)): once the true cosine leads by 0.1, the gradient is below 1 % of S: nothing moves.
+
+    Example:
+        >>> scale_warning(10, 1.0, fixed=True) is None, scale_warning(10, 1.0, fixed=False) is None
+        (True, False)
+    """
+    m = _classes(num_classes)
+    auto = f'scale="auto" gives {adacos_scale(m):.3g}.'
+    if not fixed and scale * m / (m - 1) < math.log(m - 1):
+        best = math.exp(-_softplus(math.log(m - 1) - scale * m / (m - 1)))
+        return (f"Learned class vectors with cosine logits and S = {scale:g} are known to fall behind for {m} classes: "
+                f"at their best arrangement the true class gets a probability of {best:.3g}, and the loss is made "
+                f"smaller by moving class vectors together. {auto}")
+    if scale > 10 * math.log(100 * (m - 1)):
+        return (f"S = {scale:g} leaves no gradient for {m} classes: below 1 % of S once the true cosine leads by 0.1. "
+                f"{auto}")
+    return None
+
+
+def _classes(num_classes: int) -> int:
+    if num_classes < 2:
+        raise ArgumentError(f"num_classes must be at least 2, got {num_classes}.")
+    return int(num_classes)
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
