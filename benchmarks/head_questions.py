@@ -168,8 +168,8 @@ def block(report: dict[str, Any]) -> list[str]:
                      + f" | {statistics.fmean(values):.1f} % | {cosine:.3f} | {gain} |")
     config = report["config"]
     lines += ["", f"Test accuracy on {config['dataset']} (n = {len(seeds)} seeds, paired: the arms of a seed start "
-              f"from the same weights and class vectors and see the same batches); cosine logits, S = {config['scale']:g}, "
-              f"ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
+              f"from the same weights and class vectors and see the same batches); cosine logits, S = "
+              f"{config['scale']:g}, ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
               f"epochs, last epoch, {config['precision']}; {report['protocol'].partition('; ')[2]}. Command: "
               f"`{report['command']}`. All numbers: `results/{report['name']}.json`."]
     return lines

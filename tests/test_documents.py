@@ -17,8 +17,11 @@ README = (ROOT / "README.md").read_text()
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/head.md", "docs/class-vectors.md")}
+
+
+def blocks(language, page="README.md"):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("words", ["fixhead demo", "pytest"])
@@ -28,7 +31,7 @@ def test_each_of_the_two_commands_is_one_line_of_its_own_block(words):
     assert len(block.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("example", blocks("python"))
+@pytest.mark.parametrize("example", [block for page in PAGES for block in blocks("python", page)])
 def test_every_python_example_runs(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
@@ -61,6 +64,36 @@ def test_the_tables_of_the_readme_are_what_their_files_give(name, file):
     report = json.loads((ROOT / "results" / file).read_text())
 
     assert with_block(README, script.BLOCK, script.block(report)) == README
+
+
+@pytest.mark.parametrize("name", ["signed_features", "margins"])
+def test_the_tables_of_the_heads_page_are_what_their_files_give(name):
+    from head_questions import block
+    from report import with_block
+
+    report = json.loads((ROOT / "results" / f"{name}.json").read_text())
+
+    assert with_block(PAGES["docs/head.md"], name, block(report)) == PAGES["docs/head.md"]
+    for comparison in report["comparisons"]:
+        assert comparison["n"] == 3
+
+
+@pytest.mark.filterwarnings("error::keras_fixhead.errors.FixheadWarning")
+def test_the_table_of_kinds_is_what_the_code_gives():
+    from kinds import BLOCK, block
+    from report import with_block
+
+    assert with_block(PAGES["docs/class-vectors.md"], BLOCK, block()) == PAGES["docs/class-vectors.md"]
+
+
+def test_every_option_of_the_head_is_in_its_page():
+    import inspect
+
+    from keras_fixhead.head import HypersphereHead
+
+    own = set(inspect.signature(HypersphereHead).parameters) - {
+        "num_classes", "logits", "vectors_digest", "vectors_shape", "kwargs"}
+    assert all(f"`{name}`" in PAGES["docs/head.md"] for name in own)
 
 
 def test_the_recipe_expects_what_was_measured():

@@ -32,7 +32,7 @@ __all__ = ["describe_environment", "on_gpu", "train"]
 
 _log = logging.getLogger(__name__)
 
-_LIMITS_CLASSES = 2_000  # above, the smallest loss takes longer to find than it is worth
+_LIMITS_CLASSES = 250  # above, the smallest loss takes longer to find than it is worth
 
 
 def train(config: TrainConfig, *, resume: Run | None = None) -> Run:

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors.pairs import unit
 
-_STEPS = 500
-_TOLERANCE = 1e-10
+_STEPS = 2_000
+_TOLERANCE = 1e-9  # of the loss's logarithm, at large scales
 
 
 def reachable_cosine(class_vectors: ArrayLike) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def loss_optimum(class_vectors: ArrayLike, scale: float = 1.0, *, signed_feature
 
     The best unit f is along u = w_y - sum_j p_j w_j, p the softmax of scale x cosines; without negative entries along
     max(u, 0). It is not w_y: for orthonormal class vectors its cosine is sqrt((m - 1) / m) at every scale. Found by
-    repeating this step until nothing moves.
+    going towards it, in steps that are halved where the loss would rise (Frank and Wolfe's method).
 
     Args:
         class_vectors: array of shape (m, d), m at least 2, no row all zero.
@@ -76,29 +76,44 @@ def loss_optimum(class_vectors: ArrayLike, scale: float = 1.0, *, signed_feature
         raise ArgumentError(f"scale must be a positive number, got {scale!r}.")
     vectors = unit(class_vectors)
     features = _nearest(vectors, signed_features)
-    logits = scale * features @ vectors.T
+    gap, others = _gap(features, vectors, scale)
+    step = np.ones((len(vectors), 1))
     for _ in range(_STEPS):
-        pull = vectors - _softmax(logits) @ vectors
-        lengths = np.linalg.norm(pull, axis=1, keepdims=True)
-        # half of the way: for large scales whole steps can go to and fro
-        moved = _unit(features + _nearest(pull / np.maximum(lengths, 1e-300), signed_features))
-        change = np.abs(moved - features).max()
-        features, logits = moved, scale * moved @ vectors.T
-        if change < _TOLERANCE:
+        pull = vectors - others @ vectors  # w_y - sum_j p_j w_j, but for a factor that may be as small as e^-S
+        target = _nearest(pull / np.maximum(np.linalg.norm(pull, axis=1, keepdims=True), 1e-300), signed_features)
+        moved = _unit(features + step * (target - features))
+        moved_gap, moved_others = _gap(moved, vectors, scale)
+        better = moved_gap < gap
+        change = np.where(better, gap - moved_gap, step[:, 0])  # where nothing was won, the step has to shrink further
+        features[better], gap[better], others[better] = moved[better], moved_gap[better], moved_others[better]
+        step = np.where(better[:, None], np.minimum(1.5 * step, 1.0), 0.5 * step)
+        if change.max() < _TOLERANCE:
             break
     own = np.einsum("ij,ij->i", features, vectors)
-    others = logits.copy()
-    np.fill_diagonal(others, -np.inf)
-    highest = others.max(axis=1)
-    others_sum = highest + np.log(np.exp(others - highest[:, None]).sum(axis=1))
-    loss = np.logaddexp(0.0, others_sum - scale * own)
+    loss = np.logaddexp(0.0, gap)
     return Optimum(cosine=own, probability=np.exp(-loss), loss=loss)
+
+
+def _gap(features: NDArray[np.float64], vectors: NDArray[np.float64],
+         scale: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """ln of the sum of the other classes' powers, less the own logit; and the softmax over the other classes alone.
+
+    The loss is softplus of the first. The target stays out, as in `losses.cross_entropy`: its probability is 1 to the
+    last bit at large scales.
+    """
+    logits = scale * features @ vectors.T
+    own = np.einsum("ii->i", logits).copy()
+    np.fill_diagonal(logits, -np.inf)
+    highest = logits.max(axis=1)
+    powers = np.exp(logits - highest[:, None])
+    total = powers.sum(axis=1)
+    return highest + np.log(total) - own, powers / total[:, None]
 
 
 def _nearest(directions: NDArray[np.float64], signed_features: bool) -> NDArray[np.float64]:
     """The unit features along directions, or those nearest to them that have no negative entry."""
     if signed_features:
-        return directions
+        return directions.copy()
     positive = np.maximum(directions, 0.0)
     nothing = ~positive.any(axis=1)
     positive[nothing, directions[nothing].argmax(axis=1)] = 1.0
@@ -107,8 +122,3 @@ def _nearest(directions: NDArray[np.float64], signed_features: bool) -> NDArray[
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
