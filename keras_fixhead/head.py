@@ -123,8 +123,6 @@ class HypersphereHead(keras.layers.Layer):
                  **kwargs: Any) -> None:
         kwargs["dtype"] = _float32_policy(kwargs.get("dtype"))
         super().__init__(**kwargs)
-        if isinstance(num_classes, bool) or not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
-            raise ArgumentError(f"num_classes must be an integer of at least 2, got {num_classes!r}.")
         if logits not in HEADS:
             raise ArgumentError(f"logits must be one of {', '.join(HEADS)}, got {logits!r}.")
         bias = "none" if bias is None else bias
@@ -134,7 +132,7 @@ class HypersphereHead(keras.layers.Layer):
             raise ArgumentError(f"vector_lr must be in [0, 1], got {vector_lr!r}.")
         if not (_is_number(vector_weight_decay) and vector_weight_decay >= 0):
             raise ArgumentError(f"vector_weight_decay must be 0 or a positive number, got {vector_weight_decay!r}.")
-        self.num_classes = int(num_classes)
+        self.num_classes = _checked_num_classes(num_classes)
         self.logits = logits
         self.fixed = bool(fixed)
         self.seed = seed
@@ -344,7 +342,7 @@ class HypersphereHead(keras.layers.Layer):
                                 "classes: more would move the old ones.",
                                 hint="Kinds that extend: uniform, cube, rademacher; up to their limits orthogonal, "
                                      "hadamard, orthoplex.")
-        if num_classes <= self.num_classes:
+        if _checked_num_classes(num_classes) <= self.num_classes:
             raise ArgumentError(f"num_classes is the new total and must be above {self.num_classes}, got "
                                 f"{num_classes!r}.")
         head = type(self).from_config({**self.get_config(), "num_classes": num_classes, "vectors_digest": None})
@@ -465,6 +463,12 @@ def _float32_policy(dtype: Any) -> Any:
             hint="Leave dtype out: under a mixed policy the head casts its input to float32.",
         )
     return policy
+
+
+def _checked_num_classes(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 2:
+        raise ArgumentError(f"num_classes must be an integer of at least 2, got {value!r}.")
+    return int(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -99,7 +99,7 @@ def test_xla_and_graphs_give_what_eager_execution_gives(named):
     head = HypersphereHead(**arguments_of(named))
     eager = head(FEATURES).numpy()
     for jit in (False, True):
-        found = tf.function(lambda features: head(features), jit_compile=jit)(FEATURES)  # noqa: B023
+        found = tf.function(lambda features: head(features), jit_compile=jit)(FEATURES)
         np.testing.assert_allclose(found, eager, atol=1e-6 * max(1, np.abs(eager).max()))
 
 
