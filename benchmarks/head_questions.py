@@ -84,7 +84,9 @@ def main() -> None:
         report = collect(options.name, options.runs_dir)
         (RESULTS / f"{options.name}.json").write_text(json.dumps(report, indent=1) + "\n")
     for name in QUESTIONS:
-        write_block(name, block(json.loads((RESULTS / f"{name}.json").read_text())), PAGE)
+        file = RESULTS / f"{name}.json"
+        if file.exists():  # the first of them is collected before the others
+            write_block(name, block(json.loads(file.read_text())), PAGE)
 
 
 def collect(name: str, runs_dir: Path) -> dict[str, Any]:
@@ -150,11 +152,12 @@ def describe(run: Run, question: Question) -> dict[str, Any]:
 def block(report: dict[str, Any]) -> list[str]:
     """The lines of a question's table."""
     accuracy = {(run["arm"], run["seed"]): 100 * run["accuracy"]["test"] for run in report["runs"]}
-    own_cosine = {(run["arm"], run["seed"]): run["evaluation"]["own_cosine"] for run in report["runs"]}
     seeds = report["seeds"]
+    config = report["config"]
     arms = [arm for each in report["comparisons"] for arm in (each["arm"], each["compared_with"])]
-    lines = ["| arm | " + " | ".join(f"seed {seed}" for seed in seeds) + " | mean | mean cosine to the own class | "
-             "difference, 95 % interval |", "| --- |" + " --- |" * (len(seeds) + 3)]
+    lines = ["| arm | " + " | ".join(f"seed {seed}" for seed in seeds) + " | mean | difference, 95 % interval | "
+             "mean cosine to the own class, to the nearest other | largest cosine between class vectors |",
+             "| --- |" + " --- |" * (len(seeds) + 4)]
     differences = {each["arm"]: each for each in report["comparisons"]}
     for arm in arms:
         values = [accuracy[arm, seed] for seed in seeds]
@@ -163,10 +166,12 @@ def block(report: dict[str, Any]) -> list[str]:
             each = differences[arm]
             low, high = each["interval_95"]
             gain = f"**{each['mean']:+.1f}** ({low:+.1f} to {high:+.1f}) against {each['compared_with']}"
-        cosine = statistics.fmean(own_cosine[arm, seed] for seed in seeds)
+        runs = [run for run in report["runs"] if run["arm"] == arm]
+        own, other = (statistics.fmean(run["evaluation"][name] for run in runs)
+                      for name in ("own_cosine", "nearest_wrong_cosine"))
+        merged = statistics.fmean(run["class_vectors_max_cosine"] for run in runs)
         lines.append(f"| {arm} | " + " | ".join(f"{value:.1f} %" for value in values)
-                     + f" | {statistics.fmean(values):.1f} % | {cosine:.3f} | {gain} |")
-    config = report["config"]
+                     + f" | {statistics.fmean(values):.1f} % | {gain} | {own:.3f}, {other:.3f} | {merged:.3f} |")
     lines += ["", f"Test accuracy on {config['dataset']} (n = {len(seeds)} seeds, paired: the arms of a seed start "
               f"from the same weights and class vectors and see the same batches); cosine logits, S = "
               f"{config['scale']:g}, ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
