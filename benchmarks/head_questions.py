@@ -174,9 +174,10 @@ def block(report: dict[str, Any]) -> list[str]:
                      + f" | {statistics.fmean(values):.1f} % | {gain} | {own:.3f}, {other:.3f} | {merged:.3f} |")
     lines += ["", f"Test accuracy on {config['dataset']} (n = {len(seeds)} seeds, paired: the arms of a seed start "
               f"from the same weights and class vectors and see the same batches); cosine logits, S = "
-              f"{config['scale']:g}, ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
-              f"epochs, last epoch, {config['precision']}; {report['protocol'].partition('; ')[2]}. Command: "
-              f"`{report['command']}`. All numbers: `results/{report['name']}.json`."]
+              f"{config['scale']:g}, ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
+              f"{config['epochs']} epochs, last epoch, {config['precision']}; "
+              f"{report['protocol'].partition('; ')[2]}. Command: `{report['command']}`. All numbers: "
+              f"`results/{report['name']}.json`."]
     return lines
 
 
