@@ -246,11 +246,11 @@ class HypersphereHead(keras.layers.Layer):
 
     def call(self, features: Any, training: bool | None = None) -> Any:
         self._require_vectors()
+        if training and self.step is not None:
+            self.step.assign(self.step + 1)  # first, so that a loss that asks for S afterwards gets this call's
         features = ops.cast(features, self.compute_dtype)
         products = self.cosines(features) if self.logits == "cos" else ops.matmul(features, self._transposed())
         logits = products * self.current_scale()
-        if training and self.step is not None:
-            self.step.assign(self.step + 1)
         return logits if self.bias is None else logits + self.bias
 
     def cosines(self, features: Any) -> Any:
@@ -266,12 +266,15 @@ class HypersphereHead(keras.layers.Layer):
         return ops.matmul(embedding, self._transposed(normalize=True))
 
     def current_scale(self) -> Any:
-        """Returns S: a number, or a float32 scalar tensor where it is learned or follows a schedule."""
+        """Returns S: a number, or a float32 scalar tensor where it is learned or follows a schedule.
+
+        Of a schedule it is the S of the last training step, and of step 0 before any.
+        """
         if isinstance(self.scale, float):
             return self.scale
         if self.scale == "learned":
             return ops.exp(ops.convert_to_tensor(self.log_scale))
-        return ops.cast(self.scale(ops.convert_to_tensor(self.step)), self.compute_dtype)
+        return ops.cast(self.scale(ops.maximum(self.step - 1, 0)), self.compute_dtype)
 
     def _transposed(self, normalize: bool = False) -> Any:
         vectors = ops.convert_to_tensor(self.class_vectors)

@@ -8,6 +8,7 @@ import pytest
 
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import INITIAL_BIAS, HypersphereHead
+from keras_fixhead.losses import ArcFace
 from keras_fixhead.vectors import adacos_scale, ceiling, class_vectors, loss_optimum, scale_warning
 
 CLASSES, DIM = 5, 16
@@ -69,8 +70,18 @@ def test_a_schedule_takes_a_step_in_each_training_call_and_none_in_others(tmp_pa
     model.fit(FEATURES, LABELS, batch_size=1, verbose=0)  # six more: it ends at four
     seen.append(scale_of(head))
 
-    assert seen == pytest.approx([1.0, 1.0, 5.0, 5.0, 9.0])
+    assert seen == pytest.approx([1.0, 1.0, 3.0, 3.0, 9.0])  # of steps 0, 0, 1, 1 and 7, after the end
     np.testing.assert_allclose(head(FEATURES), 9.0 * head.cosines(FEATURES), rtol=1e-6)
+
+
+def test_a_margin_takes_the_scale_that_its_step_was_made_with():
+    for scale, numbers in ((SCHEDULE, (1.0, 3.0)), ("learned", (adacos_scale(CLASSES),))):
+        model = model_with(scale=scale, lr=0.0)
+        head = model.get_layer("head")
+        model.compile(keras.optimizers.SGD(0.0), ArcFace(0.5, scale=head.current_scale))
+        for number in numbers:
+            expected = float(ArcFace(0.5, scale=number)(LABELS, number * head.cosines(FEATURES)))
+            assert float(model.train_on_batch(FEATURES, LABELS)) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), "1", "large", None, True, [3.0]])
