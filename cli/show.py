@@ -4,7 +4,7 @@ from typing import Any
 import click
 
 from fixhead_cli.output import json_option, percent, print_result
-from keras_fixhead.config import arm_name, scale_text
+from keras_fixhead.config import TrainConfig, arm_name, scale_text
 from keras_fixhead.runs import Run, open_run
 
 
@@ -27,7 +27,8 @@ def command(run: str, as_json: bool) -> None:
         f"state: {status['state']} after epoch {status['epoch']} of {config.epochs}"
         + (f" ({status['reason']})" if status.get("reason") else ""),
         f"data: {config.dataset}, {config.limit_train or 'all'} training images",
-        f"model: {config.model}, width {config.width:g}; {arm_name(config)}, S = {scale_text(config)}, "
+        f"model: {config.model}, width {config.width:g}{', signed features' if config.signed_features else ''}; "
+        f"{arm_name(config)}, S = {scale_text(config)}, {_margin(config)}"
         f"{config.class_vectors} class vectors of seed {config.vector_seed}, digest "
         f"{(config.class_vectors_digest or '')[:16]}",
         f"training: recipe {config.recipe}, batch {config.batch_size}, rate {config.lr:g}, {config.precision}, "
@@ -38,6 +39,10 @@ def command(run: str, as_json: bool) -> None:
     print_result({"run": str(opened.path), "status": status, "config": config.as_dict(), "config_digest": config.digest,
                   "accuracy": result.get("accuracy", {}), "result": result, "robustness": _robustness(opened)},
                  as_json=as_json, text=text)
+
+
+def _margin(config: TrainConfig) -> str:
+    return "" if config.margin == "none" else f"margin {config.margin} {config.margin_size:g}, "
 
 
 def _result_lines(result: dict[str, Any]) -> list[str]:

@@ -274,7 +274,7 @@ class HypersphereHead(keras.layers.Layer):
             return self.scale
         if self.scale == "learned":
             return ops.exp(ops.convert_to_tensor(self.log_scale))
-        return ops.cast(self.scale(ops.maximum(self.step - 1, 0)), self.compute_dtype)
+        return ops.cast(self.scale(ops.maximum(ops.convert_to_tensor(self.step) - 1, 0)), self.compute_dtype)
 
     def _transposed(self, normalize: bool = False) -> Any:
         vectors = ops.convert_to_tensor(self.class_vectors)
