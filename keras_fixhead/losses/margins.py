@@ -6,7 +6,7 @@ a loss for `compile` that applies it before the softmax cross-entropy. In infere
 import math
 import numbers
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -85,7 +85,8 @@ def _with_target(labels: Any, logits: Any, scale: Any, transform: Callable[[Any]
 class _MarginLoss(keras.losses.Loss):
     """What the losses below have in common: checks, configuration, and the way from labels to a loss."""
 
-    _largest = math.inf
+    _transform: ClassVar[Callable[..., Any]]
+    _largest: ClassVar[float] = math.inf
 
     def __init__(self, margin: float, scale: Scale | None, label_smoothing: float, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
@@ -109,6 +110,10 @@ class _MarginLoss(keras.losses.Loss):
             raise ArgumentError(f"{type(self).__name__} was loaded without the function that gave its scale.",
                                 hint="Compile the model again with scale=head.current_scale.")
         return self.scale() if callable(self.scale) else self.scale
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        logits = self._transform(y_true, y_pred, self._current_scale(), self.margin)
+        return cross_entropy(y_true, logits, self.label_smoothing)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin, "label_smoothing": self.label_smoothing,
@@ -142,12 +147,11 @@ class CosFace(_MarginLoss):
         True
     """
 
+    _transform = staticmethod(cosface)
+
     def __init__(self, margin: float = 0.35, scale: Scale | None = 30.0, label_smoothing: float = 0.0,
                  name: str = "cosface", **kwargs: Any) -> None:
         super().__init__(margin, scale, label_smoothing, name=name, **kwargs)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return cross_entropy(y_true, cosface(y_true, y_pred, self._current_scale(), self.margin), self.label_smoothing)
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
@@ -179,14 +183,12 @@ class ArcFace(_MarginLoss):
         True
     """
 
+    _transform = staticmethod(arcface)
     _largest = math.pi
 
     def __init__(self, margin: float = 0.5, scale: Scale | None = 30.0, label_smoothing: float = 0.0,
                  name: str = "arcface", **kwargs: Any) -> None:
         super().__init__(margin, scale, label_smoothing, name=name, **kwargs)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return cross_entropy(y_true, arcface(y_true, y_pred, self._current_scale(), self.margin), self.label_smoothing)
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
