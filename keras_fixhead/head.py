@@ -273,7 +273,8 @@ class HypersphereHead(keras.layers.Layer):
         if isinstance(self.scale, float):
             return self.scale
         if self.scale == "learned":
-            return ops.exp(ops.convert_to_tensor(self.log_scale))
+            # positive and finite whatever an optimizer has made of its logarithm
+            return ops.exp(ops.clip(ops.convert_to_tensor(self.log_scale), -80.0, 80.0))
         return ops.cast(self.scale(ops.maximum(ops.convert_to_tensor(self.step) - 1, 0)), self.compute_dtype)
 
     def _transposed(self, normalize: bool = False) -> Any:
