@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from report import RESULTS, ROOT, write_block
 
-from keras_fixhead.analysis import plot_arms
 from keras_fixhead.config import arm_name
+from keras_fixhead.figures import plot_arms
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.statistics import mean_interval

@@ -97,7 +97,7 @@ def _train(fixed: bool, seed: int, folder: Path) -> Run:
 def _draw(runs: dict[str, Run], results: dict[str, Any], folder: Path, seed: int) -> Path:
     import keras
 
-    from keras_fixhead.analysis import plot_arms
+    from keras_fixhead.figures import plot_arms
     from keras_fixhead.models import head_of, load_model
 
     vectors = {arm: keras.ops.convert_to_numpy(head_of(load_model(run.path)).class_vectors.value)

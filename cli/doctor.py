@@ -8,6 +8,7 @@ import click
 from fixhead_cli.output import data_dir_option, json_option, print_result
 from keras_fixhead import hardware
 from keras_fixhead.errors import FixheadError
+from keras_fixhead.sources import describe, subset_note
 
 EXTRAS = {
     "test": ("pytest", "hypothesis", "jax", "build"),
@@ -17,6 +18,8 @@ EXTRAS = {
     "gpu": ("nvidia.cudnn",),
     "jax": ("jax",),
     "peers": ("torch",),
+    "mlflow": ("mlflow",),
+    "wandb": ("wandb",),
 }
 
 
@@ -65,6 +68,7 @@ def _framework() -> dict[str, Any]:
     median, low, high = measure_bfloat16_gain()
     return {
         **describe_environment(),
+        "gpu_problem": hardware.gpu_problem(on_gpu()),
         "precision": hardware.resolve_precision("auto", gpu=on_gpu()),
         "bfloat16_speedup": {"median": median, "quartiles": [low, high], "of": "a 3x3 convolution, 10 rounds"},
     }
@@ -77,10 +81,15 @@ def _datasets(data_dir: str | None) -> dict[str, str]:
     folder = data_folder(data_dir)
     return {
         name: "embedded" if entry.tfds_name is None
-        else f"prepared in {folder}" if is_prepared(name, folder)
+        else f"prepared in {folder}{_part(name, data_dir)}" if is_prepared(entry.tfds_name, folder)
         else f"not prepared in {folder}"
         for name, entry in DATASETS.items()
     }
+
+
+def _part(name: str, data_dir: str | None) -> str:
+    note = subset_note(name, describe(name, data_dir))
+    return f", {note}" if note else ""
 
 
 def _text(report: dict[str, Any]) -> list[str]:
@@ -101,6 +110,7 @@ def _framework_text(report: dict[str, Any]) -> list[str]:
     speedup = report["bfloat16_speedup"]
     return [
         f"backend {report['backend']}, devices: {', '.join(report['devices'])}",
+        *([f"no GPU is used: {report['gpu_problem']}"] if report["gpu_problem"] else []),
         "versions: " + ", ".join(f"{name} {version}" for name, version in report["versions"].items()),
         f"precision auto: {report['precision']}; bfloat16 is {speedup['median']:.2f} times as fast as float32 here "
         f"(quartiles {speedup['quartiles'][0]:.2f} to {speedup['quartiles'][1]:.2f}, {speedup['of']})",

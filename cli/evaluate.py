@@ -8,15 +8,17 @@ from keras_fixhead.runs import open_run
 @click.command("evaluate")
 @click.argument("run")
 @click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
-              default=("validation", "test"), show_default=True, help="Part of the data; may be given several times.")
+              help="Part of the data; may be given several times  [default: validation and test, where they are].")
+@click.option("--dataset", help="Another data set with the same classes, like cifar10_1 (default: the run's).")
 @data_dir_option
 @json_option
-def command(run: str, splits: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
+def command(run: str, splits: tuple[str, ...], dataset: str | None, data_dir: str | None, as_json: bool) -> None:
     """Measure the accuracy of a trained run.
 
     \b
     Example:
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
+        fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --dataset cifar10_1
     """
     opened = open_run(run)
     config = opened.config()
@@ -24,17 +26,22 @@ def command(run: str, splits: tuple[str, ...], data_dir: str | None, as_json: bo
     from fixhead_cli.framework import load_keras, load_reader
     from keras_fixhead.data import check_available
 
-    check_available(config.dataset, data_dir or config.data_dir)
+    name = dataset or config.dataset
+    check_available(name, data_dir or config.data_dir, image_size=None if dataset else config.image_size)
     load_keras()
-    load_reader(config.dataset)
+    load_reader(name)
     from keras_fixhead.evaluation import evaluate_run
 
-    evaluations = evaluate_run(opened, splits, data_dir)
+    evaluations = evaluate_run(opened, splits, data_dir, dataset)
     text = [f"{split}: {percent(each.accuracy)} of {each.n} (95 % interval {percent(each.accuracy_low)} to "
-            f"{percent(each.accuracy_high)}), cosine to the own class vector {each.own_cosine:.3f}"
+            f"{percent(each.accuracy_high)}){_top5(each.top5)}, cosine to the own class vector {each.own_cosine:.3f}"
             for split, each in evaluations.items()]
     print_result({
         "run": str(opened.path),
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
         "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
     }, as_json=as_json, text=text)
+
+
+def _top5(share: float | None) -> str:
+    return "" if share is None else f", top-5 {percent(share)}"

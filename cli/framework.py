@@ -52,9 +52,9 @@ def load_reader(dataset: str) -> None:
     Raises:
         DependencyError: if it is not installed.
     """
-    from keras_fixhead.catalog import DATASETS, look_up
+    from keras_fixhead.catalog import DATASETS
 
-    if look_up(DATASETS, dataset, "data set").tfds_name is not None:
+    if dataset in DATASETS and DATASETS[dataset].source is not None:
         load_tensorflow()
 
 

@@ -15,14 +15,18 @@ from keras_fixhead.errors import ArgumentError, FixheadError, FixheadWarning
 COMMANDS = {
     "demo": "Train, export, serve and test two small models, start to end.",
     "train": "Train a model; write a run directory.",
+    "sweep": "Train a grid of configurations, and nothing twice.",
+    "compare": "Compare runs, paired over seeds, with intervals.",
     "evaluate": "Measure the accuracy of a trained run.",
     "predict": "Classify pictures, by a run or by a server.",
     "robustness": "Measure accuracy on corrupted images, of a run or a server.",
     "export": "Write a trained run as a SavedModel for serving.",
     "serve": "Serve an exported model over REST.",
+    "data": "Look at a data set as training sees it.",
     "list": "List what there is: data sets, models, recipes, runs, ...",
     "show": "Show what is known of a run.",
     "doctor": "Report versions, devices, data sets and extras.",
+    "completion": "Print what makes a shell complete fixhead's commands.",
 }
 
 

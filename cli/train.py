@@ -12,10 +12,10 @@ from keras_fixhead.config import TrainConfig, read_config_file, resolve, step_ti
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import RECIPES, build_config
-from keras_fixhead.runs import Run, open_run
+from keras_fixhead.runs import Run, extended, open_run
 
 _FLAGS = {"fixed": "--fixed/--learned"}
-_NO_OPTION = {"class_vectors_digest"}
+_NO_OPTION = {"class_vectors_digest", "extended_from"}
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +48,7 @@ def _shown_default(each: Any) -> str:
 @config_options
 @click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
               help="Take the fields that are not given from a JSON file.")
-@click.option("--resume", metavar="RUN", help="Go on with an unfinished run.")
+@click.option("--resume", metavar="RUN", help="Go on with an unfinished run; with --epochs, extend a finished one.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, which --config takes back.")
 @quiet_option
 @json_option
@@ -67,8 +67,8 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
     if resume is not None:
         run = open_run(resume)
         config = _resumed_config(run, explicit, config_file)
-        if run.has("status") and run.read("status").get("state") == "complete":
-            click.echo(f"{run.path} is complete: there is nothing to resume.", err=True)
+        if _is_complete(run) and config.epochs == run.config().epochs:
+            click.echo(f"{run.path} is complete: there is nothing to resume. Extend it: --epochs N.", err=True)
             _print_run(run, as_json)
             return
     else:
@@ -82,22 +82,33 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
     from fixhead_cli.framework import load_keras, load_reader
     from keras_fixhead.data import check_available
 
-    check_available(config.dataset, config.data_dir)  # before Keras, which takes seconds to load
+    # before Keras, which takes seconds to load
+    check_available(config.dataset, config.data_dir, image_size=config.image_size)
     load_keras()
     load_reader(config.dataset)
     show_progress(quiet)
+    from fixhead_cli.progress import progress_bars
     from keras_fixhead.training import train
 
-    _print_run(train(config, resume=run), as_json)
+    _print_run(train(config, resume=run, callbacks=progress_bars(config.epochs, quiet)), as_json)
+
+
+def _is_complete(run: Run) -> bool:
+    return run.has("status") and run.read("status").get("state") == "complete"
 
 
 def _resumed_config(run: Run, explicit: dict[str, Any], config_file: Path | None) -> TrainConfig:
-    others = [f"--{name.replace('_', '-')}" for name in explicit if name != "data_dir"]
+    epochs = explicit.pop("epochs", None)
+    others = [f"--{name.replace('_', '-')}" for name in explicit if TrainConfig.field(name).metadata["result"]
+              or name in ("recipe", "runs_dir")]
     others += ["--config"] if config_file else []
     if others:
         raise ArgumentError(f"--resume goes on with the run's own configuration; {', '.join(others)} cannot change it.",
                             hint="Leave those options out, or start a new run.")
-    return dataclasses.replace(run.config(), **explicit)
+    config = run.config()
+    if epochs is not None and epochs != config.epochs:
+        config = extended(run, epochs)
+    return dataclasses.replace(config, **explicit)
 
 
 def _plan(config: TrainConfig) -> dict[str, Any]:
@@ -118,8 +129,12 @@ def _print_run(run: Run, as_json: bool) -> None:
     for split, each in result["evaluation"].items():
         text.append(f"{split}: {percent(each['accuracy'])} of {each['n']} "
                     f"(95 % interval {percent(each['accuracy_low'])} to {percent(each['accuracy_high'])})")
+    megabytes = result["peak_memory_bytes"] / 2**20
+    text.append(f"{result['seconds']:.0f} s, {result['images_per_second']:.0f} images/s, {megabytes:,.0f} MB at most"
+                + (f"; stopped early: {result['stop_reason']}" if result.get("stop_reason") else ""))
+    text.append(f"figures: {run.path / 'curves.png'}, confusion.png, predictions.png")
     text += ["Next:", f"  {command_line('show', run.path)}",
-             f"  {command_line('export', run.path, f'served/{run.config().dataset}')}"]
+             f"  {command_line('export', run.path, f'served/{Path(run.config().dataset).name}')}"]
     print_result({"run": str(run.path), **{name: result[name] for name in (
         "accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")}},
         as_json=as_json, text=text)

@@ -6,10 +6,11 @@ listed without Keras.
 import difflib
 import importlib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from keras_fixhead import label_names
 from keras_fixhead.errors import ArgumentError
 
 
@@ -18,20 +19,24 @@ class ModelEntry:
     """A network.
 
     Attributes:
-        builder: function of (inputs, stem_channels=, layers=, signed_features=) that gives a feature map.
-        stem_channels: channels after the first convolution at width 1.
-        features_per_stem_channel: features d, divided by the stem's channels.
-        multiply_adds: multiply-adds of one 32x32 image, forward, at width 1.
+        builder: function of (images, width=, layers=, signed_features=) that gives a feature map.
+        channels: channels of the feature map at width 1.
+        scales: whether those channels are multiplied by the width.
+        widths: whether it can have another width than 1.
+        stride: pixels of the image for one position of the feature map, along each side.
         signed_features: whether features can be negative in its usual form.
+        extra: the extra of this package that it needs, if any.
     """
 
     summary: str
     builder: str
-    stem_channels: int
-    features_per_stem_channel: int
-    multiply_adds: int
+    channels: int
     signed_features: bool
     citation: str
+    scales: bool = True
+    widths: bool = True
+    stride: int = 8
+    extra: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,18 +44,25 @@ class DatasetEntry:
     """A data set.
 
     Attributes:
-        loader: function of (entry, data_dir) that gives whole splits.
-        tfds_name: its name and major version in TensorFlow Datasets; None where it comes from elsewhere.
+        loader: function of (entry, data_dir) that gives whole splits and label names.
+        source: its name and major version in TensorFlow Datasets, or the folder of a folder of images; None where it
+            is embedded.
         image_shape: (H, W, 3) of the images as the network sees them.
         train, validation, test: images in each split; validation is held out of the original training set.
         crop_padding: pixels of black border from which training images are cropped, 0 for none.
         flip: whether training images are mirrored at random.
-        probe_url: where a download would begin; None for embedded data.
+        probe_url: where a download would begin; None where there is nothing to download.
+        label_names: names of the classes in the order of their labels; None where they are in the files only.
+        groups: group -> names of its classes, where the set has coarse labels.
+        builder: its own builder for TensorFlow Datasets, 'module:class', where those have none.
+        archive: the file that this builder looks for in the folder downloads/manual.
+        resize: whether images of another size than `image_shape` are made into it; a folder of images only.
+        tests: the data set for whose models it is a test set; it has no training images.
     """
 
     summary: str
     loader: str
-    tfds_name: str | None
+    source: str | None
     image_shape: tuple[int, int, int]
     num_classes: int
     train: int
@@ -60,6 +72,17 @@ class DatasetEntry:
     flip: bool
     probe_url: str | None
     citation: str
+    label_names: tuple[str, ...] | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    builder: str | None = None
+    archive: str | None = None
+    resize: bool = False
+    tests: str | None = None
+
+    @property
+    def tfds_name(self) -> str | None:
+        """Its name in TensorFlow Datasets, and its configuration there, without the version."""
+        return None if self.source is None else self.source.partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -95,19 +118,56 @@ MODELS: dict[str, ModelEntry] = {
     "resnet18": ModelEntry(
         summary="ResNet18 in its CIFAR form: 3x3 stem, no max-pooling, ends in ReLU",
         builder="keras_fixhead.models.resnet:resnet18",
-        stem_channels=64,
-        features_per_stem_channel=8,
-        multiply_adds=555_400_000,
+        channels=512,
         signed_features=False,
         citation="He et al. (2016), Deep Residual Learning for Image Recognition, arXiv:1512.03385",
     ),
+    "preact_resnet18": ModelEntry(
+        summary="PreActResNet18 in its common CIFAR form: ends on the last sum, so features are signed; with "
+        "--no-signed-features in its authors' form, with a final BN-ReLU",
+        builder="keras_fixhead.models.preact_resnet:preact_resnet18",
+        channels=512,
+        signed_features=True,
+        citation="He et al. (2016), Identity Mappings in Deep Residual Networks, arXiv:1603.05027",
+    ),
+    "mobilenet_v2": ModelEntry(
+        summary="MobileNetV2 in its CIFAR form: stride 8, projected shortcuts, ReLU; 1280 features at any width",
+        builder="keras_fixhead.models.mobilenet:mobilenet_v2",
+        channels=1280,
+        scales=False,
+        signed_features=False,
+        citation="Sandler et al. (2018), MobileNetV2: Inverted Residuals and Linear Bottlenecks, arXiv:1801.04381",
+    ),
+    "keras_cv/resnet18": ModelEntry(
+        summary="keras-cv's ResNet18, built from numbers: ImageNet's stem, so 32 px shrink to 1x1; needs [cv]",
+        builder="keras_fixhead.models.keras_cv_resnet:resnet18",
+        channels=512,
+        stride=32,
+        widths=False,
+        signed_features=False,
+        extra="cv",
+        citation="He et al. (2016), Deep Residual Learning for Image Recognition, arXiv:1512.03385",
+    ),
+    "keras_cv/resnet18_v2": ModelEntry(
+        summary="keras-cv's ResNet18 V2, built from numbers: ImageNet's stem, so 32 px shrink to 1x1; needs [cv]",
+        builder="keras_fixhead.models.keras_cv_resnet:resnet18_v2",
+        channels=512,
+        stride=32,
+        widths=False,
+        signed_features=False,
+        extra="cv",
+        citation="He et al. (2016), Identity Mappings in Deep Residual Networks, arXiv:1603.05027",
+    ),
 }
+
+POOLINGS = ("global", "4x4")
+"""How a feature map becomes features: its mean, or means of 4x4 positions side by side (the paper's released code)."""
 
 DATASETS: dict[str, DatasetEntry] = {
     "digits": DatasetEntry(
         summary="handwritten digits that come with scikit-learn: 8x8 pixels, enlarged to 32x32; nothing to download",
         loader="keras_fixhead.data.digits:load_digits",
-        tfds_name=None,
+        source=None,
         image_shape=(32, 32, 3),
         num_classes=10,
         train=1_257,
@@ -116,12 +176,13 @@ DATASETS: dict[str, DatasetEntry] = {
         crop_padding=4,
         flip=False,
         probe_url=None,
+        label_names=tuple("0123456789"),
         citation="Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI, doi:10.24432/C50P49",
     ),
     "cifar10": DatasetEntry(
         summary="photographs of 10 kinds of things, 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
-        tfds_name="cifar10:3.*.*",
+        source="cifar10:3.*.*",
         image_shape=(32, 32, 3),
         num_classes=10,
         train=45_000,
@@ -130,12 +191,13 @@ DATASETS: dict[str, DatasetEntry] = {
         crop_padding=4,
         flip=True,
         probe_url="https://www.cs.toronto.edu/",
+        label_names=label_names.CIFAR10,
         citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
     ),
     "cifar100": DatasetEntry(
         summary="photographs of 100 kinds of things in 20 groups, 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
-        tfds_name="cifar100:3.*.*",
+        source="cifar100:3.*.*",
         image_shape=(32, 32, 3),
         num_classes=100,
         train=45_000,
@@ -144,7 +206,72 @@ DATASETS: dict[str, DatasetEntry] = {
         crop_padding=4,
         flip=True,
         probe_url="https://www.cs.toronto.edu/",
+        label_names=label_names.CIFAR100,
+        groups=label_names.CIFAR100_GROUPS,
         citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
+    ),
+    "stl10": DatasetEntry(
+        summary="photographs of 10 kinds of things, 96x96; its unlabelled images are not used",
+        loader="keras_fixhead.data.tfds:load_tfds",
+        source="stl10:1.*.*",
+        image_shape=(96, 96, 3),
+        num_classes=10,
+        train=4_500,
+        validation=500,
+        test=8_000,
+        crop_padding=10,
+        flip=True,
+        probe_url="https://ai.stanford.edu/",
+        label_names=label_names.STL10,
+        citation="Coates, Ng and Lee (2011), An Analysis of Single-Layer Networks in Unsupervised Feature Learning",
+    ),
+    "tiny_imagenet": DatasetEntry(
+        summary="photographs of 200 kinds of things, 64x64; its validation images are the test set",
+        loader="keras_fixhead.data.tfds:load_tfds",
+        source="tiny_imagenet:1.*.*",
+        image_shape=(64, 64, 3),
+        num_classes=200,
+        train=90_000,
+        validation=10_000,
+        test=10_000,
+        crop_padding=8,
+        flip=True,
+        probe_url="http://cs231n.stanford.edu/",
+        builder="keras_fixhead.data.tiny_imagenet:TinyImagenet",
+        archive="tiny-imagenet-200.zip",
+        citation="Le and Yang (2015), Tiny ImageNet Visual Recognition Challenge",
+    ),
+    "fashion_mnist": DatasetEntry(
+        summary="pieces of clothing, grey, 28x28, with a black border of 2 pixels: 32x32",
+        loader="keras_fixhead.data.tfds:load_tfds",
+        source="fashion_mnist:3.*.*",
+        image_shape=(32, 32, 3),
+        num_classes=10,
+        train=54_000,
+        validation=6_000,
+        test=10_000,
+        crop_padding=4,
+        flip=True,
+        probe_url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        label_names=label_names.FASHION_MNIST,
+        citation="Xiao, Rasul and Vollgraf (2017), Fashion-MNIST, arXiv:1708.07747",
+    ),
+    "cifar10_1": DatasetEntry(
+        summary="a second test set for cifar10 (version v4 of CIFAR-10.1), 32x32; no training images",
+        loader="keras_fixhead.data.tfds:load_tfds",
+        source="cifar10_1/v4:1.*.*",
+        image_shape=(32, 32, 3),
+        num_classes=10,
+        train=0,
+        validation=0,
+        test=2_021,
+        crop_padding=0,
+        flip=False,
+        probe_url="https://github.com/",
+        label_names=label_names.CIFAR10,
+        tests="cifar10",
+        citation="Recht, Roelofs, Schmidt and Shankar (2018), Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
+        "arXiv:1806.00451",
     ),
 }
 
@@ -221,29 +348,53 @@ Did you mean 'cifar10'?
     )
 
 
-def stem_channels(model: str, width: float) -> int:
-    """Returns the channels after the first convolution of a model at a width.
+def scaled(channels: int, width: float) -> int:
+    """Returns a layer's channels at a width: rounded, at least 1.
 
     Raises:
-        ArgumentError: for an unknown model, or a width that is no positive number.
+        ArgumentError: if the width is no positive number.
 
     Example:
-        >>> stem_channels("resnet18", 0.25)
+        >>> scaled(64, 0.25)
         16
     """
     if not (math.isfinite(width) and width > 0):
         raise ArgumentError(f"width must be a positive number, got {width!r}.")
-    return max(1, round(look_up(MODELS, model, "model").stem_channels * width))
+    return max(1, round(channels * width))
 
 
-def feature_dim(model: str, width: float) -> int:
-    """Returns the number of features d of a model at a width.
+def feature_dim(model: str, width: float, image_shape: Sequence[int] = (32, 32, 3), pooling: str = "global") -> int:
+    """Returns the number of features d of a model.
+
+    Args:
+        model: a name in `MODELS`.
+        width: factor on its channels.
+        image_shape: (H, W, 3).
+        pooling: one of `POOLINGS`.
+
+    Raises:
+        ArgumentError: for an unknown model or pooling, a width that is no positive number, or images too small for the
+            pooling.
 
     Example:
-        >>> feature_dim("resnet18", 0.25)
-        128
+        >>> feature_dim("resnet18", 0.25), feature_dim("resnet18", 1.0, (96, 96, 3), "4x4")
+        (128, 4608)
     """
-    return stem_channels(model, width) * look_up(MODELS, model, "model").features_per_stem_channel
+    entry = look_up(MODELS, model, "model")
+    if width != 1 and not entry.widths:
+        raise ArgumentError(f"{model} has one width, 1; got {width:g}.",
+                            hint="Give --width 1 (a recipe may have another), or choose another --model.")
+    channels = scaled(entry.channels, width)
+    if not entry.scales:
+        channels = entry.channels
+    look_up(dict.fromkeys(POOLINGS), pooling, "pooling")
+    if pooling == "global":
+        return channels
+    rows, columns = (-(-side // entry.stride) // 4 for side in image_shape[:2])
+    if not (rows and columns):
+        raise ArgumentError(f"{model} makes images of {image_shape[0]}x{image_shape[1]} pixels too small for pooling "
+                            f"4x4: it needs {3 * entry.stride + 1} or more.", hint="Use --pooling global.")
+    return channels * rows * columns
 
 
 def import_object(path: str) -> Callable[..., Any]:

@@ -16,13 +16,16 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, feature_dim, look_up
+from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, POOLINGS, DatasetEntry, feature_dim, look_up
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS, cpu_count, gpus, keras_backend, resolve_precision
+from keras_fixhead.sources import describe, is_folder
 from keras_fixhead.vectors import KINDS, adacos_scale, class_vectors, kind_of, vectors_digest
 
-SCHEDULES = ("cosine", "one_cycle")
-SELECTIONS = ("validation", "last")
+SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")
+SELECTIONS = ("validation", "last", "test")
+NORMALIZATIONS = ("dataset", "half")
+LOGGERS = ("none", "mlflow", "wandb")
 HEADS = ("dot", "cos")
 BIASES = ("none", "fixed", "learned")
 SCALE_WORDS = ("auto", "learned")
@@ -53,12 +56,23 @@ class TrainConfig:
         keras_fixhead.errors.ArgumentError: epochs must be at least 1, got -1.
     """
 
-    dataset: str = _option("digits", "Data set.", choices=DATASETS)
+    dataset: str = _option("digits", "Data set, or a folder of images with one subfolder a class.", choices=DATASETS)
     data_dir: str | None = _option(None, "Folder of prepared data sets (default: $TFDS_DATA_DIR, then TFDS's own).",
                                    result=False)
+    image_size: int | None = _option(None, "Side of the squares that a folder's pictures are made into (default: the "
+                                     "side of its first one, which all must have).", low=8, high=4096)
+    classes: str | None = _option(None, "Only these classes: names of classes or groups, with commas between them.")
+    limit_train: int | None = _option(None, "Use so many training images, as many of each class.", low=1, high=10**12)
+    imbalance: float = _option(1.0, "Long-tailed training images: largest to smallest class.", low=1, high=1e6)
+    hold_out: bool = _option(True, "Hold a tenth of the training images out for validation.")
+    normalization: str = _option("dataset", "Pixels become numbers by the mean and deviation of the training images, "
+                                 "or by 0.5 and 0.5.", choices=NORMALIZATIONS)
     model: str = _option("resnet18", "Network.", choices=MODELS)
     width: float = _option(1.0, "Factor on the network's channels.", low=1 / 64, high=16)
-    signed_features: bool = _option(False, "Leave out the network's last ReLU, so that features can be negative.")
+    signed_features: bool | None = _option(None, "End without a ReLU, so that features can be negative (default: the "
+                                           "network's usual form).")
+    pooling: str = _option("global", "From feature map to features: its mean, or means of 4x4 positions.",
+                           choices=POOLINGS)
     head: str = _option("cos", "Logits: dot products or cosines.", choices=HEADS)
     fixed: bool = _option(True, "Keep the class vectors as drawn, or learn them.")
     scale: float | str = _option(1.0, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) or learned.",
@@ -74,32 +88,57 @@ class TrainConfig:
     margin_size: float | None = _option(None, "Size of the margin (default: the published one).", low=0, high=3.1)
     label_smoothing: float = _option(0.0, "Share of the target spread over all classes.", low=0, high=0.999)
     epochs: int = _option(200, "Passes over the training images.", low=1, high=1_000_000)
-    batch_size: int = _option(128, "Images a step; an epoch's last, partial batch is left out.", low=1, high=1_000_000)
+    batch_size: int = _option(128, "Images a step.", low=1, high=1_000_000)
+    partial_batch: bool = _option(False, "Show what is left over at the end of an epoch as a smaller batch.")
     lr: float = _option(0.1, "Peak learning rate.", low=0, high=1e4)
     momentum: float = _option(0.9, "Nesterov momentum of SGD.", low=0, high=0.9999)
-    schedule: str = _option("cosine", "Learning rate after warm-up: cosine decay, or one_cycle's straight line, to 0.",
-                            choices=SCHEDULES)
+    schedule: str = _option("cosine", "Learning rate after warm-up: cosine decay, or one_cycle's straight line, to 0; "
+                            "constant; or cut on a plateau of accuracy.", choices=SCHEDULES)
+    plateau_patience: int = _option(3, "Epochs without a gain before the plateau schedule cuts the rate.", low=0,
+                                    high=1_000_000)
+    plateau_factor: float = _option(0.2, "What the plateau schedule multiplies the rate by.", low=1e-6, high=1)
     warmup_fraction: float = _option(0.025, "Share of the steps in which the rate rises from 0.", low=0, high=1)
     weight_decay: float = _option(5e-4, "torch's c: an L2 penalty of c/2 on the backbone's kernels.", low=0, high=1e3)
-    vector_weight_decay: float = _option(0.0, "The same on learned class vectors.", low=0, high=1e3)
-    limit_train: int | None = _option(None, "Use so many training images, as many of each class.", low=1, high=10**12)
+    vector_weight_decay: float = _option(0.0, "The same on learned class vectors and a learned bias.", low=0, high=1e3)
+    decay_norms: bool = _option(False, "The same penalty on gamma and beta of batch normalisation.")
     crop_padding: int | None = _option(None, "Pixels of black border to crop from (default: the data set's).",
                                        low=0, high=64)
     flip: bool | None = _option(None, "Mirror training images at random (default: the data set's).")
+    rotation: float = _option(0.0, "Largest angle of random rotation, in degrees.", low=0, high=180)
+    randaugment: int = _option(0, "Operations of RandAugment on each image.", low=0, high=14)
+    randaugment_magnitude: float = _option(9.0, "Strength of RandAugment.", low=0, high=10)
+    cutout: int = _option(0, "Side of Cutout's black square, in pixels.", low=0, high=4096)
+    erasing: float = _option(0.0, "Probability of RandomErasing's rectangle of noise.", low=0, high=1)
+    mixup: float = _option(0.0, "Alpha of MixUp; 0 for none.", low=0, high=100)
+    cutmix: float = _option(0.0, "Alpha of CutMix; 0 for none.", low=0, high=100)
     store_vectors: bool = _option(True, "Keep fixed class vectors in saved files; without, they are drawn again.",
                                   result=False)
-    selection: str = _option("validation", "Which epoch's weights to keep: the best on validation, or the last.",
-                             choices=SELECTIONS)
+    selection: str = _option("validation", "Which epoch's weights to keep: the best on validation, the last, or the "
+                             "best on TEST, which makes test accuracy too high.", choices=SELECTIONS)
+    patience: int | None = _option(None, "Stop after so many epochs without a better accuracy (default: never).",
+                                   low=1, high=1_000_000)
+    max_minutes: float | None = _option(None, "Stop at the end of an epoch after so many minutes (default: never).",
+                                        low=0, high=1e6)
+    checkpoint_minutes: float = _option(10.0, "Minutes between checkpoints inside an epoch.", low=0, high=1e6,
+                                        result=False)
     precision: str = _option("auto", "Arithmetic of training; saved models are float32.", choices=PRECISIONS)
     threads: int | None = _option(None, "Threads of one operation (default: the cores at hand).", low=1, high=4096)
+    devices: int = _option(1, "Devices of one kind that share each batch (TensorFlow).", low=1, high=1024)
     deterministic: bool = _option(False, "Use only operations that repeat to the bit.")
     class_vectors_digest: str | None = _option(None, "Digest of the class vectors drawn; checked where given.")
     recipe: str = _option("honest", "Named set of values for the fields that are not given.", result=False)
+    extended_from: str | None = _option(None, "Epochs of the run when it was extended, with commas between them.")
+    logger: str = _option("none", "Another logger beside TensorBoard and CSV files.", choices=LOGGERS, result=False)
     runs_dir: str = _option("runs", "Folder of run directories.", result=False)
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
             object.__setattr__(self, each.name, _checked(each, getattr(self, each.name)))
+
+    @classmethod
+    def field(cls, name: str) -> dataclasses.Field[Any]:
+        """Returns the field of a name, with its text and range."""
+        return next(each for each in dataclasses.fields(cls) if each.name == name)
 
     @property
     def digest(self) -> str:
@@ -162,14 +201,18 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         gpu: whether the framework computes on a GPU; None, where none is loaded, for what nvidia-smi says.
 
     Raises:
-        ArgumentError: if `class_vectors_digest` is given and names other class vectors than those described.
+        ArgumentError: for fields that contradict each other, or if `class_vectors_digest` is given and names other
+            class vectors than those described.
+        DataError: if the data set is a folder of images, and it is none.
     """
-    entry = DATASETS[config.dataset]
+    entry = dataset_entry(config)
+    _check_data(config, entry)
     _check_head(config)
+    _check_training(config)
     scale = adacos_scale(entry.num_classes) if config.scale == "auto" else config.scale
     vector_seed = config.seed if config.vector_seed is None else config.vector_seed
-    digest = _class_vectors_digest(
-        config.class_vectors, entry.num_classes, feature_dim(config.model, config.width), vector_seed, config.rotate)
+    dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
+    digest = _class_vectors_digest(config.class_vectors, entry.num_classes, dim, vector_seed, config.rotate)
     if config.class_vectors_digest not in (None, digest):
         raise ArgumentError(
             f"class_vectors_digest is {config.class_vectors_digest}, but kind {config.class_vectors!r} with seed "
@@ -178,6 +221,9 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         )
     return dataclasses.replace(
         config,
+        dataset=str(Path(config.dataset).expanduser().absolute()) if is_folder(config.dataset) else config.dataset,
+        signed_features=MODELS[config.model].signed_features if config.signed_features is None
+        else config.signed_features,
         scale=scale,
         vector_seed=vector_seed,
         class_vectors_digest=digest,
@@ -190,6 +236,34 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         threads=cpu_count() if config.threads is None and keras_backend() == "tensorflow" else config.threads,
         data_dir=None if config.data_dir is None else str(Path(config.data_dir).expanduser().absolute()),
     )
+
+
+def dataset_entry(config: TrainConfig) -> DatasetEntry:
+    """Returns what is known of a run's data set before its images are read."""
+    return describe(config.dataset, config.data_dir, image_size=config.image_size, classes=config.classes)
+
+
+def _check_data(config: TrainConfig, entry: DatasetEntry) -> None:
+    """What the fields of the data ask for together."""
+    if entry.tests is not None:
+        raise ArgumentError(f"{config.dataset} has no training images: it is a test set for models of {entry.tests}.",
+                            hint=f"fixhead evaluate RUN --dataset {config.dataset}")
+    if not config.hold_out and config.selection == "validation":
+        raise ArgumentError("Without hold_out there are no validation images to select an epoch by.",
+                            hint="Use --selection last (or test, which makes test accuracy too high).")
+    if not config.hold_out and config.selection == "last" and (config.patience or config.schedule == "plateau"):
+        raise ArgumentError("Without hold_out there are no validation images to see a plateau on.",
+                            hint="Leave --no-hold-out out.")
+
+
+def _check_training(config: TrainConfig) -> None:
+    """What the fields of the training ask for together."""
+    if config.schedule == "plateau" and config.warmup_fraction:
+        raise ArgumentError("The plateau schedule has no warm-up.", hint="Use --warmup-fraction 0 with it.")
+    if config.batch_size % config.devices:
+        raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
+    if config.partial_batch and config.devices > 1:
+        raise ArgumentError("A partial batch cannot be shared by several devices.", hint="Leave --partial-batch out.")
 
 
 def _check_head(config: TrainConfig) -> None:
@@ -233,27 +307,46 @@ def scale_text(config: TrainConfig) -> str:
 
 
 def train_size(config: TrainConfig) -> int:
-    """Returns the number of training images of a run."""
-    whole = DATASETS[config.dataset].train
-    return whole if config.limit_train is None else min(whole, config.limit_train)
+    """Returns the number of training images of a run; an estimate where classes of different sizes are chosen from."""
+    entry = dataset_entry(config)
+    size = entry.train + (0 if config.hold_out else entry.validation)
+    size = size if config.limit_train is None else min(size, config.limit_train)
+    if config.imbalance == 1:
+        return size
+    ranks = range(entry.num_classes)
+    return sum(max(1, round(size / entry.num_classes * config.imbalance ** (-rank / max(1, len(ranks) - 1))))
+               for rank in ranks)
 
 
-def steps_per_epoch(config: TrainConfig) -> int:
+def steps_of(images: int, batch_size: int, partial_batch: bool = False) -> int:
     """Returns the training steps of an epoch: whole batches only, or one smaller batch of all there is.
+
+    Example:
+        >>> steps_of(5_000, 32), steps_of(5_000, 32, partial_batch=True)
+        (156, 157)
+    """
+    return max(1, -(-images // batch_size) if partial_batch else images // batch_size)
+
+
+def steps_per_epoch(config: TrainConfig, images: int | None = None) -> int:
+    """Returns the training steps of an epoch.
+
+    Args:
+        config: the configuration.
+        images: training images; None for what is known without reading them.
 
     Example:
         >>> steps_per_epoch(TrainConfig(dataset="cifar10", limit_train=20_480, batch_size=128))
         160
     """
-    return max(1, train_size(config) // config.batch_size)
+    return steps_of(train_size(config) if images is None else images, config.batch_size, config.partial_batch)
 
 
 def step_time_key(config: TrainConfig) -> str:
     """Returns the name under which this machine remembers the time of such a training step."""
-    entry = DATASETS[config.dataset]
     parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
-             f"{entry.image_shape[0]}px", f"batch{min(config.batch_size, train_size(config))}", config.precision,
-             f"threads{config.threads}")
+             f"{dataset_entry(config).image_shape[0]}px", f"batch{min(config.batch_size, train_size(config))}",
+             config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
     return " ".join(parts)
 
 
@@ -287,7 +380,7 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
                             f"{value!r}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ArgumentError(f"{each.name} must be a finite number, got {value}.")
-    if each.metadata["choices"] and not isinstance(value, float):
+    if each.metadata["choices"] and not isinstance(value, float) and not (each.name == "dataset" and is_folder(value)):
         look_up(dict.fromkeys(each.metadata["choices"]), value, each.name)
     if isinstance(value, str):
         return value

@@ -1,4 +1,5 @@
 """What a model makes of a set of images: features, logits, accuracy, cosines."""
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,13 +8,28 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data import Split, limit_train, load_dataset
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.data import SPLITS, Dataset, Split, choose_classes, limit_train, load_dataset, long_tail
 from keras_fixhead.data.pictures import decode_picture
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.models import FEATURES, head_of, inputs_of, load_model
 from keras_fixhead.runs import Run
 from keras_fixhead.statistics import wilson_interval
 
 BATCH_SIZE = 256
+TOP5_CLASSES = 100
+"""Classes from which the share of labels among the five largest logits says something."""
+
+
+def run_dataset(config: TrainConfig) -> Dataset:
+    """Returns the data of a run: its classes, its training images, its validation part.
+
+    Raises:
+        DataError: if they are not there.
+    """
+    dataset = load_dataset(config.dataset, config.data_dir, image_size=config.image_size, hold_out=config.hold_out)
+    dataset = limit_train(choose_classes(dataset, config.classes), config.limit_train)
+    return long_tail(dataset, config.imbalance)
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class Evaluation:
         n: number of images.
         accuracy: share of them whose largest logit is that of their label.
         accuracy_low, accuracy_high: 95 % Wilson interval of the accuracy, for images drawn anew.
+        top5: share of them whose label is among the five largest logits; None below 100 classes.
         cross_entropy: mean, in nats, without smoothing.
         own_cosine: mean cosine of features and the class vector of their label.
         predicted_cosine: the same for the predicted class.
@@ -35,6 +52,7 @@ class Evaluation:
     accuracy: float
     accuracy_low: float
     accuracy_high: float
+    top5: float | None
     cross_entropy: float
     own_cosine: float
     predicted_cosine: float
@@ -45,26 +63,52 @@ class Evaluation:
         return asdict(self)
 
 
-def predict_features(model: keras.Model, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns (features, logits) of images, computed once.
+@dataclass(frozen=True)
+class Outputs:
+    """What a model gives for images: features (N, d), logits (N, m), and its class vectors (m, d); float32."""
+
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    class_vectors: NDArray[np.float32]
+
+
+class Measurer:
+    """Gives the features and logits of a model's images, from one traced function however often it is asked.
 
     Args:
-        model: a model with a layer named 'features'.
-        images: pixels in [0, 255], shape (N, H, W, 3).
-
-    Returns:
-        float32 arrays of shapes (N, d) and (N, m).
+        model: a model with a layer named 'features' and a `HypersphereHead`.
     """
-    both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
-    features, logits = both.predict(images, batch_size=BATCH_SIZE, verbose=0)
-    return features, logits
+
+    def __init__(self, model: keras.Model) -> None:
+        self._head = head_of(model)
+        self._both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
+
+    def outputs(self, images: NDArray[np.uint8]) -> Outputs:
+        """Returns features and logits of images, pixels in [0, 255], shape (N, H, W, 3)."""
+        features, logits = self._both.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        return Outputs(features, logits, np.asarray(keras.ops.convert_to_numpy(self._head.class_vectors.value)))
+
+    def evaluate(self, split: Split) -> Evaluation:
+        """Returns the figures of a split."""
+        outputs = self.outputs(split.images)
+        return summarize(outputs.features, outputs.logits, outputs.class_vectors, split.labels)
 
 
 def evaluate_model(model: keras.Model, split: Split) -> Evaluation:
     """Returns what a model with a `HypersphereHead` gives on a split."""
-    features, logits = predict_features(model, split.images)
-    vectors = np.asarray(keras.ops.convert_to_numpy(head_of(model).class_vectors.value))
-    return summarize(features, logits, vectors, split.labels)
+    return Measurer(model).evaluate(split)
+
+
+def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]],
+                     num_classes: int) -> NDArray[np.int64]:
+    """Returns how many images of each class (rows) were taken for each class (columns), shape (m, m).
+
+    Example:
+        >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+        [[1, 0], [1, 1]]
+    """
+    return np.bincount(labels.astype(np.int64) * num_classes + predicted, minlength=num_classes**2).reshape(
+        num_classes, num_classes)
 
 
 def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_vectors: NDArray[np.float32],
@@ -98,6 +142,8 @@ def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_
         accuracy=correct / len(labels),
         accuracy_low=low,
         accuracy_high=high,
+        top5=None if logits.shape[1] < TOP5_CLASSES else
+        float(((logits > logits[rows, labels][:, None]).sum(axis=1) < 5).mean()),
         cross_entropy=float(cross_entropy.mean()),
         own_cosine=float(cosines[rows, labels].mean()),
         predicted_cosine=float(cosines[rows, predicted].mean()),
@@ -145,21 +191,40 @@ def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.floa
     return np.clip(keras.ops.convert_to_numpy(pixels), 0.0, 255.0)
 
 
-def evaluate_run(run: Run, splits: tuple[str, ...] = ("validation", "test"),
-                 data_dir: str | None = None) -> dict[str, Evaluation]:
-    """Returns what the trained model of a run gives on splits of its data set.
+def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,
+                 dataset: str | None = None) -> dict[str, Evaluation]:
+    """Returns what the trained model of a run gives on splits of its data set, or of another with the same classes.
 
     Args:
         run: a finished run.
-        splits: names of splits: 'train', 'validation', 'test'.
+        splits: names of splits: 'train', 'validation', 'test'; none for the last two, where they have images.
         data_dir: where the data are, if not where they were in training.
+        dataset: another data set, for example 'cifar10_1' for a model of 'cifar10'.
 
     Raises:
+        ArgumentError: (a ValueError) if that one has other classes or image sizes, or a split no images.
         RunError: if the run has no model.
         DataError: if the data are not there.
     """
     config = run.config()
-    model = load_model(run.path)
-    # the images that the run was trained on, where it was trained on a part
-    dataset = limit_train(load_dataset(config.dataset, data_dir or config.data_dir), config.limit_train)
-    return {split: evaluate_model(model, dataset.split(split)) for split in splits}
+    if data_dir is not None:
+        config = dataclasses.replace(config, data_dir=data_dir)
+    data = run_dataset(config) if dataset is None else load_dataset(dataset, config.data_dir)
+    measurer = Measurer(load_model(run.path))
+    if dataset is not None:
+        _check_fits(data, run)
+    splits = splits or [split for split in ("validation", "test") if len(data.split(split))]
+    for split in splits:
+        if not len(data.split(split)):
+            raise ArgumentError(f"{data.name} has no {split} images here.",
+                                hint="Choose another --split: " + ", ".join(
+                                    name for name in SPLITS if len(data.split(name))))
+    return {split: measurer.evaluate(data.split(split)) for split in splits}
+
+
+def _check_fits(data: Dataset, run: Run) -> None:
+    names = tuple(run.read("result")["label_names"])
+    if data.label_names != names:
+        raise ArgumentError(
+            f"{data.name} has other classes than the run: {', '.join(data.label_names[:3])}, ... in the place of "
+            f"{', '.join(names[:3])}, ....", hint="Give a set with the same classes in the same order.")

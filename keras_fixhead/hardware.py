@@ -67,6 +67,29 @@ def gpus() -> tuple[tuple[str, float], ...]:
         return ()
 
 
+def gpu_problem(seen: bool) -> str | None:
+    """Returns why the framework computes on no GPU, and what to do; None where it computes on one.
+
+    Args:
+        seen: whether the framework sees a GPU.
+
+    Example:
+        >>> gpu_problem(seen=True) is None
+        True
+    """
+    if seen:
+        return None
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1"):
+        return f"GPUs are hidden by CUDA_VISIBLE_DEVICES={visible!r}; unset it"
+    if not shutil.which("nvidia-smi"):
+        return "no NVIDIA driver here (nvidia-smi is not found)"
+    if not gpus():
+        return "the NVIDIA driver reports no GPU (look: nvidia-smi)"
+    return ("the driver reports a GPU, but the framework lacks CUDA's libraries: pip install 'keras-fixhead[gpu]' (for "
+            "JAX: pip install 'jax[cuda12]')")
+
+
 def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
     """Returns the precision to train in on this machine.
 

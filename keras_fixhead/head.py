@@ -87,7 +87,7 @@ class HypersphereHead(keras.layers.Layer):
         bias: 'none', 'fixed' or 'learned'; it starts at 0.01 for every class. A fixed one changes no probability.
         vector_lr: factor in [0, 1] on the learning rate of learned class vectors, by a factor on their gradient: exact
             for SGD with any momentum. Optimizers that divide by the gradient's size, like Adam, undo it.
-        vector_weight_decay: torch's c, an L2 penalty of c / 2 on class vectors that are learned.
+        vector_weight_decay: torch's c, an L2 penalty of c / 2 on class vectors, and on a bias, that are learned.
         store_vectors: False leaves fixed class vectors of the kinds 'uniform', 'cube' and 'rademacher' out of saved
             files; they are drawn again when the model is loaded.
         vectors_digest: the digest the draw must have; None for no check.
@@ -216,7 +216,9 @@ class HypersphereHead(keras.layers.Layer):
             self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
         if self.bias_kind != "none":
             self.bias = self.add_weight(name="bias", shape=(self.num_classes,), trainable=self.bias_kind == "learned",
-                                        initializer=keras.initializers.Constant(INITIAL_BIAS))
+                                        initializer=keras.initializers.Constant(INITIAL_BIAS),
+                                        regularizer=keras.regularizers.L2(self.vector_weight_decay / 2)
+                                        if self.bias_kind == "learned" and self.vector_weight_decay else None)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: dim})
         self._warn_of_scale()
 

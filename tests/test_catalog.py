@@ -12,13 +12,13 @@ from keras_fixhead.catalog import (
     feature_dim,
     import_object,
     look_up,
-    stem_channels,
+    scaled,
 )
 from keras_fixhead.errors import ArgumentError
 
 TABLES = {"model": MODELS, "data set": DATASETS, "loss": LOSSES, "corruption": CORRUPTIONS}
 PATHS = [(name, getattr(entry, field)) for table in TABLES.values() for name, entry in table.items()
-         for field in ("builder", "loader", "function") if hasattr(entry, field)]
+         for field in ("builder", "loader", "function") if getattr(entry, field, None)]
 
 
 @pytest.mark.parametrize("name, path", PATHS)
@@ -27,7 +27,8 @@ def test_every_entry_names_a_function_that_is_there(name, path):
 
 
 def test_every_entry_has_been_looked_at():
-    assert len(PATHS) == sum(len(table) for table in TABLES.values())
+    own_builders = sum(entry.builder is not None for entry in DATASETS.values())
+    assert len(PATHS) == sum(len(table) for table in TABLES.values()) + own_builders
 
 
 @pytest.mark.parametrize("what", TABLES)
@@ -56,9 +57,9 @@ def test_entries_cannot_be_changed():
 
 
 @pytest.mark.parametrize("width, stem, dim", [(1, 64, 512), (0.5, 32, 256), (0.25, 16, 128), (0.125, 8, 64),
-                                              (1 / 64, 1, 8), (1e-9, 1, 8), (16, 1024, 8192)])
+                                              (1 / 64, 1, 8), (1e-9, 1, 1), (16, 1024, 8192)])
 def test_channels_follow_the_width(width, stem, dim):
-    assert (stem_channels("resnet18", width), feature_dim("resnet18", width)) == (stem, dim)
+    assert (scaled(64, width), feature_dim("resnet18", width)) == (stem, dim)
 
 
 @pytest.mark.parametrize("width", [0, -1, float("nan"), float("inf")])
@@ -67,26 +68,33 @@ def test_a_width_that_is_no_positive_number_is_refused(width):
         feature_dim("resnet18", width)
 
 
-def test_multiply_adds_of_resnet18_by_hand():
-    """Kernel volume x output positions of each convolution, and the head's 512 x 10, at 32x32."""
-    total, channels, side = 3 * 3 * 3 * 64 * 32**2, 64, 32
-    for out, strides in ((64, 1), (128, 2), (256, 2), (512, 2)):
-        side //= strides
-        for _ in range(2):
-            total += 9 * channels * out * side**2 + 9 * out * out * side**2
-            if channels != out:
-                total += channels * out * side**2
-            channels = out
+@pytest.mark.parametrize("model, shape, dim", [
+    ("resnet18", (32, 32, 3), 512), ("resnet18", (64, 64, 3), 2048), ("resnet18", (96, 96, 3), 4608),
+    ("mobilenet_v2", (32, 32, 3), 1280), ("mobilenet_v2", (64, 64, 3), 5120), ("mobilenet_v2", (96, 96, 3), 11520),
+    ("preact_resnet18", (96, 96, 3), 4608),
+])
+def test_pooling_4x4_gives_the_features_of_the_released_code(model, shape, dim):
+    assert feature_dim(model, 1.0, shape, "4x4") == dim
 
-    assert MODELS["resnet18"].multiply_adds == pytest.approx(total, rel=1e-3)  # given to four digits
+
+def test_what_does_not_fit_a_model_is_said():
+    with pytest.raises(ArgumentError, match=r"too small for pooling 4x4: it needs 25 or more.* --pooling global"):
+        feature_dim("resnet18", 1.0, (24, 24, 3), "4x4")
+    with pytest.raises(ArgumentError, match=r"keras_cv/resnet18 has one width, 1; got 0\.25"):
+        feature_dim("keras_cv/resnet18", 0.25)
+    with pytest.raises(ArgumentError, match="Unknown pooling 'max'"):
+        feature_dim("resnet18", 1.0, pooling="max")
 
 
 def test_data_sets_have_plausible_numbers():
     for name, entry in DATASETS.items():
         whole = entry.train + entry.validation
         assert entry.image_shape[2] == 3, name
-        assert np.isclose(entry.validation / whole, 0.1, atol=0.05), name
+        assert np.isclose(entry.validation, 0.1 * whole, atol=0.05 * whole), name
         assert (entry.probe_url is None) == (entry.tfds_name is None), name
+        assert entry.label_names is None or len(entry.label_names) == entry.num_classes, name
+        assert (whole == 0) == (entry.tests is not None), name
+        assert {each for names in entry.groups.values() for each in names} <= set(entry.label_names or ()), name
     assert (DATASETS["digits"].train, DATASETS["digits"].validation, DATASETS["digits"].test) == (1257, 180, 360)
     assert not DATASETS["digits"].flip  # a mirrored 2 is no 2
     assert catalog.DATASETS["cifar10"].train + catalog.DATASETS["cifar10"].validation == 50_000

@@ -8,11 +8,12 @@ from PIL import Image
 from keras_fixhead.data import Split, load_dataset
 from keras_fixhead.errors import DataError, RunError
 from keras_fixhead.evaluation import (
+    Measurer,
     classify,
     classify_pictures,
+    confusion_matrix,
     evaluate_model,
     evaluate_run,
-    predict_features,
     summarize,
 )
 from keras_fixhead.models import build_model, load_model
@@ -70,10 +71,11 @@ def model():
 
 def test_features_and_logits_are_those_of_the_model(model):
     images = DRAW.integers(0, 256, (7, 32, 32, 3)).astype("uint8")
-    features, logits = predict_features(model, images)
+    outputs = Measurer(model).outputs(images)
 
-    assert features.shape == (7, 16) and features.dtype == np.float32
-    np.testing.assert_allclose(logits, model.predict(images, verbose=0), atol=1e-5)
+    assert outputs.features.shape == (7, 16) and outputs.features.dtype == np.float32
+    np.testing.assert_array_equal(outputs.class_vectors, model.get_layer("head").class_vectors)
+    np.testing.assert_allclose(outputs.logits, model.predict(images, verbose=0), atol=1e-5)
 
 
 def test_evaluating_equals_keras_own_metrics(model):
@@ -90,7 +92,9 @@ def test_evaluating_equals_keras_own_metrics(model):
 def test_a_finished_run_is_evaluated_as_its_result_says(digits_run):
     result = digits_run.read("result")
     for split, found in evaluate_run(digits_run).items():
-        assert found.as_dict() == pytest.approx(result["evaluation"][split], rel=1e-5)
+        expected = result["evaluation"][split]
+        assert {name: value for name, value in found.as_dict().items() if name != "top5"} == pytest.approx(
+            {name: value for name, value in expected.items() if name != "top5"}, rel=1e-5)
 
 
 def test_the_training_split_of_a_run_is_what_it_was_trained_on(digits_run):
@@ -149,3 +153,23 @@ def test_a_trained_model_has_learned_more_than_chance_on_what_it_was_trained_on(
     assert found.accuracy_low <= found.accuracy <= found.accuracy_high
     assert 0 < found.cross_entropy < 5
     assert found.own_cosine <= 1 and found.predicted_cosine >= found.own_cosine
+
+
+def test_top_5_counts_labels_among_the_five_largest_logits():
+    """Label 0 of 100 classes has 0, 4, 5 and 99 larger logits."""
+    logits = np.zeros((4, 100), np.float32)
+    for row, larger in enumerate((0, 4, 5, 99)):
+        logits[row, 1 : 1 + larger] = 1
+    vectors = np.eye(100, dtype=np.float32)
+    found = summarize(np.ones((4, 100), np.float32), logits, vectors, np.zeros(4, np.int32))
+    few = summarize(np.ones((4, 10), np.float32), logits[:, :10], vectors[:10, :10], np.zeros(4, np.int32))
+
+    assert found.top5 == 0.5 and few.top5 is None
+
+
+def test_a_confusion_matrix_counts_by_class_and_prediction():
+    labels, predicted = DRAW.integers(0, 4, 500), DRAW.integers(0, 4, 500)
+    matrix = confusion_matrix(labels, predicted, 4)
+    for row in range(4):
+        for column in range(4):
+            assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -188,3 +189,20 @@ def test_the_backend_is_asked_of_keras_if_loaded_then_the_environment_then_its_f
 def test_the_process_has_cores_and_has_used_memory():
     assert hardware.cpu_count() >= 1
     assert 10**7 < hardware.peak_memory_bytes() < 10**12  # in bytes, whatever the system counts in
+
+
+@pytest.mark.parametrize("visible, smi, found, words", [
+    ("", "/usr/bin/nvidia-smi", (("H200", 9.0),), "hidden by CUDA_VISIBLE_DEVICES=''"),
+    (None, None, (), "no NVIDIA driver"),
+    (None, "/usr/bin/nvidia-smi", (), "reports no GPU"),
+    (None, "/usr/bin/nvidia-smi", (("H200", 9.0),), r"keras-fixhead\[gpu\]"),
+])
+def test_why_no_gpu_is_used_is_said_with_what_to_do(monkeypatch, visible, smi, found, words):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(hardware.shutil, "which", lambda name: smi)
+    monkeypatch.setattr(hardware, "gpus", lambda: found)
+
+    assert re.search(words, hardware.gpu_problem(seen=False))
+    assert hardware.gpu_problem(seen=True) is None

@@ -1,11 +1,12 @@
 """Training batches for `fit`."""
-from typing import Any
+import dataclasses
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.augmentation import augment, epoch_order
+from keras_fixhead.config import TrainConfig, steps_of
+from keras_fixhead.data.augmentation import Augmentation, augment, epoch_order, mix, mixing
 from keras_fixhead.data.dataset import Split
 
 
@@ -13,14 +14,19 @@ class TrainBatches(keras.utils.PyDataset):
     """The batches of one epoch, each a pure function of (seed, epoch, step).
 
     Pass it to `fit` with `shuffle=False`: its order is already random. What is left over at the end of an epoch
-    and does not fill a batch is left out; each epoch leaves out other images.
+    and does not fill a batch is left out, unless `partial_batch`; each epoch leaves out other images.
+
+    Labels are int32, shape (B,). Where images are mixed in pairs they are float32, shape (B, 3): the label, the
+    partner's label, and the share of the first, in [0, 1]; `losses.mixed` makes a loss of them.
 
     Args:
         split: training images.
         batch_size: images a batch; all of them where there are fewer.
+        augmentation: what is done to them.
         seed: seed of order and augmentation.
         epoch: from 0.
-        crop_padding, flip: as in `augment`.
+        first_step: step of the epoch to begin with.
+        partial_batch: whether to show what is left over as a smaller batch.
 
     Example:
         >>> split = Split(np.zeros((10, 8, 8, 3), np.uint8), np.arange(10, dtype=np.int32))
@@ -29,18 +35,35 @@ class TrainBatches(keras.utils.PyDataset):
         (2, (4, 8, 8, 3))
     """
 
-    def __init__(self, split: Split, batch_size: int, *, seed: int, epoch: int, crop_padding: int = 0,
-                 flip: bool = False) -> None:
+    def __init__(self, split: Split, batch_size: int, augmentation: Augmentation | None = None, *, seed: int,
+                 epoch: int, first_step: int = 0, partial_batch: bool = False) -> None:
         super().__init__()
         self._split = split
         self.batch_size = min(batch_size, len(split))
+        self.first_step = first_step
+        self._partial_batch = partial_batch
         self._order = epoch_order(len(split), seed=seed, epoch=epoch)
-        self._augmentation: dict[str, Any] = {
-            "seed": seed, "epoch": epoch, "crop_padding": crop_padding, "flip": flip}
+        self._augmentation = augmentation or Augmentation()
+        self._draw = {"seed": seed, "epoch": epoch}
 
     def __len__(self) -> int:
-        return len(self._split) // self.batch_size
+        return steps_of(len(self._split), self.batch_size, self._partial_batch) - self.first_step
 
-    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        indices = self._order[step * self.batch_size : (step + 1) * self.batch_size]
-        return augment(self._split.images[indices], indices, **self._augmentation), self._split.labels[indices]
+    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int32] | NDArray[np.float32]]:
+        start = (self.first_step + step) * self.batch_size
+        indices = self._order[start : start + self.batch_size]
+        images, labels = self._augmented(indices), self._split.labels[indices]
+        if not self._augmentation.mixes:
+            return images, labels
+        how = mixing(indices, len(self._split), images.shape[1:], self._augmentation, **self._draw)
+        others = self._split.labels[how.partners]
+        return (mix(images, self._augmented(how.partners), how),
+                np.stack([labels, others, how.shares], axis=1).astype(np.float32))
+
+    def _augmented(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        return augment(self._split.images[indices], indices, self._augmentation, **self._draw)
+
+
+def augmentation_of(config: TrainConfig) -> Augmentation:
+    """Returns what a run's configuration does to training images: its fields of the same names."""
+    return Augmentation(**{each.name: getattr(config, each.name) for each in dataclasses.fields(Augmentation)})

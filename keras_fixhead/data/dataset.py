@@ -1,7 +1,7 @@
 """A data set in memory, and how its parts are chosen."""
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,9 @@ class Dataset:
     Attributes:
         train, validation, test: its parts.
         label_names: one name a class.
-        mean, std: of the training pixels in [0, 255], per channel, shape (3,), float64.
+        mean, std: of the training pixels in [0, 255], per channel, shape (3,), float64; 0 and 1 where there are none.
+        groups: group -> names of its classes, where the set has coarse labels.
+        subset: what it is a subset of, in words; None for a whole set.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Dataset:
     label_names: tuple[str, ...]
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    subset: str | None = None
 
     @property
     def num_classes(self) -> int:
@@ -101,10 +105,39 @@ def balanced_choice(labels: NDArray[np.int32], count: int, *, part: int) -> NDAr
     quota = exact // len(labels)
     remainder = exact - quota * len(labels)
     quota[np.argsort(-remainder, kind="stable")[: count - quota.sum()]] += 1
+    return _by_quota(labels, quota, part)
+
+
+def _by_quota(labels: NDArray[np.int32], quota: NDArray[np.intp], part: int) -> NDArray[np.intp]:
+    """The indices of so many members of each class, chosen by the hash, in ascending order."""
+    members = np.bincount(labels)
     order = np.argsort(words(stream_key(SPLIT_SEED, SPLIT_STREAM, part), np.arange(len(labels)), [0])[:, 0])
     by_class = order[np.argsort(labels[order], kind="stable")]  # classes in turn, each in the hash's order
     rank = np.arange(len(labels)) - np.repeat(np.cumsum(members) - members, members)
     return np.sort(by_class[rank < np.repeat(quota, members)])
+
+
+def long_tail_choice(labels: NDArray[np.int32], ratio: float, *, part: int) -> NDArray[np.intp]:
+    """Returns the indices of a long-tailed choice, in ascending order: class c of m keeps n ratio^(-c / (m - 1)).
+
+    n is the size of the smallest class, so that every class can give its share; the first class keeps n, the last one
+    n / ratio, at least 1.
+
+    Args:
+        labels: int32, shape (N,).
+        ratio: largest to smallest class, at least 1.
+        part: a number that makes one choice independent of another.
+
+    Reference: Cui et al. (2019), arXiv:1901.05555, for the exponential profile.
+
+    Example:
+        >>> labels = np.repeat(np.arange(3, dtype=np.int32), 100)
+        >>> np.bincount(labels[long_tail_choice(labels, 100.0, part=0)]).tolist()
+        [100, 10, 1]
+    """
+    members = np.bincount(labels)
+    quota = np.maximum(1, np.round(members.min() * ratio ** (-np.arange(len(members)) / max(1, len(members) - 1))))
+    return _by_quota(labels, quota.astype(np.intp), part)
 
 
 def held_out(split: Split, count: int, *, part: int) -> tuple[Split, Split]:
@@ -139,9 +172,3 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
     squares = [int(each) for each in counts @ levels**2]
     variance = [(total * square - sum_ * sum_) / total**2 for sum_, square in zip(sums, squares, strict=True)]
     return np.array(sums) / total, np.sqrt(variance)
-
-
-def whole_splits(parts: Mapping[str, Split], validation: int) -> tuple[Split, Split, Split]:
-    """Returns train, validation and test from a set with 'train' and 'test', holding validation out of train."""
-    train, held = held_out(parts["train"], validation, part=1)
-    return train, held, parts["test"]

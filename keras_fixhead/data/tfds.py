@@ -2,7 +2,6 @@
 import functools
 import http.client
 import logging
-import os
 import threading
 import urllib.error
 import urllib.request
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.catalog import DatasetEntry, import_object
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.errors import DataError, DependencyError
+from keras_fixhead.sources import data_folder_of
 
 PROBE_SECONDS = 3.0
 
@@ -21,10 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """Returns the splits 'train' and 'test' of a data set and its label names.
+    """Returns the splits 'train' (empty for a mere test set) and 'test' of a data set, and its label names.
+
+    Grey images are given three equal channels, and smaller ones a black border, up to the entry's `image_shape`.
 
     Args:
-        entry: the data set's entry, with its name in TensorFlow Datasets.
+        entry: the data set's entry, with its name in TensorFlow Datasets or its own builder.
         data_dir: folder of prepared data sets; None for $TFDS_DATA_DIR, then TensorFlow Datasets' own.
 
     Raises:
@@ -32,7 +35,7 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
         DependencyError: if TensorFlow is not installed.
     """
     prepared = check_tfds(entry, data_dir)
-    name, folder = _name(entry), data_folder(data_dir)
+    name, folder = entry.tfds_name, data_folder(data_dir)
     try:
         import tensorflow  # noqa: F401 -- TensorFlow Datasets finds out later that it needs it
         import tensorflow_datasets as tfds
@@ -40,20 +43,25 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
         raise DependencyError(f"Reading {name} needs {error.name}, which is not installed.",
                               hint="Install it: pip install tensorflow tensorflow-datasets") from None
     try:
-        builder = tfds.builder(str(entry.tfds_name), data_dir=folder)
+        builder = _builder(tfds, entry, folder)
         if not prepared:
-            _log.info("Downloading %s to %s.", name, folder)
+            _log.info("Preparing %s in %s.", name, folder)
             builder.download_and_prepare()
-        parts = {split: _read(builder, split) for split in ("train", "test")}
+        parts = {split: _read(builder, split, entry.image_shape) for split in ("train", "test")
+                 if split == "test" or entry.train}
+    except DataError:
+        raise
     except Exception as error:  # whatever TensorFlow Datasets and protobuf raise for files that are damaged
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{name} in {folder} cannot be read: {reason[:200]}",
                         hint="Remove its folder there and prepare it again.") from error
-    return parts, tuple(builder.info.features["label"].names)
+    parts.setdefault("train", parts["test"].take(np.arange(0)))
+    names = entry.label_names or tuple(builder.info.features["label"].names)
+    return parts, tuple(names)
 
 
 def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
-    """Returns whether a data set is prepared; where it is not, there is a network to download it from.
+    """Returns whether a data set is prepared; where it is not, there is an archive or a network to prepare it from.
 
     The prepared folder is looked at first, and the network asked once and shortly: TensorFlow Datasets alone would try
     again for minutes.
@@ -62,13 +70,17 @@ def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
         DataError: if it is neither prepared nor can be downloaded.
     """
     folder = data_folder(data_dir)
-    if is_prepared(_name(entry), folder):
+    if is_prepared(str(entry.tfds_name), folder):
         return True
+    if entry.archive is not None and (folder / "downloads" / "manual" / entry.archive).is_file():
+        return False
     if not _answers(str(entry.probe_url)):
+        archive = f", or with {entry.archive} in its folder downloads/manual" if entry.archive else ""
         raise DataError(
-            f"{_name(entry)} is not prepared in {folder}, and cannot be downloaded: {entry.probe_url} does not answer.",
-            hint="Give --data-dir (or TFDS_DATA_DIR), a folder in which it is prepared, or use the embedded data set: "
-            "--dataset digits",
+            f"{entry.tfds_name} is not prepared in {folder}, and cannot be downloaded: {entry.probe_url} does not "
+            "answer.",
+            hint=f"Give --data-dir (or TFDS_DATA_DIR), a folder in which it is prepared{archive}, or use the embedded "
+            "data set: --dataset digits",
         )
     return False
 
@@ -82,7 +94,7 @@ def data_folder(data_dir: str | None) -> Path:
     if data_dir is not None and not Path(data_dir).expanduser().is_dir():
         raise DataError(f"The data folder {data_dir} does not exist.",
                         hint="Give --data-dir, a folder of prepared data sets, or leave it out.")
-    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()
+    return data_folder_of(data_dir)
 
 
 def is_prepared(name: str, folder: Path) -> bool:
@@ -90,15 +102,25 @@ def is_prepared(name: str, folder: Path) -> bool:
     return any(folder.glob(f"{name}/*/dataset_info.json"))
 
 
-def _name(entry: DatasetEntry) -> str:
-    return str(entry.tfds_name).partition(":")[0]
+def _builder(tfds: Any, entry: DatasetEntry, folder: Path) -> Any:
+    if entry.builder is not None:
+        return import_object(entry.builder)(data_dir=folder)
+    return tfds.builder(str(entry.source), data_dir=folder)
 
 
-def _read(builder: Any, split: str) -> Split:
+def _read(builder: Any, split: str, image_shape: tuple[int, int, int]) -> Split:
     # one batch at a time: the whole split as one tensor would be held twice
     batches = list(builder.as_dataset(split=split, batch_size=2_000).as_numpy_iterator())
-    return Split(np.concatenate([batch["image"] for batch in batches]),
+    return Split(np.concatenate([_in_shape(batch["image"], image_shape) for batch in batches]),
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
+
+
+def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Images with three channels, and a black border where they are smaller than they should be."""
+    borders = [(total - side) // 2 for total, side in zip(image_shape, images.shape[1:3], strict=False)]
+    if any(borders):
+        images = np.pad(images, [(0, 0), *((border, border) for border in borders), (0, 0)])
+    return np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
 
 
 @functools.cache  # the network is asked once

@@ -1,4 +1,5 @@
 """Softmax cross-entropy of integer labels, exact where it is small."""
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -50,3 +51,36 @@ def target_logits(labels: Any, logits: Any) -> Any:
 def target_mask(labels: Any, logits: Any) -> Any:
     """Returns a boolean (N, m) tensor that is true at each example's label."""
     return ops.arange(ops.shape(logits)[1], dtype="int32")[None, :] == labels[:, None]
+
+
+def mixed(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Returns the loss of images that were mixed in pairs: share loss(label) + (1 - share) loss(partner's label).
+
+    Args:
+        loss: function of (labels, logits) that gives one value an example; it may be an accuracy as well.
+
+    Returns:
+        function of (labels, logits) whose labels are (N, 3): label, partner's label, share of the first in [0, 1].
+
+    Reference: Zhang et al. (2018), arXiv:1710.09412.
+
+    Example:
+        >>> round(float(mixed(cross_entropy)([[0, 1, 0.5]], [[9.0, 0.0]])[0]), 4)
+        4.5001
+    """
+    def both(labels: Any, logits: Any) -> Any:
+        labels = ops.cast(labels, "float32")
+        share = labels[:, 2]
+        return share * loss(labels[:, 0], logits) + (1 - share) * loss(labels[:, 1], logits)
+
+    return both
+
+
+def accuracy(labels: Any, logits: Any) -> Any:
+    """Returns 1.0 for each example whose largest logit is that of its label, else 0.0.
+
+    Example:
+        >>> float(accuracy([1], [[0.0, 2.0]])[0])
+        1.0
+    """
+    return ops.cast(ops.argmax(logits, axis=1) == flat_labels(labels), "float32")

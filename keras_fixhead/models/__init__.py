@@ -3,14 +3,14 @@ import contextlib
 import math
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_fixhead.catalog import MODELS, import_object, look_up, stem_channels
+from keras_fixhead.catalog import MODELS, feature_dim, import_object, look_up
 from keras_fixhead.errors import ArgumentError, RunError, VectorsError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models.layers import Layers
@@ -24,23 +24,30 @@ FEATURES = "features"
 
 
 def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, seed: int = 0,
-                vector_seed: int | None = None, width: float = 1.0, signed_features: bool = False,
-                weight_decay: float = 0.0, mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
-                normalization: Any = FusedBatchNormalization, **head_arguments: Any) -> keras.Model:
+                vector_seed: int | None = None, width: float = 1.0, signed_features: bool | None = None,
+                pooling: str = "global", weight_decay: float = 0.0, decay_norms: bool = False,
+                mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
+                normalization: Any = FusedBatchNormalization, form: Mapping[str, Any] | None = None,
+                **head_arguments: Any) -> keras.Model:
     """Returns a network with a `HypersphereHead`, its weights drawn from seeds.
 
     Args:
-        name: a name in the catalogue of models: 'resnet18'.
+        name: a name in the catalogue of models: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'keras_cv/resnet18',
+            'keras_cv/resnet18_v2'.
         input_shape: (H, W, 3) of the images; H and W at least 8.
         num_classes: number of classes m, at least 2.
         seed: seed of the initial weights, and of the class vectors unless `vector_seed` is given.
         vector_seed: seed of the class vectors.
         width: factor on the channels of every layer.
-        signed_features: whether to leave out the network's last ReLU: features can then be negative, and so reach
-            every class vector.
+        signed_features: whether to end without a ReLU: features can then be negative, and so reach every class vector.
+            None for the network's usual form.
+        pooling: 'global', the mean of the feature map, or '4x4', means of 4x4 positions side by side.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
+        decay_norms: whether the gammas and betas of batch normalisation have that penalty too.
         mean, std: per channel or one number; pixels in [0, 255] become (pixel - mean) / std inside the model.
         normalization: class of batch normalisation layers.
+        form: further arguments of the network's builder; 'mobilenet_v2' has `last_channels`, `multiple_of`,
+            `cifar_form`.
         head_arguments: further arguments of `HypersphereHead`: logits, scale, fixed, class_vectors, ...
 
     Returns:
@@ -48,6 +55,7 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, seed
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name or an argument out of its range.
+        DependencyError: if the network needs an extra that is not installed.
 
     Example:
         >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10, width=0.125)
@@ -59,15 +67,15 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, seed
         raise ArgumentError(f"input_shape must be (H, W, 3) with H, W >= 8, got {tuple(input_shape)}.")
     if not (math.isfinite(weight_decay) and weight_decay >= 0):
         raise ArgumentError(f"weight_decay must be 0 or a positive number, got {weight_decay!r}.")
+    feature_dim(name, width, input_shape, pooling)  # says what does not fit
     images = keras.Input(tuple(input_shape), name="images")
-    x = _normalized(images, mean, std)
-    layers = Layers(seed, weight_decay, normalization)
-    x = import_object(entry.builder)(x, stem_channels=stem_channels(name, width), layers=layers,
-                                      signed_features=signed_features)
-    features = keras.layers.GlobalAveragePooling2D(dtype="float32", name=FEATURES)(x)
+    feature_map = import_object(entry.builder)(
+        _normalized(images, mean, std), width=width, layers=Layers(seed, weight_decay, normalization, decay_norms),
+        signed_features=entry.signed_features if signed_features is None else signed_features, **(form or {}))
+    features = _pooled(feature_map, pooling)
     head = HypersphereHead(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
                                            **head_arguments})
-    return keras.Model(images, head(features), name=name)
+    return keras.Model(images, head(features), name=name.replace("/", "_"))
 
 
 def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) -> keras.Model:
@@ -200,6 +208,13 @@ def precision_policy(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _pooled(feature_map: Any, pooling: str) -> Any:
+    if pooling == "global":
+        return keras.layers.GlobalAveragePooling2D(dtype="float32", name=FEATURES)(feature_map)
+    means = keras.layers.AveragePooling2D(4, dtype="float32", name="pool")(feature_map)
+    return keras.layers.Flatten(dtype="float32", name=FEATURES)(means)
 
 
 def _normalized(images: Any, mean: float | Sequence[float], std: float | Sequence[float]) -> Any:

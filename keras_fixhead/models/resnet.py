@@ -1,28 +1,29 @@
 """ResNet18 in the form that is common for CIFAR: a 3x3 stem, no max-pooling."""
 import keras
 
+from keras_fixhead.catalog import scaled
 from keras_fixhead.models.layers import Layers, Tensor, relu
 
 
-def resnet18(images: Tensor, *, stem_channels: int, layers: Layers, signed_features: bool = False) -> Tensor:
+def resnet18(images: Tensor, *, width: float, layers: Layers, signed_features: bool = False) -> Tensor:
     """Returns the feature map of ResNet18: four stages of two basic blocks, ending in ReLU.
 
     Args:
         images: normalised images, (N, H, W, 3).
-        stem_channels: channels c after the stem, 64 at width 1.
+        width: factor on the channels of every layer.
         layers: what makes its layers.
         signed_features: whether to end on the last residual sum, without its ReLU.
 
     Returns:
-        tensor of shape (N, H / 8, W / 8, 8 c), non-negative unless `signed_features`.
+        tensor of shape (N, H / 8, W / 8, 512 width), non-negative unless `signed_features`.
 
     Reference: He et al. (2016), arXiv:1512.03385, in its CIFAR form.
     """
-    x = layers.normalize(layers.conv(images, stem_channels, 3, name="stem_conv"), name="stem_norm")
+    x = layers.normalize(layers.conv(images, scaled(64, width), 3, name="stem_conv"), name="stem_norm")
     x = relu(x, name="stem_relu")
-    for stage, (factor, strides) in enumerate([(1, 1), (2, 2), (4, 2), (8, 2)], start=1):
-        x = _basic_block(x, factor * stem_channels, strides, layers, f"stage{stage}_block1")
-        x = _basic_block(x, factor * stem_channels, 1, layers, f"stage{stage}_block2",
+    for stage, (channels, strides) in enumerate([(64, 1), (128, 2), (256, 2), (512, 2)], start=1):
+        x = _basic_block(x, scaled(channels, width), strides, layers, f"stage{stage}_block1")
+        x = _basic_block(x, scaled(channels, width), 1, layers, f"stage{stage}_block2",
                          last_relu=stage < 4 or not signed_features)
     return x
 

@@ -1,10 +1,13 @@
 """The engine: a configuration becomes a run directory."""
+import contextlib
+import dataclasses
+import functools
 import logging
 import math
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +15,30 @@ import keras
 import numpy as np
 
 from keras_fixhead import hardware, losses
-from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, import_object
-from keras_fixhead.config import TrainConfig, resolve, scale_text, steps_per_epoch
-from keras_fixhead.data import Dataset, limit_train, load_dataset
-from keras_fixhead.data.batches import TrainBatches
-from keras_fixhead.errors import ArgumentError, RunError, TrainingError
-from keras_fixhead.evaluation import BATCH_SIZE, evaluate_model
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
+from keras_fixhead.config import TrainConfig, dataset_entry, resolve, scale_text, steps_per_epoch
+from keras_fixhead.data import Dataset
+from keras_fixhead.data.batches import TrainBatches, augmentation_of
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
+from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
-from keras_fixhead.models import build_model, head_of, precision_policy
+from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.runs import Run, create_run
-from keras_fixhead.training.backend import describe_environment, jit_compile, on_gpu, prepare_backend
-from keras_fixhead.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from keras_fixhead.training.backend import (
+    describe_environment,
+    device_scope,
+    jit_compile,
+    on_gpu,
+    prepare_backend,
+    to_numpy,
+)
+from keras_fixhead.training.checkpoint import Progress, load_checkpoint, load_progress, save_progress
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
-from keras_fixhead.training.events import EventLog
-from keras_fixhead.training.schedule import WarmupDecay
+from keras_fixhead.training.loggers import Logger, open_loggers
+from keras_fixhead.training.schedule import WarmupDecay, after_plateau
+from keras_fixhead.training.signals import StopRequests
+from keras_fixhead.training.steps import Interrupted, StepGuard
 from keras_fixhead.vectors import auto_scale_reason, pairwise_cosines, reachable_cosine
 
 __all__ = ["describe_environment", "on_gpu", "train"]
@@ -33,18 +46,26 @@ __all__ = ["describe_environment", "on_gpu", "train"]
 _log = logging.getLogger(__name__)
 
 _LIMITS_CLASSES = 250  # above, the smallest loss takes longer to find than it is worth
+_PAIRS_CLASSES = 4_000  # above, all pairwise cosines take longer and more memory than they are worth each epoch
+_STATISTICS_FILE = "test.npz"
 
 
-def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
+def train(config: TrainConfig, *, resume: Run | None = None,
+          callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
     """Returns the run directory of a training, finished.
+
+    A first SIGINT or SIGTERM lets it finish its step and write a checkpoint; a second one stops it at once.
 
     Args:
         config: what to train. Its `recipe` is a name only: `recipes.build_config` gives a recipe's values.
-        resume: an unfinished run of this configuration, to go on from its newest checkpoint.
+        resume: an unfinished run of this configuration, to go on from its newest checkpoint; or a finished one that
+            `config` extends.
+        callbacks: Keras callbacks, given to `fit` for each epoch.
 
     Raises:
         ArgumentError: (a ValueError) if `resume` is a run of another configuration.
         DataError: if the data are not there.
+        DependencyError: if a network or logger needs a package that is not installed.
         RunError: if the run directory or a checkpoint cannot be read or written.
         TrainingError: if the loss is no longer a number.
 
@@ -56,139 +77,293 @@ def train(config: TrainConfig, *, resume: Run | None = None) -> Run:
         'complete'
     """
     if config.scale == "auto":
-        _log.info(auto_scale_reason(DATASETS[config.dataset].num_classes))
+        _log.info(auto_scale_reason(dataset_entry(config).num_classes))
     config = resolve(config, gpu=on_gpu())
-    if resume is not None and resume.config().digest != config.digest:
-        raise ArgumentError(f"The configuration is not that of {resume.path}.",
-                            hint="Resume with the run's own: train(run.config(), resume=run)")
+    if resume is not None:
+        _check_resumes(resume, config)
     prepare_backend(config)
-    dataset = limit_train(load_dataset(config.dataset, config.data_dir), config.limit_train)
+    dataset = run_dataset(config)
     run = resume or create_run(config)
     _log.info("Run: %s", run.path)
+    with run.lock():
+        return _train(run, config, dataset, callbacks, resumed=resume is not None)
+
+
+def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[keras.callbacks.Callback], *,
+           resumed: bool) -> Run:
+    stop = StopRequests()
     try:
-        model = _compiled_model(config, dataset)
-        progress = _start(run, config, model, resume is not None)
-        _announce(config, dataset, model)
-        if resume is None:
-            announce_stored_estimate(config)
-        _fit(run, config, dataset, model, progress)
-        _finish(run, config, dataset, model)
+        if resumed:
+            run.write_config(config)
+        with device_scope(config.devices):
+            training = _Training(run, config, dataset, callbacks, stop)
+        progress = training.start(resumed=resumed)
+        if not resumed:
+            announce_stored_estimate(config, training.steps)
+        with stop:
+            progress = training.fit(progress)
+        reason = training.stop_reason(progress)
+        with device_scope(config.devices):
+            training.finish(progress, reason)
+    except Interrupted:
+        done = training.write_interrupted()
+        _log.warning("Stopped after epoch %d and step %d of the next. Go on: %s", done.epoch, done.step,
+                     run.resume_command)
+        stop.hand_on()
+        raise KeyboardInterrupt from None  # where that handler has returned
     except KeyboardInterrupt:
-        done = _epochs_done(run)
-        run.write_status("interrupted", epoch=done, reason="stopped by a signal")
-        _log.warning("Interrupted after epoch %d. Go on: %s", done, run.resume_command)
+        done_epochs = _epochs_done(run)
+        run.write_status("interrupted", epoch=done_epochs, reason="stopped by a signal")
+        _log.warning("Interrupted after epoch %d. Go on: %s", done_epochs, run.resume_command)
         raise
     except BaseException as error:
         _note_failure(run, error)
         raise
-    run.write_status("complete", epoch=config.epochs)
+    run.write_status("complete", epoch=progress.epoch, reason=reason)
     return run
 
 
-def _start(run: Run, config: TrainConfig, model: keras.Model, resumed: bool) -> Progress:
-    """How far the run has come, from its newest checkpoint or from nothing."""
-    progress = Progress()
-    if resumed and run.newest_checkpoint.exists():  # one that was stopped in its first epoch has none
-        progress = load_checkpoint(run.newest_checkpoint, model)
-        _keep_best(run, config, progress)
-        _log.info("Resumed after epoch %d.", progress.epoch)
-    run.write_metrics([row for row in run.metrics() if row["epoch"] <= progress.epoch])
-    run.write("environment", describe_environment())
-    run.write_status("running", epoch=progress.epoch)
-    return progress
+class _Training:
+    """One training: the model, its data, and the files of its run."""
 
+    def __init__(self, run: Run, config: TrainConfig, dataset: Dataset,
+                 callbacks: Sequence[keras.callbacks.Callback], stop: StopRequests) -> None:
+        self.run = run
+        self.config = config
+        self.dataset = dataset
+        self.steps = steps_per_epoch(config, len(dataset.train))
+        self._callbacks = list(callbacks)
+        self._stop = stop
+        self._augmentation = augmentation_of(config)
+        self.model = _compiled_model(config, dataset)
+        self._measurer = Measurer(self.model)
+        self._saved = Progress()
 
-def _fit(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model, progress: Progress) -> None:
-    """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
-    rows = run.metrics()
-    events = EventLog(run.path / "tensorboard")
-    timer = StepTimer(config)
-    for epoch in range(progress.epoch, config.epochs):
+    def start(self, *, resumed: bool) -> Progress:
+        """How far the run has come, from its newest checkpoint or from nothing; its files brought in line with it."""
+        progress = Progress()
+        if resumed and self.run.newest_checkpoint.exists():  # one that was stopped at its start has none
+            progress = load_progress(self.run, self.model)
+            self._keep_best(progress)
+            _log.info("Resumed after epoch %d%s.", progress.epoch,
+                      f" and step {progress.step} of the next" if progress.step else "")
+            if _extended_at(self.config) == progress.epoch and not progress.step:
+                _log.info(_extension_note(self.config, progress.epoch))
+        self._saved = progress
+        self.run.write_metrics([row for row in self.run.metrics() if row["epoch"] <= progress.epoch])
+        self.run.write("environment", describe_environment())
+        self.run.write_status("running", epoch=progress.epoch)
+        _announce(self.config, self.dataset, self.model, self.steps)
+        return progress
+
+    def fit(self, progress: Progress) -> Progress:
+        """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
+        rows = self.run.metrics()
+        loggers = open_loggers(self.run, self.config, rows)
+        timer = StepTimer(self.config, self.steps)
+        while progress.epoch < self.config.epochs and self.stop_reason(progress) is None:
+            row = self._epoch(progress, timer)
+            progress = self._after(progress, row)
+            rows.append(row)
+            self._write_epoch(rows, progress, loggers)
+            if self._stop.received is not None:
+                raise Interrupted
+        for each in loggers:
+            each.close()
+        return progress
+
+    def stop_reason(self, progress: Progress) -> str | None:
+        """Why no further epoch is trained, though there are some left; None if there is no reason."""
+        config = self.config
+        if not 0 < progress.epoch < config.epochs:
+            return None
+        if config.patience is not None and progress.epoch - progress.best_epoch >= config.patience:
+            return f"no better accuracy in {config.patience} epochs"
+        if config.max_minutes is not None and progress.seconds >= 60 * config.max_minutes:
+            return f"{config.max_minutes:g} minutes are over"
+        return None
+
+    def finish(self, progress: Progress, stop_reason: str | None) -> None:
+        """Saves the selected model under the float32 policy, evaluates it, draws it and writes result.json."""
+        config, run = self.config, self.run
+        selected = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
+        epoch = load_checkpoint(selected, self.model).epoch
+        with precision_policy("float32"):
+            final = _build(config, self.dataset)
+        final.set_weights(self.model.get_weights())
+        _save_model(final, run.model_path)
+        measurer = Measurer(final)
+        evaluations = {}
+        for split in ("validation", "test"):
+            part = self.dataset.split(split)
+            if len(part):
+                outputs = measurer.outputs(part.images)
+                evaluations[split] = summarize(outputs.features, outputs.logits, outputs.class_vectors, part.labels)
+        rows = run.metrics()
+        run.write("result", {
+            "config_digest": config.digest,
+            "class_vectors_digest": config.class_vectors_digest,
+            "label_names": list(self.dataset.label_names),
+            "data_digest": self.dataset.digest(),
+            "data_mean": self.dataset.mean.tolist(),
+            "data_std": self.dataset.std.tolist(),
+            "subset": self.dataset.subset,
+            "train_images": len(self.dataset.train),
+            "epoch": epoch,
+            "epochs_done": progress.epoch,
+            "stop_reason": stop_reason,
+            "selection": config.selection,
+            "accuracy": {split: each.accuracy for split, each in evaluations.items()},
+            "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
+            **_vector_metrics(final),
+            "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
+            "seconds": progress.seconds,
+            "images_per_second": float(np.median([row["images_per_second"] for row in rows])),
+            "peak_memory_bytes": hardware.peak_memory_bytes(),
+            "environment": run.read("environment"),
+        })
+        if len(self.dataset.test):
+            self._draw(rows, outputs.logits, outputs.class_vectors)
+
+    def write_interrupted(self) -> Progress:
+        """Writes the status of a run that a signal has stopped; returns how far it has come."""
+        self.run.write_status("interrupted", epoch=self._saved.epoch, reason="stopped by a signal")
+        return self._saved
+
+    def _epoch(self, progress: Progress, timer: StepTimer) -> dict[str, Any]:
+        """One epoch's steps, or those of it that are left, and the measures after them."""
         start = time.perf_counter()
-        batches = TrainBatches(dataset.train, config.batch_size, seed=config.seed, epoch=epoch,
-                               crop_padding=config.crop_padding or 0, flip=bool(config.flip))
-        history = model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
-                            callbacks=[timer])
-        row = {
-            "epoch": epoch + 1,
-            "step": (epoch + 1) * len(batches),
-            **{name: float(values[-1]) for name, values in history.history.items()},
-            "lr": float(model.optimizer.learning_rate),
-            "train_seconds": timer.epoch_seconds,
-            "images_per_second": len(batches) * batches.batch_size / timer.epoch_seconds,
-        }
-        if not math.isfinite(row["loss"]):
-            raise TrainingError(f"The loss is {row['loss']} in epoch {epoch + 1}.",
-                                hint="Try a lower learning rate (--lr) or a longer warm-up.")
-        validation = model.evaluate(dataset.validation.images, dataset.validation.labels, batch_size=BATCH_SIZE,
-                                    verbose=0, return_dict=True)
-        row |= {f"validation_{name}": float(value) for name, value in validation.items() if name != "loss"}
-        row |= _vector_metrics(model)
-        row["seconds"] = time.perf_counter() - start
-        rows.append(row)
-        progress = progress.after_epoch(epoch + 1, row["validation_accuracy"])
-        run.write_metrics(rows)
-        save_checkpoint(run.newest_checkpoint, model, progress)
-        _keep_best(run, config, progress)
-        run.write_status("running", epoch=epoch + 1)
-        events.write(row)
-        _log.info("epoch %d/%d  loss %.4f  accuracy %.4f  validation %.4f  %.0f images/s  %.0f s", epoch + 1,
-                  config.epochs, row["loss"], row["accuracy"], row["validation_accuracy"], row["images_per_second"],
+        config, epoch = self.config, progress.epoch
+        batches = TrainBatches(self.dataset.train, config.batch_size, self._augmentation, seed=config.seed, epoch=epoch,
+                               first_step=progress.step, partial_batch=config.partial_batch)
+        metrics = [to_numpy(each) for each in self.model.metrics_variables] if progress.step else []
+        row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps}
+        if len(batches):
+            guard = StepGuard(progress, self._save, self._stop, metrics, config.checkpoint_minutes)
+            history = self.model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
+                                     callbacks=[timer, guard, *self._callbacks])
+            row |= {name: float(values[-1]) for name, values in history.history.items()}
+            seconds = timer.epoch_seconds
+        else:  # stopped after its last step: nothing is left of it but to be measured
+            row |= {name: float(value) for name, value in self.model.get_metrics_result().items()}
+            seconds = 0.0
+        images = len(self.dataset.train) if config.partial_batch else self.steps * batches.batch_size
+        row |= {"lr": float(to_numpy(self.model.optimizer.learning_rate)),
+                "train_seconds": progress.epoch_seconds + seconds}
+        row["images_per_second"] = images / max(row["train_seconds"], 1e-9)
+        for split in self._measured_splits():
+            measured = self._measurer.evaluate(self.dataset.split(split)).as_dict()
+            row |= {f"{split}_{name}": value for name, value in measured.items() if value is not None and name not in (
+                "n", "accuracy_low", "accuracy_high")}
+        row |= _vector_metrics(self.model)
+        row["seconds"] = progress.epoch_seconds + time.perf_counter() - start
+        return row
+
+    def _after(self, progress: Progress, row: dict[str, Any]) -> Progress:
+        """The progress after an epoch; the plateau schedule cuts the rate here."""
+        accuracy = row.get(f"{self._monitored()}_accuracy", row["accuracy"])
+        progress = progress.after_epoch(accuracy, row["seconds"])
+        if self.config.schedule == "plateau":
+            progress, cut = after_plateau(progress, accuracy, self.config.plateau_patience)
+            if cut:
+                rate = float(to_numpy(self.model.optimizer.learning_rate)) * self.config.plateau_factor
+                self.model.optimizer.learning_rate = rate
+                _log.info("No gain in %d epochs: learning rate %g", self.config.plateau_patience + 1, rate)
+        return progress
+
+    def _write_epoch(self, rows: list[dict[str, Any]], progress: Progress, loggers: Sequence[Logger]) -> None:
+        row = rows[-1]
+        self.run.write_metrics(rows)
+        self._save(progress)
+        self._keep_best(progress)
+        self.run.write_status("running", epoch=progress.epoch)
+        for each in loggers:
+            each.write(row)
+        held = {split: row[f"{split}_accuracy"] for split in self._measured_splits()}
+        _log.info("epoch %d/%d  loss %.4f  accuracy %.4f  %s  %.0f images/s  %.0f s", progress.epoch,
+                  self.config.epochs, row["loss"], row["accuracy"],
+                  "  ".join(f"{split} {share:.4f}" for split, share in held.items()), row["images_per_second"],
                   row["seconds"])
-    events.close()
 
+    def _monitored(self) -> str:
+        """The split whose accuracy selects epochs, ends a training early and cuts the rate."""
+        return "test" if self.config.selection == "test" else "validation"
 
-def _keep_best(run: Run, config: TrainConfig, progress: Progress) -> None:
-    """Makes the newest checkpoint the best one too, if it is; after it was written, so that a resume can redo it."""
-    if config.selection == "validation" and progress.best_epoch == progress.epoch:
-        copy_file(run.newest_checkpoint, run.best_checkpoint)
+    def _measured_splits(self) -> list[str]:
+        splits = ["validation"] if len(self.dataset.validation) else []
+        return splits + (["test"] if self.config.selection == "test" else [])
 
+    def _save(self, progress: Progress) -> None:
+        save_progress(self.run, self.model, progress)
+        self._saved = progress
 
-def _finish(run: Run, config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
-    """Saves the selected model under the float32 policy, evaluates it and writes result.json."""
-    selected = run.best_checkpoint if config.selection == "validation" else run.newest_checkpoint
-    epoch = load_checkpoint(selected, model).epoch
-    with precision_policy("float32"):
-        final = _build(config, dataset)
-    final.set_weights(model.get_weights())
-    _save_model(final, run.model_path)
-    evaluations = {split: evaluate_model(final, dataset.split(split)) for split in ("validation", "test")}
-    rows = run.metrics()
-    run.write("result", {
-        "config_digest": config.digest,
-        "class_vectors_digest": config.class_vectors_digest,
-        "label_names": list(dataset.label_names),
-        "data_digest": dataset.digest(),
-        "data_mean": dataset.mean.tolist(),
-        "data_std": dataset.std.tolist(),
-        "train_images": len(dataset.train),
-        "epoch": epoch,
-        "selection": config.selection,
-        "accuracy": {split: each.accuracy for split, each in evaluations.items()},
-        "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
-        **_vector_metrics(final),
-        "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
-        "seconds": sum(row["seconds"] for row in rows),
-        "images_per_second": float(np.median([row["images_per_second"] for row in rows])),
-        "peak_memory_bytes": hardware.peak_memory_bytes(),
-        "environment": run.read("environment"),
-    })
+    def _keep_best(self, progress: Progress) -> None:
+        """Makes the newest checkpoint the best one too, if it is; after it was written: a resume can redo it."""
+        if self.config.selection != "last" and progress.best_epoch == progress.epoch and not progress.step:
+            copy_file(self.run.newest_checkpoint, self.run.best_checkpoint)
+
+    def _draw(self, rows: list[dict[str, Any]], logits: Any, class_vectors: Any) -> None:
+        """The figures of the run, and the two matrices that tables of it need."""
+        run, test = self.run, self.dataset.test
+        title = f"{run.name}"
+        confusion = confusion_matrix(test.labels, logits.argmax(axis=1), self.dataset.num_classes)
+        run.write_arrays(_STATISTICS_FILE, confusion=confusion, class_vectors=class_vectors)
+        plot_curves(rows, run.path / "curves.png", title=title)
+        plot_confusion(confusion, self.dataset.label_names, run.path / "confusion.png", title=f"{title}\ntest")
+        plot_predictions(test.images, test.labels, logits, self.dataset.label_names, run.path / "predictions.png",
+                         title=f"{title}: test images, right and wrong")
 
 
 def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
+    normalization = FusedBatchNormalization if config.devices == 1 else functools.partial(
+        FusedBatchNormalization, synchronized=True)
+    mixes = augmentation_of(config).mixes
+    wrap = losses.mixed if mixes else _same
+    rate = _learning_rate(config, steps_per_epoch(config, len(dataset.train)))
     with precision_policy(config.precision):
-        model = _build(config, dataset)
-        schedule = WarmupDecay(config.lr, config.epochs * steps_per_epoch(config), config.warmup_fraction,
-                               config.schedule)
+        model = _build(config, dataset, normalization)
         model.compile(
-            optimizer=keras.optimizers.SGD(schedule, momentum=config.momentum, nesterov=True),
-            loss=_loss(config, model),
+            optimizer=keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=True),
+            loss=wrap(_loss(config, model)),
             # `loss` has the L2 penalty, margin and smoothing in it; the plain cross-entropy is tracked beside it
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-                     keras.metrics.MeanMetricWrapper(losses.cross_entropy, name="cross_entropy")],
+            metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
+                     keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
             jit_compile=jit_compile(),
         )
+    # the variables of the running metrics, so that a checkpoint finds them before the first step
+    labels = np.zeros((1, 3), np.float32) if mixes else np.zeros(1, np.int32)
+    model._symbolic_build(data_batch=(dataset.train.images[:1], labels))
     return model
+
+
+def _build(config: TrainConfig, dataset: Dataset, normalization: Any = FusedBatchNormalization) -> keras.Model:
+    half = config.normalization == "half"
+    return build_model(
+        config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
+        vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
+        pooling=config.pooling, weight_decay=config.weight_decay, decay_norms=config.decay_norms,
+        mean=127.5 if half else dataset.mean.tolist(), std=127.5 if half else dataset.std.tolist(),
+        normalization=normalization, logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
+        class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
+        vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,
+    )
+
+
+def _learning_rate(config: TrainConfig, steps: int) -> Any:
+    if config.schedule == "plateau":
+        return config.lr
+    done = _extended_at(config)
+    return WarmupDecay(config.lr, (config.epochs - done) * steps, 0.0 if done else config.warmup_fraction,
+                       config.schedule, done * steps)
+
+
+def _extended_at(config: TrainConfig) -> int:
+    """The epoch at which the run was last extended; 0 if it was not."""
+    return int(config.extended_from.split(",")[-1]) if config.extended_from else 0
+
+
+def _same(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return function
 
 
 def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
@@ -204,18 +379,8 @@ def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
     return loss
 
 
-def _build(config: TrainConfig, dataset: Dataset) -> keras.Model:
-    return build_model(
-        config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
-        vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
-        weight_decay=config.weight_decay, mean=dataset.mean.tolist(), std=dataset.std.tolist(),
-        logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
-        class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
-        vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,
-    )
-
-
 def _save_model(model: keras.Model, path: Path) -> None:
+    aside = None
     try:
         descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".model-", suffix=".keras")
         os.close(descriptor)
@@ -225,21 +390,28 @@ def _save_model(model: keras.Model, path: Path) -> None:
         Path(aside).chmod(0o644)
         Path(aside).replace(path)
     except OSError as error:
+        if aside is not None:
+            with contextlib.suppress(OSError):
+                Path(aside).unlink(missing_ok=True)
         raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None:
+def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model, steps: int) -> None:
     head = head_of(model)
     num_classes, dim = head.class_vectors.shape
     arm = "fixed" if config.fixed else "learned"
     _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %s; %s; %d epochs of %d steps",
               config.model, config.dataset, len(dataset.train), num_classes, dim, config.head, arm, scale_text(config),
-              config.precision, config.epochs, steps_per_epoch(config))
+              config.precision, config.epochs, steps)
+    if config.selection == "test":
+        _log.warning("Epochs are selected on TEST images: the test accuracy of this run is too high, and comparable "
+                     "with runs of this protocol only.")
     if config.margin != "none":
         _log.info("Margin: %s %g. The training loss has it; accuracy and validation have not.", config.margin,
                   config.margin_size)
-    if config.head == "cos" and not (config.signed_features or MODELS[config.model].signed_features):
-        reach = reachable_cosine(keras.ops.convert_to_numpy(head.class_vectors.value))
+    if config.head == "cos" and not (MODELS[config.model].signed_features if config.signed_features is None
+                                     else config.signed_features):
+        reach = reachable_cosine(to_numpy(head.class_vectors))
         at_best = ""
         if num_classes <= _LIMITS_CLASSES:
             limits = head.limits(signed_features=False)
@@ -249,17 +421,23 @@ def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model) -> None
                   "class vectors%s.", reach.min(), reach.max(), reach.mean(), at_best)
 
 
+def _extension_note(config: TrainConfig, epoch: int) -> str:
+    if config.schedule in ("constant", "plateau"):
+        return f"Extended to {config.epochs} epochs, at the same rate ({config.schedule} schedule)."
+    return (f"Extended to {config.epochs} epochs: epochs {epoch + 1} to {config.epochs} follow a {config.schedule} "
+            f"schedule of their own, from the rate {config.lr:g} down to 0, without warm-up.")
+
+
 def _vector_metrics(model: keras.Model) -> dict[str, float]:
     """Learned class vectors start far apart; whether they move together is seen here."""
     head = head_of(model)
-    vectors = np.asarray(keras.ops.convert_to_numpy(head.class_vectors.value))
-    cosines = pairwise_cosines(vectors)
-    return {
-        "scale": float(keras.ops.convert_to_numpy(head.current_scale())),
-        "class_vectors_mean_cosine": float(cosines.mean()),
-        "class_vectors_max_cosine": float(cosines.max()),
-        "class_vectors_mean_norm": float(np.linalg.norm(vectors, axis=1).mean()),
-    }
+    vectors = to_numpy(head.class_vectors)
+    found = {"scale": float(to_numpy(head.current_scale())),
+             "class_vectors_mean_norm": float(np.linalg.norm(vectors, axis=1).mean())}
+    if len(vectors) <= _PAIRS_CLASSES:
+        cosines = pairwise_cosines(vectors)
+        found |= {"class_vectors_mean_cosine": float(cosines.mean()), "class_vectors_max_cosine": float(cosines.max())}
+    return found
 
 
 def _count(weights: Any) -> int:
@@ -271,6 +449,15 @@ def _epochs_done(run: Run) -> int:
         return max((row["epoch"] for row in run.metrics()), default=0)
     except RunError:  # what is being reported matters more than a damaged file
         return 0
+
+
+def _check_resumes(resume: Run, config: TrainConfig) -> None:
+    before = resume.config()
+    undone = dataclasses.replace(config, epochs=before.epochs, extended_from=before.extended_from)
+    extends = config.epochs > before.epochs and config.extended_from is not None
+    if (undone if extends else config).digest != before.digest:
+        raise ArgumentError(f"The configuration is not that of {resume.path}.",
+                            hint="Resume with the run's own: train(run.config(), resume=run)")
 
 
 def _note_failure(run: Run, error: BaseException) -> None:

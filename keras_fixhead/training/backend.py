@@ -1,4 +1,6 @@
 """What has to be set on a backend before its first operation, and what is recorded of it."""
+import contextlib
+import functools
 import platform
 import subprocess
 import sys
@@ -7,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from keras_fixhead import hardware
 from keras_fixhead.config import TrainConfig
-from keras_fixhead.errors import TrainingError
+from keras_fixhead.errors import ArgumentError, TrainingError
 
 
 def prepare_backend(config: TrainConfig) -> None:
@@ -45,6 +49,42 @@ def prepare_backend(config: TrainConfig) -> None:
     elif is_op_determinism_enabled():
         raise TrainingError("TensorFlow computes deterministically in this process, and cannot be told not to.",
                             hint="Train in a new process, or with `deterministic`.")
+
+
+def device_scope(devices: int) -> contextlib.AbstractContextManager[Any]:
+    """Returns what models of a run are built in: nothing for one device, a MirroredStrategy for several.
+
+    The devices are the GPUs that TensorFlow sees, or, where it sees none, its logical CPUs.
+
+    Raises:
+        ArgumentError: (a ValueError) if there are fewer, or Keras is not on TensorFlow.
+    """
+    if devices == 1:
+        return contextlib.nullcontext()
+    if keras.backend.backend() != "tensorflow":
+        raise ArgumentError(f"devices is {devices}, but only the TensorFlow backend shares batches between devices; "
+                            f"this one is {keras.backend.backend()}.", hint="Use --devices 1.")
+    return _strategy(devices).scope()
+
+
+@functools.cache  # models of one strategy cannot be used in another
+def _strategy(devices: int) -> Any:
+    import tensorflow as tf
+
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(found) < devices:
+        raise ArgumentError(f"devices is {devices}, but TensorFlow sees {len(found)}: "
+                            f"{', '.join(each.name for each in found)}.", hint="Use --devices 1, or look: "
+                            "fixhead doctor")
+    return tf.distribute.MirroredStrategy([each.name for each in found[:devices]])
+
+
+def to_numpy(variable: Any) -> NDArray[Any]:
+    """Returns the value of a variable (or a number as it is), summed over devices where each has a part of it."""
+    value = getattr(variable, "value", variable)
+    if keras.backend.backend() == "tensorflow" and hasattr(value, "numpy"):
+        return np.asarray(value.numpy())  # Keras' own conversion does not know variables of several devices
+    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def jit_compile() -> bool | str:

@@ -1,6 +1,7 @@
-"""The state of a training: weights, optimizer and epoch, in one NumPy file."""
+"""The state of a training: weights, optimizer, running metrics and progress, in one NumPy file."""
 import io
 import json
+import logging
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,10 +12,13 @@ import numpy as np
 
 from keras_fixhead.errors import RunError
 from keras_fixhead.head import HypersphereHead
-from keras_fixhead.json_files import write_bytes
-from keras_fixhead.runs import make_folder
+from keras_fixhead.json_files import copy_file, write_bytes
+from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.training.backend import to_numpy
 
-SCHEMA = 1
+SCHEMA = 2
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,29 +27,65 @@ class Progress:
 
     Attributes:
         epoch: epochs done.
-        best_epoch: the first of them with the best validation accuracy; 0 before any.
+        step: steps done of the epoch after them.
+        best_epoch: the first epoch with the best accuracy; 0 before any.
         best: that accuracy.
+        plateau_best, plateau_wait: the best accuracy that the plateau schedule has seen, and the epochs since.
+        seconds: time spent, over all sessions.
+        epoch_seconds: time of it spent on the steps of the epoch that is not done.
     """
 
     epoch: int = 0
+    step: int = 0
     best_epoch: int = 0
     best: float = -1.0
+    plateau_best: float = -1.0
+    plateau_wait: int = 0
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
 
-    def after_epoch(self, epoch: int, accuracy: float) -> "Progress":
-        """Returns the progress after one more epoch with this validation accuracy."""
-        if accuracy > self.best:
-            return Progress(epoch, epoch, accuracy)
-        return replace(self, epoch=epoch)
+    def after_epoch(self, accuracy: float, seconds: float) -> "Progress":
+        """Returns the progress after one more epoch with this accuracy, which took so many seconds."""
+        better = accuracy > self.best
+        return replace(self, epoch=self.epoch + 1, step=0, best_epoch=self.epoch + 1 if better else self.best_epoch,
+                       best=accuracy if better else self.best, seconds=self.seconds + seconds, epoch_seconds=0.0)
+
+
+def save_progress(run: Run, model: keras.Model, progress: Progress) -> None:
+    """Writes the newest checkpoint of a run; the one before it stays as the previous one.
+
+    Raises:
+        RunError: if it cannot be written; what was there stays as it was.
+    """
+    if run.newest_checkpoint.exists():
+        copy_file(run.newest_checkpoint, run.previous_checkpoint)
+    save_checkpoint(run.newest_checkpoint, model, progress)
+
+
+def load_progress(run: Run, model: keras.Model) -> Progress:
+    """Puts the newest whole checkpoint of a run into a compiled model; returns its progress.
+
+    A damaged one is reported, and the previous one used.
+
+    Raises:
+        RunError: if there is no whole one.
+    """
+    try:
+        return load_checkpoint(run.newest_checkpoint, model)
+    except RunError as error:
+        if not run.previous_checkpoint.exists():
+            raise
+        _log.warning("%s Using the previous one.", error.what)
+        return load_checkpoint(run.previous_checkpoint, model)
 
 
 def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:
-    """Writes weights, optimizer variables and progress.
+    """Writes weights, optimizer variables, running metrics and progress.
 
     Raises:
         RunError: if it cannot be written; the checkpoint that was there stays as it was.
     """
-    arrays: dict[str, Any] = {f"weight_{index}": _array(weight) for index, weight in enumerate(_stored(model))}
-    arrays |= {f"optimizer_{index}": _array(each) for index, each in enumerate(model.optimizer.variables)}
+    arrays: dict[str, Any] = {name: to_numpy(variable) for name, variable in _state(model).items()}
     arrays["meta"] = np.array(json.dumps({"schema": SCHEMA, **asdict(progress)}))
     content = io.BytesIO()
     np.savez(content, **arrays)
@@ -75,21 +115,22 @@ def load_checkpoint(path: Path, model: keras.Model) -> Progress:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
     if not model.optimizer.built:  # the loss-scaling optimizer would build its variables a second time
         model.optimizer.build(model.trainable_variables)
-    targets = {f"weight_{index}": weight for index, weight in enumerate(_stored(model))}
-    targets |= {f"optimizer_{index}": each for index, each in enumerate(model.optimizer.variables)}
-    if targets.keys() != arrays.keys() or any(arrays[name].shape != tuple(targets[name].shape) for name in targets):
+    targets = _state(model)
+    arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith("metric_")}
+    missing = {name for name in targets.keys() - arrays.keys() if not name.startswith("metric_")}
+    if missing or arrays.keys() - targets.keys() or any(
+            arrays[name].shape != tuple(targets[name].shape) for name in arrays):
         raise RunError(f"The checkpoint {path} belongs to another model than the run's config.json describes.")
-    for name, target in targets.items():
-        target.assign(arrays[name])
+    for name, array in arrays.items():
+        targets[name].assign(array)
     return progress
 
 
-def _stored(model: keras.Model) -> list[Any]:
-    """The weights that a checkpoint holds: all but class vectors that are drawn again."""
+def _state(model: keras.Model) -> dict[str, Any]:
+    """Name -> variable of all that a checkpoint holds: not class vectors that are drawn again."""
     redrawn = [layer.class_vectors for layer in model.layers
                if isinstance(layer, HypersphereHead) and not layer.store_vectors]
-    return [weight for weight in model.weights if not any(weight is each for each in redrawn)]
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable.value))
+    weights = [weight for weight in model.weights if not any(weight is each for each in redrawn)]
+    return {**{f"weight_{index}": weight for index, weight in enumerate(weights)},
+            **{f"optimizer_{index}": each for index, each in enumerate(model.optimizer.variables)},
+            **{f"metric_{index}": each for index, each in enumerate(model.metrics_variables)}}

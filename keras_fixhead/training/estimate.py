@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_fixhead import hardware
-from keras_fixhead.config import TrainConfig, step_time_key, steps_per_epoch
+from keras_fixhead.config import TrainConfig, step_time_key
 from keras_fixhead.training.backend import on_gpu
 
 SKIPPED_STEPS = 2
@@ -20,34 +20,40 @@ _log = logging.getLogger(__name__)
 class StepTimer(keras.callbacks.Callback):
     """Times each epoch, and the first steps of a run, from which it says how long the run will take.
 
+    Args:
+        config: the run's.
+        steps: of an epoch.
+
     Attributes:
         epoch_seconds: wall time of the newest epoch's steps.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, steps: int) -> None:
         super().__init__()
         self.epoch_seconds = 0.0
         self._config = config
+        self._steps_per_epoch = steps
         self._epochs_left = config.epochs
-        self._steps = 0
+        self._steps = self._epoch_steps = 0
         self._announced = hardware.stored_step_seconds(step_time_key(config)) is not None
         self._first = self._epoch_start = self._told = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epochs_left = self._config.epochs - epoch
         self._epoch_start = self._told = time.perf_counter()
+        self._epoch_steps = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch_seconds = time.perf_counter() - self._epoch_start
-        if self._steps > steps_per_epoch(self._config):  # the first epoch's time has the compilation in it
-            hardware.store_step_seconds(step_time_key(self._config),
-                                        self.epoch_seconds / steps_per_epoch(self._config))
+        if self._steps > self._steps_per_epoch:  # the first epoch's time has the compilation in it
+            hardware.store_step_seconds(step_time_key(self._config), self.epoch_seconds / self._epoch_steps)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._steps += 1
+        self._epoch_steps += 1
         if time.perf_counter() - self._told > SIGN_OF_LIFE_SECONDS:
             self._told = time.perf_counter()
-            _log.info("step %d/%d of epoch %d", batch + 1, steps_per_epoch(self._config),
+            _log.info("step %d/%d of epoch %d", batch + 1, self._steps_per_epoch,
                       self._config.epochs - self._epochs_left + 1)
         if self._steps == SKIPPED_STEPS:
             self._first = time.perf_counter()
@@ -55,24 +61,24 @@ class StepTimer(keras.callbacks.Callback):
             seconds = (time.perf_counter() - self._first) / TIMED_STEPS
             if not self._announced:
                 hardware.store_step_seconds(step_time_key(self._config), seconds)
-                announce_if_long(self._config, seconds, self._epochs_left, "measured just now")
+                announce_if_long(self._config, seconds, self._epochs_left * self._steps_per_epoch, "measured just now")
 
 
-def announce_stored_estimate(config: TrainConfig) -> None:
+def announce_stored_estimate(config: TrainConfig, steps: int) -> None:
     """Logs how long a run will take, if it is long and a step like its own has been timed on this machine before."""
     seconds = hardware.stored_step_seconds(step_time_key(config))
     if seconds is not None:
-        announce_if_long(config, seconds, config.epochs, "as measured before on this machine")
+        announce_if_long(config, seconds, config.epochs * steps, "as measured before on this machine")
 
 
-def announce_if_long(config: TrainConfig, step_seconds: float, epochs: int, source: str) -> None:
-    """Logs the time of the epochs to come, and what takes minutes instead, where a CPU has long to compute."""
-    total = step_seconds * epochs * steps_per_epoch(config)
+def announce_if_long(config: TrainConfig, step_seconds: float, steps: int, source: str) -> None:
+    """Logs the time of the steps to come, and what takes minutes instead, where a CPU has long to compute."""
+    total = step_seconds * steps
     if total < LONG_SECONDS or on_gpu():
         return
     advice = "" if config.recipe == "cpu" else " `--recipe cpu` takes minutes: quarter width, 10 epochs."
     _log.info("This will take about %s on this CPU: %d steps of %.2f s (%s).%s", duration(total),
-              epochs * steps_per_epoch(config), step_seconds, source, advice)
+              steps, step_seconds, source, advice)
 
 
 def duration(seconds: float) -> str:

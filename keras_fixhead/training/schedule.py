@@ -1,18 +1,25 @@
-"""Learning rates over the steps of a run."""
+"""Learning rates over the steps of a run, and over its epochs."""
+import dataclasses
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_fixhead.training.checkpoint import Progress
+
+PLATEAU_THRESHOLD = 1e-6
+"""Gain in accuracy, a share, below which the plateau schedule sees none: the 1e-4 of torch's on per cents."""
+
 
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A straight rise from 0 to the peak, then a fall to 0: by a cosine, or by a straight line (one cycle).
+    """A straight rise from 0 to the peak, then a fall to 0: by a cosine, or by a straight line (one cycle); or no fall.
 
     Args:
         peak: largest rate.
-        total_steps: steps of the whole run.
+        total_steps: steps of the rise and the fall.
         warmup_fraction: share of the steps in which it rises.
-        shape: 'cosine' or 'one_cycle'.
+        shape: 'cosine', 'one_cycle' or 'constant'.
+        first_step: the step at which it begins: an extended run begins anew where it was extended.
 
     Example:
         >>> schedule = WarmupDecay(0.2, total_steps=100, warmup_fraction=0.25, shape="one_cycle")
@@ -20,18 +27,42 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         [0.008, 0.2, 0.099, 0.0]
     """
 
-    def __init__(self, peak: float, total_steps: int, warmup_fraction: float, shape: str) -> None:
-        self._config: dict[str, Any] = {
-            "peak": peak, "total_steps": total_steps, "warmup_fraction": warmup_fraction, "shape": shape}
+    def __init__(self, peak: float, total_steps: int, warmup_fraction: float, shape: str, first_step: int = 0) -> None:
+        self._config: dict[str, Any] = {"peak": peak, "total_steps": total_steps, "warmup_fraction": warmup_fraction,
+                                        "shape": shape, "first_step": first_step}
 
     def __call__(self, step: Any) -> Any:
         peak, total = self._config["peak"], self._config["total_steps"]
         warmup = max(1.0, self._config["warmup_fraction"] * total)
-        done = ops.cast(step, "float32") + 1.0  # the first step has a rate above 0, the last one nearly 0
+        # the first step has a rate above 0, the last one nearly 0
+        done = ops.cast(step - self._config["first_step"], "float32") + 1.0
         remaining = ops.clip((total - done) / max(1.0, total - warmup), 0.0, 1.0)
         if self._config["shape"] == "cosine":
             remaining = 0.5 * (1.0 - ops.cos(3.141592653589793 * remaining))
+        elif self._config["shape"] == "constant":
+            remaining = 1.0
         return peak * ops.minimum(ops.minimum(done / warmup, 1.0), ops.where(done < warmup, 1.0, remaining))
 
     def get_config(self) -> dict[str, Any]:
         return dict(self._config)
+
+
+def after_plateau(progress: Progress, accuracy: float, patience: int) -> tuple[Progress, bool]:
+    """Returns the progress of the plateau schedule after an epoch, and whether the rate is to be cut.
+
+    As torch's ReduceLROnPlateau: the rate is cut in the epoch in which the count of epochs without a gain passes the
+    patience, and the count begins anew.
+
+    Example:
+        >>> progress, cuts = Progress(), []
+        >>> for accuracy in (0.5, 0.5, 0.5, 0.5, 0.5, 0.6):
+        ...     progress, cut = after_plateau(progress, accuracy, patience=3)
+        ...     cuts.append(cut)
+        >>> cuts
+        [False, False, False, False, True, False]
+    """
+    if accuracy > progress.plateau_best + PLATEAU_THRESHOLD:
+        return dataclasses.replace(progress, plateau_best=accuracy, plateau_wait=0), False
+    wait = progress.plateau_wait + 1
+    cut = wait > patience
+    return dataclasses.replace(progress, plateau_wait=0 if cut else wait), cut

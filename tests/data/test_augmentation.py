@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import beta, chi2, kstest
 
-from keras_fixhead.data import augment, epoch_order
+from keras_fixhead.data import Augmentation, epoch_order
+from keras_fixhead.data import augment as augment_by
+from keras_fixhead.data.augmentation import mix, mixing
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, stream_key, words
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (300, 8, 6, 3)).astype("uint8")  # no black: the border shows
 NUMBERS = np.arange(300)
+
+
+def augment(images, indices, *, seed, epoch, **what):
+    return augment_by(images, indices, Augmentation(**what), seed=seed, epoch=epoch)
 
 
 def reference(image, index, *, seed, epoch, padding, flip):
@@ -121,3 +127,116 @@ def test_every_image_is_as_often_first_as_any_other():
     places = [int(np.flatnonzero(epoch_order(1000, seed=3, epoch=epoch) == 0)[0]) for epoch in range(400)]
 
     assert abs(np.mean(places) - 499.5) < 5 * 14.4
+
+
+ALL = {"crop_padding": 2, "flip": True, "rotation": 20.0, "randaugment": 2, "cutout": 4, "erasing": 0.5}
+
+
+@settings(max_examples=15, deadline=None)
+@given(indices=st.lists(st.integers(0, 299), min_size=1, max_size=12), seed=st.integers(0, 2**63 - 1))
+def test_all_augmentations_together_are_a_function_of_seed_epoch_and_index(indices, seed):
+    together = augment(IMAGES[indices], np.array(indices), seed=seed, epoch=3, **ALL)
+    for place, index in enumerate(indices):
+        alone = augment(IMAGES[[index]], np.array([index]), seed=seed, epoch=3, **ALL)[0]
+        np.testing.assert_array_equal(together[place], alone)
+
+
+def test_more_augmentation_does_not_change_the_draws_of_the_others():
+    """Crops and mirror images stay as they were in trainings before RandAugment was there."""
+    plain = augment(IMAGES, NUMBERS, seed=1, epoch=0, crop_padding=2, flip=True)
+    cut = augment(IMAGES, NUMBERS, seed=1, epoch=0, crop_padding=2, flip=True, cutout=3)
+    same = (plain == cut).all(axis=3)
+
+    assert ((~same).reshape(300, -1).sum(axis=1) <= 9).all() and not same.all()
+
+
+def test_cutout_blackens_a_square_around_a_uniform_place():
+    """Every place is in the square with the same probability, but near the border: 9 of 96 squares in the middle."""
+    white = np.full((20_000, 12, 8, 3), 255, np.uint8)
+    black = augment(white, np.arange(20_000), seed=0, epoch=0, cutout=3)[..., 0] == 0
+    sizes = black.reshape(20_000, -1).sum(axis=1)
+
+    assert set(sizes.tolist()) == {4, 6, 9}  # cut off at a corner, at a side, or nowhere
+    inner = black[:, 2:-2, 2:-2].mean(axis=0)
+    assert np.abs(inner - 9 / 96).max() < 5 * np.sqrt(9 / 96 / 20_000)
+
+
+def test_erasing_covers_2_to_33_percent_of_some_images_with_noise():
+    grey = np.full((4_000, 32, 32, 3), 128, np.uint8)
+    found = augment(grey, np.arange(4_000), seed=0, epoch=0, erasing=0.4)
+    changed = (found != 128).any(axis=3)
+    erased = changed.any(axis=(1, 2))
+    shares = changed[erased].mean(axis=(1, 2))
+    noise = found[changed]
+
+    assert abs(erased.mean() - 0.4) < 5 * np.sqrt(0.24 / 4_000)
+    assert shares.min() > 0.015 and shares.max() < 0.36 and 0.16 < shares.mean() < 0.19  # uniform: 0.177
+    assert abs(noise.mean() - 127.5) < 0.5 and abs(noise.std() - 73.9) < 0.5
+    for image in np.flatnonzero(erased)[:50]:
+        rows, columns = changed[image].any(axis=1), changed[image].any(axis=0)
+        assert changed[image].mean() > 0.97 * rows.sum() * columns.sum() / 1024  # one rectangle; noise may be 128
+
+
+def test_rotation_is_uniform_to_both_sides():
+    """The angle of a bright line, read off its pixels."""
+    line = np.zeros((2_000, 33, 33, 3), np.uint8)
+    line[:, 16, :] = 255
+    turned = augment(line, np.arange(2_000), seed=0, epoch=0, rotation=20.0)[..., 0] > 0
+    rows = np.arange(33) - 16
+    right = np.array([(rows * image[:, 28]).sum() / max(1, image[:, 28].sum()) for image in turned])
+    angles = np.rad2deg(np.arctan2(-right, 12))
+
+    assert np.abs(angles).max() < 23 and kstest(angles, "uniform", args=(-20, 40)).statistic < 0.08  # whole pixels
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0])
+def test_mixup_takes_shares_from_the_beta_distribution_and_partners_from_the_whole_set(alpha):
+    how = mixing(np.arange(5_000), 300, (8, 6, 3), Augmentation(mixup=alpha), seed=2, epoch=1)
+
+    assert kstest(how.shares, beta(alpha, alpha).cdf).pvalue > 1e-5
+    assert np.bincount(how.partners, minlength=300).min() > 0 and how.partners.max() == 299
+    assert not how.boxes.any()
+
+
+def test_cutmix_shares_are_areas_of_rectangles_of_the_images_shape():
+    how = mixing(np.arange(5_000), 300, (32, 16, 3), Augmentation(cutmix=1.0), seed=2, epoch=1)
+    heights, widths = how.boxes[:, 1] - how.boxes[:, 0], how.boxes[:, 3] - how.boxes[:, 2]
+
+    np.testing.assert_allclose(how.shares, 1 - heights * widths / 512)
+    assert (how.boxes >= 0).all() and heights.max() <= 32 and widths.max() <= 16
+    inside = (how.boxes[:, 0] > 0) & (how.boxes[:, 1] < 32) & (how.boxes[:, 2] > 0) & (how.boxes[:, 3] < 16)
+    assert inside.sum() > 300 and (np.abs(heights - 2 * widths)[inside] <= 2).all()
+
+
+def test_with_both_each_image_has_one_of_them():
+    how = mixing(np.arange(4_000), 300, (8, 8, 3), Augmentation(mixup=1.0, cutmix=1.0), seed=0, epoch=0)
+    cut = how.boxes.any(axis=1)
+
+    assert 0.4 < cut.mean() < 0.52  # a half, but for rectangles without area
+    assert (np.isin(how.shares[cut] * 64, np.arange(65))).all()
+
+
+def test_mixing_is_a_function_of_seed_epoch_and_index():
+    what = Augmentation(mixup=0.4, cutmix=1.0)
+    whole = mixing(NUMBERS, 300, (8, 6, 3), what, seed=1, epoch=2)
+    part = mixing(NUMBERS[50:60], 300, (8, 6, 3), what, seed=1, epoch=2)
+
+    np.testing.assert_array_equal(part.partners, whole.partners[50:60])
+    np.testing.assert_array_equal(part.shares, whole.shares[50:60])
+    other = mixing(NUMBERS, 300, (8, 6, 3), what, seed=1, epoch=3)
+    assert (other.shares != whole.shares).mean() > 0.9
+
+
+def test_mixed_images_are_means_or_pasted_rectangles():
+    what = Augmentation(mixup=1.0, cutmix=1.0)
+    how = mixing(NUMBERS, 300, (8, 6, 3), what, seed=1, epoch=2)
+    mixed = mix(IMAGES, IMAGES[how.partners], how)
+    for number in range(300):
+        top, bottom, left, right = how.boxes[number]
+        one, other = IMAGES[number].astype(float), IMAGES[how.partners[number]].astype(float)
+        if how.boxes[number].any():
+            expected = one.copy()
+            expected[top:bottom, left:right] = other[top:bottom, left:right]
+        else:
+            expected = how.shares[number] * one + (1 - how.shares[number]) * other
+        assert np.abs(mixed[number] - expected).max() <= 0.5 + 1e-4

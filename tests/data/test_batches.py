@@ -2,14 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fixhead.data import Split, augment, epoch_order
+from keras_fixhead.data import Augmentation, Split, augment, epoch_order
 from keras_fixhead.data.batches import TrainBatches
 
 SPLIT = Split(np.random.default_rng(0).integers(0, 256, (23, 8, 8, 3)).astype("uint8"), np.arange(23, dtype=np.int32))
 
 
 def batches(batch_size=5, epoch=0, **arguments):
-    return TrainBatches(SPLIT, batch_size, seed=4, epoch=epoch, **arguments)
+    how = {name: arguments.pop(name) for name in ("first_step", "partial_batch") if name in arguments}
+    return TrainBatches(SPLIT, batch_size, Augmentation(**arguments), seed=4, epoch=epoch, **how)
 
 
 def test_an_epoch_shows_every_image_at_most_once_in_the_epochs_order():
@@ -33,7 +34,7 @@ def test_a_batch_is_augmented_by_the_images_numbers_and_its_labels_go_with_it():
 
     np.testing.assert_array_equal(labels, indices)
     np.testing.assert_array_equal(
-        images, augment(SPLIT.images[indices], indices, seed=4, epoch=2, crop_padding=4, flip=True))
+        images, augment(SPLIT.images[indices], indices, Augmentation(crop_padding=4, flip=True), seed=4, epoch=2))
     assert images.dtype == np.uint8 and labels.dtype == np.int32
 
 
@@ -67,3 +68,35 @@ def test_fit_shows_the_batches_in_their_order():
     model.fit(batches(), shuffle=False, verbose=0)
 
     assert seen == epoch_order(23, seed=4, epoch=0)[:20].tolist()
+
+
+def test_a_resumed_epoch_shows_what_an_uninterrupted_one_would_have():
+    rest = batches(crop_padding=2, mixup=0.4, first_step=2)
+    whole = batches(crop_padding=2, mixup=0.4)
+
+    assert len(rest) == len(whole) - 2
+    for step in range(len(rest)):
+        for one, other in zip(rest[step], whole[step + 2], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_partial_batch_shows_what_is_left_over():
+    shown = batches(partial_batch=True)
+    labels = [shown[step][1] for step in range(len(shown))]
+
+    assert [len(each) for each in labels] == [5, 5, 5, 5, 3]
+    assert sorted(np.concatenate(labels).tolist()) == list(range(23))
+
+
+def test_mixed_labels_are_the_label_the_partners_and_the_share():
+    """With black and white images the share can be read from the pixels."""
+    labels = np.repeat(np.arange(2, dtype=np.int32), 20)
+    split = Split((255 * labels).astype(np.uint8)[:, None, None, None] * np.ones((1, 6, 6, 3), np.uint8), labels)
+    for what in ({"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}):
+        images, labels = TrainBatches(split, 40, Augmentation(**what), seed=0, epoch=0)[0]
+        own, other, share = labels.T
+        expected = own * share + other * (1 - share)
+
+        assert labels.dtype == np.float32 and images.dtype == np.uint8
+        np.testing.assert_allclose(images.mean(axis=(1, 2, 3)) / 255, expected, atol=0.5 / 255 + 1e-6)
+        assert ((share >= 0) & (share <= 1)).all() and len(np.unique(share)) > 10

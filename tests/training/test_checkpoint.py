@@ -92,11 +92,11 @@ def test_a_checkpoint_without_its_description_is_damaged(saved, meta):
 
 def test_progress_remembers_the_first_of_the_best_epochs():
     progress = Progress()
-    for epoch, accuracy in enumerate((0.0, 0.3, 0.5, 0.5, 0.4), start=1):
-        progress = progress.after_epoch(epoch, accuracy)
+    for accuracy in (0.0, 0.3, 0.5, 0.5, 0.4):
+        progress = progress.after_epoch(accuracy, seconds=2.0)
 
-    assert progress == Progress(epoch=5, best_epoch=3, best=0.5)
-    assert Progress().after_epoch(1, 0.0).best_epoch == 1
+    assert progress == Progress(epoch=5, best_epoch=3, best=0.5, seconds=10.0)
+    assert Progress(step=3, epoch_seconds=1.0).after_epoch(0.0, 2.0) == Progress(1, 0, 1, 0.0, seconds=2.0)
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(saved, monkeypatch):

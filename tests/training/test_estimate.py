@@ -24,7 +24,7 @@ def test_durations_are_said_in_the_unit_that_fits(seconds, words):
 
 def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
     with caplog.at_level(logging.INFO):
-        announce_if_long(LONG, 2.0, 200, "measured just now")
+        announce_if_long(LONG, 2.0, 70_200, "measured just now")
 
     assert "about 39.0 h on this CPU: 70200 steps of 2.00 s (measured just now)" in caplog.text
     assert "--recipe cpu" in caplog.text
@@ -32,10 +32,10 @@ def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
 
 def test_a_short_run_and_a_gpu_are_not(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
-        announce_if_long(LONG, 1e-3, 200, "")
-        announce_stored_estimate(LONG)  # nothing has been measured
+        announce_if_long(LONG, 1e-3, 70_200, "")
+        announce_stored_estimate(LONG, 351)  # nothing has been measured
         monkeypatch.setattr(estimate, "on_gpu", lambda: True)
-        announce_if_long(LONG, 2.0, 200, "")
+        announce_if_long(LONG, 2.0, 70_200, "")
 
     assert not caplog.text
 
@@ -43,7 +43,7 @@ def test_a_short_run_and_a_gpu_are_not(caplog, monkeypatch):
 def test_a_step_time_that_was_measured_before_is_announced_at_once(caplog):
     hardware.store_step_seconds(step_time_key(LONG), 2.0)
     with caplog.at_level(logging.INFO):
-        announce_stored_estimate(LONG)
+        announce_stored_estimate(LONG, 351)
 
     assert "as measured before on this machine" in caplog.text
 
@@ -52,7 +52,7 @@ def test_the_first_steps_are_timed_without_those_that_compile(monkeypatch, caplo
     """Two steps of 100 s, which compile, then four of 2 s each."""
     now = [0.0]
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
-    timer = StepTimer(LONG)
+    timer = StepTimer(LONG, 351)
     timer.on_epoch_begin(0)
     with caplog.at_level(logging.INFO):
         for seconds in (100, 100, 2, 2, 2, 2, 2):
@@ -67,7 +67,7 @@ def test_a_whole_epochs_time_replaces_that_of_the_first_steps_from_the_second_ep
     short = resolve(TrainConfig(limit_train=300, batch_size=100, precision="float32", threads=2))  # 3 steps an epoch
     now = [0.0]
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
-    timer = StepTimer(short)
+    timer = StepTimer(short, 3)
     for epoch, seconds in enumerate((30, 6)):
         timer.on_epoch_begin(epoch)
         for _ in range(3):

@@ -1,6 +1,9 @@
 """A run that was stopped and resumed against one that went straight: equal to the last bit."""
 import errno
+import json
+import logging
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -8,9 +11,10 @@ import pytest
 from keras_fixhead import train, training
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.models import load_model
-from keras_fixhead.runs import list_runs
+from keras_fixhead.runs import extended, list_runs
+from keras_fixhead.training import loggers
 
-CLOCKS = {"seconds", "train_seconds", "images_per_second"}
+CLOCKS = {"seconds", "train_seconds", "epoch_seconds", "images_per_second"}
 
 
 def stop_when_events_are_written(patch):
@@ -18,31 +22,67 @@ def stop_when_events_are_written(patch):
     def stop(self, row):
         raise KeyboardInterrupt
 
-    patch.setattr(training.EventLog, "write", stop)
+    patch.setattr(loggers.EventLog, "write", stop)
+
+
+def at_step(number, act):
+    """Stops in the step of that number, counted over epochs of five."""
+    def patch_it(patch):
+        original, steps = training.StepTimer.on_train_batch_end, []
+
+        def stop(self, batch, logs=None):
+            steps.append(batch)
+            original(self, batch, logs)
+            if len(steps) == number:
+                act()
+
+        patch.setattr(training.StepTimer, "on_train_batch_end", stop)
+
+    return patch_it
+
+
+def interrupt():
+    raise KeyboardInterrupt
 
 
 def stop_within_the_second_epoch(patch):
-    original, steps = training.StepTimer.on_train_batch_end, []
+    """At once, as by a second signal: the second epoch begins anew."""
+    at_step(7, interrupt)(patch)
 
-    def stop(self, batch, logs=None):
-        steps.append(batch)
-        if len(steps) == 7:  # five steps an epoch
-            raise KeyboardInterrupt
-        original(self, batch, logs)
 
-    patch.setattr(training.StepTimer, "on_train_batch_end", stop)
+def stop_by_a_signal(patch):
+    """After the second step of the second epoch, whose state is kept."""
+    at_step(7, lambda: signal.raise_signal(signal.SIGINT))(patch)
+
+
+def stop_by_a_signal_in_an_epochs_last_step(patch):
+    at_step(10, lambda: signal.raise_signal(signal.SIGINT))(patch)
+
+
+def stop_by_a_signal_in_the_last_step(patch):
+    at_step(15, lambda: signal.raise_signal(signal.SIGINT))(patch)
+
+
+def stop_by_a_signal_in_validation(patch):
+    original = training.Measurer.evaluate
+
+    def evaluate(self, split):
+        signal.raise_signal(signal.SIGINT)
+        return original(self, split)
+
+    patch.setattr(training.Measurer, "evaluate", evaluate)
 
 
 def stop_between_metrics_and_checkpoint(patch):
     """In the second epoch: metrics are then a line ahead of the checkpoint."""
-    original = training.save_checkpoint
+    original = training.save_progress
 
-    def stop(path, model, progress):
+    def stop(run, model, progress):
         if progress.epoch == 2:
             raise KeyboardInterrupt
-        original(path, model, progress)
+        original(run, model, progress)
 
-    patch.setattr(training, "save_checkpoint", stop)
+    patch.setattr(training, "save_progress", stop)
 
 
 def stop_before_the_best_is_kept(patch):
@@ -55,10 +95,7 @@ def stop_before_the_best_is_kept(patch):
 
 def stop_within_the_first_epoch(patch):
     """Before there is any checkpoint."""
-    def stop(self, batch, logs=None):
-        raise KeyboardInterrupt
-
-    patch.setattr(training.StepTimer, "on_train_batch_end", stop)
+    at_step(1, interrupt)(patch)
 
 
 def stop_at_the_end(patch):
@@ -75,7 +112,9 @@ def without_clocks(rows):
 
 def arrays(path):
     with np.load(path) as file:
-        return {name: file[name] for name in file.files}
+        found = {name: file[name] for name in file.files}
+    meta = json.loads(str(found.pop("meta")))
+    return {**found, "meta": np.array(sorted((name, value) for name, value in meta.items() if name not in CLOCKS))}
 
 
 def assert_equal_runs(straight, resumed):
@@ -116,6 +155,12 @@ def straight_runs():
     (stop_when_events_are_written, 1, {"fixed": False}),
     (stop_within_the_first_epoch, 0, {"fixed": False}),
     (stop_within_the_second_epoch, 1, {"precision": "bfloat16"}),
+    (stop_by_a_signal, 1, {"precision": "bfloat16"}),
+    (stop_by_a_signal, 1, {"precision": "float16", "mixup": 0.4, "randaugment": 1}),
+    (stop_by_a_signal, 1, {"schedule": "plateau", "warmup_fraction": 0.0, "plateau_patience": 0, "patience": 2}),
+    (stop_by_a_signal_in_an_epochs_last_step, 1, {"fixed": False}),
+    (stop_by_a_signal_in_the_last_step, 2, {"fixed": False}),
+    (stop_by_a_signal_in_validation, 1, {"selection": "test", "hold_out": False, "partial_batch": True}),
     (stop_between_metrics_and_checkpoint, 2, {"precision": "float16"}),
     (stop_at_the_end, 3, {"selection": "last", "flip": True}),
     (stop_before_the_best_is_kept, 1, {"lr": 0.0}),  # all epochs are equal: the first wins
@@ -133,7 +178,8 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
 
     resumed = train(run.config(), resume=run)
 
-    assert resumed.path == run.path and [row["epoch"] for row in resumed.metrics()] == [1, 2, 3]
+    rows = resumed.metrics()
+    assert resumed.path == run.path and [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
     assert_equal_runs(straight, resumed)
 
 
@@ -158,7 +204,7 @@ def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):
     assert_equal_runs(train(tiny(**values)), train(run.config(), resume=run))
 
 
-def test_a_damaged_checkpoint_is_an_error_and_stays_where_it_is(stopped):
+def test_where_no_checkpoint_is_whole_they_stay_where_they_are(stopped):
     run = stopped(stop_when_events_are_written)
     whole, rows = run.newest_checkpoint.read_bytes(), run.metrics()
     one_bit = whole[:400] + bytes([whole[400] ^ 1]) + whole[401:]
@@ -170,6 +216,68 @@ def test_a_damaged_checkpoint_is_an_error_and_stays_where_it_is(stopped):
         assert "\n" not in str(caught.value)
         assert run.newest_checkpoint.read_bytes() == content and run.metrics() == rows
         assert run.read("status")["state"] == "failed"
+
+
+def test_of_two_checkpoints_the_newest_whole_one_is_used_and_the_damage_reported(tiny, stopped, caplog):
+    """A checkpoint of every step; the last of them, and metrics ahead of it, are lost with the damage."""
+    values = {"epochs": 3, "checkpoint_minutes": 0.0}
+    straight = train(tiny(**values))
+    run = stopped(at_step(8, interrupt), **values)
+    run.newest_checkpoint.write_bytes(run.newest_checkpoint.read_bytes()[:-100])
+
+    assert run.previous_checkpoint.is_file()
+    resumed = train(run.config(), resume=run)
+
+    assert "newest.npz is damaged" in caplog.text and "Using the previous one" in caplog.text
+    assert_equal_runs(straight, resumed)
+
+
+def test_a_second_signal_stops_at_once(stopped):
+    def twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    run = stopped(at_step(7, twice))
+    assert (run.read("status")["state"], run.read("status")["epoch"]) == ("interrupted", 1)
+    with np.load(run.newest_checkpoint) as file:
+        assert json.loads(str(file["meta"]))["step"] == 0  # the epoch's start: nothing was written after it
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, monkeypatch, tmp_path):
+    run = train(tiny(epochs=2, runs_dir=str(tmp_path / "extended")))
+    before, digest = run.metrics(), run.config().digest
+    config = extended(run, 4)
+    with caplog.at_level(logging.INFO):
+        train(config, resume=run)
+    rows = run.metrics()
+
+    assert rows[:2] == before and [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert "epochs 3 to 4 follow a cosine schedule of their own, from the rate 0.1 down to 0" in caplog.text
+    # after 5 of the 10 added steps the next one has 4 of 9 left: 0.1 (1 - cos(4 pi / 9)) / 2
+    assert rows[2]["lr"] == pytest.approx(0.05 * (1 - np.cos(np.pi * 4 / 9)), rel=1e-5)
+    assert rows[3]["lr"] == pytest.approx(0, abs=1e-8)
+    assert run.config().extended_from == "2" and run.config().digest != digest
+    assert run.config().digest != tiny(epochs=4).digest
+    assert run.read("result")["epochs_done"] == 4 and run.read("status")["state"] == "complete"
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_by_a_signal(patch)
+        train(extended(run, 7), resume=run)
+    assert run.config().extended_from == "2,4"
+    with pytest.raises(ArgumentError, match=r"is not finished: it cannot be extended\. fixhead train --resume"):
+        extended(run, 9)
+    train(run.config(), resume=run)  # an interrupted extension goes on like any run
+    assert [row["epoch"] for row in run.metrics()] == list(range(1, 8))
+    with pytest.raises(ArgumentError, match="has 7 epochs already; epochs must be more, got 7"):
+        extended(run, 7)
+
+
+def test_two_processes_do_not_train_one_run(stopped):
+    run = stopped(stop_when_events_are_written)
+    with run.lock(), pytest.raises(RunError, match="is being trained by another process"):
+        train(run.config(), resume=run)
+    assert run.read("status")["state"] == "interrupted" and not run.is_locked()
 
 
 def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):

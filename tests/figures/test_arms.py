@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.analysis import plot_arms
 from keras_fixhead.errors import RunError
+from keras_fixhead.figures import plot_arms
 from keras_fixhead.vectors import class_vectors
 
 ROWS = [{"epoch": epoch, "validation_accuracy": 0.1 * epoch, "cross_entropy": 2.3 - 0.1 * epoch,

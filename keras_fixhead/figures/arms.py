@@ -1,5 +1,4 @@
 """Arms side by side: curves, and the cosines between their class vectors."""
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.json_files import write_bytes
-
-COLORS = ("#0b62a4", "#d1651b", "#3b8b3b", "#8c4799")
+from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
 
 
 def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors: Mapping[str, NDArray[np.float32]],
@@ -26,18 +23,12 @@ def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors:
     Raises:
         RunError: if the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a second to import; no display, no global state
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.6 * max(2, len(class_vectors)), 8.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.6 * max(2, len(class_vectors)), 8.4)
     figure.suptitle(title)
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.25))
     _plot_curves(parts[0], metrics)
     _plot_cosines(parts[1], class_vectors, label_names)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    write_bytes(path, content.getvalue())
+    save_figure(figure, path)
 
 
 def _plot_curves(figure: Any, metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:

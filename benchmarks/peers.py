@@ -1,0 +1,188 @@
+"""Our training step against the same network in PyTorch, each framework in processes of its own, in turn.
+
+    python benchmarks/peers.py --torch-python VENV/bin/python
+
+A step is: forward, softmax cross-entropy on cosine logits of fixed class vectors, backward, SGD with Nesterov
+momentum, on a batch of 128 images of 32x32. PyTorch computes with channels_last, eagerly and by torch.compile; the
+quicker of the two is compared with. Workers are started once; one computes at a time, in random order, and the ratio
+is taken round by round, of wall time. A product of two 2048x2048 matrices in TensorFlow, in the same rounds, says how
+near the step is to what the processor can do. A case is kept as it is measured; the next call goes on with the rest.
+"""
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+BATCH, SIDE, CLASSES = 128, 32, 10
+WARMUP = 3
+VARIANTS = ("ours", "eager", "compile")
+CASES = [(model, width, precision) for model, width in
+         (("resnet18", 1.0), ("resnet18", 0.25), ("preact_resnet18", 1.0), ("mobilenet_v2", 1.0),
+          ("preact_resnet18", 0.25), ("mobilenet_v2", 0.25)) for precision in ("float32", "bfloat16")]
+
+
+def main() -> None:
+    from report import RESULTS, measurement, out_option, write_report
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch-python", default=sys.executable, help="interpreter that has PyTorch")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--models", nargs="+", default=None)
+    parser.add_argument("--again", action="store_true", help="measure what has been measured before")
+    out_option(parser, RESULTS / "peers.json")
+    options = parser.parse_args()
+    done = [] if options.again or not options.out.exists() else json.loads(options.out.read_text())["measurements"]
+    names = {each["name"] for each in done}
+    for model, width, precision in CASES:
+        case = f"{model}/width{width:g}/{precision}"
+        if f"{case}/ratio" in names or (options.models and model not in options.models):
+            continue
+        seconds, operations = measure(model, width, precision, options.torch_python, options.rounds)
+        best = min(("eager", "compile"), key=lambda variant: sorted(seconds[variant])[len(seconds[variant]) // 2])
+        config = {"model": model, "width": width, "precision": precision, "batch_size": BATCH, "pixels": SIDE,
+                  "torch": best, "multiply_adds": operations}
+        warmup = f"{WARMUP} steps, not counted"
+        ratio = [theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)]
+        # three forwards' worth of multiply-adds, 2 operations each, against the rate of the product of the same round
+        share = [6 * operations * BATCH / ours / (2 * 2048**3 / product)
+                 for ours, product in zip(seconds["ours"], seconds["product"], strict=True)]
+        done += [
+            *(measurement(name=f"{case}/{variant}", metric="wall time of a training step", unit="s", values=values,
+                          warmup=warmup, config=config) for variant, values in seconds.items()),
+            measurement(name=f"{case}/ratio", metric="PyTorch's wall time divided by ours", unit="1", values=ratio,
+                        warmup=warmup, config=config),
+            measurement(name=f"{case}/share", metric="our step's rate as a share of the rate of a 2048^3 product",
+                        unit="1", values=share, warmup=warmup, config=config),
+        ]
+        write_report(options.out, done, command="python benchmarks/peers.py --torch-python VENV/bin/python")
+        for each in done[-2:]:
+            print(f"{each['name']}: {each['median']:.2f} (quartiles {each['quartiles'][0]:.2f} to "
+                  f"{each['quartiles'][1]:.2f}, n = {each['n']})", flush=True)
+
+
+def measure(model: str, width: float, precision: str, torch_python: str,
+            rounds: int) -> tuple[dict[str, list[float]], int]:
+    """Seconds of a step of each variant, round by round, and the multiply-adds of one image, forward."""
+    commands = {variant: [sys.executable if variant == "ours" else torch_python, __file__, "--worker", variant, model,
+                          str(width), precision] for variant in VARIANTS}
+    workers = {variant: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+               for variant, command in commands.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in (*VARIANTS, "product")}
+    try:
+        operations = int(_answers(workers["ours"])[0])
+        for variant in VARIANTS[1:]:
+            _answers(workers[variant])
+        draw = random.Random(0)
+        for _ in range(rounds):
+            for name in draw.sample([*VARIANTS, "product"], 4):
+                worker = workers["ours" if name == "product" else name]
+                assert worker.stdin is not None
+                worker.stdin.write("product\n" if name == "product" else "step\n")
+                seconds[name].append(float(_answers(worker)[0]))
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.wait()
+    return seconds, operations
+
+
+def _answers(worker: "subprocess.Popen[str]") -> list[str]:
+    assert worker.stdout is not None
+    for line in worker.stdout:
+        if line.startswith("answer "):
+            return line.split()[1:]
+    raise SystemExit(f"A worker ended with status {worker.wait()}.")
+
+
+def work(variant: str, model: str, width: float, precision: str) -> None:
+    """Answers each line on standard input with the seconds of a step, or of a product."""
+    make = our_step if variant == "ours" else torch_step
+    first, step, product = make(model, width, precision, variant == "compile")
+    for _ in range(WARMUP):
+        step()
+    product()
+    print("answer", first, flush=True)
+    for line in sys.stdin:
+        act = product if line.strip() == "product" else step
+        start = time.perf_counter()
+        act()
+        print("answer", time.perf_counter() - start, flush=True)
+
+
+def our_step(model: str, width: float, precision: str, _: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
+    """The step as `fixhead train` takes it, but for the schedule."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_fixhead import losses
+    from keras_fixhead.models import build_model, precision_policy
+    from keras_fixhead.training.backend import jit_compile
+
+    with precision_policy(precision):
+        network = build_model(model, (SIDE, SIDE, 3), CLASSES, width=width, weight_decay=5e-4)
+        network.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss=losses.cross_entropy,
+                        jit_compile=jit_compile())
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
+    labels = draw.integers(0, CLASSES, BATCH, dtype=np.int32)
+    square = tf.cast(tf.random.normal((2048, 2048)), precision)
+    product = tf.function(lambda: tf.matmul(square, square)[0, 0])
+    return multiply_adds(network), lambda: network.train_on_batch(images, labels), lambda: product().numpy()
+
+
+def multiply_adds(network: Any) -> int:
+    """Multiply-adds of the convolutions of a model for one image: kernel volume times output positions."""
+    total = 0
+    for layer in network.layers:
+        if type(layer).__name__ in ("Conv2D", "DepthwiseConv2D"):
+            height, width = layer.output.shape[1:3]
+            kernel = 1
+            for side in layer.kernel.shape:
+                kernel *= side
+            total += kernel * height * width
+    return total
+
+
+def torch_step(model: str, width: float, precision: str,
+               compiled: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
+    """The same step in PyTorch, with channels_last, L2 by the optimizer, bfloat16 by autocast."""
+    import torch
+    from torch_networks import Network
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    network = Network(model, width, signed_features=model == "preact_resnet18").to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, CLASSES, (BATCH,))
+    dim = 1280 if model == "mobilenet_v2" else round(512 * width)
+    vectors = torch.nn.functional.normalize(torch.randn(CLASSES, dim))
+
+    def forward(images: Any, labels: Any) -> Any:
+        features = torch.nn.functional.normalize(network((images.float() - 127.5) / 127.5).float())
+        return torch.nn.functional.cross_entropy(features @ vectors.T, labels)
+
+    run = torch.compile(forward) if compiled else forward
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = run(images, labels)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return 0, step, lambda: None
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        work(sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5])
+    else:
+        main()

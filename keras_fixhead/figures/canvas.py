@@ -1,0 +1,29 @@
+"""Figures without a display and without global state."""
+import io
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.json_files import write_bytes
+
+COLORS = ("#0b62a4", "#d1651b", "#3b8b3b", "#8c4799", "#b8860b", "#5f6b6d", "#c2185b", "#00838f")
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Returns an empty figure of a size in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a second to import; no display, no global state
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Writes a figure as a PNG file.
+
+    Raises:
+        RunError: if the file cannot be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    write_bytes(path, content.getvalue())

@@ -1,0 +1,77 @@
+"""Sheets of images with a line of text under each."""
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.figures.canvas import new_figure, save_figure
+
+_NAME = 22
+
+
+def plot_images(images: NDArray[np.uint8], texts: Sequence[str], path: Path, *, title: str, columns: int = 8,
+                colors: Sequence[str] | None = None) -> None:
+    """Writes a contact sheet: images in rows, a text under each.
+
+    Args:
+        images: uint8, shape (N, H, W, 3).
+        texts: one for each image.
+        path: PNG file to write.
+        title: line above the sheet.
+        columns: images in a row.
+        colors: of the texts, one for each; black if None.
+
+    Raises:
+        RunError: if the file cannot be written.
+    """
+    rows = max(1, -(-len(images) // columns))
+    lines = max((text.count("\n") + 1 for text in texts), default=1)
+    figure = new_figure(1.35 * columns, (1.35 + 0.17 * lines) * rows + 0.5)
+    figure.suptitle(title, fontsize="medium")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for number, (axes, image) in enumerate(zip(grid, images, strict=False)):
+        axes.imshow(image, interpolation="nearest")
+        axes.text(0.5, -0.04, texts[number], ha="center", va="top", transform=axes.transAxes, fontsize=7,
+                  color=colors[number] if colors else "black")
+    save_figure(figure, path)
+
+
+def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logits: NDArray[np.float32],
+                     label_names: Sequence[str], path: Path, *, title: str, columns: int = 8) -> None:
+    """Writes a sheet of test images: two rows that were classified right, then two rows that were not.
+
+    Each is spread evenly over the set. Under a wrong one stands what it was taken for, and what it is.
+
+    Args:
+        images: uint8, shape (N, H, W, 3).
+        labels: int32, shape (N,).
+        logits: float32, shape (N, m).
+        label_names: one name a class.
+        path: PNG file to write.
+        title: line above the sheet.
+        columns: images in a row.
+
+    Raises:
+        RunError: if the file cannot be written.
+    """
+    predicted = logits.argmax(axis=1)
+    right, wrong = (_spread(np.flatnonzero((predicted == labels) == same), 2 * columns) for same in (True, False))
+    chosen = np.concatenate([right, np.full(-len(right) % columns, -1), wrong]).astype(int)  # wrong ones begin a row
+    names = [name[:_NAME] for name in label_names]
+    texts, colors, shown = [], [], []
+    for number in chosen:
+        shown.append(images[number] if number >= 0 else np.full(images.shape[1:], 255, np.uint8))
+        is_right = number >= 0 and predicted[number] == labels[number]
+        texts.append("" if number < 0 else names[labels[number]] if is_right
+                     else f"{names[predicted[number]]}\nis {names[labels[number]]}")
+        colors.append("#2e6b2e" if is_right else "#a11d1d")
+    plot_images(np.stack(shown) if shown else images[:0], texts, path, title=title, columns=columns, colors=colors)
+
+
+def _spread(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    if len(indices) <= count:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, count).astype(int)]

@@ -1,0 +1,49 @@
+"""Signals that ask a training to stop: the first lets it finish its step, the second does not."""
+import logging
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequests:
+    """Notes the first SIGINT or SIGTERM while it is entered; a second one goes to the handler that was there before.
+
+    Outside the main thread, which alone may handle signals, it notes none.
+
+    Attributes:
+        received: the signal's number; None before any.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopRequests":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self._restore()
+
+    def hand_on(self) -> None:
+        """Sends the signal that was noted to the handler that was there before."""
+        self._restore()
+        if self.received is not None:
+            signal.raise_signal(self.received)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()  # the next signal is not ours
+        _log.warning("Stopping after this step; once more to stop at once.")
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

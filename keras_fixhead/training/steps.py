@@ -1,0 +1,61 @@
+"""What the engine does between the steps of an epoch."""
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_fixhead.errors import TrainingError
+from keras_fixhead.training.checkpoint import Progress
+from keras_fixhead.training.signals import StopRequests
+
+
+class Interrupted(Exception):
+    """A training has stopped after a step, with its state written."""
+
+
+class StepGuard(keras.callbacks.Callback):
+    """Writes checkpoints inside an epoch, stops on a signal, and on a loss that is no number.
+
+    Args:
+        progress: where the epoch begins.
+        save: writes a checkpoint of a progress.
+        stop: what signals have asked for.
+        metrics: values of the running metrics after `progress.step` steps of the epoch; empty at its start.
+        minutes: between checkpoints.
+
+    Raises:
+        TrainingError: at the first step whose loss is infinite or no number.
+    """
+
+    def __init__(self, progress: Progress, save: Callable[[Progress], None], stop: StopRequests, metrics: list[Any],
+                 minutes: float) -> None:
+        super().__init__()
+        self._progress = progress
+        self._save = save
+        self._stop = stop
+        self._metrics = metrics
+        self._interval = 60 * minutes
+        self._start = self._saved = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        for variable, value in zip(self.model.metrics_variables, self._metrics, strict=bool(self._metrics)):
+            variable.assign(value)  # `fit` has set them to zero
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        step = self._progress.step + batch + 1
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):  # a mean over the epoch: the first step that spoils it is this one
+            raise TrainingError(f"The loss is {loss} in epoch {self._progress.epoch + 1}, step {step}: this run failed "
+                                "to converge.", hint="Try a lower learning rate (--lr) or a longer warm-up.")
+        now = time.perf_counter()
+        if self._stop.received is not None or now - self._saved > self._interval:
+            if hasattr(self.model, "jax_state_sync"):
+                self.model.jax_state_sync()
+            self._save(dataclasses.replace(
+                self._progress, step=step, epoch_seconds=self._progress.epoch_seconds + now - self._start))
+            self._saved = time.perf_counter()
+        if self._stop.received is not None:
+            raise Interrupted

@@ -1,0 +1,151 @@
+"""Folders of images, whole and broken."""
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
+from keras_fixhead.data import load_dataset
+from keras_fixhead.data.image_folder import square
+from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.sources import describe, is_folder
+
+DRAW = np.random.default_rng(0)
+
+
+def write_pictures(folder, count, *, level=0, size=(20, 20), ending=".png"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = np.full((size[1], size[0], 3), level, np.uint8)
+        pixels[0, 0] = number  # no two alike
+        Image.fromarray(pixels).save(folder / f"{number:03}{ending}")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for level, name in ((200, "dogs"), (50, "cats"), (120, "old cars")):
+        write_pictures(tmp_path / "things" / name, 20, level=level)
+    return tmp_path / "things"
+
+
+def test_a_subfolder_is_a_class_and_one_picture_in_five_a_test_image(folder):
+    dataset = load_dataset(str(folder))
+
+    assert dataset.label_names == ("cats", "dogs", "old cars")
+    assert [len(dataset.split(name)) for name in ("train", "validation", "test")] == [44, 4, 12]
+    assert np.bincount(dataset.test.labels).tolist() == [4, 4, 4]
+    assert dataset.train.images.shape == (44, 20, 20, 3) and dataset.train.images.dtype == np.uint8
+    for images, labels in ((dataset.split(name).images, dataset.split(name).labels) for name in ("train", "test")):
+        assert images[:, 5, 5, 0].tolist() == [(50, 200, 120)[label] for label in labels]
+
+
+def test_the_parts_share_no_picture_and_are_the_same_every_time(folder):
+    one, other = load_dataset(str(folder)), load_dataset(str(folder))
+    images = [image.tobytes() for name in ("train", "validation", "test") for image in one.split(name).images]
+
+    assert len(set(images)) == 60 and one.digest() == other.digest()
+
+
+def test_parts_of_its_own_are_kept(tmp_path):
+    for part, count in (("train", 10), ("test", 3)):
+        for name in ("a", "b"):
+            write_pictures(tmp_path / part / name, count)
+    dataset = load_dataset(str(tmp_path))
+
+    assert [len(dataset.split(name)) for name in ("train", "validation", "test")] == [18, 2, 6]
+
+
+def test_pictures_are_cut_to_a_square_and_resized_where_a_size_is_asked_for(folder):
+    write_pictures(folder / "cats", 2, level=50, size=(60, 30), ending=".jpg")
+    dataset = load_dataset(str(folder), image_size=16)
+
+    assert dataset.train.images.shape[1:] == (16, 16, 3)
+    assert set(np.unique(dataset.train.images[:, 8, 8]).tolist()) <= set(range(48, 53)) | {200, 120}
+
+
+def test_a_square_is_the_middle_of_the_picture():
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20] = 255
+
+    assert (square(image, 10, "x") == 255).all()
+    np.testing.assert_array_equal(square(image[:, :10], 10, "x"), image[:, :10])
+
+
+def test_sizes_that_differ_are_named_where_none_was_asked_for(folder):
+    write_pictures(folder / "zebras", 2, size=(24, 24))
+    write_pictures(folder / "zebras", 1, size=(30, 20))
+    with pytest.raises(DataError, match=r"2 of 62 files cannot be used\. .*zebras/000\.png has 30x20 pixels, not the "
+                       r"20x20 of the first picture.*--image-size"):
+        load_dataset(str(folder))
+
+
+def test_a_first_picture_that_is_no_square_needs_a_size(folder):
+    write_pictures(folder / "ants", 2, size=(30, 20))
+    with pytest.raises(DataError, match=r"ants/000\.png has 30x20 pixels, and is not square\. Give --image-size"):
+        resolve(TrainConfig(dataset=str(folder)))
+
+
+def test_broken_and_small_files_are_named_all_at_once(folder):
+    (folder / "cats" / "broken.png").write_bytes(b"no picture")
+    (folder / "dogs" / "half.png").write_bytes((folder / "dogs" / "000.png").read_bytes()[:40])
+    write_pictures(folder / "tiny", 2, size=(5, 5))
+    with pytest.raises(DataError) as caught:
+        load_dataset(str(folder), image_size=20)
+    text = str(caught.value)
+
+    assert "4 of 64 files cannot be used" in text and "\n" not in text
+    for name in ("cats/broken.png", "dogs/half.png", "tiny/000.png", "tiny/001.png", "5x5 pixels"):
+        assert name in text
+
+
+def test_of_many_broken_files_the_first_ten_are_named(folder):
+    for number in range(14):
+        (folder / "cats" / f"broken{number:02}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"14 of 74 .*broken09\.png.* And 4 more\."):
+        load_dataset(str(folder))
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"), r"cats/notes\.txt is no picture by its name"),
+    (lambda folder: write_pictures(folder / "one", 1), r"one holds 1 pictures; a class needs 2 or more"),
+    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"], r"no picture by its name|holds|ok"),
+])
+def test_what_is_no_folder_of_images_is_said_before_anything_is_read(folder, spoil, message):
+    spoil(folder)
+    if message.endswith("|ok"):  # classes named like parts beside others are classes
+        assert "train" in describe(str(folder)).label_names
+        return
+    with pytest.raises(DataError, match=message):
+        describe(str(folder))
+
+
+def test_an_empty_or_missing_folder_is_said(tmp_path):
+    with pytest.raises(DataError, match="has 0 subfolders; a folder of images has one a class"):
+        describe(str(tmp_path))
+    with pytest.raises(DataError, match=r"does not exist\. Give a data set's name"):
+        describe(str(tmp_path / "nothing"))
+
+
+def test_parts_with_other_classes_are_said(tmp_path):
+    for part, names in (("train", "ab"), ("test", "bc")):
+        for name in names:
+            write_pictures(tmp_path / part / name, 2)
+    with pytest.raises(DataError, match=r"have other classes: in one of them only is a, c"):
+        describe(str(tmp_path))
+
+
+def test_names_of_data_sets_are_no_folders_and_unknown_names_say_both(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifar10").mkdir()  # a prepared set may lie where one works
+    (tmp_path / "photographs").mkdir()
+
+    assert not is_folder("cifar10") and is_folder("photographs") and is_folder("./cifar10")
+    with pytest.raises(ArgumentError, match="Unknown dataset 'photos'"):
+        TrainConfig(dataset="photos")
+
+
+def test_a_configuration_names_the_folder_absolutely_and_knows_its_steps(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    config = resolve(TrainConfig(dataset="things", batch_size=10))
+
+    assert (config.dataset, config.crop_padding) == (str(folder), 2)
+    assert steps_per_epoch(config) == 4 and resolve(config) == config

@@ -1,0 +1,129 @@
+"""Each operation against Pillow's, or by hand; and what holds for all of them."""
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageEnhance, ImageOps
+from scipy.stats import chi2
+
+from keras_fixhead.data.randaugment import MAX_ENHANCEMENT, OPERATIONS, rand_augment, rotate
+from keras_fixhead.vectors.hashing import words
+
+DRAW = np.random.default_rng(0)
+NOISE = DRAW.integers(0, 256, (40, 16, 12, 3)).astype("uint8")
+DULL = (NOISE // 3 + 40).astype("uint8")
+FLAT = np.full((2, 8, 8, 3), 7, np.uint8)
+NEUTRAL = set(OPERATIONS) - {"autocontrast", "equalize"}  # these two have no strength
+
+
+def by_pillow(images, change):
+    return np.stack([np.asarray(change(Image.fromarray(image))) for image in images])
+
+
+@pytest.mark.parametrize("images", [NOISE, DULL, FLAT], ids=["noise", "dull", "flat"])
+@pytest.mark.parametrize("name, change", [("autocontrast", ImageOps.autocontrast), ("equalize", ImageOps.equalize)])
+def test_levels_are_spread_as_pillow_spreads_them(name, change, images):
+    np.testing.assert_array_equal(OPERATIONS[name](images, np.ones(len(images))), by_pillow(images, change))
+
+
+@pytest.mark.parametrize("strength", [-1.0, -0.5, 0.3, 1.0])
+@pytest.mark.parametrize("name, kind", [("color", ImageEnhance.Color), ("contrast", ImageEnhance.Contrast),
+                                        ("brightness", ImageEnhance.Brightness), ("sharpness", ImageEnhance.Sharpness)])
+def test_enhancements_are_pillows_to_one_level(name, kind, strength):
+    """Pillow cuts decimals off, we round."""
+    expected = by_pillow(NOISE, lambda image: kind(image).enhance(1 + MAX_ENHANCEMENT * strength))
+    found = OPERATIONS[name](NOISE, np.full(len(NOISE), strength))
+
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert (found != NOISE).any()
+
+
+@pytest.mark.parametrize("strength, threshold", [(1.0, 0), (0.5, 128), (-0.25, 192)])
+def test_solarize_inverts_the_levels_from_a_threshold_up(strength, threshold):
+    expected = by_pillow(NOISE, lambda image: ImageOps.solarize(image, threshold))
+    np.testing.assert_array_equal(OPERATIONS["solarize"](NOISE, np.full(len(NOISE), strength)), expected)
+
+
+@pytest.mark.parametrize("strength, bits", [(1.0, 4), (0.5, 6), (-0.25, 7), (0.1, 8)])
+def test_posterize_keeps_the_upper_bits(strength, bits):
+    expected = by_pillow(NOISE, lambda image: ImageOps.posterize(image, bits))
+    np.testing.assert_array_equal(OPERATIONS["posterize"](NOISE, np.full(len(NOISE), strength)), expected)
+
+
+@pytest.mark.parametrize("name, axis", [("translate_y", 1), ("translate_x", 2)])
+@pytest.mark.parametrize("pixels", [-4, -1, 0, 3])
+def test_translations_move_whole_pixels_over_a_black_border(name, axis, pixels):
+    images = DRAW.integers(1, 256, (3, 32, 32, 3)).astype("uint8")
+    found = OPERATIONS[name](images, np.full(3, pixels / 10))  # 10 of 32 pixels at strength 1
+    expected = np.roll(images, -pixels, axis=axis)
+    border = [slice(None)] * 4
+    border[axis] = slice(32 - pixels, 32) if pixels > 0 else slice(0, -pixels)
+    expected[tuple(border)] = 0
+
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("degrees, turns", [(90.0, 1), (180.0, 2), (-90.0, 3), (0.0, 0)])
+def test_quarter_turns_are_numpys(degrees, turns):
+    images = NOISE[:, :12]  # square
+    np.testing.assert_array_equal(rotate(images, np.full(len(images), degrees)), np.rot90(images, turns, axes=(1, 2)))
+
+
+def test_rotations_and_shears_are_a_slow_reference():
+    """Pixel by pixel, in float64: out(x, y) is in(...) with x and y counted from the middle."""
+    def reference(image, matrix):
+        height, width, _ = image.shape
+        out = np.zeros_like(image)
+        for row in range(height):
+            for column in range(width):
+                x, y = matrix @ (column - (width - 1) / 2, row - (height - 1) / 2)
+                x, y = int(np.rint(x + (width - 1) / 2 + 1e-3)), int(np.rint(y + (height - 1) / 2 + 1e-3))
+                if 0 <= x < width and 0 <= y < height:
+                    out[row, column] = image[y, x]
+        return out
+
+    angle = np.deg2rad(0.7 * 30)
+    for name, matrix in (("rotate", [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]),
+                         ("shear_x", [[1, 0.7 * 0.3], [0, 1]]), ("shear_y", [[1, 0], [0.7 * 0.3, 1]])):
+        found = OPERATIONS[name](NOISE[:5], np.full(5, 0.7))
+        expected = np.stack([reference(image, np.array(matrix)) for image in NOISE[:5]])
+        assert (found != expected).any(axis=3).mean() < 0.002, name  # float32 may fall to another pixel at a tie
+
+
+@pytest.mark.parametrize("name", sorted(NEUTRAL))
+def test_without_strength_nothing_changes(name):
+    np.testing.assert_array_equal(OPERATIONS[name](NOISE, np.zeros(len(NOISE))), NOISE)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_no_operation_touches_its_input_or_looks_at_other_images(name):
+    before, strengths = NOISE.copy(), DRAW.uniform(-1, 1, len(NOISE))
+    together = OPERATIONS[name](NOISE, strengths)
+
+    np.testing.assert_array_equal(NOISE, before)
+    assert together.dtype == np.uint8 and together.shape == NOISE.shape
+    for number in (0, 7, 39):
+        np.testing.assert_array_equal(
+            together[number], OPERATIONS[name](NOISE[[number]], strengths[[number]])[0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(order=st.permutations(range(12)), magnitude=st.floats(0, 10), operations=st.integers(1, 4))
+def test_an_image_becomes_the_same_in_any_batch(order, magnitude, operations):
+    draws = words(5, np.arange(12), range(2 * operations))
+    whole = rand_augment(NOISE[:12], draws, operations=operations, magnitude=magnitude)
+    order = list(order)
+
+    np.testing.assert_array_equal(
+        rand_augment(NOISE[order], draws[order], operations=operations, magnitude=magnitude), whole[order])
+
+
+def test_every_operation_is_as_likely_and_both_signs_are():
+    """14 operations of 14,000 images: chi^2 with 13 degrees of freedom, beyond its 1e-6 tail for one seed."""
+    draws = words(9, np.arange(14_000), [0, 1])
+    chosen = draws[:, 0].astype(np.uint64) * np.uint64(14) >> np.uint64(32)
+    counts = np.bincount(chosen.astype(int), minlength=14)
+
+    assert len(counts) == len(OPERATIONS) == 14
+    assert chi2.sf(((counts - 1000) ** 2 / 1000).sum(), 13) > 1e-6
+    assert abs((draws[:, 1] >> np.uint32(31)).mean() - 0.5) < 5 * 0.5 / np.sqrt(14_000)
