@@ -333,11 +333,11 @@ def look_up(table: Mapping[str, Entry], name: object, what: str) -> Entry:
         ArgumentError: if there is no such entry; it lists what there is.
 
     Example:
-        >>> look_up(DATASETS, "cifar01", "data set")
+        >>> look_up(MARGINS, "arcfase", "margin")
         Traceback (most recent call last):
             ...
-        keras_fixhead.errors.ArgumentError: Unknown data set 'cifar01'. Expected one of digits, cifar10, cifar100. \
-Did you mean 'cifar10'?
+        keras_fixhead.errors.ArgumentError: Unknown margin 'arcfase'. Expected one of cosface, arcface. \
+Did you mean 'arcface'?
     """
     if isinstance(name, str) and name in table:
         return table[name]

@@ -118,7 +118,7 @@ def long_tail(dataset: Dataset, ratio: float) -> Dataset:
 
     Example:
         >>> np.bincount(long_tail(load_dataset("digits"), 10.0).train.labels).tolist()
-        [122, 94, 73, 57, 44, 34, 26, 20, 16, 12]
+        [121, 94, 73, 56, 43, 34, 26, 20, 16, 12]
     """
     if ratio == 1:
         return dataset

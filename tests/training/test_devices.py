@@ -36,17 +36,18 @@ def trained(devices, folder):
 
 
 def test_two_devices_train_as_one_does(tmp_path):
-    """One step, of a batch that both share: loss within 1e-5, what the step changes within 1 % of its largest entry.
+    """One step, of a batch that both share: loss within 1e-5, the step of all weights within 1 % of its length.
 
-    (In the stem, whose channels hardly vary on digits; elsewhere 1e-4.) Later steps amplify rounding as any training does. The second epoch goes on from a checkpoint of shared variables.
+    (0.1 to 0.6 % were seen, 3 % with the stock layer's variance.) Later steps amplify rounding, as any training does.
+    The second epoch goes on from a checkpoint of shared variables.
     """
     one, two = trained(1, tmp_path / "one"), trained(2, tmp_path / "two")
     start = build_model("resnet18", (32, 32, 3), 10, width=1 / 16, fixed=False).get_weights()
 
     assert two["rows"][0]["loss"] == pytest.approx(one["rows"][0]["loss"], rel=1e-5)
     assert two["rows"][0]["accuracy"] == one["rows"][0]["accuracy"]
-    for before, a, b in zip(start, one["weights"], two["weights"], strict=True):
-        step = np.array(a) - before
-        assert np.abs(step - (np.array(b) - before)).max() <= 1e-2 * np.abs(step).max() + 1e-7
+    steps = [np.concatenate([(np.array(after) - before).ravel() for before, after in zip(start, each, strict=True)])
+             for each in (one["weights"], two["weights"])]
+    assert np.linalg.norm(steps[0] - steps[1]) <= 1e-2 * np.linalg.norm(steps[0])
     assert [row["epoch"] for row in two["rows"]] == [1, 2]
     assert two["rows"][1]["loss"] == pytest.approx(one["rows"][1]["loss"], rel=1e-2)

@@ -1,0 +1,152 @@
+"""The generated parts of docs/recipes.md, docs/data.md and docs/training.md.
+
+    python benchmarks/pages.py                       # from the tables in the code and the files in results/
+    python benchmarks/pages.py --measure-data DIR    # anew: mean and deviation of the data sets prepared in DIR
+"""
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from report import RESULTS, ROOT, write_block
+
+from keras_fixhead.catalog import DATASETS, MODELS
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.recipes import RECIPES, build_config
+
+DATA = RESULTS / "data.json"
+FIRST_RUNS = RESULTS / "first_runs"
+PEERS = RESULTS / "peers.json"
+ARMS = {"dot-fixed": ("dot", True), "dot-learned": ("dot", False), "cos-fixed": ("cos", True),
+        "cos-learned": ("cos", False)}
+# what a recipe leaves to the data set, the machine or the user
+NOT_OF_RECIPES = {
+    "dataset", "data_dir", "image_size", "classes", "imbalance", "model", "signed_features", "head", "fixed", "seed",
+    "vector_seed", "margin", "margin_size", "threads", "class_vectors_digest", "recipe", "runs_dir", "extended_from", "logger",
+    "devices", "deterministic", "store_vectors", "checkpoint_minutes", "max_minutes", "loss", "rotate", "vector_lr",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--measure-data", metavar="DIR", help="folder of prepared data sets")
+    options = parser.parse_args()
+    if options.measure_data:
+        DATA.write_text(json.dumps(measure_data(options.measure_data), indent=1) + "\n")
+    write_block("recipes", recipes_block(), ROOT / "docs" / "recipes.md")
+    write_block("data sets", data_block(), ROOT / "docs" / "data.md")
+    write_block("first runs", first_runs_block(), ROOT / "docs" / "training.md")
+    write_block("peers", peers_block(), ROOT / "docs" / "training.md")
+
+
+def measure_data(folder: str) -> dict[str, Any]:
+    """Sizes, mean and standard deviation of the training part of the sets that are at hand."""
+    from keras_fixhead.data import load_dataset
+    from keras_fixhead.errors import DataError
+
+    found: dict[str, Any] = {"schema": 1, "unit": "shares of 255", "datasets": {}}
+    for name in DATASETS:
+        try:
+            dataset = load_dataset(name, folder)
+        except DataError:
+            continue
+        found["datasets"][name] = {
+            "train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test),
+            "mean": (dataset.mean / 255).round(4).tolist(), "std": (dataset.std / 255).round(4).tolist(),
+            "subset": dataset.subset, "data_digest": dataset.digest()}
+    return found
+
+
+def recipes_block() -> list[str]:
+    """One part a recipe: where it comes from, what to expect, and every hyperparameter."""
+    lines = []
+    for name, recipe in RECIPES.items():
+        configs = {arm: build_config({"recipe": name, "head": head, "fixed": fixed}).as_dict()
+                   for arm, (head, fixed) in ARMS.items()}
+        lines += ["", f"## {name}", "", f"{recipe.summary[0].upper()}{recipe.summary[1:]}.", "",
+                  f"- Source: {recipe.source}.", f"- Expected: {recipe.expect}.", f"- Cost: {recipe.cost}.", ""]
+        fields = [each.name for each in dataclasses.fields(TrainConfig) if each.name not in NOT_OF_RECIPES]
+        shared = [f"`{field}` {shown(configs['cos-fixed'][field])}" for field in fields
+                  if len({repr(config[field]) for config in configs.values()}) == 1]
+        lines.append(f"Every arm: {', '.join(shared)}.")
+        varied = [field for field in fields if len({repr(config[field]) for config in configs.values()}) > 1]
+        if varied:
+            lines += ["", "| arm | " + " | ".join(f"`{field}`" for field in varied) + " |",
+                      "| --- |" + " --- |" * len(varied)]
+            lines += [f"| {arm} | " + " | ".join(shown(config[field]) for field in varied) + " |"
+                      for arm, config in configs.items()]
+    usual = ", ".join(f"{name} {'signed' if entry.signed_features else 'not signed'}" for name, entry in MODELS.items())
+    return [*lines, "", f"`signed_features` in every recipe is the network's usual form: {usual}.", ""]
+
+
+def shown(value: Any) -> str:
+    """A value as a table has it."""
+    return {None: "default", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else (
+        f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def data_block() -> list[str]:
+    """One line a data set: sizes of the whole set, and what was computed here."""
+    measured = json.loads(DATA.read_text())["datasets"]
+    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | at hand here |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
+    for name, entry in DATASETS.items():
+        each = measured.get(name)
+        mean, std = (" ".join(f"{value:.4f}" for value in each[key]) if each and each["train"] else "not measured"
+                     for key in ("mean", "std"))
+        here = "no: tested on a synthetic tree of its layout" if each is None else (
+            "whole" if each["subset"] is None else
+            f"a part: {each['train'] + each['validation']:,} and {each['test']:,} images")
+        lines.append(f"| {name} | {entry.train:,}, {entry.validation:,}, {entry.test:,} | {entry.num_classes} | "
+                     f"{entry.image_shape[0]} | {mean} | {std} | {here} |")
+    return [*lines, ""]
+
+
+def first_runs_block() -> list[str]:
+    """One line for each pair of a fixed and a learned run."""
+    results = [json.loads(file.read_text()) for file in sorted(FIRST_RUNS.glob("*.json"))]
+    pairs: dict[tuple[str, str, int], dict[bool, dict[str, Any]]] = {}
+    for result in results:
+        config = result["config"]
+        pairs.setdefault((config["dataset"], config["model"], config["seed"]), {})[config["fixed"]] = result
+    lines = ["", "| data | network | fixed | learned | difference | cosine to own / nearest wrong, fixed | the same, "
+             "learned | largest cosine between learned class vectors |", "| --- |" + " --- |" * 7]
+    for (dataset, model, _), arms in pairs.items():
+        accuracy = {fixed: 100 * arms[fixed]["accuracy"]["test"] for fixed in (True, False)}
+        cosines = ["{own_cosine:.2f} / {nearest_wrong_cosine:.2f}".format(**arms[fixed]["evaluation"]["test"])
+                   for fixed in (True, False)]
+        part = " (part)" if arms[True]["subset"] else ""
+        lines.append(f"| {dataset}{part} | {model} | {accuracy[True]:.1f} % | {accuracy[False]:.1f} % | "
+                     f"{accuracy[True] - accuracy[False]:+.1f} | {cosines[0]} | {cosines[1]} | "
+                     f"{arms[False]['class_vectors_max_cosine']:.2f} |")
+    config = results[0]["config"]
+    subsets = sorted({result["subset"] for result in results if result["subset"]})
+    lines += ["", f"Test accuracy, cosine logits, S = {config['scale']:g}, recipe {config['recipe']}: width "
+              f"{config['width']:g}, up to {config['limit_train']:,} training images, {config['epochs']} epochs, last "
+              f"epoch. **One seed each (seed {config['seed']}): an anecdote, no evidence**; CIFAR-10 with ResNet18 has "
+              "three seeds in the README. Command: `fixhead sweep --recipe cpu --head cos --dataset NAME --grid "
+              "fixed=yes,no [--grid model=resnet18,preact_resnet18,mobilenet_v2] --export-results results/first_runs`. "
+              "All numbers and curves: `results/first_runs/`."]
+    lines += [f"- {subset[0].upper()}{subset[1:]}." for subset in subsets]
+    return [*lines, ""]
+
+
+def peers_block() -> list[str]:
+    """One line for each network, width and precision that was measured."""
+    report = json.loads(PEERS.read_text())
+    by_name = {each["name"]: each for each in report["measurements"]}
+    lines = ["", "| network | width | precision | PyTorch's time divided by ours: median (quartiles) | share of the "
+             "product rate | quickest PyTorch | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for name, each in by_name.items():
+        if not name.endswith("/ratio"):
+            continue
+        config, share = each["config"], by_name[name.replace("/ratio", "/share")]
+        lines.append(f"| {config['model']} | {config['width']:g} | {config['precision']} | **{each['median']:.2f}** "
+                     f"({each['quartiles'][0]:.2f} to {each['quartiles'][1]:.2f}) | {100 * share['median']:.0f} % | "
+                     f"{config['torch']} | {each['n']} |")
+    return [*lines, "", f"Measured on {report['hardware']['cpu']}, {report['hardware']['cores']} cores, TensorFlow "
+            f"{report['versions']['tensorflow']} against PyTorch 2.13, wall time, by `{report['command']}`.", ""]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""`sweep`, `compare`, `data show`, `completion`, and extending runs, by the command line."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SMALL = ["--dataset", "digits", "--recipe", "smoke", "--width", 0.0625, "--limit-train", 100, "--batch-size", 50,
+         "--epochs", 1, "--precision", "float32"]
+
+
+def test_a_sweep_shows_its_plan_without_training(fixhead, tmp_path):
+    answer = fixhead("sweep", *SMALL, "--grid", "fixed=yes,no", "--grid", "lr=0.1,0.2", "--seeds", "0-1", "--runs-dir",
+                     tmp_path / "runs", "--dry-run", "--json").json
+
+    assert answer["runs"] == 8 and answer["states"]["new"] == 8
+    assert [(each["config"]["fixed"], each["config"]["lr"], each["config"]["seed"]) for each in answer["plan"]][:3] == [
+        (True, 0.1, 0), (True, 0.1, 1), (True, 0.2, 0)]
+    text = fixhead("sweep", *SMALL, "--grid", "fixed=yes,no", "--runs-dir", tmp_path / "runs", "--dry-run").out
+    assert "2 runs: 2 new" in text and "fixed=False seed=0" in text
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--grid", "head"], "A grid axis is FIELD=VALUE"), (["--grid", "hed=dot"], "Did you mean 'head'"),
+    (["--seeds", "x"], "Seeds are numbers"), (["--lr", "0.1", "--grid", "lr=0.2"], "in the grid and beside it"),
+    (["--then", "rm -rf /"], "--then runs evaluate, robustness, export"),
+])
+def test_a_wrong_sweep_is_one_line_and_a_hint(fixhead, options, message):
+    answer = fixhead("sweep", *options)
+
+    assert answer.code == 2 and message in answer.err and not answer.out and answer.err.count("\n") <= 2
+
+
+@pytest.mark.slow
+def test_a_sweep_trains_what_is_missing_exports_it_and_compare_pairs_it(fixhead, tmp_path):
+    command = ["sweep", *SMALL, "--grid", "fixed=yes,no", "--seeds", "0-1", "--runs-dir", tmp_path / "runs",
+               "--export-results", tmp_path / "results", "--then", "evaluate", "--discard-models", "--json"]
+    first = fixhead(*command)
+    again = fixhead(*command)
+
+    assert first.code == again.code == 0
+    assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 4
+    assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 4
+    files = sorted((tmp_path / "results").glob("*.json"))
+    assert len(files) == 4
+    for file, run in zip(files, sorted(first.json["runs"], key=lambda each: each["arm"]), strict=True):
+        assert run["accuracy"].keys() == {"validation", "test"}
+        assert str(tmp_path) not in file.read_text()
+    assert not list((tmp_path / "runs").glob("*/model.keras"))
+
+    compared = fixhead("compare", tmp_path / "runs", "--figure", tmp_path / "c.png", "--json").json
+    accuracy = {(run["arm"], run["name"][-1]): run["accuracy"]["test"] for run in first.json["runs"]}
+    (difference,) = compared["differences"]
+    expected = [100 * (accuracy["cos-learned", seed] - accuracy["cos-fixed", seed]) for seed in "01"]
+    assert [difference["values"][seed] for seed in "01"] == pytest.approx(expected)
+    assert difference["n"] == 2 and difference["mean"] == pytest.approx(np.mean(expected))
+    with Image.open(tmp_path / "c.png") as picture:
+        assert picture.size[0] > 800
+
+
+def test_a_failing_run_of_a_sweep_is_reported_and_the_exit_status_says_so(fixhead, tmp_path):
+    (tmp_path / "folder" / "a").mkdir(parents=True)
+    (tmp_path / "folder" / "b").mkdir()
+    for name in ("a", "b"):
+        for number in range(6):
+            Image.new("RGB", (32, 32), (number, 0, 0)).save(tmp_path / "folder" / name / f"{number}.png")
+    (tmp_path / "folder" / "a" / "broken.png").write_bytes(b"")
+    answer = fixhead("sweep", "--dataset", tmp_path / "folder", "--recipe", "smoke", "--width", 0.0625, "--runs-dir",
+                     tmp_path / "runs")
+
+    assert answer.code == 1 and "1 of 1 runs failed" in answer.err and "broken.png" in answer.err
+    assert "failed" in answer.out
+
+
+def test_compare_says_what_it_cannot_compare(fixhead, tmp_path):
+    answer = fixhead("compare", tmp_path / "nothing")
+    assert answer.code == 1 and "does not exist" in answer.err
+
+
+def test_data_show_writes_a_sheet_and_says_what_the_set_is(fixhead, tmp_path):
+    answer = fixhead("data", "show", "digits", "--images", 10, "--cutmix", 1, "--out", tmp_path / "sheet.png",
+                     "--json").json
+
+    assert (answer["train"], answer["validation"], answer["test"], answer["classes"]) == (1257, 180, 360, 10)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size[0] > 1000
+    text = fixhead("data", "show", "digits", "--out", tmp_path / "sheet.png").out
+    assert "1,257 training, 180 validation and 360 test images of 10 classes" in text and "mean 0.3" in text
+
+
+def test_data_show_of_what_is_not_there_is_one_line(fixhead, tmp_path):
+    answer = fixhead("data", "show", tmp_path / "nothing")
+    assert answer.code == 1 and "does not exist" in answer.err and answer.err.count("\n") <= 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_of_the_shell(fixhead, shell):
+    answer = fixhead("completion", shell)
+    assert answer.code == 0 and "_FIXHEAD_COMPLETE" in answer.out
+
+
+def test_the_shell_is_answered_with_commands_and_options():
+    def complete(words, position):
+        environment = {**os.environ, "_FIXHEAD_COMPLETE": "bash_complete", "COMP_WORDS": words,
+                       "COMP_CWORD": str(position)}
+        code = "import sys; sys.argv = ['fixhead']; from fixhead_cli.main import main; main()"
+        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout
+
+    assert "plain,train" in complete("fixhead tr", 1)
+    assert "plain,--label-smoothing" in complete("fixhead train --label", 2)
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_extended_and_a_complete_one_says_so(fixhead, tmp_path):
+    run = fixhead("train", *SMALL, "--runs-dir", tmp_path, "--json").json["run"]
+    complete = fixhead("train", "--resume", run)
+    longer = fixhead("train", "--resume", run, "--epochs", 2)
+
+    assert complete.code == 0 and "is complete: there is nothing to resume. Extend it: --epochs N" in complete.err
+    assert longer.code == 0 and "epochs 2 to 2 follow a one_cycle schedule of their own" in longer.err
+    assert fixhead("show", run, "--json").json["config"]["extended_from"] == "1"
+    assert json.loads((tmp_path / run / "status.json").read_text())["epoch"] == 2
+
+
+def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_path):
+    """A file system of one megabyte, where this process may mount one; else a limit on the size of a file."""
+    full = tmp_path / "full"
+    full.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(full)], capture_output=True)
+    limit = [] if mounted.returncode == 0 else ["bash", "-c", 'ulimit -f 100; exec "$@"', "limited"]
+    try:
+        done = subprocess.run([*limit, sys.executable, "-m", "fixhead_cli", "train", *map(str, SMALL), "--width", "0.125",
+                               "--runs-dir", str(full / "runs")], capture_output=True, text=True)
+        assert done.returncode == 1
+        errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+        assert len(errors) == 1 and "cannot be written" in errors[0] and "Traceback" not in done.stderr
+        (run,) = (full / "runs").iterdir()
+        assert json.loads((run / "config.json").read_text())["dataset"] == "digits"
+        assert not [path for path in run.rglob(".*-*") if path.is_file()]  # nothing half-written is left
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", str(full)], check=True)

@@ -1,0 +1,50 @@
+"""The real data at hand: whole CIFAR sets, parts of STL-10 and Tiny ImageNet, in the folder $FIXHEAD_TEST_CIFAR."""
+import os
+
+import numpy as np
+import pytest
+
+from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data import load_dataset
+from keras_fixhead.label_names import CIFAR100, CIFAR100_GROUPS
+
+pytestmark = pytest.mark.slow
+
+# mean and standard deviation of the whole training set as commonly published, shares of 255
+PUBLISHED = {
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "stl10": ((0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)),
+    "tiny_imagenet": ((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
+}
+SIZES = {"cifar10": (45_000, 5_000, 10_000), "cifar100": (45_000, 5_000, 10_000), "stl10": (900, 100, 550),
+         "tiny_imagenet": (3_600, 400, 1_000)}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_cifar10_and_the_other_real_sets_are_what_the_catalogue_says(name):
+    dataset = load_dataset(name, os.environ["FIXHEAD_TEST_CIFAR"])
+    entry = DATASETS[name]
+
+    assert tuple(len(dataset.split(part)) for part in ("train", "validation", "test")) == SIZES[name]
+    assert dataset.train.images.shape[1:] == entry.image_shape and dataset.num_classes == entry.num_classes
+    assert (dataset.subset is None) == name.startswith("cifar")
+    assert entry.label_names in (None, dataset.label_names)
+    for part in ("train", "validation", "test"):
+        counts = np.bincount(dataset.split(part).labels, minlength=entry.num_classes)
+        assert counts.min() == counts.max()  # all of these sets are balanced
+    # of the whole set within its rounding and the part held out; of a small part within its sampling error
+    tolerance = 0.001 if dataset.subset is None else 0.02
+    np.testing.assert_allclose([dataset.mean / 255, dataset.std / 255], PUBLISHED[name], atol=tolerance)
+
+
+def test_cifar100s_groups_are_its_coarse_labels_as_cifar10_data_are_read():
+    import tensorflow_datasets
+
+    builder = tensorflow_datasets.builder("cifar100:3.*.*", data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
+    (batch,) = builder.as_dataset(split="test", batch_size=10_000).as_numpy_iterator()
+    coarse = builder.info.features["coarse_label"].names
+
+    assert tuple(builder.info.features["label"].names) == CIFAR100
+    for fine, group in set(zip(batch["label"].tolist(), batch["coarse_label"].tolist(), strict=True)):
+        assert CIFAR100[fine] in CIFAR100_GROUPS[coarse[group]]
