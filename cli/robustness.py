@@ -1,4 +1,5 @@
 """`fixhead robustness`."""
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import click
 
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result, quiet_option, table
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.runs import Run, open_run
 
@@ -36,10 +38,11 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     look_up(SUITES, suite, "suite")
     run = None if target.startswith(("http://", "https://")) else open_run(target)
     name, folder = _dataset(run, dataset, data_dir)
-    check_available(name, folder)
+    own = run.config() if run and dataset is None else None  # its own data: the classes and sizes it was trained on
+    check_available(name, folder, image_size=own.image_size if own else None)
     predict = _run_predictor(run) if run else _server_predictor(target)
     load_reader(name)
-    data = load_dataset(name, folder)
+    data = _own_dataset(own, folder) if own else load_dataset(name, folder)
     report = measure_robustness(
         functools.partial(predict, label_names=data.label_names), data.test, suite=suite, limit=limit, seed=seed,
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
@@ -51,6 +54,12 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     ])
     if run:  # after it is printed: a run that cannot be written to must not cost the measurement
         run.write(f"robustness/{_file_name(suite, limit, seed, name, run)}", result)
+
+
+def _own_dataset(config: TrainConfig, data_dir: str | None) -> Any:
+    from keras_fixhead.evaluation import run_dataset
+
+    return run_dataset(dataclasses.replace(config, data_dir=data_dir))
 
 
 def _run_predictor(run: Run) -> Callable[..., Any]:

@@ -100,7 +100,7 @@ def _is_complete(run: Run) -> bool:
 def _resumed_config(run: Run, explicit: dict[str, Any], config_file: Path | None) -> TrainConfig:
     epochs = explicit.pop("epochs", None)
     others = [f"--{name.replace('_', '-')}" for name in explicit if TrainConfig.field(name).metadata["result"]
-              or name in ("recipe", "runs_dir")]
+              or name in ("recipe", "runs_dir", "store_vectors")]
     others += ["--config"] if config_file else []
     if others:
         raise ArgumentError(f"--resume goes on with the run's own configuration; {', '.join(others)} cannot change it.",

@@ -236,6 +236,8 @@ def extended(run: Run, epochs: int) -> TrainConfig:
     config = run.config()
     if not run.has("status") or run.read("status")["state"] != "complete":
         raise ArgumentError(f"{run.path} is not finished: it cannot be extended.", hint=run.resume_command)
+    if not run.newest_checkpoint.exists():
+        raise ArgumentError(f"{run.path} has no checkpoint left to go on from.", hint="Train anew with more epochs.")
     if epochs <= config.epochs:
         raise ArgumentError(f"{run.path} has {config.epochs} epochs already; epochs must be more, got {epochs}.")
     before = [config.extended_from] if config.extended_from else []

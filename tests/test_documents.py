@@ -86,6 +86,31 @@ def test_the_table_of_kinds_is_what_the_code_gives():
     assert with_block(PAGES["docs/class-vectors.md"], BLOCK, block()) == PAGES["docs/class-vectors.md"]
 
 
+@pytest.mark.parametrize("page, name, function", [
+    ("recipes.md", "recipes", "recipes_block"), ("data.md", "data sets", "data_block"),
+    ("training.md", "first runs", "first_runs_block"), ("training.md", "peers", "peers_block"),
+    ("training.md", "pipeline", "pipeline_block"),
+])
+def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, function):
+    import pages
+    from report import with_block
+
+    text = (ROOT / "docs" / page).read_text()
+    assert with_block(text, name, getattr(pages, function)()) == text
+
+
+def test_exported_results_are_of_complete_pairs_and_name_no_path():
+    files = sorted((ROOT / "results" / "first_runs").glob("*.json"))
+    configs = [json.loads(file.read_text())["config"] for file in files]
+    pairs = {(config["dataset"], config["model"]) for config in configs}
+
+    assert len(files) == 2 * len(pairs)
+    assert pairs >= {("cifar10", model) for model in ("resnet18", "preact_resnet18", "mobilenet_v2")} | {
+        (name, "resnet18") for name in ("cifar100", "stl10", "tiny_imagenet", "digits")}
+    for file in files:
+        assert not re.search(r'"/(?!s)[a-z]+/', file.read_text()), file
+
+
 def test_every_option_of_the_head_is_in_its_page():
     import inspect
 

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import keras
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fixhead import evaluation
 from keras_fixhead.data import Split, load_dataset
-from keras_fixhead.errors import DataError, RunError
+from keras_fixhead.errors import ArgumentError, DataError, RunError
 from keras_fixhead.evaluation import (
     Measurer,
     classify,
@@ -173,3 +175,19 @@ def test_a_confusion_matrix_counts_by_class_and_prediction():
     for row in range(4):
         for column in range(4):
             assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()
+
+
+def test_a_run_is_evaluated_on_another_set_of_the_same_classes(digits_run, monkeypatch):
+    digits = load_dataset("digits")
+    other = dataclasses.replace(digits, name="digits_1", train=digits.train.take(np.arange(0)),
+                                validation=digits.validation.take(np.arange(0)))
+    monkeypatch.setattr(evaluation, "load_dataset", lambda name, data_dir: other)
+    found = evaluate_run(digits_run, dataset="digits_1")
+
+    assert found.keys() == {"test"} and found["test"].n == 360
+    with pytest.raises(ArgumentError, match=r"digits_1 has no validation images here\. Choose another --split: test"):
+        evaluate_run(digits_run, ["validation"], dataset="digits_1")
+    monkeypatch.setattr(evaluation, "load_dataset",
+                        lambda name, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
+    with pytest.raises(ArgumentError, match="digits_1 has other classes than the run: a, b, c"):
+        evaluate_run(digits_run, dataset="digits_1")

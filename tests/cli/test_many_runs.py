@@ -133,8 +133,8 @@ def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_p
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(full)], capture_output=True)
     limit = [] if mounted.returncode == 0 else ["bash", "-c", 'ulimit -f 100; exec "$@"', "limited"]
     try:
-        done = subprocess.run([*limit, sys.executable, "-m", "fixhead_cli", "train", *map(str, SMALL), "--width", "0.125",
-                               "--runs-dir", str(full / "runs")], capture_output=True, text=True)
+        command = [sys.executable, "-m", "fixhead_cli", "train", *map(str, SMALL), "--width", "0.125"]
+        done = subprocess.run([*limit, *command, "--runs-dir", str(full / "runs")], capture_output=True, text=True)
         assert done.returncode == 1
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
         assert len(errors) == 1 and "cannot be written" in errors[0] and "Traceback" not in done.stderr
@@ -144,3 +144,14 @@ def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_p
     finally:
         if mounted.returncode == 0:
             subprocess.run(["umount", str(full)], check=True)
+
+
+@pytest.mark.slow
+def test_a_run_on_a_part_of_the_classes_is_measured_on_that_part(fixhead, tmp_path):
+    run = fixhead("train", *SMALL, "--classes", "1,4,7", "--runs-dir", tmp_path, "--json").json
+    robustness = fixhead("robustness", run["run"], "--limit", 30, "--json")
+    evaluated = fixhead("evaluate", run["run"], "--json").json
+
+    assert evaluated["accuracy"] == run["accuracy"]
+    assert robustness.code == 0 and robustness.json["n"] == 30
+    assert fixhead("show", run["run"], "--json").json["result"]["label_names"] == ["1", "4", "7"]
