@@ -163,8 +163,8 @@ def pipeline_block() -> list[str]:
             quartiles = f"{each['quartiles'][0]:.3f} to {each['quartiles'][1]:.3f}"
             lines.append(f"| {what} | {against.partition(',')[0]} | {each['median']:.3f} ({quartiles}) | {low:.3f} to "
                          f"{high:.3f} | {each['n']} |")
-    return [*lines, "", "Quarter-width ResNet18, batch 128, 32 px, the processor's own precision, in turn in one process, "
-            f"wall time, by `{report['command']}`.", ""]
+    return [*lines, "", "Quarter-width ResNet18, batch 128, 32 px, in turn in one process, wall time, by "
+            f"`{report['command']}`.", ""]
 
 
 def median_interval(values: list[float]) -> tuple[float, float]:

@@ -209,7 +209,8 @@ def _erase(images: NDArray[np.uint8], bits: NDArray[np.uint32], probability: flo
     tops, lefts = ((each * (limit - side + 1)).astype(np.intp)
                    for each, limit, side in ((row, height, heights), (column, width, widths)))
     for image in np.flatnonzero(chance < probability):
-        noise = words(int(bits[image, 5]), np.arange(heights[image] * widths[image]), range(3)) >> np.uint32(24)
+        size = heights[image] * widths[image]
+        noise = words(int(bits[image, 5]), np.arange(-(-size * 3 // 4)), [0]).astype("<u4").view(np.uint8)  # 4 a word
         images[image, tops[image] : tops[image] + heights[image], lefts[image] : lefts[image] + widths[image]] = (
-            noise.astype(np.uint8).reshape(heights[image], widths[image], 3))
+            noise.ravel()[: 3 * size].reshape(heights[image], widths[image], 3))
     return images

@@ -52,13 +52,13 @@ class TrainBatches(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int32] | NDArray[np.float32]]:
         start = (self.first_step + step) * self.batch_size
         indices = self._order[start : start + self.batch_size]
-        images, labels = self._augmented(indices), self._split.labels[indices]
+        labels = self._split.labels[indices]
         if not self._augmentation.mixes:
-            return images, labels
-        how = mixing(indices, len(self._split), images.shape[1:], self._augmentation, **self._draw)
-        others = self._split.labels[how.partners]
-        return (mix(images, self._augmented(how.partners), how),
-                np.stack([labels, others, how.shares], axis=1).astype(np.float32))
+            return self._augmented(indices), labels
+        how = mixing(indices, len(self._split), self._split.images.shape[1:], self._augmentation, **self._draw)
+        images, others = np.split(self._augmented(np.concatenate([indices, how.partners])), 2)
+        return (mix(images, others, how),
+                np.stack([labels, self._split.labels[how.partners], how.shares], axis=1).astype(np.float32))
 
     def _augmented(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         return augment(self._split.images[indices], indices, self._augmentation, **self._draw)

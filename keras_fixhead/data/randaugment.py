@@ -193,10 +193,13 @@ def _affine(images: Images, x_row: NDArray[np.float64], y_row: NDArray[np.float6
     y = (np.arange(height) - (height - 1) / 2).astype(np.float32)
     across, down = (row.astype(np.float32)[:, :, None, None] for row in (x_row, y_row))
     # a hair off the middle between two pixels, so that rounding errors decide nothing
-    columns = np.rint(across[:, 0] * x + across[:, 1] * y[:, None] + across[:, 2] + np.float32((width - 1) / 2 + 1e-3))
-    rows = np.rint(down[:, 0] * x + down[:, 1] * y[:, None] + down[:, 2] + np.float32((height - 1) / 2 + 1e-3))
-    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    place = (rows * width + columns).astype(np.intp)
-    place = np.where(inside, place + np.arange(size)[:, None, None] * height * width, size * height * width)
-    pixels = np.concatenate([images.reshape(-1, 3), np.zeros((1, 3), np.uint8)])
-    return pixels[place]
+    middles = (np.float32((side - 1) / 2 + 1e-3) for side in (width, height))
+    columns, rows = (np.rint(row[:, 0] * x + (row[:, 1] * y[:, None] + (row[:, 2] + middle))).astype(np.int32)
+                     for row, middle in zip((across, down), middles, strict=True))
+    # as unsigned numbers, what is negative is too large as well: one comparison for both ends
+    outside = (columns.view(np.uint32) >= width) | (rows.view(np.uint32) >= height)
+    place = rows * width + columns + (np.arange(size, dtype=np.int32) * height * width)[:, None, None]
+    place[outside] = size * height * width
+    pixels = np.zeros((size * height * width + 1, 4), np.uint8)  # four bytes a pixel are gathered as one number
+    pixels[:-1, :3] = images.reshape(-1, 3)
+    return pixels.view(np.uint32)[:, 0].take(place)[..., None].view(np.uint8)[..., :3]
