@@ -1,6 +1,6 @@
 import pytest
 
-from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.recipes import RECIPES, build_config
 
@@ -97,3 +97,43 @@ def test_the_file_is_left_as_it_was():
 def test_wrong_names_and_values_are_refused(explicit, file, message):
     with pytest.raises(ArgumentError, match=message):
         build_config(explicit, file)
+
+
+@pytest.mark.parametrize("head, fixed, lr, decay, vector_decay, norms, bias", [
+    ("dot", True, 0.1, 5e-4, 0.0, True, "fixed"), ("dot", False, 0.001, 5e-4, 5e-4, True, "learned"),
+    ("cos", True, 0.1, 0.0, 0.0, False, "fixed"), ("cos", False, 0.1, 0.0, 0.0, False, "learned"),
+])
+def test_paper_code_has_the_released_hyperparameters_of_each_arm(head, fixed, lr, decay, vector_decay, norms, bias,
+                                                                 monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # the whole set, as the catalogue has it
+    config = resolve(build_config({"recipe": "paper-code", "dataset": "stl10", "head": head, "fixed": fixed}))
+
+    assert (config.lr, config.weight_decay, config.vector_weight_decay, config.decay_norms, config.bias) == (
+        lr, decay, vector_decay, norms, bias)
+    assert (config.epochs, config.batch_size, config.schedule, config.plateau_patience, config.plateau_factor) == (
+        80, 32, "plateau", 3, 0.2)
+    assert (config.selection, config.hold_out, config.normalization, config.pooling, config.class_vectors) == (
+        "test", False, "half", "4x4", "cube")
+    assert (config.crop_padding, config.flip, config.signed_features, config.warmup_fraction) == (10, True, False, 0)
+    assert steps_per_epoch(config) == 157  # of 5,000 images, the last of 8
+
+
+def test_an_explicit_value_wins_over_that_of_an_arm():
+    config = build_config({"recipe": "paper-code", "head": "dot", "fixed": False, "lr": 0.01})
+
+    assert (config.lr, config.bias) == (0.01, "learned")
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "paper-code"])
+def test_all_arms_of_the_other_recipes_have_the_same_hyperparameters(name):
+    values = [{field: value for field, value in build_config({"recipe": name, "head": head, "fixed": fixed}).as_dict()
+               .items() if field not in ("head", "fixed")} for head in ("dot", "cos") for fixed in (True, False)]
+
+    assert values[0] == values[1] == values[2] == values[3]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_choice_is_made_on_test_images_but_where_the_recipe_says_so(name):
+    config = build_config({"recipe": name})
+
+    assert (config.selection == "test") == ("TEST" in RECIPES[name].summary)

@@ -1,4 +1,5 @@
 """The state of a training: weights, optimizer, running metrics and progress, in one NumPy file."""
+import contextlib
 import io
 import json
 import logging
@@ -65,7 +66,7 @@ def save_progress(run: Run, model: keras.Model, progress: Progress) -> None:
 def load_progress(run: Run, model: keras.Model) -> Progress:
     """Puts the newest whole checkpoint of a run into a compiled model; returns its progress.
 
-    A damaged one is reported, and the previous one used.
+    A damaged one is reported and put aside as newest.npz.damaged, and the previous one takes its place.
 
     Raises:
         RunError: if there is no whole one.
@@ -75,8 +76,12 @@ def load_progress(run: Run, model: keras.Model) -> Progress:
     except RunError as error:
         if not run.previous_checkpoint.exists():
             raise
+        progress = load_checkpoint(run.previous_checkpoint, model)
         _log.warning("%s Using the previous one.", error.what)
-        return load_checkpoint(run.previous_checkpoint, model)
+        with contextlib.suppress(OSError):  # it may be missing altogether
+            run.newest_checkpoint.replace(run.newest_checkpoint.with_name("newest.npz.damaged"))
+        copy_file(run.previous_checkpoint, run.newest_checkpoint)
+        return progress
 
 
 def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:

@@ -229,7 +229,20 @@ def test_of_two_checkpoints_the_newest_whole_one_is_used_and_the_damage_reported
     resumed = train(run.config(), resume=run)
 
     assert "newest.npz is damaged" in caplog.text and "Using the previous one" in caplog.text
+    assert run.newest_checkpoint.with_name("newest.npz.damaged").is_file()
     assert_equal_runs(straight, resumed)
+
+
+def test_a_damaged_checkpoint_does_not_become_the_best_one(tiny, stopped):
+    """The previous checkpoint is that of the first epoch, which is the best: the rate is 0, and all are equal."""
+    values = {"epochs": 3, "lr": 0.0}
+    straight = train(tiny(**values))
+    run = stopped(stop_by_a_signal, **values)
+    run.best_checkpoint.unlink()
+    run.newest_checkpoint.write_bytes(b"damaged")
+
+    assert_equal_runs(straight, train(run.config(), resume=run))
+    assert run.read("result")["epoch"] == 1
 
 
 def test_a_second_signal_stops_at_once(stopped):
