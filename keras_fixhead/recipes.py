@@ -44,8 +44,8 @@ RECIPES: dict[str, Recipe] = {
     "paper": Recipe(
         summary="the paper's protocol as it states it, and common training where it is silent; no choice made on test "
         "images",
-        source="arXiv:2011.08704: class vectors uniform on the hypersphere, one rate for all epochs' start (of 0.1, "
-        "0.01, 0.001, 0.0001; this is 0.1), mean of 3 runs. Silent on the rest: SGD with Nesterov momentum 0.9, batch "
+        source="arXiv:2011.08704: class vectors uniform on the hypersphere, a learning rate of 0.1, 0.01, 0.001 "
+        "or 0.0001 (this is 0.1), mean of 3 runs. Silent on the rest: SGD with Nesterov momentum 0.9, batch "
         "128, 200 epochs, cosine without warm-up, L2 5e-4, all training images, the last epoch",
         expect="the paper's tables 1 and 2 (3 runs, no spread given); here: not measured yet",
         cost="a GPU for minutes to an hour; a day or more on two CPU cores",
