@@ -1,7 +1,7 @@
 """Tiny ImageNet for TensorFlow Datasets, which have no builder of it."""
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +48,20 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
         labels = {number: label for label, number in enumerate(numbers)}
         validation = dict(line.split("\t")[:2] for line in annotations)
         return {
-            "train": _examples(path, "train", lambda parts: labels[parts[2]]),
-            "test": _examples(path, "val", lambda parts: labels[validation[parts[-1]]]),
+            "train": self._generate_examples(path, "train", lambda parts: labels[parts[2]]),
+            "test": self._generate_examples(path, "val", lambda parts: labels[validation[parts[-1]]]),
         }
 
-    def _generate_examples(self) -> None:
-        raise NotImplementedError("Each split brings its own generator.")
+    def _generate_examples(self, path: Path, part: str,
+                           label_of: Callable[[list[str]], int]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yields (name, image and label) of the JPEG files of one part of the archive."""
+        import numpy as np
+        from PIL import Image
 
-
-def _examples(path: Path, part: str, label_of: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields (name, image and label) of the JPEG files of one part of the archive."""
-    import numpy as np
-    from PIL import Image
-
-    with zipfile.ZipFile(path) as archive:
-        for name in sorted(archive.namelist()):
-            parts = name.split("/")
-            if len(parts) > 2 and parts[1] == part and name.endswith(".JPEG"):
-                with Image.open(io.BytesIO(archive.read(name))) as picture:  # some are grey
-                    pixels = np.asarray(picture.convert("RGB"))
-                yield parts[-1], {"image": pixels, "label": label_of(parts)}
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                parts = name.split("/")
+                if len(parts) > 2 and parts[1] == part and name.endswith(".JPEG"):
+                    with Image.open(io.BytesIO(archive.read(name))) as picture:  # some are grey
+                        pixels = np.asarray(picture.convert("RGB"))
+                    yield parts[-1], {"image": pixels, "label": label_of(parts)}
