@@ -28,8 +28,9 @@ def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], w
     }
 
 
-def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str) -> None:
-    """Writes measurements with the command, machine, versions and commit that they were taken with."""
+def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str,
+                 counts: Mapping[str, int] | None = None) -> None:
+    """Writes measurements, and what was counted beside them, with the command, machine, versions and commit."""
     environment = describe_environment()
     report = {
         "schema": 1,
@@ -38,6 +39,7 @@ def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, comma
         "hardware": {"cpu": hardware.cpu_name(), "cores": hardware.cpu_count(), "gpus": environment["gpus"]},
         "versions": environment["versions"] | {"python": environment["python"]},
         "commit": _commit(),
+        **({} if counts is None else {"counts": dict(counts)}),
         "measurements": list(measurements),
     }
     file.parent.mkdir(parents=True, exist_ok=True)

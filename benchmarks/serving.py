@@ -1,0 +1,319 @@
+"""What the local server costs: against a bare handler over the same SavedModel, the call in process, and `predict`.
+
+    python benchmarks/serving.py
+
+A quarter-width ResNet18 for 32x32 images (its weights as drawn: they do not change what a request costs) is exported
+and served twice on loopback, each in a process of its own: by `fixhead serve`, and by a Starlette handler that does
+nothing but parse (with the same JSON parser), call the signature, and write; both have two threads for requests and
+call `gc.freeze()` after the load. Requests go to one, then to the other, some a round, from 1 or from 8 clients that
+keep their connections; what is compared is the processor time that the serving process spends on a request. Batching
+of concurrent requests, which the bare handler has not, is measured once on and once off.
+"""
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import RESULTS, ROOT, measurement, out_option, write_block, write_report
+
+FILE = RESULTS / "serving.json"
+PAGE = ROOT / "docs" / "server.md"
+BLOCK = "server's cost"
+CLIENTS, BATCHES, KINDS = (1, 8), (1, 32), ("arrays", "pictures")
+ROUND_SECONDS = 0.7  # of processor time, so that the clock's 10 ms are little
+THREADS = 2
+WARMUP = "one round, not counted"
+CONFIG = {"model": "resnet18", "width": 0.25, "pixels": 32, "classes": 10, "precision": "float32"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A serving process on loopback."""
+
+    port: int
+    pid: int
+
+    def seconds(self) -> float:
+        """Processor time that it has spent."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--page-only", action="store_true", help="write the page's table from the JSON file")
+    parser.add_argument("--bare", metavar="DIR", help="serve DIR by the bare handler (what this script starts)")
+    out_option(parser, FILE)
+    options = parser.parse_args()
+    if options.bare:
+        serve_bare(Path(options.bare))
+        return
+    if not options.page_only:
+        write_report(options.out, measure(options.rounds), command="python benchmarks/serving.py")
+    if options.page_only or options.out == FILE:
+        write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
+
+
+def measure(rounds: int) -> list[dict[str, Any]]:
+    """Every comparison, and what it is made of."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    from fixhead_serving.export import export_model
+    from keras_fixhead.models import build_model
+
+    model = build_model("resnet18", (32, 32, 3), 10, logits="cos", fixed=True, width=CONFIG["width"])
+    made: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = export_model(model, Path(folder) / "model", label_names=[f"class {index}" for index in range(10)]).path
+        bodies = {(batch, kind): body(batch, kind) for batch in BATCHES for kind in KINDS}
+        with contextlib.ExitStack() as stack:
+            ours = stack.enter_context(started("-m", "fixhead_cli", "serve", str(path.parent), "--port", "0", "--json",
+                                               "--no-batching"))
+            batching = stack.enter_context(started("-m", "fixhead_cli", "serve", str(path.parent), "--port", "0",
+                                                   "--json", "--batching"))
+            bare = stack.enter_context(started(__file__, "--bare", str(path)))
+            check_equal(ours, batching, bare, bodies)
+            for clients in CLIENTS:
+                for (batch, kind), sent in bodies.items():
+                    made += compare(f"{clients} clients/batch {batch}/{kind}", ours, bare, sent, clients, rounds)
+            for batch, kind in ((1, "arrays"), (1, "pictures")):
+                made += compare(f"batching/8 clients/batch {batch}/{kind}", batching, ours, bodies[batch, kind], 8,
+                                rounds)
+            call = tf.saved_model.load(str(path)).signatures["serving_default"]
+            image = tf.constant(pixels(1), tf.float32)
+            made += in_process(lambda: call(images=image), ours, bodies[1, "arrays"], rounds)
+            one = pixels(1).astype("float32")
+            made += against_predict(lambda: model.predict(one, verbose=0), ours, bodies[1, "arrays"], rounds)
+    return made
+
+
+def pixels(batch: int) -> "np.ndarray[Any, Any]":
+    return np.random.default_rng(0).integers(0, 256, (batch, 32, 32, 3), dtype=np.uint8)
+
+
+def body(batch: int, kind: str) -> bytes:
+    """A request, as our client writes it."""
+    import orjson
+
+    from fixhead_serving.client import encode_png
+
+    if kind == "arrays":
+        return orjson.dumps({"signature_name": "serving_default", "inputs": pixels(batch).astype("float32")},
+                            option=orjson.OPT_SERIALIZE_NUMPY)
+    pictures = [{"b64": b64encode(encode_png(image)).decode()} for image in pixels(batch)]
+    return orjson.dumps({"signature_name": "serving_bytes", "inputs": pictures})
+
+
+@contextlib.contextmanager
+def started(*arguments: str) -> Iterator[Server]:
+    """A serving process, from when it answers until the block is left."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            text = ""
+            for line in process.stdout:
+                text += line
+                with contextlib.suppress(ValueError):
+                    yield Server(int(json.loads(text)["url"].split(":")[2].split("/")[0]), process.pid)
+                    return
+            raise SystemExit(f"{' '.join(arguments)} did not start.")
+        finally:
+            process.terminate()
+
+
+def ask(connection: http.client.HTTPConnection, sent: bytes) -> Any:
+    connection.request("POST", "/v1/models/model:predict", sent, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"{answer.status}: {content[:300]!r}")
+    return content
+
+
+def check_equal(*arguments: Any) -> None:
+    """Every server gives the same answer to every request."""
+    *servers, bodies = arguments
+    for sent in bodies.values():
+        answers = [json.loads(ask(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60), sent))["outputs"]
+                   for server in servers]
+        for other in answers[1:]:
+            np.testing.assert_allclose(other["logits"], answers[0]["logits"], atol=1e-4)
+
+
+def load(server: Server, sent: bytes, clients: int, requests: int) -> tuple[float, float]:
+    """Processor and wall seconds of one request, when so many clients send so many in all."""
+    def client(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        for _ in range(number):
+            ask(connection, sent)
+        connection.close()
+
+    threads = [threading.Thread(target=client, args=(requests // clients,)) for _ in range(clients)]
+    before, start = server.seconds(), time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = requests // clients * clients
+    return (server.seconds() - before) / done, (time.perf_counter() - start) / done
+
+
+def compare(name: str, one: Server, other: Server, sent: bytes, clients: int, rounds: int) -> list[dict[str, Any]]:
+    """Processor time of a request to two servers, round by round in turn."""
+    guess = load(other, sent, clients, 4 * clients)[0]
+    requests = max(clients, round(ROUND_SECONDS / max(guess, 1e-4) / clients) * clients)
+    seconds: dict[str, list[float]] = {"one": [], "other": []}
+    walls: dict[str, list[float]] = {"one": [], "other": []}
+    for number in range(-1, rounds):
+        pair = [("one", one), ("other", other)]
+        for variant, server in pair if number % 2 else reversed(pair):
+            processor, wall = load(server, sent, clients, requests)
+            if number >= 0:
+                seconds[variant].append(processor)
+                walls[variant].append(wall)
+    config = {**CONFIG, "clients": clients, "requests_a_round": requests, "body_bytes": len(sent)}
+    what = ("server with batching divided by server without" if name.startswith("batching")
+            else "server divided by bare handler")
+    return reported(name, seconds, walls, what, config)
+
+
+def in_process(call: Callable[[], Any], server: Server, sent: bytes, rounds: int) -> list[dict[str, Any]]:
+    """Processor time of a request of one image to the server, against the signature called in this process."""
+    number = 100
+    seconds: dict[str, list[float]] = {"one": [], "other": []}
+    for turn in range(-1, rounds):
+        start = time.process_time()
+        for _ in range(number):
+            call()
+        spent = (time.process_time() - start) / number
+        processor, _ = load(server, sent, 1, number)
+        if turn >= 0:
+            seconds["one"].append(processor)
+            seconds["other"].append(spent)
+    return reported("in process/batch 1/arrays", seconds, None, "server divided by the signature called in process",
+                    {**CONFIG, "clients": 1, "requests_a_round": number})
+
+
+def against_predict(predict: Callable[[], Any], server: Server, sent: bytes, rounds: int) -> list[dict[str, Any]]:
+    """Wall time of `model.predict` of one image in this process, against a request to the server."""
+    number = 30
+    seconds: dict[str, list[float]] = {"one": [], "other": []}
+    for turn in range(-1, rounds):
+        start = time.perf_counter()
+        for _ in range(number):
+            predict()
+        spent = (time.perf_counter() - start) / number
+        _, wall = load(server, sent, 1, number)
+        if turn >= 0:
+            seconds["one"].append(spent)
+            seconds["other"].append(wall)
+    return reported("predict/batch 1/arrays", seconds, None,
+                    "model.predict in process divided by the server, in wall time",
+                    {**CONFIG, "clients": 1, "requests_a_round": number})
+
+
+def reported(name: str, seconds: dict[str, list[float]], walls: dict[str, list[float]] | None, what: str,
+             config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The measurements of one comparison; its ratio, round by round, is the last."""
+    made = [measurement(name=f"serving/{name}/{variant}", metric="seconds of a request", unit="s", values=values,
+                        warmup=WARMUP, config=config) for variant, values in seconds.items()]
+    if walls is not None:
+        ratios = [theirs / mine for mine, theirs in zip(walls["one"], walls["other"], strict=True)]
+        made.append(measurement(name=f"serving/{name}/requests", metric="requests a second, the first divided by the "
+                                "second", unit="1", values=ratios, warmup=WARMUP, config=config))
+    ratios = [mine / theirs for mine, theirs in zip(seconds["one"], seconds["other"], strict=True)]
+    made.append(measurement(name=f"serving/{name}/ratio", metric=what, unit="1", values=ratios, warmup=WARMUP,
+                            config=config))
+    last = made[-1]
+    print(f"{name}: {what} {last['median']:.3f} ({last['quartiles'][0]:.3f} to {last['quartiles'][1]:.3f}, n = "
+          f"{last['n']})", flush=True)
+    return made
+
+
+def block(report: dict[str, Any]) -> list[str]:
+    """The table of docs/server.md."""
+    from pages import median_interval
+
+    lines = ["", "| request | what is divided by what | median | 95 % interval of the median | n |",
+             "| --- | --- | --- | --- | --- |"]
+    for each in report["measurements"]:
+        if each["name"].endswith("/ratio"):
+            low, high = median_interval(each["values"])
+            name = each["name"].removeprefix("serving/").removesuffix("/ratio").replace("1 clients", "1 client")
+            lines.append(f"| {name.replace('/', ', ')} | {each['metric']} | {each['median']:.2f} | {low:.2f} to "
+                         f"{high:.2f} | {each['n']} |")
+    lines += ["", "Processor time of the serving process for a request, unless said otherwise, round by round in turn "
+              f"on {report['hardware']['cpu']}, {report['hardware']['cores']} cores, TensorFlow "
+              f"{report['versions']['tensorflow']}; quarter-width ResNet18, 32 px. By `{report['command']}`."]
+    faster = [each for each in report["measurements"] if each["name"].startswith("serving/batching")
+              and each["name"].endswith("/requests")]
+    lines += [f"With batching, {each['name'].split('/', 2)[2].removesuffix('/requests').replace('/', ', ')}: "
+              f"{each['median']:.2f} times as many requests a second (quartiles {each['quartiles'][0]:.2f} to "
+              f"{each['quartiles'][1]:.2f})." for each in faster]
+    return [*lines, ""]
+
+
+def serve_bare(folder: Path) -> None:
+    """A handler that trusts its requests: what any server over this SavedModel has to do at the least."""
+    import gc
+    import socket
+    from base64 import b64decode
+
+    import orjson
+    import tensorflow as tf
+    import uvicorn
+    from anyio import CapacityLimiter, to_thread
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    model = tf.saved_model.load(str(folder))
+    limiter = None
+
+    def answer(content: bytes) -> bytes:
+        asked = orjson.loads(content)
+        name, values = asked["signature_name"], asked["inputs"]
+        if name == "serving_bytes":
+            tensors = {"image_bytes": tf.constant([b64decode(each["b64"]) for each in values])}
+        else:
+            tensors = {"images": tf.constant(np.asarray(values, np.float32))}
+        outputs = {key: tensor.numpy() for key, tensor in model.signatures[name](**tensors).items()}
+        plain = {key: [text.decode() for text in value] if value.dtype == object else value
+                 for key, value in outputs.items()}
+        return orjson.dumps({"outputs": plain}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    async def predict(request: Request) -> Response:
+        nonlocal limiter
+        limiter = limiter or CapacityLimiter(THREADS)
+        content = await to_thread.run_sync(answer, await request.body(), limiter=limiter)
+        return Response(content, media_type="application/json")
+
+    answer(body(1, "arrays"))
+    answer(body(1, "pictures"))
+    gc.collect()
+    gc.freeze()
+    app = Starlette(routes=[Route("/v1/models/model:predict", predict, methods=["POST"])])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/model"}), flush=True)
+        uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

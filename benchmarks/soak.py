@@ -1,0 +1,351 @@
+"""Minutes of mixed load on the local server, with faults: every answer is checked, and memory is watched.
+
+    python benchmarks/soak.py                 # 10 minutes
+    python benchmarks/soak.py --minutes 2     # a trial; written to no file
+
+`fixhead serve` watches a folder to which a new version is added every minute, and twice a broken one. Clients ask with
+arrays and pictures and compare each answer with what the version that may be served at that moment gives in process;
+others vanish in the middle of a request or before its answer, send a body slowly, or send garbage. After that a bare
+loop in a process of its own loads the same versions one after the other, calls them, and drops them: what TensorFlow
+itself keeps of a model that is reloaded. All on loopback, bounded in time.
+"""
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import RESULTS, ROOT, measurement, write_report
+
+FILE = RESULTS / "soak.json"
+FIGURE = ROOT / "docs" / "server_soak.png"
+BROKEN_AFTER = (2.5, 6.5)  # minutes
+PAUSE_SECONDS = 0.02
+RELOAD_SECONDS = 30  # by when a new version must answer
+CALLS = 300  # of each signature, in the bare loop
+TOLERANCE = 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=int, default=10)
+    parser.add_argument("--bare-loop", metavar="DIR", help="load the versions in DIR in turn (what this script starts)")
+    options = parser.parse_args()
+    if options.bare_loop:
+        bare_loop(Path(options.bare_loop))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        staged = Path(folder) / "staged" / "model"
+        expected = export_versions(staged, options.minutes + 1)
+        soak = Soak(staged, Path(folder) / "served" / "model", expected)
+        counts, memory = soak.run(options.minutes)
+        bare = [int(line) for line in subprocess.run(
+            [sys.executable, __file__, "--bare-loop", str(staged)], capture_output=True, text=True, check=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}).stdout.split()]
+    made = reported(options.minutes, counts, memory, bare)
+    print(json.dumps({"counts": counts, **{each["name"]: each["median"] for each in made}}, indent=1))
+    if options.minutes >= 10:
+        write_report(FILE, made, command="python benchmarks/soak.py", counts=counts)
+        draw(memory, bare)
+    if soak.faults:
+        raise SystemExit("\n".join(soak.faults[:10]))
+
+
+def export_versions(base: Path, count: int) -> list["np.ndarray[Any, Any]"]:
+    """Exports versions that differ in their class vectors; returns the logits (8, 10) of `images()` by each."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    from fixhead_serving.export import export_model
+    from keras_fixhead.models import build_model
+
+    logits = []
+    for version in range(count):
+        model = build_model("resnet18", (32, 32, 3), 10, logits="cos", fixed=True, width=0.125, vector_seed=version)
+        export_model(model, base, label_names=[f"class {index}" for index in range(10)])
+        logits.append(model.predict(images().astype("float32"), verbose=0))
+    return logits
+
+
+def images() -> "np.ndarray[Any, Any]":
+    return np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+
+
+class Soak:
+    """A server under load, and what was seen of it."""
+
+    def __init__(self, staged: Path, base: Path, expected: list["np.ndarray[Any, Any]"]) -> None:
+        self._staged, self._base, self._expected = staged, base, expected
+        self._published: list[tuple[int, float]] = []  # index into expected, when
+        self._next = 1
+        self._end = False
+        self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def run(self, minutes: int) -> tuple[dict[str, int], list[tuple[float, int, int]]]:
+        """Counts by what happened; (seconds, versions loaded before, resident bytes), every five seconds."""
+        self._base.mkdir(parents=True)
+        self._publish(0)
+        memory: list[tuple[float, int, int]] = []
+        with self._server() as (process, self._port):
+            acts = [self._arrays, self._arrays_of_eight, self._pictures, self._rows, self._vanish, self._hang_up,
+                    self._slow, self._garbage, self._looks]
+            threads = [threading.Thread(target=self._repeat, args=(act, seed)) for seed, act in enumerate(acts)]
+            for thread in threads:
+                thread.start()
+            start = time.monotonic()
+            broken = [after for after in BROKEN_AFTER if after < minutes]
+            while (seconds := time.monotonic() - start) < 60 * minutes:
+                if seconds >= 60 * len(self._published):
+                    self._publish(len(self._published))
+                if broken and seconds >= 60 * broken[0]:
+                    broken.pop(0)
+                    self._publish_broken()
+                if process.poll() is not None:
+                    self._fault(f"the server ended with status {process.returncode} after {seconds:.0f} s")
+                    break
+                memory.append((seconds, len(self._published), resident_bytes(process.pid)))
+                time.sleep(5)
+            self._end = True
+            for thread in threads:
+                thread.join(60)
+            self._check_latest_is_served()
+        return dict(sorted(self.counts.items())), memory
+
+    @contextlib.contextmanager
+    def _server(self) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+        command = [sys.executable, "-m", "fixhead_cli", "serve", str(self._base), "--port", "0", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            text = ""
+            for line in process.stdout:
+                text += line
+                with contextlib.suppress(ValueError):
+                    port = int(json.loads(text)["url"].split(":")[2].split("/")[0])
+                    break
+            yield process, port
+            if process.poll() is None:
+                begin = time.monotonic()
+                process.terminate()
+                process.wait(60)
+                self.counts["seconds to stop"] = round(time.monotonic() - begin)
+                if process.returncode != 0:
+                    self._fault(f"the server stopped with status {process.returncode}")
+
+    def _publish(self, index: int) -> None:
+        self._put(self._staged / str(index + 1))
+        self._published.append((index, time.monotonic()))
+        self.counts["versions published"] += 1
+
+    def _publish_broken(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            broken = Path(folder) / "broken"
+            shutil.copytree(self._staged / "1", broken)
+            graph = (broken / "saved_model.pb").read_bytes()
+            (broken / "saved_model.pb").write_bytes(graph[: len(graph) // 2])
+            self._put(broken)
+        self.counts["broken versions published"] += 1
+
+    def _put(self, version: Path) -> None:
+        aside = self._base / f".tmp-{self._next}"
+        shutil.copytree(version, aside)
+        aside.rename(self._base / str(self._next))
+        self._next += 1
+
+    def _repeat(self, act: Callable[[random.Random], None], seed: int) -> None:
+        draw = random.Random(seed)
+        while not self._end:
+            try:
+                act(draw)
+            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+                self._fault(f"{act.__name__}: {type(error).__name__}: {error}")
+            time.sleep(PAUSE_SECONDS)
+
+    # What answers must be right
+
+    def _arrays(self, draw: random.Random) -> None:
+        self._predict({"inputs": images()[:1].astype(float).tolist()}, "outputs", 1)
+
+    def _arrays_of_eight(self, draw: random.Random) -> None:
+        self._predict({"inputs": images().astype(float).tolist()}, "outputs", 8)
+        time.sleep(0.2)
+
+    def _pictures(self, draw: random.Random) -> None:
+        from fixhead_serving.client import encode_png
+
+        sent = [{"b64": b64encode(encode_png(image)).decode()} for image in images()[:3]]
+        self._predict({"signature_name": "serving_bytes", "inputs": sent}, "outputs", 3)
+
+    def _rows(self, draw: random.Random) -> None:
+        self._predict({"instances": images()[:2].astype(float).tolist()}, "predictions", 2)
+
+    def _predict(self, asked: dict[str, Any], key: str, count: int) -> None:
+        begin = time.monotonic()
+        status, content = self._ask("POST", ":predict", json.dumps(asked).encode())
+        end = time.monotonic()
+        self.counts[f"predict: {status}"] += 1
+        if status != 200:
+            self._fault(f"a valid request was answered with {status}: {content[:200]!r}")
+            return
+        answer = json.loads(content)[key]
+        logits = [row["logits"] for row in answer] if key == "predictions" else answer["logits"]
+        self._check(np.array(logits), count, begin, end)
+
+    def _check(self, logits: "np.ndarray[Any, Any]", count: int, begin: float, end: float) -> None:
+        """An answer is right if it is that of a version which may have been the latest one during the request."""
+        known = [(index, when) for index, when in list(self._published) if when <= end]
+        old = [place for place, (_, when) in enumerate(known) if when + RELOAD_SECONDS <= begin]
+        allowed = known[old[-1] if old else 0:]
+        if not any(np.abs(self._expected[index][:count] - logits).max() < TOLERANCE for index, _ in allowed):
+            self.counts["wrong answers"] += 1
+            self._fault(f"an answer of no version that may be served, of versions {[index for index, _ in allowed]}")
+
+    def _check_latest_is_served(self) -> None:
+        self._published = self._published[-1:]
+        self._published[0] = (self._published[0][0], 0.0)
+        self._predict({"inputs": images()[:1].astype(float).tolist()}, "outputs", 1)
+
+    # What must do no harm
+
+    def _vanish(self, draw: random.Random) -> None:
+        """Closes the connection in the middle of its request."""
+        sent = self._request(json.dumps({"inputs": images().tolist()}).encode())
+        with socket.create_connection(("127.0.0.1", self._port), 30) as connection:
+            connection.sendall(sent[: draw.randrange(1, len(sent))])
+        self.counts["vanished within a request"] += 1
+        time.sleep(0.2)
+
+    def _hang_up(self, draw: random.Random) -> None:
+        """Closes the connection without reading the answer."""
+        with socket.create_connection(("127.0.0.1", self._port), 30) as connection:
+            connection.sendall(self._request(json.dumps({"inputs": images().tolist()}).encode()))
+            time.sleep(draw.random() * 0.02)
+        self.counts["vanished before the answer"] += 1
+        time.sleep(0.2)
+
+    def _slow(self, draw: random.Random) -> None:
+        """Sends a valid body in pieces with pauses."""
+        sent = self._request(json.dumps({"inputs": images()[:1].tolist()}).encode())
+        with socket.create_connection(("127.0.0.1", self._port), 60) as connection:
+            pieces = 20
+            for piece in range(pieces):
+                connection.sendall(sent[len(sent) * piece // pieces: len(sent) * (piece + 1) // pieces])
+                time.sleep(0.1)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            answer.read()
+        self.counts[f"slow body: {answer.status}"] += 1
+        if answer.status != 200:
+            self._fault(f"a slow body was answered with {answer.status}")
+
+    def _garbage(self, draw: random.Random) -> None:
+        valid = json.dumps({"inputs": images()[:1].tolist()}).encode()
+        sent = draw.choice([
+            draw.randbytes(draw.randrange(2000)),
+            valid[: draw.randrange(len(valid))],
+            json.dumps({"inputs": draw.choice([1.0, [], [[1.0]], "text", None, [[[[1.0] * 4] * 32] * 32]])}).encode(),
+            json.dumps({"signature_name": "serving_bytes",
+                        "inputs": [{"b64": b64encode(draw.randbytes(100)).decode()}]}).encode()])
+        status, _ = self._ask("POST", ":predict", sent)
+        self.counts[f"garbage: {status}"] += 1
+        if not 400 <= status < 500:
+            self._fault(f"garbage was answered with {status}")
+
+    def _looks(self, draw: random.Random) -> None:
+        for path in ("", "/metadata"):
+            status, _ = self._ask("GET", path)
+            self.counts[f"status and metadata: {status}"] += 1
+        time.sleep(1)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            connection.request(method, f"/v1/models/model{path}", body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def _request(self, body: bytes) -> bytes:
+        return (f"POST /v1/models/model:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+                "Connection: close\r\n\r\n").encode() + body
+
+    def _fault(self, text: str) -> None:
+        with self._lock:
+            self.faults.append(text)
+            self.counts["faults"] += 1
+
+
+def bare_loop(base: Path) -> None:
+    """Prints the resident bytes after each version that was loaded, called and dropped."""
+    import gc
+
+    import tensorflow as tf
+
+    image = tf.constant(images()[:1], tf.float32)
+    for version in sorted(base.iterdir(), key=lambda path: int(path.name)):
+        model = tf.saved_model.load(str(version))
+        for _ in range(CALLS):
+            for name in ("serving_default", "features"):
+                model.signatures[name](images=image)
+        del model
+        gc.collect()
+        print(resident_bytes(os.getpid()), flush=True)
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def by_version(memory: list[tuple[float, int, int]]) -> list[int]:
+    """The largest resident bytes while each number of versions had been published."""
+    return [max(size for _, published, size in memory if published == number)
+            for number in sorted({published for _, published, _ in memory})]
+
+
+def growth(sizes: list[int]) -> float:
+    """Bytes a reload by least squares, from the second load on: the first one fills caches."""
+    return float(np.polyfit(np.arange(len(sizes) - 1), sizes[1:], 1)[0])
+
+
+def reported(minutes: int, counts: dict[str, int], memory: list[tuple[float, int, int]],
+             bare: list[int]) -> list[dict[str, Any]]:
+    served = by_version(memory)
+    config = {"minutes": minutes, "model": "resnet18", "width": 0.125, "pixels": 32}
+    return [measurement(name=f"soak/{name}", metric=f"{what}; it grows by {growth(sizes) / 2**20:.2f} MiB a reload",
+                        unit="bytes", values=sizes, warmup="none", config=config)
+            for name, what, sizes in (("server", "largest resident memory of the server between two versions", served),
+                                      ("bare loop", "resident memory of the bare loop after each version", bare))]
+
+
+def draw(memory: list[tuple[float, int, int]], bare: list[int]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
+    axes.plot([seconds / 60 for seconds, _, _ in memory], [size / 2**20 for _, _, size in memory],
+              label="server under load, a new version every minute")
+    axes.plot(range(1, len(bare) + 1), [size / 2**20 for size in bare], marker="o", linestyle="--",
+              label="bare loop: load, call, drop; one point a version")
+    axes.set(xlabel="minutes (server), versions loaded (bare loop)", ylabel="resident memory, MiB", ylim=(0, None))
+    axes.legend(loc="lower right")
+    figure.savefig(FIGURE, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
