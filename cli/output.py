@@ -75,12 +75,13 @@ def command_line(*words: object) -> str:
 
 def show_progress(quiet: bool = False) -> None:
     """Sends the library's progress to standard error, one line each."""
-    logger = logging.getLogger("keras_fixhead")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    for name in ("keras_fixhead", "fixhead_serving"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def _strict(value: Any) -> Any:

@@ -23,7 +23,8 @@ def local_server(base_path: str | os.PathLike[str]) -> Iterator[str]:
     Raises:
         ServingError: if the server does not start.
     """
-    command = [sys.executable, "-m", "fixhead_cli", "serve", os.fspath(base_path), "--port", "0", "--json"]
+    options = ["--port", "0", "--drain-seconds", "0", "--quiet", "--json"]
+    command = [sys.executable, "-m", "fixhead_cli", "serve", os.fspath(base_path), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield _first_url(process)

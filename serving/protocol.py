@@ -626,14 +626,18 @@ def error_body(text: str) -> bytes:
     return orjson.dumps({"error": text.encode("utf-8", "backslashreplace").decode("utf-8")})
 
 
-def status_body(states: Mapping[int, str]) -> bytes:
+def status_body(states: Mapping[int, str], errors: Mapping[int, tuple[str, str]] | None = None) -> bytes:
     """Returns the body that answers a status request.
 
     Args:
         states: the state, such as `AVAILABLE`, of each version.
+        errors: the error code, such as `NOT_FOUND`, and text of versions that failed.
     """
-    healthy = {"error_code": "OK", "error_message": ""}
-    versions = [{"version": str(number), "state": state, "status": healthy} for number, state in states.items()]
+    versions = []
+    for number, state in states.items():
+        code, text = (errors or {}).get(number, ("OK", ""))
+        status = {"error_code": code, "error_message": text.encode("utf-8", "backslashreplace").decode("utf-8")}
+        versions.append({"version": str(number), "state": state, "status": status})
     return orjson.dumps({"model_version_status": versions})
 
 

@@ -1,0 +1,234 @@
+"""What a server can be told: its limits, its address, its models. Nothing here loads a framework."""
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from keras_fixhead.errors import ArgumentError
+
+MAX_VERSION = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request, and all of them together, may ask for. Each has a documented answer (docs/server.md).
+
+    Args:
+        body_bytes: the largest request body, before and after decompression; above it 413.
+        json_depth: how deep lists and objects may be nested; deeper 400.
+        batch: the largest first dimension of an input; above it 400.
+        picture_bytes: the largest encoded picture; above it 413.
+        picture_pixels: the largest decoded picture, by its header; above it 413.
+        request_pixels: the decoded pictures of one request together; above it 413.
+        concurrent: how many predict requests are read, queued and run at a time; above it 429.
+        timeout_seconds: the longest wait for a request's body (then 408), and for its answer (then 504).
+
+    Raises:
+        ArgumentError: if one of them is not above 0.
+    """
+
+    body_bytes: int = 32 * 2**20
+    json_depth: int = 32
+    batch: int = 128
+    picture_bytes: int = 16 * 2**20
+    picture_pixels: int = 40_000_000
+    request_pixels: int = 160_000_000
+    concurrent: int = 32
+    timeout_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check_positive(each.name, getattr(self, each.name))
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How a server runs.
+
+    Args:
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        workers: threads that decode requests and run models; TensorFlow has threads of its own below them.
+        batching: whether concurrent requests may be run as one call; None: for models with a model card of ours.
+        max_batch_merge: the largest batch that requests are merged into.
+        poll_seconds: how often the models' folders are looked at for new versions; 0: never.
+        drain_seconds: how long the port stays open after SIGTERM, with `/readyz` failing.
+        onednn: False runs TensorFlow without oneDNN, and takes signatures of unknown rank.
+        token: what requests have to bring as `Authorization: Bearer TOKEN`; None: nothing.
+        tls_cert: PEM file of the certificate (chain); with `tls_key` the server speaks HTTPS.
+        tls_key: PEM file of the certificate's private key.
+        limits: what requests may ask for.
+
+    Raises:
+        ArgumentError: if a value is out of its range, or one of `tls_cert` and `tls_key` is given alone.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    workers: int = 2
+    batching: bool | None = None
+    max_batch_merge: int = 32
+    poll_seconds: float = 1.0
+    drain_seconds: float = 1.0
+    onednn: bool = True
+    token: str | None = field(default=None, repr=False)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ArgumentError(f"port={self.port} is not a port. Expected 0 (any free one) to 65535.")
+        _check_positive("workers", self.workers)
+        _check_positive("max_batch_merge", self.max_batch_merge)
+        for name in ("poll_seconds", "drain_seconds"):
+            if not 0 <= getattr(self, name) < 1e9:
+                raise ArgumentError(f"{name}={getattr(self, name)} is not a time. Expected seconds of at least 0.")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ArgumentError("TLS needs both files, the certificate and its key.", hint="--tls-cert C --tls-key K")
+        if self.token is not None and not (self.token and self.token.isprintable() and self.token.isascii()):
+            raise ArgumentError("The token is empty, or has characters that a header cannot have.",
+                                hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one.")
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise ArgumentError(f"{name}={value} is not a limit. Expected a number above 0.")
+
+
+# Models
+
+
+@dataclass(frozen=True)
+class VersionPolicy:
+    """Which of the versions on disk are served: the `latest` so many, certain `numbers`, or all of them."""
+
+    latest: int | None = None
+    numbers: tuple[int, ...] = ()
+
+    def choose(self, on_disk: Iterable[int]) -> list[int]:
+        """Returns the versions to serve, the newest first.
+
+        Example:
+            >>> VersionPolicy(latest=2).choose([1, 5, 3])
+            [5, 3]
+        """
+        numbers = sorted(on_disk, reverse=True)
+        if self.numbers:
+            return [number for number in numbers if number in self.numbers]
+        return numbers if self.latest is None else numbers[: self.latest]
+
+
+LATEST = VersionPolicy(latest=1)
+ALL = VersionPolicy()
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model on disk, and how it is served.
+
+    Args:
+        name: what the model is called in URLs.
+        base_path: a folder of SavedModels in subfolders 1, 2, ...
+        policy: which of them are served.
+        labels: names for versions, such as `stable`.
+    """
+
+    name: str
+    base_path: Path
+    policy: VersionPolicy = LATEST
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name or re.search("[/:]", self.name):
+            raise ArgumentError(f"A model cannot be called '{self.name}': its name stands in URLs.",
+                                hint="Give it one without '/' and ':', as NAME=DIR.")
+        for label in self.labels:
+            if not re.fullmatch("[A-Za-z0-9_]+", label):
+                raise ArgumentError(f"'{label}' is not a label. Expected letters, digits and '_'.")
+
+
+def parse_policy(text: str) -> VersionPolicy:
+    """Returns the policy that a text names: `latest:N`, `all`, or numbers as in `1,4`.
+
+    Raises:
+        ArgumentError: if it is none of these.
+
+    Example:
+        >>> parse_policy("1,4").choose([1, 2, 3, 4])
+        [4, 1]
+    """
+    if text == "all":
+        return ALL
+    if found := re.fullmatch("latest:([0-9]{1,9})", text):
+        if int(found[1]) > 0:
+            return VersionPolicy(latest=int(found[1]))
+    elif re.fullmatch("[0-9]{1,19}(,[0-9]{1,19})*", text):
+        numbers = tuple(map(int, text.split(",")))
+        if max(numbers) <= MAX_VERSION:
+            return VersionPolicy(numbers=numbers)
+    raise ArgumentError(f"'{text}' does not say which versions to serve. Expected latest:N, all, or numbers: 1,4.")
+
+
+def parse_sources(
+    directories: Iterable[str], versions: Iterable[str] = (), labels: Iterable[str] = ()
+) -> list[ModelSource]:
+    """Returns the models that a command line names.
+
+    Args:
+        directories: each DIR, whose name is the model's, or NAME=DIR.
+        versions: each POLICY for all models, or MODEL=POLICY for one; see `parse_policy`.
+        labels: each LABEL=VERSION, where there is one model, or MODEL:LABEL=VERSION.
+
+    Raises:
+        ArgumentError: if two models have one name, or a policy or label is malformed or names no model.
+
+    Example:
+        >>> [source] = parse_sources(["pets=/models/a"], ["all"], ["stable=3"])
+        >>> source.name, source.labels
+        ('pets', {'stable': 3})
+    """
+    paths = [_named_path(text) for text in directories]
+    names = [name for name, _ in paths]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ArgumentError(f"Two models are called '{twice}'.", hint="Name one of them: NAME=DIR.")
+    policies = _policies(versions, names)
+    named_labels = _labels(labels, names)
+    return [ModelSource(name, path, policies[name], named_labels[name]) for name, path in paths]
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if equals and not Path(text).is_dir():
+        return name, Path(path).absolute()
+    absolute = Path(text).absolute()
+    return absolute.resolve().name if absolute.name in ("", "..") else absolute.name, absolute
+
+
+def _policies(texts: Iterable[str], names: list[str]) -> dict[str, VersionPolicy]:
+    policies = dict.fromkeys(names, LATEST)
+    for text in sorted(texts, key=lambda text: "=" in text):  # what is said of one model wins
+        name, equals, policy = text.rpartition("=")
+        if equals and name not in names:
+            raise _no_such_model(name, text, names)
+        policies.update(dict.fromkeys([name] if equals else names, parse_policy(policy)))
+    return policies
+
+
+def _labels(texts: Iterable[str], names: list[str]) -> dict[str, dict[str, int]]:
+    labels: dict[str, dict[str, int]] = {name: {} for name in names}
+    for text in texts:
+        found = re.fullmatch("(?:([^=]+):)?([^=:]+)=([0-9]{1,18})", text)
+        if not found:
+            raise ArgumentError(f"'{text}' is not a label. Expected LABEL=VERSION, or MODEL:LABEL=VERSION.")
+        model, label, number = found.groups()
+        if model is None and len(names) > 1:
+            raise ArgumentError(f"'{text}' does not say which model it is of.", hint=f"Such as {names[0]}:{text}")
+        if (model or names[0]) not in labels:
+            raise _no_such_model(model, text, names)
+        labels[model or names[0]][label] = int(number)
+    return labels
+
+
+def _no_such_model(name: str, text: str, names: list[str]) -> ArgumentError:
+    return ArgumentError(f"There is no model '{name}' (in '{text}'). Models: {', '.join(names)}.")

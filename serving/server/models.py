@@ -1,0 +1,217 @@
+"""Models on disk: which versions there are, which are served, and how a model keeps up with its folder."""
+import gc
+import logging
+import os
+import re
+import weakref
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from fixhead_serving.server.config import LATEST, MAX_VERSION, ModelSource
+from fixhead_serving.server.versions import LoadedVersion, ServedModel, VersionState
+from keras_fixhead.errors import ServingError
+
+Load = Callable[[int, Path], LoadedVersion]
+
+# The names of TensorFlow's error codes, by number.
+_ERROR_CODES = [
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+]  # fmt: skip
+
+logger = logging.getLogger(__name__)
+
+
+def load_model(base_path: str | os.PathLike[str]) -> ServedModel:
+    """Returns the model in a folder of versions, with its latest version loaded and warmed up.
+
+    Args:
+        base_path: a folder of SavedModels in subfolders 1, 2, ...; its name is the model's.
+
+    Raises:
+        ServingError: if there is no version, or the latest one cannot be loaded, or has an input of unknown rank.
+    """
+    from fixhead_serving.server.savedmodel import Loader
+
+    base = Path(base_path).absolute()
+    return WatchedModel(ModelSource(base.name, base, LATEST), Loader()).start()
+
+
+def find_versions(base: Path) -> dict[int, Path]:
+    """Returns the folders of a model's versions by number.
+
+    Args:
+        base: the model's folder; what is in it and is no number, or has no saved_model.pb, is passed over.
+
+    Raises:
+        ServingError: if there is no such folder, or it cannot be read, or is a version itself.
+    """
+    if not base.is_dir():
+        hint = f"Export one first: fixhead export RUN {base}"
+        raise ServingError(f"There is no folder '{base}' to serve a model from.", hint=hint)
+    if _is_saved_model(base):
+        raise ServingError(f"'{base}' is one version of a model, not a folder of versions.", hint="Serve its parent.")
+    try:
+        children = sorted(child for child in base.iterdir() if re.fullmatch("[0-9]{1,19}", child.name))
+    except OSError as error:
+        raise ServingError(f"'{base}' cannot be read: {error.strerror}.") from None
+    return {int(child.name): child for child in children if int(child.name) <= MAX_VERSION and _is_saved_model(child)}
+
+
+def check_source(source: ModelSource) -> None:
+    """Raises a ServingError if a model has no version that could be served."""
+    found = find_versions(source.base_path)
+    if not found:
+        text = f"There is no version to serve in '{source.base_path}': no folder such as 1 with a saved_model.pb."
+        raise ServingError(text, hint=f"Export one first: fixhead export RUN {source.base_path}")
+    chosen = source.policy.choose(found)
+    if not chosen:
+        wanted, there = (", ".join(map(str, numbers)) for numbers in (source.policy.numbers, sorted(found)))
+        raise ServingError(f"Model '{source.name}' has none of the versions {wanted}. It has {there}.")
+    for label, number in source.labels.items():
+        if number not in chosen:
+            text = f"Label '{label}' of model '{source.name}' points at version {number}, which is not served."
+            served = ", ".join(map(str, chosen))
+            raise ServingError(f"{text} Served: {served}.", hint="Serve more of them: --versions all")
+
+
+def _is_saved_model(folder: Path) -> bool:
+    return (folder / "saved_model.pb").is_file()
+
+
+class WatchedModel:
+    """A served model that follows its folder, as TensorFlow Serving does.
+
+    A version is loaded before those that it takes the place of are unloaded; one that cannot be loaded is passed
+    over until its files change, and what was served before stays. All but `model` is for one thread.
+
+    Args:
+        source: the model on disk.
+        load: `load(number, folder)` returns a version, loaded and warmed up, or raises.
+    """
+
+    def __init__(self, source: ModelSource, load: Load) -> None:
+        self.source = source
+        self.model = ServedModel(source.name, {}, dict(source.labels))
+        self._load = load
+        self._broken: dict[int, tuple[object, ...]] = {}  # the files of versions that could not be loaded
+        self._ended: deque[int] = deque()  # versions whose last request has been answered
+        self._trouble: str | None = None  # with the folder itself, as last reported
+
+    def start(self) -> ServedModel:
+        """Returns the model with its versions loaded.
+
+        Raises:
+            ServingError: if there is none to load, or none can be loaded, or a label points at none.
+        """
+        check_source(self.source)
+        errors = self._load_missing(find_versions(self.source.base_path))
+        if not self.model.versions:
+            raise errors[0]
+        self._check_labels()
+        return self.model
+
+    def refresh(self) -> bool:
+        """Looks at the folder once; returns whether a version was loaded or unloaded."""
+        try:
+            found = find_versions(self.source.base_path)
+        except ServingError as error:  # it may be back soon: what is loaded is still served
+            if self._trouble != error.what:
+                logger.warning("Model '%s': %s", self.source.name, error.what)
+            self._trouble = error.what
+            return False
+        self._trouble = None
+        before = self.model.versions
+        self._load_missing(found)
+        for number in self._superfluous(found):
+            # It ends once the last request that runs on it has been answered.
+            weakref.finalize(self.model.remove(number), partial(self._ended.append, number))
+        return self._note_ended() or self.model.versions is not before
+
+    def _load_missing(self, found: dict[int, Path]) -> list[ServingError]:
+        errors = []
+        for number in self.source.policy.choose(found):
+            if number in self.model.versions or self._is_still_broken(number, found[number]):
+                continue
+            self.model.set_state(number, VersionState("LOADING"))
+            try:
+                version = self._load(number, found[number])
+            except Exception as error:
+                self._broken[number] = _fingerprint(found[number])
+                errors.append(self._report_broken(number, error))
+            else:
+                self._broken.pop(number, None)
+                self.model.add(version)
+                logger.info("Version %d of model '%s' is served.", number, self.source.name)
+        return errors
+
+    def _is_still_broken(self, number: int, folder: Path) -> bool:
+        return number in self._broken and self._broken[number] == _fingerprint(folder)
+
+    def _report_broken(self, number: int, error: Exception) -> ServingError:
+        if not isinstance(error, ServingError):
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            text = f"Version {number} in '{self.source.base_path}' cannot be loaded: {reason}"
+            told = ServingError(text, hint="Remove that folder and export again: fixhead export RUN DIR")
+            told.__cause__ = error
+            error = told
+        self.model.set_state(number, VersionState("END", _error_code(error), error.what))
+        if self.model.versions:
+            logger.error("Version %d of model '%s' is passed over: %s", number, self.source.name, error.what)
+        return error
+
+    def _superfluous(self, found: dict[int, Path]) -> list[int]:
+        """The versions to unload: those that are gone, and those that a loaded one has taken the place of."""
+        chosen = set(self.source.policy.choose(found))
+        loaded = set(self.model.versions)
+        if chosen & loaded:
+            return sorted(loaded - chosen)
+        return sorted(loaded - found.keys())
+
+    def _note_ended(self) -> bool:
+        ended = bool(self._ended)
+        while self._ended:
+            number = self._ended.popleft()
+            if number not in self.model.versions:  # it may have come back
+                self.model.set_state(number, VersionState("END"))
+            logger.info("Version %d of model '%s' is unloaded.", number, self.source.name)
+        return ended
+
+    def _check_labels(self) -> None:
+        for label, number in self.source.labels.items():
+            if number not in self.model.versions:
+                text = f"Label '{label}' of model '{self.source.name}' points at version {number}"
+                reason = self.model.states[number].error_message
+                raise ServingError(f"{text}, which could not be loaded: {reason}")
+
+
+def _fingerprint(folder: Path) -> tuple[object, ...]:
+    """Returns what changes when a folder's files do."""
+    try:
+        stats = [(str(path), path.stat()) for path in sorted(folder.rglob("*"))]
+    except OSError:  # it is changing right now
+        return (object(),)
+    return tuple((path, stat.st_size, stat.st_mtime_ns, stat.st_ino) for path, stat in stats)
+
+
+def _error_code(error: BaseException) -> str:
+    """Returns the name of TensorFlow's error code for a failure to load."""
+    cause = error.__cause__ or error
+    code = getattr(cause, "error_code", None)  # of TensorFlow's own errors
+    if isinstance(code, int) and 0 < code < len(_ERROR_CODES):
+        return _ERROR_CODES[code]
+    return "NOT_FOUND" if isinstance(cause, OSError) else "INTERNAL"
+
+
+def settle_memory() -> None:
+    """Collects what unloaded versions have left, then keeps all that is there out of later collections.
+
+    What a loaded model consists of need not be looked at again and again. It is thawed first: what was frozen and
+    has since been unloaded would never be freed otherwise.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,109 @@
+"""A served model: the versions that can be called, and the states of all that were seen."""
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fixhead_serving.protocol import Array, Refusal, Route, Signature
+
+State = Literal["START", "LOADING", "AVAILABLE", "UNLOADING", "END"]
+Tensors = Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedVersion:
+    """A version of a model that can be called.
+
+    Args:
+        number: the version.
+        signatures: what it can be called with, by name.
+        call: `call(signature_name, inputs)` returns the outputs; both map a tensor's name to an array, of type
+            object and holding bytes for strings. It is called from several threads, with inputs already checked
+            against the signature, and raises `Refusal` for what the model does not take.
+        mergeable: the signatures whose concurrent requests may be run as one call.
+        sample: a signature's name, and inputs that it has taken: what readiness is tried with.
+    """
+
+    number: int
+    signatures: Mapping[str, Signature]
+    call: Callable[[str, Tensors], dict[str, Array]]
+    mergeable: frozenset[str] = frozenset()
+    sample: tuple[str, Tensors] | None = None
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """Where a version is between being found and being gone, and what went wrong, in TensorFlow's words."""
+
+    state: State
+    error_code: str = "OK"
+    error_message: str = ""
+
+
+@dataclass
+class ServedModel:
+    """A model under its name, with the versions that are loaded and the labels that point at some of them.
+
+    `versions` and `states` are never changed but replaced as a whole: requests read them from other threads.
+    """
+
+    name: str
+    versions: Mapping[int, LoadedVersion]
+    labels: Mapping[str, int] = field(default_factory=dict)
+    states: Mapping[int, VersionState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.states = {**dict.fromkeys(self.versions, VersionState("AVAILABLE")), **self.states}
+
+    def set_state(self, number: int, state: VersionState) -> None:
+        """Notes where a version is."""
+        self.states = {**self.states, number: state}
+
+    def add(self, version: LoadedVersion) -> None:
+        """Makes a version answer requests from now on."""
+        self.versions = {**self.versions, version.number: version}
+        self.set_state(version.number, VersionState("AVAILABLE"))
+
+    def remove(self, number: int) -> LoadedVersion:
+        """Returns a version that from now on gets no requests; those that it has may still run."""
+        version = self.versions[number]
+        self.versions = {other: each for other, each in self.versions.items() if other != number}
+        self.set_state(number, VersionState("UNLOADING"))
+        return version
+
+
+def find_version(models: Mapping[str, ServedModel], route: Route) -> LoadedVersion:
+    """Returns the version that a request asks for.
+
+    Raises:
+        Refusal: 404 if model or version is not loaded, 400 if a label is unknown.
+    """
+    model = models.get(route.model)
+    versions = model.versions if model else {}
+    number = route.version
+    if route.label is not None:
+        number = model.labels.get(route.label) if model else None
+        if number is None:
+            raise Refusal(f"Unrecognized servable version label: {route.label}")
+    if number is None and versions:
+        return versions[max(versions)]
+    if number is not None and number in versions:
+        return versions[number]
+    asked = f"Latest({route.model})" if number is None else f"Specific({route.model}, {number})"
+    raise Refusal(f"Servable not found for request: {asked}", status=404)
+
+
+def find_states(models: Mapping[str, ServedModel], route: Route) -> dict[int, VersionState]:
+    """Returns the states of the versions that a status request asks for, the newest first.
+
+    Raises:
+        Refusal: 404 if there are none.
+    """
+    model = models.get(route.model)
+    if model is None or not model.states:
+        raise Refusal(f"Could not find any versions of model {route.model}", status=404)
+    states = model.states
+    if route.version is None:  # a label is not looked at: so it is in TensorFlow Serving
+        return dict(sorted(states.items(), reverse=True))
+    if route.version not in states:
+        raise Refusal(f"Could not find version {route.version} of model {route.model}", status=404)
+    return {route.version: states[route.version]}

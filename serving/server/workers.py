@@ -1,0 +1,125 @@
+"""Threads that work on tasks which an event loop gives them: one hop there, one back."""
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any
+
+IDLE_SECONDS = 5.0  # after which a thread without work ends
+
+
+class Task:
+    """Something to be done in a worker's thread, and a future of its result. Made in an event loop.
+
+    Args:
+        payload: what is to be done; workers hand it to their function.
+        group: tasks of one group may be done together; None: alone.
+
+    Attributes:
+        future: the result, awaited in the event loop; it may be done before the task is.
+        settled: whether the worker is done with it.
+        on_settled: called in the event loop when the worker is done with it.
+    """
+
+    __slots__ = ("future", "group", "loop", "on_settled", "payload", "settled")
+
+    def __init__(self, payload: Any, group: Hashable = None) -> None:
+        self.payload = payload
+        self.group = group
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.settled = False
+        self.on_settled: Callable[[], None] | None = None
+
+    def succeed(self, result: Any) -> None:
+        """Gives the result, from a worker's thread."""
+        self._tell(self.future.set_result, result)
+
+    def fail(self, error: BaseException) -> None:
+        """Gives the error that is to be raised where the result is awaited, from a worker's thread."""
+        self._tell(self.future.set_exception, error)
+
+    def _tell(self, setter: Callable[[Any], None], value: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            self.loop.call_soon_threadsafe(self._settle, setter, value)
+
+    def _settle(self, setter: Callable[[Any], None], value: Any) -> None:
+        self.settled = True
+        if not self.future.done():
+            setter(value)
+        if self.on_settled:
+            self.on_settled()
+
+
+Take = Callable[[Hashable], Task | None]
+
+
+class Workers:
+    """Some threads and a queue.
+
+    Args:
+        count: the number of threads; they are started when needed, end when idle, and never keep a process alive.
+        work: `work(task, take)` settles a task; `take(group)` gives it the task at the head of the queue as well,
+            if that is of the group.
+    """
+
+    def __init__(self, count: int, work: Callable[[Task, Take], None]) -> None:
+        self._count = count
+        self._work = work
+        self._queue: deque[Task] = deque()
+        self._changed = threading.Condition(threading.Lock())
+        self._threads = 0
+        self._idle = 0
+
+    def submit(self, task: Task) -> None:
+        """Queues a task."""
+        with self._changed:
+            self._queue.append(task)
+            if self._idle:
+                self._changed.notify()
+            if len(self._queue) > self._idle and self._threads < self._count:
+                self._threads += 1
+                threading.Thread(target=self._run, name="fixhead-worker", daemon=True).start()
+
+    def withdraw(self, task: Task) -> bool:
+        """Returns whether a task was still in the queue; if so it is no longer."""
+        with self._changed:
+            try:
+                self._queue.remove(task)
+            except ValueError:
+                return False
+            return True
+
+    def take(self, group: Hashable) -> Task | None:
+        """Returns the task at the head of the queue, if there is one and it is of this group."""
+        with self._changed:
+            if group is not None and self._queue and self._queue[0].group == group:
+                return self._queue.popleft()
+            return None
+
+    def put_back(self, task: Task) -> None:
+        """Puts a task that was taken at the head of the queue."""
+        with self._changed:
+            self._queue.appendleft(task)
+            if self._idle:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
+            try:
+                self._work(task, self.take)
+            except BaseException as error:
+                task.fail(error)
+            del task  # what it holds may be large, or a version that is to be unloaded
+
+    def _next(self) -> Task | None:
+        with self._changed:
+            while not self._queue:
+                self._idle += 1
+                told = self._changed.wait(IDLE_SECONDS)
+                self._idle -= 1
+                if not told and not self._queue:
+                    self._threads -= 1
+                    return None
+            return self._queue.popleft()
