@@ -126,12 +126,12 @@ class Predictor:
         body = inflate(request.body, self._limits.body_bytes) if request.zipped else request.body
         if nested_deeper(body, self._limits.json_depth):
             raise Refusal(f"The JSON is nested too deeply. Expected at most {self._limits.json_depth} levels.")
-        parsed = protocol.parse_predict(body)
+        action = request.route.action
+        parsed = protocol.parse_predict(body) if action == "predict" else protocol.parse_examples(body)
         version = find_version(self._models, request.route)
-        if request.route.action != "predict":
-            verb = request.route.action
-            raise Refusal(f"This server answers ':predict' only. ':{verb}' needs a signature that takes tf.Example.")
         name = parsed.signature_name
+        if action != "predict":
+            raise protocol.examples_refusal(action, name, version.signatures)
         if name not in version.signatures:
             raise Refusal(f'Serving signature name: "{name}" not found in signature def')
         signature = version.signatures[name]

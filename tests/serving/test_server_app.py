@@ -46,9 +46,11 @@ def echo():
             400,
             'Serving signature name: "x" not found in',
         ),
-        ("POST", PREDICT, b'{"signature_name": "\\ud800"}', 400, "Serving signature name: "),
+        ("POST", PREDICT, b'{"signature_name": "\\ud800"}', 400, "JSON Parse error: The surrogate pair"),
         ("POST", PREDICT, b"{}", 400, "Missing 'inputs' or 'instances' key"),
-        ("POST", "/v1/models/echo:classify", b'{"examples": []}', 400, "This server answers ':predict' only."),
+        ("POST", "/v1/models/no:classify", b'{"examples": [1]}', 400, "Example must be JSON object"),
+        ("POST", "/v1/models/no:regress", b'{"examples": [{}]}', 404, "Servable not found for request: Latest(no)"),
+        ("POST", "/v1/models/echo:classify", b'{"examples": [{}]}', 400, "No classification inputs found"),
     ],
 )
 def test_refusals_come_in_tensorflow_servings_order(ask, echo, method, path, body, status, text):

@@ -1,0 +1,83 @@
+"""What a request line asks for: (method, path) -> parse_route -> Route."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+from fixhead_serving.protocol.refusal import Refusal
+
+Action = Literal["status", "metadata", "predict", "classify", "regress"]
+
+_MAX_VERSION = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a request line asks for.
+
+    Args:
+        action: `status` and `metadata` for GET, the others for POST.
+        model: the model's name, percent-decoded.
+        version: the version asked for, or None for the latest.
+        label: the version label asked for, percent-decoded, or None.
+    """
+
+    action: Action
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+_VERBS: dict[str, Action] = {"predict": "predict", "classify": "classify", "regress": "regress"}
+_CHOICE = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
+_POST_PATH = re.compile(rf"/v1/models/([^/:]+){_CHOICE}:(classify|regress|predict)", re.IGNORECASE | re.ASCII)
+_GET_PATH = re.compile(rf"/v1/models(?:/([^/:]+))?{_CHOICE}(?:/(metadata))?", re.IGNORECASE | re.ASCII)
+
+
+def parse_route(method: str, raw_path: str) -> Route:
+    """Returns what a request line asks for, by TensorFlow Serving's rules.
+
+    Args:
+        method: the HTTP method, in capitals.
+        raw_path: path and query string as sent, not percent-decoded.
+
+    Raises:
+        Refusal: 400 if the line is none of the protocol's.
+
+    Example:
+        >>> parse_route("POST", "/V1/Models/digits/versions/2:predict")
+        Route(action='predict', model='digits', version=2, label=None)
+    """
+    pattern = {"POST": _POST_PATH, "GET": _GET_PATH}.get(method)
+    found = pattern.fullmatch(raw_path) if pattern else None
+    if found is None:
+        raise _malformed(method, raw_path)
+    name, digits, label, last = found.groups()
+    version = _version(digits)
+    action = _action(method, raw_path, last)
+    if not name:
+        raise Refusal("Missing model name in request.")
+    return Route(action, unquote(name), version, unquote(label) if label else None)
+
+
+def _action(method: str, raw_path: str, last: str) -> Action:
+    # The path matches in any case, what it ends in is then compared in lower case: so it is in TensorFlow Serving.
+    if method == "GET":
+        return "metadata" if last == "metadata" else "status"
+    if last not in _VERBS:
+        raise _malformed(method, raw_path)
+    return _VERBS[last]
+
+
+def _malformed(method: str, raw_path: str) -> Refusal:
+    return Refusal(f"Malformed request: {method} {raw_path}")
+
+
+def _version(digits: str | None) -> int | None:
+    if digits is None:
+        return None
+    # Python refuses to convert thousands of digits, so their number is looked at first.
+    if len(digits.lstrip("0")) > 19 or int(digits) > _MAX_VERSION:
+        raise Refusal(f"Failed to convert version: {digits} to numeric.")
+    return int(digits)
