@@ -42,8 +42,10 @@ def _parse_slowly(body: bytes) -> Any:
         text = body[skipped : skipped + error.start].decode("utf-8")
         try:
             return _parse_text(text)
-        except _NotJson:
-            raise _parse_refusal("Invalid encoding in string.", skipped + error.start) from None
+        except _NotJson as fault:
+            at_end = fault.position == len(text)
+            what, position = ("Invalid encoding in string.", len(text)) if at_end else (fault.what, fault.position)
+            raise _parse_refusal(what, skipped + len(text[:position].encode("utf-8"))) from None
     try:
         return _parse_text(text)
     except _NotJson as error:

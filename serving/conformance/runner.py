@@ -1,0 +1,70 @@
+"""Sends the cases to a server, one after the other, and compares."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+
+from fixhead_serving.conformance.case import Answer, Case, Need
+from fixhead_serving.conformance.cases.build import MODEL
+from fixhead_serving.conformance.deviations import DEVIATIONS
+from keras_fixhead.errors import ServingError
+
+Outcome = Literal["pass", "deviation", "fail", "not run"]
+LOCAL_SERVER = "fixhead serve"  # the server whose deviations are known
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a case; `detail` is the difference, the reason of a deviation, or what the server lacks."""
+
+    case: Case
+    outcome: Outcome
+    detail: str = ""
+
+
+async def run_cases(client: httpx.AsyncClient, cases: Iterable[Case], server_name: str) -> list[Result]:
+    """Returns the result of every case.
+
+    Args:
+        client: knows the server's address.
+        cases: what to send.
+        server_name: deviations are only accepted from a server whose name begins with `fixhead serve`.
+
+    Raises:
+        ServingError: if the server cannot be reached, or does not serve version 2 of the suite's model.
+    """
+    available = await _available(client)
+    return [await _run(client, case, available, server_name.startswith(LOCAL_SERVER)) for case in cases]
+
+
+async def _available(client: httpx.AsyncClient) -> set[Need]:
+    hint = "Serve the suite's own model: python -m fixhead_serving.conformance --make-models DIR"
+    try:
+        answer = await client.get(f"{MODEL}/versions/2")
+    except httpx.HTTPError as error:
+        raise ServingError(f"No answer from {client.base_url}: {error}.", hint=hint) from None
+    if answer.status_code != 200:
+        text = f"{client.base_url} does not serve version 2 of the model 'conformance': {answer.text[:200]}"
+        raise ServingError(text, hint=hint)
+    probes: dict[Need, str] = {"version 1": f"{MODEL}/versions/1", "labels": f"{MODEL}/labels/canary/metadata"}
+    return {need for need, path in probes.items() if (await client.get(path)).status_code == 200}
+
+
+async def _run(client: httpx.AsyncClient, case: Case, available: set[Need], deviates: bool) -> Result:
+    lacking = [need for need in case.needs if need not in available]
+    if lacking:
+        return Result(case, "not run", f"the server has no {', '.join(lacking)}")
+    try:
+        response = await client.request(case.method, case.path, content=case.body or None, headers=dict(case.headers))
+    except httpx.HTTPError as error:
+        return Result(case, "fail", f"no answer: {type(error).__name__}: {error}")
+    answer = Answer(response.status_code, response.content, response.headers.get("content-type", ""))
+    difference = case.expect.difference(answer)
+    if difference is None:
+        return Result(case, "pass")
+    deviation = DEVIATIONS.get(case.name) if deviates else None
+    if deviation is not None and deviation.expect.difference(answer) is None:
+        return Result(case, "deviation", deviation.reason)
+    return Result(case, "fail", difference)
