@@ -4,6 +4,7 @@ import re
 import numpy as np
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 # A string, up to its end or the text's; without ways back, so that no text takes more than one pass.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
@@ -18,18 +19,18 @@ def nested_deeper(body: bytes, depth: int) -> bool:
         >>> nested_deeper(b'{"x": [[1, 2]]}', 3), nested_deeper(b'{"x": [[1, 2]]}', 2)
         (False, True)
     """
-    brackets = body.translate(None, _NOT_BRACKETS)
+    brackets = body.translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(depth):
-        fewer = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        fewer = brackets.replace(b"[]", b"")
         if not fewer:
             return False
         if len(fewer) == len(brackets):  # brackets in strings, or no JSON
             break
         brackets = fewer
-    return _deepest(_STRING.sub(b"", body).translate(None, _NOT_BRACKETS)) > depth
+    return _deepest(_STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)) > depth
 
 
 def _deepest(brackets: bytes) -> int:
     codes = np.frombuffer(brackets, np.uint8)
-    steps = np.where((codes == ord("[")) | (codes == ord("{")), np.int8(1), np.int8(-1))
+    steps = np.where(codes == ord("["), np.int8(1), np.int8(-1))
     return int(np.cumsum(steps, dtype=np.int32).max(initial=0))

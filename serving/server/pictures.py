@@ -168,10 +168,8 @@ def _jxl(data: bytes) -> int | None:
         at += length
 
 
-def _jxl_size(header: bytes) -> int | None:
+def _jxl_size(header: bytes) -> int:
     """The size of a JPEG XL codestream: bits, the lowest first (ISO/IEC 18181-1, SizeHeader)."""
-    if len(header) < 9:
-        return None
     bits = int.from_bytes(header, "little")
 
     def take(count: int) -> int:
