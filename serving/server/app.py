@@ -22,7 +22,7 @@ from fixhead_serving.server.config import Limits, ServerConfig
 from fixhead_serving.server.metrics import STATUS_NAMES, Metrics
 from fixhead_serving.server.predicting import Predictor, too_large
 from fixhead_serving.server.readiness import Readiness
-from fixhead_serving.server.versions import ServedModel, find_states, find_version
+from fixhead_serving.server.versions import ServedModel, find_states, find_version, forget_frames
 from fixhead_serving.server.workers import Task
 
 JSON = "application/json"
@@ -99,12 +99,12 @@ class _RestApi:
                 extra.append((b"www-authenticate", b"Bearer"))
             if refusal.status == 429:
                 extra.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-            _forget(refusal)
+            forget_frames(refusal)
         except _Disconnected:
             answer = 499, b"", JSON  # nobody reads it: for the metrics
         except Exception as error:
             logger.exception("%s %s failed", scope["method"], path)
-            _forget(error)
+            forget_frames(error)
             answer = 500, protocol.error_body("The server failed on this request. Its log says why."), JSON
         if path[:4].lower() == "/v1/":
             self._count(route, answer[0], time.perf_counter() - start)
@@ -209,11 +209,6 @@ class _RestApi:
             action = known[0].action if known else ""
             api = action if action in ("predict", "classify", "regress") else ""
             self._metrics.request_latency.add(model, api, "REST", value=seconds * 1e6)
-
-
-def _forget(error: BaseException) -> None:
-    """Cuts an error's ties to the frames that it came through: they hold inputs, and versions to be unloaded."""
-    error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 def _raw_path(scope: Scope) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fixhead_serving.server.config import LATEST, MAX_VERSION, ModelSource
-from fixhead_serving.server.versions import LoadedVersion, ServedModel, VersionState
+from fixhead_serving.server.versions import LoadedVersion, ServedModel, VersionState, forget_frames
 from keras_fixhead.errors import ServingError
 
 Load = Callable[[int, Path], LoadedVersion]
@@ -125,7 +125,8 @@ class WatchedModel:
             return False
         self._trouble = None
         before = self.model.versions
-        self._load_missing(found)
+        for error in self._load_missing(found):
+            forget_frames(error)
         for number in self._superfluous(found):
             # It ends once the last request that runs on it has been answered.
             weakref.finalize(self.model.remove(number), partial(self._ended.append, number))

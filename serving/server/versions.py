@@ -71,6 +71,11 @@ class ServedModel:
         return version
 
 
+def forget_frames(error: BaseException) -> None:
+    """Cuts an error's ties to the frames that it came through: they hold inputs, and versions to be unloaded."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
 def find_version(models: Mapping[str, ServedModel], route: Route) -> LoadedVersion:
     """Returns the version that a request asks for.
 

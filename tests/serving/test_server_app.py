@@ -1,11 +1,17 @@
 """The app over plain functions, in memory: no TensorFlow."""
+import asyncio
 import gzip
+import struct
 import threading
+import time
+from base64 import b64encode
 
+import httpx
 import pytest
 
 from fixhead_serving.protocol import Refusal, Signature, TensorSpec
 from fixhead_serving.server import Limits, LoadedVersion, ServedModel, create_app
+from fixhead_serving.server.versions import VersionState
 
 ECHO = Signature({"x": TensorSpec("DT_FLOAT", (None,))}, {"y": TensorSpec("DT_FLOAT", (None,))})
 PREDICT = "/v1/models/echo:predict"
@@ -144,3 +150,337 @@ def test_no_more_models_run_at_once_than_there_are_workers(ask_all):
     answers = ask_all(app, [("POST", PREDICT, {"instances": [n]}, {}) for n in range(8)])
     assert [answer.json for answer in answers] == [{"predictions": [float(n)]} for n in range(8)]
     assert max(most) == 2
+
+
+def test_the_states_of_all_versions_that_were_seen_are_told(ask):
+    model = echo_model(versions=(2,))
+    model.set_state(3, VersionState("END", "NOT_FOUND", "no \ud800 file"))
+    app = create_app([model])
+
+    answer = ask(app, "GET", "/v1/models/echo").json
+    assert answer == {"model_version_status": [
+        {"version": "3", "state": "END", "status": {"error_code": "NOT_FOUND", "error_message": "no \\ud800 file"}},
+        {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}},
+    ]}  # fmt: skip
+    assert ask(app, "GET", "/v1/models/echo/versions/3").json["model_version_status"][0]["state"] == "END"
+    assert ask(app, "POST", "/v1/models/echo/versions/3:predict", {"inputs": [1]}).status == 404
+
+
+# Limits
+
+
+@pytest.mark.parametrize("depth, status", [(3, 400), (4, 200)])
+@pytest.mark.parametrize("body", [b'{"inputs": [1.0], "ignored": [[[1]]]}', b'{"inputs": [1.0], "x": {"[": [[{}]]}}'])
+def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is(ask, depth, status, body):
+    if b"[[{}]]" in body:
+        depth += 1
+    answer = ask(create_app([echo_model()], limits=Limits(json_depth=depth)), "POST", PREDICT, body)
+
+    assert answer.status == status
+    assert status == 200 or answer.json["error"] == f"The JSON is nested too deeply. Expected at most {depth} levels."
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"inputs":' * 50_000, b'{"inputs": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"]
+)
+def test_nesting_that_stops_tensorflow_serving_is_a_400(ask, echo, body):
+    assert ask(echo, "POST", PREDICT, body).status == 400
+
+
+def test_a_batch_above_the_limit_is_refused(ask):
+    app = create_app([echo_model()], limits=Limits(batch=3))
+
+    assert ask(app, "POST", PREDICT, {"inputs": [1, 2, 3]}).status == 200
+    answer = ask(app, "POST", PREDICT, {"instances": [1, 2, 3, 4]})
+    assert (answer.status, answer.json["error"]) == (400, "Input x has a batch of 4. Expected at most 3.")
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded_and_text_is_not(ask):
+    signature = Signature({"s": TensorSpec("DT_STRING", (None,))}, {"n": TensorSpec("DT_INT64", (None,))})
+    called = []
+    call = lambda name, inputs: called.append(1) or {"s": inputs["s"]}  # noqa: E731
+    version = LoadedVersion(1, {"serving_default": signature}, call)
+    app = create_app([ServedModel("text", {1: version})])
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 60000, 60000) + bytes(50)
+
+    answer = ask(app, "POST", "/v1/models/text:predict", {"inputs": [{"b64": b64encode(bomb).decode()}]})
+    assert (answer.status, called) == (413, []) and "3600000000 pixels" in answer.json["error"]
+    assert ask(app, "POST", "/v1/models/text:predict", {"inputs": ["BMW", "GIF", "GIF8"]}).status == 200
+
+
+def held_model():
+    """Returns a model whose calls wait, two events: that one has begun, and that they may end; and how many ended."""
+    begun, go_on, ended = threading.Event(), threading.Event(), []
+
+    def call(name, inputs):
+        begun.set()
+        assert go_on.wait(10)
+        ended.append(1)
+        return {"y": inputs["x"]}
+
+    return echo_model(call), begun, go_on, ended
+
+
+def test_more_requests_than_the_limit_are_told_when_to_come_again():
+    model, begun, go_on, _ = held_model()
+    app = create_app([model], limits=Limits(concurrent=2), workers=1)
+
+    async def run():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+            held = [asyncio.create_task(client.post(PREDICT, json={"inputs": [n]})) for n in range(2)]
+            await asyncio.to_thread(begun.wait, 10)
+            refused = await client.post(PREDICT, json={"inputs": [3]})
+            others = [await client.get(path) for path in ("/livez", "/v1/models/echo", "/v1/models/echo/metadata")]
+            go_on.set()
+            done = await asyncio.gather(*held)
+            return refused, others, done, await client.post(PREDICT, json={"inputs": [4]})
+
+    refused, others, done, after = asyncio.run(run())
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert refused.json() == {"error": "There are 2 requests in flight already. Try again."}
+    assert [answer.status_code for answer in [*others, *done, after]] == [200] * 6
+
+
+def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_place_until_its_thread_ends():
+    model, _, go_on, ended = held_model()
+    app = create_app([model], limits=Limits(concurrent=2, timeout_seconds=0.2), workers=1)
+
+    async def run():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+            running, queued = await asyncio.gather(*(client.post(PREDICT, json={"inputs": [n]}) for n in range(2)))
+            # The one that waited in the queue has given its place back, the running one has not.
+            second = asyncio.create_task(client.post(PREDICT, json={"inputs": [3]}))
+            await asyncio.sleep(0.05)
+            third = await client.post(PREDICT, json={"inputs": [4]})
+            second = await second
+            go_on.set()
+            while len(ended) < 1:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            return running, queued, second, third, await client.post(PREDICT, json={"inputs": [5]})
+
+    *early, last = asyncio.run(run())
+    assert [answer.status_code for answer in early] == [504, 504, 504, 429]
+    assert early[0].json() == {"error": "No answer within 0.2 seconds."}
+    assert last.json() == {"outputs": [5.0]} and len(ended) == 2  # what had left the queue was never run
+
+
+def test_a_body_that_does_not_come_is_a_408(ask):
+    app = create_app([echo_model()], limits=Limits(timeout_seconds=0.1))
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(10)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": PREDICT, "query_string": b"", "headers": []}
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 408 and b"did not arrive within 0.1 seconds" in sent[1]["body"]
+    assert ask(app, "POST", PREDICT, {"inputs": [1]}).status == 200
+
+
+def test_a_client_that_goes_away_while_it_sends_gets_no_answer_and_holds_no_place(ask):
+    app = create_app([echo_model()], limits=Limits(concurrent=1))
+    sent = []
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": PREDICT, "query_string": b"", "headers": []}
+    asyncio.run(app(scope, receive, send))
+    assert not sent
+    assert ask(app, "POST", PREDICT, {"inputs": [1]}).status == 200
+
+
+# Merging
+
+
+def rows_model(calls, *, mergeable=frozenset({"serving_default"}), wrong=None):
+    """Returns a model that notes how many rows each call has, and waits in the first until it is told to go on."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def call(name, inputs):
+        calls.append(inputs["x"].tolist())
+        if not begun.is_set():
+            begun.set()
+            assert go_on.wait(10)
+        if wrong in inputs["x"]:
+            raise Refusal("bad picture")
+        return {"y": inputs["x"] * 2}
+
+    return echo_model(call, mergeable=mergeable), begun, go_on
+
+
+def send_while_busy(app, begun, go_on, bodies):
+    """Sends one request that holds the only worker, then others that queue behind it; returns all answers."""
+
+    async def run():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+            first = asyncio.create_task(client.post(PREDICT, json={"inputs": [0]}))
+            await asyncio.to_thread(begun.wait, 10)
+            others = []
+            for body in bodies:  # in this order
+                others.append(asyncio.create_task(client.post(PREDICT, json=body)))
+                await asyncio.sleep(0.01)
+            go_on.set()
+            return await asyncio.gather(first, *others)
+
+    return asyncio.run(run())
+
+
+def test_requests_that_wait_are_run_as_one_call_and_each_gets_its_own_rows():
+    calls = []
+    model, *events = rows_model(calls)
+    bodies = [{"inputs": [1]}, {"instances": [2, 3]}, {"inputs": [4]}, {"signature_name": "no"}, {"inputs": [5]}]
+    answers = send_while_busy(create_app([model], workers=1), *events, bodies)
+
+    assert calls == [[0], [1, 2, 3, 4, 5]]
+    assert [answer.json() for answer in answers[:4]] == [
+        {"outputs": [0.0]}, {"outputs": [2.0]}, {"predictions": [4.0, 6.0]}, {"outputs": [8.0]}]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 400, 200]
+
+
+def test_one_bad_request_harms_no_neighbour():
+    calls = []
+    model, *events = rows_model(calls, wrong=2)
+    answers = send_while_busy(create_app([model], workers=1), *events, [{"inputs": [n]} for n in (1, 2, 3)])
+
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 200]
+    assert answers[2].json() == {"error": "bad picture"} and answers[3].json() == {"outputs": [6.0]}
+    assert calls == [[0], [1, 2, 3], [1], [2], [3]]
+
+
+def test_no_more_rows_are_merged_than_allowed():
+    calls = []
+    model, *events = rows_model(calls)
+    app = create_app([model], workers=1, max_batch_merge=3)
+    bodies = [{"inputs": [1, 2]}, {"inputs": [3, 4]}, {"inputs": [5] * 9}, {"inputs": [6]}]
+    answers = send_while_busy(app, *events, bodies)
+
+    assert calls == [[0], [1, 2], [3, 4], [5] * 9, [6]]
+    assert [answer.status_code for answer in answers] == [200] * 5
+
+
+@pytest.mark.parametrize("merging", [{"mergeable": frozenset()}, {"max_batch_merge": 1}])
+def test_requests_are_run_one_by_one_where_merging_is_off(merging):
+    calls = []
+    model, *events = rows_model(calls, **{key: merging[key] for key in merging if key == "mergeable"})
+    app = create_app([model], workers=1, **{key: merging[key] for key in merging if key != "mergeable"})
+    send_while_busy(app, *events, [{"inputs": [1]}, {"inputs": [2]}])
+
+    assert calls == [[0], [1], [2]]
+
+
+def test_a_failure_while_requests_are_merged_reaches_every_one_of_them(monkeypatch, caplog):
+    calls = []
+    model, *events = rows_model(calls)
+    monkeypatch.setattr("fixhead_serving.server.batching.split", lambda outputs, rows: [])  # too few parts
+    answers = send_while_busy(create_app([model], workers=1), *events, [{"inputs": [n]} for n in (1, 2)])
+
+    assert [answer.status_code for answer in answers] == [200, 500, 500]
+
+
+# Probes, metrics, token
+
+
+def test_readiness_is_a_prediction_of_every_version_of_every_model(ask):
+    calls = []
+
+    def call(name, inputs):
+        calls.append((name, inputs))
+        return {}
+
+    first, second = echo_model(call, versions=(1, 2), sample=("serving_default", {"x": 1})), echo_model()
+    second.name = "other"
+    assert ask(create_app([first, second]), "GET", "/readyz").json == {"status": "ready"}
+    assert calls == [("serving_default", {"x": 1})] * 2
+
+
+@pytest.mark.parametrize(
+    "model, text",
+    [
+        (echo_model(lambda name, inputs: 1 / 0, sample=("s", {})), "Model 'echo', version 1: division by zero"),
+        (echo_model(versions=()), "Model 'echo' has no version to serve."),
+        (echo_model(lambda name, inputs: time.sleep(1), sample=("s", {})), "The models did not answer within 0.1 sec"),
+    ],
+)
+def test_a_model_that_cannot_predict_is_not_ready_and_the_reason_is_told(ask, model, text):
+    app = create_app([model], limits=Limits(timeout_seconds=0.1))
+
+    answer = ask(app, "GET", "/readyz")
+    assert answer.status == 503 and answer.json["error"].startswith(text)
+    assert ask(app, "GET", "/livez").json == {"status": "alive"}
+
+
+def test_many_probes_cost_one_prediction(ask, ask_all):
+    calls = []
+    app = create_app([echo_model(lambda name, inputs: calls.append(1) or time.sleep(0.05) or {}, sample=("s", {}))])
+
+    answers = ask_all(app, [("GET", "/readyz", b"", {})] * 5)
+    assert [answer.status for answer in answers] == [200] * 5 and len(calls) == 1
+
+
+def test_a_server_that_stops_is_alive_and_not_ready(ask, echo):
+    echo.state.stopping = True
+
+    answer = ask(echo, "GET", "/readyz")
+    assert (answer.status, answer.json) == (503, {"error": "The server is shutting down."})
+    assert ask(echo, "GET", "/livez").status == 200
+    assert ask(echo, "POST", PREDICT, {"inputs": [1]}).status == 200
+
+
+def test_requests_are_counted_by_model_and_status_and_unknown_models_in_one(ask, echo):
+    ask(echo, "POST", PREDICT, {"inputs": [1]})
+    ask(echo, "POST", PREDICT, b"{")
+    ask(echo, "GET", "/v1/models/echo")
+    for name in ("a", "b"):
+        ask(echo, "POST", f"/v1/models/{name}:predict", {"inputs": [1]})
+    ask(echo, "POST", "/v1/nonsense", b"")
+    answer = ask(echo, "GET", "/monitoring/prometheus/metrics")
+    lines = answer.body.decode().splitlines()
+
+    assert answer.media_type == "text/plain"
+    for line in (
+        ':tensorflow:serving:request_count{model_name="echo",status="OK"} 2.0',
+        ':tensorflow:serving:request_count{model_name="echo",status="INVALID_ARGUMENT"} 1.0',
+        ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 2.0',
+        ':tensorflow:serving:request_count{model_name="",status="INVALID_ARGUMENT"} 1.0',
+        ':tensorflow:serving:request_latency_count{API="predict",entrypoint="REST",model_name="echo"} 1.0',
+        ':tensorflow:serving:request_latency_count{API="",entrypoint="REST",model_name="echo"} 1.0',
+        ':tensorflow:serving:runtime_latency_count{API="Predict",model_name="echo",runtime="TF1"} 1.0',
+    ):
+        assert line in lines
+    wrong = ask(echo, "GET", "/monitoring/prometheus/metrics?x=1")
+    assert (wrong.status, wrong.media_type) == (400, "text/plain")
+    assert wrong.body.startswith(b"Unexpected path: /monitoring/prometheus/metrics?x=1. Should be ")
+
+
+@pytest.mark.parametrize(
+    "header, status",
+    [(None, 401), ("", 401), ("Bearer", 401), ("Bearer wrong", 401), ("Basic right-1", 401), ("Bearer right-12", 401),
+     ("Bearer right-1", 200), ("bearer  right-1", 200), ("Bearer r\u00efght", 401)],
+)  # fmt: skip
+def test_a_token_is_asked_for_everywhere_but_at_livez(ask, header, status):
+    app = create_app([echo_model()], token="right-1")
+    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+
+    for path in ("/v1/models/echo", "/v1/models/echo/metadata", "/readyz", "/monitoring/prometheus/metrics"):
+        assert ask(app, "GET", path, headers=headers).status == status
+    assert ask(app, "POST", PREDICT, {"inputs": [1]}, headers).status == status
+    assert ask(app, "GET", "/nothing", headers=headers).status == (404 if status == 200 else 401)
+    assert ask(app, "GET", "/livez", headers=headers).status == 200
+
+
+def test_a_missing_token_is_said_in_the_headers_too():
+    app = create_app([echo_model()], token="right")
+
+    async def run():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+            return await client.get("/v1/models/echo")
+
+    assert asyncio.run(run()).headers["www-authenticate"] == "Bearer"

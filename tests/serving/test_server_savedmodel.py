@@ -1,5 +1,9 @@
 """Loading SavedModels, and the app over one."""
+import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from base64 import b64encode
 
 import numpy as np
@@ -7,7 +11,10 @@ import pytest
 
 from fixhead_serving.client import encode_png
 from fixhead_serving.protocol import TensorSpec
-from fixhead_serving.server import create_app, load_model, serve
+from fixhead_serving.server import ServedModel, create_app, load_model, serve
+from fixhead_serving.server.metrics import Metrics
+from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
+from fixhead_serving.server.warmup import RECORDS_FILE
 from keras_fixhead.errors import ServingError
 
 # Of the model in conftest.py.
@@ -120,12 +127,139 @@ def test_a_damaged_version_is_one_line(tmp_path, base_path):
         load_model(tmp_path / "m")
 
 
-def test_an_input_of_unknown_rank_is_refused_at_load(tmp_path):
+@pytest.fixture(scope="module")
+def any_rank(tmp_path_factory):
+    """Returns a version whose input may be of any rank, and ends in a convolution."""
     import tensorflow as tf
 
+    kernel = tf.ones((3, 3, 3, 1))
     module = tf.Module()
-    module.run = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec(None, tf.float32, name="x")])
-    tf.saved_model.save(module, str(tmp_path / "m" / "1"), signatures={"serving_default": module.run})
+    module.run = tf.function(
+        lambda x: {"y": tf.nn.conv2d(x, kernel, 1, "SAME")},
+        input_signature=[tf.TensorSpec(None, tf.float32, name="x")],
+    )
+    base = tmp_path_factory.mktemp("any") / "m"
+    tf.saved_model.save(module, str(base / "1"), signatures={"serving_default": module.run})
+    return base
 
-    with pytest.raises(ServingError, match=r"Input 'x' of signature 'serving_default' in .* has no known rank"):
-        load_model(tmp_path / "m")
+
+def test_an_input_of_unknown_rank_is_refused_at_load(any_rank):
+    text = r"Input 'x' of signature 'serving_default' in .* has no known rank.*--no-onednn"
+    with pytest.raises(ServingError, match=text):
+        load_model(any_rank)
+
+
+WITHOUT_ONEDNN = """
+import json, sys, httpx
+from fixhead_serving.server import ServerConfig, serve
+
+def ask(urls):
+    answers = [httpx.post(urls[0] + ":predict", json={"inputs": x}) for x in ([1.0], [[[1.0]]], [[[[1.0] * 3]]])]
+    print(json.dumps([answer.status_code for answer in answers]), flush=True)
+    import os, signal
+    os.kill(os.getpid(), signal.SIGINT)
+
+serve(sys.argv[1], ServerConfig(port=0, onednn=False), on_ready=ask)
+"""
+
+
+def test_without_onednn_an_input_of_unknown_rank_is_served_and_a_wrong_rank_is_a_400(any_rank):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_ONEDNN, str(any_rank)], capture_output=True, text=True,
+                          env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, timeout=120)  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "[400, 400, 200]\n"), done.stderr
+
+
+# Warming up, and what may be merged
+
+
+@pytest.fixture
+def copied(tmp_path, base_path):
+    return shutil.copytree(base_path / "2", tmp_path / "m" / "3")
+
+
+def write_records(folder, requests):
+    """Writes warm-up records as TensorFlow Serving's documentation has it: protobuf's bytes, by field numbers."""
+    import tensorflow as tf
+
+    def field(number, content):
+        size, varint = len(content), b""
+        while size > 127:
+            varint, size = varint + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + varint + bytes([size]) + content
+
+    file = folder / RECORDS_FILE
+    file.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, inputs in requests:
+            spec = field(1, b"any name") + (field(3, signature.encode()) if signature else b"")
+            request = field(1, spec)  # PredictRequest.model_spec
+            for name, value in inputs.items():
+                tensor = tf.make_tensor_proto(value).SerializeToString()
+                request += field(2, field(1, name.encode()) + field(2, tensor))  # PredictRequest.inputs
+            writer.write(field(6, field(1, request)))  # PredictionLog.predict_log.request
+    return file
+
+
+def test_a_versions_own_records_warm_it_up(copied, images):
+    metrics = Metrics()
+    write_records(copied, [("", {"images": images.astype("float32")}),
+                           ("serving_bytes", {"image_bytes": [encode_png(images[0])]})])  # fmt: skip
+    version = Loader(metrics=metrics)(3, copied)
+
+    page = metrics.page().decode()
+    assert f':tensorflow:serving:model_warmup_records_read{{model_path="{copied}",status="OK"}} 2.0' in page
+    assert f':tensorflow:serving:model_warmup_latency_count{{model_path="{copied}",status="OK"}} 1.0' in page
+    assert version.sample[0] == "serving_default" and set(version.call(*version.sample)) >= {"logits", "label"}
+
+
+@pytest.mark.parametrize(
+    "requests, text",
+    [
+        ([("no", {"images": [1.0]})], "Warm-up record 1 in .* fails: there is no signature 'no'"),
+        ([("serving_bytes", {"image_bytes": [b"x"]})], "Warm-up record 1 in .* fails: Unknown image file format"),
+        ([("serving_default", {"x": [1.0]})], "Warm-up record 1 in .* fails: "),
+        (None, "The warm-up records in .* cannot be read: "),
+    ],
+)
+def test_a_record_that_fails_fails_the_version(copied, requests, text):
+    file = write_records(copied, requests or [])
+    if requests is None:
+        file.write_bytes(b"no records at all, and longer than a header")
+
+    with pytest.raises(ServingError, match=text) as caught:
+        Loader()(3, copied)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("card, batching, merges", [(False, None, False), (True, None, True), (True, False, False),
+                                                    (False, True, True)])  # fmt: skip
+def test_requests_to_our_own_exports_are_merged_and_to_others_on_request(copied, card, batching, merges):
+    if card:
+        (copied / MODEL_CARD).parent.mkdir(exist_ok=True)
+        (copied / MODEL_CARD).write_text("{}")
+    version = Loader(batching=batching)(3, copied)
+
+    assert version.mergeable == ({"serving_default", "serving_bytes", "features"} if merges else set())
+
+
+def test_merged_requests_have_the_answers_of_single_ones(copied, ask_all, images):
+    version = Loader(batching=True)(3, copied)
+    bodies = [{"instances": [image.tolist()]} for image in images] + [{"instances": images.tolist()}]
+    pictures = [{"b64": b64encode(encode_png(image)).decode()} for image in images]
+    bodies += [{"signature_name": "serving_bytes", "instances": [picture]} for picture in (*pictures, "no picture")]
+    requests = [("POST", PREDICT, body, {}) for body in bodies]
+
+    alone = create_app([_model(version, merging=False)])
+    single = [answer for request in requests for answer in ask_all(alone, [request])]
+    at_once = ask_all(create_app([_model(version, merging=True)], workers=1), requests)
+    assert [answer.status for answer in at_once] == [200] * 11 + [400]
+    for one, other in zip(single, at_once, strict=True):
+        for first, second in zip(one.json.get("predictions", []), other.json.get("predictions", []), strict=True):
+            assert first["label"] == second["label"]
+            # another batch may be summed up in another order
+            np.testing.assert_allclose(first["logits"], second["logits"], rtol=1e-5, atol=1e-5)
+
+
+def _model(version, merging):
+    return ServedModel("tiny", {3: version if merging else dataclasses.replace(version, mergeable=frozenset())})

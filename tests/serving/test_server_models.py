@@ -1,0 +1,257 @@
+"""Models that follow their folders, with a loader that is a plain function: no TensorFlow."""
+import gc
+import logging
+import shutil
+
+import pytest
+
+from fixhead_serving.server import LoadedVersion, ModelSource, VersionPolicy
+from fixhead_serving.server.models import WatchedModel, find_versions, settle_memory
+from fixhead_serving.server.watching import Watcher
+from keras_fixhead.errors import ServingError
+
+
+class Loader:
+    """Loads whatever is not called broken, and notes what it was asked for."""
+
+    def __init__(self):
+        self.loaded = []
+
+    def __call__(self, number, folder):
+        self.loaded.append(number)
+        if (folder / "broken").exists():
+            raise RuntimeError("damaged\nby something")
+        return LoadedVersion(number, {}, lambda name, inputs: {"y": number})
+
+
+@pytest.fixture
+def load():
+    return Loader()
+
+
+@pytest.fixture
+def publish(tmp_path):
+    """Returns a function that makes a version, as an export does: aside, then renamed."""
+
+    def make(number, broken=False):
+        aside = tmp_path / ".tmp-x"
+        aside.mkdir(parents=True)
+        (aside / "saved_model.pb").touch()
+        if broken:
+            (aside / "broken").touch()
+        aside.rename(tmp_path / str(number))
+
+    return make
+
+
+@pytest.fixture
+def watch(tmp_path, load):
+    """Returns a function that starts a model in the folder."""
+
+    def start(**fields):
+        watched = WatchedModel(ModelSource("m", tmp_path, **fields), load)
+        watched.start()
+        return watched
+
+    return start
+
+
+def states(watched):
+    return {number: state.state for number, state in watched.model.states.items()}
+
+
+def test_only_numbers_with_a_saved_model_are_versions(tmp_path, publish):
+    for name in ("7", "007", "12", "99999999999999999999", ".tmp-8-x", "9x", "-3"):
+        publish(name)
+    (tmp_path / "13").mkdir()
+    (tmp_path / "14").touch()
+
+    assert set(find_versions(tmp_path)) == {7, 12}
+
+
+def test_a_new_version_is_loaded_before_the_old_one_goes(watch, publish, load, tmp_path):
+    publish(1)
+    watched = watch()
+    served = []
+    load.loaded.clear()
+
+    def loading(number, folder):
+        served.append((set(watched.model.versions), states(watched)))
+        return Loader()(number, folder)
+
+    watched._load = loading
+    publish(2)
+    assert watched.refresh()
+    assert served == [({1}, {1: "AVAILABLE", 2: "LOADING"})]
+    assert list(watched.model.versions) == [2]
+    watched.refresh()
+    assert states(watched) == {1: "END", 2: "AVAILABLE"}
+    assert watched.model.states[1].error_code == "OK"
+    assert not watched.refresh()
+
+
+def test_a_version_ends_only_when_the_last_request_that_runs_on_it_has_ended(watch, publish):
+    publish(1)
+    watched = watch()
+    running = watched.model.versions[1]
+    publish(2)
+    watched.refresh()
+    watched.refresh()
+    assert states(watched) == {1: "UNLOADING", 2: "AVAILABLE"}
+    assert running.call("", {}) == {"y": 1}
+
+    del running
+    assert watched.refresh()
+    assert states(watched) == {1: "END", 2: "AVAILABLE"}
+
+
+def test_a_broken_version_is_passed_over_and_reported_and_not_tried_again(watch, publish, load, caplog):
+    publish(1)
+    watched = watch()
+    publish(2, broken=True)
+    assert not watched.refresh()
+    assert not watched.refresh()
+
+    assert load.loaded == [1, 2] and list(watched.model.versions) == [1]
+    state = watched.model.states[2]
+    assert (state.state, state.error_code) == ("END", "INTERNAL")
+    assert "cannot be loaded: damaged" in state.error_message and "\n" not in state.error_message
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "Version 2 of model 'm' is passed over" in record.getMessage()
+
+
+def test_a_broken_version_is_tried_again_when_its_files_change(watch, publish, load, tmp_path):
+    publish(1)
+    watched = watch()
+    publish(2, broken=True)
+    watched.refresh()
+    (tmp_path / "2" / "broken").unlink()
+
+    assert watched.refresh()
+    assert list(watched.model.versions) == [2] and watched.model.states[2].error_code == "OK"
+
+
+def test_a_version_after_a_broken_one_takes_the_place_of_the_last_good_one(watch, publish):
+    publish(1)
+    watched = watch()
+    publish(2, broken=True)
+    watched.refresh()
+    publish(3)
+    watched.refresh()
+    watched.refresh()
+
+    assert states(watched) == {1: "END", 2: "END", 3: "AVAILABLE"}
+
+
+def test_a_version_whose_folder_disappears_is_unloaded_and_the_one_before_served(watch, publish, tmp_path):
+    publish(1)
+    publish(2)
+    watched = watch()
+    assert list(watched.model.versions) == [2]
+    shutil.rmtree(tmp_path / "2")
+    watched.refresh()
+
+    assert list(watched.model.versions) == [1]
+    shutil.rmtree(tmp_path / "1")
+    watched.refresh()
+    assert not watched.model.versions
+    publish(1)  # and it comes back
+    watched.refresh()
+    assert states(watched)[1] == "AVAILABLE"
+
+
+def test_a_folder_that_is_gone_for_a_while_changes_nothing(watch, publish, tmp_path, caplog):
+    publish(1)
+    watched = watch()
+    away = tmp_path.with_name("away")
+    tmp_path.rename(away)
+    for _ in range(3):
+        assert not watched.refresh()
+    away.rename(tmp_path)
+    watched.refresh()
+
+    assert list(watched.model.versions) == [1]
+    assert sum("There is no folder" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    "policy, expected",
+    [
+        (VersionPolicy(latest=2), [[2, 3], [3, 4]]),
+        (VersionPolicy(), [[1, 2, 3], [1, 2, 3, 4]]),
+        (VersionPolicy(numbers=(1, 4)), [[1], [1, 4]]),
+    ],
+)
+def test_policies_are_followed(watch, publish, policy, expected):
+    for number in (1, 2, 3):
+        publish(number)
+    watched = watch(policy=policy)
+    first = sorted(watched.model.versions)
+    publish(4)
+    watched.refresh()
+
+    assert [first, sorted(watched.model.versions)] == expected
+
+
+def test_a_model_whose_only_version_is_broken_does_not_start(watch, publish):
+    publish(1, broken=True)
+
+    with pytest.raises(ServingError, match=r"^Version 1 in '.*' cannot be loaded: damaged Remove that folder"):
+        watch()
+
+
+@pytest.mark.parametrize(
+    "fields, text",
+    [
+        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of the versions 8, 9\. It has 1, 2\."),
+        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points at version 1, .* Served: 2"),
+    ],
+)
+def test_versions_and_labels_that_are_not_there_are_said_at_the_start(watch, publish, fields, text):
+    publish(1)
+    publish(2)
+
+    with pytest.raises(ServingError, match=text):
+        watch(**fields)
+
+
+def test_a_label_of_a_version_that_cannot_be_loaded_is_said_at_the_start(watch, publish):
+    publish(1, broken=True)
+    publish(2)
+
+    with pytest.raises(ServingError, match=r"points at version 1, which could not be loaded: .*damaged"):
+        watch(policy=VersionPolicy(), labels={"stable": 1})
+
+
+def test_nothing_ends_the_watcher(watch, publish, caplog):
+    publish(1)
+    watched = watch()
+    changes = []
+    watcher = Watcher([watched, watched], 0, lambda: changes.append(1))
+    watched.refresh = lambda: 1 / 0
+    watcher.look()
+
+    assert not changes and caplog.text.count("ZeroDivisionError") == 2
+    del watched.refresh
+    publish(2)
+    watcher.look()
+    assert changes == [1]
+
+
+def test_what_was_frozen_and_then_unloaded_is_freed():
+    class Node:
+        pass
+
+    freed = []
+    node = Node()
+    node.itself = node
+    import weakref
+
+    weakref.finalize(node, freed.append, 1)
+    settle_memory()
+    del node
+    gc.collect()
+    assert not freed  # frozen: not looked at
+    settle_memory()
+    assert freed
+    gc.unfreeze()
