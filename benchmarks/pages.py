@@ -1,4 +1,4 @@
-"""The generated parts of docs/recipes.md, docs/data.md and docs/training.md.
+"""The generated parts of docs/recipes.md, docs/data.md, docs/training.md and docs/server.md.
 
     python benchmarks/pages.py                       # from the tables in the code and the files in results/
     python benchmarks/pages.py --measure-data DIR    # anew: mean and deviation of the data sets prepared in DIR
@@ -40,6 +40,7 @@ def main() -> None:
     write_block("first runs", first_runs_block(), ROOT / "docs" / "training.md")
     write_block("peers", peers_block(), ROOT / "docs" / "training.md")
     write_block("pipeline", pipeline_block(), ROOT / "docs" / "training.md")
+    write_block("options of serve", serve_block(), ROOT / "docs" / "server.md")
 
 
 def measure_data(folder: str) -> dict[str, Any]:
@@ -165,6 +166,25 @@ def pipeline_block() -> list[str]:
                          f"{high:.3f} | {each['n']} |")
     return [*lines, "", "Quarter-width ResNet18, batch 128, 32 px, in turn in one process, wall time, by "
             f"`{report['command']}`.", ""]
+
+
+def serve_block() -> list[str]:
+    """The options of `fixhead serve`, as its help has them."""
+    import click
+
+    from fixhead_cli.serve import command
+
+    lines = ["", "| option | default | |", "| --- | --- | --- |"]
+    for option in command.params:
+        if isinstance(option, click.Option):
+            help_text, _, default = (option.help or "").partition("  [default: ")
+            if option.show_default:
+                default = str(option.default).lower() if isinstance(option.default, bool) else f"{option.default}"
+            names = " / ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+            value = "" if option.is_flag else f" {option.metavar or 'N'}"
+            cells = (f"{names}{value}", default.rstrip("]"), help_text)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return [*lines, ""]
 
 
 def median_interval(values: list[float]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ COMMANDS = {
     "predict": "Classify pictures, by a run or by a server.",
     "robustness": "Measure accuracy on corrupted images, of a run or a server.",
     "export": "Write a trained run as a SavedModel for serving.",
-    "serve": "Serve an exported model over REST.",
+    "serve": "Serve exported models over REST.",
     "data": "Look at a data set as training sees it.",
     "list": "List what there is: data sets, models, recipes, runs, ...",
     "show": "Show what is known of a run.",

@@ -22,7 +22,7 @@ _LIMITS = Limits()
 @click.option("--versions", metavar="[MODEL=]POLICY", multiple=True,
               help="Versions to serve: latest:N, all, or numbers as 1,4.  [default: latest:1]")
 @click.option("--label", "labels", metavar="[MODEL:]LABEL=N", multiple=True, help="A name for a served version.")
-@click.option("--host", default=ServerConfig.host, show_default=True, help="Address to listen on.")
+@click.option("--host", metavar="ADDRESS", default=ServerConfig.host, show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=ServerConfig.port, show_default=True,
               help="Port to listen on; 0 for a free one, which is printed.")
 @click.option("--token-file", type=_FILE, metavar="FILE",

@@ -124,13 +124,13 @@ class WatchedModel:
             self._trouble = error.what
             return False
         self._trouble = None
-        before = self.model.versions
-        for error in self._load_missing(found):
-            forget_frames(error)
+        before = set(self.model.versions)
+        for failure in self._load_missing(found):
+            forget_frames(failure)
         for number in self._superfluous(found):
             # It ends once the last request that runs on it has been answered.
             weakref.finalize(self.model.remove(number), partial(self._ended.append, number))
-        return self._note_ended() or self.model.versions is not before
+        return self._note_ended() or before != set(self.model.versions)
 
     def _load_missing(self, found: dict[int, Path]) -> list[ServingError]:
         errors = []
