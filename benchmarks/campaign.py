@@ -1,0 +1,262 @@
+"""A bounded campaign against a `fixhead serve` process of its own: random bytes and mutations of valid requests.
+
+    python benchmarks/campaign.py --requests 100000 --seed 0 --out results/checks/campaign.json
+
+It sends over loopback, to a server that it starts and stops itself, and ends after so many requests. It fails, with
+the numbers of the requests to blame, on a status that is not documented, a dropped connection, the end of the
+process, a wrong answer to a sentinel, or if fewer than 30 % of the requests have reached a model. `--only NUMBER`
+sends one request again.
+"""
+
+import argparse
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import mutations
+
+from fixhead_serving.conformance.models import LABELS, make_models
+from keras_fixhead.json_files import write_json
+
+SCHEMA = 1
+CONNECTIONS = 4
+ANSWER_SECONDS = 60
+NOT_HTTP_SECONDS = 0.2  # what is not HTTP may be waited for by the server; the client then vanishes
+REACHED = 0.3  # of all requests, at least
+SHOWN_FAULTS = 20
+
+# What a request may be answered with; docs/conformance.md shows this table. No other status is ever to be seen.
+DOCUMENTED = {
+    200: "the answer",
+    400: "path, JSON, signature, type, shape, nesting, batch or picture is wrong, or the request is not HTTP",
+    404: "no such model or version, or a path outside /v1/",
+    413: "body, inflated body or picture above its limit",
+    501: "an input of a type that JSON has not",
+}
+
+
+@dataclass
+class Tally:
+    """What has been seen so far; its lock is held for every change."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0  # of those that are not HTTP
+    sentinels: int = 0
+    faults: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def judge(sent: mutations.Sent, status: int | None, body: bytes) -> str | None:
+    """Returns what is wrong with an answer, or None.
+
+    Args:
+        sent: the request.
+        status: of the answer; None: the connection was dropped before one came.
+        body: of the answer.
+    """
+    if status is None:
+        return "the connection was dropped" if sent.framed else None
+    if status not in DOCUMENTED:
+        return f"status {status}: {body[:200]!r}"
+    if sent.expected is not None and (status != 200 or json.loads(body) != sent.expected):
+        return f"a wrong answer to a sentinel: {status} {body[:200]!r}, expected {sent.expected}"
+    if sent.framed and status >= 400 and sent.method not in ("HEAD", "OPTIONS") and not _says_why(body):
+        return f"status {status} without an error: {body[:200]!r}"
+    return None
+
+
+def _says_why(body: bytes) -> bool:
+    if body.startswith((b"<html>", b"Unexpected path")):
+        return True
+    try:
+        return isinstance(json.loads(body)["error"], str)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+class Sender:
+    """One connection that is kept alive, and opened again where a request has cost it."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._socket: socket.socket | None = None
+
+    def send(self, sent: mutations.Sent) -> tuple[int | None, bytes]:
+        """Returns status and body of the answer, or None and what is known of the drop."""
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, timeout=ANSWER_SECONDS)
+        self._socket.settimeout(ANSWER_SECONDS if sent.framed else NOT_HTTP_SECONDS)
+        try:
+            self._socket.sendall(sent.wire)
+            response = http.client.HTTPResponse(self._socket, method=sent.method)
+            response.begin()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            return None, repr(error).encode()
+        if response.will_close or not sent.framed:
+            self.close()
+        return response.status, body
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def run_campaign(url: str, numbers: range, seed: int) -> Tally:
+    """Returns the tally of a campaign over several connections at once."""
+    tally = Tally()
+    address = urlsplit(url)
+    shares = [numbers[each::CONNECTIONS] for each in range(CONNECTIONS)]
+    threads = [
+        threading.Thread(target=_send_all, args=(address.hostname, address.port, share, seed, tally))
+        for share in shares
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally
+
+
+def _send_all(host: str, port: int, numbers: range, seed: int, tally: Tally) -> None:
+    sender = Sender(host, port)
+    for number in numbers:
+        sent = mutations.make_request(seed, number)
+        try:
+            status, body = sender.send(sent)
+            fault = judge(sent, status, body)
+        except OSError as error:  # nobody listens any more
+            status, fault = None, f"no connection: {error}"
+        with tally.lock:
+            tally.kinds[sent.kind] += 1
+            tally.sentinels += sent.expected is not None
+            if status is None:
+                tally.unanswered += 1
+            else:
+                tally.statuses[status] += 1
+            if fault:
+                tally.faults.append(f"request {number} ({sent.kind}): {fault}")
+            if len(tally.faults) >= SHOWN_FAULTS:
+                break
+    sender.close()
+
+
+# The server
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Yields a `fixhead serve` process of the campaign's two models and its address; ends it with SIGTERM."""
+    command = [sys.executable, "-m", "fixhead_cli", "serve", str(make_models(folder)), str(_make_pictures(folder))]
+    labels = [word for label, version in LABELS.items() for word in ("--label", f"conformance:{label}={version}")]
+    options = ["--versions", "all", "--port", "0", *labels]
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            yield process, process.stdout.readline().split()[-1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def _make_pictures(folder: Path) -> Path:
+    """Returns the base path of a model that takes pictures and images, with a convolution and no guard before it."""
+    import tensorflow as tf
+
+    side = mutations.SIDE
+    kernel = tf.constant(0.01, shape=[3, 3, 3, 4])
+
+    def images(x: Any) -> Any:
+        return {"features": tf.reduce_mean(tf.nn.conv2d(x, kernel, 1, "SAME"), [1, 2])}
+
+    def pictures(image_bytes: Any) -> Any:
+        def decode(encoded: Any) -> Any:
+            image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+            image.set_shape([None, None, 3])
+            return tf.image.resize(tf.cast(image, tf.float32), [side, side], antialias=True)
+
+        return images(tf.map_fn(decode, image_bytes, fn_output_signature=tf.TensorSpec([side, side, 3], tf.float32)))
+
+    def concrete(function: Any, spec: Any) -> Any:
+        return tf.function(function, autograph=False).get_concrete_function(spec)
+
+    module = tf.Module()
+    signatures = {
+        "images": concrete(images, tf.TensorSpec([None, side, side, 3], tf.float32, name="x")),
+        "image_bytes": concrete(pictures, tf.TensorSpec([None], tf.string, name="image_bytes")),
+    }
+    module.functions = signatures
+    base = folder / "pictures"
+    tf.saved_model.save(module, str(base / "1"), signatures=signatures)
+    return base
+
+
+def count_reached(url: str) -> int:
+    """Returns how many calls the server has made to its models and seen return, by its own metrics."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_SECONDS)
+    connection.request("GET", "/monitoring/prometheus/metrics")
+    page = connection.getresponse().read().decode()
+    connection.close()
+    found = re.findall(r"^:tensorflow:serving:runtime_latency_count\{[^}]*\} ([0-9.e+]+)$", page, re.MULTILINE)
+    return sum(int(float(count)) for count in found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, help="send the request of this number alone, and print it")
+    parser.add_argument("--out", type=Path, help="write the histogram there")
+    asked = parser.parse_args()
+    result = campaign(asked.requests, asked.seed, asked.only)
+    if asked.out:
+        write_json(asked.out, result, schema=SCHEMA)
+    print(json.dumps(result, indent=1))
+    sys.exit(bool(result["faults"]))
+
+
+def campaign(requests: int, seed: int, only: int | None = None) -> dict[str, Any]:
+    """Returns the histogram of a campaign, and its faults, after running it against a server of its own."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (process, url):
+        numbers = range(requests) if only is None else range(only, only + 1)
+        if only is not None:
+            print(mutations.make_request(seed, only))
+        tally = run_campaign(url, numbers, seed)
+        ended = process.poll()
+        if ended is not None:
+            tally.faults.append(f"the server has ended with {ended}")
+        reached = count_reached(url) if ended is None else 0
+    if only is None and reached < REACHED * requests:
+        tally.faults.append(f"{reached} of {requests} requests have reached a model, expected {REACHED:.0%}")
+    if process.returncode != 0:
+        tally.faults.append(f"the server's exit status is {process.returncode}")
+    return {
+        "requests": len(numbers), "seed": seed, "seconds": round(time.perf_counter() - start),
+        "reached_a_model": reached, "sentinels": tally.sentinels,
+        "statuses": {str(status): count for status, count in sorted(tally.statuses.items())},
+        "not_http_and_unanswered": tally.unanswered, "kinds": dict(sorted(tally.kinds.items())),
+        "faults": tally.faults[:SHOWN_FAULTS],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
