@@ -1,8 +1,17 @@
 """The cases, by what they are about."""
 
 from fixhead_serving.conformance.case import Case
-from fixhead_serving.conformance.cases import formats, json_and_gzip, models_and_versions, routes, values
+from fixhead_serving.conformance.cases import (
+    columns_and_outputs,
+    json_and_gzip,
+    models_and_versions,
+    routes,
+    rows,
+    values,
+)
 
 CASES: list[Case] = [
-    case for module in (routes, models_and_versions, formats, values, json_and_gzip) for case in module.CASES
+    case
+    for module in (routes, models_and_versions, rows, columns_and_outputs, values, json_and_gzip)
+    for case in module.CASES
 ]
