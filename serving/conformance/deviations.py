@@ -41,6 +41,10 @@ DEVIATIONS: dict[str, Deviation] = {
         "Of equal names in an object the last counts, as in most parsers; JSON leaves it open.",
         Expect(json={"predictions": [4.0]}),
     ),
+    "an output of text that is not UTF-8": Deviation(
+        "TensorFlow Serving answers with a body that is no JSON. Bytes need an output whose name ends in `_bytes`.",
+        Expect(400, error="Output y is text that is not UTF-8. Bytes need an output whose name ends in '_bytes'."),
+    ),
     "bytes that are not UTF-8": Deviation(
         "JSON is UTF-8. Bytes are sent in base64.",
         Expect(400, error_has="JSON Parse error: Invalid encoding in string."),

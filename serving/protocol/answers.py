@@ -26,7 +26,7 @@ def encode_outputs(outputs: Mapping[str, Array], *, row: bool) -> bytes:
 
     Raises:
         Refusal: 400 if row format is asked for and the outputs do not have the same first dimension, or an output
-            is of a type that has no JSON; 500 if an output is text that is not UTF-8.
+            is of a type that has no JSON, or text that is not UTF-8.
 
     Example:
         >>> encode_outputs({"x": np.float32([0.1, np.nan])}, row=True)
@@ -79,7 +79,7 @@ def _text(name: str, value: bytes) -> Any:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         text = f"Output {name} is text that is not UTF-8. Bytes need an output whose name ends in '_bytes'."
-        raise Refusal(text, status=500) from None
+        raise Refusal(text) from None
 
 
 def _dump(answer: dict[str, Any], finite: bool) -> bytes:

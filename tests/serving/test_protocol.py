@@ -735,10 +735,10 @@ def test_outputs_named_bytes_are_base64():
     assert answer == {"predictions": [{"raw_bytes": [{"b64": "/w=="}, {"b64": "YQA="}], "n": 1}]}
 
 
-def test_text_that_is_not_utf8_is_the_models_fault():
+def test_text_that_is_not_utf8_has_no_json():
     with pytest.raises(Refusal, match="Output raw is text that is not UTF-8") as caught:
         encode_outputs({"raw": np.array([b"\xff"], object)}, row=True)
-    assert caught.value.status == 500
+    assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("row", [True, False])

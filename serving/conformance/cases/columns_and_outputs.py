@@ -175,6 +175,13 @@ CASES: list[Case] = [
         f"{JSON}: AddSingleValueAndAdvance",
     ),
     ask(
+        "an output of text that is not UTF-8",
+        "text",
+        {"inputs": [{"b64": "/w=="}]},
+        Expect(raw='"\ufffd"'),  # the byte as it is: JSON for no parser
+        f"{JSON}: AddSingleValueAndAdvance (writes the bytes as they are)",
+    ),
+    ask(
         "an output of complex numbers",
         "complex_output",
         {"instances": [1.0]},
