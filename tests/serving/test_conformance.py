@@ -163,6 +163,14 @@ def test_the_models_are_not_written_over(base):
     assert done.exit_code == 2 and "There is a model in" in done.stderr
 
 
+def test_the_configuration_for_the_container_is_one_and_names_what_is_written(base):
+    from fixhead_serving.server.model_config import read_model_config
+
+    [source] = read_model_config(base.parent / "models.config")
+    assert (source.name, str(source.base_path), dict(source.labels)) == (NAME, f"/models/{NAME}", LABELS)
+    assert source.policy.numbers == (1, 2) and {folder.name for folder in base.iterdir()} == {"1", "2"}
+
+
 @pytest.mark.parametrize(
     "arguments, text",
     [
@@ -203,6 +211,21 @@ def test_the_page_shows_the_record_and_the_deviations():
     for sentence in BEYOND:
         assert f"- {sentence}" in page
     assert f"{len(CASES)} cases" in page
+
+
+def test_every_option_on_the_page_exists(fixhead):
+    page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    known = {
+        "python -m fixhead_serving.conformance": CliRunner().invoke(main, ["--help"]).output,
+        "fixhead serve": fixhead("serve", "--help").out,
+        "python benchmarks/campaign.py": (ROOT / "benchmarks" / "campaign.py").read_text(encoding="utf-8"),
+    }
+    commands = re.findall(r"^```bash\n(.+)\n```", page, re.MULTILINE)
+    ours = [(start, line) for line in commands for start in known if line.startswith(start)]
+
+    assert len(commands) == len(ours) + 1  # the other one is docker's
+    for start, line in ours:
+        assert all(option in known[start] for option in re.findall(r" (--[a-z-]+)", line)), line
 
 
 def test_the_record_is_of_these_cases_and_none_has_failed():
