@@ -8,7 +8,7 @@ from fixhead_serving.conformance.case import Case, Expect, Need
 
 MODEL = "/v1/models/conformance"
 
-# Paths in the repository tensorflow/serving, read at commit 9d981c5c and equal there to tag 2.20.0 for these functions.
+# Paths in the repository tensorflow/serving, read at commit 9d981c5c; texts and order are the same at tag 2.20.0.
 HANDLER = "tensorflow_serving/model_servers/http_rest_api_handler.cc"
 HANDLER_TEST = "tensorflow_serving/model_servers/http_rest_api_handler_test.cc"
 ROUTES = "tensorflow_serving/model_servers/http_rest_api_util.cc"
