@@ -56,6 +56,7 @@ BEYOND = (
     "Lists nested deeper than the parser's bound are refused with 400; they stop TensorFlow Serving.",
     "A body above the limit, also after decompression, is answered with 413; TensorFlow Serving has no limit but "
     "100 MiB for what gzip inflates.",
+    "A batch above the limit is refused with 400; TensorFlow Serving has no limit.",
     "Rank and dimensions are compared with the signature before the model runs: 400 with a text of its own.",
     "Answers are not pretty-printed, and a quoted string in an error text is cut after 256 characters.",
     "Classify and regress check their examples, then say which signature they need; none is ever run.",

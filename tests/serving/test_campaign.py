@@ -91,12 +91,8 @@ def test_a_server_that_is_gone_is_a_fault_of_every_connection():
     assert len(tally.faults) == 4 and "no connection" in tally.faults[0]
 
 
-def test_the_page_shows_the_documented_statuses_and_the_result_is_of_a_whole_campaign():
-    page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+def test_the_result_is_of_a_whole_campaign_without_a_fault():
     result = read_json(ROOT / "results" / "checks" / "campaign.json", schema=campaign.SCHEMA)
-
-    for status, meaning in campaign.DOCUMENTED.items():
-        assert f"| {status} | {meaning} |" in page
     assert result["requests"] == 100_000 and result["faults"] == []
     assert result["reached_a_model"] >= campaign.REACHED * result["requests"]
     assert {int(status) for status in result["statuses"]} <= campaign.DOCUMENTED.keys()

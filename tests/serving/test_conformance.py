@@ -18,7 +18,7 @@ from fixhead_serving.conformance import BEYOND, CASES, DEVIATIONS, Case, Expect,
 from fixhead_serving.conformance.__main__ import main
 from fixhead_serving.conformance.case import Answer
 from fixhead_serving.conformance.models import LABELS, MODELS_CONFIG, NAME, make_models
-from fixhead_serving.conformance.report import NEVER, SCHEMA, as_json, as_text, counts, record, record_table
+from fixhead_serving.conformance.report import NEVER, SCHEMA, as_json, as_text, counts, record
 from fixhead_serving.conformance.runner import LOCAL_SERVER
 from keras_fixhead.errors import ServingError
 from keras_fixhead.json_files import read_json
@@ -201,16 +201,14 @@ def test_a_report_names_every_case_its_source_and_no_address(app, tmp_path):
     assert read_json(tmp_path / "record.json", schema=SCHEMA) == whole
 
 
-def test_the_page_shows_the_record_and_the_deviations():
-    page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
-    whole = read_json(RECORD, schema=SCHEMA)
+def test_the_generated_parts_of_the_page_are_what_their_files_give():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from conformance_page import PAGE, blocks
+    from report import with_block
 
-    assert "\n".join(record_table(whole)) in page
-    for name, deviation in DEVIATIONS.items():
-        assert f"| {name} | {deviation.reason} |" in page
-    for sentence in BEYOND:
-        assert f"- {sentence}" in page
-    assert f"{len(CASES)} cases" in page
+    page = PAGE.read_text(encoding="utf-8")
+    for name, lines in blocks().items():
+        assert with_block(page, name, lines) == page, "python benchmarks/conformance_page.py"
 
 
 def test_every_option_on_the_page_exists(fixhead):
