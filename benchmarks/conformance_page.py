@@ -30,9 +30,9 @@ def blocks() -> dict[str, list[str]]:
         "beyond": [f"- {sentence}" for sentence in BEYOND],
         "statuses": [
             "| status | when | answers |", "| --- | --- | --- |", *seen, "",
-            f"Seed {campaign['seed']}: {campaign['requests']:,} requests; {campaign['reached_a_model']:,} have reached a "
-            f"model, {campaign['sentinels']:,} were sentinels, {campaign['not_http_and_unanswered']:,} that are not HTTP "
-            f"got no answer. Faults: {len(campaign['faults'])}.",
+            f"Seed {campaign['seed']}: {campaign['requests']:,} requests; {campaign['reached_a_model']:,} have reached "
+            f"a model, {campaign['sentinels']:,} were sentinels, {campaign['not_http_and_unanswered']:,} that are not "
+            f"HTTP got no answer. Faults: {len(campaign['faults'])}.",
         ],
     }  # fmt: skip
 
