@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from fixhead_serving.conformance import BEYOND, CASES, DEVIATIONS, Case, Expect, run_cases
+from fixhead_serving.conformance import BEYOND, CASES, DEVIATIONS, Expect, run_cases
 from fixhead_serving.conformance.__main__ import main
 from fixhead_serving.conformance.case import Answer
 from fixhead_serving.conformance.models import LABELS, MODELS_CONFIG, NAME, make_models
@@ -247,7 +247,3 @@ def test_a_process_of_ours_answers_every_case(base, tmp_path):
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_json(tmp_path / "report.json", schema=SCHEMA)["counts"]["not run"] == 0
-
-
-def test_a_case_is_data():
-    assert Case("a", "GET", "/", Expect(), "x: y") == Case("a", "GET", "/", Expect(), "x: y")
