@@ -17,6 +17,8 @@ EXTRAS = {
     "imgaug": ("imgaug",),
     "gpu": ("nvidia.cudnn",),
     "jax": ("jax",),
+    "onnx": ("tf2onnx", "onnxruntime"),
+    "litert": ("ai_edge_litert",),
     "peers": ("torch",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),

@@ -63,7 +63,7 @@ def test_the_wheel_installs_three_names_and_one_command(wheel):
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
 
 
-@pytest.mark.parametrize("extra", ["test", "dev", "cv", "imgaug", "gpu"])
+@pytest.mark.parametrize("extra", ["test", "dev", "cv", "imgaug", "gpu", "onnx", "litert"])
 def test_the_extras_that_are_promised_are_declared(wheel, extra):
     metadata = wheel.read(f"keras_fixhead-{__version__}.dist-info/METADATA").decode()
 

@@ -1,0 +1,221 @@
+"""From a run to files that a server loads, checked before any server sees them.
+
+    run -> float32 model -> answers -> DIR/.tmp-x -> self-check in a fresh process -> model card -> renamed to DIR/N
+"""
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fixhead_serving.export.formats import FORMATS, SIGNATURES, Format, look_up_format
+from fixhead_serving.export.publishing import folder_aside, publish, versions
+from keras_fixhead.errors import ArgumentError, DependencyError, RunError, ServingError
+
+__all__ = ["FORMATS", "SIGNATURES", "ExportedModel", "check_backend", "export_model", "export_run", "versions"]
+
+_CHECK_SECONDS = 1800
+_GREY_PNG_SIZE = 8
+
+_log = logging.getLogger("keras_fixhead.export")  # below the logger whose progress the command line shows
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A model that has been exported.
+
+    Attributes:
+        name: what a server calls it: the name of its base path.
+        version: the number of its version folder.
+        path: the version folder.
+        format: 'saved_model', 'onnx' or 'litert'.
+        size_bytes: of the model's files, without labels, card and warm-up requests.
+        images_per_second: a note of this machine, of half a second in batches of 32.
+        largest_difference: of a logit, from the Keras model's.
+    """
+
+    name: str
+    version: int
+    path: Path
+    format: str
+    size_bytes: int
+    images_per_second: float
+    largest_difference: float
+
+
+def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *,
+               format: str = "saved_model") -> ExportedModel:
+    """Exports the trained model of a run as the next version under a base path.
+
+    Args:
+        run: a finished run directory.
+        base_path: DIR; the model's name is DIR's name, its versions are DIR/1, DIR/2, ...
+        format: 'saved_model'; 'onnx' or 'litert' for one file, in DIR/onnx-1, DIR/litert-1.
+
+    Returns:
+        name, version, path and figures of what was written.
+
+    Raises:
+        RunError: if the run has no model.
+        ArgumentError: (a ValueError) as for `export_model`.
+        ServingError: as for `export_model`.
+        DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
+    """
+    check_backend()
+    from fixhead_serving.export.card import describe_run
+    from keras_fixhead.models import load_model, precision_policy
+    from keras_fixhead.runs import open_run
+
+    opened = open_run(run)
+    _check_name(Path(base_path).absolute())
+    look_up_format(format)
+    with precision_policy("float32"):
+        model = load_model(opened.path)
+    return export_model(model, base_path, label_names=opened.read("result")["label_names"], format=format,
+                        training=describe_run(opened))
+
+
+def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: Sequence[str],
+                 format: str = "saved_model", training: Mapping[str, Any] | None = None) -> ExportedModel:
+    """Exports a model with a `HypersphereHead` as the next version under a base path.
+
+    The signatures of a SavedModel take a batch of any size, and images of the model's size only:
+
+        serving_default  images, float32 (N, H, W, 3) in [0, 255]
+        serving_bytes    image_bytes, string (N,): encoded pictures of any size, resized with anti-aliasing
+        features         images, as above; gives features and embedding (N, d)
+
+    The first two give logits, probabilities, class_index, label, and for cosine heads cosines. All of it is float32,
+    whatever the model computes in. It is written aside, flushed, and loaded by a fresh process that compares every
+    answer with the Keras model's; only then is it renamed, so that a server that watches the base path never sees half
+    a model, or a wrong one.
+
+    Args:
+        model: a Keras model from images to the logits of a `HypersphereHead`, its last layer.
+        base_path: DIR; the model's name is DIR's name.
+        label_names: one name a class.
+        format: 'saved_model', 'onnx' or 'litert'.
+        training: what the model card says of the training, of `card.describe_run`.
+
+    Raises:
+        ArgumentError: (a ValueError) if the label names do not fit, the model takes no images, a precision cannot be
+            taken out of it, DIR's name cannot stand in a URL, or the format is unknown.
+        ServingError: if the base path cannot be written, or the self-check fails: then nothing is left of it.
+        DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
+    """
+    check_backend()
+    base = Path(base_path).absolute()
+    _check_name(base)
+    chosen = look_up_format(format)
+    import tensorflow as tf
+
+    from fixhead_serving.export.answers import answers_model
+    from fixhead_serving.export.card import describe_model
+
+    _check_labels(label_names, model)
+    answers = answers_model(model)
+    described = describe_model(model, answers, label_names)
+    try:
+        with folder_aside(base) as folder:
+            _write(answers, folder, base.name, label_names, chosen, described["head"]["scale"])
+            _log.info("Written; now checked in a fresh process.")
+            measured = _self_check(folder)
+            size = _size_bytes(folder, chosen)
+            _write_card(folder / chosen.extras_folder, base.name, format, described, training, measured, size)
+            version = publish(folder, base, chosen.prefix)
+    except (OSError, RunError, tf.errors.OpError) as error:
+        raise ServingError(f"{base} cannot be written: {_reason(error)}.",
+                           hint="Choose a folder that can be written to, with room for the model.") from None
+    return ExportedModel(base.name, version, base / f"{chosen.prefix}{version}", format, size,
+                         measured["images_per_second"], measured["largest_difference"]["logits"])
+
+
+def check_backend() -> None:
+    """Raises a DependencyError if Keras' backend is not TensorFlow, which alone writes SavedModels."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise DependencyError(f"Exporting a SavedModel needs the TensorFlow backend, not {keras.backend.backend()}.",
+                              hint="Install TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
+
+
+def _check_name(base: Path) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", base.name):
+        raise ArgumentError(f"A model cannot be called {base.name!r}: its name stands in URLs.",
+                            hint="Use letters, digits, '.', '_' and '-' for the folder's name.")
+
+
+def _check_labels(label_names: Sequence[str], model: Any) -> None:
+    from keras_fixhead.models import head_of
+
+    num_classes = head_of(model).num_classes
+    if isinstance(label_names, str) or len(label_names) != num_classes:
+        raise ArgumentError(f"There are {len(label_names)} label names for {num_classes} classes.",
+                            hint="Give one name a class, in the order of the classes.")
+    for name in label_names:
+        if not isinstance(name, str) or not name or re.search(r"[\r\n\0\ud800-\udfff]", name):
+            raise ArgumentError(f"A class cannot be called {name!r}: labels are lines of a text file.",
+                                hint="Give names of at least one character, without line breaks.")
+
+
+def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float) -> None:
+    import numpy as np
+    import tensorflow as tf
+
+    from fixhead_serving.export import reference, warmup
+
+    chosen.write(answers, folder, label_names)
+    extras = folder / chosen.extras_folder
+    extras.mkdir(exist_ok=True)
+    (extras / "labels.txt").write_text("".join(f"{each}\n" for each in label_names), "utf-8")
+    reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names))
+    if not chosen.prefix:
+        grey = tf.io.encode_png(np.full((_GREY_PNG_SIZE, _GREY_PNG_SIZE, 3), 127, np.uint8)).numpy()
+        warmup.write_requests(extras / warmup.FILE, name, warmup.signature_inputs(answers.input_shape[1:], grey))
+
+
+def _self_check(folder: Path) -> dict[str, Any]:
+    """What `self_check` measures in a process of its own: on the CPU, with the packages that this process has."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
+                   "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    try:
+        # -P: without it the working directory would come before every package
+        done = subprocess.run([sys.executable, "-P", "-m", f"{__name__}.self_check", str(folder)], capture_output=True,
+                              text=True, env=environment, timeout=_CHECK_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise ServingError(f"The exported model was not checked within {_CHECK_SECONDS} s. Nothing was published.",
+                           hint="Export again on a machine that is less busy.") from None
+    last = (done.stdout.strip().splitlines() or ["its start"])[-1]
+    if done.returncode == 0:
+        report: dict[str, Any] = json.loads(last)
+        return report
+    said = done.stderr.strip().splitlines()
+    why = said[-1].replace(str(folder), "its folder") if done.returncode == 1 and said else (
+        f"its process ended with {done.returncode} at: {last}")
+    raise ServingError(f"The exported model has failed its check, and nothing was published: {why}.",
+                       hint="Export again; if that fails too, report it with this line.")
+
+
+def _size_bytes(folder: Path, chosen: Format) -> int:
+    own = [folder / "saved_model.pb", *(folder / "variables").glob("*"), *folder.glob("model.*")]
+    return sum(path.stat().st_size for path in own if path.is_file())
+
+
+def _write_card(extras: Path, name: str, format_name: str, model: Mapping[str, Any],
+                training: Mapping[str, Any] | None, measured: Mapping[str, Any], size_bytes: int) -> None:
+    from fixhead_serving.export.card import SCHEMA, card_text, make_card
+    from keras_fixhead.json_files import write_bytes, write_json
+
+    card = make_card(name, format_name, model, training, measured, size_bytes)
+    write_json(extras / "model_card.json", card, schema=SCHEMA)
+    write_bytes(extras / "model_card.md", card_text(card).encode())
+
+
+def _reason(error: Exception) -> str:
+    text = (getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)).strip()
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,101 @@
+"""What an exported model answers: one Keras model from images to everything that a client may ask for, in float32."""
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead, unit_length
+from keras_fixhead.models import head_of, inputs_of, precision_policy
+
+_OTHER_TYPES = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
+
+
+def answers_model(model: keras.Model) -> keras.Model:
+    """Returns the model from images to a dict of answers, all float32 with the batch dimension first.
+
+    Args:
+        model: from images (N, H, W, 3), pixels in [0, 255], to the logits of a `HypersphereHead`; of any precision.
+
+    Returns:
+        model with an input `images` and the outputs `logits` (N, m), `probabilities` (N, m), `features` (N, d),
+        `embedding` (N, d), and where logits are cosines `cosines` (N, m).
+
+    Raises:
+        ArgumentError: (a ValueError) if the model takes something else than images of one size, or a precision cannot
+            be taken out of it.
+    """
+    shape = _image_shape(model)
+    with precision_policy("float32"):
+        model = _in_float32(model)
+        head = head_of(model)
+        inner = keras.Model(inputs_of(model), [head.input, model.outputs[0]])
+        images = keras.Input(shape, name="images", dtype="float32")
+        return keras.Model(images, Answers(head)(*inner(images, training=False)), name=model.name)
+
+
+class Answers(keras.layers.Layer):
+    """The answers that follow from a head's features and logits.
+
+    Args:
+        head: the head, built.
+    """
+
+    def __init__(self, head: HypersphereHead) -> None:
+        super().__init__(name="answers", dtype="float32")
+        self._head = head
+
+    def call(self, features: Any, logits: Any) -> dict[str, Any]:
+        features, logits = ops.cast(features, "float32"), ops.cast(logits, "float32")
+        answers = {"logits": logits, "probabilities": ops.softmax(logits), "features": features,
+                   "embedding": unit_length(features)}
+        if self._head.logits == "cos":
+            answers["cosines"] = ops.cast(self._head.cosines(features), "float32")
+        return answers
+
+
+def _image_shape(model: keras.Model) -> tuple[int, int, int]:
+    head_of(model)  # says what is no model of ours
+    shapes = [tuple(each.shape) for each in model.inputs]
+    (shape, *further) = shapes
+    if not further and len(shape) == 4 and shape[0] is None and None not in shape[1:3] and shape[3] == 3:
+        return shape[1:]
+    raise ArgumentError(f"The model takes inputs of shape {', '.join(map(str, shapes))}. A server is given batches "
+                        "of any number of images of one size with 3 channels: (None, H, W, 3).",
+                        hint="Build it with keras.Input((H, W, 3)).")
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """The model itself; or, where a layer has another precision, one built anew in float32 with its weights."""
+    others = sorted({name for layer in _layers(model) for name in (layer.compute_dtype, layer.variable_dtype)}
+                    - {"float32"})
+    if not others:
+        return model
+    try:
+        config = _with_float32(keras.saving.serialize_keras_object(model))
+        rebuilt = keras.saving.deserialize_keras_object(config)
+        rebuilt.set_weights(model.get_weights())
+    except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ArgumentError(f"The model computes in {', '.join(others)}, a server's answers are float32, and it cannot "
+                            f"be built anew in float32: {first_line}",
+                            hint="Build it under the float32 policy and carry the weights over.") from error
+    return rebuilt
+
+
+def _layers(layer: Any) -> Iterator[Any]:
+    for each in getattr(layer, "layers", ()):
+        yield each
+        yield from _layers(each)
+
+
+def _with_float32(config: Any) -> Any:
+    if isinstance(config, Mapping):
+        if config.get("class_name") == "DTypePolicy":
+            return {**config, "config": {"name": "float32"}}
+        return {key: "float32" if key == "dtype" and isinstance(value, str) and value in _OTHER_TYPES
+                else _with_float32(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_with_float32(each) for each in config)
+    return config

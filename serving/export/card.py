@@ -1,0 +1,187 @@
+"""The model card: what an exported model is, what it was measured to do and what it is not for; as JSON and Markdown.
+
+It names no path: it may be handed to anybody together with the model.
+"""
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_fixhead.catalog import DATASETS
+from keras_fixhead.runs import Run
+
+SCHEMA = 1
+
+INTENDED_USE = ("Sorting images of the kind that it was trained on into the classes listed below, and comparing such "
+                "images by their embedding.")
+LIMITS = (
+    "It names one of its classes for every image, also for one that shows none of them; probabilities are not "
+    "calibrated, and with cosine logits they cannot exceed what S and the number of classes allow.",
+    "Images that differ from those of training in origin, size or quality lower the accuracy: `fixhead robustness` "
+    "measures by how much.",
+    "It has not been examined for bias, safety or fitness for decisions about people.",
+)
+LICENSE_NOTE = ("The software is Apache-2.0. The weights come from the data set named here, whose own terms may limit "
+                "what they may be used for: ask its source before you publish or sell them.")
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    """Returns what a model card says of the training of a finished run.
+
+    Raises:
+        RunError: if its files are missing or damaged.
+    """
+    config, result = run.config(), run.read("result")
+    dataset = DATASETS.get(config.dataset)
+    return {
+        "run": run.name,
+        "recipe": config.recipe,
+        "config_digest": config.digest,
+        "dataset": {
+            "name": Path(config.dataset).name,  # a folder of images is named by its path
+            "citation": dataset.citation if dataset else None,
+            "digest": result.get("data_digest"),
+            "subset": result.get("subset"),
+            "train_images": result.get("train_images"),
+        },
+        "network": config.model,
+        "width": config.width,
+        "epochs": result.get("epochs_done", config.epochs),
+        "selected_epoch": result.get("epoch"),
+        "selection": config.selection,
+        "seed": config.seed,
+        "precision": config.precision,
+        "accuracy": {split: {"n": each["n"], "accuracy": each["accuracy"],
+                             "interval_95": [each["accuracy_low"], each["accuracy_high"]]}
+                     for split, each in result["evaluation"].items()},
+        "versions": result.get("environment", {}).get("versions", {}),
+    }
+
+
+def describe_model(model: Any, answers: Any, label_names: Sequence[str]) -> dict[str, Any]:
+    """Returns what a model card says of a model itself.
+
+    Args:
+        model: the model with its head.
+        answers: the answers model made from it.
+        label_names: one name a class.
+    """
+    import keras
+
+    from keras_fixhead.models import head_of
+    from keras_fixhead.vectors import vectors_digest
+
+    head = head_of(model)
+    vectors = np.asarray(keras.ops.convert_to_numpy(head.class_vectors.value), np.float32)
+    return {
+        "image_shape": list(answers.input_shape[1:]),
+        "pixels": "float32 in [0, 255]",
+        "parameters": int(model.count_params()),
+        "head": {
+            "logits": head.logits,
+            "scale": float(keras.ops.convert_to_numpy(head.current_scale())),
+            "class_vectors": head.kind,
+            "fixed": head.fixed,
+            "seed": head.seed,
+            "class_vectors_shape": list(vectors.shape),
+            "class_vectors_digest": vectors_digest(vectors),
+        },
+        "outputs": list(answers.output),
+        "label_names": list(label_names),
+    }
+
+
+def make_card(name: str, format_name: str, model: Mapping[str, Any], training: Mapping[str, Any] | None,
+              measured: Mapping[str, Any], size_bytes: int) -> dict[str, Any]:
+    """Returns a model card.
+
+    Args:
+        name: the model's name.
+        format_name: the format it is exported in.
+        model: of `describe_model`.
+        training: of `describe_run`; None for a model that comes from no run.
+        measured: what the self-check reports.
+        size_bytes: of the model's own files.
+    """
+    packages = ("keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "numpy")
+    return {
+        "name": name,
+        "format": format_name,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "size_bytes": size_bytes,
+        "model": dict(model),
+        "training": None if training is None else dict(training),
+        "self_check": dict(measured),
+        "exported_with": {package: version for package in packages if (version := _version(package))},
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
+        "license_note": LICENSE_NOTE,
+    }
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """Returns a model card in Markdown."""
+    model, training, check = card["model"], card["training"], card["self_check"]
+    head = model["head"]
+    arm = "fixed as drawn" if head["fixed"] else "learned"
+    lines = [
+        f"# {card['name']}", "",
+        f"An image classifier of {len(model['label_names'])} classes, exported as {card['format']} on "
+        f"{card['created']}.",
+        "", "## Model", "",
+        f"- Input: images of {' x '.join(map(str, model['image_shape']))}, {model['pixels']}.",
+        f"- Answers: {', '.join(model['outputs'])}.",
+        f"- Parameters: {model['parameters']:,}; files of {card['size_bytes']:,} bytes.",
+        f"- Logits: {head['logits']}, S = {head['scale']:g}; class vectors of kind {head['class_vectors']}, {arm}, "
+        f"seed {head['seed']}, {' x '.join(map(str, head['class_vectors_shape']))}.",
+        f"- Digest of the class vectors: `{head['class_vectors_digest']}`",
+        f"- Classes: {', '.join(model['label_names'])}",
+        "", "## Training", "", *_training_lines(training),
+        "", "## Intended use", "", card["intended_use"],
+        "", "## Limits", "", *(f"- {limit}" for limit in card["limits"]),
+        "", "## Licence", "", card["license_note"],
+        "", "## Checked", "",
+        f"In a process of its own, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, is "
+        "that of the Keras model. Largest differences: "
+        + ", ".join(f"{name} {each:.1e}" for name, each in check["largest_difference"].items()) + ".",
+        f"A note of the machine that exported it: {check['images_per_second']:,.0f} images a second in batches of "
+        f"{check['timed_batch']} (n = {check['timed_batches']} batches, CPU, other work on the machine not excluded).",
+        f"Exported with {_named(card['exported_with'])}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
+    if training is None:
+        return ["Not known here: the model was exported from memory, not from a run."]
+    data = training["dataset"]
+    lines = [
+        f"- Run {training['run']}, recipe {training['recipe']}, configuration `{training['config_digest']}`.",
+        f"- Data set: {data['name']}" + (f" ({data['citation']})" if data["citation"] else "")
+        + (f", {data['train_images']:,} images of training" if data["train_images"] else "")
+        + (f"; {data['subset']}" if data["subset"] else "") + ".",
+        f"- Network: {training['network']}, width {training['width']:g}; {training['epochs']} epochs, seed "
+        f"{training['seed']}, {training['precision']}.",
+    ]
+    for split, each in training["accuracy"].items():
+        low, high = each["interval_95"]
+        lines.append(f"- Accuracy on {split}: {100 * each['accuracy']:.2f} % of {each['n']:,} images (95 % Wilson "
+                     f"interval {100 * low:.2f} to {100 * high:.2f} %; one run).")
+    if training["selection"] == "test":
+        lines.append("- The epoch was selected on TEST images: the test accuracy is too high.")
+    lines.append(f"- Trained with {_named(training['versions'])}.")
+    return lines
+
+
+def _named(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

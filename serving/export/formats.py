@@ -1,0 +1,111 @@
+"""The files of a model: a SavedModel with three signatures, or one file of ONNX or LiteRT by Keras' own export."""
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.errors import ArgumentError, DependencyError
+
+SIGNATURES = ("serving_default", "serving_bytes", "features")
+CLASSIFY = ("logits", "probabilities", "cosines")
+"""What the first two signatures answer, where the model has it, beside the class's index and label."""
+FEATURES = ("features", "embedding")
+"""What the third answers."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A form in which a model is exported.
+
+    Attributes:
+        prefix: of a version folder's name: a server takes only plain numbers for versions.
+        extras_folder: where in a version folder labels and card stand.
+        packages: what it needs beside TensorFlow, to be written and checked.
+        write: writes an answers model with its label names into a folder.
+    """
+
+    prefix: str
+    extras_folder: str
+    packages: tuple[str, ...]
+    write: Callable[[Any, Path, Sequence[str]], None]
+
+
+def look_up_format(name: str) -> Format:
+    """Returns a format by its name, once what it needs is there.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown name.
+        DependencyError: if a package is missing.
+    """
+    if name not in FORMATS:
+        raise ArgumentError(f"There is no format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
+    if missing := [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]:
+        raise DependencyError(f"Export as {name} needs {', '.join(missing)}, which is not installed.",
+                              hint=f"Install it: pip install 'keras-fixhead[{name}]'")
+    return FORMATS[name]
+
+
+def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
+    """Writes a SavedModel. `ensure_shape` guards its signatures: without it a wrong rank aborts a server's process."""
+    import keras
+    import tensorflow as tf
+
+    shape = [None, *answers.input_shape[1:]]
+    names = tf.constant(list(label_names))
+
+    def classify(images: Any) -> dict[str, Any]:
+        found = answers(tf.ensure_shape(images, shape), training=False)
+        index = tf.argmax(found["logits"], axis=1)
+        return {name: found[name] for name in CLASSIFY if name in found} | {
+            "class_index": index, "label": tf.gather(names, index)}
+
+    def decode(picture: Any) -> Any:
+        # without expand_animations=False a GIF would have one axis more
+        pixels = tf.io.decode_image(picture, channels=3, expand_animations=False)
+        pixels = tf.cast(tf.ensure_shape(pixels, [None, None, 3]), tf.float32)
+        return tf.clip_by_value(tf.image.resize(pixels, shape[1:3], antialias=True), 0.0, 255.0)
+
+    def classify_bytes(image_bytes: Any) -> dict[str, Any]:
+        pictures = tf.ensure_shape(image_bytes, [None])
+        return classify(tf.map_fn(decode, pictures, fn_output_signature=tf.TensorSpec(shape[1:], tf.float32)))
+
+    def features(images: Any) -> dict[str, Any]:
+        found = answers(tf.ensure_shape(images, shape), training=False)
+        return {name: found[name] for name in FEATURES}
+
+    images = tf.TensorSpec(shape, tf.float32, name="images")
+    archive = keras.export.ExportArchive()
+    archive.track(answers)
+    archive.add_endpoint("serving_default", classify, input_signature=[images])
+    archive.add_endpoint("serving_bytes", classify_bytes,
+                         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    archive.add_endpoint("features", features, input_signature=[images])
+    archive.write_out(str(folder), verbose=False)
+
+
+def write_onnx(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
+    """Writes `model.onnx`, from images to all answers by name."""
+    _export(answers, folder / "model.onnx", "onnx")
+
+
+def write_litert(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
+    """Writes `model.tflite`, from images to all answers by name."""
+    _export(answers, folder / "model.tflite", "litert")
+
+
+def _export(answers: Any, path: Path, name: str) -> None:
+    import numpy as np
+
+    answers(np.zeros((1, *answers.input_shape[1:]), np.float32))  # Keras exports a model that has been called
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # tf2onnx asks NumPy for a name of the past
+        answers.export(str(path), format=name, verbose=False)
+
+
+FORMATS = {
+    "saved_model": Format("", "assets.extra", (), write_saved_model),
+    "onnx": Format("onnx-", ".", ("tf2onnx", "onnxruntime"), write_onnx),
+    "litert": Format("litert-", ".", ("ai_edge_litert",), write_litert),
+}

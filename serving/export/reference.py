@@ -1,0 +1,159 @@
+"""Pictures and what a model should answer for them, kept beside an exported model so that it can be checked anywhere.
+
+Written where the Keras model is; read where there may be no Keras: reading and comparing need NumPy alone.
+"""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PICTURES = 5
+TOLERANCE = 1e-4
+FILE = "self_check.npz"
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Pictures with the answers of a model.
+
+    Attributes:
+        images: uint8 (5, H, W, 3), of the model's size.
+        others: five uint8 arrays (h, w, 3) of other sizes.
+        of_images: the answers for `images`, by name, with the batch dimension first.
+        of_others: the answers for `others`, resized to the model's size with anti-aliasing.
+        scale: S, the factor on the logits: the larger it is, the more of a logit is rounding.
+        label_names: one name a class.
+    """
+
+    images: NDArray[np.uint8]
+    others: Sequence[NDArray[np.uint8]]
+    of_images: Mapping[str, Array]
+    of_others: Mapping[str, Array]
+    scale: float
+    label_names: Sequence[str]
+
+
+class Mismatch(Exception):
+    """An answer that is not the expected one."""
+
+
+def draw_pictures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDArray[np.uint8]]]:
+    """Returns five pictures of a size, and five of other sizes, larger and smaller: noise on slopes of colour."""
+    draw = np.random.default_rng(0)  # which noise it is does not matter: the pictures are kept
+
+    def picture(number: int, height: int, width: int) -> NDArray[np.uint8]:
+        slope = np.linspace(0, 190, width) if number % 2 else np.linspace(190, 0, height)[:, None]
+        shades = np.broadcast_to(slope, (height, width))[:, :, None] * np.roll([1.0, 0.7, 0.4], number)
+        return (shades + draw.integers(0, 64, (height, width, 3))).astype(np.uint8)
+
+    sizes = [(2 * height + 1, width + 7), (height, 3 * width), (height // 2 + 1, width // 2 + 1), (4 * height, width),
+             (height + 5, width // 2 + 3)]
+    return (np.stack([picture(number, height, width) for number in range(PICTURES)]),
+            [picture(PICTURES + number, *size) for number, size in enumerate(sizes)])
+
+
+def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference:
+    """Returns pictures with a float32 Keras model's answers, computed on the CPU, where they are checked too.
+
+    Args:
+        model: a model of `answers_model`.
+        scale: S.
+        label_names: one name a class.
+    """
+    import keras
+
+    height, width = model.input_shape[1:3]
+    images, others = draw_pictures(height, width)
+
+    def ask(pixels: Array) -> dict[str, Array]:
+        return {name: np.asarray(keras.ops.convert_to_numpy(value))
+                for name, value in model(pixels, training=False).items()}
+
+    with keras.device("cpu:0"):
+        resized = [keras.ops.convert_to_numpy(keras.ops.image.resize(other.astype(np.float32), (height, width),
+                                                                     antialias=True)) for other in others]
+        return Reference(images, others, ask(images.astype(np.float32)), ask(np.clip(np.stack(resized), 0, 255)), scale,
+                         label_names)
+
+
+def write_reference(path: Path, reference: Reference) -> None:
+    """Writes a reference to a compressed file of NumPy arrays."""
+    arrays: dict[str, Any] = {
+        "images": reference.images, "scale": np.float64(reference.scale),
+        "label_names": np.frombuffer("\n".join(reference.label_names).encode(), np.uint8),
+        **{f"other/{number}": other for number, other in enumerate(reference.others)},
+        **{f"of_images/{name}": value for name, value in reference.of_images.items()},
+        **{f"of_others/{name}": value for name, value in reference.of_others.items()}}
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_reference(path: Path) -> Reference:
+    """Returns the reference in a file."""
+    with np.load(path, allow_pickle=False) as file:
+        def group(name: str) -> dict[str, Array]:
+            return {key.partition("/")[2]: file[key] for key in file.files if key.startswith(f"{name}/")}
+
+        return Reference(file["images"], [value for _, value in sorted(group("other").items())], group("of_images"),
+                         group("of_others"), float(file["scale"]),
+                         file["label_names"].tobytes().decode().split("\n"))
+
+
+def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> dict[str, float]:
+    """Returns the largest difference of each answer that is a float.
+
+    Logits, and the probabilities that follow from them, may differ by 1e-4 max(1, S), other answers by 1e-4; answers
+    that are larger than that (features, dot logits) by 1e-4 of the largest.
+
+    Args:
+        found: by name; (N, ...), strings as bytes.
+        expected: by name, the floats alone; its logits say what class and label must be. It may have more rows.
+        reference: for S and the label names.
+
+    Raises:
+        Mismatch: if names, types, shapes or values differ.
+    """
+    classes = {"class_index", "label"} & set(found)
+    if set(found) - classes != set(expected):
+        raise Mismatch(f"it answers {', '.join(sorted(found))} in the place of {', '.join(sorted(expected))}")
+    differences = {}
+    for name, wanted in expected.items():
+        value = np.asarray(found[name])
+        if value.dtype != np.float32:
+            raise Mismatch(f"{name} is {value.dtype}, not float32")
+        wanted = wanted[:len(value)]
+        if value.shape != wanted.shape:
+            raise Mismatch(f"{name} has shape {value.shape}, not {wanted.shape}")
+        if not (np.isfinite(wanted).all() and np.isfinite(value).all()):
+            raise Mismatch(f"{name} has values that are no finite numbers")
+        largest = float(np.abs(value - wanted).max(initial=0.0))
+        allowed = tolerance(name, wanted, reference.scale)
+        if largest > allowed:
+            raise Mismatch(f"{name} differs by {largest:.1e}, allowed {allowed:.1e}")
+        differences[name] = largest
+    if classes:
+        _compare_classes(found, reference)
+    return differences
+
+
+def tolerance(name: str, expected: Array, scale: float) -> float:
+    """Returns by how much an answer may differ."""
+    unit = max(1.0, scale) if name in ("logits", "probabilities") else 1.0
+    return TOLERANCE * max(unit, float(np.abs(expected).max(initial=0.0)))
+
+
+def _compare_classes(found: Mapping[str, Array], reference: Reference) -> None:
+    """Class and label must be those of the largest logit that was found, which is known to be near the expected."""
+    index, label = np.asarray(found["class_index"]), np.asarray(found["label"])
+    if index.dtype != np.int64:
+        raise Mismatch(f"class_index is {index.dtype}, not int64")
+    if not np.array_equal(index, np.asarray(found["logits"]).argmax(axis=1)):
+        raise Mismatch("class_index is not that of the largest logit")
+    names = [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in label.tolist()]
+    if names != [reference.label_names[each] for each in index]:
+        raise Mismatch(f"label is {', '.join(names)} for the classes {', '.join(map(str, index))}")

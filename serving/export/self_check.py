@@ -1,0 +1,268 @@
+"""Checks an exported model in a process of its own, from its files alone: no Keras, and no code of the model's.
+
+    python -m fixhead_serving.export.self_check DIR/1
+
+It needs NumPy and what runs the file: TensorFlow of any version, onnxruntime or ai-edge-litert. So an operator can run
+it with the version that the server has. It prints what it is about to do, then one JSON object; it exits with 0 if the
+model answers as it did where it was exported, with 1 and a line on standard error if not.
+"""
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fixhead_serving.export import reference as kept
+from fixhead_serving.export import warmup
+from fixhead_serving.export.formats import CLASSIFY, FEATURES, SIGNATURES
+from fixhead_serving.export.reference import Array, Mismatch, Reference, compare
+
+TIMED_BATCH = 32
+_TIMED_SECONDS = 0.5
+
+# images (N, H, W, 3) as float32, or the bytes of N pictures -> the answers by name
+Ask = Callable[[Any], Mapping[str, Array]]
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m fixhead_serving.export.self_check DIR/N", file=sys.stderr)  # noqa: T201
+        return 2
+    folder = Path(arguments[0])
+    try:
+        report = check(folder, say=lambda what: print(what, flush=True))  # noqa: T201
+    except (Mismatch, OSError) as problem:
+        print(str(problem), file=sys.stderr)  # noqa: T201
+        return 1
+    print(json.dumps(report))  # noqa: T201
+    return 0
+
+
+def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[str, Any]:
+    """Returns what was measured on an exported model that answers as it should.
+
+    Args:
+        folder: a version folder.
+        say: is told each step before it is done: a model may take the process with it.
+
+    Raises:
+        Mismatch: if the model does not answer as it did where it was exported.
+    """
+    say("reading the files")
+    if (folder / "saved_model.pb").is_file():
+        return _check_saved_model(folder, say)
+    for name, load in (("model.onnx", _load_onnx), ("model.tflite", _load_litert)):
+        if (folder / name).is_file():
+            reference = kept.read_reference(folder / kept.FILE)
+            ask, runtime = load(folder / name)
+            largest = _check_answers(ask, _floats(reference.images), reference.of_images, reference, name, say)
+            say("timing")
+            return {"runtime": runtime, "largest_difference": largest, **_speed(ask, reference)}
+    raise Mismatch(f"{folder} holds no saved_model.pb, model.onnx or model.tflite")
+
+
+def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    reference = kept.read_reference(folder / "assets.extra" / kept.FILE)
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    if found := foreign_parts(saved):
+        raise Mismatch(f"the graph has parts that a stock server cannot run: {', '.join(found)}")
+    say("loading")
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except Exception as error:  # whatever TensorFlow raises for files that are damaged or from another version
+        raise Mismatch(f"it cannot be loaded: {_first_line(error)}") from error
+    if missing := set(SIGNATURES) - set(loaded.signatures):
+        raise Mismatch(f"it has no signature {', '.join(sorted(missing))}")
+    ask = {name: _asking(loaded.signatures[name]) for name in SIGNATURES}
+    for name in SIGNATURES:
+        _check_types(name, loaded.signatures[name])
+
+    images = _floats(reference.images)
+    pngs, others = ([tf.io.encode_png(picture).numpy() for picture in pictures]
+                    for pictures in (reference.images, reference.others))
+    classes = _part(reference.of_images, CLASSIFY)
+    largest: dict[str, float] = {}
+    for signature, inputs, expected, of in (
+            ("serving_default", images, classes, "images"),
+            ("serving_bytes", pngs, classes, "pictures of the model's size"),
+            ("serving_bytes", others, _part(reference.of_others, CLASSIFY), "pictures of other sizes"),
+            ("features", images, _part(reference.of_images, FEATURES), "images")):
+        differences = _check_answers(ask[signature], inputs, expected, reference, f"{signature} on {of}", say)
+        largest |= {name: max(largest.get(name, 0.0), each) for name, each in differences.items()}
+    records = _check_warm_up(folder, loaded, say)
+    say("timing")
+    speed = _speed(ask["serving_default"], reference)
+    _check_guards(ask, images.shape[1:], say)
+    return {"runtime": f"tensorflow {tf.__version__}", "largest_difference": largest, "warm_up_requests": records,
+            **speed}
+
+
+def foreign_parts(saved_model: Any) -> list[str]:
+    """Returns, named, the operations and attributes in a SavedModel that a stock server cannot run.
+
+    Those are functions of Python, which stay in the process that had them, and what XLA has to compile: a server is
+    started without it. (An operation of another library is found when the model is loaded without that library.)
+
+    Args:
+        saved_model: the message of a saved_model.pb.
+    """
+    found = set()
+    for meta_graph in saved_model.meta_graphs:
+        graph = meta_graph.graph_def
+        functions = graph.library.function
+        for node in (*graph.node, *(node for function in functions for node in function.node_def)):
+            if node.op in _PYTHON_OPERATIONS or node.op.startswith("Xla"):
+                found.add(node.op)
+            found |= _compiled(node.attr)
+        for function in functions:
+            found |= _compiled(function.attr)
+    return sorted(found)
+
+
+_PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"}
+_COMPILED = ("_XlaMustCompile", "_XlaCompile", "jit_compile")
+
+
+def _compiled(attributes: Mapping[str, Any]) -> set[str]:
+    return {name for name in _COMPILED if name in attributes and attributes[name].b}
+
+
+def _check_types(name: str, signature: Any) -> None:
+    """A server's answers are float32, integers or text, of as many rows as it was given."""
+    for output, tensor in signature.structured_outputs.items():
+        if tensor.dtype.name not in ("float32", "int64", "string"):
+            raise Mismatch(f"{name}: {output} is {tensor.dtype.name}")
+        if tensor.shape.rank is None or tensor.shape.rank < 1 or tensor.shape[0] is not None:
+            raise Mismatch(f"{name}: {output} has shape {tensor.shape}: its first dimension is not the batch")
+
+
+def _asking(signature: Any) -> Ask:
+    import tensorflow as tf
+
+    ((name, specification),) = signature.structured_input_signature[1].items()
+
+    def ask(inputs: Any) -> dict[str, Array]:
+        answer = signature(**{name: tf.constant(inputs, specification.dtype)})
+        return {name: np.asarray(value.numpy()) for name, value in answer.items()}
+
+    return ask
+
+
+def _check_answers(ask: Ask, inputs: Any, expected: Mapping[str, Array], reference: Reference, what: str,
+                   say: Callable[[str], None]) -> dict[str, float]:
+    """Batches of 1 and of all."""
+    largest: dict[str, float] = {}
+    for size in (1, len(inputs)):
+        batch = f"{what}, a batch of {size}"
+        say(batch)
+        try:
+            differences = compare(ask(inputs[:size]), expected, reference)
+        except Mismatch as problem:
+            raise Mismatch(f"{batch}: {problem}") from None
+        except Exception as error:  # whatever the runtime raises
+            raise Mismatch(f"{batch}: {_first_line(error)}") from error
+        largest |= {name: max(largest.get(name, 0.0), each) for name, each in differences.items()}
+    return largest
+
+
+def _check_warm_up(folder: Path, loaded: Any, say: Callable[[str], None]) -> int:
+    """A server takes a model whose warm-up fails for a broken one."""
+    import tensorflow as tf
+
+    count, asked = 0, set()
+    try:
+        for signature, inputs in warmup.read_requests(folder / "assets.extra" / warmup.FILE):
+            say(f"warm-up request {count + 1}")
+            loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
+            asked.add(signature)
+            count += 1
+    except Exception as error:
+        raise Mismatch(f"warm-up request {count + 1}: {_first_line(error)}") from error
+    if asked != set(SIGNATURES):
+        raise Mismatch(f"there are warm-up requests for {', '.join(sorted(asked)) or 'nothing'} only")
+    return count
+
+
+def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[[str], None]) -> None:
+    """An image of a wrong size must be refused, not answered; and one of a wrong rank must not end the process."""
+    import tensorflow as tf
+
+    height, width, _ = shape
+    images = [np.zeros(wrong, np.float32) for wrong in (
+        (1, height + 1, width, 3), (1, height, width, 1), (height, width, 3))]
+    for name, wrong_inputs in (("serving_default", images), ("features", images),
+                               ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
+        for wrong in wrong_inputs:
+            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is no picture"
+            say(f"{name} has to refuse {what}")
+            try:
+                ask[name](wrong)
+            except tf.errors.InvalidArgumentError:
+                continue
+            raise Mismatch(f"{name} answers {what}")
+
+
+def _speed(ask: Ask, reference: Reference) -> dict[str, Any]:
+    """Images a second of this machine, briefly: after one batch to get going, as many as fit into half a second."""
+    images = _floats(np.resize(reference.images, (TIMED_BATCH, *reference.images.shape[1:])))
+    ask(images)
+    start, batches, seconds = time.perf_counter(), 0, 0.0
+    while seconds < _TIMED_SECONDS:
+        ask(images)
+        batches += 1
+        seconds = time.perf_counter() - start
+    return {"batch": len(reference.images), "images_per_second": batches * TIMED_BATCH / seconds,
+            "timed_batch": TIMED_BATCH, "timed_batches": batches}
+
+
+def _load_onnx(path: Path) -> tuple[Ask, str]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def ask(images: Array) -> Mapping[str, Array]:
+        return dict(zip(names, session.run(None, {session.get_inputs()[0].name: images}), strict=True))
+
+    return ask, f"onnxruntime {onnxruntime.__version__}"
+
+
+def _load_litert(path: Path) -> tuple[Ask, str]:
+    from importlib.metadata import version
+
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    run = interpreter.get_signature_runner()
+    (name,) = run.get_input_details()
+
+    def ask(images: Array) -> Mapping[str, Array]:
+        # the runner gives views of memory that its next call writes to
+        return {key: np.array(value) for key, value in run(**{name: images}).items()}
+
+    return ask, f"ai-edge-litert {version('ai-edge-litert')}"
+
+
+def _part(answers: Mapping[str, Array], names: Iterable[str]) -> dict[str, Array]:
+    return {name: answers[name] for name in names if name in answers}
+
+
+def _floats(images: Array) -> Array:
+    return images.astype(np.float32)
+
+
+def _first_line(error: Exception) -> str:
+    """The first line that says something: TensorFlow begins with some that do not."""
+    noise = ("Graph execution error", "Detected at node", "<stack traces")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(noise)]
+    return (lines or [type(error).__name__])[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
