@@ -1,0 +1,115 @@
+"""What counts as the same answer, and what does not."""
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixhead_serving.export.reference import (
+    Mismatch,
+    Reference,
+    compare,
+    draw_pictures,
+    read_reference,
+    tolerance,
+    write_reference,
+)
+
+NAMES = ["Katze", "Hund é", "梟"]
+LOGITS = np.array([[1.0, 2.0, 3.0], [3.0, -1.0, 0.0], [0.0, 1.0, 0.5]], np.float32)
+
+
+def make_reference(scale=1.0, largest=1.0):
+    images, others = draw_pictures(8, 6)
+    answers = {"logits": LOGITS * np.float32(largest), "features": np.ones((3, 4), np.float32)}
+    return Reference(images, others, answers, answers, scale, NAMES)
+
+
+def answer(reference, rows=3):
+    logits = reference.of_images["logits"][:rows].copy()
+    index = logits.argmax(axis=1)
+    return {"logits": logits, "class_index": index, "features": reference.of_images["features"][:rows].copy(),
+            "label": np.array([NAMES[each].encode() for each in index], object)}
+
+
+def test_pictures_are_of_the_models_size_and_of_sizes_above_and_below_it():
+    images, others = draw_pictures(8, 6)
+
+    assert images.shape == (5, 8, 6, 3) and images.dtype == np.uint8
+    assert len({image.tobytes() for image in images}) == 5 and images.std() > 30
+    assert all(other.dtype == np.uint8 and other.shape[:2] != (8, 6) for other in others)
+    assert min(other.shape[0] for other in others) < 8 < max(other.shape[0] for other in others)
+    assert draw_pictures(1, 1)[1][2].shape == (1, 1, 3)
+
+
+def test_a_reference_comes_back_from_its_file(tmp_path):
+    reference = make_reference(scale=2.5)
+    write_reference(tmp_path / "r.npz", reference)
+    back = read_reference(tmp_path / "r.npz")
+
+    for field in dataclasses.fields(Reference):
+        mine, its = getattr(reference, field.name), getattr(back, field.name)
+        if isinstance(mine, dict):
+            assert mine.keys() == its.keys() and all(np.array_equal(mine[key], its[key]) for key in mine)
+        elif field.name == "others":
+            assert all(np.array_equal(a, b) for a, b in zip(mine, its, strict=True))
+        else:
+            assert np.array_equal(mine, its), field.name
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_same_answers_differ_by_nothing(rows):
+    reference = make_reference()
+
+    assert compare(answer(reference, rows), reference.of_images, reference) == {"logits": 0.0, "features": 0.0}
+
+
+@pytest.mark.parametrize("name, value, said", [
+    ("logits", LOGITS.astype(np.float64), "logits is float64, not float32"),
+    ("logits", LOGITS.astype(np.float16), "logits is float16"),
+    ("logits", LOGITS[:, :2], r"logits has shape \(3, 2\), not \(3, 3\)"),
+    ("logits", LOGITS * np.float32(np.nan), "no finite numbers"),
+    ("features", np.full((3, 4), 1.01, np.float32), "features differs by 1.0e-02, allowed 1.0e-04"),
+    ("class_index", np.array([2, 0, 2]), "not that of the largest logit"),
+    ("class_index", np.array([2, 0, 1], np.int32), "class_index is int32, not int64"),
+    ("label", np.array([b"Katze"] * 3, object), "label is Katze, Katze, Katze for the classes 2, 0, 1"),
+    ("label", np.array([b"\xff"] * 3, object), "label is"),
+    ("surprise", LOGITS, "it answers class_index, features, label, logits, surprise in the place of"),
+])
+def test_another_answer_is_named(name, value, said):
+    reference = make_reference()
+
+    with pytest.raises(Mismatch, match=said):
+        compare(answer(reference) | {name: value}, reference.of_images, reference)
+
+
+def test_an_answer_that_is_missing_is_named():
+    reference = make_reference()
+    found = answer(reference)
+    del found["features"]
+
+    with pytest.raises(Mismatch, match="in the place of features, logits"):
+        compare(found, reference.of_images, reference)
+
+
+@given(scale=st.floats(0.1, 100), largest=st.floats(0.01, 1000), factor=st.floats(0.05, 20))
+def test_logits_may_differ_by_the_share_of_the_scale_that_is_promised_and_no_more(scale, largest, factor):
+    reference = make_reference(scale, largest)
+    wanted = reference.of_images["logits"]
+    allowed = tolerance("logits", wanted, scale)
+    found = answer(reference)
+    found["logits"] = (wanted.astype(np.float64) + allowed * factor).astype(np.float32)
+    difference = float(np.abs(found["logits"] - wanted).max())
+
+    assert allowed == pytest.approx(1e-4 * max(1, scale, 3 * largest), rel=1e-6)
+    if difference <= allowed:
+        assert compare(found, reference.of_images, reference)["logits"] == difference
+    else:
+        with pytest.raises(Mismatch, match="logits differs by"):
+            compare(found, reference.of_images, reference)
+
+
+def test_answers_between_minus_one_and_one_are_held_to_1e_4_whatever_the_scale():
+    assert tolerance("cosines", np.array([0.5]), 64.0) == tolerance("embedding", np.array([0.5]), 64.0) == 1e-4
+    assert tolerance("probabilities", np.array([0.5]), 64.0) == pytest.approx(64e-4)
