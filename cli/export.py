@@ -38,5 +38,5 @@ def command(run: str, directory: str, format_name: str, quiet: bool, as_json: bo
     after = ["Next:", f"  {command_line('serve', directory)}"] if format_name == "saved_model" else []
     print_result({"run": str(opened.path), **dataclasses.asdict(exported), "path": str(exported.path)}, as_json=as_json,
                  text=[f"{exported.name}, version {exported.version}: {exported.path}",
-                       f"{exported.size_bytes / 1e6:.1f} MB; {exported.images_per_second:,.0f} images a second here, in "
+                       f"{exported.size_bytes / 1e6:.1f} MB; {exported.images_per_second:,.0f} images a second here in "
                        f"batches of 32; logits are the Keras model's to {exported.largest_difference:.0e}.", *after])

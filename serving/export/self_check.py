@@ -19,12 +19,10 @@ from fixhead_serving.export import reference as kept
 from fixhead_serving.export import warmup
 from fixhead_serving.export.formats import CLASSIFY, FEATURES, SIGNATURES
 from fixhead_serving.export.reference import Array, Mismatch, Reference, compare
+from fixhead_serving.export.runtimes import Ask, asking, load_litert, load_onnx
 
 TIMED_BATCH = 32
 _TIMED_SECONDS = 0.5
-
-# images (N, H, W, 3) as float32, or the bytes of N pictures -> the answers by name
-Ask = Callable[[Any], Mapping[str, Array]]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,7 +52,7 @@ def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[
     say("reading the files")
     if (folder / "saved_model.pb").is_file():
         return _check_saved_model(folder, say)
-    for name, load in (("model.onnx", _load_onnx), ("model.tflite", _load_litert)):
+    for name, load in (("model.onnx", load_onnx), ("model.tflite", load_litert)):
         if (folder / name).is_file():
             reference = kept.read_reference(folder / kept.FILE)
             ask, runtime = load(folder / name)
@@ -79,7 +77,7 @@ def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, An
         raise Mismatch(f"it cannot be loaded: {_first_line(error)}") from error
     if missing := set(SIGNATURES) - set(loaded.signatures):
         raise Mismatch(f"it has no signature {', '.join(sorted(missing))}")
-    ask = {name: _asking(loaded.signatures[name]) for name in SIGNATURES}
+    ask = {name: asking(loaded.signatures[name]) for name in SIGNATURES}
     for name in SIGNATURES:
         _check_types(name, loaded.signatures[name])
 
@@ -140,18 +138,6 @@ def _check_types(name: str, signature: Any) -> None:
             raise Mismatch(f"{name}: {output} is {tensor.dtype.name}")
         if tensor.shape.rank is None or tensor.shape.rank < 1 or tensor.shape[0] is not None:
             raise Mismatch(f"{name}: {output} has shape {tensor.shape}: its first dimension is not the batch")
-
-
-def _asking(signature: Any) -> Ask:
-    import tensorflow as tf
-
-    ((name, specification),) = signature.structured_input_signature[1].items()
-
-    def ask(inputs: Any) -> dict[str, Array]:
-        answer = signature(**{name: tf.constant(inputs, specification.dtype)})
-        return {name: np.asarray(value.numpy()) for name, value in answer.items()}
-
-    return ask
 
 
 def _check_answers(ask: Ask, inputs: Any, expected: Mapping[str, Array], reference: Reference, what: str,
@@ -219,34 +205,6 @@ def _speed(ask: Ask, reference: Reference) -> dict[str, Any]:
         seconds = time.perf_counter() - start
     return {"batch": len(reference.images), "images_per_second": batches * TIMED_BATCH / seconds,
             "timed_batch": TIMED_BATCH, "timed_batches": batches}
-
-
-def _load_onnx(path: Path) -> tuple[Ask, str]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def ask(images: Array) -> Mapping[str, Array]:
-        return dict(zip(names, session.run(None, {session.get_inputs()[0].name: images}), strict=True))
-
-    return ask, f"onnxruntime {onnxruntime.__version__}"
-
-
-def _load_litert(path: Path) -> tuple[Ask, str]:
-    from importlib.metadata import version
-
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path))
-    run = interpreter.get_signature_runner()
-    (name,) = run.get_input_details()
-
-    def ask(images: Array) -> Mapping[str, Array]:
-        # the runner gives views of memory that its next call writes to
-        return {key: np.array(value) for key, value in run(**{name: images}).items()}
-
-    return ask, f"ai-edge-litert {version('ai-edge-litert')}"
 
 
 def _part(answers: Mapping[str, Array], names: Iterable[str]) -> dict[str, Array]:

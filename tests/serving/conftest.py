@@ -131,3 +131,27 @@ def _ask_all(app: Any, requests: list[tuple[str, str, Any, dict[str, str]]]) -> 
 
 def _as_body(body: Any) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+@pytest.fixture(scope="session")
+def exported(digits_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Returns the first export of a trained run."""
+    from fixhead_serving.export import export_run
+
+    return export_run(digits_run.path, tmp_path_factory.mktemp("served") / "digits")
+
+
+@pytest.fixture
+def checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets an export's self-check run in this process: a fresh one loads TensorFlow first."""
+    from fixhead_serving import export
+    from fixhead_serving.export import self_check
+    from keras_fixhead.errors import ServingError
+
+    def check(folder: Path) -> Any:
+        try:
+            return self_check.check(folder)
+        except self_check.Mismatch as problem:
+            raise ServingError(str(problem)) from None
+
+    monkeypatch.setattr(export, "_self_check", check)
