@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result, quiet_option, table
+from fixhead_cli.server_options import is_url, server_options
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.runs import Run, open_run
@@ -19,10 +20,11 @@ from keras_fixhead.runs import Run, open_run
 @click.option("--limit", type=click.IntRange(min=1), help="Use the first so many test images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @data_dir_option
+@server_options
 @quiet_option
 @json_option
 def command(target: str, suite: str, dataset: str | None, limit: int | None, seed: int, data_dir: str | None,
-            quiet: bool, as_json: bool) -> None:
+            token: str | None, ca_cert: str | None, timeout: float, quiet: bool, as_json: bool) -> None:
     """Measure accuracy on corrupted images, of a run or a server.
 
     \b
@@ -36,11 +38,11 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     from keras_fixhead.robustness import SUITES, measure_robustness
 
     look_up(SUITES, suite, "suite")
-    run = None if target.startswith(("http://", "https://")) else open_run(target)
+    run = None if is_url(target) else open_run(target)
     name, folder = _dataset(run, dataset, data_dir)
     own = run.config() if run and dataset is None else None  # its own data: the classes and sizes it was trained on
     check_available(name, folder, image_size=own.image_size if own else None)
-    predict = _run_predictor(run) if run else _server_predictor(target)
+    predict = _run_predictor(run) if run else _server_predictor(target, timeout, token=token, ca_cert=ca_cert)
     load_reader(name)
     data = _own_dataset(own, folder) if own else load_dataset(name, folder)
     report = measure_robustness(
@@ -81,10 +83,10 @@ def _run_predictor(run: Run) -> Callable[..., Any]:
     return predict
 
 
-def _server_predictor(url: str) -> Callable[..., Any]:
+def _server_predictor(url: str, *options: Any, **more: Any) -> Callable[..., Any]:
     from fixhead_serving.client import Client
 
-    client = Client(url)
+    client = Client(url, *options, **more)
     client.status()  # a server that is down is said before the data are loaded
 
     def predict(images: Any, label_names: Sequence[str]) -> Any:

@@ -10,12 +10,12 @@ from keras_fixhead.figures.canvas import new_figure, save_figure
 _NAME = 22
 
 
-def plot_images(images: NDArray[np.uint8], texts: Sequence[str], path: Path, *, title: str, columns: int = 8,
-                colors: Sequence[str] | None = None) -> None:
+def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: Sequence[str], path: Path, *,
+                title: str, columns: int = 8, colors: Sequence[str] | None = None) -> None:
     """Writes a contact sheet: images in rows, a text under each.
 
     Args:
-        images: uint8, shape (N, H, W, 3).
+        images: uint8, each of shape (H, W, 3).
         texts: one for each image.
         path: PNG file to write.
         title: line above the sheet.
@@ -37,6 +37,22 @@ def plot_images(images: NDArray[np.uint8], texts: Sequence[str], path: Path, *, 
         axes.text(0.5, -0.04, texts[number], ha="center", va="top", transform=axes.transAxes, fontsize=7,
                   color=colors[number] if colors else "black")
     save_figure(figure, path)
+
+
+def plot_pictures(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str], path: Path, *, title: str) -> None:
+    """Writes a contact sheet of pictures of any shapes, each in the middle of a square.
+
+    Args:
+        pictures: uint8, each of shape (H, W, 3).
+        texts: one for each picture.
+        path: PNG file to write.
+        title: line above the sheet.
+
+    Raises:
+        RunError: if the file cannot be written.
+    """
+    columns = max(3, min(8, round(len(pictures) ** 0.5 + 0.5)))  # about square; three leave room for the title
+    plot_images([_squared(picture) for picture in pictures], texts, path, title=title, columns=columns)
 
 
 def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logits: NDArray[np.float32],
@@ -69,6 +85,15 @@ def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logit
                      else f"{names[predicted[number]]}\nis {names[labels[number]]}")
         colors.append("#2e6b2e" if is_right else "#a11d1d")
     plot_images(np.stack(shown) if shown else images[:0], texts, path, title=title, columns=columns, colors=colors)
+
+
+def _squared(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    square = np.full((side, side, 3), 255, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = picture
+    return square
 
 
 def _spread(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:

@@ -1,0 +1,40 @@
+"""How far a command has come through many files."""
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+LINE_EVERY = 1_000
+
+
+@contextmanager
+def counting(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Yields a function that is told how many more are done.
+
+    A bar on standard error where that is a terminal, elsewhere a line for every thousand.
+
+    Args:
+        total: how many there are.
+        what: a word for what is done to them.
+        quiet: whether to show nothing.
+    """
+    if quiet or total < 2:
+        yield lambda more: None
+    elif sys.stderr.isatty():
+        with click.progressbar(length=total, label=what, file=sys.stderr, show_pos=True) as bar:
+            yield bar.update
+    else:
+        yield _lines(total, what)
+
+
+def _lines(total: int, what: str) -> Callable[[int], None]:
+    done = 0
+
+    def update(more: int) -> None:
+        nonlocal done
+        before, done = done, done + more
+        if before // LINE_EVERY != done // LINE_EVERY:
+            click.echo(f"{what}: {done:,} of {total:,}", err=True)
+
+    return update

@@ -1,0 +1,97 @@
+"""Rows of a prediction: outputs of a model, collected batch by batch, named at the end."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fixhead_cli.output import percent
+from keras_fixhead.errors import ArgumentError, ServingError
+
+Array = NDArray[Any]
+_NEEDED = ("class_index", "label", "probabilities")
+
+
+@dataclass
+class Predictions:
+    """What a model said of files and images, one row each.
+
+    Args:
+        top_k: how many classes a row has.
+        label_names: one name a class; where None, the names are those that the answers have for their best classes.
+    """
+
+    top_k: int
+    label_names: Sequence[str] | None = None
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+    _names: dict[int, str] = field(default_factory=dict)
+
+    def add(self, sources: Sequence[Mapping[str, Any]], outputs: Mapping[str, Array]) -> None:
+        """Adds a batch.
+
+        Args:
+            sources: what each row is of, as its first keys.
+            outputs: `class_index` (N,), `label` (N,) and `probabilities` (N, m).
+
+        Raises:
+            ServingError: if these are missing or do not fit together.
+            ArgumentError: if `label_names` are other classes' names.
+        """
+        from fixhead_serving.client import top_classes
+
+        _check(outputs)
+        probabilities = outputs["probabilities"]
+        top = top_classes(probabilities, self.top_k)
+        for number, source in enumerate(sources):
+            index, label = int(outputs["class_index"][number]), str(outputs["label"][number])
+            self._check_name(index, label, probabilities.shape[1])
+            self._names[index] = label
+            row = {**source, "label": label, "class_index": index, "probability": float(probabilities[number, index])}
+            row |= {"top": [{"class_index": int(each), "probability": float(probabilities[number, each])}
+                            for each in top[number]]} if self.top_k > 1 else {}
+            self._rows.append(row)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns all rows; a class whose name is not known has None for it."""
+        for row in self._rows:
+            if "top" in row:
+                row["top"] = [{"label": self._name(each["class_index"]), **each} for each in row["top"]]
+        return self._rows
+
+    def _name(self, index: int) -> str | None:
+        return self._names.get(index) if self.label_names is None else self.label_names[index]
+
+    def _check_name(self, index: int, label: str, classes: int) -> None:
+        if self.label_names is None:
+            return
+        if len(self.label_names) != classes:
+            raise ArgumentError(f"There are {len(self.label_names)} label names for a model of {classes} classes.",
+                                hint="Give the labels.txt of this very export.")
+        if self.label_names[index] != label:
+            raise ArgumentError(f"Class {index} is {label!r} to the model, and {self.label_names[index]!r} by the "
+                                "names given.", hint="Give the labels.txt of this very export.")
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """Returns a row as a line of text.
+
+    Example:
+        >>> line({"file": "a.png", "label": "cat", "class_index": 3, "probability": 0.5})
+        'a.png: cat (50.00 %)'
+    """
+    of = row["file"] if "index" not in row else f"{row['file']}[{row['index']}]"
+    classes = row.get("top", [row])
+    return f"{of}: " + ", ".join(
+        f"{each['label'] or 'class ' + str(each['class_index'])} ({percent(each['probability'])})" for each in classes)
+
+
+def _check(outputs: Mapping[str, Array]) -> None:
+    missing = [name for name in _NEEDED if name not in outputs]
+    if missing:
+        raise ServingError(f"The model does not answer with {', '.join(missing)}; it has "
+                           f"{', '.join(sorted(outputs)) or 'nothing'}.", hint="Export it with fixhead export.")
+    index, probabilities = outputs["class_index"], outputs["probabilities"]
+    if (probabilities.ndim != 2 or index.ndim != 1 or index.dtype.kind not in "iu" or probabilities.dtype.kind != "f"
+            or not ((index >= 0) & (index < probabilities.shape[1])).all()):
+        raise ServingError("The model's class_index and probabilities do not fit together.",
+                           hint="Export it with fixhead export.")

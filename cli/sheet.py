@@ -1,0 +1,53 @@
+"""The contact sheet of `fixhead predict --sheet`."""
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixhead_cli.output import percent
+from fixhead_serving.client import encode_png, read_picture, thumbnail
+
+PICTURES = 96
+SIDE = 128
+
+
+def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Path, NDArray[Any]]) -> Path:
+    """Writes the pictures of predictions with their labels and probabilities; of many, some spread evenly over them.
+
+    Args:
+        path: PNG file to write.
+        rows: predictions, as `Predictions.rows` has them.
+        arrays: the images of array files, by the file's path.
+
+    Returns:
+        `path`.
+
+    Raises:
+        RunError: if the file cannot be written.
+        DataError: if a picture cannot be read any more.
+    """
+    from keras_fixhead.figures import plot_pictures
+
+    chosen = [rows[number] for number in np.unique(np.linspace(0, len(rows) - 1, PICTURES).astype(int))]
+    title = f"{len(rows):,} predictions" if len(chosen) == len(rows) else f"{len(chosen)} of {len(rows):,} predictions"
+    plot_pictures([_pixels(row, arrays) for row in chosen], [_text(row) for row in chosen], path, title=title)
+    return path
+
+
+def _pixels(row: Mapping[str, Any], arrays: Mapping[Path, NDArray[Any]]) -> NDArray[np.uint8]:
+    path = Path(row["file"])
+    if "index" not in row:
+        return thumbnail(read_picture(path), SIDE)
+    return thumbnail(encode_png(np.clip(arrays[path][row["index"]], 0, 255).astype(np.uint8)), SIDE)
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    name = Path(row["file"]).name + (f"[{row['index']}]" if "index" in row else "")
+    return f"{_short(row['label'])}\n{percent(row['probability'])}\n{_short(name)}"
+
+
+def _short(text: str, most: int = 20) -> str:
+    text = text.replace("$", r"\$")  # Matplotlib would read it as a formula
+    return text if len(text) <= most else f"{text[:most - 8]}…{text[-7:]}"

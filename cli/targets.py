@@ -1,0 +1,82 @@
+"""What `fixhead predict` asks: a run in this process, or a server, through the same two functions."""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixhead_serving.client import Client, encode_png, read_label_names
+from keras_fixhead.errors import ArgumentError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model to ask.
+
+    Args:
+        pictures: gives the outputs for encoded pictures of any size; it is told their names as well, for messages.
+        numbers: gives the outputs for float images of the model's size, (N, H, W, 3).
+        label_names: names of all its classes, where they are known.
+    """
+
+    pictures: Callable[[list[bytes], list[str]], dict[str, Array]]
+    numbers: Callable[[Array], dict[str, Array]]
+    label_names: Sequence[str] | None
+
+    def images(self, images: Array) -> dict[str, Array]:
+        """Returns the outputs for images, (N, H, W, 3): uint8 of any size, or float of the model's."""
+        if images.dtype.kind == "f":
+            return self.numbers(images)
+        names = [f"image {number}" for number in range(len(images))]
+        return self.pictures([encode_png(image) for image in images], names)
+
+
+def server_target(client: Client, labels: str | None) -> Target:
+    """Returns a served model.
+
+    Args:
+        client: its client.
+        labels: file of its classes' names, if there is one.
+
+    Raises:
+        DataError: if that file cannot be read.
+    """
+    names = read_label_names(labels) if labels else None
+    return Target(lambda contents, _: client.predict_pictures(contents), client.predict_images, names)
+
+
+def run_target(path: str) -> Target:
+    """Returns the model of a run.
+
+    Raises:
+        RunError: if the run has no model.
+    """
+    from keras_fixhead.runs import open_run
+
+    run = open_run(path)
+    from fixhead_cli.framework import load_keras
+
+    load_keras()
+    import keras
+
+    from keras_fixhead.evaluation import BATCH_SIZE, classify_pictures
+    from keras_fixhead.models import load_model
+
+    model = load_model(run.path)
+    label_names = run.read("result")["label_names"]
+
+    def outputs(probabilities: Array) -> dict[str, Array]:
+        index = probabilities.argmax(axis=1)
+        return {"label": np.array(label_names)[index], "class_index": index, "probabilities": probabilities}
+
+    def numbers(images: Array) -> dict[str, Array]:
+        if images.shape[1:] != model.input_shape[1:]:
+            raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {model.input_shape[1:]}.",
+                                hint="Save them as uint8 for them to be resized.")
+        logits = model.predict(images.astype(np.float32), batch_size=BATCH_SIZE, verbose=0)
+        return outputs(np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits))))
+
+    return Target(lambda contents, names: outputs(classify_pictures(model, contents, names)), numbers, label_names)

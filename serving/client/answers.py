@@ -1,0 +1,82 @@
+"""What a server's answers say: bytes in, objects and arrays out."""
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+Array = npt.NDArray[Any]
+
+
+class MalformedAnswer(ValueError):
+    """An answer that is not the protocol's, and what is wrong with it."""
+
+
+def parse_json(body: bytes) -> Any:
+    """Returns what JSON text says; NaN and Infinity are numbers, as TensorFlow Serving writes them.
+
+    Raises:
+        ValueError, RecursionError: if it is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)
+
+
+def parse_object(body: bytes, key: str) -> dict[str, Any]:
+    """Returns the object that an answer is, which has to have a key.
+
+    Raises:
+        MalformedAnswer: if it is something else.
+    """
+    try:
+        answer = parse_json(body)
+    except (ValueError, RecursionError):
+        raise MalformedAnswer("it is not JSON") from None
+    if not isinstance(answer, dict) or key not in answer:
+        raise MalformedAnswer(f"it is not an object with '{key}'")
+    return answer
+
+
+def signatures_of(metadata: Any) -> dict[str, Any]:
+    """Returns the signatures that a metadata object lists, by name.
+
+    Raises:
+        MalformedAnswer: if it lists none.
+
+    Example:
+        >>> signatures_of({"metadata": {"signature_def": {"signature_def": {"features": {"outputs": {}}}}}})
+        {'features': {'outputs': {}}}
+    """
+    try:
+        signatures = metadata["metadata"]["signature_def"]["signature_def"]
+        return {str(name): each for name, each in signatures.items() if name != "__saved_model_init_op"}
+    except (KeyError, TypeError, AttributeError):
+        raise MalformedAnswer("its metadata list no signatures") from None
+
+
+def to_array(name: str, value: Any, size: int) -> Array:
+    """Returns an output as an array whose first dimension is the number of inputs.
+
+    Args:
+        name: the output's name, for messages.
+        value: what the JSON has.
+        size: how many inputs were sent.
+
+    Raises:
+        MalformedAnswer: if it is no such array of numbers or text.
+
+    Example:
+        >>> to_array("class_index", [3, 1], 2).dtype.kind, to_array("logits", [[0.5], [1.5]], 2).dtype.name
+        ('i', 'float32')
+    """
+    try:
+        array = np.array(value)
+    except ValueError:  # ragged
+        raise MalformedAnswer(f"its output '{name}' is not an array") from None
+    if array.dtype.kind not in "fiubU" or array.ndim == 0 or len(array) != size:
+        raise MalformedAnswer(f"its output '{name}' is not an array of {size} values")
+    return array.astype(np.float32) if array.dtype.kind == "f" else array

@@ -1,0 +1,259 @@
+"""The client itself: what is asked of a served model, and what comes back as arrays."""
+
+import gzip
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+
+from fixhead_serving.client import bodies
+from fixhead_serving.client.answers import Array, MalformedAnswer, parse_object, signatures_of, to_array
+from fixhead_serving.client.connection import START_HINT, TIMEOUT_SECONDS, Connection, refusal
+from fixhead_serving.client.files import FileBatch, find_pictures, predict_files
+from fixhead_serving.client.pictures import encode_png
+from fixhead_serving.client.retries import Retries
+from keras_fixhead.errors import RequestError, ServingError
+
+BATCH_SIZE = 32
+_COMPRESS_FROM_BYTES = 2**16
+
+
+class Client:
+    """A connection to one served model.
+
+    Args:
+        url: the model's address, such as `http://127.0.0.1:8501/v1/models/digits`; `/versions/2` or `/labels/stable`
+            may follow.
+        timeout: the longest that one request may take, its retries included, in seconds. A call with many images sends
+            several requests.
+        token: sent as `Authorization: Bearer TOKEN`.
+        ca_cert: file of certificates, in PEM form, that an https server's must be signed by; the usual authorities if
+            None.
+        retries: how often, and after which waits, a request is sent again where the server is busy (429, 503) or
+            breaks the connection off.
+        compress: whether images that are sent as numbers are compressed with gzip: half the bytes or less, which pays
+            on a network of less than a gigabit a second.
+        transport: what carries requests, in the place of the network; for tests.
+
+    Raises:
+        ArgumentError: if one of these is not what it should be.
+
+    Example:
+        with Client("http://127.0.0.1:8501/v1/models/digits") as client:
+            labels = client.predict_pictures([Path("seven.png").read_bytes()])["label"]
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float = TIMEOUT_SECONDS,
+        *,
+        token: str | None = None,
+        ca_cert: str | os.PathLike[str] | None = None,
+        retries: Retries = Retries(),  # noqa: B008  (it is frozen)
+        compress: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._connection = Connection(
+            url, timeout=timeout, token=token, ca_cert=ca_cert, retries=retries, transport=transport
+        )
+        self.url = self._connection.url
+        self.timeout = timeout
+        self._compress = compress
+        self._refused_bytes: int | None = None  # the smallest body that was too large for the server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def status(self) -> dict[str, Any]:
+        """Returns the states of the model's versions, as the server's JSON object has them.
+
+        Raises:
+            ServingError: if the server cannot be reached, refuses, or answers something else.
+        """
+        return self._object(self._connection.ask("GET", ""), "model_version_status")
+
+    def metadata(self) -> dict[str, Any]:
+        """Returns the model's name, version and signatures, as the server's JSON object has them.
+
+        Raises:
+            ServingError: if the server cannot be reached, refuses, or answers something else.
+        """
+        return self._object(self._connection.ask("GET", "/metadata"), "metadata")
+
+    def predict(self, images: npt.ArrayLike) -> dict[str, Array]:
+        """Returns what the model says of images, sent in the shorter form.
+
+        For uint8 images that is PNG, which the server resizes to the model's input: a third of the bytes of numbers, or
+        less, from 8x8 pixels on. Other numbers are sent as they are, and have to be of the model's size.
+
+        Args:
+            images: array (N, H, W, 3) of numbers in [0, 255].
+
+        Returns:
+            For each output an array whose first dimension is N: float32, int64 or text.
+
+        Raises:
+            ArgumentError: if `images` is not such an array.
+            ServingError: if the server cannot be reached, refuses, or answers something else.
+        """
+        array = bodies.checked_images(images)
+        return self.classify(array) if array.dtype == np.uint8 else self.predict_images(array)
+
+    def predict_images(
+        self, images: npt.ArrayLike, signature: str = "serving_default", batch_size: int | None = None
+    ) -> dict[str, Array]:
+        """Returns what the model says of images, sent as numbers.
+
+        Args:
+            images: array (N, H, W, 3) of numbers in [0, 255], of the size that the model takes; sent as float32.
+            signature: the signature to call.
+            batch_size: how many images go into one request; as many as fit in some megabytes if None.
+
+        Returns:
+            For each output an array whose first dimension is N: float32, int64 or text.
+
+        Raises:
+            ArgumentError: if `images` is not such an array, or `batch_size` is below 1.
+            ServingError: if the server cannot be reached, refuses, or answers something else.
+        """
+        array = bodies.checked_images(images)
+        return self._predict(signature, bodies.image_batches(array, batch_size), bodies.images_body, self._compress)
+
+    def predict_pictures(self, pictures: Sequence[bytes], batch_size: int = BATCH_SIZE) -> dict[str, Array]:
+        """Returns what the model says of encoded pictures, which the server decodes and resizes.
+
+        Args:
+            pictures: the contents of PNG, JPEG, BMP, GIF or WebP files, sent as they are; `read_picture` turns those
+                upright that a camera has stored on their side.
+            batch_size: how many pictures go into one request at the most.
+
+        Returns:
+            For each output an array whose first dimension is the number of pictures: float32, int64 or text.
+
+        Raises:
+            ArgumentError: if there is no picture, or one is not bytes or empty, or `batch_size` is below 1.
+            ServingError: if the server cannot be reached, refuses, or answers something else.
+        """
+        bodies.check_pictures(pictures)
+        batches = bodies.picture_batches(pictures, bodies.checked_batch_size(batch_size))
+        return self._predict("serving_bytes", batches, bodies.pictures_body)
+
+    def predict_files(
+        self, paths: Iterable[str | os.PathLike[str]], batch_size: int = BATCH_SIZE
+    ) -> Iterator[FileBatch]:
+        """Yields what the model says of picture files, and of folders of them at any depth, a batch at a time.
+
+        Args:
+            paths: files and folders.
+            batch_size: how many files are read and sent at a time.
+
+        Raises:
+            ArgumentError: if `batch_size` is below 1.
+            DataError: if a folder holds no picture or cannot be read.
+            ServingError: if the server cannot be reached, refuses, or answers something else.
+        """
+        return predict_files(lambda contents, names: self.predict_pictures(contents), find_pictures(paths), batch_size)
+
+    def classify(self, images: npt.NDArray[np.uint8]) -> dict[str, Array]:
+        """Returns the outputs of `serving_bytes` for images, sent as PNG.
+
+        Args:
+            images: uint8 array of shape (N, H, W, 3).
+
+        Returns:
+            the outputs as in `predict_pictures`, `class_index` and `label` among them.
+        """
+        return self.predict_pictures([encode_png(image) for image in images])
+
+    def _predict(
+        self, signature: str, batches: Iterator[Any], write: Callable[[str, Any], bytes], compress: bool = False
+    ) -> dict[str, Array]:
+        answers = [each for batch in batches for each in self._answers(signature, batch, write, compress)]
+        if any(answer.keys() != answers[0].keys() for answer in answers):
+            raise self._malformed("its outputs changed from one batch to the next")
+        try:
+            return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+        except ValueError:
+            raise self._malformed("its outputs have other shapes from one batch to the next") from None
+
+    def _answers(
+        self, signature: str, batch: Any, write: Callable[[str, Any], bytes], compress: bool
+    ) -> Iterator[dict[str, Array]]:
+        """Yields the answers to a batch: one, or those to its halves where the whole is too large for the server."""
+        body = write(signature, batch)
+        single = len(batch) == 1
+        if single or self._refused_bytes is None or len(body) < self._refused_bytes:
+            try:
+                yield self._answer(signature, body, len(batch), compress)
+                return
+            except RequestError as error:
+                if error.status != 413 or single:
+                    raise self._explained(error, signature) from None
+            self._refused_bytes = len(body)
+        for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+            yield from self._answers(signature, half, write, compress)
+
+    def _answer(self, signature: str, body: bytes, size: int, compress: bool) -> dict[str, Array]:
+        headers = {}
+        if compress and len(body) >= _COMPRESS_FROM_BYTES:
+            body, headers = gzip.compress(body, 1, mtime=0), {"Content-Encoding": "gzip"}
+        outputs = self._object(self._connection.ask("POST", ":predict", body, headers), "outputs")["outputs"]
+        if not isinstance(outputs, dict):  # the protocol drops the name of an only output
+            outputs = {self._only_output(signature): outputs}
+        try:
+            return {name: to_array(name, value, size) for name, value in outputs.items()}
+        except MalformedAnswer as error:
+            raise self._malformed(str(error)) from None
+
+    def _only_output(self, signature: str) -> str:
+        try:
+            [name] = self._signatures()[signature]["outputs"]
+        except (KeyError, TypeError, ValueError):
+            raise self._malformed(f"its metadata name no single output of '{signature}'") from None
+        return str(name)
+
+    def _signatures(self) -> dict[str, Any]:
+        try:
+            return signatures_of(self.metadata())
+        except MalformedAnswer as error:
+            raise self._malformed(str(error)) from None
+
+    def _explained(self, error: RequestError, signature: str) -> RequestError:
+        """A refusal with what the server has in the place of what was asked for, where that can be learnt."""
+        hint = error.hint
+        try:
+            if error.status == 400 and "not found in signature def" in error.what:
+                hint = f"The model has no '{signature}'; it has {', '.join(map(repr, sorted(self._signatures())))}."
+            elif error.status == 404 and "/versions/" in self.url:
+                hint = f"Versions that are served: {', '.join(self._available_versions())}."
+        except ServingError:
+            pass  # the refusal says enough
+        return refusal(error.what, hint, error.status)
+
+    def _available_versions(self) -> list[str]:
+        whole = self.url.rpartition("/versions/")[0]
+        states = self._object(self._connection.ask("GET", "", url=whole), "model_version_status")
+        return [each["version"] for each in states["model_version_status"] if each.get("state") == "AVAILABLE"]
+
+    def _object(self, body: bytes, key: str) -> dict[str, Any]:
+        try:
+            return parse_object(body, key)
+        except MalformedAnswer as error:
+            raise self._malformed(str(error)) from None
+
+    def _malformed(self, what: str) -> ServingError:
+        return ServingError(f"The answer of {self.url} is not a model server's: {what}.", hint=START_HINT)

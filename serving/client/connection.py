@@ -1,0 +1,273 @@
+"""One server's address: requests that end in time, are sent again where that helps, and fail in one line."""
+
+import asyncio
+import functools
+import logging
+import math
+import os
+import re
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from fixhead_serving.client.answers import parse_json
+from fixhead_serving.client.retries import Retries, retry_after_seconds
+from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, ServingError
+
+TIMEOUT_SECONDS = 60.0
+ANSWER_LIMIT_BYTES = 256 * 2**20
+START_HINT = "Start one: fixhead serve DIR"
+
+_URL = re.compile(r"https?://[^/?#]+/v1/models/[^/:?#]+(/versions/[0-9]+|/labels/[^/:?#]+)?/?", re.IGNORECASE)
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_BUSY = (429, 503)
+_SLACK_SECONDS = 2.0  # for a loop that is late, before a request is given up from outside
+_HINTS = {
+    401: "Give the server's token: --token, or $FIXHEAD_TOKEN.",
+    403: "The server knows you, but not for this. Ask who runs it.",
+    404: "Names of models are case-sensitive; a server prints its own at the start.",
+    413: "Send less at once: a smaller picture, or a smaller batch_size.",
+    504: "The model took longer than the server allows. Send fewer at once.",
+}
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+class Connection:
+    """Sends requests to one model's address.
+
+    Args:
+        url: the model's address.
+        timeout: the longest that one request may take, waits and retries included, in seconds.
+        token: sent as `Authorization: Bearer TOKEN`.
+        ca_cert: file of certificates that the server's must be signed by; the usual authorities if None.
+        retries: how often and when a request is sent again.
+        transport: what carries requests, in the place of the network.
+
+    Raises:
+        ArgumentError: if one of these is not what it should be.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        token: str | None,
+        ca_cert: str | os.PathLike[str] | None,
+        retries: Retries,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        if not 0 < timeout < math.inf:
+            raise ArgumentError(f"timeout={timeout} is not a time to wait. Expected seconds above 0.")
+        self.url = checked_url(url)
+        self.timeout = timeout
+        self._retries = retries
+        self._loop = _loop()
+        host = httpx.URL(self.url)
+        if token is not None and host.scheme == "http" and host.host not in _LOOPBACK:
+            text = f"The token goes to {host.host} unencrypted: everybody on the way can read it. Use https://."
+            warnings.warn(text, FixheadWarning, stacklevel=3)
+        self._http = httpx.AsyncClient(
+            timeout=None,  # a limit for each read would not end an answer that trickles; `_exchange` limits the whole
+            headers={} if token is None else {"Authorization": f"Bearer {_checked_token(token)}"},
+            verify=True if ca_cert is None else _certificates(ca_cert),
+            trust_env=host.host not in _LOOPBACK,  # a proxy cannot reach this machine's own ports
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Closes the connections to the server."""
+        if not self._http.is_closed:
+            self._run(self._http.aclose(), 1.0)
+
+    def ask(
+        self,
+        method: str,
+        suffix: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        url: str | None = None,
+    ) -> bytes:
+        """Returns the answer's body.
+
+        Args:
+            method: the HTTP method.
+            suffix: what follows the model's address.
+            body: what is sent.
+            headers: headers beyond the usual ones.
+            url: an address in the place of the model's own.
+
+        Raises:
+            RequestError: if the server refuses.
+            ServingError: if it cannot be reached, or does not answer in time.
+        """
+        if self._http.is_closed:
+            raise ArgumentError("This client is closed.", hint="Make another one, or ask inside its with block.")
+        deadline = time.monotonic() + self.timeout
+        for wait in (*self._retries.waits(), None):
+            try:
+                return self._attempt(method, (url or self.url) + suffix, body, dict(headers or {}), deadline)
+            except _TryAgain as again:
+                pause = max(wait or 0.0, again.after_seconds)
+                if wait is None or time.monotonic() + pause >= deadline:
+                    raise again.error from None
+                _log.info("%s Trying again in %.1f s.", again.error.what, pause)
+            time.sleep(pause)
+        raise AssertionError("the last round returns or raises")
+
+    def _attempt(self, method: str, url: str, body: bytes | None, headers: dict[str, str], deadline: float) -> bytes:
+        seconds = max(0.001, deadline - time.monotonic())
+        try:
+            response, content = self._run(self._exchange(method, url, body, headers, seconds), seconds)
+        except TimeoutError:
+            text = f"No answer from {self.url} within {self.timeout:g} seconds."
+            raise ServingError(text, hint="Is the server up (fixhead serve DIR)? Raise the timeout.") from None
+        except _AnswerTooLarge:
+            text = f"The answer of {self.url} is larger than {ANSWER_LIMIT_BYTES // 2**20} MiB."
+            raise ServingError(text, hint="Ask for fewer at once: a smaller batch_size.") from None
+        except httpx.DecodingError:
+            text = f"The answer of {self.url} is not a model server's: it cannot be decompressed."
+            raise ServingError(text, hint=START_HINT) from None
+        except (httpx.HTTPError, OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+            raise self._broken(error) from None
+        if response.is_success:
+            return content
+        raise self._refused(response, content)
+
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str], seconds: float
+    ) -> tuple[httpx.Response, bytes]:
+        headers = {"Content-Type": "application/json", **headers}
+        content = bytearray()
+        async with asyncio.timeout(seconds), self._http.stream(method, url, content=body, headers=headers) as response:
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > ANSWER_LIMIT_BYTES:
+                    raise _AnswerTooLarge
+        return response, bytes(content)
+
+    def _run(self, work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
+        """Runs a coroutine on the clients' loop, from any thread, for a bounded time."""
+        future: Future[_Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(seconds + _SLACK_SECONDS)
+        except BaseException:  # also when somebody interrupts: nothing goes on behind the caller's back
+            future.cancel()
+            raise
+
+    def _broken(self, error: Exception) -> Exception:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if any(isinstance(each, ssl.SSLError) for each in _chain(error)):
+            return ServingError(f"No secure connection to {self.url}: {reason}.", hint=_tls_hint(reason))
+        if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
+            hint = "Is it a model server, and does it speak http? Its log may say why."
+            # predicting changes nothing, so it may be asked twice
+            return _TryAgain(ServingError(f"{self.url} broke the connection off: {reason}.", hint=hint), 0.0)
+        return ServingError(f"No model server answers at {self.url}: {reason}.", hint=START_HINT)
+
+    def _refused(self, response: httpx.Response, content: bytes) -> Exception:
+        status = response.status_code
+        text = f"{self.url} answered {status}: {_error_text(response, content)}"
+        if response.has_redirect_location:
+            hint = f"It points to {response.headers['location']}: if that is the model's address, give it."
+            return refusal(text, hint, status)
+        if status not in _BUSY:
+            return refusal(text, _HINTS.get(status), status)
+        seconds = retry_after_seconds(response.headers.get("retry-after"))
+        asked = f" It asks to come again in {seconds:.0f} s." if seconds else ""
+        hint = f"The server is busy or still loading.{asked} Try later, or with a longer timeout."
+        return _TryAgain(refusal(text, hint, status), seconds)
+
+
+class _TryAgain(Exception):
+    """A failure that may pass: the error to end with if it does not, and how long the server asks to wait."""
+
+    def __init__(self, error: ServingError, after_seconds: float) -> None:
+        super().__init__(error.what)
+        self.error = error
+        self.after_seconds = after_seconds
+
+
+class _AnswerTooLarge(Exception):
+    pass
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """The loop of all clients, in a thread of its own.
+
+    Only there can a request be stopped at any point: while a name is looked up, or the head of an answer trickles in.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="fixhead-client", daemon=True).start()
+    return loop
+
+
+os.register_at_fork(after_in_child=_loop.cache_clear)  # threads do not live on in a child
+
+
+def refusal(text: str, hint: str | None, status: int) -> RequestError:
+    """Returns a refusal whose text, the server's own, ends like a sentence where a hint follows."""
+    return RequestError(f"{text}." if hint and text[-1] not in ".!?" else text, hint, status=status)
+
+
+def checked_url(url: str) -> str:
+    """Returns the address of a served model without a slash at its end.
+
+    Raises:
+        ArgumentError: if it is none.
+    """
+    try:
+        parsed = httpx.URL(url)
+        valid = _URL.fullmatch(url) is not None and bool(parsed.host) and (parsed.port or 1) <= 65535
+    except (httpx.InvalidURL, TypeError):
+        valid = False
+    if not valid:
+        raise ArgumentError(f"'{url}' is not a served model's URL. Expected http://HOST:PORT/v1/models/NAME.")
+    return url.rstrip("/")
+
+
+def _checked_token(token: str) -> str:
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ArgumentError("The token has characters that no header can carry, or none at all.",
+                            hint="Expected letters, digits and signs, without blanks.")  # fmt: skip
+    return token
+
+
+def _certificates(path: str | os.PathLike[str]) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=Path(path))
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "no PEM file"
+        raise ArgumentError(f"ca_cert={os.fspath(path)!r} cannot be read: {reason}.",
+                            hint="Expected a file of certificates in PEM form.") from None  # fmt: skip
+
+
+def _tls_hint(reason: str) -> str:
+    if "CERTIFICATE_VERIFY" in reason:
+        return "If its certificate is your own, give the authority's: --ca-cert FILE."
+    return "Does it speak http://, without TLS?"
+
+
+def _error_text(response: httpx.Response, content: bytes) -> str:
+    try:
+        answer = parse_json(content)
+    except (ValueError, RecursionError):
+        answer = None
+    text = answer.get("error") if isinstance(answer, Mapping) else None
+    return " ".join(str(text or response.reason_phrase).split())
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

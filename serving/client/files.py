@@ -1,0 +1,162 @@
+"""Files, folders and array files: found, read a batch at a time, predicted; what cannot be read is left out by name."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fixhead_serving.client.answers import Array
+from fixhead_serving.client.bodies import checked_batch_size
+from fixhead_serving.client.pictures import read_picture
+from keras_fixhead.errors import DataError, RequestError
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+ARRAY_ENDINGS = (".npy", ".npz")
+
+_FOR_THE_PICTURE = (400, 413)  # refusals that may be for a picture, and not for the request
+
+Predict = Callable[[list[bytes], list[str]], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class FileBatch:
+    """What became of some files.
+
+    Args:
+        files: those that were predicted.
+        outputs: for each output an array with one row a file.
+        skipped: those that could not be read, or that the server did not take, with the reason.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    outputs: dict[str, Array] = field(default_factory=dict)
+    skipped: dict[Path, str] = field(default_factory=dict)
+
+
+def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Returns files as they are, and in the place of each folder the pictures in it, at any depth, sorted by name.
+
+    In a folder pictures go by their ending; files and folders whose names start with a dot are left out.
+
+    Raises:
+        DataError: if a folder holds no picture or cannot be read.
+    """
+    return [file for path in map(Path, paths) for file in (_pictures_in(path) if path.is_dir() else [path])]
+
+
+def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> Iterator[FileBatch]:
+    """Yields what a function says of picture files, a batch at a time, so that a folder of any size fits in memory.
+
+    Args:
+        predict: a function of pictures' contents and names.
+        files: picture files.
+        batch_size: how many are read at a time.
+
+    Raises:
+        ArgumentError: if `batch_size` is below 1.
+        ServingError: what `predict` raises, unless it is a refusal of some pictures only.
+    """
+    waiting = list(files)
+    size = checked_batch_size(batch_size)
+    answered = False
+    for start in range(0, len(waiting), size):
+        contents: dict[Path, bytes] = {}
+        skipped: dict[Path, str] = {}
+        for file in waiting[start : start + size]:
+            try:
+                contents[file] = read_picture(file)
+            except DataError as error:
+                skipped[file] = error.what
+        batch = _predict_batch(predict, contents, skipped, may_refuse_all=answered)
+        answered = answered or bool(batch.files)
+        yield batch
+
+
+def read_images(path: str | os.PathLike[str]) -> Array:
+    """Returns the images in a NumPy file; those of an .npy file are read as they are used.
+
+    Args:
+        path: an .npy file, or an .npz file with one array or one that is called `images`.
+
+    Returns:
+        uint8 or float array of shape (N, H, W, 3).
+
+    Raises:
+        DataError: if the file cannot be read or holds something else.
+    """
+    path = Path(path)
+    try:
+        content = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = content if isinstance(content, np.ndarray) else _only_array(content, path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or 'it is damaged'}.") from None
+    except DataError:
+        raise
+    except Exception as error:  # whatever NumPy and zipfile raise for a damaged file
+        raise DataError(f"{path} is no NumPy file that can be read: {str(error).splitlines()[0]}.") from None
+    if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
+        raise DataError(f"{path} holds {array.dtype}. Expected uint8 pixels, or float ones in [0, 255].")
+    if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
+        raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3).")
+    return array
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    try:
+        for root, folders, names in os.walk(folder, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(root, name) for name in names if not name.startswith(".") and _is_picture(name)]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    if not found:
+        raise DataError(f"{folder} holds no picture.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
+    return sorted(found)
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(PICTURE_ENDINGS)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _predict_batch(
+    predict: Predict, contents: dict[Path, bytes], skipped: dict[Path, str], may_refuse_all: bool
+) -> FileBatch:
+    """A server refuses a batch for one picture and does not say which: they are then asked for one by one."""
+    if not contents:
+        return FileBatch(skipped=skipped)
+    files = list(contents)
+    try:
+        return FileBatch(files, predict(list(contents.values()), list(map(str, files))), skipped)
+    except RequestError as refusal:
+        if refusal.status not in _FOR_THE_PICTURE or (len(files) == 1 and not may_refuse_all):
+            raise
+        first_refusal = refusal
+    answers: dict[Path, dict[str, Array]] = {}
+    refused: dict[Path, str] = {}
+    for file, content in contents.items():
+        try:
+            answers[file] = predict([content], [str(file)])
+        except RequestError as refusal:
+            if refusal.status not in _FOR_THE_PICTURE:
+                raise
+            refused[file] = f"{file}: {refusal.what}"
+    if not answers and not may_refuse_all:  # then it is not for the pictures
+        raise first_refusal
+    outputs = list(answers.values())
+    joined = {name: np.concatenate([answer[name] for answer in outputs]) for name in (outputs[0] if outputs else {})}
+    return FileBatch(list(answers), joined, skipped | refused)
+
+
+def _only_array(content: "np.lib.npyio.NpzFile", path: Path) -> Array:
+    with content:
+        names = content.files
+        if "images" not in names and len(names) != 1:
+            listed = ", ".join(map(repr, names)) or "none"
+            raise DataError(f"{path} has the arrays {listed}. Expected one, or one that is called 'images'.")
+        return np.asarray(content["images" if "images" in names else names[0]])

@@ -1,0 +1,159 @@
+"""Picture files as they are sent: checked, so that one broken file fails alone, and upright.
+
+A server does not look at the orientation that cameras note in EXIF: a portrait would arrive lying on its side. A
+picture that is stored upright, as nearly all are, is sent as its file has it; another is turned and written as PNG.
+"""
+
+import io
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fixhead_serving.client.answers import Array
+from fixhead_serving.client.bodies import described
+from keras_fixhead.errors import ArgumentError, DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+"""What TensorFlow decodes, by Pillow's names."""
+PNG_LIMIT_BYTES = 8 * 2**20
+"""A turned photograph whose PNG is larger is written as JPEG instead: it would not fit in a request."""
+
+_ORIENTATION = 0x0112  # the EXIF tag
+# What Pillow raises for files that are damaged; UnidentifiedImageError is an OSError
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError,
+               struct.error)  # fmt: skip
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_JPEG_QUALITY = 95
+
+
+def read_picture(path: str | os.PathLike[str]) -> bytes:
+    """Returns a picture file as it is sent.
+
+    Args:
+        path: a PNG, JPEG, BMP, GIF or WebP file, whatever its name.
+
+    Raises:
+        DataError: if it cannot be read, or is no such picture.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from None
+    return upright(content, os.fspath(path))
+
+
+def upright(content: bytes, name: str = "The picture") -> bytes:
+    """Returns a picture's file with its EXIF orientation applied: the very bytes where there is nothing to turn.
+
+    Args:
+        content: the bytes of its file.
+        name: what to call it in a message.
+
+    Raises:
+        DataError: if it is no picture that can be read.
+    """
+    from PIL import ImageOps
+
+    with open_picture(content, name) as picture:
+        if not is_turned(picture):
+            return content
+        turned = ImageOps.exif_transpose(picture)
+    if turned.mode not in _PNG_MODES:  # CMYK, for one
+        turned = turned.convert("RGB")
+    png = _encoded(turned, "PNG")
+    if len(png) <= PNG_LIMIT_BYTES or turned.mode != "RGB":
+        return png
+    return _encoded(turned, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+
+
+def is_turned(picture: "Image.Image") -> bool:
+    """Returns whether a picture is stored in another orientation than it is to be seen in."""
+    try:
+        return picture.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    except _UNREADABLE:  # damaged EXIF; the pixels are fine
+        return False
+
+
+@contextmanager
+def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
+    """Yields a picture, decoded whole; of an animation the first frame.
+
+    Raises:
+        DataError: if it is no picture that can be read.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+            picture.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.",
+                        hint="Make it smaller first; a model sees far less of it.") from None  # fmt: skip
+    except _UNREADABLE:
+        raise DataError(f"{name} is no picture that can be read.",
+                        hint="Give a PNG, JPEG, BMP, GIF or WebP file.") from None  # fmt: skip
+    with picture:
+        yield picture
+
+
+def thumbnail(content: bytes, side: int) -> npt.NDArray[np.uint8]:
+    """Returns the pixels of a picture, upright and made smaller to fit in a square.
+
+    Args:
+        content: the bytes of its file.
+        side: of the square, in pixels.
+
+    Returns:
+        uint8 array (H, W, 3), the longer of H and W at most `side`.
+
+    Raises:
+        DataError: if it is no picture that can be read.
+    """
+    with open_picture(upright(content), "The picture") as picture:
+        small = _eight_bits(picture).convert("RGB")
+        small.thumbnail((side, side))
+        return np.asarray(small)
+
+
+def encode_png(image: Array) -> bytes:
+    """Returns an image as a PNG file's contents, from which a server decodes the very same pixels.
+
+    Args:
+        image: uint8 array (H, W, 3).
+
+    Raises:
+        ArgumentError: if `image` is not such an array.
+    """
+    from PIL import Image  # here, so that those who have files already need no Pillow
+
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ArgumentError(f"{described(image)} is no image to encode. Expected a uint8 array (H, W, 3).")
+    if 0 in image.shape:
+        raise ArgumentError(f"An image of shape {image.shape} has no pixels.")
+    return _encoded(Image.fromarray(np.ascontiguousarray(image)), "PNG")
+
+
+def _eight_bits(picture: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))  # as TensorFlow decodes it
+
+
+def _encoded(picture: "Image.Image", form: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
