@@ -31,7 +31,9 @@ def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Pa
     from keras_fixhead.figures import plot_pictures
 
     chosen = [rows[number] for number in np.unique(np.linspace(0, len(rows) - 1, PICTURES).astype(int))]
-    title = f"{len(rows):,} predictions" if len(chosen) == len(rows) else f"{len(chosen)} of {len(rows):,} predictions"
+    title = f"{len(rows):,} prediction{'s' if len(rows) > 1 else ''}"
+    if len(chosen) < len(rows):
+        title = f"{len(chosen)} of {title}"
     plot_pictures([_pixels(row, arrays) for row in chosen], [_text(row) for row in chosen], path, title=title)
     return path
 

@@ -1,4 +1,5 @@
 """Sheets of images with a line of text under each."""
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def plot_pictures(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str], p
     Raises:
         RunError: if the file cannot be written.
     """
-    columns = max(3, min(8, round(len(pictures) ** 0.5 + 0.5)))  # about square; three leave room for the title
+    columns = min(8, math.ceil(len(pictures) ** 0.5))
     plot_images([_squared(picture) for picture in pictures], texts, path, title=title, columns=columns)
 
 

@@ -95,7 +95,7 @@ def read_images(path: str | os.PathLike[str]) -> Array:
     except DataError:
         raise
     except Exception as error:  # whatever NumPy and zipfile raise for a damaged file
-        raise DataError(f"{path} is no NumPy file that can be read: {str(error).splitlines()[0]}.") from None
+        raise DataError(f"{path} is no NumPy file that can be read: {_first_line(error)}.") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
         raise DataError(f"{path} holds {array.dtype}. Expected uint8 pixels, or float ones in [0, 255].")
     if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
@@ -151,6 +151,10 @@ def _predict_batch(
     outputs = list(answers.values())
     joined = {name: np.concatenate([answer[name] for answer in outputs]) for name in (outputs[0] if outputs else {})}
     return FileBatch(list(answers), joined, skipped | refused)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _only_array(content: "np.lib.npyio.NpzFile", path: Path) -> Array:

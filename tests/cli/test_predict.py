@@ -1,0 +1,366 @@
+"""`fixhead predict` against a small server of known answers: the class of a picture is its strongest colour."""
+import base64
+import gzip
+import http.server
+import io
+import json
+import os
+import pty
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+LABELS = ["red", "green", "blue", "never the best"]
+COLOURS = {"red": (200, 20, 10), "green": (20, 200, 10), "blue": (20, 10, 200)}
+BLOCKED = """
+import sys
+for name in ("keras", "tensorflow", "jax", "torch", "tensorflow_datasets", "scipy", "sklearn"):
+    sys.modules[name] = None
+sys.argv = ["fixhead", *sys.argv[1:]]
+from fixhead_cli.main import main
+main()
+"""
+
+
+def answer_to(body):
+    """Returns what a model of four classes says, whose probabilities are the shares of the colours."""
+    if body["signature_name"] == "serving_bytes":
+        images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each["b64"], validate=True))).convert("RGB"))
+                  for each in body["inputs"]]
+    else:
+        images = [np.array(each) for each in body["inputs"]]
+    strengths = np.array([[*image.reshape(-1, 3).mean(axis=0), 5.0] for image in images]) + 1e-3
+    probabilities = strengths / strengths.sum(axis=1, keepdims=True)
+    index = probabilities.argmax(axis=1)
+    return {"outputs": {"probabilities": probabilities.tolist(), "class_index": index.tolist(),
+                        "label": [LABELS[each] for each in index]}}
+
+
+class ColourServer(http.server.ThreadingHTTPServer):
+    """Keeps the requests it gets; `answer` may be replaced."""
+
+    def __init__(self):
+        self.requests = []
+        self.answer = lambda body: (200, answer_to(body))
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1/models/colours"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(gzip.decompress(sent) if self.headers["Content-Encoding"] == "gzip" else sent)
+        self.server.requests.append((self.path, dict(self.headers), body))
+        status, content = self.server.answer(body)
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.delenv("FIXHEAD_TOKEN", raising=False)
+    with ColourServer() as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def picture(path, colour="red", size=(6, 4), **options):
+    Image.new("RGB", size, COLOURS[colour]).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Returns a folder of nine pictures, three of each colour."""
+    (tmp_path / "photographs" / "more").mkdir(parents=True)
+    for number in range(9):
+        picture(tmp_path / "photographs" / ("more" if number > 5 else ".") / f"{number}.png", list(COLOURS)[number % 3])
+    return tmp_path / "photographs"
+
+
+# What is answered
+
+
+def test_pictures_are_answered_one_line_each_in_the_order_they_were_named(fixhead, server, tmp_path):
+    files = [picture(tmp_path / f"{colour}.png", colour) for colour in ("blue", "red")]
+    answer = fixhead("predict", server.url, *files)
+
+    assert answer.code == 0 and answer.err == ""
+    assert [re.sub(r"\(.*\)", "(.)", line) for line in answer.out.splitlines()] == [
+        f"{files[0]}: blue (.)", f"{files[1]}: red (.)"]
+
+
+def test_a_folder_is_asked_in_batches_and_json_is_one_object(fixhead, server, folder):
+    result = fixhead("predict", server.url, folder, "--batch-size", 4, "--json").json
+
+    assert [len(body["inputs"]) for _, _, body in server.requests] == [4, 4, 1]
+    assert [row["label"] for row in result["predictions"]] == ["red", "green", "blue"] * 3
+    assert set(result) == {"target", "predictions", "skipped"} and result["skipped"] == []
+    assert set(result["predictions"][0]) == {"file", "label", "class_index", "probability"}
+    assert result["predictions"][0]["probability"] == pytest.approx(200.001 / 235.004)
+
+
+def test_top_k_takes_its_names_from_a_file(fixhead, server, tmp_path):
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    file = picture(tmp_path / "a.png", "green")
+    answer = fixhead("predict", server.url, file, "--top-k", 4, "--labels", tmp_path / "labels.txt")
+
+    assert re.fullmatch(rf"{file}: green \(.*?\), red \(.*?\), blue \(.*?\), never the best \(.*?\)\n", answer.out)
+
+
+def test_top_k_without_a_file_has_the_names_that_were_answered_and_numbers_for_others(fixhead, server, tmp_path):
+    files = [picture(tmp_path / f"{colour}.png", colour) for colour in ("blue", "red")]
+    rows = fixhead("predict", server.url, *files, "--top-k", 3, "--json").json["predictions"]
+    text = fixhead("predict", server.url, *files, "--top-k", 3).out
+
+    # red is known from the second picture, green from none
+    assert {each["class_index"]: each["label"] for each in rows[0]["top"]} == {0: "red", 1: None, 2: "blue"}
+    assert rows[0]["top"][0] == {"label": "blue", "class_index": 2, "probability": rows[0]["probability"]}
+    assert text.count("class 1 (") == 2
+
+
+@pytest.mark.parametrize("names, expected", [
+    (["red", "green"], "There are 2 label names for a model of 4 classes"),
+    (["green", "red", "blue", "x"], "Class 0 is 'red' to the model, and 'green' by the names given"),
+])
+def test_names_of_other_classes_are_noticed(fixhead, server, tmp_path, names, expected):
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    answer = fixhead("predict", server.url, picture(tmp_path / "a.png"), "--labels", tmp_path / "labels.txt")
+
+    assert answer.code == 2 and answer.out == "" and expected in answer.err
+    assert len(answer.err.strip().splitlines()) == 2
+
+
+def test_arrays_are_answered_image_by_image(fixhead, server, tmp_path):
+    images = np.array([np.full((2, 2, 3), COLOURS[colour]) for colour in ("blue", "green", "red")])
+    np.save(tmp_path / "bytes.npy", images.astype(np.uint8))
+    np.savez(tmp_path / "floats.npz", images=images.astype(np.float32))
+    files = [tmp_path / "bytes.npy", tmp_path / "floats.npz"]
+    rows = fixhead("predict", server.url, *files, "--batch-size", 2, "--json").json["predictions"]
+
+    assert [(row["index"], row["label"]) for row in rows] == [(0, "blue"), (1, "green"), (2, "red")] * 2
+    assert [body["signature_name"] for _, _, body in server.requests] == ["serving_bytes"] * 2 + ["serving_default"] * 2
+    assert f"{tmp_path / 'bytes.npy'}[1]: green (" in fixhead("predict", server.url, tmp_path / "bytes.npy").out
+
+
+def test_numbers_are_compressed_where_asked_for(fixhead, server, tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(1, 120, 120, 3)).astype(np.float32))
+    plain = fixhead("predict", server.url, tmp_path / "a.npy")
+    packed = fixhead("predict", server.url, tmp_path / "a.npy", "--gzip")
+    lengths = [int(headers["Content-Length"]) for _, headers, _ in server.requests]
+
+    assert plain.out == packed.out and server.requests[0][2] == server.requests[1][2]
+    assert lengths[1] < 0.6 * lengths[0]
+
+
+def test_a_picture_stored_turned_is_sent_upright(fixhead, server, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = picture(tmp_path / "a.jpg", size=(6, 4), exif=exif)
+    fixhead("predict", server.url, file)
+
+    (_, _, body), = server.requests
+    assert Image.open(io.BytesIO(base64.b64decode(body["inputs"][0]["b64"]))).size == (4, 6)
+
+
+def test_the_token_goes_along_by_option_and_by_environment(fixhead, server, tmp_path, monkeypatch):
+    file = picture(tmp_path / "a.png")
+    fixhead("predict", server.url, file, "--token", "one")
+    monkeypatch.setenv("FIXHEAD_TOKEN", "two")
+    fixhead("predict", server.url, file)
+
+    assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one", "Bearer two"]
+
+
+# What goes wrong
+
+
+def test_files_that_cannot_be_read_are_named_together_and_the_others_answered(fixhead, server, folder):
+    (folder / "3a.png").write_bytes(b"broken")
+    answer = fixhead("predict", server.url, folder, folder / "missing.png", "--json")
+
+    assert answer.code == 1 and len(answer.json["predictions"]) == 9
+    assert [skip["file"] for skip in answer.json["skipped"]] == [str(folder / "3a.png"), str(folder / "missing.png")]
+    assert answer.err.splitlines() == [
+        "Left out 2 of 11 files:",
+        f"  {folder / '3a.png'} is no picture that can be read.",
+        f"  {folder / 'missing.png'} cannot be read: No such file or directory.",
+    ]
+
+
+def test_many_files_that_cannot_be_read_do_not_fill_the_screen(fixhead, server, folder):
+    for number in range(30):
+        (folder / f"broken-{number}.png").write_bytes(b"x")
+    answer = fixhead("predict", server.url, folder, "--json")
+
+    assert len(answer.err.splitlines()) == 22 and answer.err.endswith("  and 10 more (--json names all)\n")
+    assert len(answer.json["skipped"]) == 30
+
+
+def test_where_nothing_can_be_read_nothing_is_printed(fixhead, server, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    answer = fixhead("predict", server.url, tmp_path / "a.png", tmp_path / "b.png", "--json")
+
+    assert answer.code == 1 and answer.out == "" and server.requests == []
+    assert "a.png is no picture that can be read." in answer.err and "b.png cannot be read" in answer.err
+    assert len(answer.err.strip().splitlines()) == 2
+
+
+def test_a_picture_that_the_server_refuses_is_left_out_and_the_others_answered(fixhead, server, folder):
+    picture(folder / "more" / "7.png", "green", size=(5, 5))
+    refused = base64.b64encode((folder / "more" / "7.png").read_bytes()).decode()
+    server.answer = lambda body: ((400, {"error": "Invalid PNG data, size 7"}) if {"b64": refused} in body["inputs"]
+                                  else (200, answer_to(body)))
+    answer = fixhead("predict", server.url, folder, "--json")
+
+    assert answer.code == 1 and len(answer.json["predictions"]) == 8
+    assert "Invalid PNG data" in answer.json["skipped"][0]["reason"] and "7.png" in answer.err
+
+
+@pytest.mark.parametrize("status, content, expected", [
+    (404, {"error": "Servable not found for request: Latest(m)"}, "Servable not found for request: Latest(m)"),
+    (401, {"error": "no token"}, "--token"),
+    (200, {"outputs": {"logits": [[1.0]]}}, "does not answer with class_index, label, probabilities; it has logits"),
+    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
+    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "do not fit together"),
+    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
+    (200, {"predictions": []}, "not an object with 'outputs'"),
+])
+def test_answers_that_are_of_no_use_are_one_line_and_a_hint(fixhead, server, tmp_path, status, content, expected):
+    server.answer = lambda body: (status, content)
+    answer = fixhead("predict", server.url, picture(tmp_path / "a.png"))
+
+    assert answer.code == 1 and answer.out == "" and expected in answer.err
+    assert len(answer.err.strip().splitlines()) <= 2 and "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    (["URL", "FOLDER"], "holds no picture"),
+    (["URL", "a.npy"], "a.npy cannot be read"),
+    (["runs/none", "PICTURE", "--curl"], "is no server's address"),
+    (["runs/none", "PICTURE", "--labels", "x"], "a run knows the names"),
+    (["URL", "PICTURE", "--labels", "none.txt"], "none.txt cannot be read"),
+    (["URL", "PICTURE", "--timeout", "0"], "--timeout"),
+    (["URL", "PICTURE", "--top-k", "0"], "--top-k"),
+    (["URL", "PICTURE", "--ca-cert", "none.pem"], "none.pem"),
+    (["http://h/", "PICTURE"], "is not a served model's URL"),
+    (["URL"], "Missing argument"),
+])
+def test_wrong_calls_are_one_line_and_a_hint(fixhead, server, tmp_path, monkeypatch, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    words = {"URL": server.url, "FOLDER": tmp_path / "empty", "PICTURE": picture(tmp_path / "a.png")}
+    answer = fixhead("predict", *[words.get(each, each) for each in arguments])
+
+    assert answer.code in (1, 2) and answer.out == "" and expected in answer.err
+    assert len(answer.err.strip().splitlines()) <= 2 and server.requests == []
+
+
+# Frameworks, progress, sheet
+
+
+@pytest.mark.parametrize("more", [[], ["--sheet", "sheet.png"], ["--top-k", "2", "--json"], ["--curl"]])
+def test_a_server_is_asked_with_every_framework_blocked(server, folder, tmp_path, more):
+    done = subprocess.run([sys.executable, "-c", BLOCKED, "predict", server.url, str(folder), *more],
+                          capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "" and done.stdout
+
+
+def test_progress_is_a_line_for_every_thousand_where_there_is_no_terminal(fixhead, server, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2_100, 1, 1, 3), np.float32))
+    loud = fixhead("predict", server.url, tmp_path / "a.npy", "--batch-size", 500, "--json")
+    quiet = fixhead("predict", server.url, tmp_path / "a.npy", "--batch-size", 500, "--json", "--quiet")
+
+    assert loud.err.splitlines() == ["Predicted: 1,000 of 2,100", "Predicted: 2,000 of 2,100"]
+    assert quiet.err == "" and quiet.out == loud.out and len(loud.json["predictions"]) == 2_100
+
+
+def test_progress_is_a_bar_on_a_terminal_and_standard_output_stays_clean(server, folder):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "fixhead_cli", "predict", server.url, str(folder), "--batch-size", "3", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+
+    assert done.returncode == 0 and len(json.loads(done.stdout)["predictions"]) == 9
+    assert "Predicted" in shown and "9/9" in shown
+
+
+@pytest.mark.parametrize("size", [(6, 4), (300, 20), (20, 300)])
+def test_a_contact_sheet_is_drawn_for_pictures_and_arrays_of_any_shape(fixhead, server, folder, tmp_path, size):
+    picture(folder / "odd $x^2$ name_.png", "green", size=size)
+    np.save(tmp_path / "a.npy", np.full((2, 3, 3, 3), 300.0, np.float32))
+    answer = fixhead("predict", server.url, folder, tmp_path / "a.npy", "--sheet", tmp_path / "sheet.png", "--json")
+
+    assert answer.code == 0, answer.err
+    assert answer.json["sheet"] == str(tmp_path / "sheet.png")
+    assert min(Image.open(tmp_path / "sheet.png").size) > 300
+
+
+def test_a_sheet_that_cannot_be_written_is_one_line(fixhead, server, folder, tmp_path):
+    answer = fixhead("predict", server.url, folder, "--sheet", tmp_path / "none" / "sheet.png")
+
+    assert answer.code == 1 and "sheet.png cannot be written" in answer.err
+
+
+# curl
+
+ODD_NAMES = ["plain.png", "two words.png", "it's \"$HOME\" `id` $(id) \\ %s %%.png", "-n.png", "new\nline.png",
+             "é;&|.png"]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_curl_line_works_when_it_is_pasted(fixhead, server, tmp_path, shell, monkeypatch):
+    for program in (shell, "curl", "base64", "tr"):
+        assert shutil.which(program), f"this test runs {program}"
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(ODD_NAMES):
+        picture(tmp_path / name, list(COLOURS)[number % 3])
+    monkeypatch.setenv("FIXHEAD_TOKEN", "se\"cret'$x")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (250, 300, 3)).astype(np.uint8)).save("large.png")
+    assert (tmp_path / "large.png").stat().st_size > 2**17  # more than fits in an argument of a command
+    files = [*(f"./{name}" if name.startswith("-") else name for name in ODD_NAMES), "large.png"]
+    line = fixhead("predict", server.url, *files, "--curl").out
+    assert server.requests == [] and line.count("\n") == 2  # its end, and that in a file's name
+    done = subprocess.run([shell, "-c", line], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    by_client = fixhead("predict", server.url, *files, "--json").json["predictions"]
+
+    (path, headers, body), (_, client_headers, client_body) = server.requests
+    assert path == "/v1/models/colours:predict" and body == client_body
+    assert headers["Authorization"] == client_headers["Authorization"] == "Bearer se\"cret'$x"
+    assert json.loads(done.stdout)["outputs"]["label"] == [row["label"] for row in by_client]
+
+
+def test_there_is_a_curl_line_for_each_batch(fixhead, server, folder):
+    lines = fixhead("predict", server.url, folder, "--batch-size", 4, "--curl", "--json").json["curl"]
+
+    assert [line.count("base64 <") for line in lines] == [4, 4, 1] and server.requests == []
+    assert shlex.split(lines[0])
+
+
+def test_curl_reports_a_refusal(fixhead, server, tmp_path):
+    server.answer = lambda body: (400, {"error": "no such thing"})
+    line = fixhead("predict", server.url, picture(tmp_path / "a.png"), "--curl").out
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+
+    assert done.returncode != 0 and "no such thing" in done.stdout
