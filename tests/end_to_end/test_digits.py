@@ -131,11 +131,18 @@ def test_a_picture_has_the_same_label_from_the_run_and_from_the_server(fixhead, 
     for number, size in enumerate([(32, 32), (80, 60)]):  # one of the model's size, one that has to be resized
         files.append(folder / f"{number}.png")
         Image.fromarray(test_split.images[number]).resize(size).save(files[-1])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    files += [folder / "turned.png", folder / "bytes.npy", folder / "floats.npy"]
+    Image.fromarray(test_split.images[2]).resize((50, 40)).save(files[2], exif=turned)
+    np.save(files[3], test_split.images[3:6, :20])  # of another size
+    np.save(files[4], test_split.images[6:9].astype(np.float32))
     by_run, by_server = (fixhead("predict", target, *files, "--json").json["predictions"]
                          for target in (trained["run"], url))
 
-    assert [(row["file"], row["label"], row["class_index"]) for row in by_run] == \
-        [(row["file"], row["label"], row["class_index"]) for row in by_server]
+    assert [(row["file"], row.get("index"), row["label"], row["class_index"]) for row in by_run] == \
+        [(row["file"], row.get("index"), row["label"], row["class_index"]) for row in by_server]
+    assert len(by_run) == 3 + 3 + 3
     np.testing.assert_allclose([row["probability"] for row in by_run], [row["probability"] for row in by_server],
                                atol=1e-4)
 
