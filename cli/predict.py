@@ -32,7 +32,7 @@ _SHOWN_REASONS = 20
 @click.option("--sheet", metavar="FILE.png", type=click.Path(path_type=Path),
               help="Draw a contact sheet of the pictures with their labels.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
-              help="Pictures asked for at a time.")
+              help="Pictures read and asked for at a time.")
 @click.option("--gzip", "compress", is_flag=True, help="URL: compress images that are sent as numbers.")
 @click.option("--curl", is_flag=True, help="URL: print the curl command for it, and ask nothing.")
 @server_options
@@ -60,7 +60,7 @@ def command(name: str, paths: tuple[Path, ...], top_k: int, labels: str | None, 
         return 0
     if is_url(name):
         client = Client(name, timeout, token=token, ca_cert=ca_cert, compress=compress)
-        target = server_target(client, labels)
+        target = server_target(client, labels, batch_size)
     elif labels is None:
         target = run_target(name)
     else:

@@ -34,18 +34,19 @@ class Target:
         return self.pictures([encode_png(image) for image in images], names)
 
 
-def server_target(client: Client, labels: str | None) -> Target:
+def server_target(client: Client, labels: str | None, batch_size: int) -> Target:
     """Returns a served model.
 
     Args:
         client: its client.
+        batch_size: how many images go into one request at the most.
         labels: file of its classes' names, if there is one.
 
     Raises:
         DataError: if that file cannot be read.
     """
     names = read_label_names(labels) if labels else None
-    return Target(lambda contents, _: client.predict_pictures(contents), client.predict_images, names)
+    return Target(lambda contents, _: client.predict_pictures(contents, batch_size), client.predict_images, names)
 
 
 def run_target(path: str) -> Target:

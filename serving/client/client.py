@@ -166,7 +166,10 @@ class Client:
             DataError: if a folder holds no picture or cannot be read.
             ServingError: if the server cannot be reached, refuses, or answers something else.
         """
-        return predict_files(lambda contents, names: self.predict_pictures(contents), find_pictures(paths), batch_size)
+        def predict(contents: list[bytes], names: list[str]) -> dict[str, Array]:
+            return self.predict_pictures(contents, batch_size)
+
+        return predict_files(predict, find_pictures(paths), batch_size)
 
     def classify(self, images: npt.NDArray[np.uint8]) -> dict[str, Array]:
         """Returns the outputs of `serving_bytes` for images, sent as PNG.
@@ -203,9 +206,10 @@ class Client:
             except RequestError as error:
                 if error.status != 413 or single:
                     raise self._explained(error, signature) from None
-            self._refused_bytes = len(body)
         for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
             yield from self._answers(signature, half, write, compress)
+        # learnt only where the halves were taken: one picture of too many pixels says nothing of others' bytes
+        self._refused_bytes = min(len(body), self._refused_bytes or len(body))
 
     def _answer(self, signature: str, body: bytes, size: int, compress: bool) -> dict[str, Array]:
         headers = {}

@@ -54,11 +54,12 @@ def test_a_picture_stored_turned_is_what_it_is_upright(fixhead, digits_run, imag
 
 def test_broken_files_are_left_out_as_with_a_server(fixhead, digits_run, folder, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"x")
-    answer = fixhead("predict", digits_run.path, folder, tmp_path / "broken.png", "--sheet", tmp_path / "s.png", "--json")
+    sheet = tmp_path / "s.png"
+    answer = fixhead("predict", digits_run.path, folder, tmp_path / "broken.png", "--sheet", sheet, "--json")
 
     assert answer.code == 1 and len(answer.json["predictions"]) == 6
     assert [skip["file"] for skip in answer.json["skipped"]] == [str(tmp_path / "broken.png")]
-    assert Image.open(io.BytesIO((tmp_path / "s.png").read_bytes())).size[0] > 200
+    assert Image.open(io.BytesIO(sheet.read_bytes())).size[0] > 200
 
 
 def test_numbers_of_another_size_are_refused_with_the_way_to_have_them_resized(fixhead, digits_run, tmp_path):

@@ -268,6 +268,23 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits_and_comes_back_in_ord
     assert sum(len(request.content) > 1_500 for request in requests) == refused  # it has learnt what is too large
 
 
+def test_one_picture_of_too_many_pixels_does_not_make_later_batches_small():
+    requests = []
+
+    def answer(request):
+        inputs = json.loads(request.content)["inputs"]
+        if {"b64": "Ym9tYg=="} in inputs:
+            return httpx.Response(413, json={"error": "Picture 0 decodes to too many pixels"})
+        return {"outputs": {"label": ["x"] * len(inputs)}}
+
+    client = client_of(answer, requests=requests)
+    with pytest.raises(RequestError, match="too many pixels"):
+        client.predict_pictures([b"x", b"bomb", b"y"])
+    requests.clear()
+    client.predict_pictures([b"x" * 1_000] * 32)
+    assert len(requests) == 1
+
+
 def test_a_single_picture_that_is_too_large_is_refused_with_what_to_do():
     with pytest.raises(RequestError, match=r"answered 413: too large\. .*smaller picture") as caught:
         client_of(limited(100)).predict_pictures([b"x" * 1_000] * 3)
