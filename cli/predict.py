@@ -60,6 +60,7 @@ def command(name: str, paths: tuple[Path, ...], top_k: int, labels: str | None, 
         return 0
     if is_url(name):
         client = Client(name, timeout, token=token, ca_cert=ca_cert, compress=compress)
+        click.get_current_context().call_on_close(client.close)
         target = server_target(client, labels, batch_size)
     elif labels is None:
         target = run_target(name)
