@@ -1,4 +1,5 @@
 """The contact sheet of `fixhead predict --sheet`."""
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Pa
     title = f"{len(rows):,} prediction{'s' if len(rows) > 1 else ''}"
     if len(chosen) < len(rows):
         title = f"{len(chosen)} of {title}"
-    plot_pictures([_pixels(row, arrays) for row in chosen], [_text(row) for row in chosen], path, title=title)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of writings that the font lacks boxes are shown
+        plot_pictures([_pixels(row, arrays) for row in chosen], [_text(row) for row in chosen], path, title=title)
     return path
 
 
@@ -51,5 +54,6 @@ def _text(row: Mapping[str, Any]) -> str:
 
 
 def _short(text: str, most: int = 20) -> str:
-    text = text.replace("$", r"\$")  # Matplotlib would read it as a formula
-    return text if len(text) <= most else f"{text[:most - 8]}…{text[-7:]}"
+    text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())  # names of files may be no text
+    text = text if len(text) <= most else f"{text[:most - 8]}…{text[-7:]}"
+    return text.replace("$", r"\$")  # Matplotlib would read a formula

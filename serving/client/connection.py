@@ -79,7 +79,8 @@ class Connection:
         self._http = httpx.AsyncClient(
             timeout=None,  # a limit for each read would not end an answer that trickles; `_exchange` limits the whole
             headers={} if token is None else {"Authorization": f"Bearer {_checked_token(token)}"},
-            verify=True if ca_cert is None else _certificates(ca_cert),
+            # loading the usual authorities takes time, and plain http, which is never redirected, asks for none
+            verify=host.scheme == "https" if ca_cert is None else _certificates(ca_cert),
             trust_env=host.host not in _LOOPBACK,  # a proxy cannot reach this machine's own ports
             transport=transport,
         )

@@ -3,10 +3,9 @@
 import os
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
-from fixhead_serving.client.pictures import is_turned, open_picture
-from keras_fixhead.errors import ArgumentError, DataError
+from fixhead_serving.client.pictures import is_turned, open_picture, read_file
+from keras_fixhead.errors import ArgumentError
 
 
 def curl_line(
@@ -57,11 +56,7 @@ def curl_line(
 
 
 def _check_upright(path: str | os.PathLike[str]) -> None:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from None
-    with open_picture(content, os.fspath(path)) as picture:
+    with open_picture(read_file(path), os.fspath(path)) as picture:
         if is_turned(picture):
             raise ArgumentError(f"{os.fspath(path)} is stored turned, which curl cannot undo.",
                                 hint="Save it upright first, or ask without --curl.")  # fmt: skip

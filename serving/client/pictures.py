@@ -28,6 +28,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 PNG_LIMIT_BYTES = 8 * 2**20
 """A turned photograph whose PNG is larger is written as JPEG instead: it would not fit in a request."""
 
+FILE_LIMIT_BYTES = 256 * 2**20
+"""Where reading ends: a file may be a device that never does."""
+
 _ORIENTATION = 0x0112  # the EXIF tag
 # What Pillow raises for files that are damaged; UnidentifiedImageError is an OSError
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError,
@@ -45,11 +48,24 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
     Raises:
         DataError: if it cannot be read, or is no such picture.
     """
+    return upright(read_file(path), os.fspath(path))
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Returns a file's contents.
+
+    Raises:
+        DataError: if it cannot be read, or is larger than a picture can be.
+    """
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(FILE_LIMIT_BYTES + 1)
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from None
-    return upright(content, os.fspath(path))
+    if len(content) > FILE_LIMIT_BYTES:
+        raise DataError(f"{os.fspath(path)} is larger than {FILE_LIMIT_BYTES // 2**20} MiB.",
+                        hint="Is it a picture?")  # fmt: skip
+    return content
 
 
 def upright(content: bytes, name: str = "The picture") -> bytes:

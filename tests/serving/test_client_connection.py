@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,6 +133,12 @@ def timed(call, match, error=ServingError):
 def test_no_call_takes_longer_than_its_time_out(handle):
     with Scripted([handle]) as server, Client(server.url, timeout=0.5, retries=QUICK) as client:
         assert timed(client.status, "within 0.5 seconds|broke the connection off") < 0.5 + SLACK_SECONDS
+
+
+def test_a_server_that_does_not_take_the_request_costs_no_more_than_the_time_out():
+    images = np.zeros((1, 400, 400, 3), np.float32)  # 2 MB, more than sockets keep
+    with Scripted([is_silent]) as server, Client(server.url, timeout=0.5) as client:
+        assert timed(lambda: client.predict_images(images), "within 0.5 seconds") < 0.5 + SLACK_SECONDS
 
 
 def test_a_server_that_does_not_accept_costs_no_more_than_the_time_out():
@@ -330,7 +337,8 @@ def test_a_token_that_goes_out_unencrypted_is_warned_of():
 def certificate(tmp_path_factory):
     """Returns the files of a certificate for 127.0.0.1, signed by itself, and of its key."""
     folder = tmp_path_factory.mktemp("certificate")
-    assert shutil.which("openssl"), "openssl makes the certificate of this test"
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl here")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
          "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
@@ -401,6 +409,14 @@ def test_a_client_works_in_a_child_that_was_forked():
             finally:
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_client_that_nobody_closed_does_not_keep_the_process_from_ending():
+    program = "import sys; from fixhead_serving.client import Client; print(Client(sys.argv[1]).status())"
+    with Scripted([answers(GOOD)]) as server:
+        done = subprocess.run([sys.executable, "-c", program, server.url], capture_output=True, text=True, timeout=30)
+
+    assert done.returncode == 0 and done.stderr == "" and "AVAILABLE" in done.stdout
 
 
 def test_an_interrupt_ends_a_call_at_once():

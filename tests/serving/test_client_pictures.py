@@ -185,6 +185,13 @@ def test_what_no_server_decodes_is_found_before_it_is_sent(name, tmp_path):
         read_picture(tmp_path / "a.png")
 
 
+def test_a_file_without_end_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(module, "FILE_LIMIT_BYTES", 2**20)
+
+    with pytest.raises(DataError, match=r"/dev/zero is larger than 1 MiB\. Is it a picture\?"):
+        read_picture("/dev/zero")
+
+
 def test_a_bomb_is_refused_before_it_is_decoded():
     chunks = (b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b"0"), b"IEND")
     bomb = b"\x89PNG\r\n\x1a\n" + b"".join(
