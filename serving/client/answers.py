@@ -58,6 +58,23 @@ def signatures_of(metadata: Any) -> dict[str, Any]:
         raise MalformedAnswer("its metadata list no signatures") from None
 
 
+def available_versions(status: Any) -> list[str]:
+    """Returns the versions that a status object lists as available.
+
+    Raises:
+        MalformedAnswer: if it lists none in any state.
+
+    Example:
+        >>> available_versions({"model_version_status": [{"version": "2", "state": "AVAILABLE"}]})
+        ['2']
+    """
+    try:
+        states = [(str(each["version"]), each["state"]) for each in status["model_version_status"]]
+    except (KeyError, TypeError):
+        raise MalformedAnswer("its status lists no versions") from None
+    return [version for version, state in states if state == "AVAILABLE"]
+
+
 def to_array(name: str, value: Any, size: int) -> Array:
     """Returns an output as an array whose first dimension is the number of inputs.
 

@@ -11,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fixhead_serving.client import bodies
-from fixhead_serving.client.answers import Array, MalformedAnswer, parse_object, signatures_of, to_array
+from fixhead_serving.client.answers import (
+    Array,
+    MalformedAnswer,
+    available_versions,
+    parse_json,
+    parse_object,
+    signatures_of,
+    to_array,
+)
 from fixhead_serving.client.connection import START_HINT, TIMEOUT_SECONDS, Connection, refusal
 from fixhead_serving.client.files import FileBatch, find_pictures, predict_files
 from fixhead_serving.client.pictures import encode_png
@@ -20,6 +28,8 @@ from keras_fixhead.errors import RequestError, ServingError
 
 BATCH_SIZE = 32
 _COMPRESS_FROM_BYTES = 2**16
+_EXPLAIN_SECONDS = 5.0  # for what would explain a refusal: it is worth no more
+_UNNAMED = ""  # the protocol drops the name of an only output
 
 
 class Client:
@@ -189,9 +199,10 @@ class Client:
         if any(answer.keys() != answers[0].keys() for answer in answers):
             raise self._malformed("its outputs changed from one batch to the next")
         try:
-            return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+            outputs = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
         except ValueError:
             raise self._malformed("its outputs have other shapes from one batch to the next") from None
+        return {self._only_output(signature): outputs[_UNNAMED]} if _UNNAMED in outputs else outputs
 
     def _answers(
         self, signature: str, batch: Any, write: Callable[[str, Any], bytes], compress: bool
@@ -201,7 +212,7 @@ class Client:
         single = len(batch) == 1
         if single or self._refused_bytes is None or len(body) < self._refused_bytes:
             try:
-                yield self._answer(signature, body, len(batch), compress)
+                yield self._answer(body, len(batch), compress)
                 return
             except RequestError as error:
                 if error.status != 413 or single:
@@ -211,13 +222,13 @@ class Client:
         # learnt only where the halves were taken: one picture of too many pixels says nothing of others' bytes
         self._refused_bytes = min(len(body), self._refused_bytes or len(body))
 
-    def _answer(self, signature: str, body: bytes, size: int, compress: bool) -> dict[str, Array]:
+    def _answer(self, body: bytes, size: int, compress: bool) -> dict[str, Array]:
         headers = {}
         if compress and len(body) >= _COMPRESS_FROM_BYTES:
             body, headers = gzip.compress(body, 1, mtime=0), {"Content-Encoding": "gzip"}
         outputs = self._object(self._connection.ask("POST", ":predict", body, headers), "outputs")["outputs"]
-        if not isinstance(outputs, dict):  # the protocol drops the name of an only output
-            outputs = {self._only_output(signature): outputs}
+        if not isinstance(outputs, dict):
+            outputs = {_UNNAMED: outputs}
         try:
             return {name: to_array(name, value, size) for name, value in outputs.items()}
         except MalformedAnswer as error:
@@ -225,33 +236,26 @@ class Client:
 
     def _only_output(self, signature: str) -> str:
         try:
-            [name] = self._signatures()[signature]["outputs"]
-        except (KeyError, TypeError, ValueError):
+            [name] = signatures_of(self.metadata())[signature]["outputs"]
+        except (KeyError, TypeError, ValueError):  # MalformedAnswer is a ValueError
             raise self._malformed(f"its metadata name no single output of '{signature}'") from None
         return str(name)
-
-    def _signatures(self) -> dict[str, Any]:
-        try:
-            return signatures_of(self.metadata())
-        except MalformedAnswer as error:
-            raise self._malformed(str(error)) from None
 
     def _explained(self, error: RequestError, signature: str) -> RequestError:
         """A refusal with what the server has in the place of what was asked for, where that can be learnt."""
         hint = error.hint
         try:
             if error.status == 400 and "not found in signature def" in error.what:
-                hint = f"The model has no '{signature}'; it has {', '.join(map(repr, sorted(self._signatures())))}."
+                metadata = parse_json(self._connection.ask("GET", "/metadata", seconds=_EXPLAIN_SECONDS))
+                names = ", ".join(map(repr, sorted(signatures_of(metadata))))
+                hint = f"The model has no '{signature}'; it has {names or 'none'}."
             elif error.status == 404 and "/versions/" in self.url:
-                hint = f"Versions that are served: {', '.join(self._available_versions())}."
-        except ServingError:
+                whole = self.url.rpartition("/versions/")[0]
+                status = parse_json(self._connection.ask("GET", "", url=whole, seconds=_EXPLAIN_SECONDS))
+                hint = f"Versions that are served: {', '.join(available_versions(status)) or 'none'}."
+        except (ServingError, ValueError, RecursionError):
             pass  # the refusal says enough
         return refusal(error.what, hint, error.status)
-
-    def _available_versions(self) -> list[str]:
-        whole = self.url.rpartition("/versions/")[0]
-        states = self._object(self._connection.ask("GET", "", url=whole), "model_version_status")
-        return [each["version"] for each in states["model_version_status"] if each.get("state") == "AVAILABLE"]
 
     def _object(self, body: bytes, key: str) -> dict[str, Any]:
         try:

@@ -28,6 +28,7 @@ START_HINT = "Start one: fixhead serve DIR"
 _URL = re.compile(r"https?://[^/?#]+/v1/models/[^/:?#]+(/versions/[0-9]+|/labels/[^/:?#]+)?/?", re.IGNORECASE)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BUSY = (429, 503)
+_SHOWN_SIGNS = 500  # of a server's text
 _SLACK_SECONDS = 2.0  # for a loop that is late, before a request is given up from outside
 _HINTS = {
     401: "Give the server's token: --token, or $FIXHEAD_TOKEN.",
@@ -97,6 +98,7 @@ class Connection:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         url: str | None = None,
+        seconds: float = math.inf,
     ) -> bytes:
         """Returns the answer's body.
 
@@ -106,6 +108,7 @@ class Connection:
             body: what is sent.
             headers: headers beyond the usual ones.
             url: an address in the place of the model's own.
+            seconds: the longest that it may take, where that is less than the time-out.
 
         Raises:
             RequestError: if the server refuses.
@@ -113,7 +116,7 @@ class Connection:
         """
         if self._http.is_closed:
             raise ArgumentError("This client is closed.", hint="Make another one, or ask inside its with block.")
-        deadline = time.monotonic() + self.timeout
+        deadline = time.monotonic() + min(self.timeout, seconds)
         for wait in (*self._retries.waits(), None):
             try:
                 return self._attempt(method, (url or self.url) + suffix, body, dict(headers or {}), deadline)
@@ -264,8 +267,9 @@ def _error_text(response: httpx.Response, content: bytes) -> str:
         answer = parse_json(content)
     except (ValueError, RecursionError):
         answer = None
-    text = answer.get("error") if isinstance(answer, Mapping) else None
-    return " ".join(str(text or response.reason_phrase).split())
+    text = (answer.get("error") if isinstance(answer, Mapping) else None) or ""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)[:_SHOWN_SIGNS]).split())
+    return line or response.reason_phrase
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -17,12 +17,13 @@ def read_label_names(path: str | os.PathLike[str]) -> list[str]:
         DataError: if it cannot be read, or names nothing.
     """
     try:
-        names = Path(path).read_text(encoding="utf-8").splitlines()
+        text = Path(path).read_text(encoding="utf-8")  # which makes \r\n to \n
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise DataError(f"{os.fspath(path)} is no text.", hint="Expected the name of one class a line.") from None
-    if not names or not all(name.strip() for name in names):
+    names = text.removesuffix("\n").split("\n") if text else []
+    if not names or not all(names):
         raise DataError(f"{os.fspath(path)} has {'an empty line' if names else 'no line'}.",
                         hint="Expected the name of one class a line.")  # fmt: skip
     return names

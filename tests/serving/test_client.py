@@ -318,6 +318,41 @@ def test_a_version_that_is_missing_is_answered_with_those_that_are_served():
     assert caught.value.hint == "Versions that are served: 2."
 
 
+@pytest.mark.parametrize("explanation", [
+    b"", b"[]", b'{"metadata": 1}', b"[" * 100_000, b'{"model_version_status": [1]}'])  # fmt: skip
+@pytest.mark.parametrize("url, text", [(URL, "x not found in signature def"), (f"{URL}/versions/9", "no such version")])
+def test_an_explanation_that_cannot_be_had_leaves_the_refusal(url, text, explanation):
+    def answer(request):
+        if request.method == "GET":
+            return explanation
+        return httpx.Response(400 if "signature" in text else 404, json={"error": text})
+
+    with pytest.raises(RequestError, match=text):
+        client_of(answer, url=url).predict_pictures([b"x"])
+
+
+def test_a_text_of_the_server_is_shown_as_one_line_of_signs():
+    answer = httpx.Response(400, json={"error": "\x1b[31mred\nand " + "long " * 10_000})
+
+    with pytest.raises(RequestError) as caught:
+        client_of(answer).predict_pictures([b"x"])
+    assert str(caught.value).startswith(f"{URL} answered 400: [31mred and long long")
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 700
+
+
+def test_the_name_of_an_only_output_is_asked_for_once_a_call():
+    requests = []
+
+    def answer(request):
+        if request.method == "GET":
+            return {"metadata": {"signature_def": {"signature_def": {"features": {"outputs": {"features": {}}}}}}}
+        return {"outputs": [[1.0]] * len(json.loads(request.content)["inputs"])}
+
+    outputs = client_of(answer, requests=requests).predict_images(np.zeros((6, 2, 2, 3)), "features", batch_size=2)
+    assert outputs["features"].shape == (6, 1)
+    assert [request.method for request in requests] == ["POST", "POST", "POST", "GET"]
+
+
 @pytest.mark.parametrize("status, hint", [(401, "--token"), (403, "Ask who runs it"), (504, "fewer")])
 def test_other_refusals_say_what_to_do(status, hint):
     with pytest.raises(RequestError, match=hint):

@@ -404,9 +404,10 @@ def test_several_arrays_are_listed(tmp_path):
 
 
 def test_label_names_are_lines(tmp_path):
-    (tmp_path / "labels.txt").write_text("cat\nsea lion\né\n", encoding="utf-8")
+    for content in ("cat\nsea lion\né\u2028x\n", "cat\r\nsea lion\r\né\u2028x"):
+        (tmp_path / "labels.txt").write_text(content, encoding="utf-8", newline="")
 
-    assert read_label_names(tmp_path / "labels.txt") == ["cat", "sea lion", "é"]
+        assert read_label_names(tmp_path / "labels.txt") == ["cat", "sea lion", "é\u2028x"]
 
 
 @pytest.mark.parametrize("content, match", [
