@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Runs TensorFlow Serving with this project's flags, the only place where they stand; further flags may follow.
+#
+# The script stays process 1 and passes the stop on. Process 1 has no default action for SIGTERM, and TensorFlow Serving
+# handles none (tensorflow/serving issue 1853): run by `exec`, or by the image's own script, it would be killed only when
+# the container's grace period is over.
+#
+#   CPUS            threads of TensorFlow. It sees the host's cores, not the container's limit: set it to that.
+#   DRAIN_SECONDS   how long it goes on serving when it is asked to stop: requests in flight end, new ones go elsewhere.
+#   MODELS_CONFIG   which models to serve.
+set -euo pipefail
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+cpus=${CPUS:-$(nproc)}
+
+flags=(
+    --port=8500
+    --rest_api_port=8501
+    --rest_api_timeout_in_ms=30000
+    # A request waits in its thread while a batch is gathered; the default is four times the host's cores.
+    --rest_api_num_threads=64
+    --grpc_max_threads=64
+    --enable_grpc_healthcheck_service=true
+    # It is on by default, and lets whoever reaches the gRPC port make the server record and write traces.
+    --enable_profiler=false
+
+    --model_config_file="${MODELS_CONFIG:-$here/models.config}"
+    --model_config_file_poll_wait_seconds=60
+    # At the start no version is loaded yet: without this every label would be refused, and the server would not start.
+    --allow_version_labels_for_unavailable_models=true
+    # A broken version stays broken: by default it is tried six times, a minute apart.
+    --max_num_load_retries=0
+
+    --monitoring_config_file="$here/monitoring.config"
+    --tensorflow_intra_op_parallelism="$cpus"
+    --tensorflow_inter_op_parallelism="$cpus"
+)
+if [[ ${BATCHING:-on} == on ]]; then
+    flags+=(--enable_batching=true --batching_parameters_file="$here/batching.config")
+fi
+
+stopping=no
+stop() {
+    stopping=yes
+    sleep "${DRAIN_SECONDS:-1}"
+    kill -TERM "$server" 2>/dev/null || true
+}
+tensorflow_model_server "${flags[@]}" "$@" &
+server=$!
+trap stop TERM INT
+
+code=0
+wait "$server" || code=$?
+if [[ $stopping == yes ]]; then
+    wait "$server" || true  # the first wait ended with the signal, not with the server
+    exit 0
+fi
+exit "$code"

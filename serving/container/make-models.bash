@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes what the check profile serves, in the volume /check: the tiny model of the conformance suite, and a run on
+# scikit-learn's digits, exported as version 1 of `classifier`. The run's folder is linked as /check/run.
+set -euo pipefail
+cd /check
+
+if [[ -e classifier || -e conformance ]]; then
+    echo "The models of an earlier check are here. bash check.bash removes them first." >&2
+    exit 1
+fi
+python -m fixhead_serving.conformance --make-models .
+run=$(fixhead train --dataset digits --recipe smoke --runs-dir runs --quiet --json |
+      python -c 'import json, sys; print(json.load(sys.stdin)["run"])')
+ln -s "$run" run
+fixhead export "$run" classifier
