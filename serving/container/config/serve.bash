@@ -39,6 +39,7 @@ if [[ ${BATCHING:-on} == on ]]; then
 fi
 
 stopping=no
+# shellcheck disable=SC2329  # it is called, by trap
 stop() {
     stopping=yes
     sleep "${DRAIN_SECONDS:-1}"
