@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Makes what the check profile serves, in the volume /check: the tiny model of the conformance suite, and a run on
-# scikit-learn's digits, exported as version 1 of `classifier`. The run's folder is linked as /check/run.
+# Makes what the check profile serves, in the current folder, which is the volume: the tiny model of the conformance
+# suite, and a run on scikit-learn's digits, exported as version 1 of `classifier`. The run is linked as `run`.
 set -euo pipefail
-cd /check
 
 if [[ -e classifier || -e conformance ]]; then
     echo "The models of an earlier check are here. bash check.bash removes them first." >&2
