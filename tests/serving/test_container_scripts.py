@@ -351,33 +351,3 @@ def test_whatever_fails_fails_the_whole_check_which_shows_logs_and_cleans_up(rec
     assert "passed" not in done.stdout
     assert calls[-2:] == CLEANED_UP
     assert any("logs" in call for call in calls)
-
-
-# ---- in a process namespace, as in a container
-
-@pytest.mark.long
-def test_as_process_1_a_stop_reaches_the_server_through_the_script_and_not_without_it(serve, tmp_path):
-    """Why the script is there: the same server as process 1 itself does not hear SIGTERM. Needs the right to unshare."""
-    namespace = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
-
-    def stop_as_process_1(command, path):
-        process = subprocess.Popen([*namespace, *command], env={"PATH": path, "DRAIN_SECONDS": "0"})
-        for _ in range(100):
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            if children and (tmp_path / "arguments.json").exists():
-                break
-            time.sleep(0.1)
-        os.kill(int(children[0]), signal.SIGTERM)
-        try:
-            return process.wait(timeout=4)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return "ignored"
-
-    serve()[0].kill()  # makes the stand-in
-    path = f"{tmp_path / 'bin'}:{SYSTEM}"
-    record = tmp_path / "arguments.json"
-    for command, expected in ((["bash", str(CONFIG / "serve.bash")], 0), (["tensorflow_model_server"], "ignored")):
-        record.unlink(missing_ok=True)
-        assert stop_as_process_1(command, path) == expected

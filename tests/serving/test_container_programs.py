@@ -1,0 +1,135 @@
+"""The files of the container and for Kubernetes, read by other projects' programs: see requirements/container-checks.txt."""
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from container_files import CONFIG, CONTAINER, DOCKERFILES, SCRIPTS, WORKFLOW
+from kubernetes_files import KUBERNETES, OVERLAYS, overlay, pod
+from ruamel.yaml import YAML
+from tensorflow_serving_facts import MESSAGES
+
+pytestmark = pytest.mark.long
+PROGRAMS = Path(sys.executable).parent
+
+
+def finds_nothing(program, *arguments):
+    done = subprocess.run([PROGRAMS / program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_hadolint_has_nothing_to_say(name):
+    finds_nothing("hadolint", CONTAINER / name)
+
+
+def test_hadolint_would_say_something_of_a_base_that_is_not_pinned(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM ubuntu:latest\n")
+
+    with pytest.raises(AssertionError, match="DL3007"):
+        finds_nothing("hadolint", tmp_path / "Dockerfile")
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_has_nothing_to_say(path):
+    finds_nothing("shellcheck", path)
+
+
+def test_zizmor_finds_no_weakness_in_the_workflow():
+    finds_nothing("zizmor", "--offline", "--persona", "pedantic", WORKFLOW)
+
+
+@pytest.mark.parametrize("name", ["models.config", "conformance.config"])
+def test_tensorflow_servings_own_messages_read_the_models(name):
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    parsed = text_format.Parse((CONFIG / name).read_text(), model_server_config_pb2.ModelServerConfig())
+
+    assert parsed.WhichOneof("config") == "model_config_list"
+    assert parsed.model_config_list.config[0].model_version_policy.WhichOneof("policy_choice") == "specific"
+
+
+def test_our_descriptors_are_those_of_tensorflow_serving():
+    """Of the messages in tensorflow-serving-api; those of batching and monitoring are not in it."""
+    from tensorflow_serving.config import file_system_storage_path_source_pb2, model_server_config_pb2
+
+    policy = file_system_storage_path_source_pb2.FileSystemStoragePathSourceConfig.ServableVersionPolicy
+    theirs = {
+        **{name: getattr(model_server_config_pb2, name).DESCRIPTOR
+           for name in ("ModelServerConfig", "ModelConfigList", "ModelConfig")},
+        "VersionLabelsEntry": model_server_config_pb2.ModelConfig.VersionLabelsEntry.DESCRIPTOR,
+        "ServableVersionPolicy": policy.DESCRIPTOR,
+        **{name: getattr(policy, name).DESCRIPTOR for name in ("Latest", "All", "Specific")},
+    }
+    for message, descriptor in theirs.items():
+        for name, number, kind in map(str.split, MESSAGES[message]):
+            field = descriptor.fields_by_name[name]
+            assert field.number == int(number), (message, name)
+            assert field.is_repeated == kind.startswith("*"), (message, name)
+            if field.message_type:
+                assert field.message_type.name == kind.lstrip("*"), (message, name)
+            else:
+                assert getattr(field, f"TYPE_{kind.lstrip('*').upper()}") == field.type, (message, name)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_kustomize_makes_of_an_overlay_what_the_other_tests_look_at(name):
+    """Through kubectl, which has kustomize in it and needs no cluster for it."""
+    built = subprocess.run(["kubectl", "kustomize", str(KUBERNETES / "overlays" / name)], check=True,
+                           capture_output=True, text=True).stdout
+    documents = list(YAML(typ="safe").load_all(built))
+
+    assert {each["kind"]: each for each in documents} == overlay(name)
+    assert len(documents) == len(overlay(name))
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
+def test_kubernetes_own_schemas_take_every_manifest(version, name):
+    import kubernetes_validate
+
+    for manifest in overlay(name).values():
+        kubernetes_validate.validate(json.loads(json.dumps(manifest)), version, strict=True)
+
+
+def test_a_field_that_kubernetes_does_not_know_is_refused():
+    import kubernetes_validate
+
+    manifests = overlay("cpu")
+    pod(manifests)["containers"][0]["livenesProbe"] = {}
+
+    with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
+        kubernetes_validate.validate(json.loads(json.dumps(manifests["Deployment"])), "1.37", strict=True)
+
+
+@pytest.mark.parametrize("command, ends", [(("bash", CONFIG / "serve.bash"), True), (("tensorflow_model_server",), False)])
+def test_as_process_1_a_stop_reaches_the_server_through_the_script_and_not_without_it(command, ends, tmp_path):
+    """Why the script is there: process 1 has no default action for SIGTERM, and the server no action of its own.
+
+    The server's stand-in sleeps. The namespace is made by unshare, which needs the right to do so.
+    """
+    running = tmp_path / "running"
+    stand_in = tmp_path / "tensorflow_model_server"
+    stand_in.write_text(f"#!/bin/sh\ntouch {running}\nexec sleep 60\n")
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "DRAIN_SECONDS": "0"}
+    with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", *command], env=environment) as outer:
+        try:
+            for _ in range(100):
+                if running.exists():
+                    break
+                time.sleep(0.1)
+            assert running.exists()
+            [first] = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+            subprocess.run(["kill", f"-{signal.SIGTERM.value}", first], check=True)
+            code = None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = outer.wait(timeout=4)
+            assert code == (0 if ends else None)
+        finally:
+            outer.kill()
