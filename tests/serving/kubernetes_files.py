@@ -40,7 +40,7 @@ def merged(base, patch):
     """A strategic merge: objects key by key, lists of named objects by name, everything else replaced."""
     if isinstance(base, dict) and isinstance(patch, dict):
         return {**base, **{key: merged(base.get(key), value) for key, value in patch.items()}}
-    if isinstance(base, list) and isinstance(patch, list) and all(isinstance(each, dict) and "name" in each for each in [*base, *patch]):
+    if isinstance(base, list) and all(isinstance(each, dict) and "name" in each for each in [*base, *patch]):
         changes = {each["name"]: each for each in patch}
         return [merged(each, changes.pop(each["name"], {})) for each in base] + list(changes.values())
     return patch

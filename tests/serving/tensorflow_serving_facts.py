@@ -6,7 +6,7 @@ tensorflow-serving-api; the long checks compare the descriptors with that packag
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 # tensorflow_serving/model_servers/main.cc, the flag list of main()
-FLAGS = set("""
+_FLAGS = """
     port grpc_socket_path rest_api_port rest_api_num_threads rest_api_timeout_in_ms rest_api_enable_cors_support
     enable_batching allow_version_labels_for_unavailable_models batching_parameters_file
     enable_per_model_batching_parameters model_config_file model_config_file_poll_wait_seconds model_name
@@ -19,7 +19,8 @@ FLAGS = set("""
     num_tflite_interpreters_per_pool enable_signature_method_name_check xla_cpu_compilation_enabled
     xla_gpu_compilation_enabled enable_profiler thread_pool_factory_config_file mixed_precision skip_initialize_tpu
     enable_grpc_healthcheck_service enable_serialization_as_tensor_content
-""".split())
+"""
+FLAGS = frozenset(_FLAGS.split())
 
 # tensorflow_serving/model_servers/server.cc, BuildAndStart(): what its gRPC health service knows
 HEALTH_SERVICES = {"ModelService", "PredictionService"}

@@ -1,4 +1,4 @@
-"""The files of the container and for Kubernetes, read by other projects' programs: see requirements/container-checks.txt."""
+"""The files for containers and Kubernetes, read by other projects' programs: requirements/container-checks.txt."""
 import contextlib
 import json
 import signal
@@ -107,7 +107,8 @@ def test_a_field_that_kubernetes_does_not_know_is_refused():
         kubernetes_validate.validate(json.loads(json.dumps(manifests["Deployment"])), "1.37", strict=True)
 
 
-@pytest.mark.parametrize("command, ends", [(("bash", CONFIG / "serve.bash"), True), (("tensorflow_model_server",), False)])
+@pytest.mark.parametrize("command, ends", [
+    (("bash", CONFIG / "serve.bash"), True), (("tensorflow_model_server",), False)])
 def test_as_process_1_a_stop_reaches_the_server_through_the_script_and_not_without_it(command, ends, tmp_path):
     """Why the script is there: process 1 has no default action for SIGTERM, and the server no action of its own.
 

@@ -15,7 +15,7 @@ import pytest
 from container_files import CONFIG, CONTAINER
 from tensorflow_serving_facts import FLAGS
 
-from fixhead_serving import protocol, server
+from fixhead_serving import server
 
 SYSTEM = "/usr/bin:/bin"
 
