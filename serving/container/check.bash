@@ -33,7 +33,7 @@ docker build --build-context models="$scratch/models" --tag "$baked" .
 docker run --detach --name fixhead-baked --read-only --tmpfs /tmp --cap-drop ALL \
     --security-opt no-new-privileges "$baked"
 state=starting
-for (( second = 0; second < 60; second++ )); do
+for (( second = 0; second < ${HEALTHY_WITHIN:-60}; second++ )); do
     state=$(docker inspect --format '{{.State.Health.Status}}' fixhead-baked)
     [[ $state == healthy ]] && break
     sleep 1

@@ -21,9 +21,8 @@ from container_files import (
     words,
 )
 from google.protobuf.text_format import ParseError
+from own_server import BATCH_SIZE, HOST, PORT
 from tensorflow_serving_facts import parse
-
-from fixhead_serving import client, server
 
 TFS_VERSION = "2.20.0"
 GRPC_PORT = 8500  # TensorFlow Serving's own; ours serves REST alone
@@ -77,8 +76,8 @@ def test_by_default_one_server_starts_on_loopback(services):
 
     assert started == ["server"]
     assert services["server"]["ports"] == [f"127.0.0.1:{GRPC_PORT}:{GRPC_PORT}",
-                                           f"127.0.0.1:{server.PORT}:{server.PORT}"]
-    assert server.HOST == "127.0.0.1"
+                                           f"127.0.0.1:{PORT}:{PORT}"]
+    assert HOST == "127.0.0.1"
 
 
 def test_every_container_runs_unprivileged_on_a_read_only_root(services):
@@ -165,7 +164,7 @@ def test_a_field_that_the_messages_do_not_have_is_refused_with_its_place():
 def test_batching_takes_the_clients_largest_batch_and_as_many_threads_as_processors():
     batching = parse("BatchingParameters", (CONFIG / "batching.config").read_text())
 
-    assert batching.max_batch_size.value >= client.BATCH_SIZE
+    assert batching.max_batch_size.value >= BATCH_SIZE
     assert batching.num_batch_threads.value == int(environment()["CPUS"])
     assert batching.max_enqueued_batches.value > 0 and batching.batch_timeout_micros.value == 0
     assert not batching.allowed_batch_sizes  # padding to a list of sizes pays on accelerators alone
@@ -206,7 +205,7 @@ def test_the_baked_image_starts_and_is_checked_as_compose_does_it(services):
 
     assert json.loads(instruction("Dockerfile", "ENTRYPOINT")) == words(services["server"]["entrypoint"])
     assert json.loads(health[health.index("["):]) == services["server"]["healthcheck"]["test"][1:]
-    assert instruction("Dockerfile", "EXPOSE").split() == [str(GRPC_PORT), str(server.PORT)]
+    assert instruction("Dockerfile", "EXPOSE").split() == [str(GRPC_PORT), str(PORT)]
     assert f"CPUS={environment()['CPUS']}" in instruction("Dockerfile", "ENV")
     for key in ("interval", "timeout", "retries"):
         assert f"--{key.replace('_', '-')}={services['server']['healthcheck'][key]}" in health
@@ -218,7 +217,7 @@ def test_health_is_asked_of_the_model_that_is_served_on_the_servers_port(service
         assert test[:2] == ["CMD", "timeout"]
         assert test[-1] == ("conformance" if name == "conformance-server" else MODEL)
         assert int(test[2]) < int(services[name]["healthcheck"]["timeout"].removesuffix("s"))
-    assert f"port=${{2:-{server.PORT}}}" in (CONFIG / "healthcheck.bash").read_text()
+    assert f"port=${{2:-{PORT}}}" in (CONFIG / "healthcheck.bash").read_text()
 
 
 def test_what_the_check_image_copies_is_there_and_not_left_out_of_its_context(tmp_path):
@@ -247,8 +246,8 @@ def test_the_check_uses_the_services_and_modules_that_exist(services):
     script = (CONTAINER / "run-checks.bash").read_text()
     urls = re.findall(r"http://([\w-]+):(\d+)(\S*)", script)
 
-    assert urls == [("conformance-server", str(server.PORT), ""),
-                    ("model-server", str(server.PORT), f"/v1/models/{MODEL}")]
+    assert urls == [("conformance-server", str(PORT), ""),
+                    ("model-server", str(PORT), f"/v1/models/{MODEL}")]
     assert all(host in services for host, _, _ in urls)
     assert (ROOT / "serving" / "parity.py").is_file()
 

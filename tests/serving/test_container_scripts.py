@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from container_files import CONFIG, CONTAINER
+from own_server import PORT
 from tensorflow_serving_facts import FLAGS
 
-from fixhead_serving import server
+from fixhead_serving.server import create_app
 
 SYSTEM = "/usr/bin:/bin"
 
@@ -120,23 +121,12 @@ def test_a_server_that_hangs_is_unhealthy_within_five_seconds():
         assert time.monotonic() - start < 5
 
 
-def test_the_local_server_is_healthy_by_the_same_script():
-    """By way of a real socket and uvicorn, in the answer's real form."""
-    import uvicorn
+def test_an_answer_of_the_local_server_is_read_too(served, ask):
+    status = ask(create_app([served]), "GET", "/v1/models/tiny")
 
-    model = server.ServedModel("classifier", {3: server.LoadedVersion(3, {}, lambda name, inputs: {})})
-    with server._bound_socket("127.0.0.1", 0) as listener:
-        listener.listen()
-        running = uvicorn.Server(uvicorn.Config(server.create_app([model]), log_level="error"))
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        port = listener.getsockname()[1]
-        try:
-            assert is_healthy(port, "classifier")
-            assert not is_healthy(port, "another")
-        finally:
-            running.should_exit = True
-            thread.join(timeout=10)
+    assert status.status == 200
+    with answering(status.body.decode()) as (port, _):
+        assert is_healthy(port, "tiny")
 
 
 # ---- serve.bash
@@ -184,7 +174,7 @@ def test_every_flag_is_one_that_tensorflow_serving_has(serve):
     flags = flags_of(arguments)
 
     assert set(flags) <= FLAGS
-    assert flags["port"] == "8500" and flags["rest_api_port"] == str(server.PORT)
+    assert flags["port"] == "8500" and flags["rest_api_port"] == str(PORT)
     assert flags["tensorflow_intra_op_parallelism"] == flags["tensorflow_inter_op_parallelism"] == "3"
     assert flags["allow_version_labels_for_unavailable_models"] == "true"
     assert flags["enable_grpc_healthcheck_service"] == "true" and flags["enable_profiler"] == "false"
@@ -264,7 +254,7 @@ def recorded(stand_in, tmp_path):
     def run(script, *, then="", names=(), cwd=None):
         for name in names:
             path = stand_in(name, RECORDER.format(log=str(log), then=then))
-        done = subprocess.run(["bash", CONTAINER / script], env={"PATH": path, "TMPDIR": str(tmp_path)},
+        done = subprocess.run(["bash", CONTAINER / script], env={"PATH": path, "TMPDIR": str(tmp_path), "HEALTHY_WITHIN": "3"},
                               cwd=cwd or tmp_path, capture_output=True, text=True, timeout=60)
         return done, [json.loads(line) for line in log.read_text().splitlines()]
 

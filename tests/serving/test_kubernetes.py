@@ -2,9 +2,8 @@
 import pytest
 from container_files import CONTAINER, compose, environment, instruction
 from kubernetes_files import OVERLAYS, merged, overlay, pod
+from own_server import PORT
 from tensorflow_serving_facts import HEALTH_SERVICES
-
-from fixhead_serving import server
 
 NAME = {"app.kubernetes.io/name": "fixhead-classifier"}
 
@@ -42,7 +41,7 @@ def test_everything_selects_the_pods_of_the_deployment(manifests):
 def test_ports_are_those_of_the_image_and_go_by_their_names(manifests, container):
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
 
-    assert ports == {"grpc": 8500, "rest": server.PORT}
+    assert ports == {"grpc": 8500, "rest": PORT}
     assert instruction("Dockerfile", "EXPOSE").split() == [str(port) for port in ports.values()]
     for port in manifests["Service"]["spec"]["ports"]:
         assert (port["targetPort"], port["port"]) == (port["name"], ports[port["name"]])

@@ -3,8 +3,10 @@ import json
 import subprocess
 import sys
 
+import httpx
 import numpy as np
 import pytest
+from container_files import CONFIG
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,6 +205,12 @@ def runs(tmp_path_factory):
         for seed in (0, 1)]
 
 
+def is_healthy(url, model):
+    """What the container's health check says of a server, by way of its real socket."""
+    port = str(httpx.URL(url).port)
+    return subprocess.run(["timeout", "3", "bash", CONFIG / "healthcheck.bash", model, port]).returncode == 0
+
+
 @pytest.mark.slow
 def test_a_served_run_agrees_with_itself_and_differs_from_another(runs, tmp_path, capsys):
     from fixhead_serving.export import export_run
@@ -210,6 +218,7 @@ def test_a_served_run_agrees_with_itself_and_differs_from_another(runs, tmp_path
 
     export_run(runs[0], tmp_path / "digits")
     with local_server(tmp_path / "digits") as url:
+        assert is_healthy(url, "digits") and not is_healthy(url, "another")
         assert parity.main([runs[0], url, "--limit", "40", "--json"]) == 0
         own = json.loads(capsys.readouterr().out)
         assert parity.main([runs[1], url, "--limit", "40", "--json"]) == 1
@@ -218,5 +227,6 @@ def test_a_served_run_agrees_with_itself_and_differs_from_another(runs, tmp_path
     assert own["n"] == 40 and len(own["comparisons"]) == 2 + 3 * 5
     assert max(each["max_difference"] for each in own["comparisons"]) < 1e-5
     assert not any(each["equal"] for each in other["comparisons"])
+    assert not is_healthy(url, "digits")
     assert parity.main([runs[0], url, "--limit", "40"]) == 1  # the server is gone
     assert "No model server answers" in capsys.readouterr().err
