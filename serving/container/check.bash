@@ -24,7 +24,7 @@ trap clean_up EXIT
 echo "== conformance and parity"
 "${compose[@]}" down --volumes
 "${compose[@]}" build
-"${compose[@]}" run --rm check
+"${compose[@]}" run --rm --no-TTY check
 
 echo "== a baked image: starts, becomes healthy, stops"
 install --directory --mode 755 "$scratch/models"
@@ -41,7 +41,7 @@ done
 echo "after $second s: $state"
 [[ $state == healthy ]]
 # 0: it stopped by itself; 137: it was killed
-docker stop --time 5 fixhead-baked
+docker stop -t 5 fixhead-baked
 code=$(docker inspect --format '{{.State.ExitCode}}' fixhead-baked)
 echo "exit code of the stopped server: $code"
 [[ $code == 0 ]]

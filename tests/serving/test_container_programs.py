@@ -1,6 +1,7 @@
 """The files for containers and Kubernetes, read by other projects' programs: requirements/container-checks.txt."""
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_files import CONFIG, CONTAINER, DOCKERFILES, SCRIPTS, WORKFLOW
+from container_files import CONFIG, CONTAINER, DOCKERFILES, ROOT, SCRIPTS, WORKFLOW, instructions
 from kubernetes_files import KUBERNETES, OVERLAYS, overlay, pod
 from ruamel.yaml import YAML
 from tensorflow_serving_facts import MESSAGES
@@ -105,6 +106,25 @@ def test_a_field_that_kubernetes_does_not_know_is_refused():
 
     with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
         kubernetes_validate.validate(json.loads(json.dumps(manifests["Deployment"])), "1.37", strict=True)
+
+
+def test_what_the_check_image_copies_installs_as_the_whole_project(tmp_path):
+    """Its two steps of pip, without Docker: the second one in a folder with nothing but what is copied before it."""
+    context, installed = tmp_path / "context", tmp_path / "installed"
+    for sources, target in (rest.rsplit(None, 1) for word, rest in instructions("Dockerfile.check") if word == "COPY"):
+        for source in sources.split() if not target.startswith("/") else []:
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, context / target, dirs_exist_ok=True)
+            else:
+                (context / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, context / target)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--dry-run", "--requirement", context / "requirements/tensorflow-cpu.txt"], check=True)
+    subprocess.run([*pip, "--no-deps", "--target", installed, context], check=True)
+
+    for module in ("fixhead_serving/parity.py", "fixhead_cli/main.py", "keras_fixhead/robustness/severities.json"):
+        assert (installed / module).is_file(), module
+    assert (installed / "bin" / "fixhead").is_file()
 
 
 @pytest.mark.parametrize("command, ends", [

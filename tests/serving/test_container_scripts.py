@@ -254,8 +254,9 @@ def recorded(stand_in, tmp_path):
     def run(script, *, then="", names=(), cwd=None):
         for name in names:
             path = stand_in(name, RECORDER.format(log=str(log), then=then))
-        done = subprocess.run(["bash", CONTAINER / script], env={"PATH": path, "TMPDIR": str(tmp_path), "HEALTHY_WITHIN": "3"},
-                              cwd=cwd or tmp_path, capture_output=True, text=True, timeout=60)
+        environment = {"PATH": path, "TMPDIR": str(tmp_path), "HEALTHY_WITHIN": "3"}
+        done = subprocess.run(["bash", CONTAINER / script], env=environment, cwd=cwd or tmp_path, capture_output=True,
+                              text=True, timeout=60)
         return done, [json.loads(line) for line in log.read_text().splitlines()]
 
     return run
@@ -321,7 +322,7 @@ def test_the_whole_check_runs_the_profile_then_the_baked_image_and_cleans_up(rec
     own = "docker compose --project-name fixhead-check --profile check"
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert words[:3] == [f"{own} down --volumes", f"{own} build", f"{own} run --rm check"]
+    assert words[:3] == [f"{own} down --volumes", f"{own} build", f"{own} run --rm --no-TTY check"]
     assert any(line.startswith("docker build --build-context models=") for line in words)
     assert any(line.startswith("docker stop") for line in words)
     assert calls[-2:] == CLEANED_UP
@@ -329,7 +330,7 @@ def test_the_whole_check_runs_the_profile_then_the_baked_image_and_cleans_up(rec
 
 
 @pytest.mark.parametrize("then", [
-    pytest.param('sys.exit("run --rm check" in words)', id="a difference"),
+    pytest.param('sys.exit("run --rm" in words)', id="a difference"),
     pytest.param('sys.exit("compose" in words and words.endswith("build"))', id="an image that cannot be built"),
     pytest.param('print("starting") if "Health" in words else None', id="an image that never becomes healthy"),
     pytest.param(HEALTHY.replace('"0"', '"137"'), id="a server that had to be killed"),
