@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Checks the real TensorFlow Serving, on a machine with Docker: the conformance suite, the parity of answers, and an image
 # with the model in it that starts, becomes healthy, and stops when it is told to. Exits non-zero on any difference.
+#
+#   bash check.bash [REPORT]     the conformance suite's report goes to REPORT, a JSON file
 set -euo pipefail
+report=${1:+$(realpath "$1")}
 cd "$(dirname "$(readlink -f "$0")")"
 scratch=$(mktemp -d)
 baked=fixhead-classifier:check
@@ -24,7 +27,12 @@ trap clean_up EXIT
 echo "== conformance and parity"
 "${compose[@]}" down --volumes
 "${compose[@]}" build
-"${compose[@]}" run --rm --no-TTY check
+code=0
+"${compose[@]}" run --rm --no-TTY check || code=$?
+if [[ -n $report ]]; then
+    "${compose[@]}" cp model-server:/models/conformance.json "$report"
+fi
+[[ $code == 0 ]]
 
 echo "== a baked image: starts, becomes healthy, stops"
 install --directory --mode 755 "$scratch/models"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Checks TensorFlow Serving: the protocol by the conformance suite, the answers by parity with the run in this process.
-# Both are run, whatever the first one says. Exits 1 if either finds a difference.
+# Checks TensorFlow Serving: the protocol by the conformance suite, the answers by parity with `run`, which is in the
+# current folder as make-models.bash left it. Both are run, whatever the first one says. The suite's report becomes
+# conformance.json. Exits 1 if either finds a difference.
 set -uo pipefail
 
 code=0
-python -m fixhead_serving.conformance http://conformance-server:8501 || code=1
-python -m fixhead_serving.parity /check/run http://model-server:8501/v1/models/classifier || code=1
+python -m fixhead_serving.conformance "$CONFORMANCE_URL" --server-name "$SERVER_NAME" --json conformance.json || code=1
+python -m fixhead_serving.parity run "$MODEL_URL" || code=1
 exit "$code"

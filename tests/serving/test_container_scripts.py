@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from container_files import CONFIG, CONTAINER
+from container_files import CONFIG, CONTAINER, compose
 from own_server import PORT
 from tensorflow_serving_facts import FLAGS
 
@@ -251,12 +251,12 @@ def recorded(stand_in, tmp_path):
     log = tmp_path / "calls.jsonl"
     log.touch()
 
-    def run(script, *, then="", names=(), cwd=None):
+    def run(script, *arguments, then="", names=(), cwd=None, **environment):
         for name in names:
             path = stand_in(name, RECORDER.format(log=str(log), then=then))
-        environment = {"PATH": path, "TMPDIR": str(tmp_path), "HEALTHY_WITHIN": "3"}
-        done = subprocess.run(["bash", CONTAINER / script], env=environment, cwd=cwd or tmp_path, capture_output=True,
-                              text=True, timeout=60)
+        environment |= {"PATH": path, "TMPDIR": str(tmp_path), "HEALTHY_WITHIN": "3"}
+        done = subprocess.run(["bash", CONTAINER / script, *arguments], env=environment, cwd=cwd or tmp_path,
+                              capture_output=True, text=True, timeout=60)
         return done, [json.loads(line) for line in log.read_text().splitlines()]
 
     return run
@@ -265,11 +265,15 @@ def recorded(stand_in, tmp_path):
 @pytest.mark.parametrize("failing, code", [
     ((), 0), (("conformance",), 1), (("parity",), 1), (("conformance", "parity"), 1)])
 def test_both_checks_are_run_and_either_ones_difference_is_the_exit_code(recorded, failing, code):
-    done, calls = recorded("run-checks.bash", names=["python"],
+    environment = compose()["services"]["check"]["environment"]
+    done, calls = recorded("run-checks.bash", names=["python"], **environment,
                            then=f"sys.exit(any(f'fixhead_serving.{{each}}' in words for each in {failing!r}))")
 
-    assert done.returncode == code
-    assert [call[2] for call in calls] == ["fixhead_serving.conformance", "fixhead_serving.parity"]
+    assert done.returncode == code, done.stderr
+    assert calls == [
+        ["python", "-m", "fixhead_serving.conformance", environment["CONFORMANCE_URL"], "--server-name",
+         "tensorflow/serving:2.20.0", "--json", "conformance.json"],
+        ["python", "-m", "fixhead_serving.parity", "run", environment["MODEL_URL"]]]
 
 
 MAKE = """
@@ -327,6 +331,15 @@ def test_the_whole_check_runs_the_profile_then_the_baked_image_and_cleans_up(rec
     assert any(line.startswith("docker stop") for line in words)
     assert calls[-2:] == CLEANED_UP
     assert "everything that was checked has passed" in done.stdout
+
+
+@pytest.mark.parametrize("then, code", [(HEALTHY, 0), ('sys.exit("run --rm" in words)', 1)])
+def test_the_suites_report_is_kept_where_it_is_asked_for_whatever_it_says(recorded, tmp_path, then, code):
+    done, calls = recorded("check.bash", "report.json", names=["docker", "sleep"], then=then)
+    copies = [call[6:] for call in calls if "cp" in call]
+
+    assert done.returncode == code
+    assert copies[0] == ["cp", "model-server:/models/conformance.json", str(tmp_path / "report.json")]
 
 
 @pytest.mark.parametrize("then", [
