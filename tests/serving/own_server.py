@@ -1,6 +1,10 @@
 """What the container's files must have in common with the local server and the client, from where it is written."""
-from fixhead_serving import client, server
+from fixhead_serving import client
+from fixhead_serving.server import Limits, ServerConfig
 
-HOST = server.HOST
-PORT = server.PORT
+HOST = ServerConfig.host
+PORT = ServerConfig.port
+DRAIN_SECONDS = ServerConfig.drain_seconds
+LARGEST_BATCH = Limits.batch
+TIMEOUT_SECONDS = Limits.timeout_seconds
 BATCH_SIZE = client.BATCH_SIZE

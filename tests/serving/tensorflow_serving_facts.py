@@ -1,7 +1,8 @@
 """What TensorFlow Serving 2.20.0 understands, as its source has it (github.com/tensorflow/serving, tag 2.20.0).
 
-Its messages are built here from descriptors, so that its text files are read by protobuf's own parser without
-tensorflow-serving-api; the long checks compare the descriptors with that package's.
+The messages that its text files hold are built from descriptors, and read by protobuf's own parser: models.config by
+those of the local server, which reads it too; the two that it does not read, and which tensorflow-serving-api lacks,
+by those below.
 """
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
@@ -27,17 +28,6 @@ HEALTH_SERVICES = {"ModelService", "PredictionService"}
 
 # message -> its fields: name, number, type; "*" marks a repeated one. A type with a capital is a message.
 MESSAGES = {
-    # tensorflow_serving/config/model_server_config.proto, but for what is deprecated or not for files
-    "ModelServerConfig": ["model_config_list 1 ModelConfigList"],
-    "ModelConfigList": ["config 1 *ModelConfig"],
-    "ModelConfig": ["name 1 string", "base_path 2 string", "model_platform 4 string",
-                    "model_version_policy 7 ServableVersionPolicy", "version_labels 8 *VersionLabelsEntry"],
-    "VersionLabelsEntry": ["key 1 string", "value 2 int64"],
-    # tensorflow_serving/config/file_system_storage_path_source.proto
-    "ServableVersionPolicy": ["latest 100 Latest", "all 101 All", "specific 102 Specific"],
-    "Latest": ["num_versions 1 uint32"],
-    "All": [],
-    "Specific": ["versions 1 *int64"],
     # tensorflow_serving/config/monitoring_config.proto
     "MonitoringConfig": ["prometheus_config 1 PrometheusConfig"],
     "PrometheusConfig": ["enable 1 bool", "path 2 string"],

@@ -20,9 +20,13 @@ from container_files import (
     validate,
     words,
 )
-from google.protobuf.text_format import ParseError
-from own_server import BATCH_SIZE, HOST, PORT
+from own_server import BATCH_SIZE, DRAIN_SECONDS, HOST, LARGEST_BATCH, PORT
 from tensorflow_serving_facts import parse
+
+from fixhead_serving.conformance.models import MODELS_CONFIG
+from fixhead_serving.conformance.models import NAME as CONFORMANCE
+from fixhead_serving.server.model_config import read_model_config
+from keras_fixhead.errors import ServingError
 
 TFS_VERSION = "2.20.0"
 GRPC_PORT = 8500  # TensorFlow Serving's own; ours serves REST alone
@@ -100,7 +104,8 @@ def test_servers_see_their_models_read_only_and_write_nowhere(services):
 def test_a_stop_leaves_time_to_drain_and_threads_follow_the_limit(services):
     for name in SERVERS:
         seconds = int(services[name]["stop_grace_period"].removesuffix("s"))
-        assert int(services[name]["environment"]["DRAIN_SECONDS"]) + 2 <= seconds < 10, name
+        assert int(services[name]["environment"]["DRAIN_SECONDS"]) == DRAIN_SECONDS, name
+        assert DRAIN_SECONDS + 2 <= seconds < 10, name
         limits = services[name]["deploy"]["resources"]["limits"]
         assert services[name]["environment"]["CPUS"] == limits["cpus"] == environment()["CPUS"], name
 
@@ -139,32 +144,35 @@ def test_the_check_profile_waits_for_both_servers_and_reaches_nothing_outside(se
     assert compose()["networks"]["check"]["internal"] is True
 
 
-@pytest.mark.parametrize("name, versions, labels", [
-    ("models.config", [1], {"stable": 1}),
-    ("conformance.config", [1, 2], {"stable": 1, "canary": 2}),
-])
-def test_model_configs_are_read_and_every_label_names_a_version_that_is_served(name, versions, labels):
-    [model] = parse("ModelServerConfig", (CONFIG / name).read_text()).model_config_list.config
+def test_the_models_are_read_by_the_local_server_too_and_every_label_names_a_version_that_is_served():
+    [model] = read_model_config(CONFIG / "models.config")
 
-    assert model.name == (MODEL if name == "models.config" else "conformance")
-    assert model.base_path == f"/models/{model.name}" and model.model_platform == "tensorflow"
-    assert list(model.model_version_policy.specific.versions) == versions
-    assert {entry.key: entry.value for entry in model.version_labels} == labels
-    assert set(labels.values()) <= set(versions)
-    assert all(re.fullmatch("[A-Za-z0-9_]+", label) for label in labels)
+    assert (model.name, str(model.base_path)) == (MODEL, f"/models/{MODEL}")
+    assert model.policy.numbers == (1,)
+    assert model.labels == {"stable": 1}
 
 
-def test_a_field_that_the_messages_do_not_have_is_refused_with_its_place():
-    text = (CONFIG / "models.config").read_text().replace("base_path", "basepath")
+def test_the_conformance_server_serves_what_the_suite_makes(services, tmp_path):
+    file = tmp_path / "models.config"
+    file.write_text(MODELS_CONFIG)
+    [model] = read_model_config(file)
 
-    with pytest.raises(ParseError, match=r"\d+:\d+ : .*basepath"):
-        parse("ModelServerConfig", text)
+    assert (model.name, str(model.base_path)) == (CONFORMANCE, f"/models/{CONFORMANCE}")
+    assert services["conformance-server"]["environment"]["MODELS_CONFIG"] == "/models/models.config"
+    assert set(model.labels.values()) <= set(model.policy.numbers)
 
 
-def test_batching_takes_the_clients_largest_batch_and_as_many_threads_as_processors():
+def test_a_field_that_the_messages_do_not_have_is_refused_with_its_place(tmp_path):
+    (tmp_path / "models.config").write_text((CONFIG / "models.config").read_text().replace("base_path", "basepath"))
+
+    with pytest.raises(ServingError, match=r"\d+:\d+ : .*basepath"):
+        read_model_config(tmp_path / "models.config")
+
+
+def test_batching_takes_the_local_servers_largest_batch_and_as_many_threads_as_processors():
     batching = parse("BatchingParameters", (CONFIG / "batching.config").read_text())
 
-    assert batching.max_batch_size.value >= BATCH_SIZE
+    assert batching.max_batch_size.value == LARGEST_BATCH >= BATCH_SIZE
     assert batching.num_batch_threads.value == int(environment()["CPUS"])
     assert batching.max_enqueued_batches.value > 0 and batching.batch_timeout_micros.value == 0
     assert not batching.allowed_batch_sizes  # padding to a list of sizes pays on accelerators alone
@@ -215,7 +223,7 @@ def test_health_is_asked_of_the_model_that_is_served_on_the_servers_port(service
     for name in SERVERS:
         test = services[name]["healthcheck"]["test"]
         assert test[:2] == ["CMD", "timeout"]
-        assert test[-1] == ("conformance" if name == "conformance-server" else MODEL)
+        assert test[-1] == (CONFORMANCE if name == "conformance-server" else MODEL)
         assert int(test[2]) < int(services[name]["healthcheck"]["timeout"].removesuffix("s"))
     assert f"port=${{2:-{PORT}}}" in (CONFIG / "healthcheck.bash").read_text()
 
@@ -276,3 +284,17 @@ def test_scripts_are_bash_that_parses():
         assert path.read_text().startswith("#!/usr/bin/env bash\n# ")
         done = subprocess.run([shutil.which("bash"), "-n", path], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+def test_what_the_page_names_is_there():
+    page = PAGE.read_text()
+    script = (CONFIG / "serve.bash").read_text()
+
+    for path in re.findall(r"(?<![\w/])(?:serving|requirements|\.github)/[\w./-]+\w", page):
+        assert (ROOT / path).exists() or path.startswith("serving/container/models"), path
+    for module in re.findall(r"python -m fixhead_serving\.(\w+)", page):
+        assert list((ROOT / "serving").glob(f"{module}*")), module
+    for flag in re.findall(r"`(--\w+_\w+(?:=\w+)?)`", page):
+        assert flag in script, flag
+    for file in re.findall(r"`config/([\w.]+)`", page):
+        assert (CONFIG / file).is_file(), file

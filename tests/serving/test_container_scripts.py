@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from container_files import CONFIG, CONTAINER, compose
-from own_server import PORT
+from own_server import PORT, TIMEOUT_SECONDS
 from tensorflow_serving_facts import FLAGS
 
 from fixhead_serving.server import create_app
@@ -179,7 +179,7 @@ def test_every_flag_is_one_that_tensorflow_serving_has(serve):
     assert flags["allow_version_labels_for_unavailable_models"] == "true"
     assert flags["enable_grpc_healthcheck_service"] == "true" and flags["enable_profiler"] == "false"
     assert flags["max_num_load_retries"] == "0"
-    assert flags["rest_api_timeout_in_ms"] == "30000"
+    assert int(flags["rest_api_timeout_in_ms"]) == 1000 * TIMEOUT_SECONDS
 
 
 def test_every_configuration_file_that_is_named_is_there(serve):
