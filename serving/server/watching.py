@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 from fixhead_serving.server.models import WatchedModel
 
+STOP_SECONDS = 5.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,6 +34,8 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)  # a load that the interpreter's end cuts off may abort the process
 
     def _run(self) -> None:
         while not self._stop.wait(self._poll_seconds):

@@ -2,6 +2,8 @@
 import gc
 import logging
 import shutil
+import threading
+import time
 
 import pytest
 
@@ -236,6 +238,24 @@ def test_nothing_ends_the_watcher(watch, publish, caplog):
     publish(2)
     watcher.look()
     assert changes == [1]
+
+
+def test_leaving_the_watcher_waits_for_the_load_that_is_under_way(watch, publish):
+    publish(1)
+    watched = watch()
+    begun, ended = threading.Event(), []
+
+    def load(number, folder):
+        begun.set()
+        time.sleep(0.2)
+        ended.append(number)
+        return LoadedVersion(number, {}, lambda name, inputs: {})
+
+    watched._load = load
+    with Watcher([watched], 0.01, lambda: None):
+        publish(2)
+        assert begun.wait(10)
+    assert ended == [2]
 
 
 def test_what_was_frozen_and_then_unloaded_is_freed():
