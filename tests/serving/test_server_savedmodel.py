@@ -1,9 +1,11 @@
 """Loading SavedModels, and the app over one."""
 import dataclasses
+import gc
 import os
 import shutil
 import subprocess
 import sys
+import weakref
 from base64 import b64encode
 
 import numpy as np
@@ -11,8 +13,9 @@ import pytest
 
 from fixhead_serving.client import encode_png
 from fixhead_serving.protocol import TensorSpec
-from fixhead_serving.server import ServedModel, create_app, load_model, serve
+from fixhead_serving.server import ModelSource, ServedModel, create_app, load_model, serve
 from fixhead_serving.server.metrics import Metrics
+from fixhead_serving.server.models import WatchedModel, settle_memory
 from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
 from fixhead_serving.server.warmup import RECORDS_FILE
 from keras_fixhead.errors import ServingError
@@ -168,6 +171,22 @@ def test_without_onednn_an_input_of_unknown_rank_is_served_and_a_wrong_rank_is_a
                           env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, timeout=120)  # fmt: skip
 
     assert (done.returncode, done.stdout) == (0, "[400, 400, 200]\n"), done.stderr
+
+
+def test_an_unloaded_version_is_freed(copied):
+    base = copied.parent
+    watched = WatchedModel(ModelSource("m", base), Loader())
+    watched.start()
+    settle_memory()
+    closure = watched.model.versions[3].call.__closure__
+    [loaded] = [weakref.ref(cell.cell_contents) for cell in closure if hasattr(cell.cell_contents, "signatures")]
+    del closure
+    shutil.copytree(copied, base / ".tmp").rename(base / "4")
+    assert watched.refresh()
+    settle_memory()
+
+    assert loaded() is None and list(watched.model.versions) == [4]
+    gc.unfreeze()
 
 
 # Warming up, and what may be merged
