@@ -311,6 +311,7 @@ def serve_bare(folder: Path) -> None:
     app = Starlette(routes=[Route("/v1/models/model:predict", predict, methods=["POST"])])
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen(128)  # before anybody is told of it
         print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/model"}), flush=True)
         uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)).run(sockets=[listener])
 
