@@ -42,7 +42,7 @@ def look_up_format(name: str) -> Format:
     if name not in FORMATS:
         raise ArgumentError(f"There is no format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
     if missing := [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]:
-        raise DependencyError(f"Export as {name} needs {', '.join(missing)}, which is not installed.",
+        raise DependencyError(f"Export as {name} needs {' and '.join(missing)}, not installed here.",
                               hint=f"Install it: pip install 'keras-fixhead[{name}]'")
     return FORMATS[name]
 

@@ -137,8 +137,9 @@ def test_an_unknown_format_and_a_missing_extra_are_said_before_anything_is_writt
     with pytest.raises(ArgumentError, match=r"no format 'h5'.* saved_model, onnx, litert"):
         export_model(small_model(), tmp_path / "m", label_names=NAMES, format="h5")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    for name, package in (("onnx", "tf2onnx, onnxruntime"), ("litert", "ai_edge_litert")):
-        with pytest.raises(DependencyError, match=rf"needs {package}, .* pip install 'keras-fixhead\[{name}\]'"):
+    for name, package in (("onnx", "tf2onnx and onnxruntime"), ("litert", "ai_edge_litert")):
+        said = rf"needs {package}, not installed here.* pip install 'keras-fixhead\[{name}\]'"
+        with pytest.raises(DependencyError, match=said):
             export_model(small_model(), tmp_path / "m", label_names=NAMES, format=name)
     assert not (tmp_path / "m").exists()
 
