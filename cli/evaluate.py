@@ -29,7 +29,7 @@ def command(run: str, splits: tuple[str, ...], dataset: str | None, data_dir: st
     name = dataset or config.dataset
     check_available(name, data_dir or config.data_dir, image_size=None if dataset else config.image_size)
     load_keras()
-    load_reader(name)
+    load_reader(name, data_dir or config.data_dir)
     from keras_fixhead.evaluation import evaluate_run
 
     evaluations = evaluate_run(opened, splits, data_dir, dataset)

@@ -46,16 +46,23 @@ def load_tensorflow() -> None:
                               hint="Install it: pip install tensorflow") from None
 
 
-def load_reader(dataset: str) -> None:
+def load_reader(dataset: str, data_dir: str | None) -> None:
     """Imports, quietly, what reads a data set: TensorFlow for those of TensorFlow Datasets, whatever the backend.
+
+    Packed sets, and those in the cache, need none.
 
     Raises:
         DependencyError: if it is not installed.
     """
-    from keras_fixhead.catalog import DATASETS
+    from keras_fixhead.data import reads_tfds
+    from keras_fixhead.data.tfds import needs_tensorflow
 
-    if dataset in DATASETS and DATASETS[dataset].source is not None:
+    if not reads_tfds(dataset, data_dir):
+        return
+    try:
         load_tensorflow()
+    except DependencyError:
+        raise needs_tensorflow(dataset, "tensorflow") from None
 
 
 @contextlib.contextmanager

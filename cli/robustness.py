@@ -43,7 +43,7 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     own = run.config() if run and dataset is None else None  # its own data: the classes and sizes it was trained on
     check_available(name, folder, image_size=own.image_size if own else None)
     predict = _run_predictor(run) if run else _server_predictor(target, timeout, token=token, ca_cert=ca_cert)
-    load_reader(name)
+    load_reader(name, folder)
     data = _own_dataset(own, folder) if own else load_dataset(name, folder)
     report = measure_robustness(
         functools.partial(predict, label_names=data.label_names), data.test, suite=suite, limit=limit, seed=seed,

@@ -85,7 +85,7 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
     # before Keras, which takes seconds to load
     check_available(config.dataset, config.data_dir, image_size=config.image_size)
     load_keras()
-    load_reader(config.dataset)
+    load_reader(config.dataset, config.data_dir)
     show_progress(quiet)
     from fixhead_cli.progress import progress_bars
     from keras_fixhead.training import train

@@ -58,6 +58,9 @@ class DatasetEntry:
         archive: the file that this builder looks for in the folder downloads/manual.
         resize: whether images of another size than `image_shape` are made into it; a folder of images only.
         tests: the data set for whose models it is a test set; it has no training images.
+        terms: under which its owners offer it, in words.
+        packed: the folder of the packed set that it is read from.
+        subset: what those files say that they are a subset of, in words.
     """
 
     summary: str
@@ -78,6 +81,9 @@ class DatasetEntry:
     archive: str | None = None
     resize: bool = False
     tests: str | None = None
+    terms: str = ""
+    packed: str | None = None
+    subset: str | None = None
 
     @property
     def tfds_name(self) -> str | None:
@@ -178,6 +184,7 @@ DATASETS: dict[str, DatasetEntry] = {
         probe_url=None,
         label_names=tuple("0123456789"),
         citation="Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI, doi:10.24432/C50P49",
+        terms="CC BY 4.0 (UCI Machine Learning Repository)",
     ),
     "cifar10": DatasetEntry(
         summary="photographs of 10 kinds of things, 32x32",
@@ -193,6 +200,8 @@ DATASETS: dict[str, DatasetEntry] = {
         probe_url="https://www.cs.toronto.edu/",
         label_names=label_names.CIFAR10,
         citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
+        terms="offered for research by its authors, who ask for the citation and state no licence; the "
+        "photographs belong to their photographers",
     ),
     "cifar100": DatasetEntry(
         summary="photographs of 100 kinds of things in 20 groups, 32x32",
@@ -209,6 +218,8 @@ DATASETS: dict[str, DatasetEntry] = {
         label_names=label_names.CIFAR100,
         groups=label_names.CIFAR100_GROUPS,
         citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
+        terms="offered for research by its authors, who ask for the citation and state no licence; the "
+        "photographs belong to their photographers",
     ),
     "stl10": DatasetEntry(
         summary="photographs of 10 kinds of things, 96x96; its unlabelled images are not used",
@@ -224,6 +235,8 @@ DATASETS: dict[str, DatasetEntry] = {
         probe_url="https://ai.stanford.edu/",
         label_names=label_names.STL10,
         citation="Coates, Ng and Lee (2011), An Analysis of Single-Layer Networks in Unsupervised Feature Learning",
+        terms="offered for research by its authors, who ask for the citation and state no licence; its "
+        "images come from ImageNet, whose terms allow non-commercial research and education only",
     ),
     "tiny_imagenet": DatasetEntry(
         summary="photographs of 200 kinds of things, 64x64; its validation images are the test set",
@@ -240,6 +253,8 @@ DATASETS: dict[str, DatasetEntry] = {
         builder="keras_fixhead.data.tiny_imagenet:TinyImagenet",
         archive="tiny-imagenet-200.zip",
         citation="Le and Yang (2015), Tiny ImageNet Visual Recognition Challenge",
+        terms="ImageNet's terms: non-commercial research and education only; the images belong to their "
+        "photographers",
     ),
     "fashion_mnist": DatasetEntry(
         summary="pieces of clothing, grey, 28x28, with a black border of 2 pixels: 32x32",
@@ -255,6 +270,7 @@ DATASETS: dict[str, DatasetEntry] = {
         probe_url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         label_names=label_names.FASHION_MNIST,
         citation="Xiao, Rasul and Vollgraf (2017), Fashion-MNIST, arXiv:1708.07747",
+        terms="MIT licence",
     ),
     "cifar10_1": DatasetEntry(
         summary="a second test set for cifar10 (version v4 of CIFAR-10.1), 32x32; no training images",
@@ -272,6 +288,7 @@ DATASETS: dict[str, DatasetEntry] = {
         tests="cifar10",
         citation="Recht, Roelofs, Schmidt and Shankar (2018), Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
         "arXiv:1806.00451",
+        terms="MIT licence; the photographs belong to their photographers",
     ),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keras_fixhead.catalog import DATASETS, DatasetEntry, look_up
 from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.packed_index import find_packed, is_packed, read_index
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 FOLDER_TEST_SHARE = 5
@@ -29,21 +30,28 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
              classes: str | None = None) -> DatasetEntry:
     """Returns the entry of a data set as it is at hand: a folder of images is looked through, a part is said to be one.
 
+    A packed set is taken before one that TensorFlow Datasets have prepared in the same folder, or the embedded one.
+
     Args:
-        name: a name in the catalogue, or the path of a folder of images.
+        name: a name in the catalogue, or the path of a folder of images or of a packed set.
         data_dir: folder of prepared data sets; None for $TFDS_DATA_DIR, then TensorFlow Datasets' own.
         image_size: side of the images that a folder's pictures are made into.
         classes: names of classes or groups, with commas between them, where not all are wanted.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name of a set or class, or an image size for a set that has one.
-        DataError: if a folder of images is not one.
+        DataError: if a folder of images is not one, or the index of a packed set is damaged.
 
     Example:
         >>> describe("digits").test
         360
     """
-    if is_folder(name):
+    if (folder := packed_folder(name, data_dir)) is not None:
+        entry = packed_entry(folder)
+        if image_size not in (None, entry.image_shape[0]):
+            raise ArgumentError(f"{folder} was packed with images of {entry.image_shape[0]}x{entry.image_shape[1]} "
+                                f"pixels, not {image_size}.", hint="Leave --image-size out, or pack it again with it.")
+    elif is_folder(name):
         entry = _folder_entry(str(Path(name).expanduser().absolute()), image_size)
     else:
         entry = _prepared_entry(look_up(DATASETS, name, "data set"), data_folder_of(data_dir))
@@ -56,10 +64,44 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
 def subset_note(name: str, entry: DatasetEntry) -> str | None:
     """Returns what a data set at hand is a subset of, in words; None for a whole one."""
     whole = DATASETS.get(name)
+    if entry.subset is not None:
+        return entry.subset
     if whole is None or (entry.train + entry.validation, entry.test) == (whole.train + whole.validation, whole.test):
         return None
     return (f"a subset of {name}: {entry.train + entry.validation:,} of {whole.train + whole.validation:,} training "
             f"and {entry.test:,} of {whole.test:,} test images; results are not comparable with published ones")
+
+
+def packed_folder(name: str, data_dir: str | None) -> Path | None:
+    """Returns the folder of the packed set that a data set is read from; None if it is not packed here.
+
+    Args:
+        name: the path of a packed set, or a name in the catalogue.
+        data_dir: the folder that holds NAME.packed, or is the packed set.
+
+    Example:
+        >>> packed_folder("cifar10", "/no/such/folder") is None
+        True
+    """
+    if is_folder(name):
+        path = Path(name).expanduser().absolute()
+        return path if is_packed(path) else None
+    return find_packed(name, data_folder_of(data_dir)) if name in DATASETS else None
+
+
+def packed_entry(folder: Path) -> DatasetEntry:
+    """Returns the entry of a packed set.
+
+    Raises:
+        DataError: if its index is missing, damaged, or from a newer version.
+    """
+    index = read_index(folder)
+    base = DATASETS.get(index.name) or _own_entry(f"images packed as {index.name}", index.image_shape[0])
+    return dataclasses.replace(
+        base, loader="keras_fixhead.data.packed:load_packed", packed=str(folder), probe_url=None, builder=None,
+        archive=None, image_shape=index.image_shape, num_classes=len(index.label_names), label_names=index.label_names,
+        groups=index.groups, train=index.splits["train"] - index.validation, validation=index.validation,
+        test=index.splits["test"], subset=index.subset, citation=index.citation, terms=index.terms)
 
 
 def data_folder_of(data_dir: str | None) -> Path:
@@ -143,11 +185,18 @@ def _folder_entry(folder: str, image_size: int | None) -> DatasetEntry:
     side = _side(classes) if image_size is None else image_size
     test = counts.get("test", counts.get("all", 0) // FOLDER_TEST_SHARE)
     train = counts.get("train", counts.get("all", 0) - test)
+    return dataclasses.replace(
+        _own_entry(f"the folder of images {folder}", side), source=folder, num_classes=len(classes),
+        train=train - train // 10, validation=train // 10, test=test, label_names=tuple(classes),
+        resize=image_size is not None)
+
+
+def _own_entry(summary: str, side: int) -> DatasetEntry:
+    """The entry of somebody's own images, without their numbers."""
     return DatasetEntry(
-        summary=f"the folder of images {folder}", loader="keras_fixhead.data.image_folder:load_image_folder",
-        source=folder, image_shape=(side, side, 3), num_classes=len(classes), train=train - train // 10,
-        validation=train // 10, test=test, crop_padding=side // 8, flip=True, probe_url=None,
-        label_names=tuple(classes), resize=image_size is not None, citation="")
+        summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,
+        image_shape=(side, side, 3), num_classes=0, train=0, validation=0, test=0, crop_padding=side // 8, flip=True,
+        probe_url=None, citation="")
 
 
 def _side(classes: Mapping[str, list[Path]]) -> int:

@@ -5,22 +5,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_fixhead.catalog import import_object
 from keras_fixhead.data.augmentation import Augmentation, augment, epoch_order
 from keras_fixhead.data.dataset import (
     SPLITS,
     Dataset,
     Split,
     balanced_choice,
-    held_out,
     long_tail_choice,
     pixel_statistics,
 )
-from keras_fixhead.errors import DataError
-from keras_fixhead.sources import chosen_labels, describe, subset_note
+from keras_fixhead.data.reading import read_whole, reads_tfds
+from keras_fixhead.sources import chosen_labels, describe
 
 __all__ = ["SPLITS", "Augmentation", "Dataset", "Split", "augment", "check_available", "choose_classes", "epoch_order",
-           "limit_train", "load_dataset", "long_tail"]
+           "limit_train", "load_dataset", "long_tail", "pixel_statistics", "reads_tfds"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +29,9 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | No
 
     Args:
         name: a name in the catalogue of data sets ('digits', 'cifar10', 'cifar100', 'stl10', 'tiny_imagenet',
-            'fashion_mnist', 'cifar10_1'), or the path of a folder of images with one subfolder a class.
-        data_dir: folder of prepared data sets; None for $TFDS_DATA_DIR, then TensorFlow Datasets' own.
+            'fashion_mnist', 'cifar10_1'), or the path of a packed set, or of a folder of images with one subfolder a
+            class.
+        data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, then TensorFlow Datasets' own.
         image_size: side of the images that a folder's pictures are made into; None for that of its first picture,
             which all must have.
         hold_out: False to leave the validation part among the training images.
@@ -46,19 +45,10 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | No
         >>> len(dataset.train), len(dataset.validation), len(dataset.test)
         (1257, 180, 360)
     """
-    entry = describe(name, data_dir, image_size=image_size)
-    parts, label_names = import_object(entry.loader)(entry, data_dir)
-    entry = describe(name, data_dir, image_size=image_size)  # once more: it may have been prepared only now
-    found = {split: len(part) for split, part in parts.items()}
-    expected = {"train": entry.train + entry.validation, "test": entry.test}
-    if found != expected or len(label_names) != entry.num_classes:
-        raise DataError(f"{name} has {found} images of {len(label_names)} classes where it was read, but its files say "
-                        f"{expected} of {entry.num_classes}.", hint="Prepare it again, or give another --data-dir.")
-    if subset := subset_note(name, entry):
-        _log.warning("The data at hand are %s.", subset)
-    train, validation = held_out(parts["train"], entry.validation if hold_out else 0, part=1)
-    mean, std = pixel_statistics(train.images) if len(train) else (np.zeros(3), np.ones(3))
-    return Dataset(name, train, validation, parts["test"], label_names, mean, std, entry.groups, subset)
+    whole, known = read_whole(name, data_dir, image_size)
+    if whole.subset:
+        _log.warning("The data at hand are %s.", whole.subset)
+    return whole.dataset(hold_out, None if known is None else known.view(hold_out))
 
 
 def check_available(name: str, data_dir: str | None = None, *, image_size: int | None = None) -> None:

@@ -40,8 +40,7 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
         import tensorflow  # noqa: F401 -- TensorFlow Datasets finds out later that it needs it
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise DependencyError(f"Reading {name} needs {error.name}, which is not installed.",
-                              hint="Install it: pip install tensorflow tensorflow-datasets") from None
+        raise needs_tensorflow(str(name), str(error.name)) from None
     try:
         builder = _builder(tfds, entry, folder)
         if not prepared:
@@ -58,6 +57,19 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
     parts.setdefault("train", parts["test"].take(np.arange(0)))
     names = entry.label_names or tuple(builder.info.features["label"].names)
     return parts, tuple(names)
+
+
+def needs_tensorflow(name: str, missing: str) -> DependencyError:
+    """Returns what to say where a package that reads prepared data sets is not installed.
+
+    Args:
+        name: of the data set.
+        missing: the package.
+    """
+    return DependencyError(
+        f"Reading {name} as TensorFlow Datasets prepare it needs {missing}, which is not installed.",
+        hint="Install it: pip install tensorflow tensorflow-datasets. Or pack the set where they are (fixhead data "
+        f"pack {name.partition('/')[0]} OUT), copy OUT here and give --data-dir OUT.")
 
 
 def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:

@@ -1,0 +1,129 @@
+"""Prepared data sets as they were last read, packed without compression, so that the next start takes no reading.
+
+They lie in the folder `data` of `hardware.cache_dir()`. A set's name there holds the state of the files that it was
+read from (paths, sizes, times of change): files that changed have another name, and are read anew.
+FIXHEAD_DATA_CACHE=off leaves the cache alone.
+"""
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.data.packed import read_packed, write_packed
+from keras_fixhead.data.whole import WholeSet
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.hardware import cache_dir
+from keras_fixhead.packed_index import INDEX, SCHEMA, SUFFIX, PackedIndex, read_index
+from keras_fixhead.sources import data_folder_of, packed_entry
+
+SWITCH = "FIXHEAD_DATA_CACHE"
+PART_BYTES = 64_000_000
+_FREE_SHARE = 4  # of the free space, a set may take one in so many
+
+_log = logging.getLogger(__name__)
+
+
+def folder_of_sets() -> Path:
+    """Returns the folder of cached sets."""
+    return cache_dir() / "data"
+
+
+def is_on() -> bool:
+    """Returns whether the cache is used.
+
+    Example:
+        >>> is_on()
+        True
+    """
+    return os.environ.get(SWITCH, "on").lower() not in ("off", "0", "no", "false")
+
+
+def source_state(entry: DatasetEntry, data_dir: str | None) -> str | None:
+    """Returns the state of the prepared files of a data set: a digest of their paths, sizes and times of change.
+
+    None where the cache is off, or the set is not one that TensorFlow Datasets have prepared.
+    """
+    if not is_on() or entry.probe_url is None or entry.tfds_name is None:
+        return None
+    try:
+        prepared = sorted(data_folder_of(data_dir).glob(f"{entry.tfds_name}/*/dataset_info.json"))
+        if not prepared:
+            return None
+        files = [(str(each.resolve()), each.stat().st_size, each.stat().st_mtime_ns)
+                 for info in prepared for each in sorted(info.parent.iterdir())]
+    except (OSError, RuntimeError):
+        return None
+    facts = [SCHEMA, entry.source, entry.image_shape, entry.label_names, files]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def find(name: str, data_dir: str | None, state: str) -> Path | None:
+    """Returns the folder of a cached set; None if there is none."""
+    folder = _folder(name, data_dir, state)
+    try:
+        return folder if (folder / INDEX).is_file() else None
+    except (OSError, RuntimeError):
+        return None
+
+
+def read(name: str, folder: Path) -> tuple[WholeSet, PackedIndex]:
+    """Returns a cached set and its index.
+
+    Raises:
+        DataError: if it is damaged.
+    """
+    entry = packed_entry(folder)
+    parts, label_names = read_packed(folder)
+    return WholeSet(name, entry, parts, label_names), read_index(folder)
+
+
+def store(whole: WholeSet, data_dir: str | None, state: str) -> None:
+    """Keeps a set in the place of earlier states of the same files; warns, once, where it cannot be kept."""
+    target = _folder(whole.name, data_dir, state)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size = sum(part.images.nbytes for part in whole.parts.values())
+        if (free := shutil.disk_usage(target.parent).free) < _FREE_SHARE * size:
+            _warn(f"{target.parent} has {free / 1e6:,.0f} MB free, which is too little to keep {whole.name} "
+                  f"({size / 1e6:,.0f} MB) for quicker starts.")
+            return
+        write_packed(target, whole.name, whole, part_bytes=PART_BYTES, coding="none", source=state)
+    except ArgumentError:
+        return  # another process was quicker
+    except (OSError, RuntimeError, RunError) as error:
+        _warn(f"{whole.name} cannot be kept for quicker starts: {error}")
+        return
+    start, _, _ = target.name.rpartition("-")
+    for earlier in target.parent.glob(f"{start}-*{SUFFIX}"):
+        if earlier != target:
+            remove(earlier)
+    _log.info("Kept %s in %s, for quicker starts.", whole.name, target)
+
+
+def remove(folder: Path) -> None:
+    """Removes a cached set."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear() -> None:
+    """Removes all cached sets, and what unfinished writing left."""
+    shutil.rmtree(folder_of_sets(), ignore_errors=True)
+
+
+def sets() -> list[Path]:
+    """Returns the folders of all cached sets, sorted."""
+    return sorted(folder_of_sets().glob(f"*{SUFFIX}"))
+
+
+def _folder(name: str, data_dir: str | None, state: str) -> Path:
+    place = hashlib.sha256(str(data_folder_of(data_dir).resolve()).encode()).hexdigest()
+    return folder_of_sets() / f"{name}-{place[:8]}-{state[:16]}{SUFFIX}"
+
+
+@functools.cache  # once a process
+def _warn(text: str) -> None:
+    _log.warning("%s Switch the cache off with %s=off, or move it with FIXHEAD_CACHE_DIR.", text, SWITCH)

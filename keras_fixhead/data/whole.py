@@ -1,0 +1,65 @@
+"""A data set as it is read, before a validation part is held out."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.data.dataset import Dataset, Split, held_out, pixel_statistics
+from keras_fixhead.errors import DataError
+from keras_fixhead.packed_index import View
+from keras_fixhead.sources import subset_note
+
+
+@dataclass(frozen=True)
+class WholeSet:
+    """A data set with its whole training part.
+
+    Attributes:
+        name: what it was asked for by.
+        entry: what is known of it.
+        parts: 'train' (empty for a mere test set) and 'test'.
+    """
+
+    name: str
+    entry: DatasetEntry
+    parts: Mapping[str, Split]
+    label_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        found = {split: len(part) for split, part in self.parts.items()}
+        expected = {"train": self.entry.train + self.entry.validation, "test": self.entry.test}
+        if found != expected or len(self.label_names) != self.entry.num_classes:
+            raise DataError(
+                f"{self.name} has {found} images of {len(self.label_names)} classes where it was read, but its files "
+                f"say {expected} of {self.entry.num_classes}.",
+                hint="Prepare it again, or give another --data-dir.")
+
+    @property
+    def subset(self) -> str | None:
+        """What it is a subset of, in words; None for a whole set."""
+        return subset_note(self.name, self.entry)
+
+    def dataset(self, hold_out: bool, known: View | None = None) -> Dataset:
+        """Returns the data set in its parts.
+
+        Args:
+            hold_out: whether a validation part is held out of the training images.
+            known: its digest, which is checked, and the statistics of its pixels, which need not be computed then.
+
+        Raises:
+            DataError: if it is not what is known of it.
+        """
+        train, validation = held_out(self.parts["train"], self.entry.validation if hold_out else 0, part=1)
+        if known is not None:
+            mean, std = np.array(known.mean), np.array(known.std)
+        elif len(train):
+            mean, std = pixel_statistics(train.images)
+        else:
+            mean, std = np.zeros(3), np.ones(3)
+        dataset = Dataset(self.name, train, validation, self.parts["test"], self.label_names, mean, std,
+                          self.entry.groups, self.subset)
+        if known is not None and (digest := dataset.digest()) != known.digest:
+            raise DataError(f"{self.name} has the digest {digest}, but was packed with {known.digest}.",
+                            hint="Pack it again: fixhead data pack DATASET OUT")
+        return dataset

@@ -1,0 +1,188 @@
+"""The index of a packed data set: what its files are, and what they must hold. Read without NumPy and frameworks.
+
+A packed set is a folder NAME.packed: `index.json`, a README, and the arrays in parts (`keras_fixhead.data.packed`).
+The last line of the index is the sha256 of the rest, and a file must be byte for byte what its own fields give: a
+change of any one byte is noticed. Newer schemas keep these two rules.
+"""
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.errors import DataError
+
+SUFFIX = ".packed"
+INDEX = "index.json"
+FORMAT = "keras_fixhead packed data set"
+SCHEMA = 1
+CODINGS = ("gradient-zlib", "none")
+"""How images are stored: differences of neighbours, deflated; or as they are."""
+
+
+@dataclass(frozen=True)
+class PackedFile:
+    """A file of a packed set.
+
+    Attributes:
+        name: its name in the folder.
+        split, array: what it holds: of 'train' or 'test', 'images', 'labels' or 'coarse_labels'; None for the README.
+        count: how many of them.
+        blocks: sizes in bytes of the parts that are coded one by one.
+        sha256: of the file, in hexadecimal.
+    """
+
+    name: str
+    split: str | None
+    array: str | None
+    count: int
+    blocks: tuple[int, ...]
+    sha256: str
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(self.blocks)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a data set is with, or without, a validation part held out: its digest, and statistics of its pixels."""
+
+    digest: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PackedIndex:
+    """What a packed set holds.
+
+    Attributes:
+        name: of the data set.
+        splits: images in the whole 'train' and 'test'.
+        validation: how many of the training images are held out for validation.
+        groups: group -> names of its classes; coarse labels count them.
+        subset: what it is a subset of, in words; None for a whole set.
+        held_out, whole: the data set with a validation part held out, and without.
+        block_images: images in each block but a split's last.
+        source: the state of the prepared files that it was read from, where it is a cache of them.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    splits: Mapping[str, int]
+    validation: int
+    label_names: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    subset: str | None
+    held_out: View
+    whole: View
+    citation: str
+    terms: str
+    coding: str
+    block_images: int
+    files: tuple[PackedFile, ...]
+    source: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
+    def view(self, hold_out: bool) -> View:
+        """Returns what the data set is with, or without, a validation part held out."""
+        return self.held_out if hold_out else self.whole
+
+
+def find_packed(name: str, folder: Path) -> Path | None:
+    """Returns the packed set of a name in a folder: NAME.packed in it, or the folder itself; None if there is none."""
+    own = folder / f"{name}{SUFFIX}"
+    if own.is_dir():
+        return own
+    if is_packed(folder) and read_index(folder).name == name:
+        return folder
+    return None
+
+
+def is_packed(folder: Path) -> bool:
+    """Returns whether a folder is, or was meant to be, a packed set."""
+    return folder.is_dir() and (folder.name.endswith(SUFFIX) or _says_so(folder / INDEX))
+
+
+def _says_so(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return FORMAT.encode() in file.read(200)
+    except OSError:
+        return False
+
+
+def index_bytes(index: PackedIndex) -> bytes:
+    """Returns the bytes of `index.json`."""
+    return _with_sum({"format": FORMAT, "schema": SCHEMA, **dataclasses.asdict(index)})
+
+
+def _with_sum(fields: Mapping[str, Any]) -> bytes:
+    text = json.dumps(fields, indent=1)
+    total = hashlib.sha256(text.encode()).hexdigest()
+    return (json.dumps({**fields, "sha256": total}, indent=1) + "\n").encode()
+
+
+def read_index(folder: Path) -> PackedIndex:
+    """Returns the index of a packed set.
+
+    Raises:
+        DataError: if it is missing, damaged, of something else, or from a newer version of this library.
+    """
+    path = folder / INDEX
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: {folder} is no whole packed data set.", hint=again(INDEX)) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        raise DataError(f"{path} is damaged: it is no JSON.", hint=again(INDEX)) from None
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise DataError(f"{path} is no index of a packed data set, or is damaged.",
+                        hint="Expected a folder that `fixhead data pack` has made.")
+    fields.pop("sha256", None)
+    if _with_sum(fields) != content:
+        raise DataError(f"{path} is damaged: its checksum does not fit.", hint=again(INDEX))
+    schema = fields.get("schema")
+    if schema != SCHEMA or fields.get("coding") not in CODINGS:
+        raise DataError(
+            f"{path} has schema {schema} and coding {fields.get('coding')!r}; this version of keras_fixhead reads "
+            f"schema {SCHEMA} and {' or '.join(CODINGS)}.", hint="Upgrade: pip install -U keras-fixhead")
+    try:
+        return _index(fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is damaged: {error!r}.", hint=again(INDEX)) from None
+
+
+def _index(fields: Mapping[str, Any]) -> PackedIndex:
+    height, width, channels = map(int, fields["image_shape"])
+    files = tuple(PackedFile(each["name"], each["split"], each["array"], int(each["count"]),
+                             tuple(map(int, each["blocks"])), each["sha256"]) for each in fields["files"])
+    if wrong := [file.name for file in files if Path(file.name).name != file.name]:
+        raise ValueError(f"{wrong[0]!r} is no name of a file")
+    return PackedIndex(
+        name=str(fields["name"]), image_shape=(height, width, channels),
+        splits={split: int(fields["splits"][split]) for split in ("train", "test")},
+        validation=int(fields["validation"]), label_names=tuple(fields["label_names"]),
+        groups={group: tuple(names) for group, names in fields["groups"].items()}, subset=fields["subset"],
+        held_out=_view(fields["held_out"]), whole=_view(fields["whole"]), citation=fields["citation"],
+        terms=fields["terms"], coding=fields["coding"], block_images=int(fields["block_images"]), files=files,
+        source=fields["source"])
+
+
+def _view(fields: Mapping[str, Any]) -> View:
+    return View(fields["digest"], tuple(map(float, fields["mean"])), tuple(map(float, fields["std"])))
+
+
+def again(name: str) -> str:
+    """Returns what to do about a file of a packed set that is missing or damaged, in words."""
+    return f"Copy {name} again from where the set was packed, or pack it again: fixhead data pack DATASET OUT"
