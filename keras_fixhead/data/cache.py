@@ -4,7 +4,6 @@ They lie in the folder `data` of `hardware.cache_dir()`. A set's name there hold
 read from (paths, sizes, times of change): files that changed have another name, and are read anew.
 FIXHEAD_DATA_CACHE=off leaves the cache alone.
 """
-import functools
 import hashlib
 import json
 import logging
@@ -17,7 +16,7 @@ from keras_fixhead.data.packed import read_packed, write_packed
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import cache_dir
-from keras_fixhead.packed_index import INDEX, SCHEMA, SUFFIX, PackedIndex, read_index
+from keras_fixhead.packed_index import SCHEMA, SUFFIX, PackedIndex, read_index
 from keras_fixhead.sources import data_folder_of, packed_entry
 
 SWITCH = "FIXHEAD_DATA_CACHE"
@@ -25,6 +24,7 @@ PART_BYTES = 64_000_000
 _FREE_SHARE = 4  # of the free space, a set may take one in so many
 
 _log = logging.getLogger(__name__)
+_warned: set[str] = set()
 
 
 def folder_of_sets() -> Path:
@@ -65,7 +65,7 @@ def find(name: str, data_dir: str | None, state: str) -> Path | None:
     """Returns the folder of a cached set; None if there is none."""
     folder = _folder(name, data_dir, state)
     try:
-        return folder if (folder / INDEX).is_file() else None
+        return folder if folder.is_dir() else None
     except (OSError, RuntimeError):
         return None
 
@@ -88,14 +88,14 @@ def store(whole: WholeSet, data_dir: str | None, state: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         size = sum(part.images.nbytes for part in whole.parts.values())
         if (free := shutil.disk_usage(target.parent).free) < _FREE_SHARE * size:
-            _warn(f"{target.parent} has {free / 1e6:,.0f} MB free, which is too little to keep {whole.name} "
-                  f"({size / 1e6:,.0f} MB) for quicker starts.")
+            _warn(whole.name, f"{target.parent} has {free / 1e6:,.0f} MB free, which is too little to keep "
+                  f"{whole.name} ({size / 1e6:,.0f} MB) for quicker starts.")
             return
         write_packed(target, whole.name, whole, part_bytes=PART_BYTES, coding="none", source=state)
     except ArgumentError:
         return  # another process was quicker
     except (OSError, RuntimeError, RunError) as error:
-        _warn(f"{whole.name} cannot be kept for quicker starts: {error}")
+        _warn(whole.name, f"{whole.name} cannot be kept for quicker starts: {error}")
         return
     start, _, _ = target.name.rpartition("-")
     for earlier in target.parent.glob(f"{start}-*{SUFFIX}"):
@@ -124,6 +124,8 @@ def _folder(name: str, data_dir: str | None, state: str) -> Path:
     return folder_of_sets() / f"{name}-{place[:8]}-{state[:16]}{SUFFIX}"
 
 
-@functools.cache  # once a process
-def _warn(text: str) -> None:
-    _log.warning("%s Switch the cache off with %s=off, or move it with FIXHEAD_CACHE_DIR.", text, SWITCH)
+def _warn(name: str, text: str) -> None:
+    """Warns, once a process for each data set."""
+    if name not in _warned:
+        _warned.add(name)
+        _log.warning("%s Switch the cache off with %s=off, or move it with FIXHEAD_CACHE_DIR.", text, SWITCH)
