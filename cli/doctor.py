@@ -1,13 +1,14 @@
 """`fixhead doctor`."""
 import importlib.util
 import platform
+from pathlib import Path
 from typing import Any
 
 import click
 
 from fixhead_cli.output import data_dir_option, json_option, print_result
 from keras_fixhead import hardware
-from keras_fixhead.errors import FixheadError
+from keras_fixhead.errors import DataError, FixheadError
 from keras_fixhead.sources import describe, subset_note
 
 EXTRAS = {
@@ -78,20 +79,26 @@ def _framework() -> dict[str, Any]:
 
 def _datasets(data_dir: str | None) -> dict[str, str]:
     from keras_fixhead.catalog import DATASETS
-    from keras_fixhead.data.tfds import data_folder, is_prepared
+    from keras_fixhead.data.tfds import data_folder
 
     folder = data_folder(data_dir)
-    return {
-        name: "embedded" if entry.tfds_name is None
-        else f"prepared in {folder}{_part(name, data_dir)}" if is_prepared(entry.tfds_name, folder)
-        else f"not prepared in {folder}"
-        for name, entry in DATASETS.items()
-    }
+    return {name: _where(name, folder, data_dir) for name in DATASETS}
 
 
-def _part(name: str, data_dir: str | None) -> str:
-    note = subset_note(name, describe(name, data_dir))
-    return f", {note}" if note else ""
+def _where(name: str, folder: Path, data_dir: str | None) -> str:
+    """Where a data set is, in words."""
+    from keras_fixhead.data.tfds import is_prepared
+
+    try:
+        entry = describe(name, data_dir)
+    except DataError as error:
+        return error.what
+    note = f", {note}" if (note := subset_note(name, entry)) else ""
+    if entry.packed is not None:
+        return f"packed in {entry.packed}{note}"
+    if entry.tfds_name is None:
+        return "embedded"
+    return f"prepared in {folder}{note}" if is_prepared(entry.tfds_name, folder) else f"not prepared in {folder}"
 
 
 def _text(report: dict[str, Any]) -> list[str]:

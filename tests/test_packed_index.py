@@ -5,14 +5,24 @@ import pytest
 
 from keras_fixhead import packed_index
 from keras_fixhead.errors import DataError
-from keras_fixhead.packed_index import INDEX, PackedFile, PackedIndex, View, find_packed, index_bytes, is_packed, read_index
+from keras_fixhead.packed_index import (
+    INDEX,
+    PackedFile,
+    PackedIndex,
+    View,
+    find_packed,
+    index_bytes,
+    is_packed,
+    read_index,
+)
 
 VIEW = View("0" * 64, (1.5, 2.25, 1 / 3), (0.1, 0.2, 0.3))
 OWN = PackedIndex(
-    name="mine", image_shape=(8, 8, 3), splits={"train": 10, "test": 2}, validation=1, label_names=("a", "\u00e9", "\udc80"),
-    groups={"g": ("a", "\u00e9")}, subset=None, held_out=VIEW, whole=VIEW, citation="c", terms="t",
-    coding="gradient-zlib", block_images=4, files=(PackedFile("a.zlib", "train", "images", 10, (3, 4), "1" * 64),
-                                                   PackedFile("README.md", None, None, 1, (5,), "2" * 64)))
+    name="mine", image_shape=(8, 8, 3), splits={"train": 10, "test": 2}, validation=1,
+    label_names=("a", "\u00e9", "\udc80"), groups={"g": ("a", "\u00e9")}, subset=None, held_out=VIEW, whole=VIEW,
+    citation="c", terms="t", coding="gradient-zlib", block_images=4,
+    files=(PackedFile("a.zlib", "train", "images", 10, (3, 4), "1" * 64),
+           PackedFile("README.md", None, None, 1, (5,), "2" * 64)))
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 
 import keras_fixhead
 
-FRAMEWORK_FREE = ["errors", "vectors", "statistics", "json_files", "catalog", "hardware", "config", "recipes", "runs"]
+FRAMEWORK_FREE = ["errors", "vectors", "statistics", "json_files", "catalog", "hardware", "packed_index", "sources",
+                  "config", "recipes", "runs"]
 
 BLOCKED = """
 import sys

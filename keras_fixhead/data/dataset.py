@@ -155,13 +155,15 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
         images: uint8, shape (N, H, W, 3).
 
     Returns:
-        two float64 arrays of shape (3,), in units of [0, 255].
+        two float64 arrays of shape (3,), in units of [0, 255]; 0 and 1 where there are no pixels.
 
     Example:
         >>> mean, std = pixel_statistics(np.full((1, 2, 2, 3), 7, np.uint8))
         >>> mean.tolist(), std.tolist()
         ([7.0, 7.0, 7.0], [0.0, 0.0, 0.0])
     """
+    if not len(images):
+        return np.zeros(3), np.ones(3)
     counts = np.zeros((3, 256), np.int64)
     for start in range(0, len(images), 1_000):  # `bincount` needs eight bytes a pixel
         chunk = images[start : start + 1_000]

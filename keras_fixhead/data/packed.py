@@ -160,11 +160,12 @@ def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, codi
     return PackedIndex(
         name=name, image_shape=image_shape, splits={split: len(part) for split, part in whole.parts.items()},
         validation=entry.validation, label_names=whole.label_names, groups=dict(entry.groups), subset=whole.subset,
-        held_out=_view(whole, True), whole=_view(whole, False), citation=entry.citation,
+        held_out=view_of(whole, True), whole=view_of(whole, False), citation=entry.citation,
         terms=entry.terms, coding=coding, block_images=block_images, files=tuple(files), source=source)
 
 
-def _view(whole: WholeSet, hold_out: bool) -> View:
+def view_of(whole: WholeSet, hold_out: bool) -> View:
+    """Returns the digest and the statistics of a data set with, or without, a validation part held out."""
     dataset = whole.dataset(hold_out)
     return View(dataset.digest(), tuple(dataset.mean.tolist()), tuple(dataset.std.tolist()))
 
@@ -202,16 +203,16 @@ def _blocks(images: NDArray[np.uint8], block_images: int, coding: str) -> Iterat
 
 
 def _readme(name: str, whole: WholeSet, coding: str) -> str:
-    lines = [
-        f"# {name}", "", whole.entry.summary,
-        *([f"This is {whole.subset}."] if whole.subset else []), "",
+    known = name in DATASETS
+    read = f"fixhead train --dataset {name} --data-dir FOLDER" if known else "fixhead train --dataset FOLDER"
+    return "\n".join([
+        f"# {name}", "",
+        *([whole.entry.summary, ""] if known else []),  # else it is a path on the machine that packed it
+        *([f"This is {whole.subset}.", ""] if whole.subset else []),
         f"{len(whole.parts['train']):,} training and {len(whole.parts['test']):,} test images of "
-        f"{len(whole.label_names)} classes, packed by keras_fixhead (coding {coding}).",
-        "Read it with `fixhead train --dataset " + (name if name in DATASETS else "PATH_OF_THIS_FOLDER")
-        + ("` and `--data-dir`, the folder that this one lies in." if name in DATASETS else "`."),
-        "Check it with `fixhead data verify PATH_OF_THIS_FOLDER`.", "",
-        f"Citation: {whole.entry.citation or 'none known'}", "", f"Terms: {whole.entry.terms or 'none known'}", ""]
-    return "\n".join(lines)
+        f"{len(whole.label_names)} classes, packed by keras_fixhead (coding {coding}).", "",
+        f"Read it with `{read}`, check it with `fixhead data verify FOLDER`, where FOLDER is this one.", "",
+        f"Citation: {whole.entry.citation or 'none known'}", "", f"Terms: {whole.entry.terms or 'none known'}", ""])
 
 
 def load_packed(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:

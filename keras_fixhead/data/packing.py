@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import DATASETS
-from keras_fixhead.data.packed import packed_under, read_packed, write_packed
+from keras_fixhead.data.packed import packed_under, read_packed, view_of, write_packed
 from keras_fixhead.data.reading import read_whole
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.packed_index import SUFFIX, PackedIndex, read_index
+from keras_fixhead.packed_index import INDEX, SUFFIX, PackedIndex, again, read_index
 from keras_fixhead.sources import is_folder, packed_entry
 
 PART_MB = 60.0
@@ -123,7 +123,9 @@ def _verified(folder: Path) -> Verified:
         parts, label_names = read_packed(folder)
         whole = WholeSet(index.name, packed_entry(folder), parts, label_names)
         for hold_out in (True, False):
-            whole.dataset(hold_out, index.view(hold_out))
+            if (found := view_of(whole, hold_out)) != (expected := index.view(hold_out)):
+                raise DataError(f"{folder} holds other images, or statistics of their pixels, than it was packed with: "
+                                f"{found} in the place of {expected}.", hint=again(INDEX))
     except DataError as error:
         return Verified(str(folder), False, str(error), **facts)
     return Verified(str(folder), True, None, **facts)

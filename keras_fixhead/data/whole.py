@@ -53,10 +53,8 @@ class WholeSet:
         train, validation = held_out(self.parts["train"], self.entry.validation if hold_out else 0, part=1)
         if known is not None:
             mean, std = np.array(known.mean), np.array(known.std)
-        elif len(train):
-            mean, std = pixel_statistics(train.images)
         else:
-            mean, std = np.zeros(3), np.ones(3)
+            mean, std = pixel_statistics(train.images)
         dataset = Dataset(self.name, train, validation, self.parts["test"], self.label_names, mean, std,
                           self.entry.groups, self.subset)
         if known is not None and (digest := dataset.digest()) != known.digest:

@@ -1,4 +1,4 @@
-"""Packed sets: what comes back is what went in, whatever is damaged is noticed by name, whatever is cut short is gone."""
+"""Packed sets: what comes back is what went in; damage is noticed, by name; what is cut short is gone."""
 import dataclasses
 import hashlib
 import json
