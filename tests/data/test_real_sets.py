@@ -1,14 +1,20 @@
 """The real data at hand: whole CIFAR sets, parts of STL-10 and Tiny ImageNet, in the folder $FIXHEAD_TEST_CIFAR."""
+import json
 import os
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_fixhead.catalog import DATASETS
 from keras_fixhead.data import load_dataset
+from keras_fixhead.data.packing import pack_dataset, verify_packed
 from keras_fixhead.label_names import CIFAR100, CIFAR100_GROUPS
 
 pytestmark = pytest.mark.slow
+
+MEASURED = json.loads((Path(__file__).parents[2] / "results" / "data.json").read_text())["datasets"]
 
 # mean and standard deviation of the whole training set as commonly published, shares of 255
 PUBLISHED = {
@@ -36,6 +42,38 @@ def test_cifar10_and_the_other_real_sets_are_what_the_catalogue_says(name):
     # of the whole set within its rounding and the part held out; of a small part within its sampling error
     tolerance = 0.001 if dataset.subset is None else 0.02
     np.testing.assert_allclose([dataset.mean / 255, dataset.std / 255], PUBLISHED[name], atol=tolerance)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_cifar10_and_the_others_come_back_from_plain_files_with_the_digest_of_their_runs(name, tmp_path):
+    folder, index = pack_dataset(name, tmp_path, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
+    dataset = load_dataset(name, str(tmp_path))
+
+    assert dataset.digest() == index.held_out.digest == MEASURED[name]["data_digest"]
+    assert dataset.subset == MEASURED[name]["subset"]
+    assert max(path.stat().st_size for path in folder.iterdir()) <= 60_000_000
+    assert index.size_bytes < 0.62 * sum(dataset.split(part).images.nbytes for part in ("train", "validation", "test"))
+    assert [each.ok for each in verify_packed(tmp_path)] == [True]
+
+
+def test_cifar100s_packed_coarse_labels_are_the_authors_as_cifar10_data_are_read(tmp_path):
+    import tensorflow_datasets
+
+    folder, _ = pack_dataset("cifar100", tmp_path, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
+    builder = tensorflow_datasets.builder("cifar100:3.*.*", data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
+    for split, count in (("train", 50_000), ("test", 10_000)):
+        (batch,) = builder.as_dataset(split=split, batch_size=count).as_numpy_iterator()
+        coarse = np.frombuffer(zlib.decompress((folder / f"{split}-coarse-labels.zlib").read_bytes()), "<i4")
+        np.testing.assert_array_equal(coarse, batch["coarse_label"])
+
+
+def test_cifar10_is_kept_when_it_is_first_read_and_then_needs_no_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path))
+    first = load_dataset("cifar10", os.environ["FIXHEAD_TEST_CIFAR"])
+    monkeypatch.setattr("keras_fixhead.data.tfds.load_tfds", None)
+    again = load_dataset("cifar10", os.environ["FIXHEAD_TEST_CIFAR"])
+
+    assert again.digest() == first.digest() == MEASURED["cifar10"]["data_digest"]
 
 
 def test_cifar100s_groups_are_its_coarse_labels_as_cifar10_data_are_read():
