@@ -17,6 +17,8 @@ from keras_fixhead.recipes import RECIPES, build_config
 DATA = RESULTS / "data.json"
 FIRST_RUNS = RESULTS / "first_runs"
 PEERS = RESULTS / "peers.json"
+DATA_FORMATS = RESULTS / "data_formats.json"
+DATA_LOAD = RESULTS / "data_load.json"
 PIPELINE = RESULTS / "pipeline.json"
 ARMS = {"dot-fixed": ("dot", True), "dot-learned": ("dot", False), "cos-fixed": ("cos", True),
         "cos-learned": ("cos", False)}
@@ -37,6 +39,8 @@ def main() -> None:
         DATA.write_text(json.dumps(measure_data(options.measure_data), indent=1) + "\n")
     write_block("recipes", recipes_block(), ROOT / "docs" / "recipes.md")
     write_block("data sets", data_block(), ROOT / "docs" / "data.md")
+    write_block("loading", loading_block(), ROOT / "docs" / "data.md")
+    write_block("formats", formats_block(), ROOT / "docs" / "data.md")
     write_block("first runs", first_runs_block(), ROOT / "docs" / "training.md")
     write_block("peers", peers_block(), ROOT / "docs" / "training.md")
     write_block("pipeline", pipeline_block(), ROOT / "docs" / "training.md")
@@ -185,6 +189,35 @@ def serve_block() -> list[str]:
             cells = (f"{names}{value}", default.rstrip("]"), help_text)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, ""]
+
+
+def loading_block() -> list[str]:
+    """One line for each way in which CIFAR-10 comes into memory."""
+    report = json.loads(DATA_LOAD.read_text())
+    found = {each["name"].split("/", 1)[1]: each for each in report["measurements"]}
+    lines = ["", "| CIFAR-10 is | MB | processor seconds, median (quartiles) | wall seconds, median (quartiles) | n |",
+             "| --- | --- | --- | --- | --- |"]
+    for name, text in (("prepared", "prepared by TensorFlow Datasets, its import included"),
+                       ("kept", "in the cache"), ("packed", "packed")):
+        times = [f"{each['median']:.2f} ({each['quartiles'][0]:.2f} to {each['quartiles'][1]:.2f})"
+                 for each in (found[f"{name}/processor"], found[f"{name}/wall"])]
+        one = found[f"{name}/wall"]
+        lines.append(f"| {text} | {one['config']['bytes'] / 1e6:.0f} | {times[0]} | {times[1]} | {one['n']} |")
+    machine, load = report["hardware"], found["kept/wall"]["config"]["load_average"]
+    return [*lines, "", f"`{report['command']}` on {machine['cores']} cores ({machine['cpu']}) that other programs "
+            f"used as well (load average {load}): wall time says how long it took there, processor time what it costs.",
+            ""]
+
+
+def formats_block() -> list[str]:
+    """One line a lossless form."""
+    report = json.loads(DATA_FORMATS.read_text())
+    lines = ["", "| form | share of the raw size | processor seconds to decode, median (quartiles) | n |",
+             "| --- | --- | --- | --- |"]
+    for each in report["measurements"]:
+        lines.append(f"| {each['name'].split('/', 1)[1]} | {each['config']['share_of_raw']:.3f} | {each['median']:.3f} "
+                     f"({each['quartiles'][0]:.3f} to {each['quartiles'][1]:.3f}) | {each['n']} |")
+    return [*lines, "", f"10,000 test images of CIFAR-10, one thread, by `{report['command']}`.", ""]
 
 
 def median_interval(values: list[float]) -> tuple[float, float]:

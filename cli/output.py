@@ -22,7 +22,8 @@ def json_option(command: Function) -> Function:
 def data_dir_option(command: Function) -> Function:
     """Adds `--data-dir` to a command."""
     return click.option("--data-dir", metavar="DIR",
-                        help="Folder of prepared data sets (default: the run's, $TFDS_DATA_DIR, TFDS's own).")(command)
+                        help="Folder of packed or prepared data sets (default: the run's, $TFDS_DATA_DIR, TFDS's "
+                        "own).")(command)
 
 
 def quiet_option(command: Function) -> Function:

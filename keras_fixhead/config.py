@@ -56,8 +56,10 @@ class TrainConfig:
         keras_fixhead.errors.ArgumentError: epochs must be at least 1, got -1.
     """
 
-    dataset: str = _option("digits", "Data set, or a folder of images with one subfolder a class.", choices=DATASETS)
-    data_dir: str | None = _option(None, "Folder of prepared data sets (default: $TFDS_DATA_DIR, then TFDS's own).",
+    dataset: str = _option("digits", "Data set, packed set, or folder of images with one subfolder a class.",
+                           choices=DATASETS)
+    data_dir: str | None = _option(None, "Folder of packed or prepared data sets (default: $TFDS_DATA_DIR, TFDS's "
+                                   "own).",
                                    result=False)
     image_size: int | None = _option(None, "Side of the squares that a folder's pictures are made into (default: the "
                                      "side of its first one, which all must have).", low=8, high=4096)

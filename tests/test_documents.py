@@ -89,7 +89,8 @@ def test_the_table_of_kinds_is_what_the_code_gives():
 @pytest.mark.parametrize("page, name, function", [
     ("recipes.md", "recipes", "recipes_block"), ("data.md", "data sets", "data_block"),
     ("training.md", "first runs", "first_runs_block"), ("training.md", "peers", "peers_block"),
-    ("training.md", "pipeline", "pipeline_block"),
+    ("training.md", "pipeline", "pipeline_block"), ("data.md", "loading", "loading_block"),
+    ("data.md", "formats", "formats_block"),
 ])
 def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, function):
     import pages

@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
+from keras_fixhead._version import __version__
 from keras_fixhead.catalog import DatasetEntry
 from keras_fixhead.data.packed import read_packed, write_packed
 from keras_fixhead.data.whole import WholeSet
@@ -57,7 +58,7 @@ def source_state(entry: DatasetEntry, data_dir: str | None) -> str | None:
                  for info in prepared for each in sorted(info.parent.iterdir())]
     except (OSError, RuntimeError):
         return None
-    facts = [SCHEMA, entry.source, entry.image_shape, entry.label_names, files]
+    facts = [SCHEMA, __version__, entry.source, entry.image_shape, entry.label_names, files]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from keras_fixhead.catalog import DATASETS, DatasetEntry
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.whole import WholeSet
-from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.errors import ArgumentError, DataError, RunError
 from keras_fixhead.hardware import cpu_count
 from keras_fixhead.json_files import write_bytes
 from keras_fixhead.packed_index import (
@@ -106,8 +106,11 @@ def write_packed(target: Path, name: str, whole: WholeSet, *, part_bytes: int, c
         RunError: if it cannot be written.
         ArgumentError: (a ValueError) if the folder exists.
     """
-    _remove_leftovers(target)
-    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        _remove_leftovers(target)
+        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    except OSError as error:
+        raise RunError(f"{target} cannot be written: {error.strerror}.") from None
     try:
         index = _write_files(aside, name, whole, part_bytes, coding, source)
         write_bytes(aside / INDEX, index_bytes(index))
@@ -121,7 +124,9 @@ def write_packed(target: Path, name: str, whole: WholeSet, *, part_bytes: int, c
 def _rename(aside: Path, target: Path) -> None:
     try:
         aside.rename(target)
-    except OSError:
+    except OSError as error:
+        if not target.exists():
+            raise RunError(f"{target} cannot be written: {error.strerror}.") from None
         raise ArgumentError(f"{target} exists already.",
                             hint=f"Check it: fixhead data verify {target}. To pack anew, remove it first.") from None
 

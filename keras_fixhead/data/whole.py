@@ -59,5 +59,6 @@ class WholeSet:
                           self.entry.groups, self.subset)
         if known is not None and (digest := dataset.digest()) != known.digest:
             raise DataError(f"{self.name} has the digest {digest}, but was packed with {known.digest}.",
-                            hint="Pack it again: fixhead data pack DATASET OUT")
+                            hint="Pack it again (fixhead data pack DATASET OUT); if it comes from the cache, empty "
+                            "that (fixhead data cache --clear).")
         return dataset

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import zlib
-from errno import ENOSPC
+from errno import ENOSPC, EROFS
 
 import numpy as np
 import pytest
@@ -202,6 +202,19 @@ def test_a_full_disk_is_one_line(tmp_path, whole_set, monkeypatch):
 
     monkeypatch.setattr(json_files.os, "fsync", full)
     with pytest.raises(RunError, match="No space left on device"):
+        write_packed(tmp_path / "random.packed", "random", whole_set(), part_bytes=1_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path, whole_set, monkeypatch):
+    with pytest.raises(RunError, match="cannot be written: No such file or directory"):
+        write_packed(tmp_path / "nowhere" / "random.packed", "random", whole_set(), part_bytes=1_000)
+
+    def refused(self, target):
+        raise OSError(EROFS, os.strerror(EROFS))
+
+    monkeypatch.setattr(packed.Path, "rename", refused)
+    with pytest.raises(RunError, match="cannot be written: Read-only file system"):
         write_packed(tmp_path / "random.packed", "random", whole_set(), part_bytes=1_000)
     assert list(tmp_path.iterdir()) == []
 
