@@ -5,7 +5,7 @@ import click
 
 from fixhead_cli.output import json_option, percent, print_result, table
 from keras_fixhead.comparison import Difference, compare_runs
-from keras_fixhead.runs import Run, list_runs, open_run
+from keras_fixhead.runs import ExportedRun, Run, list_runs, open_run
 
 
 @click.command("compare")
@@ -19,11 +19,13 @@ def command(runs: tuple[str, ...], split: str, figure: Path, as_json: bool) -> N
     """Compare runs, paired over seeds, with intervals.
 
     Runs that differ in seeds alone are one group; each group is compared with the first. A folder of runs stands for
-    all complete ones in it. Their learning curves are drawn in one figure.
+    all complete ones in it. Results exported as JSON files are compared like runs. Their learning curves are drawn in
+    one figure.
 
     \b
     Example:
         fixhead compare runs/A runs/B
+        fixhead compare results/first_runs/cifar10-resnet18-*.json
         fixhead compare runs --split validation --figure curves.png
     """
     groups, differences, shared = compare_runs([run for each in runs for run in _runs(each)], split)
@@ -48,6 +50,8 @@ def command(runs: tuple[str, ...], split: str, figure: Path, as_json: bool) -> N
 
 
 def _runs(path: str) -> list[Run]:
+    if path.endswith(".json") and Path(path).is_file():
+        return [ExportedRun(Path(path).absolute())]
     inside = [run for run in list_runs(path) if run.has("result")]
     return inside or [open_run(path)]
 

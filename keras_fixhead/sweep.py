@@ -220,17 +220,17 @@ def discard_model(run: Run) -> None:
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
 
 
-def export_result(run: Run, folder: Path) -> Path:
-    """Writes the numbers of a complete run as one small JSON file that names no path of this machine; returns it.
+def result_content(run: Run) -> dict[str, Any]:
+    """Returns the numbers of a complete run, ready for JSON; they name no path of this machine.
 
-    The file holds configuration, digests, accuracies, curves, versions and device.
+    They are configuration, digests, accuracies, curves, versions and device.
 
     Raises:
-        RunError: if the run is not complete, or the file cannot be written.
+        RunError: if the run is not complete.
     """
     config = run.config()
     result = run.read("result")
-    content = {
+    return {
         "config": {name: value for name, value in config.as_dict().items() if name not in _MACHINE_FIELDS}
         | {"dataset": Path(config.dataset).name},
         **result,
@@ -238,6 +238,16 @@ def export_result(run: Run, folder: Path) -> Path:
         "robustness": {file.stem: run.read(f"robustness/{file.stem}")
                        for file in sorted((run.path / "robustness").glob("*.json"))},
     }
+
+
+def export_result(run: Run, folder: Path) -> Path:
+    """Writes the numbers of a complete run as one small JSON file; returns it.
+
+    Raises:
+        RunError: if the run is not complete, or the file cannot be written.
+    """
+    config = run.config()
+    content = result_content(run)
     make_folder(folder)
     path = folder / (f"{Path(config.dataset).name}-{config.model.replace('/', '-')}-{arm_name(config)}-s{config.seed}-"
                      f"{config.digest[:10]}.json")

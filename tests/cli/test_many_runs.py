@@ -3,11 +3,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[2]
 SMALL = ["--dataset", "digits", "--recipe", "smoke", "--width", 0.0625, "--limit-train", 100, "--batch-size", 50,
          "--epochs", 1, "--precision", "float32"]
 
@@ -155,3 +157,19 @@ def test_a_run_on_a_part_of_the_classes_is_measured_on_that_part(fixhead, tmp_pa
     assert evaluated["accuracy"] == run["accuracy"]
     assert robustness.code == 0 and robustness.json["n"] == 30
     assert fixhead("show", run["run"], "--json").json["result"]["label_names"] == ["1", "4", "7"]
+
+
+def test_exported_results_are_compared_like_runs(fixhead, tmp_path):
+    files = sorted((ROOT / "results" / "first_runs").glob("cifar10-resnet18-*.json"))
+    answer = fixhead("compare", *files, "--figure", tmp_path / "compare.png", "--json").json
+
+    fixed, learned = (json.loads(file.read_text())["accuracy"]["test"] for file in files)
+    assert [group["name"] for group in answer["groups"]] == ["fixed=yes", "fixed=no"]
+    assert answer["differences"][0]["mean"] == pytest.approx(100 * (learned - fixed))
+    assert (tmp_path / "compare.png").exists()
+
+
+def test_a_file_that_is_no_exported_result_is_one_line_and_a_hint(fixhead):
+    answer = fixhead("compare", ROOT / "results" / "data.json", ROOT / "results" / "data.json")
+
+    assert answer.code == 1 and "data.json is no exported result" in answer.err and "--export-results" in answer.err

@@ -1,0 +1,79 @@
+"""What a run at full size costs on a GPU, from its arithmetic; measured seconds, where there are some, replace it."""
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from keras_fixhead.config import TrainConfig, dataset_entry, steps_per_epoch
+from keras_fixhead.reproduction.results import Result
+
+MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6}
+"""Of a forward pass for one image of 32x32 at width 1 (counted by a test)."""
+
+FLOP_PER_SECOND = 77e12
+SOURCE = ("77 TFLOP/s, which is what 96 % in 7 minutes with a ResNet18 on an A100 comes to by the README of "
+          "KellerJordan/cifar10-airbench: 25 % of that card's peak; not measured here")
+OVERHEAD_SECONDS = 60.0
+OVERHEAD_SOURCE = "60 s a run beside that for compilation, validation, checkpoints and 15 corrupted test sets: a guess"
+
+PEAK_FLOP_PER_SECOND = {("H200", "bfloat16"): 989e12, ("H100", "bfloat16"): 989e12, ("A100", "bfloat16"): 312e12,
+                        ("L4", "bfloat16"): 121e12, ("V100", "float16"): 125e12, ("T4", "float16"): 65e12}
+"""Dense peak by the makers' data sheets (of an H100 or H200 its SXM form)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of a run, and where they come from: 'measured' or 'arithmetic'."""
+
+    seconds: float
+    source: str
+
+
+def training_flop_per_image(config: TrainConfig) -> float | None:
+    """Returns the floating-point operations of a training step for one image: three forward passes; None if unknown.
+
+    Example:
+        >>> round(training_flop_per_image(TrainConfig(dataset="cifar10")) / 1e9, 2)
+        3.33
+    """
+    if config.model not in MULTIPLY_ADDS:
+        return None
+    pixels = dataset_entry(config).image_shape[0]
+    return 6 * MULTIPLY_ADDS[config.model] * (pixels / 32) ** 2 * config.width**2
+
+
+def training_images(config: TrainConfig) -> int:
+    """Returns how many images, each time it is shown, a training shows."""
+    return config.epochs * steps_per_epoch(config) * config.batch_size
+
+
+def share_of_peak(config: TrainConfig, images_per_second: float, gpu: str | None) -> float | None:
+    """Returns the share of a GPU's peak that a training has used; None where the peak is not known.
+
+    Example:
+        >>> round(share_of_peak(TrainConfig(dataset="cifar10", precision="bfloat16"), 30_000, "NVIDIA H100"), 2)
+        0.1
+    """
+    flop = training_flop_per_image(config)
+    peak = next((value for (name, precision), value in PEAK_FLOP_PER_SECOND.items()
+                 if gpu is not None and name in gpu and precision == config.precision), None)
+    return None if flop is None or peak is None else images_per_second * flop / peak
+
+
+def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:
+    """Returns what a run will take: from runs of the same network on the same device where there are some.
+
+    Args:
+        config: of the run.
+        measured: earlier results.
+        device: name of the device that is to run it.
+    """
+    like = [each for each in measured if each.converged and each.content["device"] == device
+            and (each.config.model, each.config.width, each.config.dataset)
+            == (config.model, config.width, config.dataset)]
+    if like:
+        newest = max(like, key=lambda each: each.content["finished"])
+        shown = training_images(newest.config)
+        training = float(newest.content["seconds"])
+        beside = max(0.0, float(newest.content["wall_seconds"]) - training)
+        return Estimate(training * training_images(config) / shown + beside, "measured")
+    flop = training_flop_per_image(config) or 0.0
+    return Estimate(training_images(config) * flop / FLOP_PER_SECOND + OVERHEAD_SECONDS, "arithmetic")
