@@ -1,0 +1,207 @@
+"""The generated parts of docs/evidence.md: the paper's claims and tables beside what was measured at full size.
+
+    python benchmarks/evidence.py        # from results/gpu/ and the small studies in results/
+"""
+import json
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from report import RESULTS, ROOT, write_block
+
+from keras_fixhead.reproduction import BLOCKS, Results, cost, paper_table, plan, read_results
+from keras_fixhead.reproduction.answers import TOLERANCE_COSINE, TOLERANCE_POINTS, Answer, answers
+from keras_fixhead.reproduction.cells import Cell
+from keras_fixhead.reproduction.choices import best_scales
+from keras_fixhead.reproduction.findings import COSINE, DECADES, POINTS, SHARE, Finding, arm
+from keras_fixhead.reproduction.plan import NOT_RUN_HERE, SCALES
+from keras_fixhead.reproduction.verdicts import ENOUGH, STATES
+
+PAGE = ROOT / "docs" / "evidence.md"
+GPU = RESULTS / "gpu"
+NUMBER = {POINTS: "+.1f", COSINE: ".3f", SHARE: ".3f", DECADES: "+.2f"}
+MODELS = {"resnet18": "ResNet18", "preact_resnet18": "PreActResNet18", "mobilenet_v2": "MobileNetV2"}
+WHOLE_SETS = ("stl10", "tiny_imagenet")
+
+
+def main() -> None:
+    for name, lines in blocks(read_results(GPU)).items():
+        write_block(name, lines, PAGE)
+
+
+def blocks(results: Results) -> dict[str, list[str]]:
+    """The generated parts of the page by their names."""
+    found = answers(results)
+    return {"claims": claims_block(found), "rules": rules_block(), "findings": findings_block(found),
+            "tables": tables_block(results), "plan": plan_block(results)}
+
+
+def claims_block(found: Sequence[Answer]) -> list[str]:
+    """One line a claim."""
+    counts = Counter(each.state for each in found)
+    lines = ["", f"{len(found)} claims: " + ", ".join(f"{counts[state]} {state}" for state in STATES) + ".", "",
+             "| claim | of the paper | at full size | quarter width, CPU |", "| --- | --- | --- | --- |"]
+    small = quarter_width()
+    for each in found:
+        paper = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in each.claim.paper.items())
+        lines.append(f"| `{each.claim.id}` (section {each.claim.section}) | {each.claim.statement} "
+                     f"{f'*Printed: {paper}.*' if paper else '*No number is printed.*'} | {state_text(each)} | "
+                     f"{small.get(each.claim.id, '')} |")
+    return [*lines, ""]
+
+
+def state_text(each: Answer) -> str:
+    """A claim's state, how many of its comparisons are measured, and what no run here can measure."""
+    labels = {finding.label for finding in each.findings}
+    measured = {finding.label for finding in each.findings if finding.values}
+    text = f"**{each.state}**"
+    if each.question.arithmetic:
+        text += f": {each.question.arithmetic}"
+    if labels:
+        text += f"; {len(measured)} of {len(labels)} comparisons measured"
+    return text + (f"; {each.question.lacking}" if each.question.lacking else "")
+
+
+def rules_block() -> list[str]:
+    """The rules by which a claim gets its state."""
+    return [
+        "",
+        f"- A comparison has one value a seed. Below {ENOUGH} seeds it is undecided, whatever they say: one seed is an "
+        "anecdote.",
+        "- The interval is Student's 95 % interval of the mean, of differences paired by seed where two arms are "
+        "compared. Both arms of a seed start from the same weights and class vectors and see the same batches.",
+        "- A comparison is **held** if the whole interval lies where the claim says (the column *expected*), "
+        "**refuted** if it lies wholly on the other side, else **undecided at this n**.",
+        f"- \"At least as accurate\" is held above −{TOLERANCE_POINTS:g} points and refuted below 0; \"about 0.95\" "
+        f"is within {TOLERANCE_COSINE:g}.",
+        "- A claim is held if all its measured comparisons are, refuted if one is; \"can be\" is held if one is, and "
+        "refuted if all are. Of two trainings of one comparison the longer decides, if it has the seeds.",
+        "- Scales and learning rates are chosen on validation images; the numbers are of test images. No correction "
+        "is made for the number of claims.",
+        "- A run that fails to converge has no accuracy; it is counted and said.",
+        "",
+    ]
+
+
+def findings_block(found: Sequence[Answer]) -> list[str]:
+    """One line a comparison."""
+    lines = ["", "| claim | comparison | expected | the paper | measured: mean [95 % interval], n | epochs | verdict |",
+             "| --- |" + " --- |" * 6]
+    for each in found:
+        for finding in each.findings:
+            lines.append(f"| `{each.claim.id}` | {finding.label} ({finding.unit}) | {finding.expected.text} | "
+                         f"{'' if finding.paper is None else format(finding.paper, NUMBER[finding.unit])} | "
+                         f"{measured_text(finding)} | {finding.epochs} | {finding.verdict.state} |")
+    return [*lines, ""]
+
+
+def measured_text(finding: Finding) -> str:
+    """Mean, interval and n of a finding, and its note."""
+    said, form = finding.verdict, NUMBER[finding.unit]
+    if said.mean is None:
+        return finding.note
+    text = f"{said.mean:{form}}"
+    if said.interval is not None:
+        text += f" [{said.interval[0]:{form}}, {said.interval[1]:{form}}]"
+    return f"{text}, n = {said.n}" + (f"; {finding.note}" if finding.note else "")
+
+
+def tables_block(results: Results) -> list[str]:
+    """The paper's tables 1 to 3 beside ours: accuracies of both arms."""
+    lines = []
+    scales = best_scales(results)
+    for number, head in ((1, "dot"), (2, "cos"), (3, "cos")):
+        table = paper_table(number)
+        lines += ["", f"**Table {number}.** {table.what}.", "",
+                  "| data set | network | paper: fixed | paper: learned | here: fixed | here: learned |",
+                  "| --- |" + " --- |" * 5]
+        for dataset, model in dict.fromkeys(names[:2] for names in table.cells):
+            cells = [_cell_of(number, head, dataset, model, fixed, scales[fixed]) for fixed in (True, False)]
+            here = [_accuracies(results, each) if each is not None else "not measured" for each in cells]
+            if dataset in WHOLE_SETS:
+                here = ["needs the whole set"] * 2
+            lines.append(f"| {dataset} | {MODELS[model]} | {table.cells[dataset, model, 'fixed']} | "
+                         f"{table.cells[dataset, model, 'learned']} | {here[0]} | {here[1]} |")
+    return [*lines, "", "Here: mean test accuracy in percent, with the standard deviation over seeds, n, and epochs "
+            "(the paper prints no spread, no epochs and no S for Table 3). PreActResNet18 in its common form, whose "
+            "features are signed.", ""]
+
+
+def _cell_of(number: int, head: str, dataset: str, model: str, fixed: bool, best: float | None) -> Cell | None:
+    form = {"signed_features": True} if model == "preact_resnet18" else {}
+    if number < 3:
+        return arm(dataset, head, fixed, model=model, **form)
+    if best is None or (dataset, model) != ("cifar100", "resnet18"):
+        return None
+    return arm(dataset, head, fixed, scale=best)
+
+
+def _accuracies(results: Results, one: Cell) -> str:
+    values = [each.accuracy() for each in results.of(one).values()]
+    if not values:
+        return "not measured"
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.1f}{spread}, n = {len(values)}, {one.config.epochs} epochs"
+
+
+def plan_block(results: Results) -> list[str]:
+    """One line a block: its runs, and GPU hours."""
+    lines = ["", "| block | question | runs | done | GPU hours left |", "| --- | --- | --- | --- | --- |"]
+    total = 0.0
+    for block in BLOCKS:
+        runs = list(plan(best_scales(results), [block.name]))
+        left, done = 0.0, 0
+        for run in runs:
+            # until a scale is chosen, any: it costs the same
+            one = run.cell or arm("cifar100", "cos", True, scale=SCALES[0], epochs=block.rows[-1].epochs)
+            if run.cell is not None and run.seed in results.all_of(run.cell):
+                done += 1
+            else:
+                left += cost.estimate(one.config, results, _device(results)).seconds / 3600
+        total += left
+        lines.append(f"| {block.name} | {block.why} | {len(runs)} | {done} | {left:.1f} |")
+    devices = sorted({str(each.content["device"]) for each in results})
+    source = f"from seconds measured on {', '.join(devices)}" if devices else "by arithmetic"
+    return [*lines, f"| all | | | {len(results)} | {total:.1f} |", "",
+            f"Hours: {source}; where none were measured, {cost.SOURCE}; {cost.OVERHEAD_SOURCE}. Networks of depthwise "
+            "convolutions take longer than their arithmetic says.", "", "Not among them:", "",
+            *(f"- {what}: {why}." for what, why in NOT_RUN_HERE), ""]
+
+
+def _device(results: Results) -> str | None:
+    newest = max(results, key=lambda each: each.content["finished"], default=None)
+    return None if newest is None else str(newest.content["device"])
+
+
+def quarter_width() -> dict[str, str]:
+    """What the small studies on a processor say of some claims; no evidence at full size, and marked as such."""
+    main, margins, signed = (json.loads((RESULTS / f"{name}.json").read_text())
+                             for name in ("main_effect", "margins", "signed_features"))
+    low, high = main["interval_95"]
+    learned = [run["class_vectors_max_cosine"] for run in main["runs"] if run["arm"] == "cos-learned"]
+    gains = {each["arm"].partition(",")[0]: f"{each['mean']:+.1f} [{each['interval_95'][0]:+.1f}, "
+             f"{each['interval_95'][1]:+.1f}]" for each in margins["comparisons"]}
+    margin_n = {each["n"] for each in margins["comparisons"]}.pop()
+    cosines = {name: [run["evaluation"]["predicted_cosine"] for run in signed["runs"] if run["arm"] == name]
+               for name in ("ending in ReLU", "signed")}
+    return {
+        "cos-s1-fixed-converges": f"{main['mean']:+.1f} [{low:+.1f}, {high:+.1f}] points, n = {main['n']}, cifar10 "
+        f"({_file('main_effect')})",
+        "similar-classes-near": f"largest cosine between learned class vectors {min(learned):.2f} to "
+        f"{max(learned):.2f}, n = {len(learned)}, cifar10, cosine logits ({_file('main_effect')})",
+        "margins-gain-by-fixing": f"S = 30: ArcFace {gains['arcface']}, CosFace {gains['cosface']} points, "
+        f"n = {margin_n}, cifar100 ({_file('margins')})",
+        "no-benefit-of-learning-at-best-scale": f"S = 30, not chosen: {gains['none']} points, n = {margin_n}, cifar100 "
+        f"({_file('margins')})",
+        "fixed-compactness-095": "mean cosine " + ", ".join(
+            f"{statistics.fmean(values):.2f} {name}" for name, values in cosines.items())
+        + f", n = {len(cosines['signed'])}, cifar10 ({_file('signed_features')})",
+    }
+
+
+def _file(name: str) -> str:
+    return f"`results/{name}.json`"
+
+
+if __name__ == "__main__":
+    main()

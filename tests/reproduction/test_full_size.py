@@ -1,0 +1,148 @@
+"""The script that runs the cells: its plan, its rehearsals, and how it stops."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from synthetic import write_result
+
+from keras_fixhead.reproduction import cell, read_result, read_results
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "benchmarks" / "full_size.py"
+sys.path.insert(0, str(SCRIPT.parent))
+
+
+@pytest.fixture
+def full_size():
+    import full_size
+
+    return full_size
+
+
+def options(full_size, tmp_path, **changes):
+    values = {"out": tmp_path / "out", "runs_dir": tmp_path / "runs", "data_dir": None, "blocks": ("1",),
+              "deadline": None, "most_runs": None, "rehearsal": False, "rehearsal_dataset": None}
+    return full_size.Options(**values | changes)
+
+
+def test_the_list_says_what_is_done_what_is_left_and_where_its_seconds_come_from(full_size, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    write_result(tmp_path / "out", cell(dataset="cifar100", head="cos", fixed=True, epochs=30), 0, 74.4)
+    status = full_size.main(["--list", "--blocks", "1,4", "--out", str(tmp_path / "out")])
+    out = capsys.readouterr().out
+
+    assert status == 0
+    assert "cifar100 resnet18 cos-fixed, seed 0: done: test 74.4 %, 60 s on NVIDIA H100" in out
+    assert re.search(r"cos-learned, seed 0: to do: about \d+ s \(arithmetic\)", out)
+    assert "cifar100 resnet18 cos-learned at its best S, seed 4: waits for blocks 1 and 3" in out
+    assert "seconds to 94 %" in out and "not measured here" in out
+
+
+def test_a_block_that_there_is_not_is_refused(full_size):
+    with pytest.raises(SystemExit, match="There is no block 'x'"):
+        full_size.main(["--list", "--blocks", "1,x"])
+
+
+def test_the_next_run_is_the_first_without_a_result_that_was_not_tried(full_size, tmp_path):
+    asked = options(full_size, tmp_path)
+    first, _ = full_size.next_run(asked, set())
+    (tmp_path / "out").mkdir()
+    write_result(tmp_path / "out", first.cell, first.seed, state="failed to converge")
+    second, found = full_size.next_run(asked, set())
+    third, _ = full_size.next_run(asked, {(second.cell.id, second.seed)})
+
+    assert (first.cell.config.fixed, second.cell.config.fixed, third.seed) == (True, False, 1) and len(found) == 1
+
+
+def test_no_run_is_begun_that_would_not_be_done_in_time(full_size, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(full_size, "seconds_of", lambda *_: 500.0)
+    monkeypatch.setattr(full_size, "run_one", lambda *_: pytest.fail("began it"))
+    status = full_size.run_all(options(full_size, tmp_path, deadline=time.monotonic() + 300))
+
+    assert status == 0 and "Stopped in time: cifar100 resnet18 cos-fixed, seed 0, takes about 500 s" in \
+        capsys.readouterr().out
+
+
+def test_a_run_that_is_still_going_at_the_limit_is_interrupted_as_by_ctrl_c(full_size, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(full_size, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(full_size, "run_one", lambda *_: time.sleep(30))
+    before = time.monotonic()
+    status = full_size.run_all(options(full_size, tmp_path, deadline=before + 0.3))
+
+    assert status == 0 and time.monotonic() - before < 10
+    assert "Stopped at the limit" in capsys.readouterr().out
+
+
+def test_a_run_without_a_result_does_not_stop_the_others_and_is_told_by_the_status(full_size, tmp_path, monkeypatch):
+    tried = []
+
+    def state_of(planned, asked):
+        tried.append(planned.seed)
+        raise OSError("no data")
+
+    monkeypatch.setattr(full_size, "state_of", state_of)
+    assert full_size.run_all(options(full_size, tmp_path, most_runs=3)) == 1
+    assert tried == [0, 0, 1] and not list((tmp_path / "out").iterdir())
+
+
+def test_every_cell_can_be_rehearsed(full_size, tmp_path):
+    from keras_fixhead.config import resolve
+    from keras_fixhead.recipes import build_config
+    from keras_fixhead.reproduction import plan
+
+    for dataset in (None, "digits"):
+        asked = options(full_size, tmp_path, rehearsal=True, rehearsal_dataset=dataset)
+        for planned in plan({True: 1.0, False: 20.0}):
+            config = resolve(build_config(full_size.explicit_fields(planned.cell, asked)), gpu=False)
+            assert config.epochs == 2 and config.limit_train == 2_000 and config.width <= 0.25
+            assert not planned.cell.agrees(config)
+
+
+def run_script(tmp_path, *arguments, **environment):
+    command = [sys.executable, str(SCRIPT), "--rehearse", "digits", "--out", str(tmp_path / "out"), "--runs-dir",
+               str(tmp_path / "runs"), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={
+        **os.environ, "FIXHEAD_CACHE_DIR": str(tmp_path / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", **environment})
+
+
+@pytest.mark.slow
+def test_a_rehearsal_that_is_stopped_goes_on_skips_what_is_done_and_leaves_everything_that_is_asked_for(tmp_path):
+    process = run_script(tmp_path, "--runs", 1)
+    for line in process.stderr:
+        if line.startswith("epoch 1/2"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and not list((tmp_path / "out").glob("*.json")), out
+
+    out, err = run_script(tmp_path, "--runs", 2).communicate(timeout=240)
+    assert "Resumed after epoch 1" in err and "Stopped after 2 runs" in out, err
+    fixed, learned = sorted((tmp_path / "out").glob("rehearsal-*.json"))
+    written = fixed.stat().st_mtime_ns
+    out, _ = run_script(tmp_path, "--runs", 0, "--list").communicate(timeout=60)
+    assert out.count("done: test") == 2 and fixed.stat().st_mtime_ns == written
+
+    content = json.loads(fixed.read_text())
+    assert content["rehearsal"] and content["resumed"] and not json.loads(learned.read_text())["resumed"]
+    assert [row["epoch"] for row in content["curves"]] == [1, 2]
+    assert {"class_vectors_mean_cosine", "class_vectors_max_cosine", "validation_accuracy"} <= set(content["curves"][0])
+    assert {"accuracy", "own_cosine", "predicted_cosine", "nearest_wrong_cosine", "feature_norm"} <= set(
+        content["evaluation"]["test"])
+    assert {len(values) for values in content["robustness"]["paper"]["accuracy"].values()} == {5}
+    assert sum(content["histograms"]["own"]) == content["evaluation"]["test"]["n"] == 360
+    assert {"config_digest", "images_per_second", "seconds", "device", "environment", "backend", "largest_probability",
+            "separation", "reachable_cosine", "share_of_peak"} <= set(content)
+    assert content["robustness"]["paper"]["clean"] == pytest.approx(content["accuracy"]["test"], abs=0.01)
+    assert str(tmp_path) not in fixed.read_text()
+
+    found = read_result(fixed, rehearsal=True)
+    assert found.matrices()["confusion"].sum() == 360 and found.matrices()["cosines"].shape == (10, 10)
+    assert fixed.stat().st_size + fixed.with_suffix(".npz").stat().st_size < 40_000
+    assert not list((tmp_path / "runs").glob("*/model.keras"))
+    assert len(read_results(tmp_path / "out", rehearsal=True)) == 2
