@@ -148,21 +148,19 @@ def plan_block(results: Results) -> list[str]:
     """One line a block: its runs, and GPU hours."""
     lines = ["", "| block | question | runs | done | GPU hours left |", "| --- | --- | --- | --- | --- |"]
     total = 0.0
+    runs = list(plan(best_scales(results)))  # a run that two blocks ask for is one of the first
     for block in BLOCKS:
-        runs = list(plan(best_scales(results), [block.name]))
-        left, done = 0.0, 0
-        for run in runs:
-            # until a scale is chosen, any: it costs the same
-            one = run.cell or arm("cifar100", "cos", True, scale=SCALES[0], epochs=block.rows[-1].epochs)
-            if run.cell is not None and run.seed in results.all_of(run.cell):
-                done += 1
-            else:
-                left += cost.estimate(one.config, results, _device(results)).seconds / 3600
-        total += left
-        lines.append(f"| {block.name} | {block.why} | {len(runs)} | {done} | {left:.1f} |")
+        own = [run for run in runs if run.block == block.name]
+        left = [run for run in own if run.cell is None or run.seed not in results.all_of(run.cell)]
+        # until a scale is chosen, any: it costs the same
+        configs = [(run.cell or arm("cifar100", "cos", True, scale=SCALES[0], epochs=block.rows[-1].epochs)).config
+                   for run in left]
+        hours = sum(cost.estimate(config, results, _device(results)).seconds for config in configs) / 3600
+        total += hours
+        lines.append(f"| {block.name} | {block.why} | {len(own)} | {len(own) - len(left)} | {hours:.1f} |")
     devices = sorted({str(each.content["device"]) for each in results})
     source = f"from seconds measured on {', '.join(devices)}" if devices else "by arithmetic"
-    return [*lines, f"| all | | | {len(results)} | {total:.1f} |", "",
+    return [*lines, f"| all | | {len(runs)} | {len(results)} | {total:.1f} |", "",
             f"Hours: {source}; where none were measured, {cost.SOURCE}; {cost.OVERHEAD_SOURCE}. Networks of depthwise "
             "convolutions take longer than their arithmetic says.", "", "Not among them:", "",
             *(f"- {what}: {why}." for what, why in NOT_RUN_HERE), ""]

@@ -37,6 +37,7 @@ OUT = ROOT / "results" / "gpu"
 REHEARSAL_OUT = ROOT / "runs" / "rehearsal"
 GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that has to stop
 SAFETY = 1.1  # a run is started if this many times its measured seconds are left
+REHEARSAL_CORRUPTED = 1_000  # test images that a rehearsal measures under corruptions
 NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # a class needs a dimension of its own
 
 
@@ -57,7 +58,8 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING if parsed.quiet else logging.INFO, format="%(message)s")
-    logging.getLogger("jax").setLevel(logging.WARNING)
+    for noisy in ("jax", "absl"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     rehearsal = parsed.rehearse is not None
     options = Options(
         out=parsed.out or (REHEARSAL_OUT if rehearsal else OUT),
@@ -127,7 +129,7 @@ def run_one(planned: Planned, options: Options) -> bool:
             print(f"{name}: another process is training it.")
             return True
         try:
-            content, matrices, run = train_and_measure(ready)
+            content, matrices, run = train_and_measure(ready, REHEARSAL_CORRUPTED if options.rehearsal else None)
         except TrainingError as error:
             run = state_of(planned, options).run
             if FAILED_TO_CONVERGE not in str(error) or run is None:
@@ -162,7 +164,7 @@ def state_of(planned: Planned, options: Options) -> PlannedRun:
     return found
 
 
-def train_and_measure(ready: PlannedRun) -> tuple[dict[str, Any], Mapping[str, Any], Run]:
+def train_and_measure(ready: PlannedRun, corrupted: int | None) -> tuple[dict[str, Any], Mapping[str, Any], Run]:
     """Numbers and matrices of a run, trained as far as it was not yet."""
     from full_size_measure import measure
 
@@ -172,7 +174,7 @@ def train_and_measure(ready: PlannedRun) -> tuple[dict[str, Any], Mapping[str, A
     run = ready.run if ready.state == "complete" and ready.run else train(
         ready.config, resume=ready.run if ready.state == "interrupted" else None)
     before = time.monotonic()
-    measured, matrices = measure(run, run_dataset(run.config()))
+    measured, matrices = measure(run, run_dataset(run.config()), corrupted)
     content = result_content(run)
     return {"state": COMPLETE, **content, **measured, "robustness": content["robustness"] | measured["robustness"],
             "measuring_seconds": time.monotonic() - before}, matrices, run

@@ -26,15 +26,19 @@ BINS = 80  # of histograms of cosines over [-1, 1]
 _kept_sets: dict[str, dict[tuple[str, int], NDArray[np.uint8]]] = {}
 
 
-def measure(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What the trained model of a run makes of the test images beyond what result.json has, and the two matrices."""
+def measure(run: Run, dataset: Dataset, corrupted: int | None = None) -> tuple[dict[str, Any],
+                                                                               dict[str, NDArray[Any]]]:
+    """What the trained model of a run makes of the test images beyond what result.json has, and the two matrices.
+
+    Of the test images the first `corrupted` ones are measured under corruptions; all, if it is None.
+    """
     measurer = Measurer(load_model(run.path))
     test = dataset.test
     outputs = measurer.outputs(test.images)
     cosines = image_cosines(outputs)
     vectors = unit(outputs.class_vectors)
     predicted = outputs.logits.argmax(axis=1)
-    robustness = measure_corruptions(measurer, test)
+    robustness = measure_corruptions(measurer, Split(test.images[:corrupted], test.labels[:corrupted]))
     reach = reachable_cosine(outputs.class_vectors)
     return {
         "histograms": histograms(cosines, test.labels, predicted),

@@ -11,8 +11,9 @@ MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2"
 FLOP_PER_SECOND = 77e12
 SOURCE = ("77 TFLOP/s, which is what 96 % in 7 minutes with a ResNet18 on an A100 comes to by the README of "
           "KellerJordan/cifar10-airbench: 25 % of that card's peak; not measured here")
-OVERHEAD_SECONDS = 60.0
-OVERHEAD_SOURCE = "60 s a run beside that for compilation, validation, checkpoints and 15 corrupted test sets: a guess"
+RUN_SECONDS, EPOCH_SECONDS = 40.0, 1.0
+OVERHEAD_SOURCE = (f"{RUN_SECONDS:g} s a run and {EPOCH_SECONDS:g} s an epoch beside that for compilation, validation, "
+                   "checkpoints and 15 corrupted test sets: a guess")
 
 PEAK_FLOP_PER_SECOND = {("H200", "bfloat16"): 989e12, ("H100", "bfloat16"): 989e12, ("A100", "bfloat16"): 312e12,
                         ("L4", "bfloat16"): 121e12, ("V100", "float16"): 125e12, ("T4", "float16"): 65e12}
@@ -76,4 +77,5 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         beside = max(0.0, float(newest.content["wall_seconds"]) - training)
         return Estimate(training * training_images(config) / shown + beside, "measured")
     flop = training_flop_per_image(config) or 0.0
-    return Estimate(training_images(config) * flop / FLOP_PER_SECOND + OVERHEAD_SECONDS, "arithmetic")
+    beside = RUN_SECONDS + config.epochs * EPOCH_SECONDS
+    return Estimate(training_images(config) * flop / FLOP_PER_SECOND + beside, "arithmetic")
