@@ -141,15 +141,11 @@ def run_one(planned: Planned, options: Options) -> bool:
         return False
     from full_size_measure import current_device, write
 
-    device, config = current_device(), run.config()
     content |= {
-        "cell": dict(planned.cell.fields), "seed": planned.seed, "rehearsal": options.rehearsal, "device": device,
-        "backend": hardware.keras_backend(), "resumed": ready.state != "new",
+        "cell": dict(planned.cell.fields), "seed": planned.seed, "rehearsal": options.rehearsal,
+        "device": current_device(), "backend": hardware.keras_backend(), "resumed": ready.state != "new",
         "wall_seconds": time.monotonic() - start,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "train_flop_per_image": cost.training_flop_per_image(config),
-        "share_of_peak": cost.share_of_peak(config, content["images_per_second"], device)
-        if "images_per_second" in content else None,
     }
     write(content, matrices, options.out / f"{prefix(options)}{planned.cell.file_name(planned.seed)}.json")
     discard_model(run)
@@ -244,7 +240,7 @@ def summary(content: Mapping[str, Any]) -> str:
     """One line about a result."""
     if content["state"] != COMPLETE:
         return f"{content['reason']} ({content['wall_seconds']:.0f} s)"
-    share = content["share_of_peak"]
+    share = content.get("share_of_peak")  # of what result.json has, where the device's peak is known
     return (f"test {100 * content['accuracy']['test']:.2f} %, {content['images_per_second']:,.0f} images/s"
             + (f" ({100 * share:.0f} % of peak)" if share else "")
             + f", {content['wall_seconds']:.0f} s, {content['measuring_seconds']:.0f} s of them measuring")

@@ -15,11 +15,6 @@ RUN_SECONDS, EPOCH_SECONDS = 40.0, 1.0
 OVERHEAD_SOURCE = (f"{RUN_SECONDS:g} s a run and {EPOCH_SECONDS:g} s an epoch beside that for compilation, validation, "
                    "checkpoints and 15 corrupted test sets: a guess")
 
-PEAK_FLOP_PER_SECOND = {("H200", "bfloat16"): 989e12, ("H100", "bfloat16"): 989e12, ("A100", "bfloat16"): 312e12,
-                        ("L4", "bfloat16"): 121e12, ("V100", "float16"): 125e12, ("T4", "float16"): 65e12}
-"""Dense peak by the makers' data sheets (of an H100 or H200 its SXM form)."""
-
-
 @dataclass(frozen=True)
 class Estimate:
     """Seconds of a run, and where they come from: 'measured' or 'arithmetic'."""
@@ -44,19 +39,6 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
 def training_images(config: TrainConfig) -> int:
     """Returns how many images, each time it is shown, a training shows."""
     return config.epochs * steps_per_epoch(config) * config.batch_size
-
-
-def share_of_peak(config: TrainConfig, images_per_second: float, gpu: str | None) -> float | None:
-    """Returns the share of a GPU's peak that a training has used; None where the peak is not known.
-
-    Example:
-        >>> round(share_of_peak(TrainConfig(dataset="cifar10", precision="bfloat16"), 30_000, "NVIDIA H100"), 2)
-        0.1
-    """
-    flop = training_flop_per_image(config)
-    peak = next((value for (name, precision), value in PEAK_FLOP_PER_SECOND.items()
-                 if gpu is not None and name in gpu and precision == config.precision), None)
-    return None if flop is None or peak is None else images_per_second * flop / peak
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:

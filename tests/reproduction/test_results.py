@@ -9,7 +9,7 @@ from synthetic import write_matrices, write_result
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.errors import RunError
 from keras_fixhead.reproduction import cell, read_result, read_results
-from keras_fixhead.reproduction.cost import MULTIPLY_ADDS, estimate, share_of_peak, training_images
+from keras_fixhead.reproduction.cost import MULTIPLY_ADDS, estimate, training_images
 
 ONE = cell(dataset="cifar100", epochs=30)
 
@@ -70,13 +70,6 @@ def test_seconds_are_taken_from_a_run_of_the_same_network_on_the_same_device(tmp
     assert estimate(longer, found, "NVIDIA H100").seconds == pytest.approx(2 * 40 + 20)
     assert estimate(longer, found, "another").source == "arithmetic"
     assert training_images(ONE.config) == 30 * 351 * 128
-
-
-def test_the_share_of_peak_is_unknown_where_the_peak_is():
-    config = dataclasses.replace(ONE.config, precision="bfloat16")
-
-    assert share_of_peak(config, 29_700, "NVIDIA H100 80GB HBM3") == pytest.approx(0.1, rel=0.01)
-    assert share_of_peak(config, 29_700, "a processor") is None
 
 
 @pytest.mark.parametrize("model", MULTIPLY_ADDS)
