@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from report import RESULTS, ROOT, write_block
 
 from keras_fixhead.reproduction import BLOCKS, Results, cost, paper_table, plan, read_results
-from keras_fixhead.reproduction.answers import TOLERANCE_COSINE, TOLERANCE_POINTS, Answer, answers
+from keras_fixhead.reproduction.answers import Answer, answers
 from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.choices import best_scales
+from keras_fixhead.reproduction.comparisons import TOLERANCE_COSINE, TOLERANCE_POINTS
 from keras_fixhead.reproduction.findings import COSINE, DECADES, POINTS, SHARE, Finding, arm
 from keras_fixhead.reproduction.plan import NOT_RUN_HERE, SCALES
 from keras_fixhead.reproduction.verdicts import ENOUGH, STATES

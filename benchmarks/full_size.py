@@ -267,15 +267,18 @@ class Alarm:
     def __init__(self, deadline: float | None) -> None:
         self.rung = False
         self._deadline = deadline
+        self._before: Any = signal.SIG_DFL
 
     def __enter__(self) -> "Alarm":
         if (left := self.seconds_left()) is not None:
-            signal.signal(signal.SIGALRM, self._ring)
+            self._before = signal.signal(signal.SIGALRM, self._ring)
             signal.setitimer(signal.ITIMER_REAL, max(0.01, left))
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._deadline is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
 
     def seconds_left(self) -> float | None:
         """Seconds until it rings; None if it never does."""

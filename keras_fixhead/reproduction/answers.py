@@ -1,57 +1,16 @@
 """Each claim of the paper, and what the results at hand say of it."""
 import functools
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from keras_fixhead.catalog import DATASETS, look_up
-from keras_fixhead.reproduction.cells import Cell
-from keras_fixhead.reproduction.choices import best, best_scales, scale_cell
-from keras_fixhead.reproduction.findings import (
-    COSINE,
-    DECADES,
-    POINTS,
-    SHARE,
-    Finding,
-    Measure,
-    accuracy,
-    arm,
-    combined,
-    difference,
-    each_of,
-    evaluated,
-    gain,
-    recorded,
-    validation,
-)
-from keras_fixhead.reproduction.matrices import (
-    confusion_correlation,
-    correlation_bound,
-    errors_inside_groups,
-    nearness_of_groups,
-    same_group,
-)
-from keras_fixhead.reproduction.paper import Claim, paper_claim, paper_claims, paper_correlations, paper_table
-from keras_fixhead.reproduction.results import Result, Results
-from keras_fixhead.reproduction.verdicts import HELD, REFUTED, above, below, near, not_below
-from keras_fixhead.vectors import ceiling
+from keras_fixhead.catalog import look_up
+from keras_fixhead.reproduction import comparisons
+from keras_fixhead.reproduction.findings import Finding, combined
+from keras_fixhead.reproduction.paper import Claim, paper_claim, paper_claims
+from keras_fixhead.reproduction.results import Results
+from keras_fixhead.reproduction.verdicts import HELD, REFUTED
 
-TOLERANCE_POINTS = 0.5
-"""'About zero' in points: the sampling error of an accuracy of 60 to 80 % on 10,000 images."""
-TOLERANCE_COSINE = 0.05
-TOLERANCE_DECADES = 0.5
-
-_SETS = ("cifar100", "cifar10")
 _WHOLE = "STL-10 and Tiny ImageNet need the whole of those sets"
-_FORMS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("PreActResNet18, signed", "preact_resnet18", {"signed_features": True}),
-    ("PreActResNet18, ReLU", "preact_resnet18", {"signed_features": False}),
-    ("MobileNetV2", "mobilenet_v2", {}),
-)
-_CIFAR10_GROUPS = {"vehicles": ("airplane", "automobile", "ship", "truck"),
-                   "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, by eye
-_CORRUPTIONS = {"impulse_noise": "salt_and_pepper", "jpeg_compression": "jpeg_compression", "defocus_blur": "blurring"}
 
 
 @dataclass(frozen=True)
@@ -106,300 +65,35 @@ def answer(name: str, results: Results) -> Answer:
     return Answer(paper_claim(name), question, tuple(question.findings(results)))
 
 
-def _dot_accuracy(results: Results) -> list[Finding]:
-    paper, expected = paper_table(1).gains(), not_below(TOLERANCE_POINTS)
-    return [
-        *(gain(results, f"{dataset}, ResNet18", accuracy, expected, dataset=dataset, head="dot", epochs=epochs,
-               paper=paper[dataset, "resnet18"]) for dataset, epochs in (
-                   ("cifar100", 30), ("cifar10", 30), ("cifar100", 100))),
-        *(gain(results, f"cifar100, {name}", accuracy, expected, dataset="cifar100", head="dot", model=model, **extra,
-               paper=paper["cifar100", model]) for name, model, extra in _FORMS),
-    ]
-
-
-def _classes_many(results: Results) -> list[Finding]:
-    many, few = ((arm(name, "dot", True), arm(name, "dot", False)) for name in _SETS)
-    gains = [gain(results, name, accuracy, above(), dataset=name, head="dot").values for name in _SETS]
-    values = {seed: gains[0][seed] - gains[1][seed] for seed in gains[0] if seed in gains[1]}
-    paper = paper_table(1).gains()
-    return [Finding("gain on cifar100 minus gain on cifar10, ResNet18", values, above(), cells=(*many, *few),
-                    paper=paper["cifar100", "resnet18"] - paper["cifar10", "resnet18"])]
-
-
-def _near_groups(results: Results) -> list[Finding]:
-    return [Finding(f"{dataset}, {head}", each_of(results, one, _group_nearness), above(), COSINE, (one,))
-            for dataset in _SETS for head in ("dot", "cos") for one in [arm(dataset, head, False)]]
-
-
-def _nearer_with_more(results: Results) -> list[Finding]:
-    return [difference(results, "dot, ResNet18", arm("cifar100", "dot", False), arm("cifar10", "dot", False),
-                       recorded("class_vectors_max_cosine"), above(), unit=COSINE)]
-
-
-def _correlation(head: str, results: Results) -> list[Finding]:
-    found = []
-    for dataset in _SETS:
-        one = arm(dataset, head, False)
-        bounds = [correlation_bound(result.matrices()["confusion"]) for result in results.of(one).values()]
-        found.append(Finding(dataset, each_of(results, one, _confusion_correlation), above(), COSINE, (one,),
-                             paper=paper_correlations()[head][dataset],
-                             note=f"at most {min(bounds):.2f} can be reached" if bounds else ""))
-    return found
-
-
-def _rates(results: Results) -> list[Finding]:
-    high = [_rate_cell("preact_resnet18", 0.1, fixed) for fixed in (True, False)]
-    fixed, learned = (results.all_of(one) for one in high)
-    failures = {seed: float(not learned[seed].converged) - float(not fixed[seed].converged)
-                for seed in fixed if seed in learned}
-    return [
-        Finding("failures at rate 0.1, learned minus fixed, PreActResNet18", failures, above(), SHARE, tuple(high),
-                paper=1.0),
-        *(_best_rate(results, model, name) for model, name in (
-            ("preact_resnet18", "PreActResNet18"), ("resnet18", "ResNet18"))),
-    ]
-
-
-def _best_rate(results: Results, model: str, name: str) -> Finding:
-    """Best rate on validation of the fixed arm over that of the learned one, seed by seed."""
-    rates = (0.1, 0.01, 0.001)
-    arms = [{rate: _rate_cell(model, rate, fixed) for rate in rates} for fixed in (True, False)]
-    values = {}
-    for seed in (0, 1):
-        chosen = [_best_of_seed(results, cells, seed) for cells in arms]
-        if chosen[0] is not None and chosen[1] is not None:
-            values[seed] = math.log10(chosen[0] / chosen[1])
-    return Finding(f"best rate, fixed over learned, {name}", values, not_below(TOLERANCE_DECADES), DECADES,
-                   tuple(one for cells in arms for one in cells.values()))
-
-
-def _best_of_seed(results: Results, cells: dict[float, Cell], seed: int) -> float | None:
-    if any(seed not in results.all_of(one) for one in cells.values()):
-        return None
-    scores = {rate: validation(converged[seed]) for rate, one in cells.items()
-              if seed in (converged := results.of(one))}
-    return max(scores, key=lambda rate: scores[rate]) if scores else None
-
-
-def _at_each_rate(results: Results) -> list[Finding]:
-    found = []
-    for number, model, name in ((7, "preact_resnet18", "PreActResNet18"), (8, "resnet18", "ResNet18")):
-        paper = paper_table(number).gains()
-        for rate in (0.1, 0.01, 0.001):
-            found.append(difference(results, f"cifar100, {name}, rate {rate:g}", _rate_cell(model, rate, True),
-                                    _rate_cell(model, rate, False), accuracy, above(),
-                                    paper=paper.get(("cifar100", f"{rate:g}"))))
-    return found
-
-
-def _rate_cell(model: str, rate: float, fixed: bool) -> Cell:
-    return arm("cifar100", "dot", fixed, model=model, lr=rate, warmup_fraction=0.0)
-
-
-def _ceiling(results: Results) -> list[Finding]:
-    found = []
-    for dataset in _SETS:
-        largest, _ = ceiling(DATASETS[dataset].num_classes, 1.0)
-        for fixed in (True, False):
-            one = arm(dataset, "cos", fixed)
-            values = {seed: largest - value
-                      for seed, value in each_of(results, one, recorded("largest_probability")).items()}
-            found.append(Finding(f"{largest:.4f} minus the largest on {dataset}, {one.label.split()[-1]}", values,
-                                 above(), SHARE, (one,)))
-    return found
-
-
-def _cos_gain(results: Results) -> list[Finding]:
-    paper = paper_table(2).gains()
-    return [
-        *(gain(results, f"{dataset}, ResNet18", accuracy, above(), dataset=dataset, head="cos",
-               paper=paper[dataset, "resnet18"]) for dataset in _SETS),
-        *(gain(results, f"cifar100, {name}", accuracy, above(), dataset="cifar100", head="cos", model=model, **extra,
-               paper=paper["cifar100", model]) for name, model, extra in _FORMS),
-    ]
-
-
-def _at_best_scale(results: Results, label: str, first: tuple[bool, float | None], second: tuple[bool, float | None],
-                   measure: Measure, paper: float | None, *, unit: str = POINTS, tolerance: float | None = None,
-                   epochs: int = 30) -> Finding:
-    """One arm at a scale minus another; a scale that is None is the arm's best one on validation."""
-    scales = best_scales(results)
-    (one, one_scale), (other, other_scale) = first, second
-    one_scale, other_scale = one_scale or scales[one], other_scale or scales[other]
-    expected = above() if tolerance is None else not_below(tolerance)
-    if one_scale is None or other_scale is None:
-        return Finding(label, {}, expected, unit, paper=paper, epochs=epochs)
-    return difference(results, label, arm("cifar100", "cos", one, scale=one_scale, epochs=epochs),
-                      arm("cifar100", "cos", other, scale=other_scale, epochs=epochs), measure, expected, paper=paper,
-                      unit=unit, note=f"S = {one_scale:g} and {other_scale:g}")
-
-
-def _no_scale_needed(results: Results) -> list[Finding]:
-    one, top = paper_table(2).cells, paper_table(3).cells
-    name = ("cifar100", "resnet18")
-    return [
-        _at_best_scale(results, "cifar100, fixed S = 1 minus learned best S", (True, 1.0), (False, None), accuracy,
-                       _minus(one[*name, "fixed"], top[*name, "learned"]), tolerance=TOLERANCE_POINTS),
-        _at_best_scale(results, "cifar100, fixed S = 1 minus fixed best S", (True, 1.0), (True, None), accuracy,
-                       _minus(one[*name, "fixed"], top[*name, "fixed"]), tolerance=TOLERANCE_POINTS),
-    ]
-
-
-def _beats_dot(results: Results) -> list[Finding]:
-    found = []
-    for dataset in _SETS:
-        one, dot = arm(dataset, "cos", True), {float(fixed): arm(dataset, "dot", fixed) for fixed in (True, False)}
-        better = best(dot, results)
-        cells = paper_table(1).cells
-        paper = _minus(paper_table(2).cells[dataset, "resnet18", "fixed"],
-                       max(_number(cells[dataset, "resnet18", each]) for each in ("fixed", "learned")))
-        found.append(Finding(f"{dataset}, ResNet18", {}, above(), paper=paper, cells=(one, *dot.values()))
-                     if better is None else
-                     difference(results, f"{dataset}, ResNet18", one, dot[better], accuracy, above(), paper=paper))
-    return found
-
-
-def _rescued(results: Results) -> list[Finding]:
-    name = ("cifar100", "resnet18", "learned")
-    return [_at_best_scale(results, "cifar100, learned best S minus S = 1", (False, None), (False, 1.0), accuracy,
-                           _minus(paper_table(3).cells[name], paper_table(2).cells[name]))]
-
-
-def _no_benefit(results: Results) -> list[Finding]:
-    return [_at_best_scale(results, "cifar100, ResNet18", (True, None), (False, None), accuracy,
-                           paper_table(3).gains()["cifar100", "resnet18"], tolerance=TOLERANCE_POINTS, epochs=epochs)
-            for epochs in (30, 100)]
-
-
-def _scale_effect(measure: Measure, label: str, results: Results, *, low: float = 1.0, high: float = 20.0,
-                  rises: bool = False, unit: str = COSINE) -> Finding:
-    """What a larger scale does to learned cosine models."""
-    return difference(results, f"{label}, S = {high:g} minus S = {low:g}", scale_cell(False, high),
-                      scale_cell(False, low), measure, above() if rises else below(), unit=unit)
-
-
-def _spreads(results: Results) -> list[Finding]:
-    return [_scale_effect(recorded(f"class_vectors_{kind}_cosine"), f"{kind} cosine", results)
-            for kind in ("mean", "max")]
-
-
-def _tradeoff(results: Results) -> list[Finding]:
-    return [_scale_effect(accuracy, "accuracy", results, rises=True, unit=POINTS),
-            _scale_effect(evaluated("own_cosine"), "cosine to the own class's vector", results)]
-
-
-def _compactness(results: Results) -> list[Finding]:
-    measure = evaluated("predicted_cosine")
-    return [_scale_effect(measure, "cosine to the predicted class's vector", results, low=low, high=high)
-            for low, high in ((1.0, 20.0), (20.0, 40.0))]
-
-
-def _about_095(results: Results) -> list[Finding]:
-    cells = {
-        **{f"{dataset}, ResNet18, ReLU": arm(dataset, "cos", True) for dataset in _SETS},
-        **{f"{dataset}, ResNet18, signed": arm(dataset, "cos", True, signed_features=True) for dataset in _SETS},
-        **{f"{dataset}, {name}": arm(dataset, "cos", True, model=model, **extra)
-           for name, model, extra in _FORMS for dataset in _SETS},
-    }
-    found = []
-    for label, one in cells.items():
-        reach = [result.content["reachable_cosine"]["mean"] for result in results.of(one).values()
-                 if "reachable_cosine" in result.content and not result.config.signed_features]
-        found.append(Finding(label, each_of(results, one, evaluated("predicted_cosine")),
-                             near(0.95, TOLERANCE_COSINE), COSINE, (one,), paper=0.95,
-                             note=f"reachable without negative features: {max(reach):.2f}" if reach else ""))
-    return found
-
-
-def _more_compact(results: Results) -> list[Finding]:
-    return [_at_best_scale(results, "cifar100, ResNet18", (True, 1.0), (False, None), evaluated("predicted_cosine"),
-                           None, unit=COSINE)]
-
-
-def _separation(results: Results) -> list[Finding]:
-    return [gain(results, f"{dataset}, {head}", recorded("separation", "within_to_between"), below(), unit=SHARE,
-                 dataset=dataset, head=head) for dataset in _SETS for head in ("dot", "cos")]
-
-
-def _corruptions(results: Results) -> list[Finding]:
-    paper = paper_table(6).gains()
-    found = []
-    for name, printed in _CORRUPTIONS.items():
-        for dataset in _SETS:
-            for head in ("dot", "cos"):
-                found.append(gain(results, f"{dataset}, {head}, {name}", _corrupted(name), not_below(TOLERANCE_POINTS),
-                                  dataset=dataset, head=head, paper=paper[printed, dataset, head]))
-    return found
-
-
-def _margins(results: Results) -> list[Finding]:
-    return [gain(results, "cifar100, ResNet18, ArcFace 0.5, S = 30", accuracy, not_below(TOLERANCE_POINTS),
-                 dataset="cifar100", head="cos", scale=30.0, margin="arcface")]
-
-
-def _corrupted(name: str) -> Measure:
-    measure = recorded("robustness", "paper", "mean", name)
-    return lambda result: 100 * measure(result)
-
-
-def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
-    """Look-alike classes: the set's own coarse labels, or, where it has none, the paper's."""
-    return DATASETS[dataset].groups or _CIFAR10_GROUPS
-
-
-def _group_nearness(result: Result) -> float:
-    return nearness_of_groups(result.matrices()["cosines"],
-                              same_group(result.content["label_names"], _groups(result.config.dataset)))
-
-
-def _errors_inside(result: Result) -> float:
-    return errors_inside_groups(result.matrices()["confusion"],
-                                same_group(result.content["label_names"], _groups(result.config.dataset)))
-
-
-def _confusion_correlation(result: Result) -> float:
-    matrices = result.matrices()
-    return confusion_correlation(matrices["cosines"], matrices["confusion"])
-
-
-def _number(value: float | str | None) -> float:
-    return value if isinstance(value, float) else math.nan
-
-
-def _minus(one: float | str | None, other: float | str | None) -> float:
-    return _number(one) - _number(other)
-
-
 QUESTIONS: dict[str, Question] = {
-    "dot-accuracy": Question(_dot_accuracy, lacking=_WHOLE),
+    "dot-accuracy": Question(comparisons.dot_gain, lacking=_WHOLE),
     "dot-gain-up-to-4": Question(lacking="the paper's largest gains, 3.1 to 4.4 points, are on STL-10, and need the "
                                  "whole of it"),
-    "dot-gain-classes-many-or-alike": Question(_classes_many, lacking=_WHOLE),
-    "similar-classes-near": Question(_near_groups),
-    "similar-classes-nearer-with-more-classes": Question(_nearer_with_more, lacking=_WHOLE),
-    "confusion-correlation-dot": Question(functools.partial(_correlation, "dot"), lacking=_WHOLE),
-    "confusion-correlation-cos": Question(functools.partial(_correlation, "cos"), lacking=_WHOLE),
-    "higher-learning-rate": Question(_rates, lacking=_WHOLE),
-    "fixed-wins-at-each-rate": Question(_at_each_rate, lacking=_WHOLE),
-    "probability-ceiling": Question(_ceiling, arithmetic="follows from the range of a cosine"),
+    "dot-gain-classes-many-or-alike": Question(comparisons.gain_by_classes, lacking=_WHOLE),
+    "similar-classes-near": Question(comparisons.look_alike_vectors),
+    "similar-classes-nearer-with-more-classes": Question(comparisons.largest_cosines, lacking=_WHOLE),
+    "confusion-correlation-dot": Question(functools.partial(comparisons.correlations, "dot"), lacking=_WHOLE),
+    "confusion-correlation-cos": Question(functools.partial(comparisons.correlations, "cos"), lacking=_WHOLE),
+    "higher-learning-rate": Question(comparisons.learning_rates, lacking=_WHOLE),
+    "fixed-wins-at-each-rate": Question(comparisons.at_each_rate, lacking=_WHOLE),
+    "probability-ceiling": Question(comparisons.probabilities, arithmetic="follows from the range of a cosine"),
     "scale-lifts-ceiling": Question(arithmetic="follows from the same formula"),
-    "cos-s1-fixed-converges": Question(_cos_gain, lacking=_WHOLE),
-    "fixed-s1-no-scale-needed": Question(_no_scale_needed, lacking=_WHOLE),
-    "cos-s1-beats-dot": Question(_beats_dot, somewhere=True, lacking=_WHOLE),
-    "best-scale-rescues-learned": Question(_rescued, lacking=_WHOLE),
-    "no-benefit-of-learning-at-best-scale": Question(_no_benefit, lacking=_WHOLE),
-    "scale-spreads-class-vectors": Question(_spreads),
-    "look-alike-errors-fall": Question(lambda results: [
-        _scale_effect(_errors_inside, "share of errors inside groups", results, unit=SHARE)]),
-    "scale-lowers-compactness": Question(_compactness),
-    "accuracy-compactness-tradeoff": Question(_tradeoff),
-    "fixed-compactness-095": Question(_about_095, lacking=_WHOLE),
-    "fixed-s1-more-compact": Question(_more_compact),
-    "separability-features": Question(_separation),
+    "cos-s1-fixed-converges": Question(comparisons.cosine_gain, lacking=_WHOLE),
+    "fixed-s1-no-scale-needed": Question(comparisons.without_a_scale, lacking=_WHOLE),
+    "cos-s1-beats-dot": Question(comparisons.cosine_against_dot, somewhere=True, lacking=_WHOLE),
+    "best-scale-rescues-learned": Question(comparisons.learned_at_its_scale, lacking=_WHOLE),
+    "no-benefit-of-learning-at-best-scale": Question(comparisons.both_at_their_scales, lacking=_WHOLE),
+    "scale-spreads-class-vectors": Question(comparisons.vectors_by_scale),
+    "look-alike-errors-fall": Question(comparisons.look_alike_errors),
+    "scale-lowers-compactness": Question(comparisons.compactness_by_scale),
+    "accuracy-compactness-tradeoff": Question(comparisons.accuracy_by_scale),
+    "fixed-compactness-095": Question(comparisons.predicted_cosines, lacking=_WHOLE),
+    "fixed-s1-more-compact": Question(comparisons.compactness_of_arms),
+    "separability-features": Question(comparisons.separation),
     "generalization-kept": Question(lacking="CIFAR-10.1 is not at hand, and the paper's other two sets were never "
                                     "published; where it is: `fixhead evaluate RUN --dataset cifar10_1`"),
-    "corruption-robustness-kept": Question(_corruptions, lacking=_WHOLE),
-    "margins-gain-by-fixing": Question(_margins),
+    "corruption-robustness-kept": Question(comparisons.corruptions, lacking=_WHOLE),
+    "margins-gain-by-fixing": Question(comparisons.margins),
     "hoffer-comparison": Question(lacking="no cell has a learned scale yet: `fixhead sweep --dataset cifar100 --epochs "
                                   "30 --head cos --scale learned --bias learned --grid fixed=yes,no --seeds 0-2`"),
 }

@@ -15,6 +15,7 @@ RUN_SECONDS, EPOCH_SECONDS = 40.0, 1.0
 OVERHEAD_SOURCE = (f"{RUN_SECONDS:g} s a run and {EPOCH_SECONDS:g} s an epoch beside that for compilation, validation, "
                    "checkpoints and 15 corrupted test sets: a guess")
 
+
 @dataclass(frozen=True)
 class Estimate:
     """Seconds of a run, and where they come from: 'measured' or 'arithmetic'."""

@@ -1,4 +1,5 @@
 """The script that runs the cells: its plan, its rehearsals, and how it stops."""
+import dataclasses
 import json
 import os
 import re
@@ -8,10 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic import write_result
 
+from keras_fixhead.catalog import MODELS
+from keras_fixhead.errors import RunError
 from keras_fixhead.reproduction import cell, read_result, read_results
+from keras_fixhead.vectors import ceiling
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks" / "full_size.py"
@@ -104,6 +109,54 @@ def test_every_cell_can_be_rehearsed(full_size, tmp_path):
             assert not planned.cell.agrees(config)
 
 
+@pytest.fixture
+def tiny_network(monkeypatch):
+    """Puts a network of one convolution in the place of ResNet18."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "training"))
+    monkeypatch.setitem(MODELS, "resnet18", dataclasses.replace(MODELS["resnet18"], builder="tiny_network:build"))
+
+
+def test_a_pair_is_trained_measured_written_and_not_done_again(full_size, tmp_path, tiny_network, fixhead, capsys):
+    asked = options(full_size, tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=2)
+    assert full_size.run_all(asked) == 0
+    first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    found = read_results(tmp_path / "out", rehearsal=True)
+    assert full_size.run_all(dataclasses.replace(asked, most_runs=1)) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+
+    assert len(first) == 4 and len(after) == 6 and first.items() <= after.items()
+    assert {(each.seed, each.config.fixed) for each in found} == {(0, True), (0, False)}
+    with pytest.raises(RunError, match="no evidence"):
+        read_results(tmp_path / "out")
+    fixed = next(each for each in found if each.config.fixed)
+    cosines, confusion = fixed.matrices()["cosines"], fixed.matrices()["confusion"]
+    assert abs(cosines - cosines.T).max() == 0 and cosines.diagonal() == pytest.approx(1)
+    assert confusion.diagonal().sum() / confusion.sum() == pytest.approx(fixed.accuracy() / 100)
+    assert fixed.content["class_vectors_max_cosine"] == pytest.approx(
+        (cosines - 2 * np.eye(10)).max(), abs=1e-5)
+    assert fixed.content["largest_probability"] <= ceiling(10, 1.0)[0]
+
+    capsys.readouterr()
+    files = (path for path in (tmp_path / "out").glob("*-s0-*.json"))
+    compared = fixhead("compare", *sorted(files), "--figure", tmp_path / "c.png", "--json").json
+    assert [group["name"] for group in compared["groups"]] == ["fixed=yes", "fixed=no"]
+
+
+def test_a_run_that_fails_to_converge_is_a_result_and_is_not_tried_again(full_size, tmp_path, tiny_network, capsys,
+                                                                         monkeypatch):
+    whole = full_size.explicit_fields
+    monkeypatch.setattr(full_size, "explicit_fields", lambda *given: whole(*given) | {"lr": 1e4, "scale": 1e4})
+    asked = options(full_size, tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
+    assert full_size.run_all(asked) == 0
+    (result,) = read_results(tmp_path / "out", rehearsal=True)
+
+    assert not result.converged and "failed to converge" in result.content["reason"]
+    assert result.content["config"]["lr"] == 1e4 and not list((tmp_path / "out").glob("*.npz"))
+    assert "failed to converge" in capsys.readouterr().out
+    assert full_size.next_run(asked, set())[0].cell.config.fixed is False
+    assert "done: failed to converge" in "\n".join(full_size.listed(asked))
+
+
 def run_script(tmp_path, *arguments, **environment):
     command = [sys.executable, str(SCRIPT), "--rehearse", "digits", "--out", str(tmp_path / "out"), "--runs-dir",
                str(tmp_path / "runs"), *map(str, arguments)]
@@ -146,3 +199,15 @@ def test_a_rehearsal_that_is_stopped_goes_on_skips_what_is_done_and_leaves_every
     assert fixed.stat().st_size + fixed.with_suffix(".npz").stat().st_size < 40_000
     assert not list((tmp_path / "runs").glob("*/model.keras"))
     assert len(read_results(tmp_path / "out", rehearsal=True)) == 2
+
+
+@pytest.mark.slow
+def test_a_rehearsal_runs_on_jax_and_finds_the_compiled_step_of_another_seed(tmp_path):
+    pytest.importorskip("jax")
+    process = run_script(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
+    out, err = process.communicate(timeout=400)
+
+    assert "Stopped after 3 runs" in out, err
+    found = read_results(tmp_path / "out", rehearsal=True)
+    assert len(found) == 3 and {each.content["backend"] for each in found} == {"jax"}
+    assert "Persistent compilation cache hit for 'jit_train_step'" in err
