@@ -185,7 +185,7 @@ def quarter_width() -> dict[str, str]:
                for name in ("ending in ReLU", "signed")}
     return {
         "cos-s1-fixed-converges": f"{main['mean']:+.1f} [{low:+.1f}, {high:+.1f}] points, n = {main['n']}, cifar10 "
-        f"({_file('main_effect')})",
+        f"({_file('main_effect')}); other sets and networks, one seed each: `docs/training.md`",
         "similar-classes-near": f"largest cosine between learned class vectors {min(learned):.2f} to "
         f"{max(learned):.2f}, n = {len(learned)}, cifar10, cosine logits ({_file('main_effect')})",
         "margins-gain-by-fixing": f"S = 30: ArcFace {gains['arcface']}, CosFace {gains['cosface']} points, "
