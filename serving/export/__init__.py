@@ -167,7 +167,8 @@ def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], ch
     import numpy as np
     import tensorflow as tf
 
-    from fixhead_serving.export import reference, warmup
+    from fixhead_serving import warmup
+    from fixhead_serving.export import reference
 
     chosen.write(answers, folder, label_names)
     extras = folder / chosen.extras_folder
@@ -176,7 +177,7 @@ def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], ch
     reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names))
     if not chosen.prefix:
         grey = tf.io.encode_png(np.full((_GREY_PNG_SIZE, _GREY_PNG_SIZE, 3), 127, np.uint8)).numpy()
-        warmup.write_requests(extras / warmup.FILE, name, warmup.signature_inputs(answers.input_shape[1:], grey))
+        warmup.write_requests(folder / warmup.FILE, name, warmup.signature_inputs(answers.input_shape[1:], grey))
 
 
 def _self_check(folder: Path) -> dict[str, Any]:

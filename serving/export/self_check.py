@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from fixhead_serving import warmup
 from fixhead_serving.export import reference as kept
-from fixhead_serving.export import warmup
 from fixhead_serving.export.formats import CLASSIFY, FEATURES, SIGNATURES
 from fixhead_serving.export.reference import Array, Mismatch, Reference, compare
 from fixhead_serving.export.runtimes import Ask, asking, load_litert, load_onnx
@@ -163,7 +163,7 @@ def _check_warm_up(folder: Path, loaded: Any, say: Callable[[str], None]) -> int
 
     count, asked = 0, set()
     try:
-        for signature, inputs in warmup.read_requests(folder / "assets.extra" / warmup.FILE):
+        for signature, inputs in warmup.read_requests(folder / warmup.FILE):
             say(f"warm-up request {count + 1}")
             loaded.signatures[signature](**{name: tf.constant(value) for name, value in inputs.items()})
             asked.add(signature)

@@ -18,7 +18,7 @@ def read_model_config(file: Path) -> list[ModelSource]:
     """
     from google.protobuf import text_format
 
-    from fixhead_serving.server.messages import message
+    from fixhead_serving.messages import message
 
     try:
         text = file.read_text("utf-8")

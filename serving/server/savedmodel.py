@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fixhead_serving import protocol
+from fixhead_serving import protocol, warmup
 from fixhead_serving.protocol import Array, Refusal, Signature, TensorSpec
 from fixhead_serving.server.batching import Tensors, mergeable_signatures
 from fixhead_serving.server.metrics import Metrics
 from fixhead_serving.server.versions import LoadedVersion
-from fixhead_serving.server.warmup import RECORDS_FILE, read_records
 from keras_fixhead.errors import ServingError
 
 MODEL_CARD = "assets.extra/model_card.json"  # what our exports have, and no other
@@ -140,12 +139,12 @@ def _run_records(
     folder: Path, signatures: Mapping[str, Signature], call: Any, metrics: Metrics | None
 ) -> dict[str, Tensors]:
     """Runs the model's own warm-up records; as in TensorFlow Serving, one that fails fails the version."""
-    file = folder / RECORDS_FILE
+    file = folder / warmup.FILE
     if not file.is_file():
         return {}
     tried: dict[str, Tensors] = {}
     count = 0
-    for count, (name, inputs) in enumerate(read_records(file), 1):
+    for count, (name, inputs) in enumerate(warmup.read_requests(file), 1):
         try:
             if name not in signatures:
                 raise Refusal(f"there is no signature '{name}'")

@@ -6,14 +6,8 @@ import sys
 
 import pytest
 
-from fixhead_serving import export
-from fixhead_serving.export import (
-    export_model,
-    formats,
-    reference,
-    self_check,
-    warmup,
-)
+from fixhead_serving import export, warmup
+from fixhead_serving.export import export_model, formats, reference, self_check
 from fixhead_serving.export.formats import FORMATS
 from keras_fixhead.errors import ServingError
 from keras_fixhead.models import build_model
@@ -124,19 +118,19 @@ def damage_weights(folder):
 
 
 def damage_warm_up(folder):
-    (folder / "assets.extra" / warmup.FILE).write_bytes(b"no record" * 20)
+    (folder / warmup.FILE).write_bytes(b"no record" * 20)
 
 
 def empty_warm_up(folder):
-    (folder / "assets.extra" / warmup.FILE).write_bytes(b"")
+    (folder / warmup.FILE).write_bytes(b"")
 
 
 def wrong_warm_up(folder):
-    warmup.write_requests(folder / "assets.extra" / warmup.FILE, "m", {"features": ("images", (5, 5, 3))})
+    warmup.write_requests(folder / warmup.FILE, "m", {"features": ("images", (5, 5, 3))})
 
 
 def no_warm_up(folder):
-    (folder / "assets.extra" / warmup.FILE).unlink()
+    (folder / warmup.FILE).unlink()
 
 
 def other_labels(folder):

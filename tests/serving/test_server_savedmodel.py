@@ -11,13 +11,13 @@ from base64 import b64encode
 import numpy as np
 import pytest
 
+from fixhead_serving import warmup
 from fixhead_serving.client import encode_png
 from fixhead_serving.protocol import TensorSpec
 from fixhead_serving.server import ModelSource, ServedModel, create_app, load_model, serve
 from fixhead_serving.server.metrics import Metrics
 from fixhead_serving.server.models import WatchedModel, settle_memory
 from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
-from fixhead_serving.server.warmup import RECORDS_FILE
 from keras_fixhead.errors import ServingError
 
 # Of the model in conftest.py.
@@ -207,7 +207,7 @@ def write_records(folder, requests):
             varint, size = varint + bytes([size & 127 | 128]), size >> 7
         return bytes([number << 3 | 2]) + varint + bytes([size]) + content
 
-    file = folder / RECORDS_FILE
+    file = folder / warmup.FILE
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for signature, inputs in requests:
@@ -238,7 +238,7 @@ def test_a_versions_own_records_warm_it_up(copied, images):
         ([("no", {"images": [1.0]})], "Warm-up record 1 in .* fails: there is no signature 'no'"),
         ([("serving_bytes", {"image_bytes": [b"x"]})], "Warm-up record 1 in .* fails: Unknown image file format"),
         ([("serving_default", {"x": [1.0]})], "Warm-up record 1 in .* fails: "),
-        (None, "The warm-up records in .* cannot be read: "),
+        (None, "The warm-up requests in .* cannot be read: corrupted record"),
     ],
 )
 def test_a_record_that_fails_fails_the_version(copied, requests, text):

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's protobuf messages that a server of ours reads, without its package.
+"""TensorFlow Serving's protobuf messages that we read and write, without its package.
 
 The package `tensorflow-serving-api` cannot be installed beside every TensorFlow, so the few messages are described
 here. Names and numbers are those of TensorFlow Serving's .proto files; what is left out is skipped when read.

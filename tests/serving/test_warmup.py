@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from fixhead_serving.export import warmup
+from fixhead_serving import warmup
 
 SIGNATURES = {"serving_default": ("images", (4, 6, 3)), "serving_bytes": ("image_bytes", b"\x89PNG\0\xff"),
               "features": ("images", (4, 6, 3))}
@@ -10,8 +10,8 @@ SIGNATURES = {"serving_default": ("images", (4, 6, 3)), "serving_bytes": ("image
 
 @pytest.fixture
 def path(tmp_path):
-    warmup.write_requests(tmp_path / warmup.FILE, "m", SIGNATURES)
-    return tmp_path / warmup.FILE
+    warmup.write_requests(tmp_path / "requests", "m", SIGNATURES)
+    return tmp_path / "requests"
 
 
 def test_a_request_has_the_bytes_of_the_field_numbers_in_the_proto_files():
