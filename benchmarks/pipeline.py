@@ -21,7 +21,7 @@ from keras_fixhead.data import Split, load_dataset
 from keras_fixhead.data.batches import TrainBatches, augmentation_of
 from keras_fixhead.recipes import build_config
 from keras_fixhead.training import _compiled_model
-from keras_fixhead.training.backend import prepare_backend
+from keras_fixhead.training.backend import start_backend
 from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.signals import StopRequests
@@ -45,7 +45,7 @@ def main() -> None:
     shared = {"dataset": "digits", "recipe": "cpu", "flip": True}
     configs = {name: resolve(build_config({**shared, **more})) for name, more in
                (("plain", {}), ("heavy", HEAVY), ("everything", EVERYTHING))}
-    prepare_backend(configs["plain"])
+    start_backend(configs["plain"])
     models = {name: _compiled_model(config, dataset) for name, config in configs.items()}
     steps = {name: fit(models[name], configs[name], train) for name in configs}
     against = "crop and flip, in wall time of a step"

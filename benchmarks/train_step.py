@@ -18,7 +18,7 @@ from report import RESULTS, measurement, out_option, write_block, write_report
 from keras_fixhead import hardware, losses
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.models import build_model, precision_policy
-from keras_fixhead.training.backend import jit_compile, prepare_backend
+from keras_fixhead.training.backend import jit_compile, start_backend
 
 FILE = RESULTS / "train_step.json"
 BLOCK = "train step"
@@ -39,7 +39,7 @@ def main() -> None:
         write_block(BLOCK, block(json.loads(options.out.read_text())))
         return
 
-    prepare_backend(resolve(TrainConfig()))
+    start_backend(resolve(TrainConfig()))
     measurements = []
     for width in options.widths:
         for precision in options.precisions:

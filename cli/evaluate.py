@@ -2,6 +2,7 @@
 import click
 
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result
+from keras_fixhead.catalog import TTA
 from keras_fixhead.runs import open_run
 
 
@@ -10,9 +11,12 @@ from keras_fixhead.runs import open_run
 @click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
               help="Part of the data; may be given several times  [default: validation and test, where they are].")
 @click.option("--dataset", help="Another data set with the same classes, like cifar10_1 (default: the run's).")
+@click.option("--tta", type=click.Choice(TTA), default="none", show_default=True,
+              help="Average the logits of mirrored views, or of mirrored and shifted ones.")
 @data_dir_option
 @json_option
-def command(run: str, splits: tuple[str, ...], dataset: str | None, data_dir: str | None, as_json: bool) -> None:
+def command(run: str, splits: tuple[str, ...], dataset: str | None, tta: str, data_dir: str | None,
+            as_json: bool) -> None:
     """Measure the accuracy of a trained run.
 
     \b
@@ -32,12 +36,14 @@ def command(run: str, splits: tuple[str, ...], dataset: str | None, data_dir: st
     load_reader(name, data_dir or config.data_dir)
     from keras_fixhead.evaluation import evaluate_run
 
-    evaluations = evaluate_run(opened, splits, data_dir, dataset)
-    text = [f"{split}: {percent(each.accuracy)} of {each.n} (95 % interval {percent(each.accuracy_low)} to "
+    evaluations = evaluate_run(opened, splits, data_dir, dataset, tta)
+    named = "" if tta == "none" else f" with test-time augmentation {tta}"
+    text = [f"{split}{named}: {percent(each.accuracy)} of {each.n} (95 % interval {percent(each.accuracy_low)} to "
             f"{percent(each.accuracy_high)}){_top5(each.top5)}, cosine to the own class vector {each.own_cosine:.3f}"
             for split, each in evaluations.items()]
     print_result({
         "run": str(opened.path),
+        "tta": tta,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
         "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
     }, as_json=as_json, text=text)

@@ -129,12 +129,31 @@ def _print_run(run: Run, as_json: bool) -> None:
     for split, each in result["evaluation"].items():
         text.append(f"{split}: {percent(each['accuracy'])} of {each['n']} "
                     f"(95 % interval {percent(each['accuracy_low'])} to {percent(each['accuracy_high'])})")
-    megabytes = result["peak_memory_bytes"] / 2**20
-    text.append(f"{result['seconds']:.0f} s, {result['images_per_second']:.0f} images/s, {megabytes:,.0f} MB at most"
+    text.append(f"{result['seconds']:.0f} s, {result['images_per_second']:.0f} images/s{_rate(result)}, {_memory(result)}"
                 + (f"; stopped early: {result['stop_reason']}" if result.get("stop_reason") else ""))
     text.append(f"figures: {run.path / 'curves.png'}, confusion.png, predictions.png")
     text += ["Next:", f"  {command_line('show', run.path)}",
              f"  {command_line('export', run.path, f'served/{Path(run.config().dataset).name}')}"]
     print_result({"run": str(run.path), **{name: result[name] for name in (
-        "accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")}},
+        "accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")},
+        **{name: result.get(name) for name in ("flops_per_second", "share_of_peak", "peak_memory_bytes",
+                                               "device_peak_memory_bytes")}},
         as_json=as_json, text=text)
+
+
+def _rate(result: dict[str, Any]) -> str:
+    """The arithmetic of the steps a second, of a run that has it."""
+    rate = result.get("flops_per_second")
+    if rate is None:
+        return ""
+    text = f", {rate / 1e12:.1f} TFLOP/s" if rate >= 1e12 else f", {rate / 1e9:.1f} GFLOP/s"
+    if result["share_of_peak"] is not None:
+        text += (f" ({percent(result['share_of_peak'])} of the {result['peak_flops_per_second'] / 1e12:.0f} that are "
+                 f"stated for {result['peak_device']})")
+    return text
+
+
+def _memory(result: dict[str, Any]) -> str:
+    text = f"{result['peak_memory_bytes'] / 2**20:,.0f} MB at most"
+    device = result.get("device_peak_memory_bytes")
+    return text if device is None else f"{text}, {device / 2**20:,.0f} MB of the device"

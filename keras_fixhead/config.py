@@ -125,7 +125,7 @@ class TrainConfig:
                                         result=False)
     precision: str = _option("auto", "Arithmetic of training; saved models are float32.", choices=PRECISIONS)
     threads: int | None = _option(None, "Threads of one operation (default: the cores at hand).", low=1, high=4096)
-    devices: int = _option(1, "Devices of one kind that share each batch (TensorFlow).", low=1, high=1024)
+    devices: int = _option(1, "Devices of one kind that share each batch (TensorFlow, JAX).", low=1, high=1024)
     deterministic: bool = _option(False, "Use only operations that repeat to the bit.")
     class_vectors_digest: str | None = _option(None, "Digest of the class vectors drawn; checked where given.")
     recipe: str = _option("honest", "Named set of values for the fields that are not given.", result=False)
@@ -234,8 +234,8 @@ def resolve(config: TrainConfig, *, gpu: bool | None = None) -> TrainConfig:
         crop_padding=entry.crop_padding if config.crop_padding is None else config.crop_padding,
         flip=entry.flip if config.flip is None else config.flip,
         precision=resolve_precision(config.precision, gpu=gpu),
-        # the other backends take their threads from the environment
-        threads=cpu_count() if config.threads is None and keras_backend() == "tensorflow" else config.threads,
+        # PyTorch takes its threads from the environment
+        threads=cpu_count() if config.threads is None and keras_backend() != "torch" else config.threads,
         data_dir=None if config.data_dir is None else str(Path(config.data_dir).expanduser().absolute()),
     )
 

@@ -1,6 +1,6 @@
 """What a model makes of a set of images: features, logits, accuracy, cosines."""
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.catalog import TTA
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import SPLITS, Dataset, Split, choose_classes, limit_train, load_dataset, long_tail
 from keras_fixhead.data.pictures import decode_picture
@@ -88,10 +89,55 @@ class Measurer:
         features, logits = self._both.predict(images, batch_size=BATCH_SIZE, verbose=0)
         return Outputs(features, logits, np.asarray(keras.ops.convert_to_numpy(self._head.class_vectors.value)))
 
-    def evaluate(self, split: Split) -> Evaluation:
-        """Returns the figures of a split."""
+    def evaluate(self, split: Split, tta: str = "none") -> Evaluation:
+        """Returns the figures of a split.
+
+        Args:
+            tta: 'none', or a name of test-time augmentation: see `test_time_views`. Accuracy, top-5 and cross-entropy
+                are then those of the mean logits; cosines and norms stay those of the images as they are.
+        """
         outputs = self.outputs(split.images)
-        return summarize(outputs.features, outputs.logits, outputs.class_vectors, split.labels)
+        logits = outputs.logits
+        if tta != "none":
+            mean = np.zeros(logits.shape)  # float64
+            for weight, images in test_time_views(split.images, tta):
+                mean += weight * (logits if images is split.images else self.outputs(images).logits)
+            logits = mean.astype(np.float32)
+        return summarize(outputs.features, logits, outputs.class_vectors, split.labels)
+
+
+def test_time_views(images: NDArray[np.uint8], tta: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Yields the views of images whose logits test-time augmentation averages, each with its weight; these sum to 1.
+
+    'flip': the images and their mirror images, 1/2 each. 'flip-shift': half of that, and half of the same mean over
+    images shifted by one pixel, down and right or up and left (1/8 each of their views); the border that comes in is
+    reflected. It is the evaluation of the records in seconds to 94 %.
+
+    Args:
+        images: uint8, shape (N, H, W, 3).
+        tta: 'none', 'flip' or 'flip-shift'.
+
+    Raises:
+        ArgumentError: (a ValueError) for any other name.
+
+    Reference: Jordan (2024), arXiv:2404.00498.
+
+    Example:
+        >>> [weight for weight, _ in test_time_views(np.zeros((2, 8, 8, 3), np.uint8), "flip-shift")]
+        [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]
+    """
+    if tta not in TTA:
+        raise ArgumentError(f"Unknown test-time augmentation {tta!r}. Expected one of {', '.join(TTA)}.")
+    shifted = []
+    if tta == "flip-shift":
+        height, width = images.shape[1:3]
+        padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+        shifted = [padded[:, :height, :width], padded[:, 2:, 2:]]
+    mirrors = (lambda each: each, lambda each: each[:, :, ::-1]) if tta != "none" else (lambda each: each,)
+    for share, some in ((0.5 if shifted else 1.0, [images]), (0.5, shifted)):
+        for each in some:
+            for mirror in mirrors:
+                yield share / len(some) / len(mirrors), mirror(each)
 
 
 def evaluate_model(model: keras.Model, split: Split) -> Evaluation:
@@ -192,7 +238,7 @@ def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.floa
 
 
 def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,
-                 dataset: str | None = None) -> dict[str, Evaluation]:
+                 dataset: str | None = None, tta: str = "none") -> dict[str, Evaluation]:
     """Returns what the trained model of a run gives on splits of its data set, or of another with the same classes.
 
     Args:
@@ -200,9 +246,11 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
         splits: names of splits: 'train', 'validation', 'test'; none for the last two, where they have images.
         data_dir: where the data are, if not where they were in training.
         dataset: another data set, for example 'cifar10_1' for a model of 'cifar10'.
+        tta: test-time augmentation: 'none', 'flip' or 'flip-shift' (see `test_time_views`).
 
     Raises:
-        ArgumentError: (a ValueError) if that one has other classes or image sizes, or a split no images.
+        ArgumentError: (a ValueError) if that one has other classes or image sizes, a split no images, or there is no
+            such test-time augmentation.
         RunError: if the run has no model.
         DataError: if the data are not there.
     """
@@ -219,7 +267,7 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
             raise ArgumentError(f"{data.name} has no {split} images here.",
                                 hint="Choose another --split: " + ", ".join(
                                     name for name in SPLITS if len(data.split(name))))
-    return {split: measurer.evaluate(data.split(split)) for split in splits}
+    return {split: measurer.evaluate(data.split(split), tta) for split in splits}
 
 
 def _check_fits(data: Dataset, run: Run) -> None:

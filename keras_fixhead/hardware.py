@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,11 @@ from keras_fixhead.json_files import read_json, write_json
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _STEP_TIMES_SCHEMA = 1
+
+# FLOP/s of dense products of 16-bit numbers that are summed in float32, from NVIDIA's data sheets of each card (which
+# give twice as much where half of the numbers are zeros). The first words that are in nvidia-smi's name count.
+_GPU_PEAKS = (("H200", 989e12), ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12), ("A100", 312e12),
+              ("L40S", 362e12), ("L4", 121e12), ("A10", 125e12), ("A30", 165e12), ("V100", 125e12), ("T4", 65e12))
 
 
 def cpu_count() -> int:
@@ -116,6 +122,24 @@ def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
         capability = min(capability for _, capability in found)
         return "bfloat16" if capability >= 8 else "float16" if capability >= 7 else "float32"
     return "bfloat16" if cpu_has_bfloat16() else "float32"
+
+
+def gpu_peak(precision: str) -> tuple[str | None, float | None]:
+    """Returns the weakest GPU's name and the operations a second of its dense 16-bit products, as its maker states.
+
+    Returns:
+        (None, None) without a GPU; (name, None) for a card that is not listed, and in float32, where the backend decides
+        whether products are rounded to TF32.
+
+    Example:
+        >>> gpu_peak("float32")[1] is None
+        True
+    """
+    names = [name for name, _ in gpus()]
+    peaks = {name: peak for name in names for words, peak in reversed(_GPU_PEAKS) if re.search(rf"\b{words}\b", name)}
+    if precision == "float32" or len(peaks) < len(set(names)) or not peaks:
+        return next(iter(names), None), None
+    return min(peaks.items(), key=lambda item: item[1])
 
 
 def keras_backend() -> str:

@@ -191,3 +191,45 @@ def test_a_run_is_evaluated_on_another_set_of_the_same_classes(digits_run, monke
                         lambda name, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
     with pytest.raises(ArgumentError, match="digits_1 has other classes than the run: a, b, c"):
         evaluate_run(digits_run, dataset="digits_1")
+
+
+def reference_logits(model, images, views):
+    """The mean over (weight, rows, columns, mirrored) of float64 views made pixel by pixel."""
+    height, width = images.shape[1:3]
+    total = 0.0
+    for weight, rows, columns, mirrored in views:
+        moved = np.empty_like(images)
+        for row in range(height):
+            for column in range(width):
+                # the pixel that comes from outside is the one as far inside: -1 is 1, H is H - 2
+                source = [abs(place) if place < side else 2 * side - 2 - place
+                          for place, side in ((row + rows, height), (column + columns, width))]
+                moved[:, row, width - 1 - column if mirrored else column] = images[:, source[0], source[1]]
+        total = total + weight * model.predict(moved, verbose=0).astype(np.float64)
+    return total
+
+
+@pytest.mark.parametrize("tta, views", [
+    ("none", [(1.0, 0, 0, False)]),
+    ("flip", [(0.5, 0, 0, False), (0.5, 0, 0, True)]),
+    ("flip-shift", [(0.25, 0, 0, False), (0.25, 0, 0, True)] + [
+        (0.125, shift, shift, mirrored) for shift in (-1, 1) for mirrored in (False, True)]),
+])
+def test_test_time_augmentation_averages_logits(tta, views):
+    model = build_model("resnet18", (8, 8, 3), 5, width=1 / 16, scale=3.0)
+    split = Split(DRAW.integers(0, 256, (12, 8, 8, 3)).astype(np.uint8), DRAW.integers(0, 5, 12).astype(np.int32))
+    plain, found = evaluate_model(model, split), Measurer(model).evaluate(split, tta)
+    logits = reference_logits(model, split.images, views)
+    normalizer = np.log(np.exp(logits).sum(axis=1))
+
+    assert sum(weight for weight, _ in evaluation.test_time_views(split.images, tta)) == 1
+    assert found.cross_entropy == pytest.approx((normalizer - logits[np.arange(12), split.labels]).mean(), rel=1e-5)
+    assert found.accuracy == (logits.argmax(axis=1) == split.labels).mean()
+    assert (found.own_cosine, found.feature_norm) == (plain.own_cosine, plain.feature_norm)
+    if tta != "none":
+        assert found.cross_entropy != pytest.approx(plain.cross_entropy, rel=1e-5)
+
+
+def test_an_unknown_test_time_augmentation_is_refused():
+    with pytest.raises(ArgumentError, match=r"Unknown test-time augmentation 'ten-crop'\. Expected one of none, flip"):
+        list(evaluation.test_time_views(np.zeros((1, 8, 8, 3), np.uint8), "ten-crop"))

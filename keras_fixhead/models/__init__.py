@@ -13,11 +13,12 @@ import numpy as np
 from keras_fixhead.catalog import MODELS, feature_dim, import_object, look_up
 from keras_fixhead.errors import ArgumentError, RunError, VectorsError
 from keras_fixhead.head import HypersphereHead
+from keras_fixhead.models.initializers import HashedUniform
 from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
 
-__all__ = ["FEATURES", "FusedBatchNormalization", "append_classes", "attach_head", "build_model", "feature_model",
-           "head_of", "inputs_of", "load_model", "precision_policy"]
+__all__ = ["FEATURES", "FusedBatchNormalization", "HashedUniform", "append_classes", "attach_head", "build_model", "feature_model",
+           "head_of", "inputs_of", "load_model", "multiply_adds", "precision_policy"]
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""
@@ -141,6 +142,23 @@ def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
     """
     head = head_of(model)
     return keras.Model(inputs_of(model), head.with_classes(num_classes)(head.input), name=model.name)
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Returns the multiply-adds of one image's forward pass in convolutions and the head; two operations each.
+
+    Example:
+        >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10)
+        >>> round(multiply_adds(model) / 1e6)
+        555
+    """
+    head = head_of(model)
+    total = math.prod(head.class_vectors.shape)
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            height, width = layer.output.shape[1:3]
+            total += math.prod(layer.kernel.shape) * height * width
+    return total
 
 
 def feature_model(model: keras.Model) -> keras.Model:

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_fixhead.models.initializers import HashedUniform
 from keras_fixhead.models.normalization import FusedBatchNormalization
 from keras_fixhead.vectors.hashing import INITIALIZER_STREAM, stream_key
 
@@ -15,7 +16,8 @@ ONEDNN_BLOCK = 16
 
 
 class Layers:
-    """Makes layers of one network, with initial weights that are a function of a seed and the layer's name.
+    """Makes layers of one network, with initial weights that are a function of a seed and the layer's name alone:
+    the same on every backend.
 
     Convolutions have no bias, torch's padding, an L2 penalty of `weight_decay` / 2 on their kernels and torch's default
     initialisation (uniform with variance 1 / (3 fan_in)), which the paper's released code uses. The fan_in of a
@@ -55,7 +57,7 @@ class Layers:
         limit = 1 / kernel_size  # of a uniform distribution with variance 1 / (3 kernel_size^2)
         x = keras.layers.DepthwiseConv2D(
             kernel_size, padding="same", use_bias=False, name=name,
-            depthwise_initializer=keras.initializers.RandomUniform(-limit, limit, seed=name_seed(self._seed, name)),
+            depthwise_initializer=HashedUniform(limit, seed=name_seed(self._seed, name)),
             depthwise_regularizer=self.penalty(),
         )(x)
         if strides > 1:
@@ -72,7 +74,7 @@ class Layers:
 
     def kernel_initializer(self, name: str) -> keras.initializers.Initializer:
         """Returns what draws the kernel of the convolution of this name."""
-        return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed=name_seed(self._seed, name))
+        return HashedUniform(seed=name_seed(self._seed, name))
 
     def penalty(self) -> keras.regularizers.Regularizer | None:
         """Returns the L2 penalty of the kernels, if there is one."""

@@ -23,14 +23,16 @@ from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
-from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
+from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, multiply_adds, precision_policy
 from keras_fixhead.runs import Run, create_run
 from keras_fixhead.training.backend import (
     describe_environment,
     device_scope,
+    device_peak_memory_bytes,
     jit_compile,
     on_gpu,
-    prepare_backend,
+    prepare_ahead,
+    start_backend,
     to_numpy,
 )
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, load_progress, save_progress
@@ -78,10 +80,11 @@ def train(config: TrainConfig, *, resume: Run | None = None,
     """
     if config.scale == "auto":
         _log.info(auto_scale_reason(dataset_entry(config).num_classes))
+    config = dataclasses.replace(config, threads=resolve(config).threads)
+    start_backend(config)  # before the devices are asked for
     config = resolve(config, gpu=on_gpu())
     if resume is not None:
         _check_resumes(resume, config)
-    prepare_backend(config)
     dataset = run_dataset(config)
     run = resume or create_run(config)
     _log.info("Run: %s", run.path)
@@ -103,8 +106,7 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
         with stop:
             progress = training.fit(progress)
         reason = training.stop_reason(progress)
-        with device_scope(config.devices):
-            training.finish(progress, reason)
+        training.finish(progress, reason)
     except Interrupted:
         done = training.write_interrupted()
         _log.warning("Stopped after epoch %d and step %d of the next. Go on: %s", done.epoch, done.step,
@@ -151,10 +153,24 @@ class _Training:
                 _log.info(_extension_note(self.config, progress.epoch))
         self._saved = progress
         self.run.write_metrics([row for row in self.run.metrics() if row["epoch"] <= progress.epoch])
-        self.run.write("environment", describe_environment())
+        self._write_environment(resumed)
         self.run.write_status("running", epoch=progress.epoch)
         _announce(self.config, self.dataset, self.model, self.steps)
         return progress
+
+    def _write_environment(self, resumed: bool) -> None:
+        """Writes where the run is computed, and every backend that it has been computed on."""
+        environment = describe_environment()
+        backends = []
+        if resumed and self.run.has("environment"):
+            before = self.run.read("environment")
+            backends = before.get("backends") or [before["backend"]]
+        if environment["backend"] not in backends[-1:]:
+            if backends:
+                _log.warning("The run was trained on %s and goes on on %s: it ends as a run of its kind does, but not "
+                             "to the bit as it would have.", backends[-1], environment["backend"])
+            backends = [*backends, environment["backend"]]
+        self.run.write("environment", environment | {"backends": backends})
 
     def fit(self, progress: Progress) -> Progress:
         """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
@@ -187,10 +203,12 @@ class _Training:
         """Saves the selected model under the float32 policy, evaluates it, draws it and writes result.json."""
         config, run = self.config, self.run
         selected = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
-        epoch = load_checkpoint(selected, self.model).epoch
+        with device_scope(config.devices):
+            epoch = load_checkpoint(selected, self.model).epoch
+            weights = [to_numpy(each) for each in self.model.weights]
         with precision_policy("float32"):
-            final = _build(config, self.dataset)
-        final.set_weights(self.model.get_weights())
+            final = _build(config, self.dataset)  # on one device
+        final.set_weights(weights)
         _save_model(final, run.model_path)
         measurer = Measurer(final)
         evaluations = {}
@@ -218,8 +236,9 @@ class _Training:
             **_vector_metrics(final),
             "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
             "seconds": progress.seconds,
-            "images_per_second": float(np.median([row["images_per_second"] for row in rows])),
+            **_speed(config, final, rows),
             "peak_memory_bytes": hardware.peak_memory_bytes(),
+            "device_peak_memory_bytes": device_peak_memory_bytes(),
             "environment": run.read("environment"),
         })
         if len(self.dataset.test):
@@ -240,8 +259,10 @@ class _Training:
         row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps}
         if len(batches):
             guard = StepGuard(progress, self._save, self._stop, metrics, config.checkpoint_minutes)
-            history = self.model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
-                                     callbacks=[timer, guard, *self._callbacks])
+            prepare_ahead(batches)
+            with device_scope(config.devices):
+                history = self.model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
+                                         callbacks=[timer, guard, *self._callbacks])
             row |= {name: float(values[-1]) for name, values in history.history.items()}
             seconds = timer.epoch_seconds
         else:  # stopped after its last step: nothing is left of it but to be measured
@@ -315,8 +336,9 @@ class _Training:
 
 
 def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
-    normalization = FusedBatchNormalization if config.devices == 1 else functools.partial(
-        FusedBatchNormalization, synchronized=True)
+    # on JAX a batch that devices share is one array: its statistics are those of the whole batch without being told
+    shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
+    normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
     mixes = augmentation_of(config).mixes
     wrap = losses.mixed if mixes else _same
     rate = _learning_rate(config, steps_per_epoch(config, len(dataset.train)))
@@ -438,6 +460,19 @@ def _vector_metrics(model: keras.Model) -> dict[str, float]:
         cosines = pairwise_cosines(vectors)
         found |= {"class_vectors_mean_cosine": float(cosines.mean()), "class_vectors_max_cosine": float(cosines.max())}
     return found
+
+
+def _speed(config: TrainConfig, model: keras.Model, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Images a second, the arithmetic of the steps, and its share of what the device can do, where that is known.
+
+    A step is three forward passes' worth of multiply-adds, each of two operations.
+    """
+    images = float(np.median([row["images_per_second"] for row in rows]))
+    rate = 6 * multiply_adds(model) * images
+    card, peak = hardware.gpu_peak(config.precision) if on_gpu() else (None, None)
+    return {"images_per_second": images, "flops_per_second": rate, "peak_device": card, "peak_flops_per_second":
+            None if peak is None else peak * config.devices,
+            "share_of_peak": None if peak is None else rate / (peak * config.devices)}
 
 
 def _count(weights: Any) -> int:

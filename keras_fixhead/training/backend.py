@@ -1,9 +1,11 @@
 """What has to be set on a backend before its first operation, and what is recorded of it."""
 import contextlib
 import functools
+import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,26 @@ from keras_fixhead import hardware
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, TrainingError
 
+_BATCH_WORKERS = 2
+_XLA_THREADS = "NPROC"
+_XLA_DETERMINISTIC = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_exclude_nondeterministic_ops=true")
 
-def prepare_backend(config: TrainConfig) -> None:
+def start_backend(config: TrainConfig) -> None:
     """Sets threads and determinism as a run's configuration has them.
 
+    JAX takes them at its start and never again, so this comes before anything asks for its devices.
+
     Raises:
-        TrainingError: if this process already computes with another number of threads: the run could not be repeated.
+        TrainingError: if this process already computes in another way: the run could not be repeated.
     """
-    if keras.backend.backend() != "tensorflow":
-        return  # JAX and PyTorch take threads from the environment at their start; environment.json records it
+    if keras.backend.backend() == "tensorflow":
+        _start_tensorflow(config)
+    elif keras.backend.backend() == "jax":
+        _start_jax(config)
+    # PyTorch takes its threads from the environment; environment.json records them
+
+
+def _start_tensorflow(config: TrainConfig) -> None:
     import tensorflow as tf
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
@@ -38,12 +51,7 @@ def prepare_backend(config: TrainConfig) -> None:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(config.threads)
         except RuntimeError:
-            if (threads or hardware.cpu_count()) != config.threads:
-                raise TrainingError(
-                    f"The run computes with {config.threads} threads, but TensorFlow has started with "
-                    f"{threads or hardware.cpu_count()} in this process.",
-                    hint="Train in a new process, or set the configuration's `threads` to that number.",
-                ) from None
+            _check_threads(config, threads or hardware.cpu_count())
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     elif is_op_determinism_enabled():
@@ -51,20 +59,68 @@ def prepare_backend(config: TrainConfig) -> None:
                             hint="Train in a new process, or with `deterministic`.")
 
 
-def device_scope(devices: int) -> contextlib.AbstractContextManager[Any]:
-    """Returns what models of a run are built in: nothing for one device, a MirroredStrategy for several.
+def _start_jax(config: TrainConfig) -> None:
+    """XLA reads $NPROC for the threads of its CPU client, and $XLA_FLAGS, when the first device is asked for."""
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    missing = [flag for flag in _XLA_DETERMINISTIC if flag not in flags] if config.deterministic else []
+    if not _jax_has_started():
+        if config.threads is not None:
+            os.environ[_XLA_THREADS] = str(config.threads)
+        if missing:
+            os.environ["XLA_FLAGS"] = " ".join([*flags, *missing])
+        return
+    if config.threads is not None:
+        _check_threads(config, _jax_threads())
+    if missing and on_gpu():  # on a CPU XLA has no operation that these flags would change
+        raise TrainingError("JAX has started in this process without XLA's deterministic operations.",
+                            hint=f"Train in a new process, or set XLA_FLAGS='{' '.join(_XLA_DETERMINISTIC)}'.")
 
-    The devices are the GPUs that TensorFlow sees, or, where it sees none, its logical CPUs.
+
+def _check_threads(config: TrainConfig, there: int) -> None:
+    if there != config.threads:
+        name = {"tensorflow": "TensorFlow", "jax": "JAX"}[keras.backend.backend()]
+        raise TrainingError(
+            f"The run computes with {config.threads} threads, but {name} has started with {there} in this process.",
+            hint="Train in a new process, or set the configuration's `threads` to that number.",
+        )
+
+
+def _jax_has_started() -> bool:
+    from jax._src import xla_bridge  # there is no public way to ask without starting it
+
+    return bool(xla_bridge.backends_are_initialized())
+
+
+def _jax_threads() -> int:
+    """The threads of XLA's CPU client, as it counts them at its start."""
+    asked = os.environ.get(_XLA_THREADS, "")
+    return int(asked) if asked.isdigit() and int(asked) > 0 else hardware.cpu_count()
+
+
+@contextlib.contextmanager
+def device_scope(devices: int) -> Iterator[None]:
+    """What models of a run are built and fitted in: nothing for one device; for several, what shares batches.
+
+    On TensorFlow that is a MirroredStrategy, on JAX Keras' data parallelism: weights are copied to each device, each
+    batch is cut along its first axis, and XLA sums over all of it. The devices are the GPUs that the backend sees, or,
+    where it sees none, its CPU devices.
 
     Raises:
-        ArgumentError: (a ValueError) if there are fewer, or Keras is not on TensorFlow.
+        ArgumentError: (a ValueError) if there are fewer, or Keras is on another backend.
     """
     if devices == 1:
-        return contextlib.nullcontext()
-    if keras.backend.backend() != "tensorflow":
-        raise ArgumentError(f"devices is {devices}, but only the TensorFlow backend shares batches between devices; "
-                            f"this one is {keras.backend.backend()}.", hint="Use --devices 1.")
-    return _strategy(devices).scope()
+        yield
+    elif keras.backend.backend() == "tensorflow":
+        with _strategy(devices).scope():
+            yield
+    elif keras.backend.backend() == "jax":
+        distribution = keras.distribution.DataParallel(devices=_enough(devices, keras.distribution.list_devices()),
+                                                       auto_shard_dataset=False)
+        with distribution.scope():
+            yield
+    else:
+        raise ArgumentError(f"devices is {devices}, but only TensorFlow and JAX share batches between devices; this "
+                            f"backend is {keras.backend.backend()}.", hint="Use --devices 1.")
 
 
 @functools.cache  # models of one strategy cannot be used in another
@@ -72,11 +128,15 @@ def _strategy(devices: int) -> Any:
     import tensorflow as tf
 
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy(_enough(devices, [each.name for each in found]))
+
+
+def _enough(devices: int, found: list[str]) -> list[str]:
     if len(found) < devices:
-        raise ArgumentError(f"devices is {devices}, but TensorFlow sees {len(found)}: "
-                            f"{', '.join(each.name for each in found)}.", hint="Use --devices 1, or look: "
-                            "fixhead doctor")
-    return tf.distribute.MirroredStrategy([each.name for each in found[:devices]])
+        name = {"tensorflow": "TensorFlow", "jax": "JAX"}[keras.backend.backend()]
+        raise ArgumentError(f"devices is {devices}, but {name} sees {len(found)}: {', '.join(found)}.",
+                            hint="Use --devices 1, or look: fixhead doctor")
+    return found[:devices]
 
 
 def to_numpy(variable: Any) -> NDArray[Any]:
@@ -104,6 +164,32 @@ def on_gpu() -> bool:
     return any("gpu" in device or "cuda" in device for device in devices)
 
 
+def prepare_ahead(batches: keras.utils.PyDataset) -> None:
+    """Lets threads make the next batches while a GPU computes, on JAX; on TensorFlow tf.data does that anyway.
+
+    Keras on JAX makes each batch in the thread that hands out steps, and moves it to the device one step ahead. The
+    order stays that of the steps. On a CPU there is nothing to gain: making and computing share its cores.
+    """
+    if keras.backend.backend() == "jax" and on_gpu():
+        batches.workers, batches.max_queue_size = _BATCH_WORKERS, 2 * _BATCH_WORKERS
+
+
+def device_peak_memory_bytes() -> int | None:
+    """Returns the largest memory of the first GPU that this process has had; None where the backend does not tell."""
+    if not on_gpu():
+        return None
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    if keras.backend.backend() == "jax":
+        import jax
+
+        peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+        return None if peak is None else int(peak)
+    return None
+
+
 def describe_environment() -> dict[str, Any]:
     """Returns versions, devices, threads and the state of the sources, as environment.json holds them."""
     packages = ["keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "scipy"]
@@ -117,6 +203,7 @@ def describe_environment() -> dict[str, Any]:
         "cpu_count": hardware.cpu_count(),
         "gpus": [name for name, _ in hardware.gpus()],
         "threads": _threads(),
+        "xla_flags": os.environ.get("XLA_FLAGS"),
         "git": _git_state(),
     }
 
@@ -130,6 +217,8 @@ def installed_version(distribution: str) -> str | None:
 
 
 def _threads() -> dict[str, int]:
+    if keras.backend.backend() == "jax":
+        return {"xla_cpu": _jax_threads()}
     if (tf := sys.modules.get("tensorflow")) is None:
         return {}
     return {"intra_op": tf.config.threading.get_intra_op_parallelism_threads(),

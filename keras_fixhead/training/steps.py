@@ -39,6 +39,7 @@ class StepGuard(keras.callbacks.Callback):
         self._metrics = metrics
         self._interval = 60 * minutes
         self._start = self._saved = time.perf_counter()
+        self._unread: tuple[int, Any] | None = None  # a step and its loss
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         for variable, value in zip(self.model.metrics_variables, self._metrics, strict=bool(self._metrics)):
@@ -46,12 +47,11 @@ class StepGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = self._progress.step + batch + 1
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):  # a mean over the epoch: the first step that spoils it is this one
-            raise TrainingError(f"The loss is {loss} in epoch {self._progress.epoch + 1}, step {step}: this run failed "
-                                "to converge.", hint="Try a lower learning rate (--lr) or a longer warm-up.")
+        self._check_loss()  # of the step before: a device computes this one meanwhile, and is not waited for
+        self._unread = (step, (logs or {}).get("loss", 0.0))
         now = time.perf_counter()
         if self._stop.received is not None or now - self._saved > self._interval:
+            self._check_loss()
             if hasattr(self.model, "jax_state_sync"):
                 self.model.jax_state_sync()
             self._save(dataclasses.replace(
@@ -59,3 +59,14 @@ class StepGuard(keras.callbacks.Callback):
             self._saved = time.perf_counter()
         if self._stop.received is not None:
             raise Interrupted
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._check_loss()
+
+    def _check_loss(self) -> None:
+        """Reads the loss that has not been read yet. It is a mean over the epoch: the step that spoils it is its own."""
+        step, loss = self._unread or (0, 0.0)
+        self._unread = None
+        if not math.isfinite(loss):
+            raise TrainingError(f"The loss is {float(loss)} in epoch {self._progress.epoch + 1}, step {step}: this run "
+                                "failed to converge.", hint="Try a lower learning rate (--lr) or a longer warm-up.")

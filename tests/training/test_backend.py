@@ -6,7 +6,7 @@ from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import TrainingError
 from keras_fixhead.hardware import cpu_count
 from keras_fixhead.training import backend
-from keras_fixhead.training.backend import describe_environment, jit_compile, prepare_backend
+from keras_fixhead.training.backend import describe_environment, jit_compile, start_backend
 
 
 def threads_in_use():
@@ -17,15 +17,15 @@ def threads_in_use():
 def test_a_number_of_threads_that_this_process_does_not_have_is_refused():
     there = threads_in_use()
     with pytest.raises(TrainingError, match=f"with {there + 1} threads, but TensorFlow has started with {there} in"):
-        prepare_backend(TrainConfig(threads=there + 1))
-    prepare_backend(TrainConfig(threads=there))
+        start_backend(TrainConfig(threads=there + 1))
+    start_backend(TrainConfig(threads=there))
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_determinism_is_switched_on_where_it_is_asked_for(monkeypatch, deterministic):
     calls = []
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append(True))
-    prepare_backend(TrainConfig(threads=threads_in_use(), deterministic=deterministic))
+    start_backend(TrainConfig(threads=threads_in_use(), deterministic=deterministic))
 
     assert calls == [True] * deterministic
 
@@ -61,7 +61,7 @@ def test_determinism_that_cannot_be_switched_off_is_refused(monkeypatch):
 
     monkeypatch.setattr(config, "is_op_determinism_enabled", lambda: True)
     with pytest.raises(TrainingError, match="computes deterministically in this process"):
-        prepare_backend(TrainConfig(threads=threads_in_use(), deterministic=False))
+        start_backend(TrainConfig(threads=threads_in_use(), deterministic=False))
 
 
 def test_the_environment_outside_a_repository_has_no_commit(monkeypatch, tmp_path):

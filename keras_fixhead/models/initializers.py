@@ -1,0 +1,38 @@
+"""Initial weights that are the same on every backend."""
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fixhead.vectors.hashing import INITIALIZER_STREAM, stream_key, words
+
+
+@keras.saving.register_keras_serializable(package="keras_fixhead")
+class HashedUniform(keras.initializers.Initializer):
+    """Draws weights uniformly in (-limit, limit): the same bits on TensorFlow, JAX and PyTorch.
+
+    Keras' own initializers draw by the backend's random numbers, so that one seed starts another network on each.
+
+    Args:
+        limit: largest size of a weight; None for 1 / sqrt(fan_in), torch's default for convolutions.
+        seed: seed of the draw, in [0, 2^64).
+
+    Example:
+        >>> weights = keras.ops.convert_to_numpy(HashedUniform(seed=3)((3, 3, 4, 2)))
+        >>> weights.shape, bool(abs(weights).max() < 1 / 6)
+        ((3, 3, 4, 2), True)
+    """
+
+    def __init__(self, limit: float | None = None, *, seed: int) -> None:
+        self.limit = limit
+        self.seed = seed
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        limit = 1 / math.sqrt(math.prod(shape[:-1])) if self.limit is None else self.limit
+        drawn = words(stream_key(self.seed, INITIALIZER_STREAM), np.arange(math.prod(shape)), [0])[:, 0]
+        values = limit * (2 * ((drawn + 0.5) / 2**32) - 1)  # float64
+        return keras.ops.convert_to_tensor(values.astype(np.float32).reshape(shape), dtype or "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"limit": self.limit, "seed": self.seed}
