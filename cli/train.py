@@ -129,7 +129,8 @@ def _print_run(run: Run, as_json: bool) -> None:
     for split, each in result["evaluation"].items():
         text.append(f"{split}: {percent(each['accuracy'])} of {each['n']} "
                     f"(95 % interval {percent(each['accuracy_low'])} to {percent(each['accuracy_high'])})")
-    text.append(f"{result['seconds']:.0f} s, {result['images_per_second']:.0f} images/s{_rate(result)}, {_memory(result)}"
+    speed = f"{result['images_per_second']:.0f} images/s{_rate(result)}"
+    text.append(f"{result['seconds']:.0f} s, {speed}, {_memory(result)}"
                 + (f"; stopped early: {result['stop_reason']}" if result.get("stop_reason") else ""))
     text.append(f"figures: {run.path / 'curves.png'}, confusion.png, predictions.png")
     text += ["Next:", f"  {command_line('show', run.path)}",

@@ -128,8 +128,8 @@ def gpu_peak(precision: str) -> tuple[str | None, float | None]:
     """Returns the weakest GPU's name and the operations a second of its dense 16-bit products, as its maker states.
 
     Returns:
-        (None, None) without a GPU; (name, None) for a card that is not listed, and in float32, where the backend decides
-        whether products are rounded to TF32.
+        (None, None) without a GPU; (name, None) for a card that is not listed, and in float32, where the backend
+        decides whether products are rounded to TF32.
 
     Example:
         >>> gpu_peak("float32")[1] is None

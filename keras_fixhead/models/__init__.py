@@ -17,8 +17,8 @@ from keras_fixhead.models.initializers import HashedUniform
 from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
 
-__all__ = ["FEATURES", "FusedBatchNormalization", "HashedUniform", "append_classes", "attach_head", "build_model", "feature_model",
-           "head_of", "inputs_of", "load_model", "multiply_adds", "precision_policy"]
+__all__ = ["FEATURES", "FusedBatchNormalization", "HashedUniform", "append_classes", "attach_head", "build_model",
+           "feature_model", "head_of", "inputs_of", "load_model", "multiply_adds", "precision_policy"]
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""

@@ -16,13 +16,12 @@ ONEDNN_BLOCK = 16
 
 
 class Layers:
-    """Makes layers of one network, with initial weights that are a function of a seed and the layer's name alone:
-    the same on every backend.
+    """Makes layers of one network, with initial weights that are a function of a seed and the layer's name.
 
     Convolutions have no bias, torch's padding, an L2 penalty of `weight_decay` / 2 on their kernels and torch's default
-    initialisation (uniform with variance 1 / (3 fan_in)), which the paper's released code uses. The fan_in of a
-    depthwise kernel is its height times width, as torch counts it; Keras counts the channels too, which would start it
-    far too small. Batch normalisation starts as gamma 1 and beta 0, with torch's momentum 0.1 (Keras calls it 0.9) and
+    initialisation (uniform with variance 1 / (3 fan_in)), which the paper's released code uses, drawn by our hash: the
+    same on every backend. The fan_in of a depthwise kernel is its height times width, as torch counts it; Keras counts
+    the channels too, which would start it far too small. Batch normalisation starts as gamma 1 and beta 0, with torch's momentum 0.1 (Keras calls it 0.9) and
     epsilon 1e-5.
 
     Args:

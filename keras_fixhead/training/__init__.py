@@ -27,8 +27,8 @@ from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, 
 from keras_fixhead.runs import Run, create_run
 from keras_fixhead.training.backend import (
     describe_environment,
-    device_scope,
     device_peak_memory_bytes,
+    device_scope,
     jit_compile,
     on_gpu,
     prepare_ahead,

@@ -64,7 +64,7 @@ class StepGuard(keras.callbacks.Callback):
         self._check_loss()
 
     def _check_loss(self) -> None:
-        """Reads the loss that has not been read yet. It is a mean over the epoch: the step that spoils it is its own."""
+        """Reads the loss that has not been read yet: a mean over the epoch, so it is the first to be spoilt."""
         step, loss = self._unread or (0, 0.0)
         self._unread = None
         if not math.isfinite(loss):

@@ -11,7 +11,8 @@ def drawn(shape, **arguments):
 
 
 @pytest.mark.parametrize("shape, arguments, limit", [
-    ((3, 3, 64, 32), {}, 1 / np.sqrt(9 * 64)), ((1, 1, 300, 100), {}, 1 / np.sqrt(300)), ((3, 3, 900, 1), {"limit": 1 / 3}, 1 / 3)])
+    ((3, 3, 64, 32), {}, 1 / np.sqrt(9 * 64)), ((1, 1, 300, 100), {}, 1 / np.sqrt(300)),
+    ((3, 3, 900, 1), {"limit": 1 / 3}, 1 / 3)])
 def test_weights_are_uniform_between_torchs_limits(shape, arguments, limit):
     weights = drawn(shape, seed=1, **arguments)
 

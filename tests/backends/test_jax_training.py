@@ -1,0 +1,66 @@
+"""Training on JAX, in processes of their own: devices, threads and flags are taken at its start."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_fixhead.runs import list_runs
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = ["--dataset", "digits", "--recipe", "smoke", "--width", "0.0625", "--limit-train", "60", "--batch-size", "60",
+           "--epochs", "1", "--precision", "float32", "--quiet"]
+
+
+def fixhead(*arguments, backend="jax", code=0, **environment):
+    done = subprocess.run([sys.executable, "-m", "fixhead_cli", *map(str, arguments)], capture_output=True, text=True,
+                          env={**os.environ, "KERAS_BACKEND": backend, **environment})
+    assert done.returncode == code, done.stderr[-3000:]
+    return done
+
+
+def weights(run):
+    with np.load(run.newest_checkpoint) as file:
+        return {name: file[name] for name in file.files if name.startswith("weight")}
+
+
+def test_four_devices_train_as_one_does(tmp_path):
+    """One step: the weights within 1e-5 (4e-7 were seen), batch normalisation's averages of the whole batch among them.
+
+    Were statistics taken of each device's part, the averages would differ by some per cents.
+    """
+    four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "1")
+    fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "4", "--devices", "4", **four)
+    (one,), (several,) = list_runs(tmp_path / "1"), list_runs(tmp_path / "4")
+    refused = fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "5", "--devices", "5", code=2, **four)
+
+    assert len(several.read("environment")["devices"]) == 4
+    assert several.metrics()[0]["loss"] == pytest.approx(one.metrics()[0]["loss"], rel=1e-6)
+    for name, expected in weights(one).items():
+        np.testing.assert_allclose(weights(several)[name], expected, atol=1e-5, err_msg=name)
+    assert "devices is 5, but JAX sees 4" in refused.stderr
+
+
+def test_a_run_of_jax_evaluates_goes_on_and_exports_on_tensorflow(tmp_path):
+    fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "runs", "--threads", "1")
+    (run,) = list_runs(tmp_path / "runs")
+    assert run.read("environment")["threads"] == {"xla_cpu": 1}
+    here = json.loads(fixhead("evaluate", run.path, "--tta", "flip", "--json").stdout)
+    there = json.loads(fixhead("evaluate", run.path, "--tta", "flip", "--json", backend="tensorflow").stdout)
+    assert here["tta"] == there["tta"] == "flip"
+    for split, figures in here["evaluation"].items():
+        assert there["evaluation"][split]["cross_entropy"] == pytest.approx(figures["cross_entropy"], rel=1e-5)
+
+    fixhead("export", run.path, tmp_path / "served" / "digits", backend="tensorflow")
+    assert (tmp_path / "served" / "digits" / "1" / "saved_model.pb").is_file()
+    refused = fixhead("export", run.path, tmp_path / "served" / "digits", code=1)
+    assert "needs the TensorFlow backend, not jax" in refused.stderr
+
+    said = fixhead("train", "--resume", run.path, "--epochs", "2", backend="tensorflow").stderr
+    assert "The run was trained on jax and goes on on tensorflow" in said
+    assert run.read("result")["environment"]["backends"] == ["jax", "tensorflow"]
+    assert [row["epoch"] for row in run.metrics()] == [1, 2]
