@@ -3,10 +3,11 @@
     python benchmarks/peers.py --torch-python VENV/bin/python
 
 A step is: forward, softmax cross-entropy on cosine logits of fixed class vectors, backward, SGD with Nesterov
-momentum, on a batch of 128 images of 32x32. PyTorch computes with channels_last, eagerly and by torch.compile; the
-quicker of the two is compared with. Workers are started once; one computes at a time, in random order, and the ratio
-is taken round by round, of wall time. A product of two 2048x2048 matrices in TensorFlow, in the same rounds, says how
-near the step is to what the processor can do. A case is kept as it is measured; the next call goes on with the rest.
+momentum, on a batch of 128 images of 32x32, on TensorFlow or, by `--backend jax`, on JAX. PyTorch computes with
+channels_last, eagerly and by torch.compile; the quicker of the two is compared with. Workers are started once; one
+computes at a time, in random order, and the ratio is taken round by round, of wall time. A product of two 2048x2048
+matrices on our backend, in the same rounds, says how near the step is to what the processor can do. A case is kept as
+it is measured; the next call goes on with the rest. On a CPU.
 """
 import argparse
 import json
@@ -33,9 +34,13 @@ def main() -> None:
     parser.add_argument("--torch-python", default=sys.executable, help="interpreter that has PyTorch")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--models", nargs="+", default=None)
+    parser.add_argument("--backend", choices=("tensorflow", "jax"), default="tensorflow", help="what our step runs on")
     parser.add_argument("--again", action="store_true", help="measure what has been measured before")
     out_option(parser, RESULTS / "peers.json")
     options = parser.parse_args()
+    if options.backend != "tensorflow" and options.out == RESULTS / "peers.json":  # one file a backend
+        options.out = RESULTS / f"peers-{options.backend}.json"
+    os.environ["KERAS_BACKEND"] = options.backend
     done = [] if options.again or not options.out.exists() else json.loads(options.out.read_text())["measurements"]
     names = {each["name"] for each in done}
     for model, width, precision in CASES:
@@ -45,7 +50,7 @@ def main() -> None:
         seconds, operations = measure(model, width, precision, options.torch_python, options.rounds)
         best = min(("eager", "compile"), key=lambda variant: sorted(seconds[variant])[len(seconds[variant]) // 2])
         config = {"model": model, "width": width, "precision": precision, "batch_size": BATCH, "pixels": SIDE,
-                  "torch": best, "multiply_adds": operations}
+                  "backend": options.backend, "torch": best, "multiply_adds": operations}
         warmup = f"{WARMUP} steps, not counted"
         ratio = [theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)]
         # three forwards' worth of multiply-adds, 2 operations each, against the rate of the product of the same round
@@ -59,7 +64,8 @@ def main() -> None:
             measurement(name=f"{case}/share", metric="our step's rate as a share of the rate of a 2048^3 product",
                         unit="1", values=share, warmup=warmup, config=config),
         ]
-        write_report(options.out, done, command="python benchmarks/peers.py --torch-python VENV/bin/python")
+        write_report(options.out, done, command="python benchmarks/peers.py --torch-python VENV/bin/python"
+                     + (f" --backend {options.backend}" if options.backend != "tensorflow" else ""))
         for each in done[-2:]:
             print(f"{each['name']}: {each['median']:.2f} (quartiles {each['quartiles'][0]:.2f} to "
                   f"{each['quartiles'][1]:.2f}, n = {each['n']})", flush=True)
@@ -119,10 +125,9 @@ def our_step(model: str, width: float, precision: str, _: bool) -> tuple[int, Ca
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
     import numpy as np
-    import tensorflow as tf
 
     from keras_fixhead import losses
-    from keras_fixhead.models import build_model, precision_policy
+    from keras_fixhead.models import build_model, multiply_adds, precision_policy
     from keras_fixhead.training.backend import jit_compile
 
     with precision_policy(precision):
@@ -132,22 +137,24 @@ def our_step(model: str, width: float, precision: str, _: bool) -> tuple[int, Ca
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
     labels = draw.integers(0, CLASSES, BATCH, dtype=np.int32)
-    square = tf.cast(tf.random.normal((2048, 2048)), precision)
+    return multiply_adds(network), lambda: network.train_on_batch(images, labels), product_of(precision)
+
+
+def product_of(precision: str) -> Callable[[], Any]:
+    """A compiled product of two 2048x2048 matrices on our backend."""
+    import keras
+    import numpy as np
+
+    square = keras.ops.cast(keras.ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2048, 2048))), precision)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        compiled = jax.jit(lambda values: (values @ values)[0, 0])
+        return lambda: float(compiled(square))
+    import tensorflow as tf
+
     product = tf.function(lambda: tf.matmul(square, square)[0, 0])
-    return multiply_adds(network), lambda: network.train_on_batch(images, labels), lambda: product().numpy()
-
-
-def multiply_adds(network: Any) -> int:
-    """Multiply-adds of the convolutions of a model for one image: kernel volume times output positions."""
-    total = 0
-    for layer in network.layers:
-        if type(layer).__name__ in ("Conv2D", "DepthwiseConv2D"):
-            height, width = layer.output.shape[1:3]
-            kernel = 1
-            for side in layer.kernel.shape:
-                kernel *= side
-            total += kernel * height * width
-    return total
+    return lambda: product().numpy()
 
 
 def torch_step(model: str, width: float, precision: str,

@@ -41,6 +41,31 @@ def test_precision_follows_the_gpu_and_where_there_is_none_the_processor(monkeyp
         assert resolve_precision(explicit) == explicit
 
 
+def test_on_a_processor_only_tensorflow_gains_from_16_bits(monkeypatch):
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
+    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: True)
+    for backend, expected in (("tensorflow", "bfloat16"), ("jax", "float32"), ("torch", "float32")):
+        monkeypatch.setattr(hardware, "keras_backend", lambda backend=backend: backend)
+        assert resolve_precision("auto") == expected
+
+
+@pytest.mark.parametrize("names, precision, expected", [
+    (["NVIDIA H100 80GB HBM3"], "bfloat16", ("NVIDIA H100 80GB HBM3", 989e12)),
+    (["NVIDIA H100 PCIe"], "bfloat16", ("NVIDIA H100 PCIe", 756e12)),
+    (["NVIDIA H200", "NVIDIA A100-SXM4-80GB"], "bfloat16", ("NVIDIA A100-SXM4-80GB", 312e12)),  # the weakest decides
+    (["Tesla T4", "Tesla T4"], "float16", ("Tesla T4", 65e12)),
+    (["NVIDIA L40S"], "bfloat16", ("NVIDIA L40S", 362e12)),
+    (["NVIDIA L40"], "bfloat16", ("NVIDIA L40", None)),  # not listed, and no L4
+    (["NVIDIA H200", "Unknown"], "bfloat16", ("NVIDIA H200", None)),
+    (["NVIDIA H200"], "float32", ("NVIDIA H200", None)),
+    ([], "bfloat16", (None, None)),
+])
+def test_the_peak_of_a_gpu_is_what_its_maker_states(monkeypatch, names, precision, expected):
+    monkeypatch.setattr(hardware, "gpus", lambda: tuple((name, 9.0) for name in names))
+
+    assert hardware.gpu_peak(precision) == expected
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ArgumentError, match=r"Unknown precision 'int8'\. Expected one of auto, float32"):
         resolve_precision("int8")

@@ -21,8 +21,8 @@ class Layers:
     Convolutions have no bias, torch's padding, an L2 penalty of `weight_decay` / 2 on their kernels and torch's default
     initialisation (uniform with variance 1 / (3 fan_in)), which the paper's released code uses, drawn by our hash: the
     same on every backend. The fan_in of a depthwise kernel is its height times width, as torch counts it; Keras counts
-    the channels too, which would start it far too small. Batch normalisation starts as gamma 1 and beta 0, with torch's momentum 0.1 (Keras calls it 0.9) and
-    epsilon 1e-5.
+    the channels too, which would start it far too small. Batch normalisation starts as gamma 1 and beta 0, with torch's
+    momentum 0.1 (Keras calls it 0.9) and epsilon 1e-5.
 
     Args:
         seed: seed of the initial weights.
