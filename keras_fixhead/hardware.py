@@ -99,8 +99,9 @@ def gpu_problem(seen: bool) -> str | None:
 def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
     """Returns the precision to train in on this machine.
 
-    'auto' is bfloat16 on GPUs of compute capability 8 and up and, on TensorFlow, on processors with AVX512-BF16 or AMX;
-    float16 on GPUs of capability 7; else float32: elsewhere, and with XLA on a processor, 16 bits save no time.
+    'auto' is bfloat16 on GPUs of compute capability 8 and up and on processors with AVX512-BF16 or AMX, float16 on
+    GPUs of capability 7, else float32: elsewhere 16 bits cost more time than they save. On a processor a step on JAX
+    gains from bfloat16 as one on TensorFlow does (docs/backends.md).
 
     Args:
         precision: 'auto', 'float32', 'bfloat16' or 'float16'.
@@ -121,7 +122,7 @@ def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
     if found:
         capability = min(capability for _, capability in found)
         return "bfloat16" if capability >= 8 else "float16" if capability >= 7 else "float32"
-    return "bfloat16" if cpu_has_bfloat16() and keras_backend() == "tensorflow" else "float32"
+    return "bfloat16" if cpu_has_bfloat16() else "float32"
 
 
 def gpu_peak(precision: str) -> tuple[str | None, float | None]:

@@ -41,14 +41,6 @@ def test_precision_follows_the_gpu_and_where_there_is_none_the_processor(monkeyp
         assert resolve_precision(explicit) == explicit
 
 
-def test_on_a_processor_only_tensorflow_gains_from_16_bits(monkeypatch):
-    monkeypatch.setattr(hardware, "gpus", lambda: ())
-    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: True)
-    for backend, expected in (("tensorflow", "bfloat16"), ("jax", "float32"), ("torch", "float32")):
-        monkeypatch.setattr(hardware, "keras_backend", lambda backend=backend: backend)
-        assert resolve_precision("auto") == expected
-
-
 @pytest.mark.parametrize("names, precision, expected", [
     (["NVIDIA H100 80GB HBM3"], "bfloat16", ("NVIDIA H100 80GB HBM3", 989e12)),
     (["NVIDIA H100 PCIe"], "bfloat16", ("NVIDIA H100 PCIe", 756e12)),

@@ -161,7 +161,7 @@ class _Training:
     def _write_environment(self, resumed: bool) -> None:
         """Writes where the run is computed, and every backend that it has been computed on."""
         environment = describe_environment()
-        backends = []
+        backends: list[str] = []
         if resumed and self.run.has("environment"):
             before = self.run.read("environment")
             backends = before.get("backends") or [before["backend"]]

@@ -62,15 +62,15 @@ def answers(backend, python=sys.executable):
 def assert_agree(one, other):
     """Logits within 1e-4; losses of 20 steps within what one unit in the last place of the weights grows to.
 
-    The first loss agrees within 1e-6. From there on a difference of rounding grows by itself, in any training: to some
-    thousandths after 20 steps of ResNet18 at width 1/16, as the run from weights moved by 6e-8 shows.
+    The first losses agree within 1e-6, 1e-4, 1e-3. A difference of rounding grows by itself in any training: in 20 steps
+    of ResNet18 at width 1/16 to 1 % of the loss, as the run from weights moved by 6e-8 shows (0.026 of 2.35, where
+    TensorFlow and JAX differed by 0.019).
     """
     for name, values in one["logits"].items():
         np.testing.assert_allclose(other["logits"][name], values, atol=1e-4, err_msg=name)
     losses, others, moved = (np.array(each) for each in (one["losses"], other["losses"], one["moved"]))
-    assert others[0] == pytest.approx(losses[0], rel=1e-6)
-    grown = np.maximum.accumulate(np.abs(moved - losses))
-    assert (np.abs(others - losses) <= 20 * grown + 1e-5).all(), (np.abs(others - losses), grown)
+    assert (np.abs(others - losses)[:3] <= losses[:3] * [1e-6, 1e-4, 1e-3]).all()
+    assert np.abs(others - losses).max() <= 3 * np.abs(moved - losses).max()
     np.testing.assert_allclose(others, losses, rtol=0.03)
 
 
