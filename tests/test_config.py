@@ -177,7 +177,7 @@ def test_what_the_framework_says_of_a_gpu_wins_over_nvidia_smi(monkeypatch):
     assert resolve(TrainConfig(), gpu=False).precision == "float32"
 
 
-@pytest.mark.parametrize("backend, threads", [("tensorflow", 3), ("jax", 3), ("torch", None), ("torch", None)])
+@pytest.mark.parametrize("backend, threads", [("tensorflow", 3), ("jax", 3), ("torch", None)])
 def test_threads_are_the_cores_where_the_backend_can_be_told(monkeypatch, backend, threads):
     monkeypatch.setattr(config_module, "cpu_count", lambda: 3)
     monkeypatch.setattr(config_module, "keras_backend", lambda: backend)
