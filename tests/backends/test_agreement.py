@@ -63,7 +63,7 @@ def assert_agree(one, other):
     """Logits within 1e-4; losses of 20 steps within what one unit in the last place of the weights grows to.
 
     The first losses agree within 1e-6, 1e-4, 1e-3. A difference of rounding grows by itself in any training: in 20
-    steps of ResNet18 at width 1/16 to 1 % of the loss, as the run from weights moved by 6e-8 shows (0.026 of 2.35, where
+    steps of ResNet18 at width 1/16 to 1 % of the loss, as the run from weights moved by 6e-8 shows (0.026 of 2.35;
     TensorFlow and JAX differed by 0.019).
     """
     for name, values in one["logits"].items():

@@ -1,3 +1,5 @@
+import os
+
 import keras
 import pytest
 import tensorflow as tf
@@ -70,3 +72,38 @@ def test_the_environment_outside_a_repository_has_no_commit(monkeypatch, tmp_pat
     monkeypatch.setattr(backend, "__file__", str(tmp_path / "a" / "b.py"))
 
     assert describe_environment()["git"] is None
+
+
+@pytest.fixture
+def jax_backend(monkeypatch):
+    """Keras says that it is on JAX; returns a function that sets whether JAX has started, and on a GPU."""
+    monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
+    for name in ("NPROC", "XLA_FLAGS"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+
+    def state(*, started, gpu=False):
+        monkeypatch.setattr(backend, "_jax_has_started", lambda: started)
+        monkeypatch.setattr(backend, "on_gpu", lambda: gpu)
+
+    return state
+
+
+def test_jax_is_told_threads_and_determinism_before_it_starts(monkeypatch, jax_backend):
+    jax_backend(started=False)
+    monkeypatch.setenv("XLA_FLAGS", "--mine=1")
+    start_backend(TrainConfig(threads=3, deterministic=True))
+
+    assert os.environ["NPROC"] == "3"
+    assert os.environ["XLA_FLAGS"] == (
+        "--mine=1 --xla_gpu_deterministic_ops=true --xla_gpu_exclude_nondeterministic_ops=true")
+
+
+def test_a_process_in_which_jax_computes_otherwise_is_refused(monkeypatch, jax_backend):
+    jax_backend(started=True)
+    monkeypatch.setenv("NPROC", "3")
+    start_backend(TrainConfig(threads=3, deterministic=True))  # on a CPU nothing has to be switched
+    with pytest.raises(TrainingError, match="with 4 threads, but JAX has started with 3 in"):
+        start_backend(TrainConfig(threads=4))
+    jax_backend(started=True, gpu=True)
+    with pytest.raises(TrainingError, match="without XLA's deterministic operations"):
+        start_backend(TrainConfig(threads=3, deterministic=True))
