@@ -309,7 +309,8 @@ def serve_bare(folder: Path) -> None:
     gc.collect()
     gc.freeze()
     app = Starlette(routes=[Route("/v1/models/model:predict", predict, methods=["POST"])])
-    with socket.socket() as listener:
+    # by name, for asyncio turns Nagle's algorithm off only where the protocol is said
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)  # before anybody is told of it
         print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/model"}), flush=True)

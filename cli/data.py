@@ -10,7 +10,7 @@ from fixhead_cli.train import config_options
 
 @click.group("data")
 def command() -> None:
-    """Look at a data set as training sees it; pack it into plain files, and check those.
+    """Look at data sets, pack them into plain files, check those.
 
     \b
     Example:

@@ -22,7 +22,7 @@ COMMANDS = {
     "robustness": "Measure accuracy on corrupted images, of a run or a server.",
     "export": "Write a trained run as a SavedModel for serving.",
     "serve": "Serve exported models over REST.",
-    "data": "Look at a data set as training sees it.",
+    "data": "Look at data sets, pack them into plain files, check those.",
     "list": "List what there is: data sets, models, recipes, runs, ...",
     "show": "Show what is known of a run.",
     "doctor": "Report versions, devices, data sets and extras.",
