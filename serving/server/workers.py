@@ -67,24 +67,22 @@ class Workers:
     def __init__(self, count: int, work: Callable[[Task, Take], None]) -> None:
         self._count = count
         self._work = work
+        self._lock = threading.Lock()
         self._queue: deque[Task] = deque()
-        self._changed = threading.Condition(threading.Lock())
         self._threads = 0
-        self._idle = 0
+        self._idle: list[threading.Lock] = []  # what idle threads wait for, the one that was busy last at the end
 
     def submit(self, task: Task) -> None:
         """Queues a task."""
-        with self._changed:
+        with self._lock:
             self._queue.append(task)
-            if self._idle:
-                self._changed.notify()
-            if len(self._queue) > self._idle and self._threads < self._count:
+            if not self._wake() and self._threads < self._count:
                 self._threads += 1
                 threading.Thread(target=self._run, name="fixhead-worker", daemon=True).start()
 
     def withdraw(self, task: Task) -> bool:
         """Returns whether a task was still in the queue; if so it is no longer."""
-        with self._changed:
+        with self._lock:
             try:
                 self._queue.remove(task)
             except ValueError:
@@ -93,17 +91,23 @@ class Workers:
 
     def take(self, group: Hashable) -> Task | None:
         """Returns the task at the head of the queue, if there is one and it is of this group."""
-        with self._changed:
+        with self._lock:
             if group is not None and self._queue and self._queue[0].group == group:
                 return self._queue.popleft()
             return None
 
     def put_back(self, task: Task) -> None:
         """Puts a task that was taken at the head of the queue."""
-        with self._changed:
+        with self._lock:
             self._queue.appendleft(task)
-            if self._idle:
-                self._changed.notify()
+            self._wake()
+
+    def _wake(self) -> bool:
+        """Wakes the idle thread that was busy last, whose memory is in the caches; returns whether there is one."""
+        if not self._idle:
+            return False
+        self._idle.pop().release()
+        return True
 
     def _run(self) -> None:
         while (task := self._next()) is not None:
@@ -114,12 +118,18 @@ class Workers:
             del task  # what it holds may be large, or a version that is to be unloaded
 
     def _next(self) -> Task | None:
-        with self._changed:
-            while not self._queue:
-                self._idle += 1
-                told = self._changed.wait(IDLE_SECONDS)
-                self._idle -= 1
-                if not told and not self._queue:
+        """The next task, or None after a while without one; `_wake` releases what is waited for meanwhile."""
+        while True:
+            called = threading.Lock()
+            called.acquire()
+            with self._lock:
+                if self._queue:
+                    return self._queue.popleft()
+                self._idle.append(called)
+            if called.acquire(timeout=IDLE_SECONDS):
+                continue  # another thread may have been quicker
+            with self._lock:
+                if called in self._idle:
+                    self._idle.remove(called)
                     self._threads -= 1
                     return None
-            return self._queue.popleft()
