@@ -132,6 +132,8 @@ def run_campaign(url: str, numbers: range, seed: int) -> Tally:
         thread.start()
     for thread in threads:
         thread.join()
+    if (asked := sum(tally.kinds.values())) != len(numbers) and len(tally.faults) < SHOWN_FAULTS:
+        tally.faults.append(f"{asked} requests of {len(numbers)} were sent")
     return tally
 
 
@@ -144,6 +146,8 @@ def _send_all(host: str, port: int, numbers: range, seed: int, tally: Tally) -> 
             fault = judge(sent, status, body)
         except OSError as error:  # nobody listens any more
             status, fault = None, f"no connection: {error}"
+        except ValueError as error:
+            fault = f"an answer that is no JSON: {error}: {body[:200]!r}"
         with tally.lock:
             tally.kinds[sent.kind] += 1
             tally.sentinels += sent.expected is not None

@@ -6,8 +6,9 @@
 `fixhead serve` watches a folder to which a new version is added every minute, and twice a broken one. Clients ask with
 arrays and pictures and compare each answer with what the version that may be served at that moment gives in process;
 others vanish in the middle of a request or before its answer, send a body slowly, or send garbage. After that a bare
-loop in a process of its own loads the same versions one after the other, calls them, and drops them: what TensorFlow
-itself keeps of a model that is reloaded. All on loopback, bounded in time.
+loop in a process of its own loads the same versions one after the other and drops each when the next one is there,
+and calls each from several threads: what TensorFlow itself keeps of a model that is reloaded. Exits with 1 if anything
+was wrong, or the server grew more steeply than the loop. All on loopback, bounded in time.
 """
 import argparse
 import contextlib
@@ -36,8 +37,11 @@ FIGURE = ROOT / "docs" / "server_soak.png"
 BROKEN_AFTER = (2.5, 6.5)  # minutes
 PAUSE_SECONDS = 0.02
 RELOAD_SECONDS = 30  # by when a new version must answer
-CALLS = 300  # of each signature, in the bare loop
+CALLS = 1000  # of each of the bare loop's threads, while it has one version
+CALLERS = 4
+SETTLED = 2  # loads, after which caches are full and two versions have been in memory at once
 TOLERANCE = 1e-4
+TOLERATED_GROWTH = 2**20  # bytes a reload: what two bare loops have differed by
 
 
 def main() -> None:
@@ -61,6 +65,8 @@ def main() -> None:
     if options.minutes >= 10:
         write_report(FILE, made, command="python benchmarks/soak.py", counts=counts)
         draw(memory, bare)
+    if growth(by_version(memory)) > max(growth(bare), 0) + TOLERATED_GROWTH:
+        soak.faults.append("the server's memory grew more steeply than the bare loop's")
     if soak.faults:
         raise SystemExit("\n".join(soak.faults[:10]))
 
@@ -121,7 +127,9 @@ class Soak:
                 time.sleep(5)
             self._end = True
             for thread in threads:
-                thread.join(60)
+                thread.join(120)
+                if thread.is_alive():
+                    self._fault("a client waits for its answer still")
             self._check_latest_is_served()
         return dict(sorted(self.counts.items())), memory
 
@@ -170,7 +178,7 @@ class Soak:
         while not self._end:
             try:
                 act(draw)
-            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            except Exception as error:  # whatever is not as it should be
                 self._fault(f"{act.__name__}: {type(error).__name__}: {error}")
             time.sleep(PAUSE_SECONDS)
 
@@ -295,14 +303,27 @@ def bare_loop(base: Path) -> None:
 
     import tensorflow as tf
 
-    image = tf.constant(images()[:1], tf.float32)
+    from fixhead_serving.client import encode_png
+
+    pictures = [encode_png(image) for image in images()]
+    served: list[Any] = []
+
+    def call(number: int) -> None:
+        for turn in range(CALLS):
+            rows = 1 + (turn + number) % 8
+            model = served[0]
+            outputs = (model.signatures["serving_bytes"](image_bytes=tf.constant(pictures[:rows])) if number % 2 else
+                       model.signatures["serving_default"](images=tf.constant(images()[:rows], tf.float32)))
+            json.dumps({name: tensor.numpy().astype(str).tolist() for name, tensor in outputs.items()})
+
     for version in sorted(base.iterdir(), key=lambda path: int(path.name)):
-        model = tf.saved_model.load(str(version))
-        for _ in range(CALLS):
-            for name in ("serving_default", "features"):
-                model.signatures[name](images=image)
-        del model
+        served[:] = [tf.saved_model.load(str(version))]  # the old one is dropped when the new one is there
         gc.collect()
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         print(resident_bytes(os.getpid()), flush=True)
 
 
@@ -311,24 +332,22 @@ def resident_bytes(pid: int) -> int:
 
 
 def by_version(memory: list[tuple[float, int, int]]) -> list[int]:
-    """The largest resident bytes while each number of versions had been published."""
-    return [max(size for _, published, size in memory if published == number)
-            for number in sorted({published for _, published, _ in memory})]
+    """The resident bytes at the end of each version, before the next one was published."""
+    return list({published: size for _, published, size in memory}.values())
 
 
 def growth(sizes: list[int]) -> float:
-    """Bytes a reload by least squares, from the second load on: the first one fills caches."""
-    return float(np.polyfit(np.arange(len(sizes) - 1), sizes[1:], 1)[0])
+    """Bytes a reload by least squares, once the first loads have filled caches."""
+    kept = sizes[SETTLED:]
+    return float(np.polyfit(np.arange(len(kept)), kept, 1)[0])
 
 
 def reported(minutes: int, counts: dict[str, int], memory: list[tuple[float, int, int]],
              bare: list[int]) -> list[dict[str, Any]]:
-    served = by_version(memory)
     config = {"minutes": minutes, "model": "resnet18", "width": 0.125, "pixels": 32}
-    return [measurement(name=f"soak/{name}", metric=f"{what}; it grows by {growth(sizes) / 2**20:.2f} MiB a reload",
-                        unit="bytes", values=sizes, warmup="none", config=config)
-            for name, what, sizes in (("server", "largest resident memory of the server between two versions", served),
-                                      ("bare loop", "resident memory of the bare loop after each version", bare))]
+    return [measurement(name=f"soak/{name}", metric=f"resident memory at the end of each version; it grows by "
+                        f"{growth(sizes) / 2**20:.2f} MiB a reload", unit="bytes", values=sizes, warmup="none",
+                        config=config) for name, sizes in (("server", by_version(memory)), ("bare loop", bare))]
 
 
 def draw(memory: list[tuple[float, int, int]], bare: list[int]) -> None:
@@ -341,7 +360,7 @@ def draw(memory: list[tuple[float, int, int]], bare: list[int]) -> None:
     axes.plot([seconds / 60 for seconds, _, _ in memory], [size / 2**20 for _, _, size in memory],
               label="server under load, a new version every minute")
     axes.plot(range(1, len(bare) + 1), [size / 2**20 for size in bare], marker="o", linestyle="--",
-              label="bare loop: load, call, drop; one point a version")
+              label="bare loop: load, drop the old one, call; one point a version")
     axes.set(xlabel="minutes (server), versions loaded (bare loop)", ylabel="resident memory, MiB", ylim=(0, None))
     axes.legend(loc="lower right")
     figure.savefig(FIGURE, dpi=120)

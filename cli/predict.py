@@ -16,6 +16,7 @@ from fixhead_serving.client import (
     Client,
     curl_line,
     find_pictures,
+    picture_batches,
     predict_files,
     read_images,
 )
@@ -120,7 +121,8 @@ def _curl_lines(name: str, files: Sequence[Path], arrays: Mapping[Path, Array], 
     if arrays:
         raise ArgumentError(f"{next(iter(arrays))} is no picture: a shell cannot turn arrays into a request.",
                             hint="Give pictures, or ask without --curl.")
-    return [curl_line(name, files[start : start + batch_size], **options) for start in range(0, len(files), batch_size)]
+    return [curl_line(name, batch, **options)
+            for batch in picture_batches(files, lambda file: file.stat().st_size, batch_size)]
 
 
 def _nothing_read(skipped: Mapping[str, str]) -> DataError:

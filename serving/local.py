@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from typing import IO
 
 from keras_fixhead.errors import ServingError
 
@@ -25,9 +27,14 @@ def local_server(base_path: str | os.PathLike[str]) -> Iterator[str]:
     """
     options = ["--port", "0", "--drain-seconds", "0", "--quiet", "--json"]
     command = [sys.executable, "-m", "fixhead_cli", "serve", os.fspath(base_path), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # its own token, if any, is for the server that the user starts
+    environment = {name: value for name, value in os.environ.items() if name != "FIXHEAD_TOKEN"}
+    # a file, for a pipe that nobody reads would stop the server once it is full
+    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment
+    ) as process:
         try:
-            yield _first_url(process)
+            yield _first_url(process, said)
         finally:
             process.terminate()
             try:
@@ -36,8 +43,8 @@ def local_server(base_path: str | os.PathLike[str]) -> Iterator[str]:
                 process.kill()
 
 
-def _first_url(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None and process.stderr is not None
+def _first_url(process: "subprocess.Popen[str]", said: IO[str]) -> str:
+    assert process.stdout is not None
     alarm = threading.Timer(START_SECONDS, process.kill)
     alarm.start()
     text = ""
@@ -48,4 +55,5 @@ def _first_url(process: "subprocess.Popen[str]") -> str:
                 return str(json.loads(text)["url"])
     finally:
         alarm.cancel()
-    raise ServingError(f"The local server did not start: {process.stderr.read().strip() or 'it said nothing'}")
+    said.seek(0)
+    raise ServingError(f"The local server did not start: {said.read().strip() or 'it said nothing'}")

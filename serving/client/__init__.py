@@ -11,6 +11,7 @@ its errors. Every request ends within its time-out, with the answer or with one 
 `docs/client.md` has examples.
 """
 
+from fixhead_serving.client.bodies import picture_batches
 from fixhead_serving.client.client import BATCH_SIZE, Client
 from fixhead_serving.client.connection import TIMEOUT_SECONDS
 from fixhead_serving.client.curl import curl_line
@@ -29,6 +30,7 @@ __all__ = [
     "curl_line",
     "encode_png",
     "find_pictures",
+    "picture_batches",
     "predict_files",
     "read_images",
     "read_label_names",

@@ -3,7 +3,8 @@
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from keras_fixhead.errors import ArgumentError
 _REQUEST_NUMBERS = 500_000  # about 16 bytes each at the most, written as JSON
 _REQUEST_BYTES = 8 * 2**20
 _MOST_IMAGES = 128
+
+Picture = TypeVar("Picture")
 
 
 def checked_images(images: npt.ArrayLike) -> Array:
@@ -66,16 +69,18 @@ def image_batches(images: Array, batch_size: int | None) -> Iterator[Array]:
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
-def picture_batches(pictures: Sequence[bytes], batch_size: int) -> Iterator[list[bytes]]:
-    """Yields pictures in batches that are small enough in number and in bytes."""
-    pack: list[bytes] = []
-    size = 0
+def picture_batches(pictures: Iterable[Picture], size_of: Callable[[Picture], int],
+                    batch_size: int) -> Iterator[list[Picture]]:
+    """Yields pictures, or their files, in batches that are small enough in number and in bytes."""
+    pack: list[Picture] = []
+    total = 0
     for picture in pictures:
-        if pack and (len(pack) == batch_size or size + len(picture) > _REQUEST_BYTES):
+        size = size_of(picture)
+        if pack and (len(pack) == batch_size or total + size > _REQUEST_BYTES):
             yield pack
-            pack, size = [], 0
+            pack, total = [], 0
         pack.append(picture)
-        size += len(picture)
+        total += size
     yield pack
 
 

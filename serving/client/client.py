@@ -159,7 +159,7 @@ class Client:
             ServingError: if the server cannot be reached, refuses, or answers something else.
         """
         bodies.check_pictures(pictures)
-        batches = bodies.picture_batches(pictures, bodies.checked_batch_size(batch_size))
+        batches = bodies.picture_batches(pictures, len, bodies.checked_batch_size(batch_size))
         return self._predict("serving_bytes", batches, bodies.pictures_body)
 
     def predict_files(

@@ -22,7 +22,7 @@ def versions(base_path: Path, prefix: str = "") -> list[int]:
     if not base_path.is_dir():
         return []
     names = [child.name.removeprefix(prefix) for child in base_path.iterdir() if child.name.startswith(prefix)]
-    return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{1,18}", name))
+    return sorted(int(name) for name in names if re.fullmatch(r"[0-9]{1,19}", name))
 
 
 @contextlib.contextmanager

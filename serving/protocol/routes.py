@@ -9,7 +9,7 @@ from fixhead_serving.protocol.refusal import Refusal
 
 Action = Literal["status", "metadata", "predict", "classify", "regress"]
 
-_MAX_VERSION = 2**63 - 1
+MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,6 @@ def _version(digits: str | None) -> int | None:
     if digits is None:
         return None
     # Python refuses to convert thousands of digits, so their number is looked at first.
-    if len(digits.lstrip("0")) > 19 or int(digits) > _MAX_VERSION:
+    if len(digits.lstrip("0")) > 19 or int(digits) > MAX_VERSION:
         raise Refusal(f"Failed to convert version: {digits} to numeric.")
     return int(digits)

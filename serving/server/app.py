@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from fixhead_serving import protocol
@@ -31,6 +30,7 @@ RETRY_AFTER_SECONDS = 1
 logger = logging.getLogger(__name__)
 
 _Answer = tuple[int, bytes, str]  # status, body, media type
+_GONE: _Answer = (499, b"", JSON)  # where nobody is left to answer
 
 
 def create_app(
@@ -55,8 +55,9 @@ def create_app(
         metrics: where requests are counted.
     """
     api = _RestApi(list(models), limits or Limits(), workers, max_batch_merge, token, metrics or Metrics())
-    # One route for all: TensorFlow Serving matches the raw path in any case, and answers any method.
-    app = Starlette(routes=[StarletteRoute("/{path:path}", api)])
+    # No routes: TensorFlow Serving matches the raw path, in any case, and answers any method.
+    app = Starlette()
+    app.router.default = api
     app.state.stopping = False
     return app
 
@@ -79,8 +80,12 @@ class _RestApi:
         self._predictor = Predictor(self._models, limits, metrics, workers, max_batch_merge)
         self._readiness = Readiness(self._models, limits.timeout_seconds)
         self._in_flight = 0
+        self._not_found = Starlette().router.not_found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._not_found(scope, receive, send)
+            return
         start = time.perf_counter()
         path = _raw_path(scope)
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -101,14 +106,14 @@ class _RestApi:
                 extra.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
             forget_frames(refusal)
         except _Disconnected:
-            answer = 499, b"", JSON  # nobody reads it: for the metrics
+            answer = _GONE  # for the metrics
         except Exception as error:
             logger.exception("%s %s failed", scope["method"], path)
             forget_frames(error)
             answer = 500, protocol.error_body("The server failed on this request. Its log says why."), JSON
         if path[:4].lower() == "/v1/":
             self._count(route, answer[0], time.perf_counter() - start)
-        if answer[0] != 499:
+        if answer is not _GONE:
             await _send(send, answer, extra)
 
     def _check_token(self, headers: dict[bytes, bytes]) -> None:
@@ -149,7 +154,7 @@ class _RestApi:
         if method == "OPTIONS":
             allowed = re.search(b"https?://", headers.get(b"origin", b""))
             return 200 if allowed else 400, b"", JSON
-        await self._read_body(receive)
+        await self._read_body(receive, keep=False)
         route = protocol.parse_route(method, path)
         known.append(route)
         if route.action == "status":
@@ -194,10 +199,10 @@ class _RestApi:
             text = f"No answer within {self._limits.timeout_seconds:g} seconds."
             task.future.set_exception(Refusal(text, status=504))
 
-    async def _read_body(self, receive: Receive) -> bytes:
+    async def _read_body(self, receive: Receive, keep: bool = True) -> bytes:
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
-                return await _read_body(receive, self._limits.body_bytes)
+                return await _read_body(receive, self._limits.body_bytes, keep)
         except TimeoutError:
             text = f"The request's body did not arrive within {self._limits.timeout_seconds:g} seconds."
             raise Refusal(text, status=408) from None
@@ -218,8 +223,11 @@ def _raw_path(scope: Scope) -> str:
     return (path + b"?" + query if query else path).decode("utf-8", "replace")
 
 
-async def _read_body(receive: Receive, limit_bytes: int) -> bytes:
-    """Returns the request's body, counted while it comes in: what Content-Length says may not be true."""
+async def _read_body(receive: Receive, limit_bytes: int, keep: bool) -> bytes:
+    """Returns the request's body, counted while it comes in: what Content-Length says may not be true.
+
+    One that nobody wants is counted and thrown away: such requests are not bounded in number.
+    """
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -229,7 +237,8 @@ async def _read_body(receive: Receive, limit_bytes: int) -> bytes:
         piece: bytes = message.get("body", b"")
         size += len(piece)
         if size <= limit_bytes:
-            pieces.append(piece)
+            if keep:
+                pieces.append(piece)
         # Somewhat too much is read to its end, for a client that is cut off does not see the answer.
         elif size > 2 * limit_bytes:
             break

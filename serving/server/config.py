@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from fixhead_serving.protocol.routes import MAX_VERSION
 from keras_fixhead.errors import ArgumentError
-
-MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def _policies(texts: Iterable[str], names: list[str]) -> dict[str, VersionPolicy
 def _labels(texts: Iterable[str], names: list[str]) -> dict[str, dict[str, int]]:
     labels: dict[str, dict[str, int]] = {name: {} for name in names}
     for text in texts:
-        found = re.fullmatch("(?:([^=]+):)?([^=:]+)=([0-9]{1,18})", text)
+        found = re.fullmatch("(?:([^=]+):)?([^=:]+)=([0-9]{1,19})", text)
         if not found:
             raise ArgumentError(f"'{text}' is not a label. Expected LABEL=VERSION, or MODEL:LABEL=VERSION.")
         model, label, number = found.groups()

@@ -1,4 +1,5 @@
 """Models on disk: which versions there are, which are served, and how a model keeps up with its folder."""
+import ctypes
 import gc
 import logging
 import os
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from fixhead_serving.server.config import LATEST, MAX_VERSION, ModelSource
+from fixhead_serving.protocol.routes import MAX_VERSION
+from fixhead_serving.server.config import LATEST, ModelSource
 from fixhead_serving.server.versions import LoadedVersion, ServedModel, VersionState, forget_frames
 from keras_fixhead.errors import ServingError
 
@@ -138,10 +140,11 @@ class WatchedModel:
             if number in self.model.versions or self._is_still_broken(number, found[number]):
                 continue
             self.model.set_state(number, VersionState("LOADING"))
+            files = _fingerprint(found[number])  # before the load: what changes during it is a reason to try again
             try:
                 version = self._load(number, found[number])
             except Exception as error:
-                self._broken[number] = _fingerprint(found[number])
+                self._broken[number] = files
                 errors.append(self._report_broken(number, error))
             else:
                 self._broken.pop(number, None)
@@ -216,3 +219,7 @@ def settle_memory() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    # What an unloaded version has held lies in the allocator between what is in use: glibc returns it when asked.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)

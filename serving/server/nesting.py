@@ -12,22 +12,22 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 def nested_deeper(body: bytes, depth: int) -> bool:
     """Returns whether lists and objects of a JSON text are nested deeper than so many levels.
 
-    Takes about half a millisecond a megabyte: what is looked at are the brackets alone, whose innermost pairs are
-    taken away level by level. Of a text that is not JSON the answer means nothing.
+    What is looked at are the brackets outside strings, whose innermost pairs are taken away level by level. Of a text
+    that is not JSON the answer means nothing.
 
     Example:
         >>> nested_deeper(b'{"x": [[1, 2]]}', 3), nested_deeper(b'{"x": [[1, 2]]}', 2)
         (False, True)
     """
-    brackets = body.translate(_ONE_KIND, _NOT_BRACKETS)
+    brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(depth):
         fewer = brackets.replace(b"[]", b"")
         if not fewer:
             return False
-        if len(fewer) == len(brackets):  # brackets in strings, or no JSON
-            break
+        if len(fewer) == len(brackets):  # no JSON
+            return _deepest(brackets) > depth
         brackets = fewer
-    return _deepest(_STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)) > depth
+    return True
 
 
 def _deepest(brackets: bytes) -> int:

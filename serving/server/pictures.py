@@ -14,8 +14,8 @@ _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _GIF_FRAME_SHARE = 8
 
 
-def check_pictures(values: Iterable[bytes], limits: Limits) -> None:
-    """Refuses pictures that are too large, encoded or decoded; what is no picture is none of its business.
+def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
+    """Returns how many pixels pictures decode to, together; what is no picture is none of its business.
 
     Args:
         values: the values of a string input.
@@ -39,6 +39,7 @@ def check_pictures(values: Iterable[bytes], limits: Limits) -> None:
     if total > limits.request_pixels:
         text = f"The pictures decode to {total} pixels together. Expected at most {limits.request_pixels}."
         raise Refusal(text, status=413)
+    return total
 
 
 def is_picture(data: bytes) -> bool:

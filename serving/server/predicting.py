@@ -45,6 +45,7 @@ class Decoded:
     row: bool
     rows: int | None  # None: it is run alone
     key: Hashable  # requests of one key can become one call
+    pixels: int  # that its pictures decode to
 
 
 class Predictor:
@@ -98,15 +99,17 @@ class Predictor:
     def _gather(self, together: list[tuple[Task, Decoded]], take: Take) -> None:
         """Takes what waits behind a request and fits to it. Nothing is waited for."""
         task, first = together[0]
-        rows = first.rows or 0
+        rows, pixels = first.rows or 0, first.pixels
         while rows < self._max_rows and (other := take(task.group)) is not None:
             decoded = self._decoded(other)
             if decoded is None:
                 continue
-            if decoded.rows is None or decoded.key != first.key or rows + decoded.rows > self._max_rows:
+            if decoded.rows is None or decoded.key != first.key or rows + decoded.rows > self._max_rows or (
+                pixels + decoded.pixels > self._limits.request_pixels
+            ):
                 self._workers.put_back(other)
                 return
-            rows += decoded.rows
+            rows, pixels = rows + decoded.rows, pixels + decoded.pixels
             together.append((other, decoded))
 
     def _decoded(self, task: Task) -> Decoded | None:
@@ -136,21 +139,24 @@ class Predictor:
             raise Refusal(f'Serving signature name: "{name}" not found in signature def')
         signature = version.signatures[name]
         decoded = protocol.decode_inputs(parsed.document, signature)
-        self._check(decoded.arrays, signature)
+        pixels = self._check(decoded.arrays, signature)
         if name not in version.mergeable:
-            return Decoded(version, name, decoded.arrays, decoded.row, None, None)
+            return Decoded(version, name, decoded.arrays, decoded.row, None, None, pixels)
         rows = batching.count_rows(decoded.arrays)
         key = (version, name, batching.merge_key(decoded.arrays))
-        return Decoded(version, name, decoded.arrays, decoded.row, rows, key)
+        return Decoded(version, name, decoded.arrays, decoded.row, rows, key, pixels)
 
-    def _check(self, inputs: Tensors, signature: Signature) -> None:
+    def _check(self, inputs: Tensors, signature: Signature) -> int:
+        """Refuses what is beyond the limits; returns the pixels of all pictures."""
+        pixels = 0
         for name, spec in signature.inputs.items():
             array = inputs[name]
             if array.ndim and (not spec.shape or spec.shape[0] is None) and len(array) > self._limits.batch:
                 text = f"Input {name} has a batch of {len(array)}. Expected at most {self._limits.batch}."
                 raise Refusal(text)
             if spec.dtype == "DT_STRING":
-                check_pictures(array.ravel(), self._limits)
+                pixels += check_pictures(array.ravel(), self._limits)
+        return pixels
 
     def _run_together(self, together: list[tuple[Task, Decoded]]) -> None:
         if len(together) == 1:

@@ -112,6 +112,7 @@ def _load(folder: Path) -> Any:
             return {name: _to_numpy(tensor) for name, tensor in sorted(outputs.items())}
         except tf.errors.OpError as error:
             status = protocol.HTTP_STATUS.get(error.error_code, 500)
+            status = 500 if status == 499 else status  # it was not the client who cancelled
             raise Refusal(_graph_error_text(error.message), status=status) from None
 
     return call

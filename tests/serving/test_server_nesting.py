@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from fixhead_serving.server.nesting import nested_deeper
 
 VALUES = st.recursive(
-    st.none() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    st.none() | st.integers() | st.text() | st.text(alphabet='[]{}"\\x'),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[]{}"\\x', max_size=3), inner, max_size=3),
     max_leaves=20,
 )
 
@@ -30,9 +30,24 @@ def test_the_depth_is_that_of_the_parsed_value_whatever_its_strings_hold(value, 
         assert nested_deeper(body, depth - 1)
 
 
-@given(st.binary() | st.text(alphabet='[]{}"\\,x').map(str.encode))
-def test_no_bytes_are_too_much_for_it(body):
-    assert nested_deeper(body, 3) in (True, False)
+@pytest.mark.parametrize("depth", [1, 33, 40, 300])
+def test_brackets_in_strings_hide_nothing(depth):
+    value = 1
+    for _ in range(depth):
+        value = ["]", value, "["]  # taken together the brackets of the text are pairs
+    body = json.dumps(value).encode()
+
+    assert nested_deeper(body, 32) is (depth > 32)
+
+
+@given(st.binary() | st.text(alphabet='[]{}"\\,x').map(str.encode), st.integers(1, 5))
+def test_of_any_bytes_it_says_something_and_of_json_the_truth(body, limit):
+    answer = nested_deeper(body, limit)
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return
+    assert answer is (depth_of(value) > limit)
 
 
 @pytest.mark.parametrize("piece", [b"[", b'"', b'\\"', b'{"a":', b'"[",', b"[]", b'["\\\\",'])
