@@ -167,10 +167,10 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 POOLINGS = ("global", "4x4")
+"""How a feature map becomes features: its mean, or means of 4x4 positions side by side (the paper's released code)."""
 
 TTA = ("none", "flip", "flip-shift")
 """Kinds of test-time augmentation: `evaluation.test_time_views`."""
-"""How a feature map becomes features: its mean, or means of 4x4 positions side by side (the paper's released code)."""
 
 DATASETS: dict[str, DatasetEntry] = {
     "digits": DatasetEntry(

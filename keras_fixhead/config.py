@@ -38,6 +38,9 @@ def _option(default: Any, help: str, *, choices: Iterable[str] = (), low: float 
         "help": help, "choices": tuple(choices), "low": low, "high": high, "result": result})
 
 
+_INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """A training run, described.
@@ -146,6 +149,7 @@ class TrainConfig:
     def digest(self) -> str:
         """Name of the run among others: sha256 of the fields that change the result, as canonical JSON."""
         relevant = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.metadata["result"]}
+        relevant["initial_weights"] = _INITIAL_WEIGHTS
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:

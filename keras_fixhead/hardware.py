@@ -18,8 +18,9 @@ _STEP_TIMES_SCHEMA = 1
 
 # FLOP/s of dense products of 16-bit numbers that are summed in float32, from NVIDIA's data sheets of each card (which
 # give twice as much where half of the numbers are zeros). The first words that are in nvidia-smi's name count.
-_GPU_PEAKS = (("H200", 989e12), ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12), ("A100", 312e12),
-              ("L40S", 362e12), ("L4", 121e12), ("A10", 125e12), ("A30", 165e12), ("V100", 125e12), ("T4", 65e12))
+_GPU_PEAKS = (("H200 NVL", 835e12), ("H200", 989e12), ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12),
+              ("A100", 312e12), ("L40S", 362e12), ("L4", 121e12), ("A10", 125e12), ("A30", 165e12),
+              ("V100-PCIE", 112e12), ("V100", 125e12), ("T4", 65e12))
 
 
 def cpu_count() -> int:

@@ -44,6 +44,9 @@ def test_precision_follows_the_gpu_and_where_there_is_none_the_processor(monkeyp
 @pytest.mark.parametrize("names, precision, expected", [
     (["NVIDIA H100 80GB HBM3"], "bfloat16", ("NVIDIA H100 80GB HBM3", 989e12)),
     (["NVIDIA H100 PCIe"], "bfloat16", ("NVIDIA H100 PCIe", 756e12)),
+    (["NVIDIA H200 NVL"], "bfloat16", ("NVIDIA H200 NVL", 835e12)),
+    (["Tesla V100-PCIE-16GB"], "float16", ("Tesla V100-PCIE-16GB", 112e12)),
+    (["Tesla V100-SXM2-16GB"], "float16", ("Tesla V100-SXM2-16GB", 125e12)),
     (["NVIDIA H200", "NVIDIA A100-SXM4-80GB"], "bfloat16", ("NVIDIA A100-SXM4-80GB", 312e12)),  # the weakest decides
     (["Tesla T4", "Tesla T4"], "float16", ("Tesla T4", 65e12)),
     (["NVIDIA L40S"], "bfloat16", ("NVIDIA L40S", 362e12)),

@@ -10,6 +10,7 @@ neighbour, of differences to the upper one (modulo 256), and the block is a zlib
 
 Labels are little-endian int32, a zlib stream as well.
 """
+import contextlib
 import hashlib
 import os
 import shutil
@@ -134,9 +135,10 @@ def _rename(aside: Path, target: Path) -> None:
 def _remove_leftovers(target: Path) -> None:
     """Removes what packings of this set left behind when they were killed, not those that are going on."""
     for folder in target.parent.glob(f".{target.name}-*"):
-        newest = max((each.stat().st_mtime for each in (folder, *folder.iterdir())), default=0.0)
-        if time.time() - newest > _LEFTOVER_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process may have finished and renamed it
+            newest = max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
+            if time.time() - newest > _LEFTOVER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, coding: str,

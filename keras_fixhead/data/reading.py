@@ -7,7 +7,7 @@ from keras_fixhead.data import cache
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import DataError
 from keras_fixhead.packed_index import PackedIndex, read_index
-from keras_fixhead.sources import describe
+from keras_fixhead.sources import describe, is_folder
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ def reads_tfds(name: str, data_dir: str | None = None) -> bool:
         >>> reads_tfds("digits")
         False
     """
+    if is_folder(name):  # of images, or packed
+        return False
     entry = describe(name, data_dir)
     if entry.packed is not None or entry.probe_url is None:
         return False

@@ -40,7 +40,7 @@ from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.loggers import Logger, open_loggers
 from keras_fixhead.training.schedule import WarmupDecay, after_plateau
 from keras_fixhead.training.signals import StopRequests
-from keras_fixhead.training.steps import Interrupted, StepGuard
+from keras_fixhead.training.steps import Interrupted, StepGuard, step_callbacks
 from keras_fixhead.vectors import auto_scale_reason, pairwise_cosines, reachable_cosine
 
 __all__ = ["describe_environment", "on_gpu", "train"]
@@ -262,7 +262,7 @@ class _Training:
             prepare_ahead(batches)
             with device_scope(config.devices):
                 history = self.model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
-                                         callbacks=[timer, guard, *self._callbacks])
+                                         callbacks=step_callbacks(self.model, [timer, guard], self._callbacks))
             row |= {name: float(values[-1]) for name, values in history.history.items()}
             seconds = timer.epoch_seconds
         else:  # stopped after its last step: nothing is left of it but to be measured

@@ -2,7 +2,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,24 @@ from keras_fixhead.training.signals import StopRequests
 
 class Interrupted(Exception):
     """A training has stopped after a step, with its state written."""
+
+
+def step_callbacks(model: keras.Model, own: Sequence[keras.callbacks.Callback],
+                   others: Sequence[keras.callbacks.Callback]) -> Any:
+    """Returns what `fit` takes as callbacks: ours alone get a step's numbers as the device has them.
+
+    Keras would read them before it calls any callback, and so wait for the device after each step. Callbacks of the
+    user are given floats, as Keras promises them.
+    """
+    return [*own, *others] if others else _UnreadLogs(list(own), add_history=True, model=model)
+
+
+class _UnreadLogs(keras.callbacks.CallbackList):
+    """Hands a step's numbers on unread."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        for each in self.callbacks:
+            each.on_train_batch_end(batch, logs)
 
 
 class StepGuard(keras.callbacks.Callback):

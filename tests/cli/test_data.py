@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from keras_fixhead.data import cache, limit_train, load_dataset
 from keras_fixhead.runs import open_run
@@ -34,6 +35,18 @@ def test_pack_then_verify(fixhead, tmp_path):
     assert verified["ok"] and [each["name"] for each in verified["sets"]] == ["digits", "digits"]
     assert verified["sets"][1]["files"] == packed["files"] > verified["sets"][0]["files"]
     assert table.code == 0 and "yes" in table.out.splitlines()[1] and packed["digest"][:12] in table.out
+
+
+def test_pictures_that_are_no_squares_are_packed_at_the_size_that_is_asked_for(fixhead, tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (30, 20), (number, 0, 0)).save(tmp_path / "pets" / name / f"{number}.png")
+    packed = fixhead("data", "pack", tmp_path / "pets", tmp_path / "out", "--image-size", "16", "--json")
+
+    assert packed.code == 0, packed.err
+    dataset = load_dataset(str(tmp_path / "out" / "pets.packed"))
+    assert dataset.train.images.shape[1:] == (16, 16, 3)
 
 
 def test_verify_of_damage_prints_the_table_names_the_file_and_fails(fixhead, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from keras_fixhead import train
 from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.schedule import WarmupDecay, after_plateau
+from keras_fixhead.training.steps import StepGuard
 
 
 def test_training_ends_after_as_many_epochs_without_a_gain(tiny):
@@ -69,6 +70,18 @@ def test_callbacks_of_the_user_are_called_in_every_step(tiny):
     class Counter(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             seen.append(batch)
+            assert isinstance(logs["loss"], float)
 
-    train(tiny(), callbacks=[Counter()])
+    run = train(tiny(), callbacks=[Counter()])
     assert seen == [0, 1, 2, 3, 4] * 2
+    assert [row["loss"] for row in run.metrics()] == [row["loss"] for row in train(tiny()).metrics()]
+
+
+def test_without_them_a_step_is_not_waited_for(tiny, monkeypatch):
+    seen = []
+    check = StepGuard.on_train_batch_end
+    monkeypatch.setattr(StepGuard, "on_train_batch_end",
+                        lambda guard, batch, logs=None: (seen.append(logs["loss"]), check(guard, batch, logs)))
+
+    train(tiny())
+    assert len(seen) == 10 and not any(isinstance(loss, float) for loss in seen)
