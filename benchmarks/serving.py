@@ -34,6 +34,7 @@ BLOCK = "server's cost"
 CLIENTS, BATCHES, KINDS = (1, 8), (1, 32), ("arrays", "pictures")
 ROUND_SECONDS = 0.7  # of processor time, so that the clock's 10 ms are little
 THREADS = 2
+BAR = 1.1
 WARMUP = "one round, not counted"
 CONFIG = {"model": "resnet18", "width": 0.25, "pixels": 32, "classes": 10, "precision": "float32"}
 
@@ -260,6 +261,12 @@ def block(report: dict[str, Any]) -> list[str]:
     lines += ["", "Processor time of the serving process for a request, unless said otherwise, round by round in turn "
               f"on {report['hardware']['cpu']}, {report['hardware']['cores']} cores, TensorFlow "
               f"{report['versions']['tensorflow']}; quarter-width ResNet18, 32 px. By `{report['command']}`."]
+    bars = [each for each in report["measurements"] if each["metric"] == "server divided by bare handler"]
+    beyond = [each["name"].split("/", 1)[1].removesuffix("/ratio").replace("/", ", ").replace("1 clients", "1 client")
+              for each in bars if median_interval(each["values"])[1] > BAR]
+    lines.append(f"The median is within 10 % of the bare handler's in {sum(each['median'] <= BAR for each in bars)} of "
+                 f"{len(bars)} cases; the interval reaches beyond it in {len(beyond)}"
+                 + (f" ({'; '.join(beyond)})." if beyond else "."))
     faster = [each for each in report["measurements"] if each["name"].startswith("serving/batching")
               and each["name"].endswith("/requests")]
     lines += [f"With batching, {each['name'].split('/', 2)[2].removesuffix('/requests').replace('/', ', ')}: "

@@ -30,9 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import RESULTS, ROOT, measurement, write_report
+from report import RESULTS, ROOT, measurement, write_block, write_report
 
 FILE = RESULTS / "soak.json"
+PAGE = ROOT / "docs" / "server.md"
+BLOCK = "soak"
 FIGURE = ROOT / "docs" / "server_soak.png"
 BROKEN_AFTER = (2.5, 6.5)  # minutes
 PAUSE_SECONDS = 0.02
@@ -48,7 +50,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=int, default=10)
     parser.add_argument("--bare-loop", metavar="DIR", help="load the versions in DIR in turn (what this script starts)")
+    parser.add_argument("--page-only", action="store_true", help="write the page's lines from the JSON file")
     options = parser.parse_args()
+    if options.page_only:
+        write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
+        return
     if options.bare_loop:
         bare_loop(Path(options.bare_loop))
         return
@@ -65,6 +71,7 @@ def main() -> None:
     if options.minutes >= 10:
         write_report(FILE, made, command="python benchmarks/soak.py", counts=counts)
         draw(memory, bare)
+        write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
     if growth(by_version(memory)) > max(growth(bare), 0) + TOLERATED_GROWTH:
         soak.faults.append("the server's memory grew more steeply than the bare loop's")
     if soak.faults:
@@ -348,6 +355,22 @@ def reported(minutes: int, counts: dict[str, int], memory: list[tuple[float, int
     return [measurement(name=f"soak/{name}", metric=f"resident memory at the end of each version; it grows by "
                         f"{growth(sizes) / 2**20:.2f} MiB a reload", unit="bytes", values=sizes, warmup="none",
                         config=config) for name, sizes in (("server", by_version(memory)), ("bare loop", bare))]
+
+
+def block(report: dict[str, Any]) -> list[str]:
+    """The lines of docs/server.md."""
+    counts = report["counts"]
+    grown = {each["name"].removeprefix("soak/"): each["metric"].rpartition("grows by ")[2]
+             for each in report["measurements"]}
+    minutes = report["measurements"][0]["config"]["minutes"]
+    answers = "; ".join(f"{what} {count:,}" for what, count in counts.items() if ": " in what)
+    vanished = counts["vanished within a request"] + counts["vanished before the answer"]
+    return ["", f"{minutes} minutes, {counts['versions published']} versions and {counts['broken versions published']} "
+            f"broken ones: {counts.get('wrong answers', 0)} wrong answers, {counts.get('faults', 0)} faults.",
+            f"Answers by status: {answers}.",
+            f"{vanished:,} clients vanished. On SIGTERM it was gone within {counts['seconds to stop'] + 1} s.",
+            f"From the third version on, resident memory grew by {grown['server']} in the server, and by "
+            f"{grown['bare loop']} in the bare loop. By `{report['command']}`, other programs running beside it.", ""]
 
 
 def draw(memory: list[tuple[float, int, int]], bare: list[int]) -> None:

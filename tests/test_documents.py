@@ -1,4 +1,5 @@
 """What the documents say is true: commands, examples, generated tables, versions."""
+import importlib.util
 import json
 import re
 import statistics
@@ -98,6 +99,19 @@ def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, n
 
     text = (ROOT / "docs" / page).read_text()
     assert with_block(text, name, getattr(pages, function)()) == text
+
+
+@pytest.mark.parametrize("name", ["serving", "soak"])
+def test_what_the_servers_page_says_of_its_cost_is_what_was_measured(name):
+    from report import with_block
+
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+    script = importlib.util.module_from_spec(spec)  # by its path: the folder of the serving kit has the same name
+    sys.modules[spec.name] = script
+    spec.loader.exec_module(script)
+    text = (ROOT / "docs" / "server.md").read_text()
+
+    assert with_block(text, script.BLOCK, script.block(json.loads(script.FILE.read_text()))) == text
 
 
 def test_exported_results_are_of_complete_pairs_and_name_no_path():
