@@ -246,7 +246,15 @@ def test_a_damaged_checkpoint_does_not_become_the_best_one(tiny, stopped):
     assert run.read("result")["epoch"] == 1
 
 
-def test_a_second_signal_stops_at_once(stopped):
+@pytest.fixture
+def python_handles_interrupts():
+    """As it does unless the process was started with SIGINT ignored, as those in a shell's background are."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_stops_at_once(stopped, python_handles_interrupts):
     def twice():
         signal.raise_signal(signal.SIGINT)
         while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
