@@ -68,15 +68,16 @@ def rules_block() -> list[str]:
     return [
         "",
         f"- A comparison has one value a seed. Below {ENOUGH} seeds it is undecided, whatever they say: one seed is an "
-        "anecdote.",
+        f"anecdote. Comparisons below {ENOUGH} seeds are shown and do not count where others of their claim have them.",
         "- The interval is Student's 95 % interval of the mean, of differences paired by seed where two arms are "
         "compared. Both arms of a seed start from the same weights and class vectors and see the same batches.",
         "- A comparison is **held** if the whole interval lies where the claim says (the column *expected*), "
         "**refuted** if it lies wholly on the other side, else **undecided at this n**.",
         f"- \"At least as accurate\" is held above −{TOLERANCE_POINTS:g} points and refuted below 0; \"about 0.95\" "
         f"is within {TOLERANCE_COSINE:g}.",
-        "- A claim is held if all its measured comparisons are, refuted if one is; \"can be\" is held if one is, and "
-        "refuted if all are. Of two trainings of one comparison the longer decides, if it has the seeds.",
+        "- A claim is held if all its comparisons that count are, refuted if one is; \"can be\" is held if one is, and "
+        "refuted if all are, none of them left out. Of two trainings of one comparison the longer decides, if it has "
+        "the seeds.",
         "- Scales and learning rates are chosen on validation images; the numbers are of test images. No correction "
         "is made for the number of claims.",
         "- A run that fails to converge has no accuracy; it is counted and said.",

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_fixhead.reproduction.cells import Cell, cell
 from keras_fixhead.reproduction.results import Result, Results
-from keras_fixhead.reproduction.verdicts import NOT_MEASURED, Expectation, Verdict, combine, verdict
+from keras_fixhead.reproduction.verdicts import ENOUGH, NOT_MEASURED, Expectation, Verdict, combine, verdict
 
 Measure = Callable[[Result], float]
 
@@ -115,10 +115,18 @@ def deciding(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
-    """Returns what findings say of a claim together; `NOT_MEASURED` if there are none."""
-    return combine([each.verdict.state for each in deciding(findings)], somewhere=somewhere) if findings \
-        else NOT_MEASURED
+    """Returns what findings say of a claim together; `NOT_MEASURED` if there are none.
+
+    Findings of fewer than `ENOUGH` seeds do not count where others have them: measuring more must not take back what is
+    decided. That a claim is so nowhere, though, needs all of them.
+    """
+    if not findings:
+        return NOT_MEASURED
+    found = deciding(findings)
+    enough = [each for each in found if each.verdict.n >= ENOUGH]
+    counted = found if somewhere else enough or found
+    return combine([each.verdict.state for each in counted], somewhere=somewhere)
 
 
 def _weight(each: Finding) -> tuple[bool, int]:
-    return len(each.values) >= 3, each.epochs
+    return len(each.values) >= ENOUGH, each.epochs

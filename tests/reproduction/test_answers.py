@@ -44,6 +44,30 @@ def test_the_main_effect_is_judged_by_its_paired_interval(tmp_path, gains, state
     assert list(measured.values.values()) == pytest.approx(gains) and measured.paper == pytest.approx(47.3)
 
 
+def test_what_is_held_stays_held_when_comparisons_of_two_seeds_join(tmp_path):
+    for dataset, model, seeds in (("cifar100", "resnet18", 3), ("cifar10", "resnet18", 3),
+                                  ("cifar100", "mobilenet_v2", 2)):
+        for seed in range(seeds):
+            for fixed in (True, False):
+                write_result(tmp_path, arm(dataset, "cos", fixed, model=model), seed, 40 + 20 * fixed + seed)
+    found = answer("cos-s1-fixed-converges", read_results(tmp_path))
+
+    assert sorted(each.verdict.state for each in found.findings if each.values) == [HELD, HELD, UNDECIDED]
+    assert found.state == HELD
+
+
+def test_that_it_is_so_nowhere_needs_every_comparison(tmp_path):
+    for dataset, seeds in (("cifar100", 3), ("cifar10", 2)):
+        for seed in range(3):
+            if seed < seeds:
+                write_result(tmp_path, arm(dataset, "cos", True), seed, 60.0)
+            for fixed in (True, False):
+                write_result(tmp_path, arm(dataset, "dot", fixed), seed, 80.0, validation=70 + 5 * fixed)
+    found = answer("cos-s1-beats-dot", read_results(tmp_path))
+
+    assert [each.verdict.state for each in found.findings] == [REFUTED, UNDECIDED] and found.state == UNDECIDED
+
+
 def test_longer_trainings_decide_where_there_are_enough_of_them(tmp_path):
     for epochs, gain in ((30, -3.0), (100, 2.0)):
         for seed in range(3):
