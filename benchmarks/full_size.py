@@ -84,16 +84,15 @@ def run_all(options: Options) -> int:
     failures, ran = 0, 0
     tried: set[tuple[str, int]] = set()
     with Alarm(options.deadline) as alarm:
+        whole = alarm.seconds_left()
         try:
             while (ready := next_run(options, tried)) is not None:
                 planned, found = ready
                 if options.most_runs is not None and ran >= options.most_runs:
                     print(f"Stopped after {ran} runs, as asked.")
                     break
-                seconds = seconds_of(planned.cell, planned.seed, options, found)
-                if (left := alarm.seconds_left()) is not None and left < (seconds or 0.0):
-                    print(f"Stopped in time: {planned.label}, seed {planned.seed}, takes about {seconds:.0f} s, and "
-                          f"{max(0.0, left):.0f} s are left.")
+                if whole is not None and (reason := why_not_now(planned, options, found, alarm, whole)):
+                    print(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
                     break
                 tried.add((planned.cell.id, planned.seed))
                 ran += 1
@@ -197,12 +196,39 @@ def explicit_fields(cell: Cell, options: Options) -> dict[str, Any]:
     return fields
 
 
-def seconds_of(cell: Cell, seed: int, options: Options, found: Results) -> float | None:
-    """Seconds that a run will take; None on a processor where none like it has been measured."""
-    estimate = estimated(cell, seed, options, found)
+def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alarm", whole: float) -> str | None:
+    """Why a run is left to the next call; None if it is begun.
+
+    What the next call could finish is not begun if this one cannot. What takes longer than any call of `whole` seconds
+    is begun in whatever is left, and goes on in the next from its checkpoint.
+    """
+    seconds = seconds_of(planned, options, found)
+    left = alarm.seconds_left() or 0.0
+    if left <= 0:
+        return "is left to the next call: no time is left in this one"
+    if seconds is not None and left < seconds <= whole:
+        return f"takes about {seconds:.0f} s, and {left:.0f} s are left"
+    return None
+
+
+def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
+    """Seconds that what is left of a run will take; None on a processor where none like it has been measured."""
+    estimate = estimated(planned.cell, planned.seed, options, found)
+    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.beside
     if estimate.source == "measured":
-        return SAFETY * estimate.seconds
-    return estimate.seconds if hardware.gpus() and not options.rehearsal else None
+        return SAFETY * seconds
+    return seconds if hardware.gpus() and not options.rehearsal else None
+
+
+def share_done(planned: Planned, options: Options) -> float:
+    """The share of its epochs that a run of the plan has behind it, by the checkpoint that it goes on from."""
+    try:
+        ready = state_of(planned, options)
+        if ready.run is None or ready.state not in ("interrupted", "complete"):
+            return 0.0
+        return len(ready.run.metrics()) / ready.config.epochs
+    except (FixheadError, OSError):  # the run itself will say what is wrong
+        return 0.0
 
 
 def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.Estimate:

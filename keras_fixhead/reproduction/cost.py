@@ -18,10 +18,22 @@ OVERHEAD_SOURCE = (f"{RUN_SECONDS:g} s a run and {EPOCH_SECONDS:g} s an epoch be
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of a run, and where they come from: 'measured' or 'arithmetic'."""
+    """What a run takes, and where that comes from.
 
-    seconds: float
+    Attributes:
+        training: seconds of its epochs.
+        beside: seconds of all else: compilation and measuring.
+        source: 'measured' or 'arithmetic'.
+    """
+
+    training: float
+    beside: float
     source: str
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from start to end."""
+        return self.training + self.beside
 
 
 def training_flop_per_image(config: TrainConfig) -> float | None:
@@ -47,18 +59,18 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
 
     Args:
         config: of the run.
-        measured: earlier results.
+        measured: earlier results. Those of resumed runs are left out: their wall time is that of the last part alone.
         device: name of the device that is to run it.
     """
-    like = [each for each in measured if each.converged and each.content["device"] == device
-            and (each.config.model, each.config.width, each.config.dataset)
+    like = [each for each in measured if each.converged and not each.content.get("resumed")
+            and each.content["device"] == device and (each.config.model, each.config.width, each.config.dataset)
             == (config.model, config.width, config.dataset)]
     if like:
         newest = max(like, key=lambda each: each.content["finished"])
         shown = training_images(newest.config)
         training = float(newest.content["seconds"])
         beside = max(0.0, float(newest.content["wall_seconds"]) - training)
-        return Estimate(training * training_images(config) / shown + beside, "measured")
+        return Estimate(training * training_images(config) / shown, beside, "measured")
     flop = training_flop_per_image(config) or 0.0
-    beside = RUN_SECONDS + config.epochs * EPOCH_SECONDS
-    return Estimate(training_images(config) * flop / FLOP_PER_SECOND + beside, "arithmetic")
+    epochs = config.epochs * EPOCH_SECONDS
+    return Estimate(training_images(config) * flop / FLOP_PER_SECOND + epochs, RUN_SECONDS, "arithmetic")

@@ -15,7 +15,10 @@ from synthetic import write_result
 
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.errors import RunError
+from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cell, read_result, read_results
+from keras_fixhead.runs import create_run
+from keras_fixhead.sweep import PlannedRun
 from keras_fixhead.vectors import ceiling
 
 ROOT = Path(__file__).parents[2]
@@ -65,13 +68,55 @@ def test_the_next_run_is_the_first_without_a_result_that_was_not_tried(full_size
     assert (first.cell.config.fixed, second.cell.config.fixed, third.seed) == (True, False, 1) and len(found) == 1
 
 
-def test_no_run_is_begun_that_would_not_be_done_in_time(full_size, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(full_size, "seconds_of", lambda *_: 500.0)
-    monkeypatch.setattr(full_size, "run_one", lambda *_: pytest.fail("began it"))
-    status = full_size.run_all(options(full_size, tmp_path, deadline=time.monotonic() + 300))
+class Call:
+    """A call in which so many seconds are left."""
 
-    assert status == 0 and "Stopped in time: cifar100 resnet18 cos-fixed, seed 0, takes about 500 s" in \
-        capsys.readouterr().out
+    def __init__(self, left):
+        self.left = left
+
+    def seconds_left(self):
+        return self.left
+
+
+def test_a_run_that_the_next_call_can_finish_and_this_one_cannot_is_left_to_it(full_size, tmp_path, monkeypatch,
+                                                                               capsys):
+    monkeypatch.setattr(full_size, "run_one", lambda *_: pytest.fail("began it"))
+    left = iter([580.0, 580.0])  # as the call begins
+    monkeypatch.setattr(full_size.Alarm, "seconds_left", lambda _: next(left, 300.0))
+    monkeypatch.setattr(full_size, "seconds_of", lambda *_: 400.0)
+    status = full_size.run_all(options(full_size, tmp_path, deadline=time.monotonic() + 600))
+
+    assert status == 0 and "Stopped in time: cifar100 resnet18 cos-fixed, seed 0, takes about 400 s, and 300 s are " \
+        "left." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds, left, begun", [
+    (500.0, 580.0, True), (500.0, 300.0, False), (900.0, 580.0, True), (900.0, 300.0, True), (None, 300.0, True),
+    (None, -1.0, False), (900.0, -1.0, False),
+])
+def test_what_takes_longer_than_any_call_is_begun_in_what_is_left(full_size, tmp_path, monkeypatch, seconds, left,
+                                                                  begun):
+    monkeypatch.setattr(full_size, "seconds_of", lambda *_: seconds)
+    reason = full_size.why_not_now(None, options(full_size, tmp_path), None, Call(left), 580.0)
+
+    assert (reason is None) == begun
+
+
+def test_of_an_interrupted_run_what_is_left_counts(full_size, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    asked = options(full_size, tmp_path)
+    first, _ = full_size.next_run(asked, set())
+    write_result(tmp_path / "out", first.cell, 0, seconds=400.0, wall_seconds=420.0)
+    second = dataclasses.replace(first, seed=1)
+    found = read_results(tmp_path / "out")
+    monkeypatch.setattr(full_size.hardware, "gpus", lambda: [("NVIDIA H100", 9)])
+    whole = full_size.seconds_of(second, asked, found)
+    run = create_run(build_config(full_size.explicit_fields(second.cell, asked) | {"seed": 1}))
+    run.write_metrics([{"epoch": epoch} for epoch in range(1, 25)])
+    monkeypatch.setattr(full_size, "state_of", lambda *_: PlannedRun(run.config(), "interrupted", run, None))
+
+    assert whole == pytest.approx(1.1 * 420)
+    assert full_size.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
 
 
 def test_a_run_that_is_still_going_at_the_limit_is_interrupted_as_by_ctrl_c(full_size, tmp_path, monkeypatch, capsys):
@@ -98,7 +143,6 @@ def test_a_run_without_a_result_does_not_stop_the_others_and_is_told_by_the_stat
 
 def test_every_cell_can_be_rehearsed(full_size, tmp_path):
     from keras_fixhead.config import resolve
-    from keras_fixhead.recipes import build_config
     from keras_fixhead.reproduction import plan
 
     for dataset in (None, "digits"):

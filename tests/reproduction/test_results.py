@@ -72,6 +72,15 @@ def test_seconds_are_taken_from_a_run_of_the_same_network_on_the_same_device(tmp
     assert training_images(ONE.config) == 30 * 351 * 128
 
 
+def test_a_resumed_run_whose_wall_time_is_of_its_last_part_gives_no_estimate(tmp_path):
+    write_result(tmp_path, ONE, 0, seconds=40.0, wall_seconds=60.0, finished="2026-11-25T13:00:00+00:00")
+    write_result(tmp_path, ONE, 1, seconds=40.0, wall_seconds=25.0, finished="2026-11-25T14:00:00+00:00", resumed=True)
+
+    assert estimate(ONE.config, read_results(tmp_path), "NVIDIA H100").seconds == pytest.approx(60)
+    (tmp_path / f"{ONE.file_name(0)}.json").unlink()
+    assert estimate(ONE.config, read_results(tmp_path), "NVIDIA H100").source == "arithmetic"
+
+
 @pytest.mark.parametrize("model", MULTIPLY_ADDS)
 def test_the_multiply_adds_of_a_network_are_those_of_its_kernels(model):
     import keras
