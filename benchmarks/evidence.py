@@ -16,13 +16,13 @@ from keras_fixhead.reproduction.choices import best_scales
 from keras_fixhead.reproduction.comparisons import TOLERANCE_COSINE, TOLERANCE_POINTS
 from keras_fixhead.reproduction.findings import COSINE, DECADES, POINTS, SHARE, Finding, arm
 from keras_fixhead.reproduction.plan import NOT_RUN_HERE, SCALES
+from keras_fixhead.reproduction.results import MAY_BE_PARTS
 from keras_fixhead.reproduction.verdicts import ENOUGH, STATES
 
 PAGE = ROOT / "docs" / "evidence.md"
 GPU = RESULTS / "gpu"
 NUMBER = {POINTS: "+.1f", COSINE: ".3f", SHARE: ".3f", DECADES: "+.2f"}
 MODELS = {"resnet18": "ResNet18", "preact_resnet18": "PreActResNet18", "mobilenet_v2": "MobileNetV2"}
-WHOLE_SETS = ("stl10", "tiny_imagenet")
 
 
 def main() -> None:
@@ -120,7 +120,7 @@ def tables_block(results: Results) -> list[str]:
         for dataset, model in dict.fromkeys(names[:2] for names in table.cells):
             cells = [_cell_of(number, head, dataset, model, fixed, scales[fixed]) for fixed in (True, False)]
             here = [_accuracies(results, each) if each is not None else "not measured" for each in cells]
-            if dataset in WHOLE_SETS:
+            if dataset in MAY_BE_PARTS:
                 here = ["needs the whole set"] * 2
             lines.append(f"| {dataset} | {MODELS[model]} | {table.cells[dataset, model, 'fixed']} | "
                          f"{table.cells[dataset, model, 'learned']} | {here[0]} | {here[1]} |")

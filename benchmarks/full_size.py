@@ -22,14 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.errors import FixheadError, TrainingError
+from keras_fixhead.config import TrainConfig, dataset_entry
+from keras_fixhead.errors import DataError, FixheadError, TrainingError
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.choices import best_scales
 from keras_fixhead.reproduction.plan import BLOCKS, NOT_RUN_HERE, Planned, plan
-from keras_fixhead.reproduction.results import COMPLETE, FAILED_TO_CONVERGE, Results, read_results
+from keras_fixhead.reproduction.results import COMPLETE, FAILED_TO_CONVERGE, MAY_BE_PARTS, Results, read_results
 from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.sources import subset_note
 from keras_fixhead.sweep import PlannedRun, discard_model, plan_runs, result_content
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,6 +129,8 @@ def run_one(planned: Planned, options: Options) -> bool:
         if ready.state == "running":
             print(f"{name}: another process is training it.")
             return True
+        if not options.rehearsal:
+            check_whole(ready.config)
         try:
             content, matrices, run = train_and_measure(ready, REHEARSAL_CORRUPTED if options.rehearsal else None)
         except TrainingError as error:
@@ -175,11 +179,23 @@ def train_and_measure(ready: PlannedRun, corrupted: int | None) -> tuple[dict[st
             "measuring_seconds": time.monotonic() - before}, matrices, run
 
 
+def check_whole(config: TrainConfig) -> None:
+    """Refuses a part of a data set that is to be whole, before any time is spent on it.
+
+    Raises:
+        DataError: if the data at hand are one.
+    """
+    note = subset_note(config.dataset, dataset_entry(config))
+    if note and config.dataset not in MAY_BE_PARTS:
+        raise DataError(f"The data at hand are {note}.")
+
+
 def failure(run: Run, reason: str) -> dict[str, Any]:
     """What there is of a run that failed to converge."""
-    rows = run.metrics()
-    config = {name: value for name, value in run.config().as_dict().items() if name not in ("data_dir", "runs_dir")}
-    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config": config, "config_digest": run.config().digest,
+    rows, config = run.metrics(), run.config()
+    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config_digest": config.digest,
+            "config": {name: value for name, value in config.as_dict().items() if name not in ("data_dir", "runs_dir")},
+            "subset": subset_note(config.dataset, dataset_entry(config)),
             "environment": run.read("environment"), "curves": rows, "seconds": sum(row["seconds"] for row in rows)}
 
 

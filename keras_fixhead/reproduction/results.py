@@ -14,6 +14,8 @@ from keras_fixhead.reproduction.cells import Cell, cell
 from keras_fixhead.runs import SCHEMA
 
 COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
+MAY_BE_PARTS = ("stl10", "tiny_imagenet")
+"""Data sets of which results on a part are read, as they are said to be of one."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def read_results(folder: Path, *, rehearsal: bool = False) -> Results:
         rehearsal: whether they are of a rehearsal.
 
     Raises:
-        RunError: for a file that is damaged, or that is of a rehearsal and was not asked for: it is no evidence.
+        RunError: for a file that is damaged, or that is no evidence: of a rehearsal that was not asked for, or of a
+            part of a data set that is to be whole.
     """
     return gather(read_result(path, rehearsal=rehearsal) for path in sorted(folder.glob("*.json")))
 
@@ -113,7 +116,8 @@ def read_result(path: Path, *, rehearsal: bool = False) -> Result:
         rehearsal: whether it is one of a rehearsal.
 
     Raises:
-        RunError: if it is missing, damaged, or a rehearsal that was not asked for.
+        RunError: if it is missing, damaged, a rehearsal that was not asked for, or of a part of a data set that is to
+            be whole.
     """
     content = read_json(path, schema=SCHEMA)
     try:
@@ -126,6 +130,9 @@ def read_result(path: Path, *, rehearsal: bool = False) -> Result:
                        hint="Keep rehearsals in a folder of their own.")
     if not rehearsal and not (asked.agrees(config) and config.seed == seed):
         raise RunError(f"{path} is damaged: the configuration of its run is not that of its cell, {asked.label}.")
+    if not rehearsal and content.get("subset") and asked.config.dataset not in MAY_BE_PARTS:
+        raise RunError(f"{path} is a result of {content['subset']}: no evidence of {asked.label}.",
+                       hint="Move it out of the folder, and run it again with the whole data set.")
     needed = {"accuracy": dict, "evaluation": dict} if state == COMPLETE else {"reason": str}
     for name, kind in needed.items():
         if not isinstance(content.get(name), kind):

@@ -141,6 +141,15 @@ def test_a_run_without_a_result_does_not_stop_the_others_and_is_told_by_the_stat
     assert tried == [0, 0, 1] and not list((tmp_path / "out").iterdir())
 
 
+def test_no_time_is_spent_on_a_part_of_a_set_that_is_to_be_whole(full_size, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(full_size, "subset_note", lambda name, entry: f"a subset of {name}")
+    monkeypatch.setattr(full_size, "train_and_measure", lambda *_: pytest.fail("trained"))
+    status = full_size.run_all(options(full_size, tmp_path, most_runs=1))
+
+    assert status == 1 and "no result: The data at hand are a subset of cifar100" in capsys.readouterr().err
+    full_size.check_whole(cell(dataset="stl10", recipe="paper-code", epochs=80).config)
+
+
 def test_every_cell_can_be_rehearsed(full_size, tmp_path):
     from keras_fixhead.config import resolve
     from keras_fixhead.reproduction import plan

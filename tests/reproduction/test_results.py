@@ -45,6 +45,18 @@ def test_a_rehearsal_is_no_evidence_even_if_it_is_put_among_it(tmp_path):
         read_results(tmp_path)
 
 
+@pytest.mark.parametrize("state", ["complete", "failed to converge"])
+def test_a_part_of_a_set_that_is_to_be_whole_is_no_evidence_of_it(tmp_path, state):
+    part = cell(dataset="stl10", recipe="paper-code", epochs=80)
+    write_result(tmp_path, part, 0, 70.0, state=state, subset="a subset of stl10: 5,000 of 5,000 ...")
+    write_result(tmp_path, ONE, 0, 70.0, subset=None)
+    assert len(read_results(tmp_path)) == 2
+
+    write_result(tmp_path, ONE, 1, 70.0, state=state, subset="a subset of cifar100: 600 of 50,000 training images")
+    with pytest.raises(RunError, match="a result of a subset of cifar100: 600 of 50,000"):
+        read_results(tmp_path)
+
+
 @pytest.mark.parametrize("change, message", [
     ({"cell": {"no_field": 1}}, "no result of a cell"), ({"config": None}, "no result of a cell"),
     ({"seed": 7}, "not that of its cell"), ({"accuracy": None}, "has no 'accuracy'"), ({"schema": 99}, "schema 99"),
