@@ -19,8 +19,8 @@ def command(runs: tuple[str, ...], split: str, figure: Path, as_json: bool) -> N
     """Compare runs, paired over seeds, with intervals.
 
     Runs that differ in seeds alone are one group; each group is compared with the first. A folder of runs stands for
-    all complete ones in it. Results exported as JSON files are compared like runs. Their learning curves are drawn in
-    one figure.
+    all complete ones in it. Results exported as JSON files are compared like runs; those of runs that failed to
+    converge have no accuracy, and are named and left out. Learning curves are drawn in one figure.
 
     \b
     Example:
@@ -51,7 +51,11 @@ def command(runs: tuple[str, ...], split: str, figure: Path, as_json: bool) -> N
 
 def _runs(path: str) -> list[Run]:
     if path.endswith(".json") and Path(path).is_file():
-        return [ExportedRun(Path(path).absolute())]
+        exported = ExportedRun(Path(path).absolute())
+        if reason := exported.why_no_accuracy:
+            click.echo(f"Left out: {path} has no accuracy: {reason}", err=True)
+            return []
+        return [exported]
     inside = [run for run in list_runs(path) if run.has("result")]
     return inside or [open_run(path)]
 

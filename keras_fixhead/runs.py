@@ -196,6 +196,12 @@ class ExportedRun(Run):
         path: of the file.
     """
 
+    @property
+    def why_no_accuracy(self) -> str | None:
+        """Why a run that is a result all the same has no accuracy: its training failed to converge; None if it has."""
+        content = self._content()
+        return None if content.get("state", "complete") == "complete" else str(content.get("reason", content["state"]))
+
     def config(self) -> TrainConfig:
         values = self._content().get("config")
         if not isinstance(values, dict) or not values.keys() >= _IDENTITY:

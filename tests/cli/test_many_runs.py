@@ -169,6 +169,21 @@ def test_exported_results_are_compared_like_runs(fixhead, tmp_path):
     assert (tmp_path / "compare.png").exists()
 
 
+def test_a_result_that_failed_to_converge_is_left_out_of_a_comparison_and_said(fixhead, tmp_path):
+    files = sorted((ROOT / "results" / "first_runs").glob("cifar10-resnet18-*.json"))
+    content = json.loads(files[0].read_text())
+    failed = tmp_path / "failed.json"
+    failed.write_text(json.dumps({
+        **{name: content[name] for name in ("schema", "config", "curves")}, "state": "failed to converge",
+        "reason": "The training failed to converge in epoch 3: its loss is nan."}))
+    answer = fixhead("compare", failed, *files, "--figure", tmp_path / "compare.png", "--json")
+
+    assert answer.code == 0 and len(answer.json["groups"]) == 2
+    assert answer.err.count("\n") == 1 and f"Left out: {failed} has no accuracy: The training failed" in answer.err
+    alone = fixhead("compare", failed, files[0])
+    assert alone.code == 2 and "two or more complete runs" in alone.err and "got 1" in alone.err
+
+
 def test_a_file_that_is_no_exported_result_is_one_line_and_a_hint(fixhead):
     answer = fixhead("compare", ROOT / "results" / "data.json", ROOT / "results" / "data.json")
 
