@@ -60,6 +60,8 @@ def state_text(each: Answer) -> str:
         text += f": {each.question.arithmetic}"
     if labels:
         text += f"; {len(measured)} of {len(labels)} comparisons measured"
+    if failed := {finding.label for finding in each.findings if finding.failed} - measured:
+        text += f", {len(failed)} run without a value: of each seed a run failed to converge"
     return text + (f"; {each.question.lacking}" if each.question.lacking else "")
 
 
@@ -80,7 +82,9 @@ def rules_block() -> list[str]:
         "the seeds.",
         "- Scales and learning rates are chosen on validation images; the numbers are of test images. No correction "
         "is made for the number of claims.",
-        "- A run that fails to converge has no accuracy; it is counted and said.",
+        "- A run that fails to converge has no accuracy: its seed has no value and stays out of the mean, and how many "
+        "failed is said beside it. A mean of the seeds that are left flatters the arm that fails. Where all seeds are "
+        "lost so, the comparison is undecided, and not \"not measured\".",
         "",
     ]
 

@@ -16,10 +16,12 @@ from keras_fixhead.reproduction.findings import (
     accuracy,
     arm,
     difference,
-    each_of,
     evaluated,
+    failures,
+    failures_text,
     gain,
     recorded,
+    single,
     validation,
 )
 from keras_fixhead.reproduction.matrices import (
@@ -69,13 +71,14 @@ def gain_by_classes(results: Results) -> list[Finding]:
     values = {seed: gains[0][seed] - gains[1][seed] for seed in gains[0] if seed in gains[1]}
     paper = paper_table(1).gains()
     return [Finding("gain on cifar100 minus gain on cifar10, ResNet18", values, above(), cells=(*many, *few),
+                    note=failures_text(results, *many, *few), failed=failures(results, *many, *few),
                     paper=paper["cifar100", "resnet18"] - paper["cifar10", "resnet18"])]
 
 
 def look_alike_vectors(results: Results) -> list[Finding]:
     """How much nearer learned class vectors of one group of classes lie than others."""
-    return [Finding(f"{dataset}, {head}", each_of(results, one, _group_nearness), above(), COSINE, (one,))
-            for dataset in _SETS for head in ("dot", "cos") for one in [arm(dataset, head, False)]]
+    return [single(results, f"{dataset}, {head}", arm(dataset, head, False), _group_nearness, above(), unit=COSINE)
+            for dataset in _SETS for head in ("dot", "cos")]
 
 
 def largest_cosines(results: Results) -> list[Finding]:
@@ -90,9 +93,9 @@ def correlations(head: str, results: Results) -> list[Finding]:
     for dataset in _SETS:
         one = arm(dataset, head, False)
         bounds = [correlation_bound(result.matrices()["confusion"]) for result in results.of(one).values()]
-        found.append(Finding(dataset, each_of(results, one, _confusion_correlation), above(), COSINE, (one,),
-                             paper=paper_correlations()[head][dataset],
-                             note=f"at most {min(bounds):.2f} can be reached" if bounds else ""))
+        found.append(single(results, dataset, one, _confusion_correlation, above(), unit=COSINE,
+                            paper=paper_correlations()[head][dataset],
+                            note=f"at most {min(bounds):.2f} can be reached" if bounds else ""))
     return found
 
 
@@ -114,13 +117,16 @@ def _best_rate(results: Results, model: str, name: str) -> Finding:
     """Best rate on validation of the fixed arm over that of the learned one, seed by seed."""
     rates = (0.1, 0.01, 0.001)
     arms = [{rate: _rate_cell(model, rate, fixed) for rate in rates} for fixed in (True, False)]
-    values = {}
+    cells = tuple(one for each in arms for one in each.values())
+    values, failed = {}, []
     for seed in (0, 1):
         chosen = [_best_of_seed(results, cells, seed) for cells in arms]
         if chosen[0] is not None and chosen[1] is not None:
             values[seed] = math.log10(chosen[0] / chosen[1])
-    return Finding(f"best rate, fixed over learned, {name}", values, not_below(TOLERANCE_DECADES), DECADES,
-                   tuple(one for cells in arms for one in cells.values()))
+        elif all(seed in results.all_of(one) for one in cells):  # an arm that converged at no rate
+            failed.append(seed)
+    return Finding(f"best rate, fixed over learned, {name}", values, not_below(TOLERANCE_DECADES), DECADES, cells,
+                   note=failures_text(results, *cells), failed=tuple(failed))
 
 
 def _best_of_seed(results: Results, cells: dict[float, Cell], seed: int) -> float | None:
@@ -154,11 +160,14 @@ def probabilities(results: Results) -> list[Finding]:
         largest, _ = ceiling(DATASETS[dataset].num_classes, 1.0)
         for fixed in (True, False):
             one = arm(dataset, "cos", fixed)
-            values = {seed: largest - value
-                      for seed, value in each_of(results, one, recorded("largest_probability")).items()}
-            found.append(Finding(f"{largest:.4f} minus the largest on {dataset}, {one.label.split()[-1]}", values,
-                                 above(), SHARE, (one,)))
+            found.append(single(results, f"{largest:.4f} minus the largest on {dataset}, {one.label.split()[-1]}", one,
+                                _below_ceiling(largest), above(), unit=SHARE))
     return found
+
+
+def _below_ceiling(largest: float) -> Measure:
+    measure = recorded("largest_probability")
+    return lambda result: largest - measure(result)
 
 
 def cosine_gain(results: Results) -> list[Finding]:
@@ -208,7 +217,9 @@ def cosine_against_dot(results: Results) -> list[Finding]:
         cells = paper_table(1).cells
         paper = _minus(paper_table(2).cells[dataset, "resnet18", "fixed"],
                        max(_number(cells[dataset, "resnet18", each]) for each in ("fixed", "learned")))
-        found.append(Finding(f"{dataset}, ResNet18", {}, above(), paper=paper, cells=(one, *dot.values()))
+        found.append(Finding(f"{dataset}, ResNet18", {}, above(), paper=paper, cells=(one, *dot.values()),
+                             note=failures_text(results, one, *dot.values()),
+                             failed=failures(results, one, *dot.values()))
                      if better is None else
                      difference(results, f"{dataset}, ResNet18", one, dot[better], accuracy, above(), paper=paper))
     return found
@@ -271,9 +282,9 @@ def predicted_cosines(results: Results) -> list[Finding]:
     for label, one in cells.items():
         reach = [result.content["reachable_cosine"]["mean"] for result in results.of(one).values()
                  if "reachable_cosine" in result.content and not result.config.signed_features]
-        found.append(Finding(label, each_of(results, one, evaluated("predicted_cosine")),
-                             near(0.95, TOLERANCE_COSINE), COSINE, (one,), paper=0.95,
-                             note=f"reachable without negative features: {max(reach):.2f}" if reach else ""))
+        found.append(single(results, label, one, evaluated("predicted_cosine"), near(0.95, TOLERANCE_COSINE),
+                            unit=COSINE, paper=0.95,
+                            note=f"reachable without negative features: {max(reach):.2f}" if reach else ""))
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_fixhead.reproduction.cells import Cell, cell
 from keras_fixhead.reproduction.results import Result, Results
-from keras_fixhead.reproduction.verdicts import ENOUGH, NOT_MEASURED, Expectation, Verdict, combine, verdict
+from keras_fixhead.reproduction.verdicts import ENOUGH, NOT_MEASURED, UNDECIDED, Expectation, Verdict, combine, verdict
 
 Measure = Callable[[Result], float]
 
@@ -25,6 +25,7 @@ class Finding:
         epochs: of those runs; of findings with one label the longest training that decides is taken.
         paper: the paper's number for it, if it prints one.
         note: what else is to be known.
+        failed: seeds that were run and have no value, as a run of theirs failed to converge.
     """
 
     label: str
@@ -35,10 +36,13 @@ class Finding:
     epochs: int = 30
     paper: float | None = None
     note: str = ""
+    failed: tuple[int, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """What the values say."""
+        """What the values say; where all that was run failed to converge, nothing is decided."""
+        if not self.values and self.failed:
+            return Verdict(UNDECIDED, 0, None, None)
         return verdict(list(self.values.values()), self.expected)
 
 
@@ -87,14 +91,32 @@ def paired(results: Results, first: Cell, second: Cell, measure: Measure) -> dic
     return {seed: measure(ones[seed]) - measure(others[seed]) for seed in ones if seed in others}
 
 
-def difference(results: Results, label: str, first: Cell, second: Cell, measure: Measure, expected: Expectation,
-               **more: Any) -> Finding:
+def failures(results: Results, *cells: Cell) -> tuple[int, ...]:
+    """Returns the seeds at which a run of one of the cells failed to converge."""
+    return tuple(sorted({seed for one in cells for seed, result in results.all_of(one).items()
+                         if not result.converged}))
+
+
+def failures_text(results: Results, *cells: Cell, note: str = "") -> str:
+    """Returns a note, and how many runs of each cell failed to converge."""
+    counted = [f"{failed} of {len(results.all_of(one))} runs of {one.label} failed to converge"
+               for one in cells if (failed := len(results.all_of(one)) - len(results.of(one)))]
+    return "; ".join(each for each in (note, ", ".join(counted)) if each)
+
+
+def single(results: Results, label: str, one: Cell, measure: Measure, expected: Expectation, *, unit: str = POINTS,
+           paper: float | None = None, note: str = "") -> Finding:
+    """Returns the finding of one cell; runs that failed to converge are counted in it."""
+    return Finding(label, each_of(results, one, measure), expected, unit, (one,), one.config.epochs, paper,
+                   failures_text(results, one, note=note), failures(results, one))
+
+
+def difference(results: Results, label: str, first: Cell, second: Cell, measure: Measure, expected: Expectation, *,
+               unit: str = POINTS, paper: float | None = None, note: str = "") -> Finding:
     """Returns the finding of one cell minus another, paired by seed; runs that failed to converge are counted in it."""
-    note = ", ".join(f"{failed} of {len(results.all_of(one))} runs of {one.label} failed to converge"
-                     for one in (first, second)
-                     if (failed := len(results.all_of(one)) - len(results.of(one))))
-    return Finding(label, paired(results, first, second, measure), expected, cells=(first, second),
-                   epochs=first.config.epochs, **({"note": note} | more))
+    cells = (first, second)
+    return Finding(label, paired(results, *cells, measure), expected, unit, cells, first.config.epochs, paper,
+                   failures_text(results, *cells, note=note), failures(results, *cells))
 
 
 def gain(results: Results, label: str, measure: Measure, expected: Expectation, *, paper: float | None = None,
@@ -105,11 +127,11 @@ def gain(results: Results, label: str, measure: Measure, expected: Expectation, 
 
 
 def deciding(findings: Sequence[Finding]) -> list[Finding]:
-    """Returns one finding a label: the measured one with the longest training; if none is measured, the first."""
+    """Returns one finding a label: the measured one with the longest training; then one of failed runs; the first."""
     best: dict[str, Finding] = {}
     for each in findings:
         before = best.get(each.label)
-        if before is None or (each.values and (not before.values or _weight(each) > _weight(before))):
+        if before is None or _weight(each) > _weight(before):
             best[each.label] = each
     return list(best.values())
 
@@ -128,5 +150,6 @@ def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
     return combine([each.verdict.state for each in counted], somewhere=somewhere)
 
 
-def _weight(each: Finding) -> tuple[bool, int]:
-    return len(each.values) >= ENOUGH, each.epochs
+def _weight(each: Finding) -> tuple[bool, bool, bool, int]:
+    run = bool(each.values or each.failed)
+    return len(each.values) >= ENOUGH, bool(each.values), run, each.epochs if run else 0

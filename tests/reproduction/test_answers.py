@@ -1,4 +1,7 @@
 """What synthetic results say of the paper's claims: each claim is asked, and the answer turns with the numbers."""
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from synthetic import write_matrices, write_result
@@ -12,6 +15,7 @@ from keras_fixhead.reproduction.plan import SCALES
 from keras_fixhead.reproduction.results import Results
 from keras_fixhead.reproduction.verdicts import HELD, NOT_MEASURED, REFUTED, UNDECIDED
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 BY_ARITHMETIC = {"probability-ceiling", "scale-lifts-ceiling"}
 
 
@@ -106,7 +110,32 @@ def test_a_run_that_failed_to_converge_is_a_result_and_is_said(tmp_path):
     rate = answer("fixed-wins-at-each-rate", results).findings[0]
 
     assert failures.verdict.state == HELD and failures.values == {0: 1.0, 1: 1.0, 2: 1.0}
-    assert rate.verdict.state == NOT_MEASURED and rate.note.startswith("3 of 3 runs of cifar100 preact_resnet18 dot-")
+    assert rate.verdict.state == UNDECIDED and rate.verdict.n == 0 and rate.failed == (0, 1, 2)
+    assert rate.note.startswith("3 of 3 runs of cifar100 preact_resnet18 dot-")
+    assert answer("fixed-wins-at-each-rate", results).state == UNDECIDED
+
+
+def test_a_seed_whose_run_failed_is_out_of_the_mean_and_its_count_is_said(tmp_path):
+    for seed in range(4):
+        write_result(tmp_path, arm("cifar100", "cos", True), seed, 70.0 + seed)
+        write_result(tmp_path, arm("cifar100", "cos", False), seed, 30.0,
+                     state="failed to converge" if seed == 3 else "complete")
+    found = answer("cos-s1-fixed-converges", read_results(tmp_path))
+
+    assert found.state == HELD and found.findings[0].verdict.n == 3 and found.findings[0].failed == (3,)
+    assert found.findings[0].note == "1 of 4 runs of cifar100 resnet18 cos-learned failed to converge"
+
+
+def test_a_cell_all_of_whose_runs_failed_was_measured_and_is_undecided(tmp_path):
+    import evidence
+
+    for seed in range(3):
+        write_result(tmp_path, arm("cifar100", "cos", True), seed, state="failed to converge")
+    found = answer("fixed-compactness-095", read_results(tmp_path))
+
+    assert found.state == UNDECIDED and found.findings[0].verdict.state == UNDECIDED
+    assert {each.verdict.state for each in found.findings[1:]} == {NOT_MEASURED}
+    assert "1 run without a value" in evidence.state_text(found)
 
 
 def test_best_rates_of_two_seeds_are_shown_and_decide_nothing(tmp_path):
