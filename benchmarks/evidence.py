@@ -5,22 +5,34 @@
 import json
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from report import RESULTS, ROOT, write_block
 
+from keras_fixhead.config import arm_name
 from keras_fixhead.reproduction import BLOCKS, Results, cost, paper_table, plan, read_results
 from keras_fixhead.reproduction.answers import Answer, answers
 from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.choices import best_scales
 from keras_fixhead.reproduction.comparisons import TOLERANCE_COSINE, TOLERANCE_POINTS
-from keras_fixhead.reproduction.findings import COSINE, DECADES, POINTS, SHARE, Finding, arm
-from keras_fixhead.reproduction.plan import NOT_RUN_HERE, SCALES
+from keras_fixhead.reproduction.findings import (
+    COSINE,
+    DECADES,
+    POINTS,
+    SHARE,
+    Finding,
+    accuracy,
+    arm,
+    difference,
+)
+from keras_fixhead.reproduction.plan import BEST, NOT_RUN_HERE, SCALES, Row
 from keras_fixhead.reproduction.results import MAY_BE_PARTS
-from keras_fixhead.reproduction.verdicts import ENOUGH, STATES
+from keras_fixhead.reproduction.verdicts import ENOUGH, STATES, above
 
 PAGE = ROOT / "docs" / "evidence.md"
 GPU = RESULTS / "gpu"
+ARMS = {True: "fixed", False: "learned"}
+RATE_TABLES = {"preact_resnet18": 7, "resnet18": 8}
 NUMBER = {POINTS: "+.1f", COSINE: ".3f", SHARE: ".3f", DECADES: "+.2f"}
 MODELS = {"resnet18": "ResNet18", "preact_resnet18": "PreActResNet18", "mobilenet_v2": "MobileNetV2"}
 
@@ -34,7 +46,7 @@ def blocks(results: Results) -> dict[str, list[str]]:
     """The generated parts of the page by their names."""
     found = answers(results)
     return {"claims": claims_block(found), "rules": rules_block(), "findings": findings_block(found),
-            "tables": tables_block(results), "plan": plan_block(results)}
+            "tables": tables_block(results), "plan": plan_block(results), "cells": cells_block(results)}
 
 
 def claims_block(found: Sequence[Answer]) -> list[str]:
@@ -143,11 +155,74 @@ def _cell_of(number: int, head: str, dataset: str, model: str, fixed: bool, best
 
 
 def _accuracies(results: Results, one: Cell) -> str:
-    values = [each.accuracy() for each in results.of(one).values()]
-    if not values:
+    runs = results.all_of(one)
+    if not runs:
         return "not measured"
+    values = [each.accuracy() for each in runs.values() if each.converged]
+    failed = f"{len(runs) - len(values)} of {len(runs)} failed to converge" if len(values) < len(runs) else ""
+    if not values:
+        return failed
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.1f}{spread}, n = {len(values)}, {one.config.epochs} epochs"
+    part = "on a part of the set" if any(each.content.get("subset") for each in runs.values()) else ""
+    return ", ".join(each for each in (f"{statistics.fmean(values):.1f}{spread}", f"n = {len(values)}",
+                                       f"{one.config.epochs} epochs", failed, part) if each)
+
+
+def cells_block(results: Results) -> list[str]:
+    """One line for each cell of the plan, or pair of cells that differ in their class vectors being fixed alone."""
+    lines = ["", "| block | cell | epochs | seeds | paper: fixed | paper: learned | here: fixed | here: learned | "
+             "fixed minus learned, points: mean [95 % interval], n |", "| --- |" + " --- |" * 8]
+    scales = best_scales(results)
+    for block in BLOCKS:
+        for row in block.rows:
+            cells = {fixed: row.cell(fixed, scale) for fixed in row.fixed
+                     if isinstance(scale := scales[fixed] if row.scale == BEST else row.scale, float)}
+            here = [_accuracies(results, cells[fixed]) if fixed in cells else
+                    "S is not chosen yet" if fixed in row.fixed else "" for fixed in (True, False)]
+            paper = [_paper_number(row, fixed) if fixed in row.fixed else "" for fixed in (True, False)]
+            lines.append("| " + " | ".join([block.name, _label(row, cells), f"{row.epochs}", f"{row.seeds}", *paper,
+                                            *here, _pair_text(results, row, cells)]) + " |")
+    return [*lines, "", "Accuracies as in the tables above. The paper's number stands where it prints one for the data "
+            "set, network, logits, scale and learning rate, and not where we limit the images or take other class "
+            "vectors or a margin. It does not say whether the features of its networks are signed, and is of the whole "
+            "of STL-10. A cell that two blocks ask for stands in both.", ""]
+
+
+def _label(row: Row, cells: Mapping[bool, Cell]) -> str:
+    """What the cells of a row share, in words."""
+    if row.scale == BEST:
+        chosen = ", ".join(f"S = {one.config.scale:g} {'fixed' if fixed else 'learned'}"
+                           for fixed, one in cells.items())
+        return f"{row.dataset} {row.model} {row.head}, each arm at its best S" + (f" ({chosen})" if chosen else "")
+    fixed, one = next(iter(cells.items()))
+    name = arm_name(one.config)
+    return one.label.replace(name, name.removesuffix("-fixed" if fixed else "-learned"), 1) + (
+        "" if row.recipe == "honest" else f", recipe {row.recipe}")
+
+
+def _paper_number(row: Row, fixed: bool) -> str:
+    """What the paper prints for one arm of a row; nothing where it prints nothing."""
+    more = dict(row.extra)
+    more.pop("signed_features", None)
+    rate = more.pop("lr", None)
+    more.pop("warmup_fraction", None)
+    number = None
+    if not more and rate is not None and row.model in RATE_TABLES:
+        number = paper_table(RATE_TABLES[row.model]).cells.get((row.dataset, f"{rate:g}", ARMS[fixed]))
+    elif not more and rate is None:
+        table = 1 if row.head == "dot" else {1.0: 2, BEST: 3}.get(row.scale)
+        number = None if table is None else paper_table(table).cells.get((row.dataset, row.model, ARMS[fixed]))
+    return "" if number is None else f"{number}"
+
+
+def _pair_text(results: Results, row: Row, cells: Mapping[bool, Cell]) -> str:
+    """The paired gain of a row that has both arms."""
+    if len(row.fixed) < 2:
+        return ""
+    if len(cells) < 2:
+        return "not measured"
+    found = difference(results, "", cells[True], cells[False], accuracy, above())
+    return measured_text(found) or "not measured"
 
 
 def plan_block(results: Results) -> list[str]:

@@ -60,6 +60,42 @@ def test_results_turn_up_in_every_part_of_the_page(measured):
     assert "**held**; 2 of 5 comparisons measured" in text["claims"]
 
 
+def test_every_cell_of_the_plan_has_its_place_on_the_page(tmp_path):
+    import evidence
+
+    scales = {True: 1.0, False: 20.0}
+    planned = list(plan(scales))
+    for number, run in enumerate({run.cell.id: run for run in planned}.values()):
+        write_result(tmp_path, run.cell, 0, 10 + number / 10)
+    text = "\n".join(evidence.cells_block(read_results(tmp_path)))
+
+    shown = set(re.findall(r"(\d+\.\d), n = 1, \d+ epochs", text))
+    chosen = {run.cell.id for run in plan(scales, ["4"]) if run.cell.config.head == "cos"}  # no S is chosen of one seed
+    missing = [run.label for number, run in enumerate({run.cell.id: run for run in planned}.values())
+               if f"{10 + number / 10:.1f}" not in shown and run.cell.id not in chosen]
+    assert not missing and len(chosen) == 2 and text.count("S is not chosen yet") == 2
+
+
+def test_a_line_of_a_cell_has_the_papers_number_both_arms_and_their_paired_gain(tmp_path):
+    import evidence
+
+    folder = tmp_path
+    for run in plan({}, ["1", "7", "5b", "10"]):
+        failed = run.cell.config.lr == 0.1 and not run.cell.config.fixed and run.cell.config.dataset == "cifar100"
+        write_result(folder, run.cell, run.seed, 50 + 20 * run.cell.config.fixed + run.seed,
+                     state="failed to converge" if failed and run.block == "7" else "complete",
+                     subset="a subset of stl10" if run.block == "10" else None)
+    lines = evidence.cells_block(read_results(folder))
+
+    assert "| 1 | cifar100 resnet18 cos | 30 | 3 | 74.4 | 27.1 | 71.0 ± 1.00, n = 3, 30 epochs | 51.0 ± 1.00, n = 3, " \
+        "30 epochs | +20.0 [+20.0, +20.0], n = 3 |" in lines
+    (failed,) = [line for line in lines if line.startswith("| 7 | cifar100 preact_resnet18 dot, lr 0.1")]
+    assert "3 of 3 failed to converge | 3 of 3 runs of cifar100" in failed and "| 72.2 | failed | 71.0" in failed
+    (small,) = [line for line in lines if "limit_train 5000" in line]
+    assert small.startswith("| 5b | cifar100 resnet18 dot, limit_train 5000 | 270 | 3 |  |  | 71.0")
+    assert any("stl10 resnet18 cos, recipe paper-code" in line and "on a part of the set" in line for line in lines)
+
+
 def test_quarter_width_is_a_column_of_its_own_and_never_a_verdict(measured):
     import evidence
 
