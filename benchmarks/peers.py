@@ -1,13 +1,18 @@
 """Our training step against the same network in PyTorch, each framework in processes of its own, in turn.
 
     python benchmarks/peers.py --torch-python VENV/bin/python
+    python benchmarks/peers.py --backend jax --device cuda --torch-python VENV/bin/python
 
 A step is: forward, softmax cross-entropy on cosine logits of fixed class vectors, backward, SGD with Nesterov
 momentum, on a batch of 128 images of 32x32, on TensorFlow or, by `--backend jax`, on JAX. PyTorch computes with
 channels_last, eagerly and by torch.compile; the quicker of the two is compared with. Workers are started once; one
-computes at a time, in random order, and the ratio is taken round by round, of wall time. A product of two 2048x2048
-matrices on our backend, in the same rounds, says how near the step is to what the processor can do. A case is kept as
-it is measured; the next call goes on with the rest. On a CPU.
+computes at a time, in random order, and the ratio is taken round by round, of wall time. A product of two square
+matrices on our backend, in the same rounds, says how near the step is to what the device can do. A case is kept as it
+is measured; the next call goes on with the rest.
+
+Run on a CPU only so far: `--device cuda` was written without a GPU at hand. There a step ends when the device is done,
+float32 is what each framework makes of it by default (which may be TF32), and our images come from the host in each
+step, while PyTorch's lie on the device.
 """
 import argparse
 import json
@@ -21,6 +26,7 @@ from typing import Any
 
 BATCH, SIDE, CLASSES = 128, 32, 10
 WARMUP = 3
+PRODUCT_SIDE = {"cpu": 2048, "cuda": 8192}  # long enough that its start does not count
 VARIANTS = ("ours", "eager", "compile")
 CASES = [(model, width, precision) for model, width in
          (("resnet18", 1.0), ("resnet18", 0.25), ("preact_resnet18", 1.0), ("mobilenet_v2", 1.0),
@@ -35,11 +41,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--models", nargs="+", default=None)
     parser.add_argument("--backend", choices=("tensorflow", "jax"), default="tensorflow", help="what our step runs on")
+    parser.add_argument("--device", choices=tuple(PRODUCT_SIDE), default="cpu", help="what both frameworks compute on")
     parser.add_argument("--again", action="store_true", help="measure what has been measured before")
     out_option(parser, RESULTS / "peers.json")
     options = parser.parse_args()
-    if options.backend != "tensorflow" and options.out == RESULTS / "peers.json":  # one file a backend
-        options.out = RESULTS / f"peers-{options.backend}.json"
+    asked = "".join(f" --{name} {getattr(options, name)}" for name in ("backend", "device")
+                    if getattr(options, name) != parser.get_default(name))
+    if asked and options.out == RESULTS / "peers.json":  # one file a backend and device
+        options.out = RESULTS / f"peers-{options.backend}{'' if options.device == 'cpu' else '-' + options.device}.json"
     os.environ["KERAS_BACKEND"] = options.backend
     done = [] if options.again or not options.out.exists() else json.loads(options.out.read_text())["measurements"]
     names = {each["name"] for each in done}
@@ -47,35 +56,36 @@ def main() -> None:
         case = f"{model}/width{width:g}/{precision}"
         if f"{case}/ratio" in names or (options.models and model not in options.models):
             continue
-        seconds, operations = measure(model, width, precision, options.torch_python, options.rounds)
+        seconds, operations = measure(model, width, precision, options.torch_python, options.rounds,
+                                      options.device)
         best = min(("eager", "compile"), key=lambda variant: sorted(seconds[variant])[len(seconds[variant]) // 2])
         config = {"model": model, "width": width, "precision": precision, "batch_size": BATCH, "pixels": SIDE,
-                  "backend": options.backend, "torch": best, "multiply_adds": operations}
+                  "backend": options.backend, "device": options.device, "torch": best, "multiply_adds": operations}
         warmup = f"{WARMUP} steps, not counted"
         ratio = [theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)]
         # three forwards' worth of multiply-adds, 2 operations each, against the rate of the product of the same round
-        share = [6 * operations * BATCH / ours / (2 * 2048**3 / product)
+        side = PRODUCT_SIDE[options.device]
+        share = [6 * operations * BATCH / ours / (2 * side**3 / product)
                  for ours, product in zip(seconds["ours"], seconds["product"], strict=True)]
         done += [
             *(measurement(name=f"{case}/{variant}", metric="wall time of a training step", unit="s", values=values,
                           warmup=warmup, config=config) for variant, values in seconds.items()),
             measurement(name=f"{case}/ratio", metric="PyTorch's wall time divided by ours", unit="1", values=ratio,
                         warmup=warmup, config=config),
-            measurement(name=f"{case}/share", metric="our step's rate as a share of the rate of a 2048^3 product",
+            measurement(name=f"{case}/share", metric=f"our step's rate as a share of the rate of a {side}^3 product",
                         unit="1", values=share, warmup=warmup, config=config),
         ]
-        write_report(options.out, done, command="python benchmarks/peers.py --torch-python VENV/bin/python"
-                     + (f" --backend {options.backend}" if options.backend != "tensorflow" else ""))
+        write_report(options.out, done, command="python benchmarks/peers.py --torch-python VENV/bin/python" + asked)
         for each in done[-2:]:
             print(f"{each['name']}: {each['median']:.2f} (quartiles {each['quartiles'][0]:.2f} to "
                   f"{each['quartiles'][1]:.2f}, n = {each['n']})", flush=True)
 
 
-def measure(model: str, width: float, precision: str, torch_python: str,
-            rounds: int) -> tuple[dict[str, list[float]], int]:
+def measure(model: str, width: float, precision: str, torch_python: str, rounds: int,
+            device: str) -> tuple[dict[str, list[float]], int]:
     """Seconds of a step of each variant, round by round, and the multiply-adds of one image, forward."""
     commands = {variant: [sys.executable if variant == "ours" else torch_python, __file__, "--worker", variant, model,
-                          str(width), precision] for variant in VARIANTS}
+                          str(width), precision, device] for variant in VARIANTS}
     workers = {variant: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
                for variant, command in commands.items()}
     seconds: dict[str, list[float]] = {name: [] for name in (*VARIANTS, "product")}
@@ -105,10 +115,10 @@ def _answers(worker: "subprocess.Popen[str]") -> list[str]:
     raise SystemExit(f"A worker ended with status {worker.wait()}.")
 
 
-def work(variant: str, model: str, width: float, precision: str) -> None:
+def work(variant: str, model: str, width: float, precision: str, device: str) -> None:
     """Answers each line on standard input with the seconds of a step, or of a product."""
     make = our_step if variant == "ours" else torch_step
-    first, step, product = make(model, width, precision, variant == "compile")
+    first, step, product = make(model, width, precision, device, variant == "compile")
     for _ in range(WARMUP):
         step()
     product()
@@ -120,16 +130,22 @@ def work(variant: str, model: str, width: float, precision: str) -> None:
         print("answer", time.perf_counter() - start, flush=True)
 
 
-def our_step(model: str, width: float, precision: str, _: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
-    """The step as `fixhead train` takes it, but for the schedule."""
+def our_step(model: str, width: float, precision: str, device: str,
+             _: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
+    """The step as `fixhead train` takes it, but for the schedule; its loss is a number on the host when it ends."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the GPU's memory is shared with PyTorch
+    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     import keras
     import numpy as np
 
     from keras_fixhead import losses
     from keras_fixhead.models import build_model, multiply_adds, precision_policy
-    from keras_fixhead.training.backend import jit_compile
+    from keras_fixhead.training.backend import jit_compile, on_gpu
 
+    if on_gpu() != (device == "cuda"):
+        raise SystemExit(f"{keras.backend.backend()} computes on a {'GPU' if on_gpu() else 'CPU'}, and {device} is "
+                         "asked for: give the other --device, or hide the GPU by CUDA_VISIBLE_DEVICES=.")
     with precision_policy(precision):
         network = build_model(model, (SIDE, SIDE, 3), CLASSES, width=width, weight_decay=5e-4)
         network.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss=losses.cross_entropy,
@@ -137,15 +153,16 @@ def our_step(model: str, width: float, precision: str, _: bool) -> tuple[int, Ca
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
     labels = draw.integers(0, CLASSES, BATCH, dtype=np.int32)
-    return multiply_adds(network), lambda: network.train_on_batch(images, labels), product_of(precision)
+    return multiply_adds(network), lambda: network.train_on_batch(images, labels), product_of(
+        precision, PRODUCT_SIDE[device])
 
 
-def product_of(precision: str) -> Callable[[], Any]:
-    """A compiled product of two 2048x2048 matrices on our backend."""
+def product_of(precision: str, side: int) -> Callable[[], Any]:
+    """A compiled product of two square matrices on our backend, down to a number on the host."""
     import keras
     import numpy as np
 
-    square = keras.ops.cast(keras.ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2048, 2048))), precision)
+    square = keras.ops.cast(keras.ops.convert_to_tensor(np.random.default_rng(0).normal(size=(side, side))), precision)
     if keras.backend.backend() == "jax":
         import jax
 
@@ -157,19 +174,21 @@ def product_of(precision: str) -> Callable[[], Any]:
     return lambda: product().numpy()
 
 
-def torch_step(model: str, width: float, precision: str,
+def torch_step(model: str, width: float, precision: str, device: str,
                compiled: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
     """The same step in PyTorch, with channels_last, L2 by the optimizer, bfloat16 by autocast."""
     import torch
     from torch_networks import Network
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    network = Network(model, width, signed_features=model == "preact_resnet18").to(memory_format=torch.channels_last)
+    network = Network(model, width, signed_features=model == "preact_resnet18").to(
+        device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, CLASSES, (BATCH,))
+    images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8).to(
+        device, memory_format=torch.channels_last)
+    labels = torch.randint(0, CLASSES, (BATCH,)).to(device)
     dim = 1280 if model == "mobilenet_v2" else round(512 * width)
-    vectors = torch.nn.functional.normalize(torch.randn(CLASSES, dim))
+    vectors = torch.nn.functional.normalize(torch.randn(CLASSES, dim)).to(device)
 
     def forward(images: Any, labels: Any) -> Any:
         features = torch.nn.functional.normalize(network((images.float() - 127.5) / 127.5).float())
@@ -179,10 +198,12 @@ def torch_step(model: str, width: float, precision: str,
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             loss = run(images, labels)
         loss.backward()
         optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
         return float(loss.detach())
 
     return 0, step, lambda: None
@@ -190,6 +211,6 @@ def torch_step(model: str, width: float, precision: str,
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5])
+        work(sys.argv[2], sys.argv[3], float(sys.argv[4]), *sys.argv[5:7])
     else:
         main()

@@ -123,7 +123,8 @@ BLOCKS: tuple[Block, ...] = (
 
 NOT_RUN_HERE: tuple[tuple[str, str], ...] = (
     ("images/s and share of peak beside the same network in PyTorch",
-     "it needs PyTorch in a process of its own: `python benchmarks/train_step.py --help`"),
+     "it needs PyTorch in processes of its own: `python benchmarks/peers.py --backend jax --device cuda --torch-python "
+     "VENV/bin/python`, which has been run on a CPU only"),
     ("seconds to 94 % on CIFAR-10", "no network of that size and no stop at an accuracy is there yet; what the "
      "curves of block 1 say of it is in their `seconds` and `validation_accuracy`"),
     ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs the whole of them: see docs/evidence.md "
