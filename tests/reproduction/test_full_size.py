@@ -191,6 +191,9 @@ def test_a_pair_is_trained_measured_written_and_not_done_again(full_size, tmp_pa
     assert fixed.content["class_vectors_max_cosine"] == pytest.approx(
         (cosines - 2 * np.eye(10)).max(), abs=1e-5)
     assert fixed.content["largest_probability"] <= ceiling(10, 1.0)[0]
+    augmented, plain = fixed.content["tta"]["flip-shift"], fixed.content["evaluation"]["test"]
+    assert augmented["n"] == plain["n"] and augmented["own_cosine"] == pytest.approx(plain["own_cosine"], abs=1e-5)
+    assert augmented["cross_entropy"] != plain["cross_entropy"]  # of mean logits
 
     capfd.readouterr()
     files = (path for path in (tmp_path / "out").glob("*-s0-*.json"))
