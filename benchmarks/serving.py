@@ -176,7 +176,7 @@ def load(server: Server, sent: bytes, clients: int, requests: int) -> tuple[floa
 
 def compare(name: str, one: Server, other: Server, sent: bytes, clients: int, rounds: int) -> list[dict[str, Any]]:
     """Processor time of a request to two servers, round by round in turn."""
-    guess = load(other, sent, clients, 4 * clients)[0]
+    guess = load(other, sent, clients, 48)[0]  # enough for a clock of 10 ms
     requests = max(clients, round(ROUND_SECONDS / max(guess, 1e-4) / clients) * clients)
     seconds: dict[str, list[float]] = {"one": [], "other": []}
     walls: dict[str, list[float]] = {"one": [], "other": []}
