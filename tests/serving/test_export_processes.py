@@ -33,7 +33,8 @@ def test_two_exports_at_once_get_two_numbers(start, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_an_export_that_is_stopped_while_it_is_checked_leaves_no_version(start, tmp_path, number):
-    with start() as process:
+    # A shell's background processes, and so the tests there, ignore SIGINT, and what they start does too.
+    with start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         for line in process.stderr:
             if line.startswith("Written"):
                 break
