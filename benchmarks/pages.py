@@ -27,7 +27,7 @@ NOT_OF_RECIPES = {
     "dataset", "data_dir", "image_size", "classes", "imbalance", "model", "signed_features", "head", "fixed", "seed",
     "vector_seed", "margin", "margin_size", "threads", "class_vectors_digest", "recipe", "runs_dir", "extended_from",
     "logger", "devices", "deterministic", "store_vectors", "checkpoint_minutes", "max_minutes", "loss", "rotate",
-    "vector_lr",
+    "vector_lr", "augment_on",
 }
 
 

@@ -116,6 +116,9 @@ class TrainConfig:
     erasing: float = _option(0.0, "Probability of RandomErasing's rectangle of noise.", low=0, high=1)
     mixup: float = _option(0.0, "Alpha of MixUp; 0 for none.", low=0, high=100)
     cutmix: float = _option(0.0, "Alpha of CutMix; 0 for none.", low=0, high=100)
+    augment_on: str = _option("auto", "Where training images are augmented, to the same bits: on the host, on the device "
+                              "(JAX), or on JAX's GPU where the host would limit (auto).",
+                              choices=("auto", "host", "device"), result=False)
     store_vectors: bool = _option(True, "Keep fixed class vectors in saved files; without, they are drawn again.",
                                   result=False)
     selection: str = _option("validation", "Which epoch's weights to keep: the best on validation, the last, or the "
@@ -270,6 +273,9 @@ def _check_training(config: TrainConfig) -> None:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
         raise ArgumentError("A partial batch cannot be shared by several devices.", hint="Leave --partial-batch out.")
+    if config.augment_on == "device" and keras_backend() != "jax":
+        raise ArgumentError(f"augment_on is 'device', but only JAX takes batches that are there; this backend is "
+                            f"{keras_backend()}.", hint="Use --augment-on auto, or KERAS_BACKEND=jax.")
 
 
 def _check_head(config: TrainConfig) -> None:

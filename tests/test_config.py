@@ -119,12 +119,14 @@ CHANGES = {
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "extended_from": "3", "logger": "mlflow",
+    "augment_on": "device",
 }
 
 
 def test_the_digest_changes_with_just_the_fields_that_change_the_result():
     assert CHANGES.keys() == FIELDS.keys()
-    indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors", "checkpoint_minutes", "logger"}
+    indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors", "checkpoint_minutes", "logger",
+                   "augment_on"}
     for name, value in CHANGES.items():
         if value is None:  # one choice only, so far
             continue
@@ -278,6 +280,7 @@ def test_a_step_time_is_remembered_by_what_it_depends_on(monkeypatch):
     ({"schedule": "plateau"}, "The plateau schedule has no warm-up.* --warmup-fraction 0"),
     ({"devices": 3}, "batch_size must be a multiple of devices, got 128 for 3"),
     ({"devices": 2, "partial_batch": True}, "A partial batch cannot be shared"),
+    ({"augment_on": "device"}, "only JAX takes batches that are there; this backend is tensorflow.* --augment-on auto"),
     ({"image_size": 48}, "digits has images of 32x32 pixels; an image size is for folders"),
     ({"classes": "3"}, "classes must name at least 2 classes, got '3'"),
     ({"classes": "3,seven"}, "Unknown class 'seven'"),

@@ -1,14 +1,19 @@
 """Random changes of uint8 training images, as a pure function of (seed, epoch, index)."""
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.randaugment import rand_augment, rotate
+from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, rotations, shares, transform, whole
+from keras_fixhead.data.randaugment import choose, rand_augment
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, stream_key, words
 
 # Positions of an image's words in its stream. Crop and flip keep theirs for good: trainings repeat by them.
 _CROP, _FLIP, _ROTATION, _CUTOUT, _ERASING, _RANDAUGMENT = 0, 2, 3, 4, 6, 16
+
+Draws = dict[str, NDArray[Any]]
 
 _ERASING_AREA = (0.02, 1 / 3)
 _ERASING_ASPECT = 0.3
@@ -48,6 +53,11 @@ class Augmentation:
         """Whether images are mixed in pairs, and labels with them."""
         return self.mixup > 0 or self.cutmix > 0
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether a processor core makes fewer images a second than a GPU can train on: more than crop, flip, Cutout."""
+        return self.mixes or self.rotation > 0 or self.randaugment > 0 or self.erasing > 0
+
 
 @dataclass(frozen=True)
 class Mixing:
@@ -62,7 +72,13 @@ class Mixing:
 
     partners: NDArray[np.intp]
     shares: NDArray[np.float64]
-    boxes: NDArray[np.intp]
+    boxes: Whole
+
+    def draws(self, augmentation: Augmentation) -> Draws:
+        """Returns what `change` takes of it: MixUp's ways to the partners, and CutMix's rectangles."""
+        ways = np.where(self.boxes.any(axis=1), 0.0, 1 - self.shares)
+        return ({"mixup": shares(ways)} if augmentation.mixup else {}) | (
+            {"cutmix": self.boxes} if augmentation.cutmix else {})
 
 
 def epoch_order(size: int, *, seed: int, epoch: int) -> NDArray[np.intp]:
@@ -96,24 +112,70 @@ def augment(images: NDArray[np.uint8], indices: NDArray[np.intp], augmentation: 
         >>> augment(images, np.arange(2), Augmentation(crop_padding=4, flip=True), seed=0, epoch=0).shape
         (2, 8, 8, 3)
     """
+    return np.asarray(change(images, draw(indices, images.shape[1:], augmentation, seed=seed, epoch=epoch)))
+
+
+def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: Augmentation, *, seed: int,
+         epoch: int) -> Draws:
+    """Returns what `change` does to images, as a few whole numbers an image: a pure function of (seed, epoch, index).
+
+    Args:
+        indices: the images' numbers in the training set, shape (N,).
+        image_shape: (H, W, 3).
+        augmentation: what to do.
+        seed: the run's seed.
+        epoch: from 0.
+    """
     key = stream_key(seed, AUGMENT_STREAM, epoch)
     bits = words(key, indices, range(_RANDAUGMENT))  # (N, 16)
-    if augmentation.crop_padding:
-        tops, lefts = _below(2 * augmentation.crop_padding + 1, bits[:, _CROP : _CROP + 2]).T
-        images = _crop(images, tops, lefts, augmentation.crop_padding)
-    if augmentation.flip:
-        mirrored = bits[:, _FLIP] >> np.uint32(31) == 1
-        images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    draws: Draws = {}
+    if augmentation.crop_padding or augmentation.flip:
+        offsets = _below(2 * augmentation.crop_padding + 1, bits[:, _CROP : _CROP + 2]) - augmentation.crop_padding
+        draws["offsets"] = offsets.astype(np.int32)
+        draws["mirrored"] = (bits[:, _FLIP] >> np.uint32(31) == 1) & augmentation.flip
     if augmentation.rotation:
-        images = rotate(images, augmentation.rotation * (2 * _unit(bits[:, _ROTATION]) - 1))
+        draws["rotation"] = rotations(augmentation.rotation * (2 * _unit(bits[:, _ROTATION]) - 1))
     if augmentation.randaugment:
-        draws = words(key, indices, range(_RANDAUGMENT, _RANDAUGMENT + 2 * augmentation.randaugment))
-        images = rand_augment(images, draws, operations=augmentation.randaugment,
-                              magnitude=augmentation.randaugment_magnitude)
+        draws["functions"], draws["parameters"] = choose(
+            words(key, indices, range(_RANDAUGMENT, _RANDAUGMENT + 2 * augmentation.randaugment)), image_shape,
+            magnitude=augmentation.randaugment_magnitude)
     if augmentation.cutout:
-        images = _cut_out(images, bits[:, _CUTOUT : _CUTOUT + 2], augmentation.cutout)
+        draws["cutout"] = _around(np.full((len(indices), 2), augmentation.cutout), bits[:, _CUTOUT : _CUTOUT + 2],
+                                  image_shape)
     if augmentation.erasing:
-        images = _erase(images, bits[:, _ERASING : _ERASING + 6], augmentation.erasing)
+        draws["erasing"] = _erased(bits[:, _ERASING : _ERASING + 5], augmentation.erasing, image_shape)
+        draws["noise"] = bits[:, _ERASING + 5]
+    return draws
+
+
+def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
+    """Returns images changed as was drawn: the same to the bit with NumPy and with keras.ops on any device.
+
+    Args:
+        images: uint8, shape (N, H, W, 3); where they are mixed, (2 N, H, W, 3): the partners come after them.
+        draws: of `draw` for all of them, and of `Mixing.draws`.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        uint8 array of shape (N, H, W, 3).
+    """
+    if "offsets" in draws:
+        images = move(images, draws["offsets"], draws["mirrored"], xp)
+    if "rotation" in draws:
+        images = transform(images, draws["rotation"], xp)
+    if "functions" in draws:
+        images = rand_augment(images, draws["functions"], draws["parameters"], xp)
+    if "cutout" in draws:
+        images = paste(images, xp.zeros_like(images), draws["cutout"], xp)
+    if "erasing" in draws:
+        images = erase(images, draws["erasing"], draws["noise"], xp)
+    if "mixup" in draws or "cutmix" in draws:
+        half = len(images) // 2
+        images, partners = images[:half], images[half:]
+        if "mixup" in draws:
+            images = blend(images, whole(partners, xp), draws["mixup"], xp)
+        if "cutmix" in draws:
+            images = paste(images, partners, draws["cutmix"], xp)
     return images
 
 
@@ -142,30 +204,32 @@ def mixing(indices: NDArray[np.intp], size: int, image_shape: tuple[int, ...], a
     return Mixing(_below(size, bits[:, 0]), np.where(cut, 1 - area / (image_shape[0] * image_shape[1]), shares), boxes)
 
 
-def mix(images: NDArray[np.uint8], partners: NDArray[np.uint8], how: Mixing) -> NDArray[np.uint8]:
-    """Returns images mixed with their partners, rounded to uint8.
-
-    Args:
-        images, partners: uint8, shape (N, H, W, 3).
-        how: of `mixing`, for these images.
-    """
-    cut = how.boxes.any(axis=1) | (how.shares == 1)
-    shares = np.where(cut, 1.0, how.shares).astype(np.float32)[:, None, None, None]
-    mixed = np.rint(partners + (images.astype(np.float32) - partners) * shares).astype(np.uint8)
-    for image in np.flatnonzero(how.boxes.any(axis=1)):
-        top, bottom, left, right = how.boxes[image]
-        mixed[image, top:bottom, left:right] = partners[image, top:bottom, left:right]
-    return mixed
-
-
-def _boxes(areas: NDArray[np.float64], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> NDArray[np.intp]:
+def _boxes(areas: NDArray[np.float64], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> Whole:
     """Rectangles of these shares of the image and its shape, around uniform places, cut off at the border."""
+    return _around(np.floor(np.array(image_shape[:2]) * np.sqrt(areas)[:, None]).astype(np.intp), bits, image_shape)
+
+
+def _around(sides: NDArray[np.intp], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> Whole:
+    """Rectangles with sides (N, 2) around uniform places, cut off at the border: top, bottom, left, right."""
     edges = []
-    for side, places in zip(image_shape[:2], bits.T, strict=True):
-        length = np.floor(side * np.sqrt(areas)).astype(np.intp)
-        middle = _below(side, places)
-        edges += [np.clip(middle - length // 2, 0, side), np.clip(middle - length // 2 + length, 0, side)]
-    return np.stack(edges, axis=1)
+    for limit, lengths, places in zip(image_shape[:2], sides.T, bits.T, strict=True):
+        first = _below(limit, places) - lengths // 2
+        edges += [np.clip(first, 0, limit), np.clip(first + lengths, 0, limit)]
+    return np.stack(edges, axis=1).astype(np.int32)
+
+
+def _erased(bits: NDArray[np.uint32], probability: float, image_shape: tuple[int, ...]) -> Whole:
+    """RandomErasing's rectangles, (N, 4); zeros for images that are left as they are."""
+    height, width = image_shape[:2]
+    chance, size, shape, row, column = _unit(bits).T
+    areas = (_ERASING_AREA[0] + (_ERASING_AREA[1] - _ERASING_AREA[0]) * size) * height * width
+    aspects = np.exp(np.log(_ERASING_ASPECT) * (1 - 2 * shape))  # log-uniform in [0.3, 1 / 0.3]
+    edges = []
+    for place, limit, side in ((row, height, areas * aspects), (column, width, areas / aspects)):
+        lengths = np.clip(np.rint(np.sqrt(side)), 1, limit)
+        first = np.floor(place * (limit - lengths + 1))
+        edges += [first, first + lengths]
+    return np.where(chance[:, None] < probability, np.stack(edges, axis=1), 0).astype(np.int32)
 
 
 def _below(limit: int, bits: NDArray[np.uint32]) -> NDArray[np.intp]:
@@ -176,41 +240,3 @@ def _below(limit: int, bits: NDArray[np.uint32]) -> NDArray[np.intp]:
 def _unit(bits: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Numbers in (0, 1) from 32-bit words."""
     return (bits + 0.5) / 2**32
-
-
-def _crop(images: NDArray[np.uint8], tops: NDArray[np.intp], lefts: NDArray[np.intp],
-          padding: int) -> NDArray[np.uint8]:
-    size, height, width, channels = images.shape
-    padded = np.zeros((size, height + 2 * padding, width + 2 * padding, channels), np.uint8)
-    padded[:, padding : padding + height, padding : padding + width] = images
-    cropped = np.empty_like(images)
-    for image, (top, left) in enumerate(zip(tops, lefts, strict=True)):
-        cropped[image] = padded[image, top : top + height, left : left + width]
-    return cropped
-
-
-def _cut_out(images: NDArray[np.uint8], bits: NDArray[np.uint32], side: int) -> NDArray[np.uint8]:
-    images = images.copy()
-    rows, columns = (_below(limit, places) for limit, places in zip(images.shape[1:3], bits.T, strict=True))
-    for image, row, column in zip(images, rows, columns, strict=True):
-        top, left = row - side // 2, column - side // 2
-        image[max(top, 0) : top + side, max(left, 0) : left + side] = 0
-    return images
-
-
-def _erase(images: NDArray[np.uint8], bits: NDArray[np.uint32], probability: float) -> NDArray[np.uint8]:
-    images = images.copy()
-    height, width = images.shape[1:3]
-    chance, size, shape, row, column = (_unit(bits[:, place]) for place in range(5))
-    areas = (_ERASING_AREA[0] + (_ERASING_AREA[1] - _ERASING_AREA[0]) * size) * height * width
-    aspects = np.exp(np.log(_ERASING_ASPECT) * (1 - 2 * shape))  # log-uniform in [0.3, 1 / 0.3]
-    heights = np.clip(np.rint(np.sqrt(areas * aspects)), 1, height).astype(np.intp)
-    widths = np.clip(np.rint(np.sqrt(areas / aspects)), 1, width).astype(np.intp)
-    tops, lefts = ((each * (limit - side + 1)).astype(np.intp)
-                   for each, limit, side in ((row, height, heights), (column, width, widths)))
-    for image in np.flatnonzero(chance < probability):
-        size = heights[image] * widths[image]
-        noise = words(int(bits[image, 5]), np.arange(-(-size * 3 // 4)), [0]).astype("<u4").view(np.uint8)  # 4 a word
-        images[image, tops[image] : tops[image] + heights[image], lefts[image] : lefts[image] + widths[image]] = (
-            noise.ravel()[: 3 * size].reshape(heights[image], widths[image], 3))
-    return images

@@ -1,12 +1,15 @@
 """Training batches for `fit`."""
 import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.config import TrainConfig, steps_of
-from keras_fixhead.data.augmentation import Augmentation, augment, epoch_order, mix, mixing
+from keras_fixhead.data.augmentation import Augmentation, change, draw, epoch_order, mixing
 from keras_fixhead.data.dataset import Split
 
 
@@ -27,6 +30,7 @@ class TrainBatches(keras.utils.PyDataset):
         epoch: from 0.
         first_step: step of the epoch to begin with.
         partial_batch: whether to show what is left over as a smaller batch.
+        on_device: whether images are changed on JAX's first device, and stay there; to the bit as NumPy changes them.
 
     Example:
         >>> split = Split(np.zeros((10, 8, 8, 3), np.uint8), np.arange(10, dtype=np.int32))
@@ -36,7 +40,7 @@ class TrainBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, split: Split, batch_size: int, augmentation: Augmentation | None = None, *, seed: int,
-                 epoch: int, first_step: int = 0, partial_batch: bool = False) -> None:
+                 epoch: int, first_step: int = 0, partial_batch: bool = False, on_device: bool = False) -> None:
         super().__init__()
         self._split = split
         self.batch_size = min(batch_size, len(split))
@@ -45,23 +49,30 @@ class TrainBatches(keras.utils.PyDataset):
         self._order = epoch_order(len(split), seed=seed, epoch=epoch)
         self._augmentation = augmentation or Augmentation()
         self._draw = {"seed": seed, "epoch": epoch}
+        self._change = _change_on_device() if on_device else change
 
     def __len__(self) -> int:
         return steps_of(len(self._split), self.batch_size, self._partial_batch) - self.first_step
 
-    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int32] | NDArray[np.float32]]:
+    def __getitem__(self, step: int) -> tuple[Any, NDArray[np.int32] | NDArray[np.float32]]:
         start = (self.first_step + step) * self.batch_size
         indices = self._order[start : start + self.batch_size]
         labels = self._split.labels[indices]
-        if not self._augmentation.mixes:
-            return self._augmented(indices), labels
-        how = mixing(indices, len(self._split), self._split.images.shape[1:], self._augmentation, **self._draw)
-        images, others = np.split(self._augmented(np.concatenate([indices, how.partners])), 2)
-        return (mix(images, others, how),
-                np.stack([labels, self._split.labels[how.partners], how.shares], axis=1).astype(np.float32))
+        mixed = {}
+        if self._augmentation.mixes:
+            how = mixing(indices, len(self._split), self._split.images.shape[1:], self._augmentation, **self._draw)
+            indices, mixed = np.concatenate([indices, how.partners]), how.draws(self._augmentation)
+            labels = np.stack([labels, self._split.labels[how.partners], how.shares], axis=1).astype(np.float32)
+        images = self._split.images[indices]
+        return self._change(images, draw(indices, images.shape[1:], self._augmentation, **self._draw) | mixed), labels
 
-    def _augmented(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        return augment(self._split.images[indices], indices, self._augmentation, **self._draw)
+
+@functools.cache
+def _change_on_device() -> Callable[..., Any]:
+    """One program for all changes of a batch; it is dispatched, and not waited for."""
+    import jax
+
+    return jax.jit(functools.partial(change, xp=keras.ops))
 
 
 def augmentation_of(config: TrainConfig) -> Augmentation:

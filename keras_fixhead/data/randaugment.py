@@ -1,205 +1,200 @@
-"""RandAugment on uint8 batches: fourteen operations, each applied to all images that have drawn it at once."""
+"""RandAugment on uint8 batches: fourteen operations, on the host or, to the same bits, on a device.
+
+What is drawn becomes a function of pixels and whole numbers for it (`choose`, on the host); `rand_augment` computes
+them with NumPy or keras.ops.
+"""
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.uint8]
+from keras_fixhead.data.pixels import Images, Whole, blend, column, matrices, rotations, shares, transform, whole
+
 Strengths = NDArray[np.float64]
 
 MAX_ROTATION = 30.0
 MAX_SHEAR = 0.3
 MAX_TRANSLATION = 10 / 32
 MAX_ENHANCEMENT = 0.9
-_LUMA = np.array([19595, 38470, 7471], np.uint32)  # ITU-R 601-2 in 65536ths
+_LUMA = (19595, 38470, 7471)  # ITU-R 601-2 in 65536ths
 
 
-def rand_augment(images: Images, draws: NDArray[np.uint32], *, operations: int, magnitude: float) -> Images:
-    """Returns images after a number of random operations each.
+@dataclass(frozen=True)
+class Operation:
+    """One operation, which can be called with images and strengths in [-1, 1], (N,).
 
-    What an image becomes depends on itself, its draws, and the two numbers alone, not on the batch it is in.
+    Attributes:
+        change: function of images, its parameters (int32, (N, 6)) and the namespace `xp` (`numpy` or `keras.ops`).
+        parameters: function of strengths and the images' shape; without a direction it takes the strengths' size.
+    """
+
+    change: Callable[[Images, Any, Any], Images]
+    parameters: Callable[[Strengths, tuple[int, ...]], Whole]
+
+    def __call__(self, images: NDArray[np.uint8], strengths: Strengths) -> Any:
+        return self.change(images, self.parameters(strengths, images.shape[1:]), np)
+
+
+def choose(draws: NDArray[np.uint32], image_shape: tuple[int, ...], *, magnitude: float) -> tuple[Whole, Whole]:
+    """Returns which functions of pixels are applied to each image, and with which parameters.
+
+    Args:
+        draws: random 32-bit words, shape (N, 2 K) for K operations on each image: for each one that chooses the
+            operation, and one whose highest bit is the sign of its strength.
+        image_shape: (H, W, 3).
+        magnitude: the strength, in [0, 10].
+
+    Returns:
+        int32 arrays of shapes (N, K) and (N, K, 6).
+
+    Reference: Cubuk et al. (2020), RandAugment, arXiv:1909.13719.
+    """
+    chosen = (draws[:, ::2].astype(np.uint64) * np.uint64(len(OPERATIONS)) >> np.uint64(32)).astype(np.intp)
+    return _FUNCTION_OF[chosen], _parameters(magnitude, image_shape)[chosen, draws[:, 1::2] >> np.uint32(31)]
+
+
+@functools.lru_cache(maxsize=16)
+def _parameters(magnitude: float, image_shape: tuple[int, ...]) -> Whole:
+    """Those of each operation with both signs, (14, 2, 6)."""
+    strengths = np.array([magnitude, -magnitude]) / 10
+    return np.stack([each.parameters(strengths, image_shape) for each in OPERATIONS.values()])
+
+
+def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) -> Images:
+    """Returns images after a number of operations each.
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        draws: random 32-bit words, shape (N, 2 operations): for each place one that chooses the operation, and one
-            whose highest bit is the sign of its strength.
-        operations: number of operations on each image.
-        magnitude: their strength, in [0, 10].
+        functions, parameters: of `choose`.
+        xp: `numpy` or `keras.ops`.
 
     Returns:
         uint8 array of the same shape.
 
-    Reference: Cubuk et al. (2020), RandAugment, arXiv:1909.13719.
-
     Example:
         >>> images = np.zeros((2, 8, 8, 3), np.uint8)
-        >>> rand_augment(images, np.zeros((2, 4), np.uint32), operations=2, magnitude=9.0).shape
+        >>> rand_augment(images, *choose(np.zeros((2, 4), np.uint32), (8, 8, 3), magnitude=9.0)).shape
         (2, 8, 8, 3)
     """
-    images = images.copy()
-    names = list(OPERATIONS)
-    for place in range(operations):
-        chosen = draws[:, 2 * place].astype(np.uint64) * np.uint64(len(names)) >> np.uint64(32)
-        signs = np.where(draws[:, 2 * place + 1] >> np.uint32(31) == 1, -1.0, 1.0)
-        for number, name in enumerate(names):
-            mine = np.flatnonzero(chosen == number)
-            if len(mine) and name != "identity":
-                images[mine] = OPERATIONS[name](images[mine], signs[mine] * magnitude / 10)
+    for place in range(functions.shape[1]):
+        images = _apply(images, functions[:, place], parameters[:, place], xp)
     return images
 
 
-def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
-    """Returns images turned about their middles, counter-clockwise: nearest neighbour, black outside.
-
-    Args:
-        images: uint8, shape (N, H, W, 3).
-        degrees: shape (N,).
-    """
-    angles = np.deg2rad(degrees)
-    zeros = np.zeros_like(angles)
-    return _affine(images, np.stack([np.cos(angles), -np.sin(angles), zeros], axis=1),
-                   np.stack([np.sin(angles), np.cos(angles), zeros], axis=1))
+def _apply(images: Images, functions: Any, parameters: Any, xp: Any) -> Images:
+    """Each image by its function: NumPy takes the images of each apart; a device computes all and selects."""
+    changed = images.copy() if xp is np else images
+    for number, function in enumerate(_FUNCTIONS[1:], start=1):  # the first leaves images as they are
+        if xp is not np:
+            changed = xp.where(column(functions, xp) == number, function(images, parameters, xp), changed)
+        elif len(mine := np.flatnonzero(functions == number)):
+            changed[mine] = function(images[mine], parameters[mine], np)
+    return changed
 
 
-def _identity(images: Images, strengths: Strengths) -> Images:
+def _same(images: Images, parameters: Any, xp: Any) -> Images:
     return images
 
 
-def _autocontrast(images: Images, strengths: Strengths) -> Images:
+def _autocontrast(images: Images, parameters: Any, xp: Any) -> Images:
     """Each channel's darkest level becomes 0, its lightest 255."""
-    low = images.min(axis=(1, 2)).astype(np.float64)  # (N, 3)
-    high = images.max(axis=(1, 2)).astype(np.float64)
-    scale = np.where(high > low, 255.0 / np.maximum(high - low, 1), 1.0)
-    offset = np.where(high > low, -low * scale, 0.0)
-    levels = np.clip(np.arange(256) * scale[..., None] + offset[..., None], 0, 255).astype(np.uint8)  # (N, 3, 256)
-    return _mapped(images, levels)
+    low, high = (whole(end(images, axis=(1, 2)), xp)[..., None] for end in (xp.min, xp.max))  # (N, 3, 1)
+    levels = xp.arange(256, dtype="int32")
+    spread = xp.clip((levels - low) * 255 // xp.maximum(high - low, 1), 0, 255)
+    return _mapped(_entries(images, xp), xp.where(high > low, spread, levels), xp)
 
 
-def _equalize(images: Images, strengths: Strengths) -> Images:
+def _equalize(images: Images, parameters: Any, xp: Any) -> Images:
     """Each channel's levels are spread so that all are about equally frequent."""
     size, height, width, _ = images.shape
-    index = (np.arange(size)[:, None, None, None] * 3 + np.arange(3)) * 256 + images
-    counts = np.bincount(index.ravel(), minlength=size * 3 * 256).reshape(size, 3, 256)
-    highest = np.take_along_axis(counts, images.max(axis=(1, 2)).astype(np.intp)[..., None], axis=2)[..., 0]
-    step = (height * width - highest) // 255  # (N, 3)
-    before = np.cumsum(counts, axis=2) - counts + (step // 2)[..., None]
-    levels = np.where(step[..., None] > 0, np.minimum(before // np.maximum(step, 1)[..., None], 255), np.arange(256))
-    return _mapped(images, levels.astype(np.uint8))
+    entries = _entries(images, xp)
+    counted = xp.reshape(entries, (-1,))
+    counts = xp.reshape(np.bincount(counted, minlength=size * 3 * 256) if xp is np else
+                        xp.segment_sum(xp.ones_like(counted), counted, size * 3 * 256), (size, 3, 256))
+    levels = xp.arange(256, dtype="int32")
+    lightest = whole(xp.max(images, axis=(1, 2)), xp)[..., None]
+    step = (height * width - xp.sum(xp.where(levels == lightest, counts, 0), axis=2, keepdims=True)) // 255  # (N, 3, 1)
+    before = xp.cumsum(counts, axis=2) - counts + step // 2
+    return _mapped(entries, xp.where(step > 0, xp.minimum(before // xp.maximum(step, 1), 255), levels), xp)
 
 
-def _mapped(images: Images, levels: NDArray[np.uint8]) -> Images:
-    """Images whose levels are looked up in a table for each image and channel, (N, 3, 256)."""
-    return levels[np.arange(len(images))[:, None, None, None], np.arange(3), images]
+def _entries(images: Images, xp: Any) -> Any:
+    """Places of the pixels' levels in tables for each image and channel, (N, 3, 256) flattened."""
+    return xp.reshape(xp.arange(len(images) * 3, dtype="int32") * 256, (-1, 1, 1, 3)) + whole(images, xp)
 
 
-def _solarize(images: Images, strengths: Strengths) -> Images:
-    thresholds = np.rint(256 * (1 - np.abs(strengths)))[:, None, None, None]
-    return np.where(images >= thresholds, 255 - images, images)
+def _mapped(entries: Any, tables: Any, xp: Any) -> Images:
+    return xp.take(xp.reshape(xp.array(tables, dtype="uint8"), (-1,)), entries)
 
 
-def _posterize(images: Images, strengths: Strengths) -> Images:
-    dropped = np.rint(4 * np.abs(strengths)).astype(np.uint8)
-    return images & (np.uint8(255) << dropped)[:, None, None, None]
+def _solarize(images: Images, parameters: Any, xp: Any) -> Images:
+    return xp.where(whole(images, xp) >= column(parameters[:, 0], xp), 255 - images, images)
 
 
-def _color(images: Images, strengths: Strengths) -> Images:
-    return _blend(np.repeat(_grey(images)[..., None], 3, axis=3), images, strengths)
+def _posterize(images: Images, parameters: Any, xp: Any) -> Images:
+    return xp.bitwise_and(images, xp.array(column(parameters[:, 0], xp), dtype="uint8"))
 
 
-def _contrast(images: Images, strengths: Strengths) -> Images:
-    means = np.floor(_grey(images).mean(axis=(1, 2)) + 0.5)
-    return _blend(np.broadcast_to(means[:, None, None, None], images.shape), images, strengths)
+def _color(images: Images, parameters: Any, xp: Any) -> Images:
+    return blend(images, xp.repeat(_grey(images, xp)[..., None], 3, axis=3), parameters[:, 0], xp)
 
 
-def _brightness(images: Images, strengths: Strengths) -> Images:
-    return _blend(np.zeros_like(images), images, strengths)
+def _contrast(images: Images, parameters: Any, xp: Any) -> Images:
+    pixels = images.shape[1] * images.shape[2]
+    total = xp.sum(xp.array(_grey(images, xp), dtype="uint32"), axis=(1, 2))  # below 2^32 up to 4096 x 4096
+    return blend(images, column(whole((total + pixels // 2) // pixels, xp), xp), parameters[:, 0], xp)
 
 
-def _sharpness(images: Images, strengths: Strengths) -> Images:
-    smooth = images.astype(np.float32)
-    inner = 4 * smooth[:, 1:-1, 1:-1]
-    for row in range(3):
-        for column in range(3):
-            inner = inner + images[:, row : row + images.shape[1] - 2, column : column + images.shape[2] - 2]
-    smooth[:, 1:-1, 1:-1] = np.floor(inner / 13 + 0.5)  # 5 in the middle, 1 around it; the border stays
-    return _blend(smooth, images, strengths)
+def _brightness(images: Images, parameters: Any, xp: Any) -> Images:
+    return blend(images, 0, parameters[:, 0], xp)
 
 
-def _shear_x(images: Images, strengths: Strengths) -> Images:
-    return _affine(images, _row(1.0, MAX_SHEAR * strengths, 0.0), _row(0.0, 1.0, 0.0 * strengths))
+def _sharpness(images: Images, parameters: Any, xp: Any) -> Images:
+    pixels = whole(images, xp)
+    inner = pixels[:, 1:-1, 1:-1]
+    rows = pixels[:, :-2] + pixels[:, 1:-1] + pixels[:, 2:]
+    total = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] + 4 * inner  # 5 in the middle, 1 around it
+    smooth = pixels + xp.pad((2 * total + 13) // 26 - inner, ((0, 0), (1, 1), (1, 1), (0, 0)))  # the border stays
+    return blend(images, smooth, parameters[:, 0], xp)
 
 
-def _shear_y(images: Images, strengths: Strengths) -> Images:
-    return _affine(images, _row(1.0, 0.0 * strengths, 0.0), _row(MAX_SHEAR * strengths, 1.0, 0.0))
+def _grey(images: Images, xp: Any) -> Any:
+    red, green, blue = (whole(images[..., channel], xp) * weight for channel, weight in enumerate(_LUMA))
+    return xp.right_shift(red + green + blue + 0x8000, 16)
 
 
-def _translate_x(images: Images, strengths: Strengths) -> Images:
-    shift = np.rint(MAX_TRANSLATION * images.shape[2] * strengths)
-    return _affine(images, _row(1.0, 0.0, shift), _row(0.0, 1.0, 0.0 * shift))
+def _first(values: NDArray[np.float64]) -> Whole:
+    """Parameters of which the first one alone is used, rounded."""
+    return np.pad(np.rint(values).astype(np.int32)[:, None], ((0, 0), (0, 5)))
 
 
-def _translate_y(images: Images, strengths: Strengths) -> Images:
-    shift = np.rint(MAX_TRANSLATION * images.shape[1] * strengths)
-    return _affine(images, _row(1.0, 0.0, 0.0 * shift), _row(0.0, 1.0, shift))
+def _blending(change: Callable[[Images, Any, Any], Images]) -> Operation:
+    """By 0.9 times the strength away from what it blends with: none for no change."""
+    return Operation(change, lambda strengths, _: _first(shares(-MAX_ENHANCEMENT * strengths)))
 
 
-def _rotate(images: Images, strengths: Strengths) -> Images:
-    return rotate(images, MAX_ROTATION * strengths)
-
-
-OPERATIONS: dict[str, Callable[[Images, Strengths], Images]] = {
-    "identity": _identity,
-    "autocontrast": _autocontrast,
-    "equalize": _equalize,
-    "rotate": _rotate,
-    "solarize": _solarize,
-    "color": _color,
-    "posterize": _posterize,
-    "contrast": _contrast,
-    "brightness": _brightness,
-    "sharpness": _sharpness,
-    "shear_x": _shear_x,
-    "shear_y": _shear_y,
-    "translate_x": _translate_x,
-    "translate_y": _translate_y,
+OPERATIONS: dict[str, Operation] = {
+    "identity": Operation(_same, lambda strengths, _: _first(strengths)),
+    "autocontrast": Operation(_autocontrast, lambda strengths, _: _first(strengths)),
+    "equalize": Operation(_equalize, lambda strengths, _: _first(strengths)),
+    "rotate": Operation(transform, lambda strengths, _: rotations(MAX_ROTATION * strengths)),
+    "solarize": Operation(_solarize, lambda strengths, _: _first(256 * (1 - np.abs(strengths)))),
+    "color": _blending(_color),
+    "posterize": Operation(_posterize, lambda strengths, _: _first(256 - 2 ** np.rint(4 * np.abs(strengths)))),
+    "contrast": _blending(_contrast),
+    "brightness": _blending(_brightness),
+    "sharpness": _blending(_sharpness),
+    "shear_x": Operation(transform, lambda strengths, _: matrices(xy=MAX_SHEAR * strengths)),
+    "shear_y": Operation(transform, lambda strengths, _: matrices(yx=MAX_SHEAR * strengths)),
+    "translate_x": Operation(transform, lambda strengths, shape: matrices(
+        dx=np.rint(MAX_TRANSLATION * shape[1] * strengths))),
+    "translate_y": Operation(transform, lambda strengths, shape: matrices(
+        dy=np.rint(MAX_TRANSLATION * shape[0] * strengths))),
 }
 """Name -> function of (images, strengths in [-1, 1]); those without a direction take the strength's size."""
 
-
-def _grey(images: Images) -> NDArray[np.uint8]:
-    return ((images.astype(np.uint32) @ _LUMA + np.uint32(0x8000)) >> np.uint32(16)).astype(np.uint8)
-
-
-def _blend(ground: NDArray[Any], images: Images, strengths: Strengths) -> Images:
-    """ground + factor (image - ground), factor 1 + 0.9 strength: 1 leaves the image as it is."""
-    factors = (1 + MAX_ENHANCEMENT * strengths).astype(np.float32)[:, None, None, None]
-    ground = ground.astype(np.float32)
-    return np.clip(np.rint(ground + factors * (images - ground)), 0, 255).astype(np.uint8)
-
-
-def _row(*entries: float | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Three entries, numbers or one number an image, as (N, 3)."""
-    return np.stack(np.broadcast_arrays(*map(np.asarray, entries)), axis=1).astype(np.float64)
-
-
-def _affine(images: Images, x_row: NDArray[np.float64], y_row: NDArray[np.float64]) -> Images:
-    """Images whose pixel (x, y), counted from the middle, is that at (x_row . (x, y, 1), y_row . (x, y, 1)).
-
-    Nearest neighbour; black where that is outside.
-    """
-    size, height, width, _ = images.shape
-    x = (np.arange(width) - (width - 1) / 2).astype(np.float32)
-    y = (np.arange(height) - (height - 1) / 2).astype(np.float32)
-    across, down = (row.astype(np.float32)[:, :, None, None] for row in (x_row, y_row))
-    # a hair off the middle between two pixels, so that rounding errors decide nothing
-    middles = (np.float32((side - 1) / 2 + 1e-3) for side in (width, height))
-    columns, rows = (np.rint(row[:, 0] * x + (row[:, 1] * y[:, None] + (row[:, 2] + middle))).astype(np.int32)
-                     for row, middle in zip((across, down), middles, strict=True))
-    # as unsigned numbers, what is negative is too large as well: one comparison for both ends
-    outside = (columns.view(np.uint32) >= width) | (rows.view(np.uint32) >= height)
-    place = rows * width + columns + (np.arange(size, dtype=np.int32) * height * width)[:, None, None]
-    place[outside] = size * height * width
-    pixels = np.zeros((size * height * width + 1, 4), np.uint8)  # four bytes a pixel are gathered as one number
-    pixels[:-1, :3] = images.reshape(-1, 3)
-    return pixels.view(np.uint32)[:, 0].take(place)[..., None].view(np.uint8)[..., :3]
+_FUNCTIONS = list(dict.fromkeys(each.change for each in OPERATIONS.values()))
+_FUNCTION_OF = np.array([_FUNCTIONS.index(each.change) for each in OPERATIONS.values()], np.int32)

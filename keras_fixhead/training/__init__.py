@@ -26,6 +26,7 @@ from keras_fixhead.json_files import copy_file
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, multiply_adds, precision_policy
 from keras_fixhead.runs import Run, create_run
 from keras_fixhead.training.backend import (
+    augments_on_device,
     describe_environment,
     device_peak_memory_bytes,
     device_scope,
@@ -137,6 +138,7 @@ class _Training:
         self._callbacks = list(callbacks)
         self._stop = stop
         self._augmentation = augmentation_of(config)
+        self._on_device = augments_on_device(config, self._augmentation)
         self.model = _compiled_model(config, dataset)
         self._measurer = Measurer(self.model)
         self._saved = Progress()
@@ -170,7 +172,8 @@ class _Training:
                 _log.warning("The run was trained on %s and goes on on %s: it ends as a run of its kind does, but not "
                              "to the bit as it would have.", backends[-1], environment["backend"])
             backends = [*backends, environment["backend"]]
-        self.run.write("environment", environment | {"backends": backends})
+        self.run.write("environment", environment | {
+            "backends": backends, "augmented_on": "device" if self._on_device else "host"})
 
     def fit(self, progress: Progress) -> Progress:
         """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
@@ -254,7 +257,8 @@ class _Training:
         start = time.perf_counter()
         config, epoch = self.config, progress.epoch
         batches = TrainBatches(self.dataset.train, config.batch_size, self._augmentation, seed=config.seed, epoch=epoch,
-                               first_step=progress.step, partial_batch=config.partial_batch)
+                               first_step=progress.step, partial_batch=config.partial_batch,
+                               on_device=self._on_device)
         metrics = [to_numpy(each) for each in self.model.metrics_variables] if progress.step else []
         row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps}
         if len(batches):

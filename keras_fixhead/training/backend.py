@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead import hardware
 from keras_fixhead.config import TrainConfig
+from keras_fixhead.data import Augmentation
 from keras_fixhead.errors import ArgumentError, TrainingError
 
 _BATCH_WORKERS = 2
@@ -172,6 +173,16 @@ def prepare_ahead(batches: keras.utils.PyDataset) -> None:
     """
     if keras.backend.backend() == "jax" and on_gpu():
         batches.workers, batches.max_queue_size = _BATCH_WORKERS, 2 * _BATCH_WORKERS
+
+
+def augments_on_device(config: TrainConfig, augmentation: Augmentation) -> bool:
+    """Returns whether training images are augmented on the device: by choice, or on JAX's GPU where a host would limit.
+
+    A host has cores to crop and mirror for a GPU, but not for more (docs/backends.md).
+    """
+    if config.augment_on == "auto":
+        return keras.backend.backend() == "jax" and augmentation.is_heavy and on_gpu()
+    return config.augment_on == "device"
 
 
 def device_peak_memory_bytes() -> int | None:

@@ -7,7 +7,7 @@ how many items there are, or on the chunks they are computed in.
 
 `lowbias32` (public domain) is the mixing function.
 """
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,13 +45,13 @@ def mix_int(x: int) -> int:
     return x ^ x >> 16
 
 
-def mix(x: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Returns the 32-bit mix of every element of a uint32 array, in a new array."""
-    x = x ^ (x >> np.uint32(16))
+def mix(x: Any, xp: Any = np) -> Any:
+    """Returns the 32-bit mix of every element of a uint32 array, in a new array; `xp` is `numpy` or `keras.ops`."""
+    x = x ^ xp.right_shift(x, np.uint32(16))
     x *= np.uint32(0x7FEB352D)
-    x ^= x >> np.uint32(15)
+    x ^= xp.right_shift(x, np.uint32(15))
     x *= np.uint32(0x846CA68B)
-    x ^= x >> np.uint32(16)
+    x ^= xp.right_shift(x, np.uint32(16))
     return x
 
 

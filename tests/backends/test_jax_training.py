@@ -64,3 +64,22 @@ def test_a_run_of_jax_evaluates_goes_on_and_exports_on_tensorflow(tmp_path):
     assert "The run was trained on jax and goes on on tensorflow" in said
     assert run.read("result")["environment"]["backends"] == ["jax", "tensorflow"]
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
+
+
+HEAVY = ["--flip", "--crop-padding", "2", "--rotation", "10", "--randaugment", "2", "--cutout", "8", "--erasing", "0.5",
+         "--mixup", "0.4", "--cutmix", "1"]
+
+
+def test_augmented_on_the_device_training_is_the_hosts_to_the_bit_and_four_devices_share_it(tmp_path):
+    several = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "host", "--augment-on", "host")
+    fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "device", "--augment-on", "device")
+    fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "four", "--augment-on", "device", "--devices", "4",
+            **several)
+    host, device, four = (list_runs(tmp_path / name)[0] for name in ("host", "device", "four"))
+
+    assert [run.read("environment")["augmented_on"] for run in (host, device, four)] == ["host", "device", "device"]
+    assert host.config().digest == device.config().digest
+    for name, expected in weights(host).items():
+        np.testing.assert_array_equal(weights(device)[name], expected, err_msg=name)
+        np.testing.assert_allclose(weights(four)[name], expected, atol=1e-5, err_msg=name)

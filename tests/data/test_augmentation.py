@@ -6,7 +6,7 @@ from scipy.stats import beta, chi2, kstest
 
 from keras_fixhead.data import Augmentation, epoch_order
 from keras_fixhead.data import augment as augment_by
-from keras_fixhead.data.augmentation import mix, mixing
+from keras_fixhead.data.augmentation import change, mixing
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, stream_key, words
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (300, 8, 6, 3)).astype("uint8")  # no black: the border shows
@@ -230,7 +230,7 @@ def test_mixing_is_a_function_of_seed_epoch_and_index():
 def test_mixed_images_are_means_or_pasted_rectangles():
     what = Augmentation(mixup=1.0, cutmix=1.0)
     how = mixing(NUMBERS, 300, (8, 6, 3), what, seed=1, epoch=2)
-    mixed = mix(IMAGES, IMAGES[how.partners], how)
+    mixed = change(np.concatenate([IMAGES, IMAGES[how.partners]]), how.draws(what))
     for number in range(300):
         top, bottom, left, right = how.boxes[number]
         one, other = IMAGES[number].astype(float), IMAGES[how.partners[number]].astype(float)

@@ -1,4 +1,5 @@
 """A run that was stopped and resumed against one that went straight: equal to the last bit."""
+import dataclasses
 import errno
 import json
 import logging
@@ -6,6 +7,7 @@ import os
 import signal
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -182,6 +184,19 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
     rows = resumed.metrics()
     assert resumed.path == run.path and [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
     assert_equal_runs(straight, resumed)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="batches stay on the device on JAX alone")
+def test_resumed_and_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped):
+    values = {"epochs": 3, "flip": True, "crop_padding": 2, "rotation": 10.0, "randaugment": 2, "cutout": 4,
+              "erasing": 0.5, "mixup": 0.4, "cutmix": 1.0}
+    host = train(tiny(**values, augment_on="host"))
+    device = train(tiny(**values, augment_on="device"))
+    assert_equal_runs(host, device)
+    run = stopped(stop_by_a_signal, **values, augment_on="device")
+    assert_equal_runs(host, train(dataclasses.replace(run.config(), augment_on="device"), resume=run))
+    changed = stopped(stop_within_the_second_epoch, **values, augment_on="device")
+    assert_equal_runs(host, train(dataclasses.replace(changed.config(), augment_on="host"), resume=changed))
 
 
 def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):

@@ -1,0 +1,162 @@
+"""Whole-number arithmetic on uint8 images: the same to the bit with NumPy on the host and keras.ops on a device.
+
+Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. What has decimals comes as a whole
+number of 2^-16ths (matrices) or 2^-22nds (shares) that the host has rounded once: compilers may fuse and reorder what
+is rounded in between, but not what is exact. Nothing leaves int32, up to images of 4096 pixels.
+
+NumPy and keras.ops part only where the one would do needless work: NumPy copies rows of pixels where a device computes
+for each pixel where it comes from.
+"""
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.vectors import hashing
+
+Images = Any  # uint8, (N, H, W, 3): NumPy's, or the device's
+Whole = NDArray[np.int32]
+
+_MATRIX_BITS = 16
+_SHARE_BITS = 22
+_HAIR = round(1e-3 * 2 ** (_MATRIX_BITS + 1))
+
+
+def shares(values: NDArray[np.float64]) -> Whole:
+    """Returns shares in [-1, 1] as `blend` takes them, shape (N,)."""
+    return np.rint(values * 2**_SHARE_BITS).astype(np.int32)
+
+
+def matrices(xx: Any = 1.0, xy: Any = 0.0, dx: Any = 0.0, yx: Any = 0.0, yy: Any = 1.0, dy: Any = 0.0) -> Whole:
+    """Returns matrices as `transform` takes them, (N, 6), of numbers and of arrays (N,): none for the identity."""
+    entries = np.stack(np.broadcast_arrays(*map(np.atleast_1d, (xx, xy, dx, yx, yy, dy))), axis=1)
+    return np.rint(entries * 2**_MATRIX_BITS).astype(np.int32)
+
+
+def rotations(degrees: NDArray[np.float64]) -> Whole:
+    """Returns the matrices that turn images counter-clockwise, (N, 6)."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return matrices(xx=cos, xy=-sin, yx=sin, yy=cos)
+
+
+def whole(images: Any, xp: Any) -> Any:
+    """Returns images as int32."""
+    return xp.array(images, dtype="int32")
+
+
+def column(values: Any, xp: Any) -> Any:
+    """Returns one number an image, (N,), in the shape that goes with images: (N, 1, 1, 1)."""
+    return xp.reshape(values, (-1, 1, 1, 1))
+
+
+def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
+    """Returns images cut out of themselves in a black surrounding, then mirrored left and right where told.
+
+    Args:
+        images: (N, H, W, 3).
+        offsets: rows and columns by which the cut is off the image, (N, 2).
+        mirrored: whether to mirror, (N,), bool.
+        xp: `numpy` or `keras.ops`.
+    """
+    if xp is not np:
+        one, down, right = 2**_MATRIX_BITS, *(offsets[:, axis] * 2**_MATRIX_BITS for axis in range(2))
+        none, ahead = xp.zeros_like(down), xp.full_like(down, one)
+        return transform(images, xp.stack([xp.where(mirrored, -ahead, ahead), none, right, none, ahead, down], axis=1),
+                         xp)
+    size, height, width, channels = images.shape
+    if padding := int(np.abs(offsets).max()):
+        padded = np.zeros((size, height + 2 * padding, width + 2 * padding, channels), np.uint8)
+        padded[:, padding : padding + height, padding : padding + width] = images
+        images = np.empty_like(images)
+        for image, (top, left) in enumerate(offsets + padding):
+            images[image] = padded[image, top : top + height, left : left + width]
+    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images) if mirrored.any() else images
+
+
+def transform(images: Images, how: Any, xp: Any = np) -> Images:
+    """Returns images whose pixel (x, y) is that at (xx x + xy y + dx, yx x + yy y + dy), counted from the middle.
+
+    Nearest neighbour; black where that is outside.
+
+    Args:
+        images: (N, H, W, 3).
+        how: of `matrices`, (N, 6).
+        xp: `numpy` or `keras.ops`.
+    """
+    size, height, width, _ = images.shape
+    x = 2 * xp.arange(width, dtype="int32") - (width - 1)  # in half pixels: the middle may be between two
+    y = 2 * xp.arange(height, dtype="int32")[:, None] - (height - 1)
+    xx, xy, dx, yx, yy, dy = (how[:, entry, None, None] for entry in range(6))
+    # a hair off the middle between two pixels, so that how cosines were rounded decides nothing
+    columns, rows = (
+        xp.clip(xp.right_shift(by_x * x + (by_y * y + (2 * shift + ((side << _MATRIX_BITS) + _HAIR))),
+                               _MATRIX_BITS + 1), -1, side)
+        for by_x, by_y, shift, side in ((xx, xy, dx, width), (yx, yy, dy, height)))
+    framed = xp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 1)))  # a black frame; NumPy gathers four bytes as one number
+    first = xp.arange(size, dtype="int32")[:, None, None] * ((height + 2) * (width + 2)) + (width + 3)
+    return xp.take(xp.reshape(framed, (-1, 4)), rows * (width + 2) + (columns + first), axis=0)[..., :3]
+
+
+def blend(images: Images, others: Any, by: Any, xp: Any = np) -> Images:
+    """Returns images that have gone a share of the way to others, or away from them, rounded and clipped.
+
+    Args:
+        images: (N, H, W, 3).
+        others: int32, the same shape or one that is broadcast to it.
+        by: of `shares`, (N,).
+        xp: `numpy` or `keras.ops`.
+    """
+    images = whole(images, xp)
+    way = (others - images) * column(by, xp) + 2 ** (_SHARE_BITS - 1)
+    return xp.array(xp.clip(images + xp.right_shift(way, _SHARE_BITS), 0, 255), dtype="uint8")
+
+
+def paste(images: Images, others: Images, boxes: Any, xp: Any = np) -> Images:
+    """Returns images with a rectangle of others in each.
+
+    Args:
+        images, others: (N, H, W, 3).
+        boxes: top, bottom, left, right of each, (N, 4); zeros for none.
+        xp: `numpy` or `keras.ops`.
+    """
+    if xp is not np:
+        top, bottom, left, right = (boxes[:, edge, None, None, None] for edge in range(4))
+        y = xp.arange(images.shape[1], dtype="int32")[:, None, None]
+        x = xp.arange(images.shape[2], dtype="int32")[:, None]
+        return xp.where((y >= top) & (y < bottom) & (x >= left) & (x < right), others, images)
+    images = images.copy()
+    for place in _rectangles(boxes):
+        images[place] = others[place]
+    return images
+
+
+def erase(images: Images, boxes: Any, keys: Any, xp: Any = np) -> Images:
+    """Returns images with a rectangle of noise in each: three bytes of a word that is drawn by its key and the place.
+
+    Args:
+        images: (N, H, W, 3).
+        boxes: top, bottom, left, right of each, (N, 4); zeros for none.
+        keys: uint32, (N,).
+        xp: `numpy` or `keras.ops`.
+    """
+    _, height, width, _ = images.shape
+    places = hashing.mix(np.arange(height * width, dtype=np.uint32)).reshape(height, width, 1)
+    if xp is not np:
+        return paste(images, _noise(column(keys, xp), places, xp), boxes, xp)
+    images = images.copy()
+    for image, rows, columns in _rectangles(boxes):
+        images[image, rows, columns] = _noise(keys[image], places[rows, columns], np)
+    return images
+
+
+def _noise(keys: Any, places: Any, xp: Any) -> Any:
+    words = hashing.mix(xp.bitwise_xor(places, keys), xp)
+    return xp.array(xp.bitwise_and(xp.right_shift(words, np.array([0, 8, 16], np.uint32)), np.uint32(255)), "uint8")
+
+
+def _rectangles(boxes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, slice, slice]]:
+    """The indices of the pixels of each rectangle that is not empty."""
+    for image, (top, bottom, left, right) in enumerate(boxes.tolist()):
+        if bottom > top and right > left:
+            yield image, slice(top, bottom), slice(left, right)

@@ -1,0 +1,98 @@
+"""Augmentation by keras.ops against NumPy's: equal to the last bit, on whatever backend Keras has."""
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_fixhead.data import Augmentation, Split
+from keras_fixhead.data.augmentation import change, draw, mixing
+from keras_fixhead.data.batches import TrainBatches
+from keras_fixhead.data.randaugment import OPERATIONS
+
+DRAW = np.random.default_rng(0)
+SIZES = [(32, 32), (33, 47), (96, 96)]
+EACH = {
+    "crop": {"crop_padding": 4}, "flip": {"flip": True}, "crop and flip": {"crop_padding": 3, "flip": True},
+    "rotation": {"rotation": 30.0}, "randaugment": {"randaugment": 2}, "cutout": {"cutout": 8},
+    "erasing": {"erasing": 0.7}, "mixup": {"mixup": 0.4}, "cutmix": {"cutmix": 1.0},
+    "both mixed": {"mixup": 1.0, "cutmix": 1.0},
+}
+ALL = {name: value for what in EACH.values() for name, value in what.items()} | {"randaugment_magnitude": 7.3}
+
+
+def images_of(count, height, width):
+    """Noise, dull noise, images with few levels, and one of a single level."""
+    images = DRAW.integers(0, 256, (count, height, width, 3)).astype("uint8")
+    images[1::4] = images[1::4] // 3 + 40
+    images[2::4] //= 64
+    images[3::8] = 7
+    return images
+
+
+def on_device(images, draws):
+    return keras.ops.convert_to_numpy(change(keras.ops.convert_to_tensor(images), draws, keras.ops))
+
+
+def drawn(indices, size, image_shape, augmentation, seed=3):
+    """The images that a batch is made of, partners among them, and its draws."""
+    mixed = {}
+    if augmentation.mixes:
+        how = mixing(indices, size, image_shape, augmentation, seed=seed, epoch=1)
+        indices, mixed = np.concatenate([indices, how.partners]), how.draws(augmentation)
+    return indices, draw(indices, image_shape, augmentation, seed=seed, epoch=1) | mixed
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_numpys(name, height, width):
+    images = images_of(16, height, width)
+    strengths = np.concatenate([[-1, 1, 0, 1e-9], DRAW.uniform(-1, 1, 12)])
+    parameters = OPERATIONS[name].parameters(strengths, images.shape[1:])
+    found = OPERATIONS[name].change(keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(parameters),
+                                    keras.ops)
+
+    assert keras.backend.standardize_dtype(found.dtype) == "uint8"
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), OPERATIONS[name](images, strengths))
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+@pytest.mark.parametrize("what", [*EACH.values(), ALL], ids=[*EACH, "all"])
+def test_every_augmentation_is_numpys(what, height, width):
+    images = images_of(40, height, width)
+    for count in (24, 1):
+        indices, draws = drawn(np.arange(count), 40, images.shape[1:], Augmentation(**what))
+        expected = change(images[indices], draws)
+
+        assert expected.shape == (count, height, width, 3) and expected.dtype == np.uint8
+        np.testing.assert_array_equal(on_device(images[indices], draws), expected)
+        assert count == 1 or (expected != images[:count]).any()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**63 - 1), count=st.integers(1, 5), padding=st.integers(0, 9), rotation=st.floats(0, 180),
+       operations=st.integers(0, 3), magnitude=st.floats(0, 10), side=st.integers(0, 20), erasing=st.floats(0, 1),
+       mixup=st.sampled_from([0.0, 0.1, 5.0]), cutmix=st.sampled_from([0.0, 0.3, 1.0]))
+def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude, side, erasing, mixup, cutmix):
+    what = Augmentation(crop_padding=padding, flip=True, rotation=rotation, randaugment=operations,
+                        randaugment_magnitude=magnitude, cutout=side, erasing=erasing, mixup=mixup, cutmix=cutmix)
+    images = images_of(8, 9, 12)
+    indices, draws = drawn(np.arange(count), 8, images.shape[1:], what, seed)
+
+    np.testing.assert_array_equal(on_device(images[indices], draws), change(images[indices], draws))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="batches stay on the device on JAX alone")
+@pytest.mark.parametrize("what", [ALL, {"randaugment": 2}, {"mixup": 0.2}], ids=["all", "randaugment", "mixup"])
+def test_batches_made_on_the_device_are_those_of_the_host(what):
+    """Compiled as one program, the smaller last batch too."""
+    import jax
+
+    split = Split(images_of(26, 32, 32), np.arange(26, dtype=np.int32))
+    host, device = (TrainBatches(split, 12, Augmentation(**what), seed=1, epoch=2, partial_batch=True, on_device=where)
+                    for where in (False, True))
+    for step in range(3):
+        (images, labels), (expected, expected_labels) = device[step], host[step]
+        assert isinstance(images, jax.Array) and images.dtype == np.uint8
+        np.testing.assert_array_equal(images, expected)
+        np.testing.assert_array_equal(labels, expected_labels)
