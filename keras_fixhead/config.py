@@ -116,8 +116,8 @@ class TrainConfig:
     erasing: float = _option(0.0, "Probability of RandomErasing's rectangle of noise.", low=0, high=1)
     mixup: float = _option(0.0, "Alpha of MixUp; 0 for none.", low=0, high=100)
     cutmix: float = _option(0.0, "Alpha of CutMix; 0 for none.", low=0, high=100)
-    augment_on: str = _option("auto", "Where training images are augmented, to the same bits: on the host, on the device "
-                              "(JAX), or on JAX's GPU where the host would limit (auto).",
+    augment_on: str = _option("auto", "Where training images are augmented, to the same bits: host, device (JAX), or "
+                              "auto: on JAX's GPU what would take the host too long, else on the host.",
                               choices=("auto", "host", "device"), result=False)
     store_vectors: bool = _option(True, "Keep fixed class vectors in saved files; without, they are drawn again.",
                                   result=False)

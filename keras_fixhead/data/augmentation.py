@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, rotations, shares, transform, whole
+from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, rotations, shares, transform
 from keras_fixhead.data.randaugment import choose, rand_augment
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, stream_key, words
 
@@ -55,7 +55,7 @@ class Augmentation:
 
     @property
     def is_heavy(self) -> bool:
-        """Whether a processor core makes fewer images a second than a GPU can train on: more than crop, flip, Cutout."""
+        """Whether one core makes fewer images a second than a GPU can train on: more than crop, flip and Cutout."""
         return self.mixes or self.rotation > 0 or self.randaugment > 0 or self.erasing > 0
 
 
@@ -173,7 +173,7 @@ def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
         half = len(images) // 2
         images, partners = images[:half], images[half:]
         if "mixup" in draws:
-            images = blend(images, whole(partners, xp), draws["mixup"], xp)
+            images = blend(images, partners, draws["mixup"], xp)
         if "cutmix" in draws:
             images = paste(images, partners, draws["cutmix"], xp)
     return images

@@ -2,7 +2,7 @@
 
 Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. What has decimals comes as a whole
 number of 2^-16ths (matrices) or 2^-22nds (shares) that the host has rounded once: compilers may fuse and reorder what
-is rounded in between, but not what is exact. Nothing leaves int32, up to images of 4096 pixels.
+is rounded in between, but not what is exact. Nothing leaves int32 up to images of 4096 pixels.
 
 NumPy and keras.ops part only where the one would do needless work: NumPy copies rows of pixels where a device computes
 for each pixel where it comes from.
@@ -69,9 +69,12 @@ def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
         padded = np.zeros((size, height + 2 * padding, width + 2 * padding, channels), np.uint8)
         padded[:, padding : padding + height, padding : padding + width] = images
         images = np.empty_like(images)
-        for image, (top, left) in enumerate(offsets + padding):
+        for image, (top, left) in enumerate((offsets + padding).tolist()):
             images[image] = padded[image, top : top + height, left : left + width]
-    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images) if mirrored.any() else images
+    if mirrored.any():
+        images = images if padding else images.copy()
+        images[mirrored] = images[mirrored].take(np.arange(width)[::-1], axis=2)  # pixels as wholes: 9 times as fast
+    return images
 
 
 def transform(images: Images, how: Any, xp: Any = np) -> Images:
@@ -93,9 +96,11 @@ def transform(images: Images, how: Any, xp: Any = np) -> Images:
         xp.clip(xp.right_shift(by_x * x + (by_y * y + (2 * shift + ((side << _MATRIX_BITS) + _HAIR))),
                                _MATRIX_BITS + 1), -1, side)
         for by_x, by_y, shift, side in ((xx, xy, dx, width), (yx, yy, dy, height)))
-    framed = xp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 1)))  # a black frame; NumPy gathers four bytes as one number
-    first = xp.arange(size, dtype="int32")[:, None, None] * ((height + 2) * (width + 2)) + (width + 3)
-    return xp.take(xp.reshape(framed, (-1, 4)), rows * (width + 2) + (columns + first), axis=0)[..., :3]
+    framed = xp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    rows *= width + 2
+    rows += columns
+    rows += xp.arange(size, dtype="int32")[:, None, None] * ((height + 2) * (width + 2)) + (width + 3)
+    return xp.take(xp.reshape(framed, (-1, 3)), rows, axis=0)
 
 
 def blend(images: Images, others: Any, by: Any, xp: Any = np) -> Images:
@@ -103,13 +108,15 @@ def blend(images: Images, others: Any, by: Any, xp: Any = np) -> Images:
 
     Args:
         images: (N, H, W, 3).
-        others: int32, the same shape or one that is broadcast to it.
+        others: whole numbers in [0, 255], of the same shape or one that is broadcast to it.
         by: of `shares`, (N,).
         xp: `numpy` or `keras.ops`.
     """
-    images = whole(images, xp)
-    way = (others - images) * column(by, xp) + 2 ** (_SHARE_BITS - 1)
-    return xp.array(xp.clip(images + xp.right_shift(way, _SHARE_BITS), 0, 255), dtype="uint8")
+    by = column(by, xp)
+    blended = xp.multiply(images, 2**_SHARE_BITS - by)
+    blended += xp.multiply(others, by)
+    blended += 2 ** (_SHARE_BITS - 1)
+    return xp.array(xp.clip(xp.right_shift(blended, _SHARE_BITS), 0, 255), dtype="uint8")
 
 
 def paste(images: Images, others: Images, boxes: Any, xp: Any = np) -> Images:

@@ -139,7 +139,8 @@ def _posterize(images: Images, parameters: Any, xp: Any) -> Images:
 
 
 def _color(images: Images, parameters: Any, xp: Any) -> Images:
-    return blend(images, xp.repeat(_grey(images, xp)[..., None], 3, axis=3), parameters[:, 0], xp)
+    grey = xp.array(_grey(images, xp), dtype="uint8")[..., None]
+    return blend(images, xp.repeat(grey, 3, axis=3), parameters[:, 0], xp)
 
 
 def _contrast(images: Images, parameters: Any, xp: Any) -> Images:
@@ -166,7 +167,7 @@ def _grey(images: Images, xp: Any) -> Any:
     return xp.right_shift(red + green + blue + 0x8000, 16)
 
 
-def _first(values: NDArray[np.float64]) -> Whole:
+def _first(values: NDArray[Any]) -> Whole:
     """Parameters of which the first one alone is used, rounded."""
     return np.pad(np.rint(values).astype(np.int32)[:, None], ((0, 0), (0, 5)))
 

@@ -70,9 +70,10 @@ def test_every_augmentation_is_numpys(what, height, width):
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**63 - 1), count=st.integers(1, 5), padding=st.integers(0, 9), rotation=st.floats(0, 180),
-       operations=st.integers(0, 3), magnitude=st.floats(0, 10), side=st.integers(0, 20), erasing=st.floats(0, 1),
-       mixup=st.sampled_from([0.0, 0.1, 5.0]), cutmix=st.sampled_from([0.0, 0.3, 1.0]))
+@given(seed=st.integers(0, 2**63 - 1), count=st.sampled_from([1, 4]), padding=st.integers(0, 9),
+       rotation=st.floats(0, 180), operations=st.sampled_from([0, 2]), magnitude=st.floats(0, 10),
+       side=st.integers(0, 20), erasing=st.floats(0, 1), mixup=st.sampled_from([0.0, 0.1, 5.0]),
+       cutmix=st.sampled_from([0.0, 0.3, 1.0]))
 def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude, side, erasing, mixup, cutmix):
     what = Augmentation(crop_padding=padding, flip=True, rotation=rotation, randaugment=operations,
                         randaugment_magnitude=magnitude, cutout=side, erasing=erasing, mixup=mixup, cutmix=cutmix)

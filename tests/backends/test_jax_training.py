@@ -76,7 +76,7 @@ def test_augmented_on_the_device_training_is_the_hosts_to_the_bit_and_four_devic
     fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "device", "--augment-on", "device")
     fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "four", "--augment-on", "device", "--devices", "4",
             **several)
-    host, device, four = (list_runs(tmp_path / name)[0] for name in ("host", "device", "four"))
+    host, device, four = (next(iter(list_runs(tmp_path / name))) for name in ("host", "device", "four"))
 
     assert [run.read("environment")["augmented_on"] for run in (host, device, four)] == ["host", "device", "device"]
     assert host.config().digest == device.config().digest

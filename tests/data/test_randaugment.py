@@ -80,7 +80,9 @@ def test_translations_move_whole_pixels_over_a_black_border(name, axis, pixels):
 @pytest.mark.parametrize("degrees, turns", [(90.0, 1), (180.0, 2), (-90.0, 3), (0.0, 0)])
 def test_quarter_turns_are_numpys(degrees, turns):
     images = NOISE[:, :12]  # square
-    np.testing.assert_array_equal(transform(images, rotations(np.full(len(images), degrees))), np.rot90(images, turns, axes=(1, 2)))
+    found = transform(images, rotations(np.full(len(images), degrees)))
+
+    np.testing.assert_array_equal(found, np.rot90(images, turns, axes=(1, 2)))
 
 
 def test_rotations_and_shears_are_a_slow_reference():

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_fixhead.config import TrainConfig
+from keras_fixhead.data import Augmentation
 from keras_fixhead.errors import TrainingError
 from keras_fixhead.hardware import cpu_count
 from keras_fixhead.training import backend
@@ -49,6 +50,19 @@ def test_a_gpu_is_seen_by_the_backends_devices(monkeypatch, devices, expected):
     monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
 
     assert backend.on_gpu() is expected
+
+
+@pytest.mark.parametrize("choice, name, gpu, what, expected", [
+    ("auto", "jax", True, {"randaugment": 1}, True), ("auto", "jax", True, {"mixup": 0.2}, True),
+    ("auto", "jax", True, {"crop_padding": 4, "flip": True, "cutout": 8}, False),
+    ("auto", "jax", False, {"randaugment": 1}, False), ("auto", "tensorflow", True, {"randaugment": 1}, False),
+    ("host", "jax", True, {"randaugment": 1}, False), ("device", "jax", False, {}, True)])
+def test_images_are_augmented_on_jaxs_gpu_where_the_host_would_limit_or_as_told(monkeypatch, choice, name, gpu, what,
+                                                                                 expected):
+    monkeypatch.setattr(backend.keras.backend, "backend", lambda: name)
+    monkeypatch.setattr(backend, "on_gpu", lambda: gpu)
+
+    assert backend.augments_on_device(TrainConfig(augment_on=choice), Augmentation(**what)) is expected
 
 
 @pytest.mark.parametrize("found", [[], ["GPU:0"]])

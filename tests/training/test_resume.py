@@ -187,16 +187,17 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="batches stay on the device on JAX alone")
-def test_resumed_and_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped):
+@pytest.mark.parametrize("goes_on", ["device", "host"])
+def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped, goes_on):
     values = {"epochs": 3, "flip": True, "crop_padding": 2, "rotation": 10.0, "randaugment": 2, "cutout": 4,
               "erasing": 0.5, "mixup": 0.4, "cutmix": 1.0}
-    host = train(tiny(**values, augment_on="host"))
-    device = train(tiny(**values, augment_on="device"))
-    assert_equal_runs(host, device)
+    straight = train(tiny(**values, augment_on="host"))
     run = stopped(stop_by_a_signal, **values, augment_on="device")
-    assert_equal_runs(host, train(dataclasses.replace(run.config(), augment_on="device"), resume=run))
-    changed = stopped(stop_within_the_second_epoch, **values, augment_on="device")
-    assert_equal_runs(host, train(dataclasses.replace(changed.config(), augment_on="host"), resume=changed))
+    assert run.read("environment")["augmented_on"] == "device"
+    resumed = train(dataclasses.replace(run.config(), augment_on=goes_on), resume=run)
+
+    assert_equal_runs(straight, resumed)
+    assert resumed.read("environment")["augmented_on"] == goes_on
 
 
 def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):
