@@ -54,8 +54,8 @@ class Augmentation:
         return self.mixup > 0 or self.cutmix > 0
 
     @property
-    def is_heavy(self) -> bool:
-        """Whether one core makes fewer images a second than a GPU can train on: more than crop, flip and Cutout."""
+    def computes(self) -> bool:
+        """Whether pixels are computed, and not only copied: more than crop, flip and Cutout."""
         return self.mixes or self.rotation > 0 or self.randaugment > 0 or self.erasing > 0
 
 

@@ -60,10 +60,10 @@ def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
         xp: `numpy` or `keras.ops`.
     """
     if xp is not np:
-        one, down, right = 2**_MATRIX_BITS, *(offsets[:, axis] * 2**_MATRIX_BITS for axis in range(2))
-        none, ahead = xp.zeros_like(down), xp.full_like(down, one)
-        return transform(images, xp.stack([xp.where(mirrored, -ahead, ahead), none, right, none, ahead, down], axis=1),
-                         xp)
+        down, right = offsets[:, 0] * 2**_MATRIX_BITS, offsets[:, 1] * 2**_MATRIX_BITS
+        none, ahead = xp.zeros_like(down), xp.full_like(down, 2**_MATRIX_BITS)
+        across = xp.where(mirrored, -ahead, ahead)
+        return transform(images, xp.stack([across, none, right, none, ahead, down], axis=1), xp)
     size, height, width, channels = images.shape
     if padding := int(np.abs(offsets).max()):
         padded = np.zeros((size, height + 2 * padding, width + 2 * padding, channels), np.uint8)

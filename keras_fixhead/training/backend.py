@@ -176,12 +176,12 @@ def prepare_ahead(batches: keras.utils.PyDataset) -> None:
 
 
 def augments_on_device(config: TrainConfig, augmentation: Augmentation) -> bool:
-    """Returns whether training images are augmented on the device: by choice, or on JAX's GPU where a host would limit.
+    """Returns whether training images are augmented on the device: by choice, or where a host could limit JAX's GPU.
 
-    A host has cores to crop and mirror for a GPU, but not for more (docs/backends.md).
+    One core crops and mirrors for a GPU; to compute pixels can take it longer than a step does (docs/backends.md).
     """
     if config.augment_on == "auto":
-        return keras.backend.backend() == "jax" and augmentation.is_heavy and on_gpu()
+        return keras.backend.backend() == "jax" and augmentation.computes and on_gpu()
     return config.augment_on == "device"
 
 

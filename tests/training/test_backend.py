@@ -57,8 +57,8 @@ def test_a_gpu_is_seen_by_the_backends_devices(monkeypatch, devices, expected):
     ("auto", "jax", True, {"crop_padding": 4, "flip": True, "cutout": 8}, False),
     ("auto", "jax", False, {"randaugment": 1}, False), ("auto", "tensorflow", True, {"randaugment": 1}, False),
     ("host", "jax", True, {"randaugment": 1}, False), ("device", "jax", False, {}, True)])
-def test_images_are_augmented_on_jaxs_gpu_where_the_host_would_limit_or_as_told(monkeypatch, choice, name, gpu, what,
-                                                                                 expected):
+def test_images_are_augmented_on_jaxs_gpu_where_pixels_are_computed_or_as_told(monkeypatch, choice, name, gpu, what,
+                                                                                expected):
     monkeypatch.setattr(backend.keras.backend, "backend", lambda: name)
     monkeypatch.setattr(backend, "on_gpu", lambda: gpu)
 
