@@ -20,7 +20,7 @@ def load_keras() -> None:
     warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # not ours, keras_fixhead
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each new model's first predictions
     try:
-        with _quietly():
+        with quietly():
             import keras  # noqa: F401
     except ValueError as error:
         raise ArgumentError(f"Keras cannot use its backend: {error}.",
@@ -39,7 +39,7 @@ def load_tensorflow() -> None:
         DependencyError: if it is not installed.
     """
     try:
-        with _quietly():
+        with quietly():
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"TensorFlow cannot be loaded: {error}.",
@@ -66,7 +66,23 @@ def load_reader(dataset: str, data_dir: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def results_kept_clean() -> Iterator[None]:
+    """Has what libraries write to descriptor 1 meanwhile (Gloo does) go to standard error: results alone go there."""
+    try:
+        saved = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of them is closed
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
     """Keeps what TensorFlow's libraries write to descriptor 2 at their start; shows it if something fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what they say later
     try:

@@ -79,18 +79,24 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
         return
     resolve(config)  # what is wrong in it is said before Keras is loaded; the engine resolves for the device it finds
 
-    from fixhead_cli.framework import load_keras, load_reader
+    from fixhead_cli.framework import load_keras, load_reader, quietly, results_kept_clean
     from keras_fixhead.data import check_available
 
     # before Keras, which takes seconds to load
     check_available(config.dataset, config.data_dir, image_size=config.image_size)
     load_keras()
     load_reader(config.dataset, config.data_dir)
-    show_progress(quiet)
     from fixhead_cli.progress import progress_bars
-    from keras_fixhead.training import train
+    from keras_fixhead.training import is_first, start, train
 
-    _print_run(train(config, resume=run, callbacks=progress_bars(config.epochs, quiet)), as_json)
+    with results_kept_clean():
+        with quietly():
+            config = start(config)
+        quiet = quiet or not is_first()  # of several processes that train together
+        show_progress(quiet)
+        run = train(config, resume=run, callbacks=progress_bars(config.epochs, quiet))
+    if is_first():
+        _print_run(run, as_json)
 
 
 def _is_complete(run: Run) -> bool:

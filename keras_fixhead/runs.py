@@ -186,6 +186,26 @@ class Run:
         write_bytes(self.path / "metrics.csv", table.getvalue().encode())
 
 
+class UnwrittenRun(Run):
+    """A run that another process writes: it is read here, and what would be written goes nowhere."""
+
+    def write_config(self, config: TrainConfig) -> None:
+        pass
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        pass
+
+    def write_arrays(self, name: str, **arrays: Any) -> None:
+        pass
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
+
+
 @dataclass(frozen=True)
 class ExportedRun(Run):
     """The numbers of a run in one JSON file, as `fixhead sweep --export-results` writes them: read like a run.

@@ -31,6 +31,7 @@ class TrainBatches(keras.utils.PyDataset):
         first_step: step of the epoch to begin with.
         partial_batch: whether to show what is left over as a smaller batch.
         on_device: whether images are changed on JAX's first device, and stay there; to the bit as NumPy changes them.
+        share: which of several equal parts of each batch is made, from 0, and of how many.
 
     Example:
         >>> split = Split(np.zeros((10, 8, 8, 3), np.uint8), np.arange(10, dtype=np.int32))
@@ -40,12 +41,14 @@ class TrainBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, split: Split, batch_size: int, augmentation: Augmentation | None = None, *, seed: int,
-                 epoch: int, first_step: int = 0, partial_batch: bool = False, on_device: bool = False) -> None:
+                 epoch: int, first_step: int = 0, partial_batch: bool = False, on_device: bool = False,
+                 share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self._split = split
         self.batch_size = min(batch_size, len(split))
         self.first_step = first_step
         self._partial_batch = partial_batch
+        self._share = share
         self._order = epoch_order(len(split), seed=seed, epoch=epoch)
         self._augmentation = augmentation or Augmentation()
         self._draw = {"seed": seed, "epoch": epoch}
@@ -56,7 +59,8 @@ class TrainBatches(keras.utils.PyDataset):
 
     def __getitem__(self, step: int) -> tuple[Any, NDArray[np.int32] | NDArray[np.float32]]:
         start = (self.first_step + step) * self.batch_size
-        indices = self._order[start : start + self.batch_size]
+        part, parts = self._share
+        indices = np.array_split(self._order[start : start + self.batch_size], parts)[part]
         labels = self._split.labels[indices]
         mixed = {}
         if self._augmentation.mixes:

@@ -24,7 +24,8 @@ from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, su
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, multiply_adds, precision_policy
-from keras_fixhead.runs import Run, create_run
+from keras_fixhead.runs import Run, UnwrittenRun, create_run
+from keras_fixhead.training import processes
 from keras_fixhead.training.backend import (
     augments_on_device,
     describe_environment,
@@ -39,12 +40,13 @@ from keras_fixhead.training.backend import (
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, load_progress, save_progress
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.loggers import Logger, open_loggers
+from keras_fixhead.training.processes import is_first
 from keras_fixhead.training.schedule import WarmupDecay, after_plateau
 from keras_fixhead.training.signals import StopRequests
 from keras_fixhead.training.steps import Interrupted, StepGuard, step_callbacks
 from keras_fixhead.vectors import auto_scale_reason, pairwise_cosines, reachable_cosine
 
-__all__ = ["describe_environment", "on_gpu", "train"]
+__all__ = ["describe_environment", "is_first", "on_gpu", "start", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +55,26 @@ _PAIRS_CLASSES = 4_000  # above, all pairwise cosines take longer and more memor
 _STATISTICS_FILE = "test.npz"
 
 
+def start(config: TrainConfig) -> TrainConfig:
+    """Returns the configuration resolved for the devices of this process, in which the backend has been started.
+
+    Where Keras' variables say that it is one of several processes, it has joined them; `is_first` says whether it is
+    the one that writes and reports.
+
+    Raises:
+        ArgumentError: (a ValueError) if it cannot join them.
+        TrainingError: if this process computes in another way already.
+    """
+    config = dataclasses.replace(config, threads=resolve(config).threads)
+    start_backend(config)  # before the devices are asked for
+    return resolve(config, gpu=on_gpu())
+
+
 def train(config: TrainConfig, *, resume: Run | None = None,
           callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
     """Returns the run directory of a training, finished.
+
+    One of several processes (see `start`) that all call this trains with the others; the first one writes the run.
 
     A first SIGINT or SIGTERM lets it finish its step and write a checkpoint; a second one stops it at once.
 
@@ -66,7 +85,7 @@ def train(config: TrainConfig, *, resume: Run | None = None,
         callbacks: Keras callbacks, given to `fit` for each epoch.
 
     Raises:
-        ArgumentError: (a ValueError) if `resume` is a run of another configuration.
+        ArgumentError: (a ValueError) if `resume` is a run of another configuration, or other processes have another.
         DataError: if the data are not there.
         DependencyError: if a network or logger needs a package that is not installed.
         RunError: if the run directory or a checkpoint cannot be read or written.
@@ -81,13 +100,11 @@ def train(config: TrainConfig, *, resume: Run | None = None,
     """
     if config.scale == "auto":
         _log.info(auto_scale_reason(dataset_entry(config).num_classes))
-    config = dataclasses.replace(config, threads=resolve(config).threads)
-    start_backend(config)  # before the devices are asked for
-    config = resolve(config, gpu=on_gpu())
+    config = start(config)
     if resume is not None:
         _check_resumes(resume, config)
     dataset = run_dataset(config)
-    run = resume or create_run(config)
+    run = _run_of_all(config, resume)
     _log.info("Run: %s", run.path)
     with run.lock():
         return _train(run, config, dataset, callbacks, resumed=resume is not None)
@@ -107,7 +124,8 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
         with stop:
             progress = training.fit(progress)
         reason = training.stop_reason(progress)
-        training.finish(progress, reason)
+        if is_first():
+            training.finish(progress, reason)
     except Interrupted:
         done = training.write_interrupted()
         _log.warning("Stopped after epoch %d and step %d of the next. Go on: %s", done.epoch, done.step,
@@ -123,7 +141,18 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
         _note_failure(run, error)
         raise
     run.write_status("complete", epoch=progress.epoch, reason=reason)
+    processes.from_first(None)  # the others return when the run is there
     return run
+
+
+def _run_of_all(config: TrainConfig, resume: Run | None) -> Run:
+    """The run directory, that the first of several processes makes and writes."""
+    run = (resume or create_run(config)) if is_first() else None
+    path, digest = processes.from_first([str(run.path), config.digest] if run else None)
+    if digest != config.digest:
+        raise ArgumentError("This process was started with another configuration than the first one.",
+                            hint="Give every process the same options.")
+    return run or UnwrittenRun(Path(path))
 
 
 class _Training:
@@ -140,8 +169,16 @@ class _Training:
         self._augmentation = augmentation_of(config)
         self._on_device = augments_on_device(config, self._augmentation)
         self.model = _compiled_model(config, dataset)
-        self._measurer = Measurer(self.model)
         self._saved = Progress()
+
+    @functools.cached_property
+    def _own(self) -> keras.Model:
+        """The model where this process can compute it alone: of several none can with what their devices share."""
+        return self.model if processes.count() == 1 else _compiled_model(self.config, self.dataset)
+
+    @functools.cached_property
+    def _measurer(self) -> Measurer:
+        return Measurer(self._own)
 
     def start(self, *, resumed: bool) -> Progress:
         """How far the run has come, from its newest checkpoint or from nothing; its files brought in line with it."""
@@ -178,14 +215,14 @@ class _Training:
     def fit(self, progress: Progress) -> Progress:
         """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
         rows = self.run.metrics()
-        loggers = open_loggers(self.run, self.config, rows)
+        loggers = open_loggers(self.run, self.config, rows) if is_first() else []
         timer = StepTimer(self.config, self.steps)
         while progress.epoch < self.config.epochs and self.stop_reason(progress) is None:
             row = self._epoch(progress, timer)
             progress = self._after(progress, row)
             rows.append(row)
             self._write_epoch(rows, progress, loggers)
-            if self._stop.received is not None:
+            if processes.any_process(self._stop.received is not None):
                 raise Interrupted
         for each in loggers:
             each.close()
@@ -206,9 +243,9 @@ class _Training:
         """Saves the selected model under the float32 policy, evaluates it, draws it and writes result.json."""
         config, run = self.config, self.run
         selected = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
-        with device_scope(config.devices):
-            epoch = load_checkpoint(selected, self.model).epoch
-            weights = [to_numpy(each) for each in self.model.weights]
+        with device_scope(config.devices) if self._own is self.model else contextlib.nullcontext():
+            epoch = load_checkpoint(selected, self._own).epoch
+            weights = [to_numpy(each) for each in self._own.weights]
         with precision_policy("float32"):
             final = _build(config, self.dataset)  # on one device
         final.set_weights(weights)
@@ -258,7 +295,7 @@ class _Training:
         config, epoch = self.config, progress.epoch
         batches = TrainBatches(self.dataset.train, config.batch_size, self._augmentation, seed=config.seed, epoch=epoch,
                                first_step=progress.step, partial_batch=config.partial_batch,
-                               on_device=self._on_device)
+                               on_device=self._on_device, share=processes.share())
         metrics = [to_numpy(each) for each in self.model.metrics_variables] if progress.step else []
         row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps}
         if len(batches):
@@ -276,13 +313,22 @@ class _Training:
         row |= {"lr": float(to_numpy(self.model.optimizer.learning_rate)),
                 "train_seconds": progress.epoch_seconds + seconds}
         row["images_per_second"] = images / max(row["train_seconds"], 1e-9)
+        if is_first():
+            row |= self._measures()
+        row["seconds"] = progress.epoch_seconds + time.perf_counter() - start
+        agreed: dict[str, Any] = processes.from_first(row)  # early stops and the plateau schedule go by it
+        return agreed
+
+    def _measures(self) -> dict[str, Any]:
+        """What an epoch's weights give on the images that are not trained on, and the class vectors they have."""
+        found: dict[str, Any] = {}
+        if self._own is not self.model:
+            self._own.set_weights([to_numpy(each) for each in self.model.weights])
         for split in self._measured_splits():
             measured = self._measurer.evaluate(self.dataset.split(split)).as_dict()
-            row |= {f"{split}_{name}": value for name, value in measured.items() if value is not None and name not in (
-                "n", "accuracy_low", "accuracy_high")}
-        row |= _vector_metrics(self.model)
-        row["seconds"] = progress.epoch_seconds + time.perf_counter() - start
-        return row
+            found |= {f"{split}_{name}": value for name, value in measured.items()
+                      if value is not None and name not in ("n", "accuracy_low", "accuracy_high")}
+        return found | _vector_metrics(self.model)
 
     def _after(self, progress: Progress, row: dict[str, Any]) -> Progress:
         """The progress after an epoch; the plateau schedule cuts the rate here."""
@@ -319,12 +365,14 @@ class _Training:
         return splits + (["test"] if self.config.selection == "test" else [])
 
     def _save(self, progress: Progress) -> None:
-        save_progress(self.run, self.model, progress)
+        if is_first():
+            save_progress(self.run, self.model, progress)
         self._saved = progress
 
     def _keep_best(self, progress: Progress) -> None:
         """Makes the newest checkpoint the best one too, if it is; after it was written: a resume can redo it."""
-        if self.config.selection != "last" and progress.best_epoch == progress.epoch and not progress.step:
+        best = self.config.selection != "last" and progress.best_epoch == progress.epoch and not progress.step
+        if is_first() and best:
             copy_file(self.run.newest_checkpoint, self.run.best_checkpoint)
 
     def _draw(self, rows: list[dict[str, Any]], logits: Any, class_vectors: Any) -> None:

@@ -18,23 +18,29 @@ from keras_fixhead import hardware
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import Augmentation
 from keras_fixhead.errors import ArgumentError, TrainingError
+from keras_fixhead.training import processes
 
 _BATCH_WORKERS = 2
 _XLA_THREADS = "NPROC"
 _XLA_DETERMINISTIC = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_exclude_nondeterministic_ops=true")
 
 def start_backend(config: TrainConfig) -> None:
-    """Sets threads and determinism as a run's configuration has them.
+    """Sets threads and determinism as a run's configuration has them; joins the processes that train together.
 
-    JAX takes them at its start and never again, so this comes before anything asks for its devices.
+    JAX takes all this at its start and never again, so this comes before anything asks for its devices.
 
     Raises:
+        ArgumentError: (a ValueError) if the environment has this process join others, and it cannot.
         TrainingError: if this process already computes in another way: the run could not be repeated.
     """
     if keras.backend.backend() == "tensorflow":
         _start_tensorflow(config)
     elif keras.backend.backend() == "jax":
-        _start_jax(config)
+        started = _jax_has_started()
+        _start_jax(config, started=started)
+        processes.join_processes(started=started)
+        return
+    processes.join_processes(started=True)
     # PyTorch takes its threads from the environment; environment.json records them
 
 
@@ -60,11 +66,11 @@ def _start_tensorflow(config: TrainConfig) -> None:
                             hint="Train in a new process, or with `deterministic`.")
 
 
-def _start_jax(config: TrainConfig) -> None:
+def _start_jax(config: TrainConfig, *, started: bool) -> None:
     """XLA reads $NPROC for the threads of its CPU client, and $XLA_FLAGS, when the first device is asked for."""
     flags = os.environ.get("XLA_FLAGS", "").split()
     missing = [flag for flag in _XLA_DETERMINISTIC if flag not in flags] if config.deterministic else []
-    if not _jax_has_started():
+    if not started:
         if config.threads is not None:
             os.environ[_XLA_THREADS] = str(config.threads)
         if missing:
@@ -104,12 +110,12 @@ def device_scope(devices: int) -> Iterator[None]:
 
     On TensorFlow that is a MirroredStrategy, on JAX Keras' data parallelism: weights are copied to each device, each
     batch is cut along its first axis, and XLA sums over all of it. The devices are the GPUs that the backend sees, or,
-    where it sees none, its CPU devices.
+    where it sees none, its CPU devices; of several processes, those of all.
 
     Raises:
-        ArgumentError: (a ValueError) if there are fewer, or Keras is on another backend.
+        ArgumentError: (a ValueError) if there are fewer, if several processes have more, or on another backend.
     """
-    if devices == 1:
+    if devices == 1 and processes.count() == 1:
         yield
     elif keras.backend.backend() == "tensorflow":
         with _strategy(devices).scope():
@@ -137,6 +143,9 @@ def _enough(devices: int, found: list[str]) -> list[str]:
         name = {"tensorflow": "TensorFlow", "jax": "JAX"}[keras.backend.backend()]
         raise ArgumentError(f"devices is {devices}, but {name} sees {len(found)}: {', '.join(found)}.",
                             hint="Use --devices 1, or look: fixhead doctor")
+    if processes.count() > 1 and len(found) > devices:
+        raise ArgumentError(f"devices is {devices}, but the {processes.count()} processes that train together have "
+                            f"{len(found)}, and each has a share of every batch.", hint=f"Use --devices {len(found)}")
     return found[:devices]
 
 

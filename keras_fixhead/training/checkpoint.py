@@ -15,6 +15,7 @@ from keras_fixhead.errors import RunError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.json_files import copy_file, write_bytes
 from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.training import processes
 from keras_fixhead.training.backend import to_numpy
 
 SCHEMA = 2
@@ -78,9 +79,10 @@ def load_progress(run: Run, model: keras.Model) -> Progress:
             raise
         progress = load_checkpoint(run.previous_checkpoint, model)
         _log.warning("%s Using the previous one.", error.what)
-        with contextlib.suppress(OSError):  # it may be missing altogether
-            run.newest_checkpoint.replace(run.newest_checkpoint.with_name("newest.npz.damaged"))
-        copy_file(run.previous_checkpoint, run.newest_checkpoint)
+        if processes.is_first():
+            with contextlib.suppress(OSError):  # it may be missing altogether
+                run.newest_checkpoint.replace(run.newest_checkpoint.with_name("newest.npz.damaged"))
+            copy_file(run.previous_checkpoint, run.newest_checkpoint)
         return progress
 
 

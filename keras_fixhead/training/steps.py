@@ -9,6 +9,7 @@ import keras
 
 from keras_fixhead.errors import TrainingError
 from keras_fixhead.training.checkpoint import Progress
+from keras_fixhead.training.processes import AnyProcess
 from keras_fixhead.training.signals import StopRequests
 
 
@@ -35,7 +36,7 @@ class _UnreadLogs(keras.callbacks.CallbackList):
 
 
 class StepGuard(keras.callbacks.Callback):
-    """Writes checkpoints inside an epoch, stops on a signal, and on a loss that is no number.
+    """Writes checkpoints inside an epoch, stops on a signal to any process, and on a loss that is no number.
 
     Args:
         progress: where the epoch begins.
@@ -54,6 +55,7 @@ class StepGuard(keras.callbacks.Callback):
         self._progress = progress
         self._save = save
         self._stop = stop
+        self._any_process = AnyProcess()
         self._metrics = metrics
         self._interval = 60 * minutes
         self._start = self._saved = time.perf_counter()
@@ -67,15 +69,16 @@ class StepGuard(keras.callbacks.Callback):
         step = self._progress.step + batch + 1
         self._check_loss()  # of the step before: a device computes this one meanwhile, and is not waited for
         self._unread = (step, (logs or {}).get("loss", 0.0))
+        stopped = self._any_process(self._stop.received is not None)
         now = time.perf_counter()
-        if self._stop.received is not None or now - self._saved > self._interval:
+        if stopped or now - self._saved > self._interval:
             self._check_loss()
             if hasattr(self.model, "jax_state_sync"):
                 self.model.jax_state_sync()
             self._save(dataclasses.replace(
                 self._progress, step=step, epoch_seconds=self._progress.epoch_seconds + now - self._start))
             self._saved = time.perf_counter()
-        if self._stop.received is not None:
+        if stopped:
             raise Interrupted
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
