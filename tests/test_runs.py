@@ -8,7 +8,7 @@ import pytest
 from keras_fixhead import runs
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import RunError
-from keras_fixhead.runs import Run, create_run, list_runs, make_folder, open_run
+from keras_fixhead.runs import Run, UnwrittenRun, create_run, list_runs, make_folder, open_run
 
 
 @pytest.fixture
@@ -35,6 +35,19 @@ def test_a_new_run_holds_its_configuration(run, config):
     assert run.path.is_absolute()
     assert run.config() == config
     assert json.loads((run.path / "config.json").read_text())["config_digest"] == config.digest
+
+
+def test_a_run_that_another_process_writes_is_read_only(run, config):
+    before = {path.name: path.read_bytes() for path in run.path.iterdir()}
+    other = UnwrittenRun(run.path)
+    other.write_config(TrainConfig())
+    other.write_status("failed", epoch=1)
+    other.write_metrics([{"epoch": 1}])
+    other.write_arrays("test.npz", confusion=[1])
+    with run.lock(), other.lock():
+        assert other.config() == config
+
+    assert {path.name: path.read_bytes() for path in run.path.iterdir() if path.name != ".lock"} == before
 
 
 def test_no_two_runs_share_a_directory_even_within_a_second(config, frozen_clock):

@@ -19,7 +19,7 @@ from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
 from keras_fixhead.config import TrainConfig, dataset_entry, resolve, scale_text, steps_per_epoch
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.batches import TrainBatches, augmentation_of
-from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.errors import ArgumentError, FixheadError, RunError, TrainingError
 from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
@@ -139,6 +139,9 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
         raise
     except BaseException as error:
         _note_failure(run, error)
+        if processes.count() > 1 and isinstance(error, Exception) and not isinstance(error, FixheadError):
+            raise TrainingError(f"This process or another one of the {processes.count()} has failed: {error}",
+                                hint=f"Look at what each of them said; then, in each: {run.resume_command}") from error
         raise
     run.write_status("complete", epoch=progress.epoch, reason=reason)
     processes.from_first(None)  # the others return when the run is there

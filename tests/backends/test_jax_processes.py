@@ -13,8 +13,6 @@ import pytest
 
 from keras_fixhead.runs import list_runs
 
-pytestmark = pytest.mark.slow
-
 SECONDS = 150  # in which everything must have ended, on a busy machine
 OPTIONS = ["--dataset", "digits", "--recipe", "smoke", "--width", "0.0625", "--batch-size", "60", "--precision",
            "float32", "--threads", "1", "--limit-train"]
@@ -69,6 +67,7 @@ def wait_for_an_epoch(folder):
     raise AssertionError("no epoch was trained")
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(tmp_path):
     """One step: the weights within 1e-6 (6e-8 were seen); one run directory, one result, one voice."""
     options = [*OPTIONS, "60", "--epochs", "1", "--json", "--quiet"]
@@ -85,6 +84,7 @@ def test_two_processes_train_as_one_does(tmp_path):
         np.testing.assert_allclose(arrays(two)[name], expected, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.long
 def test_a_signal_to_one_process_stops_both_and_they_go_on_to_the_bit(tmp_path):
     options = [*OPTIONS, "300", "--epochs", "3", "--devices", "2"]
     trained_by_two(*options, "--json", "--quiet", "--runs-dir", tmp_path / "whole")
@@ -105,16 +105,19 @@ def test_a_signal_to_one_process_stops_both_and_they_go_on_to_the_bit(tmp_path):
         np.testing.assert_array_equal(arrays(run)[name], expected, err_msg=name)
 
 
+@pytest.mark.long
 def test_the_other_process_ends_when_one_is_killed(tmp_path):
     with two_processes(*OPTIONS, "300", "--epochs", "50", "--devices", "2", "--runs-dir", tmp_path) as both:
         run = wait_for_an_epoch(tmp_path)
         both[1].kill()
         code, _, err = ends(both[0])
     assert code == 1, err[-3000:]
-    assert "Error: " in err
+    assert "Error: This process or another one of the 2 has failed: " in err
+    assert run.resume_command in err
     assert run.read("status")["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_each_process_must_have_a_share_of_the_devices(tmp_path):
     with two_processes(*OPTIONS, "60", "--epochs", "1", "--runs-dir", tmp_path) as both:
         for code, _, err in map(ends, both):

@@ -9,7 +9,7 @@ SPLIT = Split(np.random.default_rng(0).integers(0, 256, (23, 8, 8, 3)).astype("u
 
 
 def batches(batch_size=5, epoch=0, **arguments):
-    how = {name: arguments.pop(name) for name in ("first_step", "partial_batch") if name in arguments}
+    how = {name: arguments.pop(name) for name in ("first_step", "partial_batch", "share") if name in arguments}
     return TrainBatches(SPLIT, batch_size, Augmentation(**arguments), seed=4, epoch=epoch, **how)
 
 
@@ -42,6 +42,16 @@ def test_a_batch_is_the_same_however_often_and_in_whatever_order_it_is_fetched()
     one, other = batches(crop_padding=2), batches(crop_padding=2)
     for step in (3, 0, 0, 2):
         np.testing.assert_array_equal(one[step][0], other[step][0])
+
+
+@pytest.mark.parametrize("what", [{"crop_padding": 2}, {"mixup": 0.5}])
+def test_the_shares_of_a_batch_are_its_parts_in_their_order(what):
+    whole = batches(20, **what)[0]
+    shares = [batches(20, share=(part, 4), **what)[0] for part in range(4)]
+
+    assert [len(labels) for _, labels in shares] == [5] * 4
+    for each, parts in zip(whole, zip(*shares, strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(parts), each)
 
 
 @pytest.mark.parametrize("batch_size, steps, size", [(23, 1, 23), (24, 1, 23), (10**6, 1, 23), (1, 23, 1), (12, 1, 12)])

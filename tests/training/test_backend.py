@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import Augmentation
-from keras_fixhead.errors import TrainingError
+from keras_fixhead.errors import ArgumentError, TrainingError
 from keras_fixhead.hardware import cpu_count
 from keras_fixhead.training import backend
 from keras_fixhead.training.backend import describe_environment, jit_compile, start_backend
@@ -121,3 +121,24 @@ def test_a_process_in_which_jax_computes_otherwise_is_refused(monkeypatch, jax_b
     jax_backend(started=True, gpu=True)
     with pytest.raises(TrainingError, match="without XLA's deterministic operations"):
         start_backend(TrainConfig(threads=3, deterministic=True))
+
+
+def test_several_processes_train_on_jax_only(monkeypatch):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
+    with pytest.raises(ArgumentError, match=r"NUM_PROCESSES=2: .* only JAX trains in several processes; .* tensorflow"):
+        start_backend(TrainConfig(threads=threads_in_use()))
+
+
+def test_a_process_in_which_jax_has_started_alone_cannot_join_others(monkeypatch, jax_backend):
+    jax_backend(started=True)
+    monkeypatch.setenv("NPROC", "3")
+    monkeypatch.setenv("KERAS_DISTRIBUTION_PROCESS_ID", "1")
+    with pytest.raises(TrainingError, match="PROCESS_ID=1: JAX has started in this process"):
+        start_backend(TrainConfig(threads=3))
+
+
+def test_variables_that_name_no_processes_are_refused(monkeypatch, jax_backend):
+    jax_backend(started=False)
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "two")
+    with pytest.raises(ArgumentError, match="NUM_PROCESSES=two do not name the processes that train together"):
+        start_backend(TrainConfig(threads=3))
