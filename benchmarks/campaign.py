@@ -12,7 +12,6 @@ import argparse
 import http.client
 import json
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -20,8 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from urllib.parse import urlsplit
 import mutations
 
 from fixhead_serving.conformance.models import LABELS, make_models
+from fixhead_serving.local import SERVE, served_by
 from keras_fixhead.json_files import write_json
 
 SCHEMA = 1
@@ -165,19 +164,10 @@ def _send_all(host: str, port: int, numbers: range, seed: int, tally: Tally) -> 
 # The server
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Yields a `fixhead serve` process of the campaign's two models and its address; ends it with SIGTERM."""
-    command = [sys.executable, "-m", "fixhead_cli", "serve", str(make_models(folder)), str(_make_pictures(folder))]
+def served(folder: Path) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
+    """Returns a context of a `fixhead serve` process of the campaign's two models and its address; SIGTERM ends it."""
     labels = [word for label, version in LABELS.items() for word in ("--label", f"conformance:{label}={version}")]
-    options = ["--versions", "all", "--port", "0", *labels]
-    with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            yield process, process.stdout.readline().split()[-1]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+    return served_by(*SERVE, make_models(folder), _make_pictures(folder), "--versions", "all", *labels, stop_seconds=60)
 
 
 def _make_pictures(folder: Path) -> Path:

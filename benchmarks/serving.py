@@ -14,8 +14,6 @@ import contextlib
 import http.client
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,9 +22,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from report import RESULTS, ROOT, measurement, out_option, write_block, write_report
+
+from fixhead_serving.local import SERVE, served_by
 
 FILE = RESULTS / "serving.json"
 PAGE = ROOT / "docs" / "server.md"
@@ -82,11 +83,9 @@ def measure(rounds: int) -> list[dict[str, Any]]:
         path = export_model(model, Path(folder) / "model", label_names=[f"class {index}" for index in range(10)]).path
         bodies = {(batch, kind): body(batch, kind) for batch in BATCHES for kind in KINDS}
         with contextlib.ExitStack() as stack:
-            ours = stack.enter_context(started("-m", "fixhead_cli", "serve", str(path.parent), "--port", "0", "--json",
-                                               "--no-batching"))
-            batching = stack.enter_context(started("-m", "fixhead_cli", "serve", str(path.parent), "--port", "0",
-                                                   "--json", "--batching"))
-            bare = stack.enter_context(started(__file__, "--bare", str(path)))
+            ours = stack.enter_context(started(*SERVE, path.parent, "--no-batching"))
+            batching = stack.enter_context(started(*SERVE, path.parent, "--batching"))
+            bare = stack.enter_context(started(__file__, "--bare", path))
             check_equal(ours, batching, bare, bodies)
             for clients in CLIENTS:
                 for (batch, kind), sent in bodies.items():
@@ -96,9 +95,16 @@ def measure(rounds: int) -> list[dict[str, Any]]:
                                 rounds)
             call = tf.saved_model.load(str(path)).signatures["serving_default"]
             image = tf.constant(pixels(1), tf.float32)
-            made += in_process(lambda: call(images=image), ours, bodies[1, "arrays"], rounds)
+            here, asked = in_turn(lambda: call(images=image), time.process_time, 100, ours, bodies[1, "arrays"], rounds)
+            made += reported("in process/batch 1/arrays", {"one": asked["processor"], "other": here}, None,
+                             "server divided by the signature called in process",
+                             {**CONFIG, "clients": 1, "requests_a_round": 100})
             one = pixels(1).astype("float32")
-            made += against_predict(lambda: model.predict(one, verbose=0), ours, bodies[1, "arrays"], rounds)
+            here, asked = in_turn(lambda: model.predict(one, verbose=0), time.perf_counter, 30, ours,
+                                  bodies[1, "arrays"], rounds)
+            made += reported("predict/batch 1/arrays", {"one": here, "other": asked["wall"]}, None,
+                             "model.predict in process divided by the server, in wall time",
+                             {**CONFIG, "clients": 1, "requests_a_round": 30})
     return made
 
 
@@ -120,21 +126,10 @@ def body(batch: int, kind: str) -> bytes:
 
 
 @contextlib.contextmanager
-def started(*arguments: str) -> Iterator[Server]:
+def started(*arguments: str | os.PathLike[str]) -> Iterator[Server]:
     """A serving process, from when it answers until the block is left."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            text = ""
-            for line in process.stdout:
-                text += line
-                with contextlib.suppress(ValueError):
-                    yield Server(int(json.loads(text)["url"].split(":")[2].split("/")[0]), process.pid)
-                    return
-            raise SystemExit(f"{' '.join(arguments)} did not start.")
-        finally:
-            process.terminate()
+    with served_by(*arguments) as (process, url):
+        yield Server(urlsplit(url).port, process.pid)
 
 
 def ask(connection: http.client.HTTPConnection, sent: bytes) -> Any:
@@ -193,39 +188,22 @@ def compare(name: str, one: Server, other: Server, sent: bytes, clients: int, ro
     return reported(name, seconds, walls, what, config)
 
 
-def in_process(call: Callable[[], Any], server: Server, sent: bytes, rounds: int) -> list[dict[str, Any]]:
-    """Processor time of a request of one image to the server, against the signature called in this process."""
-    number = 100
-    seconds: dict[str, list[float]] = {"one": [], "other": []}
+def in_turn(call: Callable[[], Any], clock: Callable[[], float], number: int, server: Server, sent: bytes,
+            rounds: int) -> tuple[list[float], dict[str, list[float]]]:
+    """Seconds of a call in this process by a clock, and processor and wall seconds of a request, round by round."""
+    here: list[float] = []
+    asked: dict[str, list[float]] = {"processor": [], "wall": []}
     for turn in range(-1, rounds):
-        start = time.process_time()
+        start = clock()
         for _ in range(number):
             call()
-        spent = (time.process_time() - start) / number
-        processor, _ = load(server, sent, 1, number)
+        spent = (clock() - start) / number
+        processor, wall = load(server, sent, 1, number)
         if turn >= 0:
-            seconds["one"].append(processor)
-            seconds["other"].append(spent)
-    return reported("in process/batch 1/arrays", seconds, None, "server divided by the signature called in process",
-                    {**CONFIG, "clients": 1, "requests_a_round": number})
-
-
-def against_predict(predict: Callable[[], Any], server: Server, sent: bytes, rounds: int) -> list[dict[str, Any]]:
-    """Wall time of `model.predict` of one image in this process, against a request to the server."""
-    number = 30
-    seconds: dict[str, list[float]] = {"one": [], "other": []}
-    for turn in range(-1, rounds):
-        start = time.perf_counter()
-        for _ in range(number):
-            predict()
-        spent = (time.perf_counter() - start) / number
-        _, wall = load(server, sent, 1, number)
-        if turn >= 0:
-            seconds["one"].append(spent)
-            seconds["other"].append(wall)
-    return reported("predict/batch 1/arrays", seconds, None,
-                    "model.predict in process divided by the server, in wall time",
-                    {**CONFIG, "clients": 1, "requests_a_round": number})
+            here.append(spent)
+            asked["processor"].append(processor)
+            asked["wall"].append(wall)
+    return here, asked
 
 
 def reported(name: str, seconds: dict[str, list[float]], walls: dict[str, list[float]] | None, what: str,

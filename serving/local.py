@@ -13,6 +13,7 @@ from keras_fixhead.errors import ServingError
 
 START_SECONDS = 180
 STOP_SECONDS = 15
+SERVE = ("-m", "fixhead_cli", "serve", "--port", "0", "--json")
 
 
 @contextlib.contextmanager
@@ -25,20 +26,34 @@ def local_server(base_path: str | os.PathLike[str]) -> Iterator[str]:
     Raises:
         ServingError: if the server does not start.
     """
-    options = ["--port", "0", "--drain-seconds", "0", "--quiet", "--json"]
-    command = [sys.executable, "-m", "fixhead_cli", "serve", os.fspath(base_path), *options]
+    with served_by(*SERVE, base_path, "--drain-seconds", "0", "--quiet") as (_, url):
+        yield url
+
+
+@contextlib.contextmanager
+def served_by(*arguments: str | os.PathLike[str], stop_seconds: float = STOP_SECONDS) -> Iterator[
+        tuple["subprocess.Popen[str]", str]]:
+    """Yields a Python process that serves until the block is left, and the URL that it gives as JSON at its start.
+
+    Args:
+        arguments: of Python: what is to be run, and its options.
+        stop_seconds: in which it must end after SIGTERM; then it is killed.
+
+    Raises:
+        ServingError: if it does not start.
+    """
     # its own token, if any, is for the server that the user starts
     environment = {name: value for name, value in os.environ.items() if name != "FIXHEAD_TOKEN"}
     # a file, for a pipe that nobody reads would stop the server once it is full
     with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=said, text=True, env=environment
     ) as process:
         try:
-            yield _first_url(process, said)
+            yield process, _first_url(process, said)
         finally:
             process.terminate()
             try:
-                process.wait(timeout=STOP_SECONDS)
+                process.wait(timeout=stop_seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
 
