@@ -50,6 +50,9 @@ def main() -> None:
     if asked and options.out == RESULTS / "peers.json":  # one file a backend and device
         options.out = RESULTS / f"peers-{options.backend}{'' if options.device == 'cpu' else '-' + options.device}.json"
     os.environ["KERAS_BACKEND"] = options.backend
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # workers and this process share the GPU
+    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     done = [] if options.again or not options.out.exists() else json.loads(options.out.read_text())["measurements"]
     names = {each["name"] for each in done}
     for model, width, precision in CASES:
@@ -133,9 +136,6 @@ def work(variant: str, model: str, width: float, precision: str, device: str) ->
 def our_step(model: str, width: float, precision: str, device: str,
              _: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
     """The step as `fixhead train` takes it, but for the schedule; its loss is a number on the host when it ends."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the GPU's memory is shared with PyTorch
-    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     import keras
     import numpy as np
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.training.backend import describe_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -31,6 +30,8 @@ def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], w
 def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str,
                  counts: Mapping[str, int] | None = None) -> None:
     """Writes measurements, and what was counted beside them, with the command, machine, versions and commit."""
+    from keras_fixhead.training.backend import describe_environment  # Keras, whose backend an option may have set
+
     environment = describe_environment()
     report = {
         "schema": 1,
