@@ -1,20 +1,23 @@
 """Minutes of mixed load on the local server, with faults: every answer is checked, and memory is watched.
 
-    python benchmarks/soak.py                 # 10 minutes
+    python benchmarks/soak.py                 # 10 minutes, and some before and after
     python benchmarks/soak.py --minutes 2     # a trial; written to no file
 
-`fixhead serve` watches a folder to which a new version is added every minute, and twice a broken one. Clients ask with
-arrays and pictures and compare each answer with what the version that may be served at that moment gives in process;
-others vanish in the middle of a request or before its answer, send a body slowly, or send garbage. After that a bare
-loop in a process of its own loads the same versions one after the other, runs their warm-up requests, drops each when
-the next one is there, returns free memory, and calls each from several threads, as the server does: what TensorFlow
-itself keeps of a model that is reloaded. Exits with 1 if any answer was wrong or anything broke; which of the two grows
-more steeply is said on the page. All on loopback, bounded in time.
+`fixhead serve` watches a folder to which a new version is added, and under load too: first one as soon as the last is
+served, with three times the clients, until a process has what it keeps once and for all (allocators keep what their
+fullest moment took); then every minute, and twice a broken one. Clients ask with arrays and pictures and compare each
+answer with what the version that may be served at that moment gives in process; others vanish in the middle of a
+request or before its answer, send a body slowly, or send garbage. After that a bare loop in a process of its own loads
+the same versions one after the other, runs their warm-up requests, drops each when the next one is there, returns free
+memory, and calls each from several threads, as the server does: what TensorFlow itself keeps of a model that is
+reloaded. Exits with 1 if any answer was wrong or anything broke; which of the two grows more steeply is said on the
+page. All on loopback, bounded in time.
 """
 import argparse
 import contextlib
 import ctypes
 import http.client
+import itertools
 import json
 import os
 import random
@@ -38,12 +41,15 @@ FILE = RESULTS / "soak.json"
 PAGE = ROOT / "docs" / "server.md"
 BLOCK = "soak"
 FIGURE = ROOT / "docs" / "server_soak.png"
+VERSIONS = 10  # that differ; they are published in turn, under new numbers
 BROKEN_AFTER = (2.5, 6.5)  # minutes
+CROWD = 3  # clients of each kind, without pauses, until the memory has settled; then one of each, with pauses
 PAUSE_SECONDS = 0.02
 RELOAD_SECONDS = 30  # by when a new version must answer
 CALLS = 1000  # of each of the bare loop's threads, while it has one version
 CALLERS = 4
-SETTLED = 2  # loads, after which caches are full and two versions have been in memory at once
+SETTLING_SECONDS = 3  # that a version is called for, until then
+SETTLED = 20  # loads, in which allocators, thread pools and TensorFlow's caches grow to what they keep
 TOLERANCE = 1e-4
 
 
@@ -58,12 +64,12 @@ def main() -> None:
         write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
         return
     if options.bare_loop:
-        bare_loop(Path(options.bare_loop))
+        bare_loop(Path(options.bare_loop), SETTLED + options.minutes)
         return
     faults: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder) / "staged" / "model"
-        expected = export_versions(staged, options.minutes + 1)
+        expected = export_versions(staged, VERSIONS)
         if options.bare_only:
             kept = json.loads(FILE.read_text())
             counts, served = kept["counts"], kept["measurements"][0]["values"]
@@ -71,9 +77,9 @@ def main() -> None:
             soak = Soak(staged, Path(folder) / "served" / "model", expected)
             counts, served = soak.run(options.minutes)
             faults = soak.faults
-        bare = [int(line) for line in subprocess.run(
-            [sys.executable, __file__, "--bare-loop", str(staged)], capture_output=True, text=True, check=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}).stdout.split()]
+        command = [sys.executable, __file__, "--bare-loop", str(staged), "--minutes", str(options.minutes)]
+        bare = [int(line) for line in subprocess.run(command, capture_output=True, text=True, check=True, env={
+            **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}).stdout.split()]
     made = reported(options.minutes, served, bare)
     print(json.dumps({"counts": counts, **{each["name"]: each["metric"] for each in made}}, indent=1))
     if options.minutes >= 10:
@@ -110,6 +116,7 @@ class Soak:
         self._published: list[tuple[int, float]] = []  # index into expected, when
         self._next = 1
         self._end = False
+        self._settling = True
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
@@ -117,19 +124,26 @@ class Soak:
     def run(self, minutes: int) -> tuple[dict[str, int], list[int]]:
         """Counts by what happened, and the resident bytes at the end of each version."""
         self._base.mkdir(parents=True)
-        self._publish(0)
+        self._publish()
         memory: dict[int, int] = {}  # by the number of versions so far
         with self._server() as (process, self._port):
-            acts = [self._arrays, self._arrays_of_eight, self._pictures, self._rows, self._vanish, self._hang_up,
-                    self._slow, self._garbage, self._looks]
-            threads = [threading.Thread(target=self._repeat, args=(act, seed)) for seed, act in enumerate(acts)]
+            kinds = [self._arrays, self._arrays_of_eight, self._pictures, self._rows, self._vanish, self._hang_up,
+                     self._slow, self._garbage, self._looks]
+            threads = [threading.Thread(target=self._repeat, args=(act, seed, seed < len(kinds)))
+                       for seed, act in enumerate(kinds * CROWD)]
             for thread in threads:
                 thread.start()
+            while len(self._published) <= SETTLED and process.poll() is None:
+                self._await_newest()
+                time.sleep(SETTLING_SECONDS)
+                memory[len(self._published)] = resident_bytes(process.pid)
+                self._publish()
+            self._settling = False
             start = time.monotonic()
             broken = [after for after in BROKEN_AFTER if after < minutes]
             while (seconds := time.monotonic() - start) < 60 * minutes:
-                if seconds >= 60 * len(self._published):
-                    self._publish(len(self._published))
+                if seconds >= 60 * (len(self._published) - SETTLED):
+                    self._publish()
                 if broken and seconds >= 60 * broken[0]:
                     broken.pop(0)
                     self._publish_broken()
@@ -166,10 +180,20 @@ class Soak:
                 if process.returncode != 0:
                     self._fault(f"the server stopped with status {process.returncode}")
 
-    def _publish(self, index: int) -> None:
+    def _publish(self) -> None:
+        index = len(self._published) % len(self._expected)
         self._put(self._staged / str(index + 1))
         self._published.append((index, time.monotonic()))
         self.counts["versions published"] += 1
+
+    def _await_newest(self) -> None:
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while time.monotonic() < deadline:
+            newest = json.loads(self._ask("GET", "")[1])["model_version_status"][0]
+            if int(newest["version"]) == self._next - 1 and newest["state"] == "AVAILABLE":
+                return
+            time.sleep(0.2)
+        self._fault(f"version {self._next - 1} was not served within {RELOAD_SECONDS} s")
 
     def _publish_broken(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -186,14 +210,16 @@ class Soak:
         aside.rename(self._base / str(self._next))
         self._next += 1
 
-    def _repeat(self, act: Callable[[random.Random], None], seed: int) -> None:
+    def _repeat(self, act: Callable[[random.Random], None], seed: int, to_the_end: bool) -> None:
+        """Acts until the end, or until the memory has settled."""
         draw = random.Random(seed)
-        while not self._end:
+        while not self._end and (to_the_end or self._settling):
             try:
                 act(draw)
             except Exception as error:  # whatever is not as it should be
                 self._fault(f"{act.__name__}: {type(error).__name__}: {error}")
-            time.sleep(PAUSE_SECONDS)
+            if not self._settling:
+                time.sleep(PAUSE_SECONDS)
 
     # What answers must be right
 
@@ -310,7 +336,7 @@ class Soak:
             self.counts["faults"] += 1
 
 
-def bare_loop(base: Path) -> None:
+def bare_loop(base: Path, loads: int) -> None:
     """Prints the resident bytes after each version that was loaded, called and dropped."""
     import gc
 
@@ -330,7 +356,8 @@ def bare_loop(base: Path) -> None:
                        model.signatures["serving_default"](images=tf.constant(images()[:rows], tf.float32)))
             json.dumps({name: tensor.numpy().astype(str).tolist() for name, tensor in outputs.items()})
 
-    for version in sorted(base.iterdir(), key=lambda path: int(path.name)):
+    versions = sorted(base.iterdir(), key=lambda path: int(path.name))
+    for version in itertools.islice(itertools.cycle(versions), loads):
         model = tf.saved_model.load(str(version))
         for name, inputs in warmup.read_requests(version / warmup.FILE):
             model.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
@@ -349,16 +376,31 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def growth(sizes: list[int]) -> float:
-    """Bytes a reload by least squares, once the first loads have filled caches."""
+def growth(sizes: list[int]) -> tuple[float, float]:
+    """Bytes a reload by least squares, once what is kept is there, and their standard error."""
+    from scipy.stats import linregress
+
     kept = sizes[SETTLED:]
-    return float(np.polyfit(np.arange(len(kept)), kept, 1)[0])
+    line = linregress(np.arange(len(kept)), kept)
+    return float(line.slope), float(line.stderr)
+
+
+def verdict(served: list[int], bare: list[int]) -> str:
+    """How the server's growth lies to the bare loop's, with the 95 % interval of the difference."""
+    from scipy.stats import t
+
+    (slope, error), (other, other_error) = growth(served), growth(bare)
+    steeper, freedom = slope - other, len(served[SETTLED:]) + len(bare[SETTLED:]) - 4
+    reach = float(t.ppf(0.975, freedom)) * float(np.hypot(error, other_error))
+    said = ("reached" if steeper <= 0 else "neither reached nor missed for certain" if steeper <= reach else "missed")
+    low, high = (edge / 2**20 for edge in (steeper - reach, steeper + reach))
+    return f"{said}: the difference is {steeper / 2**20:.2f} MiB a reload (95 % interval {low:.2f} to {high:.2f})"
 
 
 def reported(minutes: int, served: list[int], bare: list[int]) -> list[dict[str, Any]]:
     config = {"minutes": minutes, "model": "resnet18", "width": 0.125, "pixels": 32}
     return [measurement(name=f"soak/{name}", metric=f"resident memory at the end of each version; it grows by "
-                        f"{growth(sizes) / 2**20:.2f} MiB a reload", unit="bytes", values=sizes, warmup="none",
+                        f"{growth(sizes)[0] / 2**20:.2f} MiB a reload", unit="bytes", values=sizes, warmup="none",
                         config=config) for name, sizes in (("server", served), ("bare loop", bare))]
 
 
@@ -367,17 +409,20 @@ def block(report: dict[str, Any]) -> list[str]:
     counts = report["counts"]
     grown = {each["name"].removeprefix("soak/"): each["metric"].rpartition("grows by ")[2]
              for each in report["measurements"]}
+    filled = {each["name"].removeprefix("soak/"): (each["values"][SETTLED] - each["values"][0]) / 2**20
+              for each in report["measurements"]}
     minutes = report["measurements"][0]["config"]["minutes"]
     answers = "; ".join(f"{what} {count:,}" for what, count in counts.items() if ": " in what)
-    steeper = growth(report["measurements"][0]["values"]) - growth(report["measurements"][1]["values"])
     vanished = counts["vanished within a request"] + counts["vanished before the answer"]
     return ["", f"{minutes} minutes, {counts['versions published']} versions and {counts['broken versions published']} "
             f"broken ones: {counts.get('wrong answers', 0)} wrong answers, {counts.get('faults', 0)} faults.",
             f"Answers by status: {answers}.",
             f"{vanished:,} clients vanished. On SIGTERM it was gone within {counts['seconds to stop'] + 1} s.",
-            f"From the third version on, resident memory grew by {grown['server']} in the server, and by "
-            f"{grown['bare loop']} in the bare loop: growth no steeper than the loop's, which was asked for, is "
-            f"{'reached' if steeper <= 0 else f'missed by {steeper / 2**20:.2f} MiB a reload'}.",
+            f"In {SETTLED} loads before that, with {CROWD} times the clients, it comes to what a process keeps for "
+            f"good (an allocator keeps what its fullest moment took): {filled['server']:.0f} MiB in the server, "
+            f"{filled['bare loop']:.0f} MiB in the bare loop. Then, in those minutes, resident memory grew by "
+            f"{grown['server']} in the server, and by {grown['bare loop']} in the bare loop: growth no steeper than "
+            f"the loop's, which was asked for, is {verdict(*(each['values'] for each in report['measurements']))}.",
             f"By `{report['command']}`, other programs running beside it.", ""]
 
 
@@ -388,9 +433,10 @@ def draw(served: list[int], bare: list[int]) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
-    for sizes, label, style in ((served, "server under load, a new version every minute", "-"),
+    for sizes, label, style in ((served, "server under load, then a new version every minute", "-"),
                                 (bare, "bare loop: load, warm up, drop the old one, call", "--")):
         axes.plot(range(1, len(sizes) + 1), [size / 2**20 for size in sizes], marker="o", linestyle=style, label=label)
+    axes.axvspan(1, SETTLED + 1, color="0.92", label=f"the first {SETTLED}: as fast as they load")
     axes.set(xlabel="versions loaded", ylabel="resident memory, MiB", ylim=(0, None))
     axes.legend(loc="lower right")
     figure.savefig(FIGURE, dpi=120)
