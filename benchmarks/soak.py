@@ -398,7 +398,8 @@ def verdict(served: list[int], bare: list[int]) -> str:
 
 
 def reported(minutes: int, served: list[int], bare: list[int]) -> list[dict[str, Any]]:
-    config = {"minutes": minutes, "model": "resnet18", "width": 0.125, "pixels": 32}
+    config = {"minutes": minutes, "model": "resnet18", "width": 0.125, "pixels": 32, "loads_before": SETTLED,
+              "clients_before": f"{CROWD} of each kind"}
     return [measurement(name=f"soak/{name}", metric=f"resident memory at the end of each version; it grows by "
                         f"{growth(sizes)[0] / 2**20:.2f} MiB a reload", unit="bytes", values=sizes, warmup="none",
                         config=config) for name, sizes in (("server", served), ("bare loop", bare))]
@@ -411,15 +412,17 @@ def block(report: dict[str, Any]) -> list[str]:
              for each in report["measurements"]}
     filled = {each["name"].removeprefix("soak/"): (each["values"][SETTLED] - each["values"][0]) / 2**20
               for each in report["measurements"]}
-    minutes = report["measurements"][0]["config"]["minutes"]
+    config = report["measurements"][0]["config"]
     answers = "; ".join(f"{what} {count:,}" for what, count in counts.items() if ": " in what)
     vanished = counts["vanished within a request"] + counts["vanished before the answer"]
-    return ["", f"{minutes} minutes, {counts['versions published']} versions and {counts['broken versions published']} "
-            f"broken ones: {counts.get('wrong answers', 0)} wrong answers, {counts.get('faults', 0)} faults.",
+    published = f"{counts['versions published']} versions and {counts['broken versions published']} broken ones"
+    return ["", f"{config['minutes']} minutes, {published}: {counts.get('wrong answers', 0)} wrong answers, "
+            f"{counts.get('faults', 0)} faults.",
             f"Answers by status: {answers}.",
             f"{vanished:,} clients vanished. On SIGTERM it was gone within {counts['seconds to stop'] + 1} s.",
-            f"In {SETTLED} loads before that, with {CROWD} times the clients, it comes to what a process keeps for "
-            f"good (an allocator keeps what its fullest moment took): {filled['server']:.0f} MiB in the server, "
+            f"In {config['loads_before']} loads before that (clients: {config['clients_before']}), it comes to what a "
+            f"process keeps for good (an allocator keeps what its fullest moment took): {filled['server']:.0f} MiB in "
+            f"the server, "
             f"{filled['bare loop']:.0f} MiB in the bare loop. Then, in those minutes, resident memory grew by "
             f"{grown['server']} in the server, and by {grown['bare loop']} in the bare loop: growth no steeper than "
             f"the loop's, which was asked for, is {verdict(*(each['values'] for each in report['measurements']))}.",
