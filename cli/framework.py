@@ -20,7 +20,7 @@ def load_keras() -> None:
     warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # not ours, keras_fixhead
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each new model's first predictions
     try:
-        with quietly():
+        with _quietly():
             import keras  # noqa: F401
     except ValueError as error:
         raise ArgumentError(f"Keras cannot use its backend: {error}.",
@@ -39,7 +39,7 @@ def load_tensorflow() -> None:
         DependencyError: if it is not installed.
     """
     try:
-        with quietly():
+        with _quietly():
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"TensorFlow cannot be loaded: {error}.",
@@ -82,7 +82,7 @@ def results_kept_clean() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
+def _quietly() -> Iterator[None]:
     """Keeps what TensorFlow's libraries write to descriptor 2 at their start; shows it if something fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what they say later
     try:

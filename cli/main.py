@@ -1,10 +1,12 @@
 """`fixhead`: the group of commands, and what becomes of errors."""
+import contextlib
 import difflib
 import importlib
 import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from types import FrameType
 from typing import TextIO
@@ -78,15 +80,22 @@ def main() -> None:
         if stop.code:
             _leave_others(int(stop.code))
         raise
+    except BaseException:  # with --debug
+        _leave_others(1)
+        raise
 
 
 def _leave_others(code: int) -> None:
     """Ends one of several processes that train together at once: JAX would have it wait for the others five minutes."""
     jax = sys.modules.get("jax")
-    if jax is not None and jax.distributed.is_initialized():
-        for stream in (sys.stdout, sys.stderr):
+    if jax is None or not jax.distributed.is_initialized():
+        return
+    if not isinstance(sys.exception(), SystemExit):
+        traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed, or gone
             stream.flush()
-        os._exit(code)
+    os._exit(code)
 
 
 def _main() -> None:

@@ -1,4 +1,5 @@
 """`fixhead train`."""
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +80,7 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
         return
     resolve(config)  # what is wrong in it is said before Keras is loaded; the engine resolves for the device it finds
 
-    from fixhead_cli.framework import load_keras, load_reader, quietly, results_kept_clean
+    from fixhead_cli.framework import load_keras, load_reader, results_kept_clean
     from keras_fixhead.data import check_available
 
     # before Keras, which takes seconds to load
@@ -87,12 +88,13 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
     load_keras()
     load_reader(config.dataset, config.data_dir)
     from fixhead_cli.progress import progress_bars
-    from keras_fixhead.training import is_first, start, train
+    from keras_fixhead.training import is_first, is_one_of_several, start, train
 
-    with results_kept_clean():
-        with quietly():
-            config = start(config)
-        quiet = quiet or not is_first()  # of several processes that train together
+    with contextlib.ExitStack() as stack:
+        if is_one_of_several():  # only the first of them speaks
+            stack.enter_context(results_kept_clean())
+            start(config)
+            quiet = quiet or not is_first()
         show_progress(quiet)
         run = train(config, resume=run, callbacks=progress_bars(config.epochs, quiet))
     if is_first():

@@ -38,6 +38,7 @@ def _option(default: Any, help: str, *, choices: Iterable[str] = (), low: float 
         "help": help, "choices": tuple(choices), "low": low, "high": high, "result": result})
 
 
+_AUGMENTATION = 2  # how pixels are computed: 2 since it is in whole numbers
 _INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
 
 
@@ -153,6 +154,8 @@ class TrainConfig:
         """Name of the run among others: sha256 of the fields that change the result, as canonical JSON."""
         relevant = {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.metadata["result"]}
         relevant["initial_weights"] = _INITIAL_WEIGHTS
+        if any(relevant[name] for name in ("rotation", "randaugment", "erasing", "mixup", "cutmix")):
+            relevant["augmentation"] = _AUGMENTATION
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. What has decimals comes as a whole
 number of 2^-16ths (matrices) or 2^-22nds (shares) that the host has rounded once: compilers may fuse and reorder what
-is rounded in between, but not what is exact. Nothing leaves int32 up to images of 4096 pixels.
+is rounded in between, but not what is exact. Nothing leaves int32 up to images of 4096 pixels a side; `transform`
+refuses batches whose pixels, with a border of one, are 2^31 or more.
 
 NumPy and keras.ops part only where the one would do needless work: NumPy copies rows of pixels where a device computes
 for each pixel where it comes from.
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import hashing
 
 Images = Any  # uint8, (N, H, W, 3): NumPy's, or the device's
@@ -86,8 +88,14 @@ def transform(images: Images, how: Any, xp: Any = np) -> Images:
         images: (N, H, W, 3).
         how: of `matrices`, (N, 6).
         xp: `numpy` or `keras.ops`.
+
+    Raises:
+        ArgumentError: (a ValueError) if the batch has too many pixels to be counted in int32.
     """
     size, height, width, _ = images.shape
+    if size * (height + 2) * (width + 2) >= 2**31:
+        raise ArgumentError(f"{size} images of {width}x{height} pixels are too many to be changed at once.",
+                            hint="Take a smaller --batch-size.")
     x = 2 * xp.arange(width, dtype="int32") - (width - 1)  # in half pixels: the middle may be between two
     y = 2 * xp.arange(height, dtype="int32")[:, None] - (height - 1)
     xx, xy, dx, yx, yy, dy = (how[:, entry, None, None] for entry in range(6))

@@ -2,6 +2,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import logging
 import math
 import os
@@ -19,7 +20,7 @@ from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
 from keras_fixhead.config import TrainConfig, dataset_entry, resolve, scale_text, steps_per_epoch
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.batches import TrainBatches, augmentation_of
-from keras_fixhead.errors import ArgumentError, FixheadError, RunError, TrainingError
+from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
@@ -40,13 +41,13 @@ from keras_fixhead.training.backend import (
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, load_progress, save_progress
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.loggers import Logger, open_loggers
-from keras_fixhead.training.processes import is_first
+from keras_fixhead.training.processes import is_first, is_one_of_several
 from keras_fixhead.training.schedule import WarmupDecay, after_plateau
 from keras_fixhead.training.signals import StopRequests
 from keras_fixhead.training.steps import Interrupted, StepGuard, step_callbacks
 from keras_fixhead.vectors import auto_scale_reason, pairwise_cosines, reachable_cosine
 
-__all__ = ["describe_environment", "is_first", "on_gpu", "start", "train"]
+__all__ = ["describe_environment", "is_first", "is_one_of_several", "on_gpu", "start", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -104,14 +105,22 @@ def train(config: TrainConfig, *, resume: Run | None = None,
     if resume is not None:
         _check_resumes(resume, config)
     dataset = run_dataset(config)
-    run = _run_of_all(config, resume)
+    processes.check_shares(min(config.batch_size, len(dataset.train)), config.devices)
+    with processes.failing_together():
+        run = _run_of_all(config, resume)
     _log.info("Run: %s", run.path)
-    with run.lock():
-        return _train(run, config, dataset, callbacks, resumed=resume is not None)
+    with processes.failing_together(run.resume_command), run.lock():
+        _train(run, config, dataset, callbacks, resumed=resume is not None)
+        if is_first():
+            with contextlib.suppress(Exception):  # whether others fail now is theirs to say: the run is complete
+                processes.from_first(None)
+        else:
+            processes.from_first(None)  # they return when the run is there
+    return run
 
 
 def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[keras.callbacks.Callback], *,
-           resumed: bool) -> Run:
+           resumed: bool) -> None:
     stop = StopRequests()
     try:
         if resumed:
@@ -128,6 +137,8 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
             training.finish(progress, reason)
     except Interrupted:
         done = training.write_interrupted()
+        with contextlib.suppress(Exception):
+            processes.from_first(None)  # the others leave when the first one has written
         _log.warning("Stopped after epoch %d and step %d of the next. Go on: %s", done.epoch, done.step,
                      run.resume_command)
         stop.hand_on()
@@ -139,23 +150,19 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
         raise
     except BaseException as error:
         _note_failure(run, error)
-        if processes.count() > 1 and isinstance(error, Exception) and not isinstance(error, FixheadError):
-            raise TrainingError(f"This process or another one of the {processes.count()} has failed: {error}",
-                                hint=f"Look at what each of them said; then, in each: {run.resume_command}") from error
         raise
     run.write_status("complete", epoch=progress.epoch, reason=reason)
-    processes.from_first(None)  # the others return when the run is there
-    return run
 
 
 def _run_of_all(config: TrainConfig, resume: Run | None) -> Run:
     """The run directory, that the first of several processes makes and writes."""
     run = (resume or create_run(config)) if is_first() else None
-    path, digest = processes.from_first([str(run.path), config.digest] if run else None)
-    if digest != config.digest:
+    own = dataclasses.replace(config, threads=None).digest  # hosts may have other numbers of cores
+    path, digest = processes.from_first([str(run.path), own] if run else None)
+    if digest != own:
         raise ArgumentError("This process was started with another configuration than the first one.",
                             hint="Give every process the same options.")
-    return run or UnwrittenRun(Path(path))
+    return run or UnwrittenRun(resume.path if resume else Path(path))
 
 
 class _Training:
@@ -172,6 +179,8 @@ class _Training:
         self._augmentation = augmentation_of(config)
         self._on_device = augments_on_device(config, self._augmentation)
         self.model = _compiled_model(config, dataset)
+        if processes.count() == 1:
+            self._measurer = Measurer(self.model)  # in the scope of its devices
         self._saved = Progress()
 
     @functools.cached_property
@@ -186,8 +195,13 @@ class _Training:
     def start(self, *, resumed: bool) -> Progress:
         """How far the run has come, from its newest checkpoint or from nothing; its files brought in line with it."""
         progress = Progress()
-        if resumed and self.run.newest_checkpoint.exists():  # one that was stopped at its start has none
+        found = resumed and self.run.newest_checkpoint.exists()  # one that was stopped at its start has none
+        if found:
             progress = load_progress(self.run, self.model)
+        if json.dumps(processes.from_first(dataclasses.asdict(progress))) != json.dumps(dataclasses.asdict(progress)):
+            raise RunError(f"The checkpoint in {self.run.path} is not the one that the first process has.",
+                           hint="Give every process the same run directory, or a copy that is up to date.")
+        if found:
             self._keep_best(progress)
             _log.info("Resumed after epoch %d%s.", progress.epoch,
                       f" and step {progress.step} of the next" if progress.step else "")

@@ -80,8 +80,9 @@ def load_progress(run: Run, model: keras.Model) -> Progress:
         progress = load_checkpoint(run.previous_checkpoint, model)
         _log.warning("%s Using the previous one.", error.what)
         if processes.is_first():
-            with contextlib.suppress(OSError):  # it may be missing altogether
-                run.newest_checkpoint.replace(run.newest_checkpoint.with_name("newest.npz.damaged"))
+            with contextlib.suppress(RunError):  # it may be missing altogether
+                # a copy: other processes look for the newest one meanwhile
+                copy_file(run.newest_checkpoint, run.newest_checkpoint.with_name("newest.npz.damaged"))
             copy_file(run.previous_checkpoint, run.newest_checkpoint)
         return progress
 

@@ -2,16 +2,17 @@
 
 Each runs the same code. The first one alone measures and writes; the others take from it what decides how to go on.
 """
+import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_fixhead.errors import ArgumentError, TrainingError
+from keras_fixhead.errors import ArgumentError, FixheadError, TrainingError
 
 _VARIABLES = ("KERAS_DISTRIBUTION_JOB_ADDRESSES", "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID")
 
@@ -27,7 +28,7 @@ def join_processes(*, started: bool) -> None:
         TrainingError: if JAX has started alone.
     """
     there = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
-    if not there or count() > 1:
+    if not there or _have_joined():
         return
     said = " ".join(f"{name}={value}" for name, value in there.items())
     if keras.backend.backend() != "jax":
@@ -48,6 +49,48 @@ def join_processes(*, started: bool) -> None:
                             hint="Set " + ", ".join(_VARIABLES) + " in each: docs/backends.md") from None
 
 
+def is_one_of_several() -> bool:
+    """Returns whether Keras' variables in the environment name other processes; joining them is `join_processes`."""
+    return any(os.environ.get(name) for name in _VARIABLES)
+
+
+def check_shares(batch_size: int, devices: int) -> None:
+    """Raises an ArgumentError if processes, or JAX's devices, cannot have equal shares of each batch."""
+    if devices == 1 or keras.backend.backend() != "jax":
+        return
+    import jax
+
+    if batch_size % devices:
+        raise ArgumentError(f"{devices} devices cannot have equal shares of batches of {batch_size} images.",
+                            hint=f"Give --batch-size a multiple of {devices}, no larger than the training set.")
+    local = jax.local_device_count()
+    if count() > 1 and local * count() != devices == jax.device_count():
+        raise ArgumentError(f"This is one of {count()} processes that have {devices} devices together, and has {local} "
+                            "of them.", hint="Let each process have as many: CUDA_VISIBLE_DEVICES.")
+
+
+@contextlib.contextmanager
+def failing_together(resume_command: str | None = None) -> Iterator[None]:
+    """Says what it is if one of several processes fails and the others find their network broken.
+
+    Args:
+        resume_command: how to go on, where there is something to go on with.
+
+    Raises:
+        TrainingError: in the place of what is no error of ours.
+    """
+    try:
+        yield
+    except FixheadError:
+        raise
+    except Exception as error:
+        if count() == 1:
+            raise
+        raise TrainingError(f"This process or another one of the {count()} has failed: {error}",
+                            hint="Look at what each of them said" + (
+                                f"; then, in each: {resume_command}" if resume_command else ".")) from error
+
+
 def count() -> int:
     """Returns how many processes train together: 1 where this one is alone."""
     return share()[1]
@@ -60,11 +103,19 @@ def is_first() -> bool:
 
 def share() -> tuple[int, int]:
     """Returns which process this is, from 0, and of how many."""
-    if keras.backend.backend() != "jax":
+    if not _have_joined():
         return 0, 1
     import jax
 
-    return (jax.process_index(), jax.process_count()) if jax.distributed.is_initialized() else (0, 1)
+    return jax.process_index(), jax.process_count()
+
+
+def _have_joined() -> bool:
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return bool(jax.distributed.is_initialized())
 
 
 def from_first(value: Any) -> Any:

@@ -118,6 +118,19 @@ def test_the_other_process_ends_when_one_is_killed(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_process_that_is_the_only_one_trains(tmp_path):
+    """What a line for many makes of one, in Slurm for instance."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    subprocess.run(command(*OPTIONS, "60", "--epochs", "1", "--runs-dir", tmp_path), check=True, timeout=SECONDS, env={
+        **os.environ, "KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": "1", "KERAS_DISTRIBUTION_PROCESS_ID": "0"})
+    (run,) = list_runs(tmp_path)
+    assert run.read("status")["state"] == "complete"
+
+
+@pytest.mark.slow
 def test_each_process_must_have_a_share_of_the_devices(tmp_path):
     with two_processes(*OPTIONS, "60", "--epochs", "1", "--runs-dir", tmp_path) as both:
         for code, _, err in map(ends, both):

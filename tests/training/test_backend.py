@@ -8,7 +8,7 @@ from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import Augmentation
 from keras_fixhead.errors import ArgumentError, TrainingError
 from keras_fixhead.hardware import cpu_count
-from keras_fixhead.training import backend
+from keras_fixhead.training import backend, processes
 from keras_fixhead.training.backend import describe_environment, jit_compile, start_backend
 
 
@@ -142,3 +142,9 @@ def test_variables_that_name_no_processes_are_refused(monkeypatch, jax_backend):
     monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "two")
     with pytest.raises(ArgumentError, match="NUM_PROCESSES=two do not name the processes that train together"):
         start_backend(TrainConfig(threads=3))
+
+
+def test_devices_that_cannot_have_equal_shares_are_refused(jax_backend):
+    jax_backend(started=False)
+    with pytest.raises(ArgumentError, match="2 devices cannot have equal shares of batches of 61 images"):
+        processes.check_shares(61, 2)

@@ -104,6 +104,13 @@ def test_the_reason_for_scale_auto_is_said(tiny, caplog):
     assert any("sqrt(2) ln(m - 1)" in record.message for record in caplog.records)
 
 
+def test_the_command_line_says_it_too(tiny, fixhead, tmp_path):
+    answer = fixhead("train", "--dataset", "digits", "--scale", "auto", "--epochs", 1, "--limit-train", 100,
+                     "--width", 1 / 64, "--runs-dir", tmp_path)
+    assert answer.code == 0, answer.err
+    assert "sqrt(2) ln(m - 1)" in answer.err
+
+
 def test_learned_class_vectors_at_a_small_scale_get_a_warning(tiny):
     with pytest.warns(FixheadWarning, match="known to fall behind for 10 classes"):
         train(tiny(epochs=1, fixed=False, scale=1.0))

@@ -328,3 +328,11 @@ def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):
         train(tiny(lr=0.3), resume=run)
 
     assert run.read("status") == status
+
+
+def test_a_process_whose_checkpoint_is_not_the_first_ones_does_not_train(tiny, monkeypatch):
+    original = training.processes.from_first
+    monkeypatch.setattr(training.processes, "from_first",
+                        lambda value: {**value, "epoch": 1} if isinstance(value, dict) else original(value))
+    with pytest.raises(RunError, match="is not the one that the first process has"):
+        train(tiny(epochs=2))
