@@ -81,10 +81,8 @@ def failing_together(resume_command: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except FixheadError:
-        raise
     except Exception as error:
-        if count() == 1:
+        if count() == 1 or isinstance(error, FixheadError):
             raise
         raise TrainingError(f"This process or another one of the {count()} has failed: {error}",
                             hint="Look at what each of them said" + (

@@ -76,6 +76,7 @@ def _in_float32(model: keras.Model) -> keras.Model:
         config = _with_float32(keras.saving.serialize_keras_object(model))
         rebuilt = keras.saving.deserialize_keras_object(config)
         rebuilt.set_weights(model.get_weights())
+    # layers of others are built here, and what they raise where they cannot be is theirs to choose: told with its cause
     except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ArgumentError(f"The model computes in {', '.join(others)}, a server's answers are float32, and it cannot "

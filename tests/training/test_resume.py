@@ -186,7 +186,8 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
     assert_equal_runs(straight, resumed)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="batches stay on the device on JAX alone")
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
+                    "tests/test_config.py sees; .ci/run runs this on JAX")
 @pytest.mark.parametrize("goes_on", ["device", "host"])
 def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped, goes_on):
     values = {"epochs": 3, "flip": True, "crop_padding": 2, "rotation": 10.0, "randaugment": 2, "cutout": 4,
