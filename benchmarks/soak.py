@@ -33,9 +33,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from report import RESULTS, ROOT, measurement, write_block, write_report
+
+from fixhead_serving.local import SERVE, served_by
 
 FILE = RESULTS / "soak.json"
 PAGE = ROOT / "docs" / "server.md"
@@ -164,21 +167,9 @@ class Soak:
         return dict(sorted(self.counts.items())), list(memory.values())
 
     @contextlib.contextmanager
-    def _server(self) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-        command = [sys.executable, "-m", "fixhead_cli", "serve", str(self._base), "--port", "0", "--json"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            text = ""
-            for line in process.stdout:
-                text += line
-                with contextlib.suppress(ValueError):
-                    port = int(json.loads(text)["url"].split(":")[2].split("/")[0])
-                    break
-            try:
-                yield process, port
-            except BaseException:
-                process.kill()  # or leaving it would wait for ever
-                raise
+    def _server(self) -> Iterator[tuple["subprocess.Popen[str]", int | None]]:
+        with served_by(*SERVE, self._base, stop_seconds=60) as (process, url):
+            yield process, urlsplit(url).port
             if process.poll() is None:
                 begin = time.monotonic()
                 process.terminate()

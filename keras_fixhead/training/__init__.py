@@ -179,8 +179,6 @@ class _Training:
         self._augmentation = augmentation_of(config)
         self._on_device = augments_on_device(config, self._augmentation)
         self.model = _compiled_model(config, dataset)
-        if processes.count() == 1:
-            self._measurer = Measurer(self.model)  # in the scope of its devices
         self._saved = Progress()
 
     @functools.cached_property
@@ -190,7 +188,11 @@ class _Training:
 
     @functools.cached_property
     def _measurer(self) -> Measurer:
-        return Measurer(self._own)
+        with self._own_scope():
+            return Measurer(self._own)
+
+    def _own_scope(self) -> contextlib.AbstractContextManager[None]:
+        return device_scope(self.config.devices) if self._own is self.model else contextlib.nullcontext()
 
     def start(self, *, resumed: bool) -> Progress:
         """How far the run has come, from its newest checkpoint or from nothing; its files brought in line with it."""
@@ -260,7 +262,7 @@ class _Training:
         """Saves the selected model under the float32 policy, evaluates it, draws it and writes result.json."""
         config, run = self.config, self.run
         selected = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
-        with device_scope(config.devices) if self._own is self.model else contextlib.nullcontext():
+        with self._own_scope():
             epoch = load_checkpoint(selected, self._own).epoch
             weights = [to_numpy(each) for each in self._own.weights]
         with precision_policy("float32"):
