@@ -3,11 +3,13 @@
     python benchmarks/serving.py
 
 A quarter-width ResNet18 for 32x32 images (its weights as drawn: they do not change what a request costs) is exported
-and served twice on loopback, each in a process of its own: by `fixhead serve`, and by a Starlette handler that does
-nothing but parse (with the same JSON parser), call the signature, and write; both have two threads for requests and
-call `gc.freeze()` after the load. Requests go to one, then to the other, some a round, from 1 or from 8 clients that
-keep their connections; what is compared is the processor time that the serving process spends on a request. Batching
-of concurrent requests, which the bare handler has not, is measured once on and once off.
+and served on loopback, each time in a process of its own: by `fixhead serve`, and by a Starlette handler that does
+nothing but parse (with the same JSON parser), run the signature in a session, as the server does, and write; both have
+two threads for requests and call `gc.freeze()` after the load. A handler that calls the function which
+`tf.saved_model.load` returns, as most would write it, is measured at 1 client and batch 1. Requests go to one, then to
+the other, some a round, from 1 or from 8 clients that keep their connections; what is compared is the processor time
+that the serving process spends on a request. Batching of concurrent requests, which the bare handler has not, is
+measured once on and once off.
 """
 import argparse
 import contextlib
@@ -58,10 +60,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--page-only", action="store_true", help="write the page's table from the JSON file")
     parser.add_argument("--bare", metavar="DIR", help="serve DIR by the bare handler (what this script starts)")
+    parser.add_argument("--function", action="store_true", help="the bare handler: call a loaded function")
     out_option(parser, FILE)
     options = parser.parse_args()
     if options.bare:
-        serve_bare(Path(options.bare))
+        serve_bare(Path(options.bare), options.function)
         return
     if not options.page_only:
         write_report(options.out, measure(options.rounds), command="python benchmarks/serving.py")
@@ -86,10 +89,13 @@ def measure(rounds: int) -> list[dict[str, Any]]:
             ours = stack.enter_context(started(*SERVE, path.parent, "--no-batching"))
             batching = stack.enter_context(started(*SERVE, path.parent, "--batching"))
             bare = stack.enter_context(started(__file__, "--bare", path))
-            check_equal(ours, batching, bare, bodies)
+            function = stack.enter_context(started(__file__, "--bare", path, "--function"))
+            check_equal(ours, batching, bare, function, bodies)
             for clients in CLIENTS:
                 for (batch, kind), sent in bodies.items():
                     made += compare(f"{clients} clients/batch {batch}/{kind}", ours, bare, sent, clients, rounds)
+            for kind in KINDS:
+                made += compare(f"1 clients/batch 1/{kind}/function", ours, function, bodies[1, kind], 1, rounds)
             for batch, kind in ((1, "arrays"), (1, "pictures")):
                 made += compare(f"batching/8 clients/batch {batch}/{kind}", batching, ours, bodies[batch, kind], 8,
                                 rounds)
@@ -184,6 +190,7 @@ def compare(name: str, one: Server, other: Server, sent: bytes, clients: int, ro
                 walls[variant].append(wall)
     config = {**CONFIG, "clients": clients, "requests_a_round": requests, "body_bytes": len(sent)}
     what = ("server with batching divided by server without" if name.startswith("batching")
+            else "server divided by bare handler that calls a loaded function" if name.endswith("function")
             else "server divided by bare handler")
     return reported(name, seconds, walls, what, config)
 
@@ -234,6 +241,7 @@ def block(report: dict[str, Any]) -> list[str]:
         if each["name"].endswith("/ratio"):
             low, high = median_interval(each["values"])
             name = each["name"].removeprefix("serving/").removesuffix("/ratio").replace("1 clients", "1 client")
+            name = name.removesuffix("/function")
             lines.append(f"| {name.replace('/', ', ')} | {each['metric']} | {each['median']:.2f} | {low:.2f} to "
                          f"{high:.2f} | {each['n']} |")
     lines += ["", "Processor time of the serving process for a request, unless said otherwise, round by round in turn "
@@ -253,14 +261,36 @@ def block(report: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def serve_bare(folder: Path) -> None:
+def session(folder: Path) -> Callable[[str, Any], dict[str, "np.ndarray[Any, Any]"]]:
+    """What runs a signature that has one input, in a session."""
+    import tensorflow as tf
+
+    running = tf.compat.v1.Session(graph=tf.Graph())
+    with running.graph.as_default():
+        signatures = tf.compat.v1.saved_model.load(running, ["serve"], str(folder)).signature_def
+    runs = {name: running.make_callable([info.name for info in definition.outputs.values()],
+                                        [info.name for info in definition.inputs.values()])
+            for name, definition in signatures.items() if definition.inputs}
+    return lambda name, value: dict(zip(signatures[name].outputs, runs[name](value), strict=True))
+
+
+def loaded_function(folder: Path) -> Callable[[str, Any], dict[str, "np.ndarray[Any, Any]"]]:
+    """What calls a signature that has one input, as the function that TensorFlow loads."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(folder))
+    inputs = {name: next(iter(each.structured_input_signature[1])) for name, each in model.signatures.items()}
+    return lambda name, value: {key: tensor.numpy() for key, tensor in
+                                model.signatures[name](**{inputs[name]: tf.constant(value)}).items()}
+
+
+def serve_bare(folder: Path, function: bool) -> None:
     """A handler that trusts its requests: what any server over this SavedModel has to do at the least."""
     import gc
     import socket
     from base64 import b64decode
 
     import orjson
-    import tensorflow as tf
     import uvicorn
     from anyio import CapacityLimiter, to_thread
     from starlette.applications import Starlette
@@ -268,17 +298,16 @@ def serve_bare(folder: Path) -> None:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    model = tf.saved_model.load(str(folder))
+    call = (loaded_function if function else session)(folder)
     limiter = None
 
     def answer(content: bytes) -> bytes:
         asked = orjson.loads(content)
         name, values = asked["signature_name"], asked["inputs"]
         if name == "serving_bytes":
-            tensors = {"image_bytes": tf.constant([b64decode(each["b64"]) for each in values])}
+            outputs = call(name, [b64decode(each["b64"]) for each in values])
         else:
-            tensors = {"images": tf.constant(np.asarray(values, np.float32))}
-        outputs = {key: tensor.numpy() for key, tensor in model.signatures[name](**tensors).items()}
+            outputs = call(name, np.asarray(values, np.float32))
         plain = {key: [text.decode() for text in value] if value.dtype == object else value
                  for key, value in outputs.items()}
         return orjson.dumps({"outputs": plain}, option=orjson.OPT_SERIALIZE_NUMPY)

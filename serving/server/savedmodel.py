@@ -1,8 +1,9 @@
 """Loading one SavedModel: what its signatures are, how they are called, its first calls. TensorFlow is needed here."""
+import contextlib
 import logging
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Loader:
         signatures = read_signatures(folder)
         if self.onednn:
             _check_ranks(signatures, folder)
-        call = _load(folder)
+        call = _load(folder, signatures)
         start = time.perf_counter()
         tried = {**_run_records(folder, signatures, call, self.metrics), **_run_samples(signatures, call)}
         if self.metrics:
@@ -66,15 +67,24 @@ def read_signatures(folder: Path) -> dict[str, Signature]:
     Raises:
         ServingError: if there is none.
     """
-    from tensorflow.core.protobuf import saved_model_pb2
+    definitions = dict(_serving_graph(folder).signature_def)
+    definitions.pop("__saved_model_init_op", None)
+    signatures = {name: _signature(definition) for name, definition in sorted(definitions.items())}
+    dense = {name: signature for name, signature in signatures.items() if _is_dense(signature)}
+    if not dense:
+        raise ServingError(f"The SavedModel '{folder}' has no signature to serve.", hint="Export it again.")
+    for name in signatures.keys() - dense:
+        logger.warning("Signature '%s' in '%s' is left out: it has a tensor that is sparse or ragged.", name, folder)
+    return dense
+
+
+def _serving_graph(folder: Path) -> Any:
+    """The first graph of a SavedModel that is tagged "serve", as a MetaGraphDef."""
+    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    serving = next((graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags), None)
-    definitions = {} if serving is None else dict(serving.signature_def)
-    definitions.pop("__saved_model_init_op", None)
-    if not definitions:
-        raise ServingError(f"The SavedModel '{folder}' has no signature to serve.", hint="Export it again.")
-    return {name: _signature(definition) for name, definition in sorted(definitions.items())}
+    tagged = (graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags)
+    return next(tagged, meta_graph_pb2.MetaGraphDef())
 
 
 def _signature(definition: Any) -> Signature:
@@ -90,6 +100,10 @@ def _spec(info: Any) -> TensorSpec:
     return TensorSpec(types_pb2.DataType.Name(info.dtype), None if info.tensor_shape.unknown_rank else dims, info.name)
 
 
+def _is_dense(signature: Signature) -> bool:
+    return all(spec.name for spec in [*signature.inputs.values(), *signature.outputs.values()])
+
+
 def _check_ranks(signatures: Mapping[str, Signature], folder: Path) -> None:
     for name, signature in signatures.items():
         for key, spec in signature.inputs.items():
@@ -100,26 +114,52 @@ def _check_ranks(signatures: Mapping[str, Signature], folder: Path) -> None:
                 raise ServingError(text, hint=hint)
 
 
-def _load(folder: Path) -> Any:
+def _load(folder: Path, signatures: Mapping[str, Signature]) -> Any:
+    """Returns `call(signature_name, inputs)`, which runs a session, as TensorFlow Serving does.
+
+    Eager functions would keep about a kilobyte of each run that fails, for as long as the process lives
+    (`aborted_rendezs_` in TensorFlow's local_rendezvous.cc); what a session's run has made ends with the run.
+    """
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(folder))
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
+    with graph.as_default(), _without_advice():
+        tf.compat.v1.saved_model.load(session, list(_serving_graph(folder).meta_info_def.tags), str(folder))
+
+    def tensors(specs: Mapping[str, TensorSpec]) -> list[Any]:
+        return [graph.get_tensor_by_name(spec.name) for spec in specs.values()]
+
+    runs = {name: session.make_callable(tensors(signature.outputs), tensors(signature.inputs))
+            for name, signature in signatures.items()}
 
     def call(signature_name: str, inputs: Tensors) -> dict[str, Array]:
-        tensors = {name: tf.constant(array) for name, array in inputs.items()}
-        try:  # through `model`, which has to stay alive as long as its functions are called
-            outputs = model.signatures[signature_name](**tensors)
-            return {name: _to_numpy(tensor) for name, tensor in sorted(outputs.items())}
+        signature = signatures[signature_name]
+        try:
+            values = runs[signature_name](*(inputs[name] for name in signature.inputs))
         except tf.errors.OpError as error:
             status = protocol.HTTP_STATUS.get(error.error_code, 500)
             status = 500 if status == 499 else status  # it was not the client who cancelled
-            raise Refusal(_graph_error_text(error.message), status=status) from None
+            raise Refusal(_graph_error_text(error), status=status) from None
+        return {name: _to_array(value) for name, value in zip(signature.outputs, values, strict=True)}
 
     return call
 
 
-def _to_numpy(tensor: Any) -> Array:
-    value = tensor.numpy()
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keeps out what TensorFlow advises on the way: to load functions instead."""
+    import tensorflow as tf
+
+    level = tf.get_logger().level
+    tf.get_logger().setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        tf.get_logger().setLevel(level)
+
+
+def _to_array(value: Any) -> Array:
     if not isinstance(value, bytes):
         return np.asarray(value)
     scalar = np.empty((), object)  # np.asarray would cut zero bytes off a scalar string
@@ -127,10 +167,10 @@ def _to_numpy(tensor: Any) -> Array:
     return scalar
 
 
-def _graph_error_text(message: str) -> str:
-    """Returns the reason from a TensorFlow error, without the nodes and traces around it."""
-    reason = message.rpartition("<stack traces unavailable>")[2].partition("\n\t [[")[0]
-    return " ".join(reason.partition(" [Op:")[0].split())
+def _graph_error_text(error: Any) -> str:
+    """Returns the reason from a failed run, without the nodes and traces around it."""
+    message: str = getattr(error.__context__, "message", error.message)  # as it was before Python's traces came to it
+    return " ".join(message.partition("\n\t [[")[0].split())
 
 
 # First calls, for the first run of a graph is far slower than the next
@@ -149,6 +189,8 @@ def _run_records(
         try:
             if name not in signatures:
                 raise Refusal(f"there is no signature '{name}'")
+            if inputs.keys() != signatures[name].inputs.keys():
+                raise Refusal(f"its inputs are {sorted(inputs)}, not {sorted(signatures[name].inputs)}")
             call(name, inputs)
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
