@@ -6,7 +6,7 @@
     app         requests in the event loop; predicting: in a worker's thread (workers), merged where it may (batching)
     nesting, pictures   what is refused before anything is parsed or decoded
     versions    what can be called, and its state; models: on disk, followed by watching; savedmodel: loaded
-    process     socket, uvicorn, signals
+    process     socket, uvicorn, signals; memory: what is given back
 
 TensorFlow is imported only to load and run a model, so the app itself can be tested with plain functions.
 """

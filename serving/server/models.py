@@ -1,6 +1,4 @@
 """Models on disk: which versions there are, which are served, and how a model keeps up with its folder."""
-import ctypes
-import gc
 import logging
 import os
 import re
@@ -208,18 +206,3 @@ def _error_code(error: BaseException) -> str:
     if isinstance(code, int) and 0 < code < len(_ERROR_CODES):
         return _ERROR_CODES[code]
     return "NOT_FOUND" if isinstance(cause, OSError) else "INTERNAL"
-
-
-def settle_memory() -> None:
-    """Collects what unloaded versions have left, then keeps all that is there out of later collections.
-
-    What a loaded model consists of need not be looked at again and again. It is thawed first: what was frozen and
-    has since been unloaded would never be freed otherwise.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    # What an unloaded version has held lies in the allocator between what is in use: glibc returns it when asked.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)

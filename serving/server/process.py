@@ -19,8 +19,9 @@ from starlette.applications import Starlette
 
 from fixhead_serving.server.app import create_app
 from fixhead_serving.server.config import ModelSource, ServerConfig, parse_sources
+from fixhead_serving.server.memory import settle_memory, share_arena
 from fixhead_serving.server.metrics import Metrics
-from fixhead_serving.server.models import WatchedModel, check_source, settle_memory
+from fixhead_serving.server.models import WatchedModel, check_source
 from fixhead_serving.server.savedmodel import Loader
 from fixhead_serving.server.watching import Watcher
 from keras_fixhead.errors import ArgumentError, FixheadWarning, ServingError
@@ -60,6 +61,7 @@ def serve(
     _check_tls(config)
     with _bound_socket(config.host, config.port) as listener:
         _warn_of_openness(config)
+        share_arena()
         _switch_onednn(config.onednn)
         if before_load:
             before_load()

@@ -1,5 +1,4 @@
 """Models that follow their folders, with a loader that is a plain function: no TensorFlow."""
-import gc
 import logging
 import shutil
 import threading
@@ -8,7 +7,7 @@ import time
 import pytest
 
 from fixhead_serving.server import LoadedVersion, ModelSource, VersionPolicy
-from fixhead_serving.server.models import WatchedModel, find_versions, settle_memory
+from fixhead_serving.server.models import WatchedModel, find_versions
 from fixhead_serving.server.watching import Watcher
 from keras_fixhead.errors import ServingError
 
@@ -256,22 +255,3 @@ def test_leaving_the_watcher_waits_for_the_load_that_is_under_way(watch, publish
         publish(2)
         assert begun.wait(10)
     assert ended == [2]
-
-
-def test_what_was_frozen_and_then_unloaded_is_freed():
-    class Node:
-        pass
-
-    freed = []
-    node = Node()
-    node.itself = node
-    import weakref
-
-    weakref.finalize(node, freed.append, 1)
-    settle_memory()
-    del node
-    gc.collect()
-    assert not freed  # frozen: not looked at
-    settle_memory()
-    assert freed
-    gc.unfreeze()

@@ -16,8 +16,9 @@ from fixhead_serving import warmup
 from fixhead_serving.client import encode_png
 from fixhead_serving.protocol import Refusal, TensorSpec
 from fixhead_serving.server import ModelSource, ServedModel, create_app, load_model, serve
+from fixhead_serving.server.memory import settle_memory
 from fixhead_serving.server.metrics import Metrics
-from fixhead_serving.server.models import WatchedModel, settle_memory
+from fixhead_serving.server.models import WatchedModel
 from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
 from keras_fixhead.errors import ServingError
 
