@@ -61,12 +61,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=10)
     parser.add_argument("--bare-loop", metavar="DIR", help="load the versions in DIR in turn (what this script starts)")
     parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again, beside the JSON file's")
-    parser.add_argument("--page-only", action="store_true", help="write the page's lines from the JSON file")
+    parser.add_argument("--page-only", action="store_true", help="write the page's lines and figure from the JSON file")
     options = parser.parse_args()
     if options.minutes < 2:
         parser.error("a growth takes 2 minutes or more")
     if options.page_only:
-        write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
+        write_page()
         return
     if options.bare_loop:
         bare_loop(Path(options.bare_loop), SETTLED + options.minutes)
@@ -90,10 +90,16 @@ def main() -> None:
     print(json.dumps({"counts": counts, **{each["name"]: each["metric"] for each in made}}, indent=1))
     if options.minutes >= 10:
         write_report(FILE, made, command="python benchmarks/soak.py", counts=counts)
-        draw(served, bare)
-        write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
+        write_page()
     if faults:
         raise SystemExit(1)
+
+
+def write_page() -> None:
+    """The page's lines and its figure, from the JSON file."""
+    report = json.loads(FILE.read_text())
+    draw(*(each["values"] for each in report["measurements"]))
+    write_block(BLOCK, block(report), PAGE)
 
 
 def export_versions(base: Path, count: int) -> list["np.ndarray[Any, Any]"]:
@@ -439,7 +445,7 @@ def draw(served: list[int], bare: list[int]) -> None:
                                 (bare, "bare loop: load, warm up, drop the old one, call", "--")):
         axes.plot(range(1, len(sizes) + 1), [size / 2**20 for size in sizes], marker="o", linestyle=style, label=label)
     axes.axvspan(1, SETTLED + 1, color="0.92", label=f"the first {SETTLED}: as fast as they load")
-    axes.set(xlabel="versions loaded", ylabel="resident memory, MiB", ylim=(0, None))
+    axes.set(xlabel="versions loaded", ylabel="resident memory, MiB", ylim=(0, 1.15 * max(*served, *bare) / 2**20))
     axes.legend(loc="lower right")
     figure.savefig(FIGURE, dpi=120)
 
