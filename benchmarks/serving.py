@@ -95,15 +95,19 @@ def measure(rounds: int) -> list[dict[str, Any]]:
             for clients in CLIENTS:
                 for (batch, kind), sent in bodies.items():
                     name = f"{clients} clients/batch {batch}/{kind}"
-                    made += compare(name, ours, bare, sent, clients, rounds)
-                    made += compare(f"{name}/session", ours, strict, sent, clients, rounds)
+                    made += compare(name, "server divided by bare handler", ours, bare, sent, clients, rounds)
+                    made += compare(f"{name}/session", "server divided by bare handler that runs a session", ours,
+                                    strict, sent, clients, rounds)
             with patch.dict(os.environ, MALLOC_ARENA_MAX=str(8 * (os.cpu_count() or 1))):  # glibc's own default
                 arenas = stack.enter_context(started(*SERVE, path.parent, "--no-batching"))
             for batch, kind in bodies:
-                made += compare(f"8 clients/batch {batch}/{kind}/arenas", ours, arenas, bodies[batch, kind], 8, rounds)
+                made += compare(f"8 clients/batch {batch}/{kind}/arenas",
+                                "server divided by server whose threads have arenas of their own", ours, arenas,
+                                bodies[batch, kind], 8, rounds)
             for batch, kind in ((1, "arrays"), (1, "pictures")):
-                made += compare(f"batching/8 clients/batch {batch}/{kind}", batching, ours, bodies[batch, kind], 8,
-                                rounds)
+                made += compare(f"batching/8 clients/batch {batch}/{kind}",
+                                "server with batching divided by server without", batching, ours,
+                                bodies[batch, kind], 8, rounds)
             call = tf.saved_model.load(str(path)).signatures["serving_default"]
             image = tf.constant(pixels(1), tf.float32)
             here, asked = in_turn(lambda: call(images=image), time.process_time, 100, ours, bodies[1, "arrays"], rounds)
@@ -180,7 +184,8 @@ def load(server: Server, sent: bytes, clients: int, requests: int) -> tuple[floa
     return (server.seconds() - before) / done, (time.perf_counter() - start) / done
 
 
-def compare(name: str, one: Server, other: Server, sent: bytes, clients: int, rounds: int) -> list[dict[str, Any]]:
+def compare(name: str, what: str, one: Server, other: Server, sent: bytes, clients: int,
+            rounds: int) -> list[dict[str, Any]]:
     """Processor time of a request to two servers, round by round in turn."""
     guess = load(other, sent, clients, 48)[0]  # enough for a clock of 10 ms
     requests = max(clients, round(ROUND_SECONDS / max(guess, 1e-4) / clients) * clients)
@@ -194,10 +199,6 @@ def compare(name: str, one: Server, other: Server, sent: bytes, clients: int, ro
                 seconds[variant].append(processor)
                 walls[variant].append(wall)
     config = {**CONFIG, "clients": clients, "requests_a_round": requests, "body_bytes": len(sent)}
-    what = ("server with batching divided by server without" if name.startswith("batching")
-            else "server divided by bare handler that runs a session" if name.endswith("session")
-            else "server divided by server whose threads have arenas of their own" if name.endswith("arenas")
-            else "server divided by bare handler")
     return reported(name, seconds, walls, what, config)
 
 

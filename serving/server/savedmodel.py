@@ -48,10 +48,11 @@ class Loader:
             ServingError: if it has no signature, one of unknown rank, or a warm-up record that it does not take.
             Exception: whatever TensorFlow raises for a folder that is damaged.
         """
-        signatures = read_signatures(folder)
+        graph = _serving_graph(folder)
+        signatures = _signatures(graph, folder)
         if self.onednn:
             _check_ranks(signatures, folder)
-        call = _load(folder, signatures)
+        call = _load(folder, list(graph.meta_info_def.tags), signatures)
         start = time.perf_counter()
         tried = {**_run_records(folder, signatures, call, self.metrics), **_run_samples(signatures, call)}
         if self.metrics:
@@ -61,30 +62,25 @@ class Loader:
         return LoadedVersion(number, signatures, call, mergeable, _choose_sample(tried))
 
 
-def read_signatures(folder: Path) -> dict[str, Signature]:
-    """Returns the signatures of a SavedModel, by name, without loading it.
-
-    Raises:
-        ServingError: if there is none.
-    """
-    definitions = dict(_serving_graph(folder).signature_def)
-    definitions.pop("__saved_model_init_op", None)
-    signatures = {name: _signature(definition) for name, definition in sorted(definitions.items())}
-    dense = {name: signature for name, signature in signatures.items() if _is_dense(signature)}
-    if not dense:
-        raise ServingError(f"The SavedModel '{folder}' has no signature to serve.", hint="Export it again.")
-    for name in signatures.keys() - dense:
-        logger.warning("Signature '%s' in '%s' is left out: it has a tensor that is sparse or ragged.", name, folder)
-    return dense
-
-
 def _serving_graph(folder: Path) -> Any:
-    """The first graph of a SavedModel that is tagged "serve", as a MetaGraphDef."""
+    """The first graph of a SavedModel that is tagged "serve", as a MetaGraphDef; an empty one if there is none."""
     from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     tagged = (graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags)
     return next(tagged, meta_graph_pb2.MetaGraphDef())
+
+
+def _signatures(graph: Any, folder: Path) -> dict[str, Signature]:
+    definitions = dict(graph.signature_def)
+    definitions.pop("__saved_model_init_op", None)
+    signatures = {name: _signature(definition) for name, definition in sorted(definitions.items())}
+    dense = {name: signature for name, signature in signatures.items() if _is_dense(signature)}
+    if not dense:
+        raise ServingError(f"The SavedModel '{folder}' has no signature to serve.", hint="Export it again.")
+    for name in sorted(signatures.keys() - dense.keys()):
+        logger.warning("Signature '%s' in '%s' is left out: it has a tensor that is sparse or ragged.", name, folder)
+    return dense
 
 
 def _signature(definition: Any) -> Signature:
@@ -114,7 +110,7 @@ def _check_ranks(signatures: Mapping[str, Signature], folder: Path) -> None:
                 raise ServingError(text, hint=hint)
 
 
-def _load(folder: Path, signatures: Mapping[str, Signature]) -> Any:
+def _load(folder: Path, tags: list[str], signatures: Mapping[str, Signature]) -> Any:
     """Returns `call(signature_name, inputs)`, which runs a session, as TensorFlow Serving does.
 
     Eager functions would keep about a kilobyte of each run that fails, for as long as the process lives
@@ -125,7 +121,7 @@ def _load(folder: Path, signatures: Mapping[str, Signature]) -> Any:
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True))
     with graph.as_default(), _without_advice():
-        tf.compat.v1.saved_model.load(session, list(_serving_graph(folder).meta_info_def.tags), str(folder))
+        tf.compat.v1.saved_model.load(session, tags, str(folder))
 
     def tensors(specs: Mapping[str, TensorSpec]) -> list[Any]:
         return [graph.get_tensor_by_name(spec.name) for spec in specs.values()]
