@@ -17,7 +17,7 @@ from full_size_measure import current_device
 from report import RESULTS, measurement, out_option, write_report
 
 from keras_fixhead.data import Augmentation, Split
-from keras_fixhead.data.batches import TrainBatches
+from keras_fixhead.training.batches import TrainBatches
 
 MOVED: dict[str, Any] = {"crop_padding": 4, "flip": True}
 MORE: dict[str, dict[str, Any]] = {

@@ -23,7 +23,9 @@ from typing import Any
 
 from keras_fixhead import hardware
 from keras_fixhead.config import TrainConfig, dataset_entry
+from keras_fixhead.data.sources import subset_note
 from keras_fixhead.errors import DataError, FixheadError, TrainingError
+from keras_fixhead.experiments.sweep import PlannedRun, discard_model, plan_runs, result_content
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell
@@ -31,8 +33,6 @@ from keras_fixhead.reproduction.choices import best_scales
 from keras_fixhead.reproduction.plan import BLOCKS, NOT_RUN_HERE, Planned, plan
 from keras_fixhead.reproduction.results import COMPLETE, FAILED_TO_CONVERGE, MAY_BE_PARTS, Results, read_results
 from keras_fixhead.runs import Run, make_folder
-from keras_fixhead.sources import subset_note
-from keras_fixhead.sweep import PlannedRun, discard_model, plan_runs, result_content
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "results" / "gpu"

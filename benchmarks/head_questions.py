@@ -26,9 +26,9 @@ from typing import Any
 
 from report import RESULTS, ROOT, write_block
 
+from keras_fixhead.analysis.intervals import mean_interval
 from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.runs import Run, list_runs
-from keras_fixhead.statistics import mean_interval
 
 PAGE = ROOT / "docs" / "head.md"
 OWN_FIELDS = {"seed", "vector_seed", "class_vectors_digest", "data_dir", "runs_dir"}

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from report import RESULTS, ROOT, write_block
 
+from keras_fixhead.analysis.intervals import mean_interval
 from keras_fixhead.config import arm_name
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import Run, list_runs
-from keras_fixhead.statistics import mean_interval
 
 FILE = RESULTS / "main_effect.json"
 FIGURE = ROOT / "docs" / "main_effect.png"

@@ -10,8 +10,9 @@ from typing import Any
 
 from report import RESULTS, ROOT, write_block
 
-from keras_fixhead.catalog import DATASETS, MODELS
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
 
 DATA = RESULTS / "data.json"
@@ -176,7 +177,7 @@ def serve_block() -> list[str]:
     """The options of `fixhead serve`, as its help has them."""
     import click
 
-    from fixhead_cli.serve import command
+    from fixhead_cli.commands.serve import command
 
     lines = ["", "| option | default | |", "| --- | --- | --- |"]
     for option in command.params:

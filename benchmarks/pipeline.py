@@ -18,10 +18,10 @@ from report import RESULTS, measurement, out_option, write_report
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import Split, load_dataset
-from keras_fixhead.data.batches import TrainBatches, augmentation_of
 from keras_fixhead.recipes import build_config
 from keras_fixhead.training import _compiled_model
 from keras_fixhead.training.backend import start_backend
+from keras_fixhead.training.batches import TrainBatches, augmentation_of
 from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.signals import StopRequests

@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"fixhead_cli.{'list_' if cmd_name == 'list' else cmd_name}")
+        module = importlib.import_module(f"fixhead_cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 

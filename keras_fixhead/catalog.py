@@ -7,10 +7,9 @@ import difflib
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from keras_fixhead import label_names
 from keras_fixhead.errors import ArgumentError
 
 
@@ -37,58 +36,6 @@ class ModelEntry:
     widths: bool = True
     stride: int = 8
     extra: str | None = None
-
-
-@dataclass(frozen=True)
-class DatasetEntry:
-    """A data set.
-
-    Attributes:
-        loader: function of (entry, data_dir) that gives whole splits and label names.
-        source: its name and major version in TensorFlow Datasets, or the folder of a folder of images; None where it
-            is embedded.
-        image_shape: (H, W, 3) of the images as the network sees them.
-        train, validation, test: images in each split; validation is held out of the original training set.
-        crop_padding: pixels of black border from which training images are cropped, 0 for none.
-        flip: whether training images are mirrored at random.
-        probe_url: where a download would begin; None where there is nothing to download.
-        label_names: names of the classes in the order of their labels; None where they are in the files only.
-        groups: group -> names of its classes, where the set has coarse labels.
-        builder: its own builder for TensorFlow Datasets, 'module:class', where those have none.
-        archive: the file that this builder looks for in the folder downloads/manual.
-        resize: whether images of another size than `image_shape` are made into it; a folder of images only.
-        tests: the data set for whose models it is a test set; it has no training images.
-        terms: under which its owners offer it, in words.
-        packed: the folder of the packed set that it is read from.
-        subset: what those files say that they are a subset of, in words.
-    """
-
-    summary: str
-    loader: str
-    source: str | None
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    train: int
-    validation: int
-    test: int
-    crop_padding: int
-    flip: bool
-    probe_url: str | None
-    citation: str
-    label_names: tuple[str, ...] | None = None
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    builder: str | None = None
-    archive: str | None = None
-    resize: bool = False
-    tests: str | None = None
-    terms: str = ""
-    packed: str | None = None
-    subset: str | None = None
-
-    @property
-    def tfds_name(self) -> str | None:
-        """Its name in TensorFlow Datasets, and its configuration there, without the version."""
-        return None if self.source is None else self.source.partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -171,129 +118,6 @@ POOLINGS = ("global", "4x4")
 
 TTA = ("none", "flip", "flip-shift")
 """Kinds of test-time augmentation: `evaluation.test_time_views`."""
-
-DATASETS: dict[str, DatasetEntry] = {
-    "digits": DatasetEntry(
-        summary="handwritten digits that come with scikit-learn: 8x8 pixels, enlarged to 32x32; nothing to download",
-        loader="keras_fixhead.data.digits:load_digits",
-        source=None,
-        image_shape=(32, 32, 3),
-        num_classes=10,
-        train=1_257,
-        validation=180,
-        test=360,
-        crop_padding=4,
-        flip=False,
-        probe_url=None,
-        label_names=tuple("0123456789"),
-        citation="Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI, doi:10.24432/C50P49",
-        terms="CC BY 4.0 (UCI Machine Learning Repository)",
-    ),
-    "cifar10": DatasetEntry(
-        summary="photographs of 10 kinds of things, 32x32",
-        loader="keras_fixhead.data.tfds:load_tfds",
-        source="cifar10:3.*.*",
-        image_shape=(32, 32, 3),
-        num_classes=10,
-        train=45_000,
-        validation=5_000,
-        test=10_000,
-        crop_padding=4,
-        flip=True,
-        probe_url="https://www.cs.toronto.edu/",
-        label_names=label_names.CIFAR10,
-        citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
-        terms="offered for research by its authors, who ask for the citation and state no licence; the "
-        "photographs belong to their photographers",
-    ),
-    "cifar100": DatasetEntry(
-        summary="photographs of 100 kinds of things in 20 groups, 32x32",
-        loader="keras_fixhead.data.tfds:load_tfds",
-        source="cifar100:3.*.*",
-        image_shape=(32, 32, 3),
-        num_classes=100,
-        train=45_000,
-        validation=5_000,
-        test=10_000,
-        crop_padding=4,
-        flip=True,
-        probe_url="https://www.cs.toronto.edu/",
-        label_names=label_names.CIFAR100,
-        groups=label_names.CIFAR100_GROUPS,
-        citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
-        terms="offered for research by its authors, who ask for the citation and state no licence; the "
-        "photographs belong to their photographers",
-    ),
-    "stl10": DatasetEntry(
-        summary="photographs of 10 kinds of things, 96x96; its unlabelled images are not used",
-        loader="keras_fixhead.data.tfds:load_tfds",
-        source="stl10:1.*.*",
-        image_shape=(96, 96, 3),
-        num_classes=10,
-        train=4_500,
-        validation=500,
-        test=8_000,
-        crop_padding=10,
-        flip=True,
-        probe_url="https://ai.stanford.edu/",
-        label_names=label_names.STL10,
-        citation="Coates, Ng and Lee (2011), An Analysis of Single-Layer Networks in Unsupervised Feature Learning",
-        terms="offered for research by its authors, who ask for the citation and state no licence; its "
-        "images come from ImageNet, whose terms allow non-commercial research and education only",
-    ),
-    "tiny_imagenet": DatasetEntry(
-        summary="photographs of 200 kinds of things, 64x64; its validation images are the test set",
-        loader="keras_fixhead.data.tfds:load_tfds",
-        source="tiny_imagenet:1.*.*",
-        image_shape=(64, 64, 3),
-        num_classes=200,
-        train=90_000,
-        validation=10_000,
-        test=10_000,
-        crop_padding=8,
-        flip=True,
-        probe_url="http://cs231n.stanford.edu/",
-        builder="keras_fixhead.data.tiny_imagenet:TinyImagenet",
-        archive="tiny-imagenet-200.zip",
-        citation="Le and Yang (2015), Tiny ImageNet Visual Recognition Challenge",
-        terms="ImageNet's terms: non-commercial research and education only; the images belong to their "
-        "photographers",
-    ),
-    "fashion_mnist": DatasetEntry(
-        summary="pieces of clothing, grey, 28x28, with a black border of 2 pixels: 32x32",
-        loader="keras_fixhead.data.tfds:load_tfds",
-        source="fashion_mnist:3.*.*",
-        image_shape=(32, 32, 3),
-        num_classes=10,
-        train=54_000,
-        validation=6_000,
-        test=10_000,
-        crop_padding=4,
-        flip=True,
-        probe_url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        label_names=label_names.FASHION_MNIST,
-        citation="Xiao, Rasul and Vollgraf (2017), Fashion-MNIST, arXiv:1708.07747",
-        terms="MIT licence",
-    ),
-    "cifar10_1": DatasetEntry(
-        summary="a second test set for cifar10 (version v4 of CIFAR-10.1), 32x32; no training images",
-        loader="keras_fixhead.data.tfds:load_tfds",
-        source="cifar10_1/v4:1.*.*",
-        image_shape=(32, 32, 3),
-        num_classes=10,
-        train=0,
-        validation=0,
-        test=2_021,
-        crop_padding=0,
-        flip=False,
-        probe_url="https://github.com/",
-        label_names=label_names.CIFAR10,
-        tests="cifar10",
-        citation="Recht, Roelofs, Schmidt and Shankar (2018), Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
-        "arXiv:1806.00451",
-        terms="MIT licence; the photographs belong to their photographers",
-    ),
-}
 
 LOSSES: dict[str, LossEntry] = {
     "cross_entropy": LossEntry(

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import DATASETS, LOSSES, MARGINS, MODELS, POOLINGS, DatasetEntry, feature_dim, look_up
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, feature_dim, look_up
+from keras_fixhead.data.catalog import DATASETS, DatasetEntry
+from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS, cpu_count, gpus, keras_backend, resolve_precision
-from keras_fixhead.sources import describe, is_folder
 from keras_fixhead.vectors import KINDS, adacos_scale, class_vectors, kind_of, vectors_digest
 
 SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")

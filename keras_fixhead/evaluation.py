@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.catalog import TTA
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import SPLITS, Dataset, Split, choose_classes, limit_train, load_dataset, long_tail
@@ -15,7 +16,6 @@ from keras_fixhead.data.pictures import decode_picture
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.models import FEATURES, head_of, inputs_of, load_model
 from keras_fixhead.runs import Run
-from keras_fixhead.statistics import wilson_interval
 
 BATCH_SIZE = 256
 TOP5_CLASSES = 100

@@ -3,17 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_fixhead import catalog
-from keras_fixhead.catalog import (
-    CORRUPTIONS,
-    DATASETS,
-    LOSSES,
-    MODELS,
-    feature_dim,
-    import_object,
-    look_up,
-    scaled,
-)
+from keras_fixhead.catalog import CORRUPTIONS, LOSSES, MODELS, feature_dim, import_object, look_up, scaled
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
 
 TABLES = {"model": MODELS, "data set": DATASETS, "loss": LOSSES, "corruption": CORRUPTIONS}
@@ -97,4 +88,4 @@ def test_data_sets_have_plausible_numbers():
         assert {each for names in entry.groups.values() for each in names} <= set(entry.label_names or ()), name
     assert (DATASETS["digits"].train, DATASETS["digits"].validation, DATASETS["digits"].test) == (1257, 180, 360)
     assert not DATASETS["digits"].flip  # a mirrored 2 is no 2
-    assert catalog.DATASETS["cifar10"].train + catalog.DATASETS["cifar10"].validation == 50_000
+    assert DATASETS["cifar10"].train + DATASETS["cifar10"].validation == 50_000

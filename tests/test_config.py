@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keras_fixhead import config as config_module
 from keras_fixhead import hardware
-from keras_fixhead.catalog import DATASETS, feature_dim
+from keras_fixhead.catalog import feature_dim
 from keras_fixhead.config import (
     TrainConfig,
     arm_name,
@@ -19,6 +19,7 @@ from keras_fixhead.config import (
     steps_per_epoch,
     train_size,
 )
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import class_vectors, vectors_digest
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_fixhead import evaluation
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.data import Split, load_dataset
 from keras_fixhead.errors import ArgumentError, DataError, RunError
 from keras_fixhead.evaluation import (
@@ -20,7 +21,6 @@ from keras_fixhead.evaluation import (
 )
 from keras_fixhead.models import build_model, load_model
 from keras_fixhead.runs import Run
-from keras_fixhead.statistics import wilson_interval
 
 DRAW = np.random.default_rng(0)
 

@@ -7,8 +7,8 @@ import pytest
 
 import keras_fixhead
 
-FRAMEWORK_FREE = ["errors", "vectors", "statistics", "json_files", "catalog", "hardware", "packed_index", "sources",
-                  "config", "recipes", "runs"]
+FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "data", "config",
+                  "recipes", "runs", "experiments.sweep", "experiments.comparison", "reproduction"]
 
 BLOCKED = """
 import sys

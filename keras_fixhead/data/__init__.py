@@ -15,7 +15,7 @@ from keras_fixhead.data.dataset import (
     pixel_statistics,
 )
 from keras_fixhead.data.reading import read_whole, reads_tfds
-from keras_fixhead.sources import chosen_labels, describe
+from keras_fixhead.data.sources import chosen_labels, describe
 
 __all__ = ["SPLITS", "Augmentation", "Dataset", "Split", "augment", "check_available", "choose_classes", "epoch_order",
            "limit_train", "load_dataset", "long_tail", "pixel_statistics", "reads_tfds"]

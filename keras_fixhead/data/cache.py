@@ -12,13 +12,13 @@ import shutil
 from pathlib import Path
 
 from keras_fixhead._version import __version__
-from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.packed import read_packed, write_packed
+from keras_fixhead.data.packed_index import SCHEMA, SUFFIX, PackedIndex, read_index
+from keras_fixhead.data.sources import data_folder_of, packed_entry
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import cache_dir
-from keras_fixhead.packed_index import SCHEMA, SUFFIX, PackedIndex, read_index
-from keras_fixhead.sources import data_folder_of, packed_entry
 
 SWITCH = "FIXHEAD_DATA_CACHE"
 PART_BYTES = 64_000_000

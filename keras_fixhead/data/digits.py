@@ -1,7 +1,7 @@
 """The embedded data set: scikit-learn's digits, real images in a wheel."""
 import numpy as np
 
-from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Split, held_out
 
 

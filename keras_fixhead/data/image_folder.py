@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Split, held_out
 from keras_fixhead.data.pictures import decode_picture
+from keras_fixhead.data.sources import folder_files
 from keras_fixhead.errors import DataError
-from keras_fixhead.sources import folder_files
 
 MIN_SIDE = 8
 _REPORTED = 10

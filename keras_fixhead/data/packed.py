@@ -25,13 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.catalog import DATASETS, DatasetEntry
+from keras_fixhead.data.catalog import DATASETS, DatasetEntry
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.whole import WholeSet
-from keras_fixhead.errors import ArgumentError, DataError, RunError
-from keras_fixhead.hardware import cpu_count
-from keras_fixhead.json_files import write_bytes
-from keras_fixhead.packed_index import (
+from keras_fixhead.data.packed_index import (
     INDEX,
     PackedFile,
     PackedIndex,
@@ -41,6 +37,10 @@ from keras_fixhead.packed_index import (
     is_packed,
     read_index,
 )
+from keras_fixhead.data.whole import WholeSet
+from keras_fixhead.errors import ArgumentError, DataError, RunError
+from keras_fixhead.hardware import cpu_count
+from keras_fixhead.json_files import write_bytes
 
 BLOCK_BYTES = 4_000_000
 """Size of the images that are coded together: large enough to pack well, small enough to share between threads."""

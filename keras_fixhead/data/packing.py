@@ -4,13 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.packed import packed_under, read_packed, view_of, write_packed
+from keras_fixhead.data.packed_index import INDEX, SUFFIX, PackedIndex, again, read_index
 from keras_fixhead.data.reading import read_whole
+from keras_fixhead.data.sources import is_folder, packed_entry
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.packed_index import INDEX, SUFFIX, PackedIndex, again, read_index
-from keras_fixhead.sources import is_folder, packed_entry
 
 PART_MB = 60.0
 """Size of the largest file of a packed set, in megabytes (10^6 bytes)."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from keras_fixhead.catalog import import_object
 from keras_fixhead.data import cache
+from keras_fixhead.data.packed_index import PackedIndex, read_index
+from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import DataError
-from keras_fixhead.packed_index import PackedIndex, read_index
-from keras_fixhead.sources import describe, is_folder
 
 _log = logging.getLogger(__name__)
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.catalog import DatasetEntry, import_object
+from keras_fixhead.catalog import import_object
+from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Split
+from keras_fixhead.data.sources import data_folder_of
 from keras_fixhead.errors import DataError, DependencyError
-from keras_fixhead.sources import data_folder_of
 
 PROBE_SECONDS = 3.0
 

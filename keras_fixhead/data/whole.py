@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_fixhead.catalog import DatasetEntry
+from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Dataset, Split, held_out, pixel_statistics
+from keras_fixhead.data.packed_index import View
+from keras_fixhead.data.sources import subset_note
 from keras_fixhead.errors import DataError
-from keras_fixhead.packed_index import View
-from keras_fixhead.sources import subset_note
 
 
 @dataclass(frozen=True)

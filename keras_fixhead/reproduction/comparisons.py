@@ -3,7 +3,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.choices import best, best_scales, scale_cell
 from keras_fixhead.reproduction.findings import (

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from keras_fixhead.statistics import mean_interval
+from keras_fixhead.analysis.intervals import mean_interval
 
 HELD, REFUTED, UNDECIDED, NOT_MEASURED = "held", "refuted", "undecided at this n", "not measured"
 STATES = (HELD, REFUTED, UNDECIDED, NOT_MEASURED)

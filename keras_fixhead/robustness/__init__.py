@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.catalog import CORRUPTIONS, import_object, look_up
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.statistics import wilson_interval
 
 __all__ = ["SEVERITIES", "SUITES", "RobustnessReport", "corrupt", "measure_robustness", "severity_parameters"]
 

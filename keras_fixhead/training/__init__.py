@@ -19,7 +19,6 @@ from keras_fixhead import hardware, losses
 from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
 from keras_fixhead.config import TrainConfig, dataset_entry, resolve, scale_text, steps_per_epoch
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.batches import TrainBatches, augmentation_of
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
@@ -38,6 +37,7 @@ from keras_fixhead.training.backend import (
     start_backend,
     to_numpy,
 )
+from keras_fixhead.training.batches import TrainBatches, augmentation_of
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, load_progress, save_progress
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.loggers import Logger, open_loggers

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.runs import Run
 
 SCHEMA = 1

@@ -15,7 +15,7 @@ import json, sys
 import numpy as np
 import keras
 from keras_fixhead.config import resolve
-from keras_fixhead.data.batches import TrainBatches, augmentation_of
+from keras_fixhead.training.batches import TrainBatches, augmentation_of
 from keras_fixhead.evaluation import run_dataset
 from keras_fixhead.models import build_model
 from keras_fixhead.recipes import build_config

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from keras_fixhead.data import Augmentation, Split
 from keras_fixhead.data.augmentation import change, draw, mixing
-from keras_fixhead.data.batches import TrainBatches
 from keras_fixhead.data.randaugment import OPERATIONS
+from keras_fixhead.training.batches import TrainBatches
 
 DRAW = np.random.default_rng(0)
 SIZES = [(32, 32), (33, 47), (96, 96)]

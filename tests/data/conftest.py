@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from keras_fixhead.catalog import DatasetEntry
 from keras_fixhead.data import Split
+from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.whole import WholeSet
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from keras_fixhead import json_files
 from keras_fixhead.data import Split, cache, load_dataset, reads_tfds, tfds
+from keras_fixhead.data.label_names import CIFAR10
 from keras_fixhead.errors import DataError
-from keras_fixhead.label_names import CIFAR10
 
 
 @pytest.fixture(autouse=True)

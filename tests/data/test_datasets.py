@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from keras_fixhead import catalog
-from keras_fixhead.catalog import DATASETS
-from keras_fixhead.data import SPLITS, Split, limit_train, load_dataset, pixel_statistics
+from keras_fixhead.data import SPLITS, Split, catalog, limit_train, load_dataset, pixel_statistics
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError, DataError
 
 

@@ -6,8 +6,8 @@ from PIL import Image
 from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
 from keras_fixhead.data import load_dataset
 from keras_fixhead.data.image_folder import square
+from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.sources import describe, is_folder
 
 DRAW = np.random.default_rng(0)
 

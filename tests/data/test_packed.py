@@ -18,8 +18,8 @@ from hypothesis.extra.numpy import arrays
 from keras_fixhead import json_files
 from keras_fixhead.data import load_dataset, packed
 from keras_fixhead.data.packed import decode_images, encode_images, packed_under, read_packed, write_packed
+from keras_fixhead.data.packed_index import CODINGS, INDEX, read_index
 from keras_fixhead.errors import ArgumentError, DataError, RunError
-from keras_fixhead.packed_index import CODINGS, INDEX, read_index
 
 IMAGES = st.tuples(*[st.integers(1, 6)] * 3).flatmap(lambda shape: arrays(np.uint8, (*shape, 3)))
 

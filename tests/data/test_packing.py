@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.catalog import DATASETS
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import Split, choose_classes, load_dataset, reads_tfds
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.packed import write_packed
+from keras_fixhead.data.packed_index import index_bytes, read_index
 from keras_fixhead.data.packing import pack_dataset, verify_packed
+from keras_fixhead.data.sources import describe, packed_folder
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.packed_index import index_bytes, read_index
-from keras_fixhead.sources import describe, packed_folder
 
 
 @pytest.fixture(scope="module")

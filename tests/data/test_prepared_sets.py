@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.catalog import DATASETS
 from keras_fixhead.data import check_available, choose_classes, load_dataset, long_tail, tfds
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.data.label_names import CIFAR100, CIFAR100_GROUPS
+from keras_fixhead.data.sources import describe
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.label_names import CIFAR100, CIFAR100_GROUPS
-from keras_fixhead.sources import describe
 
 DRAW = np.random.default_rng(0)
 

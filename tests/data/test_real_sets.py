@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_fixhead.catalog import DATASETS
 from keras_fixhead.data import load_dataset
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.data.label_names import CIFAR100, CIFAR100_GROUPS
 from keras_fixhead.data.packing import pack_dataset, verify_packed
-from keras_fixhead.label_names import CIFAR100, CIFAR100_GROUPS
 
 pytestmark = pytest.mark.slow
 

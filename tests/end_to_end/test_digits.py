@@ -256,7 +256,7 @@ def test_training_that_is_terminated_says_so_and_goes_on_where_it_was(tmp_path):
 
 
 def test_a_robustness_figure_on_the_wrong_data_is_refused(url, trained, test_split):
-    from fixhead_cli.robustness import _run_predictor, _server_predictor
+    from fixhead_cli.commands.robustness import _run_predictor, _server_predictor
     from keras_fixhead.runs import open_run
 
     other_names = [f"class {digit}" for digit in range(10)]

@@ -397,7 +397,7 @@ def test_another_process_loads_a_model_once_both_packages_are_imported(tmp_path)
     done = subprocess.run([sys.executable, "-c", LOAD, str(tmp_path / "m.keras")], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["keras_fixhead.head", "True"]
+    assert done.stdout.split() == ["keras_fixhead.head.layer", "True"]
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import write_matrices, write_result
 
-from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import paper_claims, plan, read_results
 from keras_fixhead.reproduction.answers import QUESTIONS, answer, answers
 from keras_fixhead.reproduction.choices import scale_cell

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic import write_matrices, write_result
 
-from keras_fixhead.catalog import DATASETS
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import paper_claims, plan, read_results
 
 ROOT = Path(__file__).parents[2]

@@ -15,10 +15,10 @@ from synthetic import write_result
 
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.errors import RunError
+from keras_fixhead.experiments.sweep import PlannedRun
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cell, read_result, read_results
 from keras_fixhead.runs import create_run
-from keras_fixhead.sweep import PlannedRun
 from keras_fixhead.vectors import ceiling
 
 ROOT = Path(__file__).parents[2]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from keras_fixhead import robustness
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.data import Split
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness import SEVERITIES, SUITES, RobustnessReport, corrupt, measure_robustness
-from keras_fixhead.statistics import wilson_interval
 
 DRAW = np.random.default_rng(0)
 SPLIT = Split(DRAW.integers(0, 256, (30, 16, 16, 3)).astype("uint8"), DRAW.integers(0, 3, 30).astype("int32"))

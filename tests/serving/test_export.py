@@ -15,9 +15,9 @@ from PIL import Image
 from fixhead_serving import export
 from fixhead_serving.export import SIGNATURES
 from fixhead_serving.export.card import describe_run
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import Run
-from keras_fixhead.statistics import wilson_interval
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from fixhead_cli.serve import command
+from fixhead_cli.commands.serve import command
 from fixhead_serving.server import Limits, ServerConfig
 
 ROOT = Path(__file__).parents[2]

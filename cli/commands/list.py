@@ -10,7 +10,7 @@ from keras_fixhead.runs import list_runs
 
 
 def _datasets(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.catalog import DATASETS
+    from keras_fixhead.data.catalog import DATASETS
 
     return [{"name": name, "classes": each.num_classes, "image": "x".join(map(str, each.image_shape)),
              "train": each.train, "validation": each.validation, "test": each.test, "what": each.summary}

@@ -3,9 +3,8 @@ import json
 
 import pytest
 
-from keras_fixhead import packed_index
-from keras_fixhead.errors import DataError
-from keras_fixhead.packed_index import (
+from keras_fixhead.data import packed_index
+from keras_fixhead.data.packed_index import (
     INDEX,
     PackedFile,
     PackedIndex,
@@ -15,6 +14,7 @@ from keras_fixhead.packed_index import (
     is_packed,
     read_index,
 )
+from keras_fixhead.errors import DataError
 
 VIEW = View("0" * 64, (1.5, 2.25, 1 / 3), (0.1, 0.2, 0.3))
 OWN = PackedIndex(

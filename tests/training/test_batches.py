@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead.data import Augmentation, Split, augment, epoch_order
-from keras_fixhead.data.batches import TrainBatches
+from keras_fixhead.training.batches import TrainBatches
 
 SPLIT = Split(np.random.default_rng(0).integers(0, 256, (23, 8, 8, 3)).astype("uint8"), np.arange(23, dtype=np.int32))
 

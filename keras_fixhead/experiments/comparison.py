@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras_fixhead.analysis.intervals import mean_interval
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.experiments.sweep import shared_and_varied
 from keras_fixhead.runs import Run
-from keras_fixhead.statistics import mean_interval
-from keras_fixhead.sweep import shared_and_varied
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fixhead import hardware
-from keras_fixhead.comparison import compare_runs
+from keras_fixhead.analysis.intervals import mean_interval
 from keras_fixhead.config import TrainConfig, resolve, step_time_key
 from keras_fixhead.errors import ArgumentError, RunError, TrainingError
-from keras_fixhead.runs import create_run, list_runs
-from keras_fixhead.statistics import mean_interval
-from keras_fixhead.sweep import (
+from keras_fixhead.experiments.comparison import compare_runs
+from keras_fixhead.experiments.sweep import (
     export_result,
     parse_grid,
     parse_seeds,
@@ -23,6 +22,7 @@ from keras_fixhead.sweep import (
     run_plan,
     shared_and_varied,
 )
+from keras_fixhead.runs import create_run, list_runs
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_fixhead.catalog import DATASETS, DatasetEntry, look_up
+from keras_fixhead.catalog import look_up
+from keras_fixhead.data.catalog import DATASETS, DatasetEntry
+from keras_fixhead.data.packed_index import find_packed, is_packed, read_index
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.packed_index import find_packed, is_packed, read_index
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 FOLDER_TEST_SHARE = 5

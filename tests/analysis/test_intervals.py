@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm, t
 
-from keras_fixhead.statistics import mean_interval, wilson_interval
+from keras_fixhead.analysis.intervals import mean_interval, wilson_interval
 
 Z = norm.ppf(0.975)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from fixhead_cli.commands.train import config_options
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, table
-from fixhead_cli.train import config_options
 
 
 @click.group("data")
@@ -48,9 +48,9 @@ def show(dataset_name: str, out: Path | None, images: int, epoch: int, as_json: 
     check_available(config.dataset, config.data_dir, image_size=config.image_size)
     load_keras()
     load_reader(config.dataset, config.data_dir)
-    from keras_fixhead.data.batches import TrainBatches, augmentation_of
     from keras_fixhead.evaluation import run_dataset
     from keras_fixhead.figures import plot_images
+    from keras_fixhead.training.batches import TrainBatches, augmentation_of
 
     dataset = run_dataset(config)
     batch, labels = TrainBatches(dataset.train, images, augmentation_of(config), seed=config.seed, epoch=epoch - 1)[0]
@@ -103,7 +103,7 @@ def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: 
     from fixhead_cli.framework import load_reader
     from keras_fixhead.data import check_available
     from keras_fixhead.data.packing import pack_dataset
-    from keras_fixhead.sources import is_folder
+    from keras_fixhead.data.sources import is_folder
 
     check_available(dataset, data_dir, image_size=image_size)
     load_reader(dataset, data_dir)

@@ -4,7 +4,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli.output import json_option, percent, print_result, table
-from keras_fixhead.comparison import Difference, compare_runs
+from keras_fixhead.experiments.comparison import Difference, compare_runs
 from keras_fixhead.runs import ExportedRun, Run, list_runs, open_run
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
+from fixhead_cli.commands.train import config_options
 from fixhead_cli.output import json_option, percent, print_result, table
-from fixhead_cli.train import config_options
 from keras_fixhead.config import TrainConfig, arm_name, read_config_file
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.runs import Run
-from keras_fixhead.sweep import (
+from keras_fixhead.experiments.sweep import (
     Outcome,
     PlannedRun,
     estimate_text,
@@ -27,6 +26,7 @@ from keras_fixhead.sweep import (
     run_trained_by,
     shared_and_varied,
 )
+from keras_fixhead.runs import Run
 
 _AFTER = ("evaluate", "robustness", "export")
 

@@ -8,8 +8,8 @@ import click
 
 from fixhead_cli.output import data_dir_option, json_option, print_result
 from keras_fixhead import hardware
+from keras_fixhead.data.sources import describe, subset_note
 from keras_fixhead.errors import DataError, FixheadError
-from keras_fixhead.sources import describe, subset_note
 
 EXTRAS = {
     "test": ("pytest", "hypothesis", "jax", "build"),
@@ -78,7 +78,7 @@ def _framework() -> dict[str, Any]:
 
 
 def _datasets(data_dir: str | None) -> dict[str, str]:
-    from keras_fixhead.catalog import DATASETS
+    from keras_fixhead.data.catalog import DATASETS
     from keras_fixhead.data.tfds import data_folder
 
     folder = data_folder(data_dir)

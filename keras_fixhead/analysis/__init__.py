@@ -1,0 +1,1 @@
+"""Pure functions over arrays and measured values: intervals, paired differences, geometry, confusion."""

@@ -1,0 +1,1 @@
+"""Many runs: what is planned, running it, and comparing what came out."""
