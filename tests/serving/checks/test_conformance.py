@@ -23,7 +23,7 @@ from fixhead_serving.conformance.runner import LOCAL_SERVER
 from keras_fixhead.errors import ServingError
 from keras_fixhead.json_files import read_json
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECORD = ROOT / "results" / "conformance.json"
 
 

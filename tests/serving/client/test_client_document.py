@@ -15,7 +15,7 @@ from PIL import Image
 from fixhead_serving.client import encode_png
 from fixhead_serving.server import create_app
 
-PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "client.md").read_text()
 URL = "http://127.0.0.1:8501/v1/models/digits"
 
 

@@ -179,7 +179,7 @@ def test_the_command_says_size_speed_and_what_to_type_next(fixhead, digits_run, 
 
 
 def test_the_page_names_the_signatures_files_and_options_that_there_are(exported, loaded, fixhead):
-    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
     rows = {name: row for name, *row in re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", page, re.M)}
     help_text = fixhead("export", "--help").out
 
