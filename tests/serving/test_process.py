@@ -14,13 +14,16 @@ import httpx
 import numpy as np
 import pytest
 
+from fixhead_serving import process
 from fixhead_serving.client import Client, encode_png
-from fixhead_serving.server import ServerConfig, process, serve
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.process import serve
 from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, ServingError
 
 SERVE = """
 import sys
-from fixhead_serving.server import ServerConfig, serve
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.process import serve
 serve(sys.argv[1], ServerConfig(port=0), on_ready=lambda urls: print(*urls, flush=True))
 print("stopped", flush=True)
 """
@@ -62,7 +65,7 @@ def test_a_server_starts_answers_and_stops_within_seconds_of_sigterm(running, im
 
 
 def test_a_taken_port_is_said_before_the_model_is_loaded(base_path, monkeypatch):
-    monkeypatch.setattr("fixhead_serving.server.process.WatchedModel", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr("fixhead_serving.process.WatchedModel", lambda *_: pytest.fail("loaded"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -87,8 +90,11 @@ PLAIN = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from fixhead_serving.protocol import Signature, TensorSpec
-from fixhead_serving.server import Limits, LoadedVersion, ServerConfig, process, serve
+from fixhead_serving.specs import Signature, TensorSpec
+from fixhead_serving import process
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.process import serve
+from fixhead_serving.server import Limits, LoadedVersion
 
 def load(number, folder):
     if (folder / "broken").exists():

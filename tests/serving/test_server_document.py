@@ -10,7 +10,8 @@ import click
 import pytest
 
 from fixhead_cli.commands.serve import command
-from fixhead_serving.server import Limits, ServerConfig
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.server import Limits
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "server.md").read_text()
@@ -72,7 +73,7 @@ def test_the_example_runs():
 
 def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
     called = []
-    monkeypatch.setattr("fixhead_serving.server.process.serve", lambda *args, **kwargs: called.append((args, kwargs)))
+    monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append((args, kwargs)))
     (tmp_path / "token").write_text("secret\n")
     answer = fixhead(
         "serve", "pets=/m/p", "/m/q", "--versions", "pets=all", "--label", "pets:stable=3", "--host", "::1",
@@ -92,7 +93,7 @@ def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
 
 def test_the_token_may_be_in_the_environment(fixhead, monkeypatch):
     called = []
-    monkeypatch.setattr("fixhead_serving.server.process.serve", lambda *args, **kwargs: called.append(args))
+    monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append(args))
     monkeypatch.setenv("FIXHEAD_TOKEN", "hidden")
     fixhead("serve", "/m/q")
 
@@ -121,7 +122,7 @@ def test_a_wrong_call_is_said_in_one_line_and_exits_with_2(fixhead, arguments, t
 def test_several_models_are_printed_as_one_json_object(capsys, monkeypatch):
     import json
 
-    monkeypatch.setattr("fixhead_serving.server.process.serve",
+    monkeypatch.setattr("fixhead_serving.process.serve",
                         lambda sources, config, before_load, on_ready: on_ready([f"u/{each.name}" for each in sources]))
     command.main(["a", "b", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out) == {"url": "u/a", "urls": ["u/a", "u/b"]}

@@ -35,11 +35,13 @@ def base(tmp_path_factory):
 @pytest.fixture(scope="module")
 def app(base, tmp_path_factory):
     """Returns an app that serves both versions under their labels, as models.config has it."""
-    from fixhead_serving.server import ServedModel, create_app, load_model
+    from fixhead_serving.rest import create_app
+    from fixhead_serving.server import ModelServer, ServedModel, load_model
 
     old = tmp_path_factory.mktemp("old") / NAME
     shutil.copytree(base / "1", old / "1")
-    return create_app([ServedModel(NAME, {**load_model(base).versions, **load_model(old).versions}, LABELS)])
+    versions = {**load_model(base).versions, **load_model(old).versions}
+    return create_app(ModelServer([ServedModel(NAME, versions, LABELS)]))
 
 
 def run(app, cases=CASES, server_name=LOCAL_SERVER):
@@ -142,9 +144,10 @@ def test_an_answer_that_is_right_is_not_blamed(expect, body):
 
 
 def test_cases_that_need_what_the_server_lacks_are_said_not_to_be_run(base):
-    from fixhead_serving.server import create_app, load_model
+    from fixhead_serving.rest import create_app
+    from fixhead_serving.server import ModelServer, load_model
 
-    results = run(create_app([load_model(base)]))  # version 2 alone, without labels
+    results = run(create_app(ModelServer([load_model(base)])))  # version 2 alone, without labels
 
     lacking = {result.case.name for result in results if result.outcome == "not run"}
     assert lacking == {case.name for case in CASES if case.needs}

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from fixhead_serving.client import Client
-from fixhead_serving.server import create_app
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import ModelServer
 from keras_fixhead.errors import ArgumentError, RequestError, ServingError
 
 URL = "http://127.0.0.1:8501/v1/models/tiny"
@@ -423,7 +424,7 @@ def test_any_answer_is_either_arrays_or_one_serving_error(body):
 @pytest.fixture
 def in_memory(served, ask):
     """Returns a client of the app over the tiny model."""
-    app = create_app([served])
+    app = create_app(ModelServer([served]))
 
     async def handle(request):
         answer = await asyncio.to_thread(ask, app, request.method, request.url.raw_path.decode(), request.content,

@@ -13,7 +13,8 @@ import uvicorn
 from PIL import Image
 
 from fixhead_serving.client import encode_png
-from fixhead_serving.server import create_app
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import ModelServer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "client.md").read_text()
 URL = "http://127.0.0.1:8501/v1/models/digits"
@@ -26,7 +27,7 @@ def blocks(language):
 @pytest.fixture(scope="module")
 def url(served):
     """Returns the URL of the tiny model, served by a thread of this process."""
-    server = uvicorn.Server(uvicorn.Config(create_app([served]), port=0, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(ModelServer([served])), port=0, log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

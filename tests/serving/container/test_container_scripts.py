@@ -16,7 +16,8 @@ from container_files import CONFIG, CONTAINER, compose
 from own_server import PORT, TIMEOUT_SECONDS
 from tensorflow_serving_facts import FLAGS
 
-from fixhead_serving.server import create_app
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import ModelServer
 
 SYSTEM = "/usr/bin:/bin"
 
@@ -122,7 +123,7 @@ def test_a_server_that_hangs_is_unhealthy_within_five_seconds():
 
 
 def test_an_answer_of_the_local_server_is_read_too(served, ask):
-    status = ask(create_app([served]), "GET", "/v1/models/tiny")
+    status = ask(create_app(ModelServer([served])), "GET", "/v1/models/tiny")
 
     assert status.status == 200
     with answering(status.body.decode()) as (port, _):

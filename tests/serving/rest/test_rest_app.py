@@ -3,28 +3,22 @@ import asyncio
 import gzip
 import struct
 import threading
-import time
 from base64 import b64encode
 
 import httpx
 import pytest
+from echo import ECHO, PREDICT, echo_model
 
-from fixhead_serving.protocol import Refusal, Signature, TensorSpec
-from fixhead_serving.server import Limits, LoadedVersion, ServedModel, create_app
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import Limits, LoadedVersion, ModelServer, ServedModel
+from fixhead_serving.server.refusals import ModelFailed
 from fixhead_serving.server.versions import VersionState
-
-ECHO = Signature({"x": TensorSpec("DT_FLOAT", (None,))}, {"y": TensorSpec("DT_FLOAT", (None,))})
-PREDICT = "/v1/models/echo:predict"
-
-
-def echo_model(call=lambda name, inputs: {"y": inputs["x"]}, versions=(1,), labels=None, **fields):
-    loaded = {number: LoadedVersion(number, {"serving_default": ECHO}, call, **fields) for number in versions}
-    return ServedModel("echo", loaded, labels or {})
+from fixhead_serving.specs import Signature, TensorSpec
 
 
 @pytest.fixture
 def echo():
-    return create_app([echo_model()])
+    return create_app(ModelServer([echo_model()]))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +63,7 @@ def test_refusals_come_in_tensorflow_servings_order(ask, echo, method, path, bod
 def test_paths_match_in_any_case_and_versions_and_labels_choose(ask):
     call = {number: (lambda name, inputs, number=number: {"y": inputs["x"] * number}) for number in (2, 5)}
     versions = {number: LoadedVersion(number, {"serving_default": ECHO}, call[number]) for number in call}
-    app = create_app([ServedModel("echo", versions, {"stable": 2})])
+    app = create_app(ModelServer([ServedModel("echo", versions, {"stable": 2})]))
     body = {"instances": [1.0]}
 
     assert ask(app, "POST", "/V1/Models/echo:predict", body).json == {"predictions": [5.0]}
@@ -108,7 +102,7 @@ def test_a_request_that_does_not_inflate_is_an_empty_document(ask, echo, body):
 @pytest.mark.parametrize("size, status", [(1000, 400), (1001, 413), (5000, 413)])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_body_above_the_limit_is_refused_also_when_it_is_zipped(ask, size, status, zipped):
-    app = create_app([echo_model()], limits=Limits(body_bytes=1000))
+    app = create_app(ModelServer([echo_model()], limits=Limits(body_bytes=1000)))
     body = b" " * size
     headers = {"Content-Encoding": "gzip"} if zipped else {}
 
@@ -121,17 +115,17 @@ def test_an_unexpected_failure_is_a_500_that_tells_a_client_nothing(ask, failure
     def call(name, inputs):
         raise failure
 
-    answer = ask(create_app([echo_model(call)]), "POST", PREDICT, {"instances": [1]})
+    answer = ask(create_app(ModelServer([echo_model(call)])), "POST", PREDICT, {"instances": [1]})
     assert answer.status == 500
     assert answer.json == {"error": "The server failed on this request. Its log says why."}
     assert "Traceback" in caplog.text
 
 
-def test_a_models_refusal_keeps_its_status(ask):
+def test_a_models_failure_keeps_tensorflows_code_as_its_status(ask):
     def call(name, inputs):
-        raise Refusal("no memory", status=429)
+        raise ModelFailed("no memory", code=8)  # RESOURCE_EXHAUSTED
 
-    answer = ask(create_app([echo_model(call)]), "POST", PREDICT, {"instances": [1]})
+    answer = ask(create_app(ModelServer([echo_model(call)])), "POST", PREDICT, {"instances": [1]})
     assert (answer.status, answer.json) == (429, {"error": "no memory"})
 
 
@@ -146,7 +140,7 @@ def test_no_more_models_run_at_once_than_there_are_workers(ask_all):
         running.remove(threading.get_ident())
         return {"y": inputs["x"]}
 
-    app = create_app([echo_model(call)], workers=2)
+    app = create_app(ModelServer([echo_model(call)], workers=2))
     answers = ask_all(app, [("POST", PREDICT, {"instances": [n]}, {}) for n in range(8)])
     assert [answer.json for answer in answers] == [{"predictions": [float(n)]} for n in range(8)]
     assert max(most) == 2
@@ -155,7 +149,7 @@ def test_no_more_models_run_at_once_than_there_are_workers(ask_all):
 def test_the_states_of_all_versions_that_were_seen_are_told(ask):
     model = echo_model(versions=(2,))
     model.set_state(3, VersionState("END", "NOT_FOUND", "no \ud800 file"))
-    app = create_app([model])
+    app = create_app(ModelServer([model]))
 
     answer = ask(app, "GET", "/v1/models/echo").json
     assert answer == {"model_version_status": [
@@ -174,7 +168,7 @@ def test_the_states_of_all_versions_that_were_seen_are_told(ask):
 def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is(ask, depth, status, body):
     if b"[[{}]]" in body:
         depth += 1
-    answer = ask(create_app([echo_model()], limits=Limits(json_depth=depth)), "POST", PREDICT, body)
+    answer = ask(create_app(ModelServer([echo_model()], limits=Limits(json_depth=depth))), "POST", PREDICT, body)
 
     assert answer.status == status
     assert status == 200 or answer.json["error"] == f"The JSON is nested too deeply. Expected at most {depth} levels."
@@ -188,7 +182,7 @@ def test_nesting_that_stops_tensorflow_serving_is_a_400(ask, echo, body):
 
 
 def test_a_batch_above_the_limit_is_refused(ask):
-    app = create_app([echo_model()], limits=Limits(batch=3))
+    app = create_app(ModelServer([echo_model()], limits=Limits(batch=3)))
 
     assert ask(app, "POST", PREDICT, {"inputs": [1, 2, 3]}).status == 200
     answer = ask(app, "POST", PREDICT, {"instances": [1, 2, 3, 4]})
@@ -200,7 +194,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded_and_text_is_not(as
     called = []
     call = lambda name, inputs: called.append(1) or {"s": inputs["s"]}  # noqa: E731
     version = LoadedVersion(1, {"serving_default": signature}, call)
-    app = create_app([ServedModel("text", {1: version})])
+    app = create_app(ModelServer([ServedModel("text", {1: version})]))
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 60000, 60000) + bytes(50)
 
     answer = ask(app, "POST", "/v1/models/text:predict", {"inputs": [{"b64": b64encode(bomb).decode()}]})
@@ -223,7 +217,7 @@ def held_model():
 
 def test_more_requests_than_the_limit_are_told_when_to_come_again():
     model, begun, go_on, _ = held_model()
-    app = create_app([model], limits=Limits(concurrent=2), workers=1)
+    app = create_app(ModelServer([model], limits=Limits(concurrent=2), workers=1))
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
@@ -243,7 +237,7 @@ def test_more_requests_than_the_limit_are_told_when_to_come_again():
 
 def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_place_until_its_thread_ends():
     model, _, go_on, ended = held_model()
-    app = create_app([model], limits=Limits(concurrent=2, timeout_seconds=0.2), workers=1)
+    app = create_app(ModelServer([model], limits=Limits(concurrent=2, timeout_seconds=0.2), workers=1))
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
@@ -266,7 +260,7 @@ def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_place_until_its_th
 
 
 def test_a_body_that_does_not_come_is_a_408(ask):
-    app = create_app([echo_model()], limits=Limits(timeout_seconds=0.1))
+    app = create_app(ModelServer([echo_model()], limits=Limits(timeout_seconds=0.1)))
     sent = []
 
     async def receive():
@@ -282,7 +276,7 @@ def test_a_body_that_does_not_come_is_a_408(ask):
 
 
 def test_a_client_that_goes_away_while_it_sends_gets_no_answer_and_holds_no_place(ask):
-    app = create_app([echo_model()], limits=Limits(concurrent=1))
+    app = create_app(ModelServer([echo_model()], limits=Limits(concurrent=1)))
     sent = []
 
     async def receive():
@@ -295,192 +289,3 @@ def test_a_client_that_goes_away_while_it_sends_gets_no_answer_and_holds_no_plac
     asyncio.run(app(scope, receive, send))
     assert not sent
     assert ask(app, "POST", PREDICT, {"inputs": [1]}).status == 200
-
-
-# Merging
-
-
-def rows_model(calls, *, mergeable=frozenset({"serving_default"}), wrong=None):
-    """Returns a model that notes how many rows each call has, and waits in the first until it is told to go on."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def call(name, inputs):
-        calls.append(inputs["x"].tolist())
-        if not begun.is_set():
-            begun.set()
-            assert go_on.wait(10)
-        if wrong in inputs["x"]:
-            raise Refusal("bad picture")
-        return {"y": inputs["x"] * 2}
-
-    return echo_model(call, mergeable=mergeable), begun, go_on
-
-
-def send_while_busy(app, begun, go_on, bodies):
-    """Sends one request that holds the only worker, then others that queue behind it; returns all answers."""
-
-    async def run():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
-            first = asyncio.create_task(client.post(PREDICT, json={"inputs": [0]}))
-            await asyncio.to_thread(begun.wait, 10)
-            others = []
-            for body in bodies:  # in this order
-                others.append(asyncio.create_task(client.post(PREDICT, json=body)))
-                await asyncio.sleep(0.01)
-            go_on.set()
-            return await asyncio.gather(first, *others)
-
-    return asyncio.run(run())
-
-
-def test_requests_that_wait_are_run_as_one_call_and_each_gets_its_own_rows():
-    calls = []
-    model, *events = rows_model(calls)
-    bodies = [{"inputs": [1]}, {"instances": [2, 3]}, {"inputs": [4]}, {"signature_name": "no"}, {"inputs": [5]}]
-    answers = send_while_busy(create_app([model], workers=1), *events, bodies)
-
-    assert calls == [[0], [1, 2, 3, 4, 5]]
-    assert [answer.json() for answer in answers[:4]] == [
-        {"outputs": [0.0]}, {"outputs": [2.0]}, {"predictions": [4.0, 6.0]}, {"outputs": [8.0]}]  # fmt: skip
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 400, 200]
-
-
-def test_one_bad_request_harms_no_neighbour():
-    calls = []
-    model, *events = rows_model(calls, wrong=2)
-    answers = send_while_busy(create_app([model], workers=1), *events, [{"inputs": [n]} for n in (1, 2, 3)])
-
-    assert [answer.status_code for answer in answers] == [200, 200, 400, 200]
-    assert answers[2].json() == {"error": "bad picture"} and answers[3].json() == {"outputs": [6.0]}
-    assert calls == [[0], [1, 2, 3], [1], [2], [3]]
-
-
-def test_no_more_rows_are_merged_than_allowed():
-    calls = []
-    model, *events = rows_model(calls)
-    app = create_app([model], workers=1, max_batch_merge=3)
-    bodies = [{"inputs": [1, 2]}, {"inputs": [3, 4]}, {"inputs": [5] * 9}, {"inputs": [6]}]
-    answers = send_while_busy(app, *events, bodies)
-
-    assert calls == [[0], [1, 2], [3, 4], [5] * 9, [6]]
-    assert [answer.status_code for answer in answers] == [200] * 5
-
-
-@pytest.mark.parametrize("merging", [{"mergeable": frozenset()}, {"max_batch_merge": 1}])
-def test_requests_are_run_one_by_one_where_merging_is_off(merging):
-    calls = []
-    model, *events = rows_model(calls, **{key: merging[key] for key in merging if key == "mergeable"})
-    app = create_app([model], workers=1, **{key: merging[key] for key in merging if key != "mergeable"})
-    send_while_busy(app, *events, [{"inputs": [1]}, {"inputs": [2]}])
-
-    assert calls == [[0], [1], [2]]
-
-
-def test_a_failure_while_requests_are_merged_reaches_every_one_of_them(monkeypatch, caplog):
-    calls = []
-    model, *events = rows_model(calls)
-    monkeypatch.setattr("fixhead_serving.server.batching.split", lambda outputs, rows: [])  # too few parts
-    answers = send_while_busy(create_app([model], workers=1), *events, [{"inputs": [n]} for n in (1, 2)])
-
-    assert [answer.status_code for answer in answers] == [200, 500, 500]
-
-
-# Probes, metrics, token
-
-
-def test_readiness_is_a_prediction_of_every_version_of_every_model(ask):
-    calls = []
-
-    def call(name, inputs):
-        calls.append((name, inputs))
-        return {}
-
-    first, second = echo_model(call, versions=(1, 2), sample=("serving_default", {"x": 1})), echo_model()
-    second.name = "other"
-    assert ask(create_app([first, second]), "GET", "/readyz").json == {"status": "ready"}
-    assert calls == [("serving_default", {"x": 1})] * 2
-
-
-@pytest.mark.parametrize(
-    "model, text",
-    [
-        (echo_model(lambda name, inputs: 1 / 0, sample=("s", {})), "Model 'echo', version 1: division by zero"),
-        (echo_model(versions=()), "Model 'echo' has no version to serve."),
-        (echo_model(lambda name, inputs: time.sleep(1), sample=("s", {})), "The models did not answer within 0.1 sec"),
-    ],
-)
-def test_a_model_that_cannot_predict_is_not_ready_and_the_reason_is_told(ask, model, text):
-    app = create_app([model], limits=Limits(timeout_seconds=0.1))
-
-    answer = ask(app, "GET", "/readyz")
-    assert answer.status == 503 and answer.json["error"].startswith(text)
-    assert ask(app, "GET", "/livez").json == {"status": "alive"}
-
-
-def test_many_probes_cost_one_prediction(ask, ask_all):
-    calls = []
-    app = create_app([echo_model(lambda name, inputs: calls.append(1) or time.sleep(0.05) or {}, sample=("s", {}))])
-
-    answers = ask_all(app, [("GET", "/readyz", b"", {})] * 5)
-    assert [answer.status for answer in answers] == [200] * 5 and len(calls) == 1
-
-
-def test_a_server_that_stops_is_alive_and_not_ready(ask, echo):
-    echo.state.stopping = True
-
-    answer = ask(echo, "GET", "/readyz")
-    assert (answer.status, answer.json) == (503, {"error": "The server is shutting down."})
-    assert ask(echo, "GET", "/livez").status == 200
-    assert ask(echo, "POST", PREDICT, {"inputs": [1]}).status == 200
-
-
-def test_requests_are_counted_by_model_and_status_and_unknown_models_in_one(ask, echo):
-    ask(echo, "POST", PREDICT, {"inputs": [1]})
-    ask(echo, "POST", PREDICT, b"{")
-    ask(echo, "GET", "/v1/models/echo")
-    for name in ("a", "b"):
-        ask(echo, "POST", f"/v1/models/{name}:predict", {"inputs": [1]})
-    ask(echo, "POST", "/v1/nonsense", b"")
-    answer = ask(echo, "GET", "/monitoring/prometheus/metrics")
-    lines = answer.body.decode().splitlines()
-
-    assert answer.media_type == "text/plain"
-    for line in (
-        ':tensorflow:serving:request_count{model_name="echo",status="OK"} 2.0',
-        ':tensorflow:serving:request_count{model_name="echo",status="INVALID_ARGUMENT"} 1.0',
-        ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 2.0',
-        ':tensorflow:serving:request_count{model_name="",status="INVALID_ARGUMENT"} 1.0',
-        ':tensorflow:serving:request_latency_count{API="predict",entrypoint="REST",model_name="echo"} 1.0',
-        ':tensorflow:serving:request_latency_count{API="",entrypoint="REST",model_name="echo"} 1.0',
-        ':tensorflow:serving:runtime_latency_count{API="Predict",model_name="echo",runtime="TF1"} 1.0',
-    ):
-        assert line in lines
-    wrong = ask(echo, "GET", "/monitoring/prometheus/metrics?x=1")
-    assert (wrong.status, wrong.media_type) == (400, "text/plain")
-    assert wrong.body.startswith(b"Unexpected path: /monitoring/prometheus/metrics?x=1. Should be ")
-
-
-@pytest.mark.parametrize(
-    "header, status",
-    [(None, 401), ("", 401), ("Bearer", 401), ("Bearer wrong", 401), ("Basic right-1", 401), ("Bearer right-12", 401),
-     ("Bearer right-1", 200), ("bearer  right-1", 200), ("Bearer r\u00efght", 401)],
-)  # fmt: skip
-def test_a_token_is_asked_for_everywhere_but_at_livez(ask, header, status):
-    app = create_app([echo_model()], token="right-1")
-    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
-
-    for path in ("/v1/models/echo", "/v1/models/echo/metadata", "/readyz", "/monitoring/prometheus/metrics"):
-        assert ask(app, "GET", path, headers=headers).status == status
-    assert ask(app, "POST", PREDICT, {"inputs": [1]}, headers).status == status
-    assert ask(app, "GET", "/nothing", headers=headers).status == (404 if status == 200 else 401)
-    assert ask(app, "GET", "/livez", headers=headers).status == 200
-
-
-def test_a_missing_token_is_said_in_the_headers_too():
-    app = create_app([echo_model()], token="right")
-
-    async def run():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
-            return await client.get("/v1/models/echo")
-
-    assert asyncio.run(run()).headers["www-authenticate"] == "Bearer"

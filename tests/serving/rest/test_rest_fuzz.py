@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fixhead_serving.client import encode_png
-from fixhead_serving.server import Limits, create_app
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import Limits, ModelServer
 
 # docs/server.md has each of them; no 5xx is among them.
 DOCUMENTED = {200, 400, 401, 404, 408, 413, 429}
@@ -37,7 +38,7 @@ JSON = st.recursive(
 
 @pytest.fixture(scope="module")
 def app(served):
-    return create_app([served], limits=Limits(body_bytes=2**20))
+    return create_app(ModelServer([served], limits=Limits(body_bytes=2**20)))
 
 
 @st.composite

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixhead_serving.server.nesting import nested_deeper
+from fixhead_serving.rest.nesting import nested_deeper
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text() | st.text(alphabet='[]{}"\\x'),

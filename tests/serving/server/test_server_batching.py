@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixhead_serving.protocol import Signature, TensorSpec
 from fixhead_serving.server.batching import count_rows, merge, merge_key, mergeable_signatures, split
+from fixhead_serving.specs import Signature, TensorSpec
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6))

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixhead_serving.server import Limits, ModelSource, ServerConfig, VersionPolicy
-from fixhead_serving.server.config import parse_policy, parse_sources
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.server import Limits, ModelSource, VersionPolicy
 from fixhead_serving.server.model_config import read_model_config
+from fixhead_serving.server.sources import parse_policy, parse_sources
 from keras_fixhead.errors import ArgumentError, ServingError
 
 

@@ -8,7 +8,8 @@ import weakref
 
 import pytest
 
-from fixhead_serving.server import process, serve
+from fixhead_serving import process
+from fixhead_serving.process import serve
 from fixhead_serving.server.memory import settle_memory
 
 HAS_ARENAS = hasattr(ctypes.CDLL(None), "malloc_info")

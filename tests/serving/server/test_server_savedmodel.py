@@ -14,12 +14,15 @@ import pytest
 
 from fixhead_serving import warmup
 from fixhead_serving.client import encode_png
-from fixhead_serving.protocol import Refusal, TensorSpec
-from fixhead_serving.server import ModelSource, ServedModel, create_app, load_model, serve
+from fixhead_serving.process import serve
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import ModelServer, ModelSource, ServedModel, load_model
 from fixhead_serving.server.memory import settle_memory
 from fixhead_serving.server.metrics import Metrics
 from fixhead_serving.server.models import WatchedModel
+from fixhead_serving.server.refusals import ModelFailed
 from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
+from fixhead_serving.specs import TensorSpec
 from keras_fixhead.errors import ServingError
 
 # Of the model in conftest.py.
@@ -31,7 +34,7 @@ PREDICT = "/v1/models/tiny:predict"
 
 @pytest.fixture
 def app(served):
-    return create_app([served])
+    return create_app(ModelServer([served]))
 
 
 def test_the_latest_version_is_loaded_and_only_that(served):
@@ -156,7 +159,8 @@ def test_an_input_of_unknown_rank_is_refused_at_load(any_rank):
 
 WITHOUT_ONEDNN = """
 import json, sys, httpx
-from fixhead_serving.server import ServerConfig, serve
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.process import serve
 
 def ask(urls):
     answers = [httpx.post(urls[0] + ":predict", json={"inputs": x}) for x in ([1.0], [[[1.0]]], [[[[1.0] * 3]]])]
@@ -206,7 +210,7 @@ def test_runs_that_fail_leave_nothing_behind(copied):
 
     def fail(count):
         for _ in range(count):
-            with pytest.raises(Refusal, match="Unknown image file format"):
+            with pytest.raises(ModelFailed, match="Unknown image file format"):
                 call("serving_bytes", {"image_bytes": np.array([b"no picture"], object)})
         gc.collect()
 
@@ -314,9 +318,9 @@ def test_merged_requests_have_the_answers_of_single_ones(copied, ask_all, images
     bodies += [{"signature_name": "serving_bytes", "instances": [picture]} for picture in (*pictures, "no picture")]
     requests = [("POST", PREDICT, body, {}) for body in bodies]
 
-    alone = create_app([_model(version, merging=False)])
+    alone = create_app(ModelServer([_model(version, merging=False)]))
     single = [answer for request in requests for answer in ask_all(alone, [request])]
-    at_once = ask_all(create_app([_model(version, merging=True)], workers=1), requests)
+    at_once = ask_all(create_app(ModelServer([_model(version, merging=True)], workers=1)), requests)
     assert [answer.status for answer in at_once] == [200] * 11 + [400]
     for one, other in zip(single, at_once, strict=True):
         for first, second in zip(one.json.get("predictions", []), other.json.get("predictions", []), strict=True):

@@ -1,4 +1,4 @@
-"""What a model says of its inputs and outputs, and the types that JSON can be converted to."""
+"""What is said of models and tensors in every protocol: which model a request is for, and what it takes and returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Tensors = Mapping[str, Array]
 
 DEFAULT_SIGNATURE = "serving_default"
+MAX_VERSION = 2**63 - 1
 
 FLOAT_TYPES: dict[str, Any] = {"DT_FLOAT": np.float32, "DT_DOUBLE": np.float64}
 INTEGER_TYPES: dict[str, Any] = {
@@ -26,12 +28,27 @@ NUMPY_TYPES: dict[str, Any] = {**FLOAT_TYPES, **INTEGER_TYPES, "DT_BOOL": np.boo
 
 
 @dataclass(frozen=True)
+class ModelSpec:
+    """Which model a request is for, and which of its versions.
+
+    Args:
+        name: the model's name.
+        version: the number of the version, or None for the latest.
+        label: the label of the version, or None.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
 class TensorSpec:
-    """What a signature says of one tensor.
+    """What a signature says about one tensor.
 
     Args:
         dtype: TensorFlow's name of the type, such as `DT_FLOAT`.
-        shape: a length, or None where any will do, for each dimension; None for an unknown rank.
+        shape: for each dimension its length, or None if any length will do; None for an unknown rank.
         name: the tensor's name in the graph.
     """
 
@@ -47,8 +64,3 @@ class Signature:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     method_name: str = "tensorflow/serving/predict"
-
-
-def type_name(dtype: str) -> str:
-    """Returns the name of a type as error texts have it: `float` for `DT_FLOAT`."""
-    return dtype.removeprefix("DT_").lower()

@@ -1,106 +1,16 @@
-"""What a server can be told: its limits, its address, its models. Nothing here loads a framework."""
+"""Which models a server is to serve, and which of their versions. Nothing here loads a framework."""
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from fixhead_serving.protocol.routes import MAX_VERSION
+from fixhead_serving.specs import MAX_VERSION
 from keras_fixhead.errors import ArgumentError
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one request, and all of them together, may ask for. Each has a documented answer (docs/server.md).
-
-    Args:
-        body_bytes: the largest request body, before and after decompression; above it 413.
-        json_depth: how deep lists and objects may be nested; deeper 400.
-        batch: the largest first dimension of an input; above it 400.
-        picture_bytes: the largest encoded picture; above it 413.
-        picture_pixels: the largest decoded picture, by its header; above it 413.
-        request_pixels: the decoded pictures of one request together; above it 413.
-        concurrent: how many predict requests are read, queued and run at a time; above it 429.
-        timeout_seconds: the longest wait for a request's body (then 408), and for its answer (then 504).
-
-    Raises:
-        ArgumentError: if one of them is not above 0.
-    """
-
-    body_bytes: int = 32 * 2**20
-    json_depth: int = 32
-    batch: int = 128
-    picture_bytes: int = 16 * 2**20
-    picture_pixels: int = 40_000_000
-    request_pixels: int = 160_000_000
-    concurrent: int = 32
-    timeout_seconds: float = 30.0
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            _check_positive(each.name, getattr(self, each.name))
-
-
-@dataclass(frozen=True)
-class ServerConfig:
-    """How a server runs.
-
-    Args:
-        host: the address to listen on.
-        port: the port to listen on; 0 takes a free one.
-        workers: threads that decode requests and run models; TensorFlow has threads of its own below them.
-        batching: whether concurrent requests may be run as one call; None: for models with a model card of ours.
-        max_batch_merge: the largest batch that requests are merged into.
-        poll_seconds: how often the models' folders are looked at for new versions; 0: never.
-        drain_seconds: how long the port stays open after SIGTERM, with `/readyz` failing.
-        onednn: False runs TensorFlow without oneDNN, and takes signatures of unknown rank.
-        token: what requests have to bring as `Authorization: Bearer TOKEN`; None: nothing.
-        tls_cert: PEM file of the certificate (chain); with `tls_key` the server speaks HTTPS.
-        tls_key: PEM file of the certificate's private key.
-        limits: what requests may ask for.
-
-    Raises:
-        ArgumentError: if a value is out of its range, or one of `tls_cert` and `tls_key` is given alone.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8501
-    workers: int = 2
-    batching: bool | None = None
-    max_batch_merge: int = 32
-    poll_seconds: float = 1.0
-    drain_seconds: float = 1.0
-    onednn: bool = True
-    token: str | None = field(default=None, repr=False)
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    limits: Limits = field(default_factory=Limits)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ArgumentError(f"port={self.port} is not a port. Expected 0 (any free one) to 65535.")
-        _check_positive("workers", self.workers)
-        _check_positive("max_batch_merge", self.max_batch_merge)
-        for name in ("poll_seconds", "drain_seconds"):
-            if not 0 <= getattr(self, name) < 1e9:
-                raise ArgumentError(f"{name}={getattr(self, name)} is not a time. Expected seconds of at least 0.")
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ArgumentError("TLS needs both files, the certificate and its key.", hint="--tls-cert C --tls-key K")
-        if self.token is not None and not (self.token and self.token.isprintable() and self.token.isascii()):
-            raise ArgumentError("The token is empty, or has characters that a header cannot have.",
-                                hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one.")
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise ArgumentError(f"{name}={value} is not a limit. Expected a number above 0.")
-
-
-# Models
-
-
-@dataclass(frozen=True)
 class VersionPolicy:
-    """Which of the versions on disk are served: the `latest` so many, certain `numbers`, or all of them."""
+    """Which of the versions on disk are served: the `latest` N, certain `numbers`, or all of them."""
 
     latest: int | None = None
     numbers: tuple[int, ...] = ()

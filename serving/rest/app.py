@@ -1,14 +1,13 @@
-"""The ASGI app: TensorFlow Serving's REST surface, probes and metrics.
+"""The ASGI app: TensorFlow Serving's REST interface, probes and metrics.
 
-What a request says and how it is answered is decided in `protocol`, what becomes of it in a worker's thread in
-`predicting`; here is what is done in the event loop, as little as possible.
+What a request says and how it is answered is decided in `protocol`; what becomes of it in a worker's thread is the
+core's. The event loop does as little as possible, and that is here.
 """
 import asyncio
 import hmac
 import logging
 import re
 import time
-from collections.abc import Iterable
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -16,70 +15,47 @@ from starlette.types import Receive, Scope, Send
 
 from fixhead_serving import protocol
 from fixhead_serving.protocol import Refusal, Route
-from fixhead_serving.server import metrics as metrics_page
-from fixhead_serving.server.config import Limits, ServerConfig
-from fixhead_serving.server.metrics import STATUS_NAMES, Metrics
-from fixhead_serving.server.predicting import Predictor, too_large
-from fixhead_serving.server.readiness import Readiness
-from fixhead_serving.server.versions import ServedModel, find_states, find_version, forget_frames
-from fixhead_serving.server.workers import Task
+from fixhead_serving.rest.bodies import Disconnected, read_body
+from fixhead_serving.rest.requests import JsonRequest
+from fixhead_serving.rest.statuses import STATUS_NAMES, http_status
+from fixhead_serving.server.core import ModelServer
+from fixhead_serving.server.refusals import Refused
+from fixhead_serving.server.versions import find_states, find_version, forget_frames
 
 JSON = "application/json"
 RETRY_AFTER_SECONDS = 1
+METRICS_PATH = "/monitoring/prometheus/metrics"
+METRICS_TYPE = "text/plain"
 
 logger = logging.getLogger(__name__)
 
 _Answer = tuple[int, bytes, str]  # status, body, media type
-_GONE: _Answer = (499, b"", JSON)  # where nobody is left to answer
+_GONE: _Answer = (499, b"", JSON)  # nobody is left to answer
 
 
-def create_app(
-    models: Iterable[ServedModel],
-    *,
-    limits: Limits | None = None,
-    workers: int = ServerConfig.workers,
-    max_batch_merge: int = ServerConfig.max_batch_merge,
-    token: str | None = None,
-    metrics: Metrics | None = None,
-) -> Starlette:
+def create_app(server: ModelServer, *, token: str | None = None) -> Starlette:
     """Returns the ASGI app that answers TensorFlow Serving's REST requests for some models.
 
     While `app.state.stopping` is true, `/readyz` fails.
 
     Args:
-        models: the models, loaded.
-        limits: what requests may ask for.
-        workers: how many requests are decoded, run and encoded at a time; others wait.
-        max_batch_merge: the largest batch that concurrent requests are merged into, for versions that allow it.
-        token: what requests have to bring as `Authorization: Bearer TOKEN`; None: nothing.
-        metrics: where requests are counted.
+        server: the models and their limits.
+        token: the token that requests must send as `Authorization: Bearer TOKEN`; None if they need none.
     """
-    api = _RestApi(list(models), limits or Limits(), workers, max_batch_merge, token, metrics or Metrics())
     # No routes: TensorFlow Serving matches the raw path, in any case, and answers any method.
     app = Starlette()
-    app.router.default = api
+    app.router.default = _RestApi(server, token)
     app.state.stopping = False
     return app
-
-
-class _Disconnected(Exception):
-    """The client has gone."""
 
 
 class _RestApi:
     """The ASGI endpoint behind every path."""
 
-    def __init__(
-        self, models: list[ServedModel], limits: Limits, workers: int, max_batch_merge: int, token: str | None,
-        metrics: Metrics,
-    ) -> None:  # fmt: skip
-        self._models = {model.name: model for model in models}
-        self._limits = limits
-        self._metrics = metrics
+    def __init__(self, server: ModelServer, token: str | None) -> None:
+        self._server = server
+        self._limits = server.limits
         self._token = None if token is None else token.encode()
-        self._predictor = Predictor(self._models, limits, metrics, workers, max_batch_merge)
-        self._readiness = Readiness(self._models, limits.timeout_seconds)
-        self._in_flight = 0
         self._not_found = Starlette().router.not_found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,14 +74,15 @@ class _RestApi:
                 answer = await self._answer(scope["method"], path, headers, receive, route)
             else:
                 answer = await self._answer_outside(scope, path)
-        except Refusal as refusal:
-            answer = refusal.status, protocol.error_body(refusal.what), JSON
-            if refusal.status == 401:
+        except (Refusal, Refused) as refusal:
+            status = refusal.status if isinstance(refusal, Refusal) else http_status(refusal)
+            answer = status, protocol.error_body(refusal.what), JSON
+            if status == 401:
                 extra.append((b"www-authenticate", b"Bearer"))
-            if refusal.status == 429:
+            if status == 429:
                 extra.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
             forget_frames(refusal)
-        except _Disconnected:
+        except Disconnected:
             answer = _GONE  # for the metrics
         except Exception as error:
             logger.exception("%s %s failed", scope["method"], path)
@@ -129,15 +106,15 @@ class _RestApi:
                 return 200, b'{"status":"alive"}', JSON
             if path == "/readyz":
                 problem = "The server is shutting down." if scope["app"].state.stopping else None
-                problem = problem or await self._readiness.problem()
+                problem = problem or await self._server.readiness.problem()
                 if problem:
                     return 503, protocol.error_body(problem), JSON
                 return 200, b'{"status":"ready"}', JSON
-            if path.startswith(metrics_page.PATH):
-                if path != metrics_page.PATH:
-                    text = f"Unexpected path: {path}. Should be {metrics_page.PATH}"
-                    return 400, text.encode("utf-8", "replace"), metrics_page.MEDIA_TYPE
-                return 200, self._metrics.page(), metrics_page.MEDIA_TYPE
+            if path.startswith(METRICS_PATH):
+                if path != METRICS_PATH:
+                    text = f"Unexpected path: {path}. Should be {METRICS_PATH}"
+                    return 400, text.encode("utf-8", "replace"), METRICS_TYPE
+                return 200, self._server.metrics.page(), METRICS_TYPE
         return 404, b"<html><body><h1>Not Found</h1></body></html>", "text/html"
 
     async def _answer(
@@ -158,62 +135,39 @@ class _RestApi:
         route = protocol.parse_route(method, path)
         known.append(route)
         if route.action == "status":
-            states = find_states(self._models, route)
+            states = find_states(self._server.models, route.spec)
             codes = {number: (each.error_code, each.error_message) for number, each in states.items()}
             return 200, protocol.status_body({number: each.state for number, each in states.items()}, codes), JSON
-        version = find_version(self._models, route)
+        version = find_version(self._server.models, route.spec)
         return 200, protocol.metadata_body(route.model, version.number, version.signatures), JSON
 
     async def _predict(self, route: Route | Refusal | None, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        if self._in_flight >= self._limits.concurrent:
-            raise Refusal(f"There are {self._in_flight} requests in flight already. Try again.", status=429)
-        self._in_flight += 1
-        task = None
-        try:
+        with self._server.place() as place:
             body = await self._read_body(receive)
             if not isinstance(route, Route):
                 raise route or Refusal("Malformed request")
-            task = self._predictor.submit(route, body, b"gzip" in headers.get(b"content-encoding", b""))
-            del body
-            return await self._result(task)
-        finally:
-            # A thread cannot be stopped: one that is still running keeps its place.
-            if task is None or task.settled or self._predictor.withdraw(task):
-                self._leave()
-            else:
-                task.on_settled = self._leave
-
-    def _leave(self) -> None:
-        self._in_flight -= 1
-
-    async def _result(self, task: Task) -> bytes:
-        alarm = task.loop.call_later(self._limits.timeout_seconds, self._expire, task)
-        try:
-            result: bytes = await task.future
-        finally:
-            alarm.cancel()
-        return result
-
-    def _expire(self, task: Task) -> None:
-        if not task.future.done():
-            text = f"No answer within {self._limits.timeout_seconds:g} seconds."
-            task.future.set_exception(Refusal(text, status=504))
+            zipped = b"gzip" in headers.get(b"content-encoding", b"")
+            request = JsonRequest(route, body, zipped, self._limits)
+            del body  # it may be large, and nobody needs it once it is read
+            answer: bytes = await place.answer(request)
+            return answer
 
     async def _read_body(self, receive: Receive, keep: bool = True) -> bytes:
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
-                return await _read_body(receive, self._limits.body_bytes, keep)
+                return await read_body(receive, self._limits.body_bytes, keep)
         except TimeoutError:
             text = f"The request's body did not arrive within {self._limits.timeout_seconds:g} seconds."
             raise Refusal(text, status=408) from None
 
     def _count(self, known: list[Route], status: int, seconds: float) -> None:
-        model = known[0].model if known and known[0].model in self._models else ""
-        self._metrics.request_count.add(model, STATUS_NAMES.get(status, "UNKNOWN"))
+        model = known[0].model if known and known[0].model in self._server.models else ""
+        metrics = self._server.metrics
+        metrics.request_count.add(model, STATUS_NAMES.get(status, "UNKNOWN"))
         if status == 200:
             action = known[0].action if known else ""
             api = action if action in ("predict", "classify", "regress") else ""
-            self._metrics.request_latency.add(model, api, "REST", value=seconds * 1e6)
+            metrics.request_latency.add(model, api, "REST", value=seconds * 1e6)
 
 
 def _raw_path(scope: Scope) -> str:
@@ -221,32 +175,6 @@ def _raw_path(scope: Scope) -> str:
     path: bytes = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
     query: bytes = scope["query_string"]
     return (path + b"?" + query if query else path).decode("utf-8", "replace")
-
-
-async def _read_body(receive: Receive, limit_bytes: int, keep: bool) -> bytes:
-    """Returns the request's body, counted while it comes in: what Content-Length says may not be true.
-
-    One that nobody wants is counted and thrown away: such requests are not bounded in number.
-    """
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Disconnected
-        piece: bytes = message.get("body", b"")
-        size += len(piece)
-        if size <= limit_bytes:
-            if keep:
-                pieces.append(piece)
-        # Somewhat too much is read to its end, for a client that is cut off does not see the answer.
-        elif size > 2 * limit_bytes:
-            break
-        if not message.get("more_body", False):
-            break
-    if size > limit_bytes:
-        raise too_large(limit_bytes)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def _send(send: Send, answer: _Answer, extra: list[tuple[bytes, bytes]]) -> None:

@@ -17,12 +17,14 @@ import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 
-from fixhead_serving.server.app import create_app
-from fixhead_serving.server.config import ModelSource, ServerConfig, parse_sources
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.rest import create_app
+from fixhead_serving.server.core import ModelServer
 from fixhead_serving.server.memory import settle_memory, share_arena
 from fixhead_serving.server.metrics import Metrics
 from fixhead_serving.server.models import WatchedModel, check_source
 from fixhead_serving.server.savedmodel import Loader
+from fixhead_serving.server.sources import ModelSource, parse_sources
 from fixhead_serving.server.watching import Watcher
 from keras_fixhead.errors import ArgumentError, FixheadWarning, ServingError
 
@@ -68,14 +70,14 @@ def serve(
         metrics = Metrics()
         loader = Loader(config.onednn, config.batching, metrics)
         watched = [WatchedModel(source, loader) for source in sources]
-        app = create_app(
+        server = ModelServer(
             [each.start() for each in watched],
             limits=config.limits,
             workers=config.workers,
             max_batch_merge=config.max_batch_merge,
-            token=config.token,
             metrics=metrics,
         )
+        app = create_app(server, token=config.token)
         settle_memory()
         _listen(listener, config)
         urls = [_url(config, listener.getsockname()[1], source.name) for source in sources]
