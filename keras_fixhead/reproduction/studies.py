@@ -26,7 +26,7 @@ class Study:
     @property
     def config(self) -> Mapping[str, Any]:
         """The fields that all its runs share."""
-        return self.content["config"]  # type: ignore[no-any-return]
+        return self.content["config"]
 
     def runs(self, arm: str) -> list[Mapping[str, Any]]:
         """Returns the runs of an arm, by seed."""
