@@ -39,9 +39,10 @@ def _class_vectors(runs_dir: str) -> list[dict[str, Any]]:
 
 
 def _corruptions(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.catalog import CORRUPTIONS
+    from keras_fixhead.robustness import SUITES
 
-    return [{"name": name, "random": each.random, "what": each.summary} for name, each in CORRUPTIONS.items()]
+    return [{"name": name, "suite": suite, "random": each.random, "what": each.summary}
+            for suite, corruptions in SUITES.items() for name, each in corruptions.items()]
 
 
 def _losses(runs_dir: str) -> list[dict[str, Any]]:
