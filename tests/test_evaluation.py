@@ -14,7 +14,6 @@ from keras_fixhead.evaluation import (
     Measurer,
     classify,
     classify_pictures,
-    confusion_matrix,
     evaluate_model,
     evaluate_run,
     summarize,
@@ -167,14 +166,6 @@ def test_top_5_counts_labels_among_the_five_largest_logits():
     few = summarize(np.ones((4, 10), np.float32), logits[:, :10], vectors[:10, :10], np.zeros(4, np.int32))
 
     assert found.top5 == 0.5 and few.top5 is None
-
-
-def test_a_confusion_matrix_counts_by_class_and_prediction():
-    labels, predicted = DRAW.integers(0, 4, 500), DRAW.integers(0, 4, 500)
-    matrix = confusion_matrix(labels, predicted, 4)
-    for row in range(4):
-        for column in range(4):
-            assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()
 
 
 def test_a_run_is_evaluated_on_another_set_of_the_same_classes(digits_run, monkeypatch):

@@ -14,11 +14,12 @@ import keras
 import numpy as np
 
 from keras_fixhead import hardware, losses
+from keras_fixhead.analysis.confusion import confusion_matrix
 from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
 from keras_fixhead.config import TrainConfig, dataset_entry, resolve, scale_text, steps_per_epoch
 from keras_fixhead.data import Dataset
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
+from keras_fixhead.evaluation import Measurer, run_dataset, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
 from keras_fixhead.models import (
