@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.geometry import image_cosines, own_predicted_wrong
 from keras_fixhead.analysis.intervals import wilson_interval
 
 TOP5_CLASSES = 100
@@ -42,18 +43,6 @@ class Evaluation:
         return asdict(self)
 
 
-def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]],
-                     num_classes: int) -> NDArray[np.int64]:
-    """Returns how many images of each class (rows) were taken for each class (columns), shape (m, m).
-
-    Example:
-        >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
-        [[1, 0], [1, 1]]
-    """
-    return np.bincount(labels.astype(np.int64) * num_classes + predicted, minlength=num_classes**2).reshape(
-        num_classes, num_classes)
-
-
 def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_vectors: NDArray[np.float32],
               labels: NDArray[np.int32]) -> Evaluation:
     """Returns the measures of a classifier from its arrays.
@@ -75,11 +64,7 @@ def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_
     low, high = wilson_interval(correct, len(labels))
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     cross_entropy = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
-    norms = np.linalg.norm(features.astype(np.float64), axis=1)
-    unit_vectors = class_vectors / np.linalg.norm(class_vectors.astype(np.float64), axis=1, keepdims=True)
-    cosines = features @ unit_vectors.T / np.maximum(norms, 1e-6)[:, None]  # (N, m)
-    others = cosines.copy()
-    others[rows, labels] = -np.inf
+    cosines = own_predicted_wrong(image_cosines(features, class_vectors), labels, predicted)
     return Evaluation(
         n=len(labels),
         accuracy=correct / len(labels),
@@ -88,8 +73,8 @@ def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_
         top5=None if logits.shape[1] < TOP5_CLASSES else
         float(((logits > logits[rows, labels][:, None]).sum(axis=1) < 5).mean()),
         cross_entropy=float(cross_entropy.mean()),
-        own_cosine=float(cosines[rows, labels].mean()),
-        predicted_cosine=float(cosines[rows, predicted].mean()),
-        nearest_wrong_cosine=float(others.max(axis=1).mean()),
-        feature_norm=float(norms.mean()),
+        own_cosine=float(cosines["own"].mean()),
+        predicted_cosine=float(cosines["predicted"].mean()),
+        nearest_wrong_cosine=float(cosines["nearest_wrong"].mean()),
+        feature_norm=float(np.linalg.norm(features.astype(np.float64), axis=1).mean()),
     )

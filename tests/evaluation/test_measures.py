@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead.analysis.intervals import wilson_interval
-from keras_fixhead.evaluation import confusion_matrix, summarize
+from keras_fixhead.evaluation import summarize
 
 DRAW = np.random.default_rng(0)
 
@@ -58,11 +58,3 @@ def test_top_5_counts_labels_among_the_five_largest_logits():
     few = summarize(np.ones((4, 10), np.float32), logits[:, :10], vectors[:10, :10], np.zeros(4, np.int32))
 
     assert found.top5 == 0.5 and few.top5 is None
-
-
-def test_a_confusion_matrix_counts_by_class_and_prediction():
-    labels, predicted = DRAW.integers(0, 4, 500), DRAW.integers(0, 4, 500)
-    matrix = confusion_matrix(labels, predicted, 4)
-    for row in range(4):
-        for column in range(4):
-            assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()
