@@ -14,7 +14,7 @@ def load_digits(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Sp
 
     Args:
         entry: the data set's entry.
-        data_dir: not used; the images come with scikit-learn.
+        data_dir: not used; the images are part of scikit-learn.
     """
     from sklearn.datasets import load_digits as load  # takes a second to import
 

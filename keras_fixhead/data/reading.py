@@ -38,7 +38,7 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
     Example:
         >>> data = run_dataset("digits", classes="3,8", limit_train=20)
         >>> np.bincount(data.train.labels).tolist(), len(data.test)
-        ([10, 10], 71)
+        ([10, 10], 72)
     """
     data = load_dataset(dataset, data_dir, image_size=image_size, hold_out=hold_out)
     data = choice.limit_train(choice.choose_classes(data, classes), limit_train)

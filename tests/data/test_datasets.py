@@ -122,5 +122,5 @@ def test_an_unknown_data_set_is_answered_with_the_nearest():
 @pytest.mark.parametrize("change", [{"train": 1258}, {"test": 359}, {"num_classes": 9}])
 def test_data_that_are_not_what_the_catalogue_says_are_refused(monkeypatch, change):
     monkeypatch.setitem(catalog.DATASETS, "digits", dataclasses.replace(DATASETS["digits"], **change))
-    with pytest.raises(DataError, match=r"digits has .* but its files say"):
+    with pytest.raises(DataError, match=r"digits was read with .* but its files say"):
         load_dataset("digits")
