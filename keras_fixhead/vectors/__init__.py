@@ -141,9 +141,9 @@ def vectors_digest(vectors: NDArray[np.float32]) -> str:
 
 def draw_digest(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
                 rotate: bool = True) -> str:
-    """Returns the name of a draw, without drawing where each class is drawn by itself ('uniform', 'cube', 'rademacher').
+    """Returns the name of a draw; that of 'uniform', 'cube' and 'rademacher', drawn class by class, without drawing.
 
-    For those kinds it is the sha256 of the recipe: kind, number of classes, dimension, seed and version of the draw.
+    For those three it is the sha256 of the recipe: kind, number of classes, dimension, seed and version of the draw.
     Two recipes have two digests, so it protects against another draw; it says nothing about stored numbers, which may
     be damaged or edited: those are checked against `vectors_digest`, of their bytes, wherever they are loaded. A change
     of the code that draws other bits goes unnoticed unless the version is raised; golden digests in the tests see to
@@ -174,13 +174,13 @@ def is_digest_of(digest: str, kind: str, num_classes: SupportsIndex, dim: Suppor
         >>> is_digest_of(vectors_digest(class_vectors("cube", 3, 8)), "cube", 3, 8)
         True
     """
-    if digest == draw_digest(kind, num_classes, dim, seed, rotate=rotate):
-        return True
-    return kind_of(kind).by_class and digest == _drawn_digest(kind, num_classes, dim, seed, rotate)
+    entry, num_classes, dim, seed = _checked_draw(kind, num_classes, dim, seed, rotate)
+    return digest == draw_digest(kind, num_classes, dim, seed, rotate=rotate) or (
+        entry.by_class and digest == _drawn_digest(kind, num_classes, dim, seed, bool(rotate)))
 
 
 @functools.lru_cache(maxsize=16)
-def _drawn_digest(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex, rotate: bool) -> str:
+def _drawn_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
     return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
 
 
