@@ -5,8 +5,8 @@
     done; done
     python benchmarks/main_effect.py runs/main_effect
 
-Collects the runs into results/main_effect.json and writes the table of the README from it.
-`--readme-only` writes them anew from the JSON file alone.
+Collects the runs into results/main_effect.json and writes the table of docs/results.md from it.
+`--page-only` writes the table again, from the JSON file alone.
 """
 import argparse
 import json
@@ -28,6 +28,7 @@ from keras_fixhead.runs import Run, list_runs
 
 FILE = RESULTS / "main_effect.json"
 FIGURE = ROOT / "docs" / "main_effect.png"
+PAGE = ROOT / "docs" / "results.md"
 BLOCK = "main effect"
 MERGED = 0.95
 COMMAND = "fixhead train --dataset cifar10 --head cos --fixed|--learned --recipe cpu --seed 0|1|2"
@@ -38,14 +39,14 @@ ROW_FIELDS = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "vali
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs_dir", nargs="?", type=Path)
-    parser.add_argument("--readme-only", action="store_true")
+    parser.add_argument("--page-only", action="store_true")
     options = parser.parse_args()
-    if not options.readme_only:
+    if not options.page_only:
         if options.runs_dir is None:
-            parser.error("give the folder of the runs, or --readme-only")
+            parser.error("give the folder of the runs, or --page-only")
         FILE.write_text(json.dumps(collect(options.runs_dir), indent=1) + "\n")
         draw(options.runs_dir)
-    write_block(BLOCK, block(json.loads(FILE.read_text())))
+    write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
 
 
 def collect(runs_dir: Path) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def cosine_matrix(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def draw(runs_dir: Path) -> None:
-    """The figure of the README: both arms of the first seed."""
+    """Draws the figure of the page: both arms of the first seed."""
     runs = {("fixed" if run.config().fixed else "learned"): run for run in list_runs(runs_dir)
             if run.config().seed == 0}
     plot_arms({arm: run.metrics() for arm, run in runs.items()},
@@ -128,7 +129,7 @@ def draw(runs_dir: Path) -> None:
 
 
 def block(report: dict[str, Any]) -> list[str]:
-    """The lines of the README's table."""
+    """Returns the lines of the page's table."""
     config = report["config"]
     lines = [
         "| seed | fixed | learned | fixed − learned |",
@@ -159,7 +160,7 @@ def block(report: dict[str, Any]) -> list[str]:
         f"cosine {max(largest['cos-fixed']):.2f}). Command: `{report['command']}`, at most {minutes} minutes a run on "
         f"{report['hardware']['cores']} shared CPU cores. All numbers: `results/main_effect.json`.",
         "",
-        "![Curves and cosines between class vectors of both arms](docs/main_effect.png)",
+        "![Curves and cosines between class vectors of both arms](main_effect.png)",
     ]
     return lines
 

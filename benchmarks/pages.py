@@ -1,15 +1,19 @@
-"""The generated parts of docs/recipes.md, docs/data.md, docs/training.md and docs/server.md.
+"""The generated parts of the README and of docs/commands.md, recipes.md, data.md, training.md and server.md.
 
     python benchmarks/pages.py                       # from the tables in the code and the files in results/
-    python benchmarks/pages.py --measure-data DIR    # anew: mean and deviation of the data sets prepared in DIR
+    python benchmarks/pages.py --measure-data DIR    # again: mean and deviation of the data sets prepared in DIR
 """
 import argparse
 import dataclasses
 import json
+import math
+import statistics
 from typing import Any
 
-from report import RESULTS, ROOT, write_block
+from report import README, RESULTS, ROOT, write_block
 
+from fixhead_cli.commands import COMMANDS
+from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
@@ -38,6 +42,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure_data:
         DATA.write_text(json.dumps(measure_data(options.measure_data), indent=1) + "\n")
+    write_block("effects", effects_block(), README)
+    write_block("commands", commands_block(), ROOT / "docs" / "commands.md")
     write_block("recipes", recipes_block(), ROOT / "docs" / "recipes.md")
     write_block("data sets", data_block(), ROOT / "docs" / "data.md")
     write_block("loading", loading_block(), ROOT / "docs" / "data.md")
@@ -64,6 +70,43 @@ def measure_data(folder: str) -> dict[str, Any]:
             "mean": (dataset.mean / 255).round(4).tolist(), "std": (dataset.std / 255).round(4).tolist(),
             "subset": dataset.subset, "data_digest": dataset.digest()}
     return found
+
+
+def effects_block() -> list[str]:
+    """Returns the README's table: where fixing wins next to where it loses, each paired over seeds."""
+    rows = [("main_effect", "cos-fixed", "cos-learned"), ("margins", "none, fixed", "none, learned")]
+    lines = ["| | data | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |"]
+    reports = []
+    for name, *arms in rows:
+        report = json.loads((RESULTS / f"{name}.json").read_text())
+        fixed, learned = ({run["seed"]: 100 * run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm}
+                          for arm in arms)
+        difference = paired_difference(fixed, learned)
+        low, high = difference.interval or (math.nan, math.nan)
+        data = report["config"]["dataset"].upper().replace("CIFAR", "CIFAR-")
+        verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
+        lines.append(f"| S = {report['config']['scale']:g}: fixing {verdict} | {data} | "
+                     f"{statistics.fmean(fixed.values()):.1f} % | {statistics.fmean(learned.values()):.1f} % | "
+                     f"**{_signed(difference.mean)}** (95 % interval {_signed(low)} to {_signed(high)}) |")
+        reports.append((difference.n, report))
+    (n, first), (_, second) = reports
+    assert all(count == n for count, _ in reports)
+    assert all(first["config"][field] == second["config"][field] for field in ("width", "limit_train", "epochs"))
+    config = first["config"]
+    return [*lines, "", f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed start "
+            "from the same weights and class vectors and see the same batches. The rows differ in data as well as in S. "
+            f"ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
+            "epochs, last epoch; nothing at full size has been measured yet. All numbers: `results/main_effect.json`, "
+            "`results/margins.json`."]
+
+
+def _signed(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:+.1f}".replace("-", "−")
+
+
+def commands_block() -> list[str]:
+    """Returns one line per command."""
+    return ["| command | |", "| --- | --- |", *(f"| `fixhead {name}` | {line} |" for name, line in COMMANDS.items())]
 
 
 def recipes_block() -> list[str]:
@@ -132,10 +175,10 @@ def first_runs_block() -> list[str]:
     subsets = sorted({result["subset"] for result in results if result["subset"]})
     lines += ["", f"Test accuracy, cosine logits, S = {config['scale']:g}, recipe {config['recipe']}: width "
               f"{config['width']:g}, up to {config['limit_train']:,} training images, {config['epochs']} epochs, last "
-              f"epoch. **One seed each (seed {config['seed']}): an anecdote, no evidence**; CIFAR-10 with ResNet18 has "
-              "three seeds in the README. Command: `fixhead sweep --recipe cpu --head cos --dataset NAME --grid "
-              "fixed=yes,no [--grid model=resnet18,preact_resnet18,mobilenet_v2] --export-results results/first_runs`. "
-              "All numbers and curves: `results/first_runs/`."]
+              f"epoch. **One seed each (seed {config['seed']}): an anecdote, not evidence**; CIFAR-10 with ResNet18 "
+              "has three seeds in [results](results.md). Command: `fixhead sweep --recipe cpu --head cos --dataset "
+              "NAME --grid fixed=yes,no [--grid model=resnet18,preact_resnet18,mobilenet_v2] --export-results "
+              "results/first_runs`. All numbers and curves: `results/first_runs/`."]
     lines += [f"- {subset[0].upper()}{subset[1:]}." for subset in subsets]
     return [*lines, ""]
 

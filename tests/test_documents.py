@@ -1,4 +1,4 @@
-"""What the documents say is true: commands, examples, generated tables, versions."""
+"""The documents are true: commands, examples, generated tables, links, versions."""
 import importlib.util
 import json
 import re
@@ -15,10 +15,11 @@ from keras_fixhead.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "cli")]
 
 
-PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/head.md", "docs/class-vectors.md")}
+PAGES = {name: (ROOT / name).read_text() for name in (
+    "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md")}
 
 
 def blocks(language, page="README.md"):
@@ -40,31 +41,61 @@ def test_every_python_example_runs(example, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
-def test_every_command_and_option_in_the_readme_exists(fixhead):
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fixhead ")]
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
+    lines = [line for block in blocks("sh", page) for line in block.splitlines() if line.startswith("fixhead ")]
     for line in lines:
         words = line.partition(" #")[0].split()
         assert words[1] in COMMANDS
-        known = fixhead(*words[1 : 3 if words[1] == "data" else 2], "--help").out
+        known = fixhead(*words[1 : 3 if words[1] in ("data", "check") else 2], "--help").out
         for option in (word for word in words if word.startswith("--")):
             assert option in known, line
 
 
-def test_every_command_is_shown_in_the_readme():
-    for name in COMMANDS:
-        assert f"fixhead {name}" in README or name == "doctor"
+def test_every_command_is_shown_in_the_page_of_commands():
+    from command_tree import leaves
+
+    shown = "".join(blocks("sh", "docs/commands.md"))
+
+    for words, _ in leaves():
+        assert f"fixhead {' '.join(words)}" in shown
+
+
+def test_the_readme_is_read_in_a_minute():
+    """A table, two commands, ten lines of Python, five of shell, and where to go on: no more than a page."""
+    (python,) = blocks("python")
+    shell = [block for block in blocks("sh") if block.startswith("fixhead ")]
+
+    assert len(python.splitlines()) <= 10
+    assert [len(block.splitlines()) for block in shell] == [5]
+    assert len(README.split()) <= 700
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text()
+
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"]({page.name})" in index or page.name == "README.md"
+
+
+def test_every_link_from_the_readme_and_the_index_leads_somewhere():
+    for page in ("README.md", "docs/README.md", "docs/commands.md", "docs/python.md", "docs/results.md"):
+        file = ROOT / page
+        for target in re.findall(r"\]\(([^):]+)\)", file.read_text()):
+            assert (file.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
 
 
 @pytest.mark.parametrize("name, file", [("main_effect", "main_effect.json"), ("train_step", "train_step.json")])
-def test_the_tables_of_the_readme_are_what_their_files_give(name, file):
+def test_the_tables_of_the_results_page_are_what_their_files_give(name, file):
     import importlib
 
     from report import with_block
 
     script = importlib.import_module(name)
     report = json.loads((ROOT / "results" / file).read_text())
+    page = PAGES["docs/results.md"]
 
-    assert with_block(README, script.BLOCK, script.block(report)) == README
+    assert with_block(page, script.BLOCK, script.block(report)) == page
 
 
 @pytest.mark.parametrize("name", ["signed_features", "margins"])
@@ -88,6 +119,7 @@ def test_the_table_of_kinds_is_what_the_code_gives():
 
 
 @pytest.mark.parametrize("page, name, function", [
+    ("../README.md", "effects", "effects_block"), ("commands.md", "commands", "commands_block"),
     ("recipes.md", "recipes", "recipes_block"), ("data.md", "data sets", "data_block"),
     ("training.md", "first runs", "first_runs_block"), ("training.md", "peers", "peers_block"),
     ("training.md", "pipeline", "pipeline_block"), ("data.md", "loading", "loading_block"),
@@ -102,7 +134,7 @@ def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, n
 
 
 @pytest.mark.parametrize("name", ["serving", "soak"])
-def test_what_the_servers_page_says_of_its_cost_is_what_was_measured(name):
+def test_the_servers_page_says_what_was_measured(name):
     from report import with_block
 
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
@@ -114,7 +146,7 @@ def test_what_the_servers_page_says_of_its_cost_is_what_was_measured(name):
     assert with_block(text, script.BLOCK, script.block(json.loads(script.FILE.read_text()))) == text
 
 
-def test_exported_results_are_of_complete_pairs_and_name_no_path():
+def test_exported_results_are_complete_pairs_and_contain_no_path():
     files = sorted((ROOT / "results" / "first_runs").glob("*.json"))
     configs = [json.loads(file.read_text())["config"] for file in files]
     pairs = {(config["dataset"], config["model"]) for config in configs}
