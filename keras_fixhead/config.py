@@ -21,15 +21,13 @@ from keras_fixhead.data.catalog import DATASETS, DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS, cpu_count, gpus, keras_backend, resolve_precision
+from keras_fixhead.head_config import BIASES, HEADS, SCALE_WORDS
 from keras_fixhead.vectors import KINDS, adacos_scale, class_vectors, kind_of, vectors_digest
 
 SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
 NORMALIZATIONS = ("dataset", "half")
 LOGGERS = ("none", "mlflow", "wandb")
-HEADS = ("dot", "cos")
-BIASES = ("none", "fixed", "learned")
-SCALE_WORDS = ("auto", "learned")
 
 
 def _option(default: Any, help: str, *, choices: Iterable[str] = (), low: float | None = None,

@@ -170,7 +170,7 @@ def _read_exported(path: Path) -> Result:
 
 
 def _matrices_beside(path: Path) -> Matrices:
-    found = _arrays(path)
+    found = read_arrays(path)
     if missing := [name for name in MATRICES if name not in found]:
         raise RunError(f"{path} is damaged: it has no {missing[0]!r}.")
     return found
@@ -185,11 +185,16 @@ def _matrices_of_run(run: Run) -> Matrices:
 
     from keras_fixhead.analysis.geometry import cosine_matrix
 
-    found = _arrays(_statistics(run))
+    found = read_arrays(_statistics(run))
     return {"confusion": found["confusion"], "cosines": cosine_matrix(found["class_vectors"]).astype(np.float32)}
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Returns the arrays in an .npz file.
+
+    Raises:
+        RunError: if it is missing or damaged.
+    """
     import zipfile
 
     import numpy as np

@@ -7,7 +7,7 @@ from keras_fixhead.analysis.confusion import confusion_correlation, errors_insid
 from keras_fixhead.analysis.geometry import nearness_of_groups, same_group
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction.cells import Cell, cell
+from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
 from keras_fixhead.reproduction.results import Results, best_scales
 from keras_fixhead.reproduction.verdict import POINTS, Expectation, Finding, above, not_below
 from keras_fixhead.run_result import Result
@@ -109,7 +109,8 @@ def at_best_scale(results: Results, label: str, first: tuple[bool, float | None]
     one_scale, other_scale = one_scale or scales[one], other_scale or scales[other]
     expected = above() if tolerance is None else not_below(tolerance)
     if one_scale is None or other_scale is None:
-        return Finding(label, {}, expected, unit, paper=paper, epochs=epochs)
+        return Finding(label, {}, expected, unit, paper=paper, epochs=epochs,
+                       cells=tuple(scale_cell(fixed, scale) for fixed in {one, other} for scale in SCALES))
     return difference(results, label, arm("cifar100", "cos", one, scale=one_scale, epochs=epochs),
                       arm("cifar100", "cos", other, scale=other_scale, epochs=epochs), measure, expected, paper=paper,
                       unit=unit, note=f"S = {one_scale:g} and {other_scale:g}")

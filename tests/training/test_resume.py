@@ -106,7 +106,7 @@ def stop_at_the_end(patch):
     def stop(model, path):
         raise KeyboardInterrupt
 
-    patch.setattr(training, "_save_model", stop)
+    patch.setattr(training, "save_model", stop)
 
 
 def without_clocks(rows):
