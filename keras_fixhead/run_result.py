@@ -20,7 +20,8 @@ MATRICES = ("confusion", "cosines")
 """Test images by true (rows) and predicted class, and cosines between class vectors; both of shape (m, m)."""
 
 _MACHINE_FIELDS = ("data_dir", "runs_dir")
-_NEEDED = {COMPLETE: {"accuracy": dict, "evaluation": dict, "label_names": list}, FAILED_TO_CONVERGE: {"reason": str}}
+_NEEDED: dict[str, dict[str, type]] = {COMPLETE: {"accuracy": dict, "evaluation": dict, "label_names": list},
+                                       FAILED_TO_CONVERGE: {"reason": str}}
 
 Matrices = Mapping[str, Any]
 

@@ -19,7 +19,7 @@ from fixhead_cli.sweeping import (
 from keras_fixhead.config import read_config_file
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
-from keras_fixhead.experiments.run import run_plan
+from keras_fixhead.experiments.run import Outcome, run_plan
 from keras_fixhead.run_result import export_result
 
 
@@ -57,7 +57,8 @@ def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: s
     if dry_run:
         print_plan(plan, as_json=as_json)
         return
-    names, outcomes = run_names(plan), []
+    names = run_names(plan)
+    outcomes: list[Outcome] = []
     for outcome in run_plan(plan, train_by_command, then=lambda run: run_after(run, commands),
                             retry_failed=retry_failed, discard_models=discard_models):
         if outcome.run is not None and outcome.is_complete and export_results:

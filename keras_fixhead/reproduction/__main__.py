@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from keras_fixhead.errors import FixheadError
 from keras_fixhead.reproduction import studies
 from keras_fixhead.reproduction.cells import BLOCKS
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(COMMANDS[parsed.command](parsed) or 0)
     except FixheadError as error:
-        print(f"Error: {error}", *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)
+        click.echo("\n".join([f"Error: {error.what}", *([error.hint] if error.hint else [])]), err=True)
         return 1
 
 
@@ -50,12 +52,12 @@ def run_command(parsed: argparse.Namespace) -> int:
 
 def list_command(parsed: argparse.Namespace) -> None:
     """Prints the plan."""
-    print("\n".join(listed(options_of(parsed))))
+    click.echo("\n".join(listed(options_of(parsed))))
 
 
 def claims_command(parsed: argparse.Namespace) -> None:
     """Prints the claims."""
-    print("\n".join(claim_lines(read_results(parsed.out or RESULTS / "gpu"))))
+    click.echo("\n".join(claim_lines(read_results(parsed.out or RESULTS / "gpu"))))
 
 
 def page_command(parsed: argparse.Namespace) -> None:
@@ -65,7 +67,7 @@ def page_command(parsed: argparse.Namespace) -> None:
 
 def study_command(parsed: argparse.Namespace) -> None:
     """Collects a small study from its runs."""
-    print(f"Wrote {studies.collect(parsed.name, parsed.runs, RESULTS)}")
+    click.echo(f"Wrote {studies.collect(parsed.name, parsed.runs, RESULTS)}")
     if parsed.name == "main_effect":
         draw_main_effect(parsed.runs, Path("docs/main_effect.png"))
 
@@ -80,7 +82,7 @@ def keras_work() -> Work:
     from keras_fixhead.training import train
 
     return Work(train=lambda config, resume: train(config, resume=resume), measure=measure_run, device=current_device,
-                forget=forget_models)
+                forget=forget_models, say=click.echo)
 
 
 def options_of(parsed: argparse.Namespace) -> Options:
@@ -118,8 +120,8 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--data-dir", type=Path, help="folder of prepared or packed data sets")
         each.add_argument("--out", type=Path, help="folder of results (default: results/gpu; runs/rehearsal)")
         each.add_argument("--runs-dir", type=Path, help="folder of run directories (default: runs/full_size)")
-        each.add_argument("--rehearse", nargs="?", const="", metavar="DATASET", help="an eighth of the width, 2 epochs, "
-                          "2,000 images, results marked as not evidence; all cells on DATASET if it is given")
+        each.add_argument("--rehearse", nargs="?", const="", metavar="DATASET", help="small runs, marked as not "
+                          "evidence: an eighth of the width, 2 epochs, 2,000 images; all of them on DATASET, if given")
         each.add_argument("--quiet", action="store_true", help="no line per epoch")
     claims = commands.add_parser("claims", help=COMMANDS["claims"].__doc__)
     claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu)")

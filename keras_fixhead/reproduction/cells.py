@@ -218,7 +218,8 @@ NOT_RUN_HERE: tuple[tuple[str, str], ...] = (
     ("seconds to 94 % on CIFAR-10", "there is no network of that size yet, and no way to stop at an accuracy; each "
      "result has its `seconds`, and the test accuracy of the images as they are (`accuracy`) and by the records' "
      "evaluation (`tta`, flip-shift)"),
-    ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs these sets whole: see the commands below"),
+    ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs these sets whole: see "
+     "docs/reproduction.md"),
     ("independently gathered images (Table 5)", "needs CIFAR-10.1 (`fixhead evaluate RUN --dataset cifar10_1`); the "
      "paper's other two sets were never published"),
 )

@@ -207,10 +207,10 @@ def rules_block() -> list[str]:
         "",
         f"- A comparison has one value per seed. With fewer than {ENOUGH} seeds it is undecided: one seed is an "
         f"anecdote. Such comparisons are shown and do not count if others of their claim have enough seeds.",
-        "- The interval is Student's 95 % interval of the mean, of differences paired by seed if two arms are compared. "
-        "Both arms of a seed start from the same weights and class vectors and see the same batches.",
-        "- A comparison is **held** if the whole interval lies where the claim says (*expected*), **refuted** if it lies "
-        "wholly on the other side, and otherwise **undecided at this n**.",
+        "- The interval is Student's 95 % interval of the mean, of differences paired by seed if two arms are "
+        "compared. Both arms of a seed start from the same weights and class vectors and see the same batches.",
+        "- A comparison is **held** if the whole interval lies where the claim says (*expected*), **refuted** if it "
+        "lies wholly on the other side, and otherwise **undecided at this n**.",
         f"- \"At least as accurate\" is held above −{TOLERANCE_POINTS:g} points and refuted below 0; \"about 0.95\" "
         f"means within {TOLERANCE_COSINE:g}.",
         "- A claim is held if all its comparisons that count are, and refuted if one is; \"can be\" is held if one is, "

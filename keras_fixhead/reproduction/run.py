@@ -6,7 +6,6 @@ import datetime
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +32,8 @@ from keras_fixhead.run_result import (
 )
 from keras_fixhead.runs import Run, make_folder
 
+_log = logging.getLogger(__name__)
+
 GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that has to stop
 SAFETY = 1.1  # a run is started if this many times its measured seconds are left
 REHEARSAL_CORRUPTED = 1_000  # test images that a rehearsal measures under corruptions
@@ -41,7 +42,7 @@ NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # kinds that need a dimensi
 
 @dataclass(frozen=True)
 class Work:
-    """What needs Keras.
+    """What is done outside this room: what needs Keras, and telling people.
 
     Attributes:
         train: trains a configuration, or resumes a run of it.
@@ -49,12 +50,14 @@ class Work:
             given number of test images, or of all for None.
         device: returns the name of the device.
         forget: frees what a model has left in memory.
+        say: tells people a line, with `err=True` on standard error.
     """
 
     train: Callable[[TrainConfig, Run | None], Run]
     measure: Callable[[Run, int | None], tuple[dict[str, Any], Matrices]]
     device: Callable[[], str]
-    forget: Callable[[], None] = lambda: None
+    forget: Callable[[], None]
+    say: Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -93,21 +96,22 @@ def run_all(options: Options, work: Work) -> int:
             while (ready := next_run(options, tried)) is not None:
                 planned, cell, found = ready
                 if options.most_runs is not None and ran >= options.most_runs:
-                    print(f"Stopped after {ran} runs, as requested.")
+                    work.say(f"Stopped after {ran} runs, as requested.")
                     break
                 if whole is not None and (reason := why_not_now(planned, options, found, alarm, whole)):
-                    print(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
+                    work.say(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
                     break
                 tried.add((cell.id, planned.seed))
                 ran += 1
                 failures += not run_one(planned, options, work)
             else:
-                print(f"Nothing is left to do in {'blocks ' + ', '.join(options.blocks) if options.blocks else 'the plan'}.")
+                where = f"blocks {', '.join(options.blocks)}" if options.blocks else "the plan"
+                work.say(f"Nothing is left to do in {where}.")
         except KeyboardInterrupt:
             if not alarm.rung:
-                print("Stopped. Start again to continue.", file=sys.stderr)
+                work.say("Stopped. Start again to continue.", err=True)
                 return 130
-            print("Stopped at the limit, in the middle of a run. Start again to continue it.")
+            work.say("Stopped at the limit, in the middle of a run. Start again to continue it.")
     return 1 if failures else 0
 
 
@@ -128,11 +132,11 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
     """Trains or resumes one run and writes its result; returns whether it has one now."""
     start = time.monotonic()
     name = f"{'rehearsal of ' * options.rehearsal}block {planned.block}: {planned.label}, seed {planned.seed}"
-    print(f"{name} ...", flush=True)
+    work.say(f"{name} ...")
     try:
         ready = state_of(planned, options)
         if ready.state == "running":
-            print(f"{name}: another process is training it.")
+            work.say(f"{name}: another process is training it.")
             return True
         if not options.rehearsal:
             check_whole(ready.config)
@@ -144,8 +148,9 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
                 raise
             content, matrices, run = failure(failed, error.what), {}, failed  # as good a result as any other
     except Exception as error:  # whatever it was, the other runs are still made
-        logging.getLogger(__name__).debug("", exc_info=error)
-        print(f"{name}: no result: {(str(error).strip().splitlines() or [type(error).__name__])[0]}", file=sys.stderr)
+        _log.debug("", exc_info=error)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        work.say(f"{name}: no result: {reason}", err=True)
         return False
     content |= {
         "cell": dict(cell_of(planned).fields), "seed": planned.seed, "rehearsal": options.rehearsal,
@@ -156,7 +161,7 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
     prefix = "rehearsal-" if options.rehearsal else ""
     write_result(content, matrices, options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json")
     discard_model(run)
-    print(f"{name}: {summary(content)}", flush=True)
+    work.say(f"{name}: {summary(content)}")
     work.forget()
     return True
 

@@ -66,8 +66,8 @@ def study_table(study: Study) -> list[str]:
         lines.append(f"| {arm} | " + " | ".join(f"{values[seed]:.1f} %" for seed in seeds)
                      + f" | {statistics.fmean(values.values()):.1f} % | {_gain_text(study, arm, pairs.get(arm))} | "
                      f"{own:.3f}, {other:.3f} | {merged:.3f} |")
-    return [*lines, "", f"Test accuracy on {config['dataset']} (n = {len(seeds)} seeds, paired: the arms of a seed start "
-            f"from the same weights and class vectors and see the same batches); cosine logits, S = "
+    return [*lines, "", f"Test accuracy on {config['dataset']} (n = {len(seeds)} seeds, paired: the arms of a seed "
+            f"start from the same weights and class vectors and see the same batches); cosine logits, S = "
             f"{config['scale']:g}, ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
             f"{config['epochs']} epochs, last epoch, {config['precision']}; "
             f"{study.content['protocol'].partition('; ')[2]}. Command: `{study.content['command']}`. All numbers: "
