@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fixhead_serving.conformance.case import Expect
+from fixhead_serving.checks.conformance.case import Expect
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,23 @@
 """Sends the cases to a server, one after the other, and compares."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import httpx
 
-from fixhead_serving.conformance.case import Answer, Case, Need
-from fixhead_serving.conformance.cases.build import MODEL
-from fixhead_serving.conformance.deviations import DEVIATIONS
-from keras_fixhead.errors import ServingError
+from fixhead_serving.checks.conformance.case import Answer, Case, Need
+from fixhead_serving.checks.conformance.cases import CASES
+from fixhead_serving.checks.conformance.cases.build import MODEL
+from fixhead_serving.checks.conformance.deviations import DEVIATIONS
+from fixhead_serving.checks.conformance.models import NAME, serve_line
+from keras_fixhead.errors import ArgumentError, ServingError
 
 Outcome = Literal["pass", "deviation", "fail", "not run"]
 LOCAL_SERVER = "fixhead serve"  # the server whose deviations are known
+TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,29 @@ class Result:
     case: Case
     outcome: Outcome
     detail: str = ""
+
+
+def check_conformance(url: str, server_name: str) -> list[Result]:
+    """Returns the result of every case, sent to a server.
+
+    Args:
+        url: the server's address, such as `http://127.0.0.1:8501`; a path is ignored.
+        server_name: as for `run_cases`.
+
+    Raises:
+        ArgumentError: (a ValueError) if the address is not one.
+        ServingError: as for `run_cases`.
+    """
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.netloc:
+        raise ArgumentError(f"'{url}' is not the address of a server.", hint="Write it like http://127.0.0.1:8501")
+
+    async def send() -> list[Result]:
+        origin = f"{address.scheme}://{address.netloc}"
+        async with httpx.AsyncClient(base_url=origin, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            return await run_cases(client, CASES, server_name)
+
+    return asyncio.run(send())
 
 
 async def run_cases(client: httpx.AsyncClient, cases: Iterable[Case], server_name: str) -> list[Result]:
@@ -40,13 +68,13 @@ async def run_cases(client: httpx.AsyncClient, cases: Iterable[Case], server_nam
 
 
 async def _available(client: httpx.AsyncClient) -> set[Need]:
-    hint = "Serve the suite's own model: python -m fixhead_serving.conformance --make-models DIR"
+    hint = f"Serve the suite's model: fixhead check conformance --make-models DIR && {serve_line(f'DIR/{NAME}')}"
     try:
         answer = await client.get(f"{MODEL}/versions/2")
     except httpx.HTTPError as error:
         raise ServingError(f"No answer from {client.base_url}: {error}.", hint=hint) from None
     if answer.status_code != 200:
-        text = f"{client.base_url} does not serve version 2 of the model 'conformance': {answer.text[:200]}"
+        text = f"{client.base_url} does not serve version 2 of the suite's model '{NAME}' ({answer.status_code})."
         raise ServingError(text, hint=hint)
     probes: dict[Need, str] = {"version 1": f"{MODEL}/versions/1", "labels": f"{MODEL}/labels/canary/metadata"}
     return {need for need, path in probes.items() if (await client.get(path)).status_code == 200}

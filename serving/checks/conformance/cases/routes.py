@@ -1,7 +1,7 @@
 """Request lines, methods, and what is answered before a body is read."""
 
-from fixhead_serving.conformance.case import Case, Expect
-from fixhead_serving.conformance.cases.build import (
+from fixhead_serving.checks.conformance.case import Case, Expect
+from fixhead_serving.checks.conformance.cases.build import (
     HANDLER,
     HANDLER_TEST,
     HTTP,

@@ -4,8 +4,11 @@ Written with TensorFlow alone, no op is unusual, and every input whose shape mat
 that none of the suite's requests can stop a real server.
 """
 
+import shlex
 from pathlib import Path
 from typing import Any
+
+from keras_fixhead.errors import ArgumentError
 
 NAME = "conformance"
 LABELS = {"stable": 1, "canary": 2}
@@ -34,12 +37,15 @@ def make_models(directory: Path) -> Path:
         directory: an existing or new folder; a `conformance` folder in it must not exist.
 
     Raises:
-        FileExistsError: if there is one already.
+        ArgumentError: if there is one already.
     """
     import tensorflow as tf
 
     base = directory / NAME
-    base.mkdir(parents=True)
+    try:
+        base.mkdir(parents=True)
+    except FileExistsError:
+        raise ArgumentError(f"'{base}' exists already.", hint=f"Serve it: {serve_line(base)}") from None
     for version, offset in ((1, 2.0), (2, 3.0)):
         functions = _functions(tf, offset)
         module = tf.Module()
@@ -47,6 +53,12 @@ def make_models(directory: Path) -> Path:
         tf.saved_model.save(module, str(base / str(version)), signatures=functions)
     (directory / "models.config").write_text(MODELS_CONFIG, encoding="utf-8")
     return base
+
+
+def serve_line(base: Path | str) -> str:
+    """Returns the command that serves the model as the suite needs it."""
+    labels = (f"--label {label}={version}" for label, version in LABELS.items())
+    return f"fixhead serve {shlex.quote(str(base))} --versions all {' '.join(labels)}"
 
 
 def _functions(tf: Any, offset: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Status, metadata, versions, labels: what is served, and what is not."""
 
-from fixhead_serving.conformance.case import ANYTHING, Case, Expect
-from fixhead_serving.conformance.cases.build import (
+from fixhead_serving.checks.conformance.case import ANYTHING, Case, Expect
+from fixhead_serving.checks.conformance.cases.build import (
     CORE,
     HANDLER,
     HANDLER_TEST,

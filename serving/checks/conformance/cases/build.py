@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fixhead_serving.conformance.case import Case, Expect, Need
+from fixhead_serving.checks.conformance.case import Case, Expect, Need
 
 MODEL = "/v1/models/conformance"
 

@@ -2,9 +2,9 @@
 
 from base64 import b64encode
 
-from fixhead_serving.conformance.case import Case, Expect
-from fixhead_serving.conformance.cases.build import DOCS, JSON, JSON_TEST, ask, error, outputs, predictions
-from fixhead_serving.conformance.models import INTEGERS
+from fixhead_serving.checks.conformance.case import Case, Expect
+from fixhead_serving.checks.conformance.cases.build import DOCS, JSON, JSON_TEST, ask, error, outputs, predictions
+from fixhead_serving.checks.conformance.models import INTEGERS
 
 ADD_VALUE = f"{JSON}: AddValueToTensor"
 WRITE = f"{JSON}: WriteDecimal; {JSON_TEST}: FromJsonSingleFloatTensorSixDigitPrecision"

@@ -3,8 +3,8 @@
 import gzip
 import json
 
-from fixhead_serving.conformance.case import Case, Expect
-from fixhead_serving.conformance.cases.build import (
+from fixhead_serving.checks.conformance.case import Case, Expect
+from fixhead_serving.checks.conformance.cases.build import (
     CLASSIFIER,
     HANDLER,
     HANDLER_TEST,

@@ -1,7 +1,7 @@
 """The cases, by what they are about."""
 
-from fixhead_serving.conformance.case import Case
-from fixhead_serving.conformance.cases import (
+from fixhead_serving.checks.conformance.case import Case
+from fixhead_serving.checks.conformance.cases import (
     columns_and_outputs,
     json_and_gzip,
     models_and_versions,

@@ -1,14 +1,10 @@
-"""Whether a server says of images what the run says from which its model was exported.
+"""Whether a server says of images what the run says that its model was exported from.
 
-    python -m fixhead_serving.parity RUN URL
-
-Both are asked about the same test images, as they are and corrupted as `fixhead robustness` corrupts them. Exits 0 if
-the answers agree, 1 if they differ or could not be had, 2 for a wrong call.
+Both are asked about the same test images, as they are and corrupted as `fixhead robustness` corrupts them.
 """
-import argparse
 import dataclasses
-import json
-import sys
+import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixhead_serving.client import Client
-from keras_fixhead.errors import ArgumentError, FixheadError, ServingError
+from keras_fixhead.errors import ArgumentError, ServingError
 
 LIMIT = 200
 TOLERANCE = 1e-4  # of probabilities, for logits of scale 1: what another processor's rounding may change
@@ -37,8 +33,8 @@ class Comparison:
         ties: images of another class whose two probabilities, as the run has them, differ by less than the tolerance:
             rounding decides there, and neither answer is wrong.
         other_label: images whose label is not the name of their class.
-        beyond_tolerance: images with a probability that differs by more than the tolerance, or is no number.
-        max_difference: the largest difference of a probability; None if one is no number.
+        beyond_tolerance: images with a probability that differs by more than the tolerance, or is not a number.
+        max_difference: the largest difference of a probability; None if one is not a number.
     """
 
     n: int
@@ -62,7 +58,7 @@ def compare(expected: NDArray[np.float32], answer: Mapping[str, NDArray[Any]], l
         expected: the run's probabilities, shape (N, m).
         answer: the server's outputs: `probabilities` (N, m), `class_index` (N,), `label` (N,).
         label_names: names of the m classes.
-        tolerance: the largest difference of a probability that is none.
+        tolerance: the largest difference of a probability that does not count.
 
     Raises:
         ServingError: if the answer lacks an output, or has one of another shape.
@@ -86,7 +82,7 @@ def compare(expected: NDArray[np.float32], answer: Mapping[str, NDArray[Any]], l
         other_class=int((other & ~ties).sum()),
         ties=int(ties.sum()),
         other_label=int((~known | (labels != np.array(label_names)[chosen])).sum()),
-        beyond_tolerance=int((~(differences <= tolerance)).sum()),  # so that what is no number counts
+        beyond_tolerance=int((~(differences <= tolerance)).sum()),  # so that NaN counts
         max_difference=float(differences.max()) if np.isfinite(differences).all() else None,
     )
 
@@ -105,8 +101,8 @@ def compare_on(images: Images, predict: Predict, asks: Mapping[str, Ask], label_
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        predict: gives the run's probabilities of images, shape (N, m).
-        asks: signature -> function that gives the server's outputs for images; the first one is asked about the
+        predict: returns the run's probabilities of images, shape (N, m).
+        asks: signature -> function that returns the server's outputs for images; the first one is asked about the
             corrupted images.
         label_names: names of the m classes.
         tolerance: as in `compare`.
@@ -116,30 +112,43 @@ def compare_on(images: Images, predict: Predict, asks: Mapping[str, Ask], label_
     Yields:
         `images` ('clean', or corruption and severity), `signature`, and the fields of a `Comparison` and its `equal`.
     """
-    from keras_fixhead.robustness import SEVERITIES, SUITES, corrupt
+    from keras_fixhead.robustness import CLEAN, corrupted_chunks
 
-    def compared(name: str, changed: Images, signature: str) -> dict[str, Any]:
-        found = compare(predict(changed), asks[signature](changed), label_names, tolerance)
-        return {"images": name, "signature": signature, **asdict(found), "equal": found.equal}
-
-    for signature in asks:
-        yield compared("clean", images, signature)
-    first = next(iter(asks))
-    for corruption in SUITES[suite]:
-        for severity in SEVERITIES:
-            changed = corrupt(images, corruption, severity, suite=suite, seed=seed)
-            yield compared(f"{corruption} {severity}", changed, first)
+    chunks = corrupted_chunks(images, suite=suite, seed=seed)
+    for (name, severity), group in itertools.groupby(chunks, key=lambda chunk: chunk[:2]):
+        changed = np.concatenate([chunk for _, _, chunk in group])
+        expected = predict(changed)
+        for signature in asks if name == CLEAN else [next(iter(asks))]:
+            found = compare(expected, asks[signature](changed), label_names, tolerance)
+            title = CLEAN if name == CLEAN else f"{name} {severity}"
+            yield {"images": title, "signature": signature, **asdict(found), "equal": found.equal}
 
 
-def check_parity(run: str, url: str, *, data_dir: str | None = None, limit: int = LIMIT, suite: str = "paper",
-                 seed: int = 0, progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def check_call(url: str, suite: str) -> None:
+    """Checks what can be checked before anything is loaded: that the suite exists, and that the server answers.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown suite, or an address that is not one.
+        ServingError: if the server cannot be reached, refuses, or answers something else.
+    """
+    from keras_fixhead.catalog import look_up
+    from keras_fixhead.robustness.suites import SUITES
+
+    look_up(SUITES, suite, "suite")
+    with Client(url) as client:
+        client.status()
+
+
+def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None = None, limit: int = LIMIT,
+                 suite: str = "paper", seed: int = 0,
+                 progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """Returns how a server's answers compare with those of a run, on the run's own test images.
 
     Args:
         run: a finished run directory.
         url: a served model's address, such as `http://127.0.0.1:8501/v1/models/digits`.
         data_dir: where the data are, if not where they were in training.
-        limit: the first so many test images.
+        limit: the first N test images.
         suite: corruptions and their strengths.
         seed: seed of the corruptions.
         progress: called with a line for each comparison.
@@ -148,47 +157,31 @@ def check_parity(run: str, url: str, *, data_dir: str | None = None, limit: int 
         `run`, `url`, `n`, `scale`, `tolerance`, `comparisons` (see `compare_on`), and whether all are `equal`.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown suite, a limit below 1, an address that is none.
+        ArgumentError: (a ValueError) for an unknown suite, a limit below 1, an address that is not one.
         RunError: if the run has no model.
-        DataError: if its data are not there.
+        DataError: if its data are missing.
         ServingError: if the server cannot be reached, refuses, or answers something else.
     """
-    from keras_fixhead.catalog import look_up
-    from keras_fixhead.robustness import SUITES
     from keras_fixhead.runs import open_run
 
-    look_up(SUITES, suite, "suite")
     if limit < 1:
         raise ArgumentError(f"limit must be at least 1, got {limit}.")
+    check_call(url, suite)
     opened = open_run(run)
+    from keras_fixhead.evaluation import run_predictor
+
     with Client(url) as client:
-        client.status()  # a server that is down is said before anything is loaded
-        predict, scale = _run_predictor(opened)
-        tolerance = TOLERANCE * max(1.0, scale)
+        predictor = run_predictor(opened)
+        tolerance = TOLERANCE * max(1.0, predictor.scale)
         asks: dict[str, Ask] = {"serving_bytes": client.classify, "serving_default": client.predict_images}
         images = _test_images(opened, data_dir)[:limit]
         comparisons = []
-        for found in compare_on(images, predict, asks, opened.read("result")["label_names"], tolerance,
+        for found in compare_on(images, predictor.probabilities, asks, predictor.label_names, tolerance,
                                 suite=suite, seed=seed):
             comparisons.append(found)
-            progress(_line(found))
-    return {"run": str(opened.path), "url": url, "n": len(images), "scale": scale, "tolerance": tolerance,
+            progress(line(found))
+    return {"run": str(opened.path), "url": url, "n": len(images), "scale": predictor.scale, "tolerance": tolerance,
             "comparisons": comparisons, "equal": all(found["equal"] for found in comparisons)}
-
-
-def _run_predictor(run: Any) -> tuple[Predict, float]:
-    import keras
-
-    from keras_fixhead.evaluation import BATCH_SIZE
-    from keras_fixhead.models import head_of, load_model
-
-    model = load_model(run.path)
-
-    def predict(images: Images) -> NDArray[np.float32]:
-        logits = model.predict(images, batch_size=BATCH_SIZE, verbose=0)
-        return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits)), np.float32)
-
-    return predict, float(keras.ops.convert_to_numpy(head_of(model).current_scale()))
 
 
 def _test_images(run: Any, data_dir: str | None) -> Images:
@@ -202,8 +195,9 @@ def _test_images(run: Any, data_dir: str | None) -> Images:
     return images
 
 
-def _line(found: Mapping[str, Any]) -> str:
-    largest = "no number" if found["max_difference"] is None else f"{found['max_difference']:.1e}"
+def line(found: Mapping[str, Any]) -> str:
+    """Returns a comparison of `compare_on` as a line of text."""
+    largest = "not a number" if found["max_difference"] is None else f"{found['max_difference']:.1e}"
     counts = ", ".join(f"{found[key]} {words}" for key, words in (
         ("other_class", "of another class"), ("ties", "ties"), ("other_label", "of another label"),
         ("beyond_tolerance", "beyond the tolerance")) if found[key])
@@ -212,42 +206,10 @@ def _line(found: Mapping[str, Any]) -> str:
         f"; {counts}" if counts else "")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Checks the parity that the command line asks for; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fixhead_serving.parity",
-        description="Compare a server's answers with those of the run from which its model was exported.")
-    parser.add_argument("run", metavar="RUN", help="run directory")
-    parser.add_argument("url", metavar="URL", help="for example http://127.0.0.1:8501/v1/models/digits")
-    parser.add_argument("--data-dir", help="where the run's data are, if not where they were in training")
-    parser.add_argument("--limit", type=int, default=LIMIT, help="use the first so many test images (%(default)s)")
-    parser.add_argument("--suite", default="paper", help="corruptions and their strengths (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the corruptions (%(default)s)")
-    parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
-    chosen = parser.parse_args(arguments)
-    progress_stream = sys.stderr if chosen.as_json else sys.stdout
-    try:
-        report = check_parity(chosen.run, chosen.url, data_dir=chosen.data_dir, limit=chosen.limit, suite=chosen.suite,
-                              seed=chosen.seed, progress=lambda line: _say(line, progress_stream))
-    except FixheadError as error:
-        _say(f"Error: {error}", sys.stderr)
-        return 2 if isinstance(error, ArgumentError) else 1
+def verdict(report: Mapping[str, Any]) -> str:
+    """Returns what a report of `check_parity` comes to, as a line of text."""
     sets = len(report["comparisons"])
-    different = sum(not found["equal"] for found in report["comparisons"])
-    if chosen.as_json:
-        _say(json.dumps(report), sys.stdout)
-    elif different:
-        _say(f"The answers DIFFER in {different} of {sets} sets of {report['n']} images.", sys.stdout)
-    else:
-        _say(f"The answers agree: {sets} sets of {report['n']} images, same classes, probabilities within "
-             f"{report['tolerance']:g}.", sys.stdout)
-    return 0 if report["equal"] else 1
-
-
-def _say(line: str, stream: Any) -> None:
-    stream.write(f"{line}\n")
-    stream.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if different := sum(not found["equal"] for found in report["comparisons"]):
+        return f"The answers DIFFER in {different} of {sets} sets of {report['n']} images."
+    return (f"The answers agree: {sets} sets of {report['n']} images, same classes, probabilities within "
+            f"{report['tolerance']:g}.")

@@ -1,7 +1,7 @@
 """Columnar format, outputs of all forms, and shapes that a signature excludes."""
 
-from fixhead_serving.conformance.case import Case, Expect
-from fixhead_serving.conformance.cases.build import (
+from fixhead_serving.checks.conformance.case import Case, Expect
+from fixhead_serving.checks.conformance.cases.build import (
     DOCS,
     HANDLER_TEST,
     JSON,

@@ -1,7 +1,7 @@
 """The request body as a whole, and row format."""
 
-from fixhead_serving.conformance.case import Case
-from fixhead_serving.conformance.cases.build import (
+from fixhead_serving.checks.conformance.case import Case
+from fixhead_serving.checks.conformance.cases.build import (
     DOCS,
     HANDLER,
     HANDLER_TEST,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fixhead_serving.conformance.runner import Result
+from fixhead_serving.checks.conformance.runner import Result
 from keras_fixhead.json_files import read_json, write_json
 
 SCHEMA = 1
@@ -47,6 +47,14 @@ def as_json(results: list[Result], server_name: str, url: str) -> dict[str, Any]
 def _case(result: Result) -> dict[str, str]:
     line = {"name": result.case.name, "outcome": result.outcome, "source": result.case.source}
     return {**line, "detail": result.detail} if result.detail else line
+
+
+def keep(report: Mapping[str, Any], report_file: Path | None, record_file: Path | None) -> None:
+    """Writes a report to a file of its own, and adds it to the record of runs, where these are given."""
+    if report_file:
+        write_json(report_file, report, schema=SCHEMA)
+    if record_file:
+        record(record_file, report)
 
 
 def record(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
