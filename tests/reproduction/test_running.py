@@ -203,7 +203,7 @@ def test_a_pair_is_trained_measured_written_and_not_done_again(tmp_path, tiny_ne
 
     assert len(first) == 2 and len(after) == 4 and first.items() <= after.items()
     assert {(each.seed, each.config.fixed) for each in found} == {(0, True), (0, False)}
-    with pytest.raises(RunError, match="no evidence"):
+    with pytest.raises(RunError, match="not evidence"):
         read_results(tmp_path / "out")
     fixed = next(each for each in found if each.config.fixed)
     cosines, confusion = fixed.matrices()["cosines"], fixed.matrices()["confusion"]
