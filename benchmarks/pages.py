@@ -13,11 +13,12 @@ from typing import Any
 from report import README, RESULTS, ROOT, write_block
 
 from fixhead_cli.commands import COMMANDS
-from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
+from keras_fixhead.reproduction.study_tables import main_effect_table, study_table
 
 DATA = RESULTS / "data.json"
 FIRST_RUNS = RESULTS / "first_runs"
@@ -42,16 +43,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure_data:
         DATA.write_text(json.dumps(measure_data(options.measure_data), indent=1) + "\n")
-    write_block("effects", effects_block(), README)
-    write_block("commands", commands_block(), ROOT / "docs" / "commands.md")
-    write_block("recipes", recipes_block(), ROOT / "docs" / "recipes.md")
-    write_block("data sets", data_block(), ROOT / "docs" / "data.md")
-    write_block("loading", loading_block(), ROOT / "docs" / "data.md")
-    write_block("formats", formats_block(), ROOT / "docs" / "data.md")
-    write_block("first runs", first_runs_block(), ROOT / "docs" / "training.md")
-    write_block("peers", peers_block(), ROOT / "docs" / "training.md")
-    write_block("pipeline", pipeline_block(), ROOT / "docs" / "training.md")
-    write_block("options of serve", serve_block(), ROOT / "docs" / "server.md")
+    for page, name, lines in BLOCKS:
+        write_block(name, lines(), page)
 
 
 def measure_data(folder: str) -> dict[str, Any]:
@@ -74,28 +67,21 @@ def measure_data(folder: str) -> dict[str, Any]:
 
 def effects_block() -> list[str]:
     """Returns the README's table: where fixing wins next to where it loses, each paired over seeds."""
-    rows = [("main_effect", "cos-fixed", "cos-learned"), ("margins", "none, fixed", "none, learned")]
+    arms = fixed_against_learned(RESULTS)
+    n, = {each.difference.n for each in arms}
     lines = ["| | data | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |"]
-    reports = []
-    for name, *arms in rows:
-        report = json.loads((RESULTS / f"{name}.json").read_text())
-        fixed, learned = ({run["seed"]: 100 * run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm}
-                          for arm in arms)
-        difference = paired_difference(fixed, learned)
-        low, high = difference.interval or (math.nan, math.nan)
-        data = report["config"]["dataset"].upper().replace("CIFAR", "CIFAR-")
+    for each in arms:
+        low, high = each.difference.interval or (math.nan, math.nan)
         verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
-        lines.append(f"| S = {report['config']['scale']:g}: fixing {verdict} | {data} | "
-                     f"{statistics.fmean(fixed.values()):.1f} % | {statistics.fmean(learned.values()):.1f} % | "
-                     f"**{_signed(difference.mean)}** (95 % interval {_signed(low)} to {_signed(high)}) |")
-        reports.append((difference.n, report))
-    (n, first), (_, second) = reports
-    assert all(count == n for count, _ in reports)
-    assert all(first["config"][field] == second["config"][field] for field in ("width", "limit_train", "epochs"))
-    config = first["config"]
+        data = each.dataset.upper().replace("CIFAR", "CIFAR-")
+        means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
+        lines.append(f"| S = {each.scale:g}: fixing {verdict} | {data} | {means} | **{_signed(each.difference.mean)}** "
+                     f"(95 % interval {_signed(low)} to {_signed(high)}) |")
+    config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
+    assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
     return [*lines, "", f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed start "
-            "from the same weights and class vectors and see the same batches. The rows differ in data as well as in S. "
-            f"ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
+            "from the same weights and class vectors and see the same batches. The rows differ in data as well as in "
+            f"S. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
             "epochs, last epoch; nothing at full size has been measured yet. All numbers: `results/main_effect.json`, "
             "`results/margins.json`."]
 
@@ -271,6 +257,25 @@ def median_interval(values: list[float]) -> tuple[float, float]:
     below = int(binom.ppf(0.025, len(values), 0.5))
     ordered = sorted(values)
     return ordered[max(0, below - 1)], ordered[min(len(values) - 1, len(values) - below)]
+
+
+DOCS = ROOT / "docs"
+BLOCKS = (
+    (README, "effects", effects_block),
+    (DOCS / "results.md", "main effect", lambda: main_effect_table(read_study(RESULTS / "main_effect.json"))),
+    (DOCS / "head.md", "signed_features", lambda: study_table(read_study(RESULTS / "signed_features.json"))),
+    (DOCS / "head.md", "margins", lambda: study_table(read_study(RESULTS / "margins.json"))),
+    (DOCS / "commands.md", "commands", commands_block),
+    (DOCS / "recipes.md", "recipes", recipes_block),
+    (DOCS / "data.md", "data sets", data_block),
+    (DOCS / "data.md", "loading", loading_block),
+    (DOCS / "data.md", "formats", formats_block),
+    (DOCS / "training.md", "first runs", first_runs_block),
+    (DOCS / "training.md", "peers", peers_block),
+    (DOCS / "training.md", "pipeline", pipeline_block),
+    (DOCS / "server.md", "options of serve", serve_block),
+)
+"""Each generated part of a page: the page, its name there, and the function that returns its lines."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """The documents are true: commands, examples, generated tables, links, versions."""
+import importlib
 import importlib.util
 import json
 import re
@@ -12,11 +13,14 @@ import pytest
 from fixhead_cli.commands import COMMANDS
 from keras_fixhead._version import __version__
 from keras_fixhead.recipes import RECIPES
+from keras_fixhead.reproduction.studies import read_study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "cli")]
-
+pages = importlib.import_module("pages")
+with_block = importlib.import_module("report").with_block
+leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
     "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md")}
@@ -53,8 +57,6 @@ def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
 
 
 def test_every_command_is_shown_in_the_page_of_commands():
-    from command_tree import leaves
-
     shown = "".join(blocks("sh", "docs/commands.md"))
 
     for words, _ in leaves():
@@ -85,58 +87,35 @@ def test_every_link_from_the_readme_and_the_index_leads_somewhere():
             assert (file.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
 
 
-@pytest.mark.parametrize("name, file", [("main_effect", "main_effect.json"), ("train_step", "train_step.json")])
-def test_the_tables_of_the_results_page_are_what_their_files_give(name, file):
-    import importlib
+def test_the_table_of_the_training_step_is_what_its_file_gives():
+    import train_step
 
-    from report import with_block
+    report, page = json.loads((ROOT / "results" / "train_step.json").read_text()), PAGES["docs/results.md"]
 
-    script = importlib.import_module(name)
-    report = json.loads((ROOT / "results" / file).read_text())
-    page = PAGES["docs/results.md"]
-
-    assert with_block(page, script.BLOCK, script.block(report)) == page
+    assert with_block(page, train_step.BLOCK, train_step.block(report)) == page
 
 
 @pytest.mark.parametrize("name", ["signed_features", "margins"])
-def test_the_tables_of_the_heads_page_are_what_their_files_give(name):
-    from head_questions import block
-    from report import with_block
-
-    report = json.loads((ROOT / "results" / f"{name}.json").read_text())
-
-    assert with_block(PAGES["docs/head.md"], name, block(report)) == PAGES["docs/head.md"]
-    for comparison in report["comparisons"]:
+def test_the_tables_of_the_heads_page_are_of_three_seeds(name):
+    for comparison in read_study(ROOT / "results" / f"{name}.json").content["comparisons"]:
         assert comparison["n"] == 3
 
 
 @pytest.mark.filterwarnings("error::keras_fixhead.errors.FixheadWarning")
 def test_the_table_of_kinds_is_what_the_code_gives():
     from kinds import BLOCK, block
-    from report import with_block
-
     assert with_block(PAGES["docs/class-vectors.md"], BLOCK, block()) == PAGES["docs/class-vectors.md"]
 
 
-@pytest.mark.parametrize("page, name, function", [
-    ("../README.md", "effects", "effects_block"), ("commands.md", "commands", "commands_block"),
-    ("recipes.md", "recipes", "recipes_block"), ("data.md", "data sets", "data_block"),
-    ("training.md", "first runs", "first_runs_block"), ("training.md", "peers", "peers_block"),
-    ("training.md", "pipeline", "pipeline_block"), ("data.md", "loading", "loading_block"),
-    ("data.md", "formats", "formats_block"),
-])
-def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, function):
-    import pages
-    from report import with_block
+@pytest.mark.parametrize("page, name, lines", [pytest.param(*each, id=each[1]) for each in pages.BLOCKS])
+def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, lines):
+    text = page.read_text()
 
-    text = (ROOT / "docs" / page).read_text()
-    assert with_block(text, name, getattr(pages, function)()) == text
+    assert with_block(text, name, lines()) == text
 
 
 @pytest.mark.parametrize("name", ["serving", "soak"])
 def test_the_servers_page_says_what_was_measured(name):
-    from report import with_block
-
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     script = importlib.util.module_from_spec(spec)  # by its path: the folder of the serving kit has the same name
     sys.modules[spec.name] = script
