@@ -7,11 +7,12 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.config import TrainConfig, check_names, resolve, step_time_key, steps_per_epoch
+from keras_fixhead.config import TrainConfig, check_names, dataset_entry, resolve, step_time_key, steps_per_epoch
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
+from keras_fixhead.vectors import scale_warning
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -121,6 +122,14 @@ def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], se
                             hint="Remove repeated values, and fields that change nothing, from --grid.")
     found = {folder: runs_by_digest(folder) for folder in {config.runs_dir for config in configs}}
     return [_planned(config, found[config.runs_dir].get(config.digest)) for config in configs]
+
+
+def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:
+    """Returns what is known to go wrong with the scales of the runs that are left, each text once."""
+    left = [each.config for each in plan if each.state != "complete"]
+    texts = [scale_warning(dataset_entry(config).num_classes, config.scale, fixed=config.fixed)
+             for config in left if config.head == "cos" and isinstance(config.scale, float)]
+    return list(dict.fromkeys(text for text in texts if text is not None))
 
 
 def disk_bytes(run: Run) -> int:
