@@ -14,7 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.config import TrainConfig, arm_name, check_names, resolve, step_time_key, steps_per_epoch
+from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, arm_name, check_names, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.json_files import write_json
@@ -24,7 +24,6 @@ from keras_fixhead.runs import SCHEMA, Run, list_runs, make_folder
 _log = logging.getLogger(__name__)
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_MACHINE_FIELDS = ("data_dir", "runs_dir")
 
 _TRAIN = """
 import json, sys
@@ -35,7 +34,7 @@ with open(sys.argv[1]) as file:
     train(TrainConfig(**json.load(file)), resume=open_run(sys.argv[2]) if sys.argv[2:] else None)
 """
 
-Train = Callable[[TrainConfig, Run | None], Run]
+Train = Callable[[Resolved, Run | None], Run]
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,21 @@ class PlannedRun:
     """A run that a grid asks for.
 
     Attributes:
-        config: resolved.
+        resolved: its configuration.
         state: 'complete', 'interrupted', 'failed', 'running' in another process, or 'new'.
         run: where it is; None for a new one.
         seconds: what it will take from its start, from steps timed on this machine; None where none were.
     """
 
-    config: TrainConfig
+    resolved: Resolved
     state: str
     run: Run | None
     seconds: float | None
+
+    @property
+    def config(self) -> TrainConfig:
+        """The resolved fields."""
+        return self.resolved.config
 
 
 @dataclass(frozen=True)
@@ -147,11 +151,11 @@ def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], se
         raise ArgumentError(f"{twice[0]} is given in the grid and beside it.",
                             hint="Seeds are given by --seeds." if twice[0] == "seed" else "Give it once.")
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    configs = [resolve(build_config({**explicit, **point, "seed": seed}, file)) for point in points for seed in seeds]
-    if len({config.digest for config in configs}) < len(configs):
+    asked = [resolve(build_config({**explicit, **point, "seed": seed}, file)) for point in points for seed in seeds]
+    if len({each.digest for each in asked}) < len(asked):
         raise ArgumentError("Two points of the grid are the same run.", hint="Look: fixhead sweep ... --dry-run")
-    found = {folder: _by_digest(folder) for folder in {config.runs_dir for config in configs}}
-    return [_planned(config, found[config.runs_dir].get(config.digest)) for config in configs]
+    found = {folder: _by_digest(folder) for folder in {each.config.runs_dir for each in asked}}
+    return [_planned(each, found[each.config.runs_dir].get(each.digest)) for each in asked]
 
 
 def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Callable[[Run], None] | None = None,
@@ -175,40 +179,47 @@ def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Ca
             continue
         resumed = planned.run if planned.state == "interrupted" else None
         try:
-            run = train(planned.config, resumed)
+            run = train(planned.resolved, resumed)
             if then is not None:
                 then(run)
             if discard_models:
                 discard_model(run)
         except Exception as error:  # whatever it is, the other runs are to be trained
-            found = _by_digest(planned.config.runs_dir).get(planned.config.digest)
+            found = _by_digest(planned.config.runs_dir).get(planned.resolved.digest)
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             yield Outcome(planned, "failed", found, (_reason(found) or reason) if found else reason)
             continue
         yield Outcome(planned, "resumed" if resumed else "trained", run)
 
 
-def train_in_process(config: TrainConfig, resume: Run | None) -> Run:
+def train_in_process(resolved: Resolved, resume: Run | None) -> Run:
     """Trains a configuration, or resumes a run, in a process of its own; returns its run directory.
 
     Raises:
         RunError: if that process fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "config.json"
-        file.write_text(json.dumps(config.as_dict()))
+        file = write_asked(resolved, Path(folder), resume)
         arguments = [str(file), *([str(resume.path)] if resume else [])]
-        return run_trained_by([sys.executable, "-c", _TRAIN, *arguments], config)
+        return run_trained_by([sys.executable, "-c", _TRAIN, *arguments], resolved)
 
 
-def run_trained_by(command: Sequence[str], config: TrainConfig) -> Run:
+def write_asked(resolved: Resolved, folder: Path, resume: Run | None = None) -> Path:
+    """Writes what a process is to train to a file, and returns that: as asked for, with this machine's precision."""
+    asked = dataclasses.replace(resolved.asked, **resolved.config.values("machine"))
+    file = folder / "config.json"
+    file.write_text(json.dumps((resume.config() if resume else asked).as_dict()))
+    return file
+
+
+def run_trained_by(command: Sequence[str], resolved: Resolved) -> Run:
     """Returns the run of a configuration after a command that trains it, whose standard output is not shown.
 
     Raises:
         RunError: if the command fails.
     """
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    run = _by_digest(config.runs_dir).get(config.digest)
+    run = _by_digest(resolved.config.runs_dir).get(resolved.digest)
     if done.returncode or run is None:
         raise RunError((_reason(run) if run else None) or f"The training ended with status {done.returncode}.")
     return run
@@ -228,11 +239,13 @@ def result_content(run: Run) -> dict[str, Any]:
     Raises:
         RunError: if the run is not complete.
     """
-    config = run.config()
+    stored = run.stored()
     result = run.read("result")
+    paths = {"data_dir", "runs_dir"}
     return {
-        "config": {name: value for name, value in config.as_dict().items() if name not in _MACHINE_FIELDS}
-        | {"dataset": Path(config.dataset).name},
+        "config": {name: value for name, value in stored.config.as_dict().items() if name not in paths}
+        | {"dataset": Path(stored.config.dataset).name},
+        "extended_from": stored.extended_from,
         **result,
         "curves": run.metrics(),
         "robustness": {file.stem: run.read(f"robustness/{file.stem}")
@@ -246,11 +259,11 @@ def export_result(run: Run, folder: Path) -> Path:
     Raises:
         RunError: if the run is not complete, or the file cannot be written.
     """
-    config = run.config()
+    config, digest = run.config(), run.digest()
     content = result_content(run)
     make_folder(folder)
     path = folder / (f"{Path(config.dataset).name}-{config.model.replace('/', '-')}-{arm_name(config)}-s{config.seed}-"
-                     f"{config.digest[:10]}.json")
+                     f"{digest[:10]}.json")
     write_json(path, content, schema=SCHEMA)
     return path
 
@@ -284,18 +297,19 @@ def _shape(config: TrainConfig) -> tuple[Any, ...]:
     return (config.model, config.width, config.pooling, Path(config.dataset).name, config.classes, config.selection)
 
 
-def _planned(config: TrainConfig, run: Run | None) -> PlannedRun:
-    step_seconds = stored_step_seconds(step_time_key(config))
-    total = None if step_seconds is None else step_seconds * config.epochs * steps_per_epoch(config)
+def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:
+    epochs = resolved.config.epochs
+    step_seconds = stored_step_seconds(resolved.step_time_key)
+    total = None if step_seconds is None else step_seconds * epochs * resolved.steps_per_epoch
     if run is None:
-        return PlannedRun(config, "new", None, total)
+        return PlannedRun(resolved, "new", None, total)
     state = run.read("status")["state"] if run.has("status") else "interrupted"
     if state in ("complete", "failed"):
-        return PlannedRun(config, state, run, total)
+        return PlannedRun(resolved, state, run, total)
     if run.is_locked():
-        return PlannedRun(config, "running", run, total)
-    done = len(run.metrics()) / config.epochs
-    return PlannedRun(config, "interrupted", run, None if total is None else total * (1 - done))
+        return PlannedRun(resolved, "running", run, total)
+    done = len(run.metrics()) / epochs
+    return PlannedRun(resolved, "interrupted", run, None if total is None else total * (1 - done))
 
 
 def _by_digest(runs_dir: str) -> dict[str, Run]:
@@ -303,7 +317,7 @@ def _by_digest(runs_dir: str) -> dict[str, Run]:
     found: dict[str, Run] = {}
     for run in list_runs(runs_dir):
         try:
-            digest = run.config().digest
+            digest = run.digest()
             state = run.read("status")["state"] if run.has("status") else ""
         except RunError:
             continue
@@ -336,8 +350,6 @@ def shared_and_varied(configs: Sequence[TrainConfig]) -> tuple[dict[str, Any], l
         >>> varied
         ['head']
     """
-    ignored = {"seed", "vector_seed", "class_vectors_digest"}
-    names = [each.name for each in dataclasses.fields(TrainConfig)
-             if each.metadata["result"] and each.name not in ignored]
+    names = TrainConfig.names(*(role for role in RESULT_ROLES if role != "seed"))
     varied = [name for name in names if len({repr(getattr(config, name)) for config in configs}) > 1]
     return {name: getattr(configs[0], name) for name in names if name not in varied}, varied

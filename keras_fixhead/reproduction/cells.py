@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.config import TrainConfig, arm_name
+from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.recipes import build_config
 
-# The seed names a run among those of a cell; the others are the machine's.
-_NOT_OF_A_CELL = {"seed", "precision", "threads", "devices"}
-# What `config.resolve` fills in where nothing was asked for.
-_FILLED_IN = {"signed_features", "vector_seed", "class_vectors_digest", "margin_size", "crop_padding", "flip"}
+_ROLES = tuple(role for role in RESULT_ROLES if role != "machine")
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,7 @@ class Cell:
     def id(self) -> str:
         """Ten digits that name the cell everywhere: of the fields that change the result and are not at their default,
         so that a field that is new in a later version leaves the names of older results as they were."""
-        relevant = {name: value for name, value in self.config.as_dict().items()
-                    if _of_a_cell(name) and value != TrainConfig.field(name).default}
+        relevant = {name: value for name, value in _values(self.config).items() if value != TrainConfig.field(name).default}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
     @property
@@ -59,9 +55,8 @@ class Cell:
 
     def agrees(self, config: TrainConfig) -> bool:
         """Whether a resolved configuration is one of this cell: a rehearsal, with its smaller network, is not."""
-        asked = self.config.as_dict()
-        return all(value == getattr(config, name) for name, value in asked.items() if _of_a_cell(name)
-                   and not (value is None and name in _FILLED_IN) and not (name == "scale" and value == "auto"))
+        return all(value == getattr(config, name) for name, value in _values(self.config).items()
+                   if not self.config.is_open(name))
 
 
 def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
@@ -82,8 +77,9 @@ def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
     return found
 
 
-def _of_a_cell(name: str) -> bool:
-    return TrainConfig.field(name).metadata["result"] and name not in _NOT_OF_A_CELL
+def _values(config: TrainConfig) -> dict[str, Any]:
+    """What runs of a cell share: all that changes a result, but for the machine and the seed."""
+    return {name: value for name, value in config.values(*_ROLES).items() if name != "seed"}
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.config import TrainConfig
+from keras_fixhead.config import TrainConfig, resolved_fields
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json
 from keras_fixhead.reproduction.cells import Cell, cell
@@ -121,7 +121,7 @@ def read_result(path: Path, *, rehearsal: bool = False) -> Result:
     """
     content = read_json(path, schema=SCHEMA)
     try:
-        asked, seed, config = cell(content["cell"]), int(content["seed"]), TrainConfig(**content["config"])
+        asked, seed, config = cell(content["cell"]), int(content["seed"]), resolved_fields(content["config"])
         state, marked = content["state"], content["rehearsal"]
     except (KeyError, TypeError, ArgumentError) as error:
         raise RunError(f"{path} is damaged: it is no result of a cell ({error}).") from None
