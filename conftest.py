@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from keras_fixhead import errors
+
 _home = tempfile.TemporaryDirectory(prefix="fixhead-tests-")
 os.environ.update(KERAS_HOME=f"{_home.name}/keras", FIXHEAD_CACHE_DIR=f"{_home.name}/cache")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,6 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def _doctests_write_aside(request: pytest.FixtureRequest) -> None:
     if isinstance(request.node, pytest.DoctestItem):
         request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
+
+
+@pytest.fixture(autouse=True)
+def _every_test_is_warned_again() -> None:
+    errors._said.clear()
 
 
 @dataclass(frozen=True)

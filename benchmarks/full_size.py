@@ -171,7 +171,7 @@ def train_and_measure(ready: PlannedRun, corrupted: int | None) -> tuple[dict[st
     from keras_fixhead.training import train
 
     run = ready.run if ready.state == "complete" and ready.run else train(
-        ready.config, resume=ready.run if ready.state == "interrupted" else None)
+        ready.resolved, resume=ready.run if ready.state == "interrupted" else None)
     before = time.monotonic()
     measured, matrices = measure(run, run_dataset(run.config()), corrupted)
     content = result_content(run)
@@ -193,7 +193,7 @@ def check_whole(config: TrainConfig) -> None:
 def failure(run: Run, reason: str) -> dict[str, Any]:
     """What there is of a run that failed to converge."""
     rows, config = run.metrics(), run.config()
-    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config_digest": config.digest,
+    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config_digest": run.digest(),
             "config": {name: value for name, value in config.as_dict().items() if name not in ("data_dir", "runs_dir")},
             "subset": subset_note(config.dataset, dataset_entry(config)),
             "environment": run.read("environment"), "curves": rows, "seconds": sum(row["seconds"] for row in rows)}

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.confusion import confusion_matrix
 from keras_fixhead.data import Dataset, Split
-from keras_fixhead.evaluation import Measurer, Outputs, confusion_matrix
+from keras_fixhead.evaluation import Measurer, Outputs
 from keras_fixhead.hardware import cpu_count
 from keras_fixhead.json_files import write_bytes, write_json
 from keras_fixhead.models import load_model

@@ -31,7 +31,7 @@ from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.runs import Run, list_runs
 
 PAGE = ROOT / "docs" / "head.md"
-OWN_FIELDS = {"seed", "vector_seed", "class_vectors_digest", "data_dir", "runs_dir"}
+OWN_FIELDS = {*TrainConfig.names("seed", "place")}
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,13 @@ def shared_fields(run: Run, question: Question) -> dict[str, Any]:
 
 def describe(run: Run, question: Question) -> dict[str, Any]:
     """What is kept of a run."""
-    config, result = run.config(), run.read("result")
+    stored, result = run.stored(), run.read("result")
+    config = stored.config
     rows = run.metrics()
     return {
         "arm": question.arm(config), "paper_arm": arm_name(config), "seed": config.seed,
         **{field: getattr(config, field) for field in sorted(question.varied)},
-        "config_digest": config.digest, "class_vectors_digest": config.class_vectors_digest,
+        "config_digest": stored.digest, "class_vectors_digest": stored.class_vectors_digest,
         "accuracy": result["accuracy"], "evaluation": result["evaluation"]["test"],
         "class_vectors_max_cosine": result["class_vectors_max_cosine"],
         "train_accuracy_last_epoch": rows[-1]["accuracy"],

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from report import RESULTS, ROOT, write_block
 
 from keras_fixhead.analysis.intervals import mean_interval
-from keras_fixhead.config import arm_name
+from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import Run, list_runs
@@ -88,13 +88,14 @@ def collect(runs_dir: Path) -> dict[str, Any]:
 
 def describe(run: Run) -> dict[str, Any]:
     """What is kept of a run: configuration, accuracy, cosines and curves."""
-    config, result = run.config(), run.read("result")
-    own = {"fixed", "seed", "vector_seed", "class_vectors_digest", "data_dir", "runs_dir"}
+    stored, result = run.stored(), run.read("result")
+    config = stored.config
+    own = {"fixed", *TrainConfig.names("seed", "place")}
     return {
         "arm": arm_name(config),
         "seed": config.seed,
-        "config_digest": config.digest,
-        "class_vectors_digest": config.class_vectors_digest,
+        "config_digest": stored.digest,
+        "class_vectors_digest": stored.class_vectors_digest,
         "data_digest": result["data_digest"],
         "accuracy": result["accuracy"],
         "evaluation": result["evaluation"],

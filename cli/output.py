@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from fixhead_cli import paths
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -21,7 +23,7 @@ def json_option(command: Function) -> Function:
 
 def data_dir_option(command: Function) -> Function:
     """Adds `--data-dir` to a command."""
-    return click.option("--data-dir", metavar="DIR",
+    return click.option("--data-dir", type=paths.DATA_DIR, metavar="DIR",
                         help="Folder of packed or prepared data sets (default: the run's, $TFDS_DATA_DIR, TFDS's "
                         "own).")(command)
 

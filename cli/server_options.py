@@ -4,19 +4,11 @@ from typing import Any, TypeVar
 
 import click
 
+from fixhead_cli import paths
+from fixhead_cli.paths import is_url as is_url
 from fixhead_serving.client import TIMEOUT_SECONDS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def is_url(target: str) -> bool:
-    """Returns whether a target is a served model's address, and not a run.
-
-    Example:
-        >>> is_url("http://127.0.0.1:8501/v1/models/m"), is_url("runs/1")
-        (True, False)
-    """
-    return target.lower().startswith(("http://", "https://"))
 
 
 def server_options(command: Function) -> Function:
@@ -24,7 +16,8 @@ def server_options(command: Function) -> Function:
     for option in (
         click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
                      default=TIMEOUT_SECONDS, show_default=True, help="URL: longest time for one request."),
-        click.option("--ca-cert", metavar="FILE", help="URL: certificates to trust in the place of the usual ones."),
+        click.option("--ca-cert", type=paths.CA_CERT, metavar="FILE",
+                     help="URL: certificates to trust instead of the usual ones."),
         click.option("--token", envvar="FIXHEAD_TOKEN", show_envvar=True, metavar="TOKEN",
                      help="URL: token that the server asks for; others of this machine can see options."),
     ):

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixhead_serving.client import Client, encode_png, read_label_names
-from keras_fixhead.errors import ArgumentError
 
 Array = NDArray[Any]
 
@@ -61,23 +60,13 @@ def run_target(path: str) -> Target:
     from fixhead_cli.framework import load_keras
 
     load_keras()
-    import keras
+    from keras_fixhead.evaluation import run_predictor
 
-    from keras_fixhead.evaluation import BATCH_SIZE, classify_pictures
-    from keras_fixhead.models import load_model
-
-    model = load_model(run.path)
-    label_names = run.read("result")["label_names"]
+    predictor = run_predictor(run)
 
     def outputs(probabilities: Array) -> dict[str, Array]:
         index = probabilities.argmax(axis=1)
-        return {"label": np.array(label_names)[index], "class_index": index, "probabilities": probabilities}
+        return {"label": np.array(predictor.label_names)[index], "class_index": index, "probabilities": probabilities}
 
-    def numbers(images: Array) -> dict[str, Array]:
-        if images.shape[1:] != model.input_shape[1:]:
-            raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {model.input_shape[1:]}.",
-                                hint="Save them as uint8 for them to be resized.")
-        logits = model.predict(images.astype(np.float32), batch_size=BATCH_SIZE, verbose=0)
-        return outputs(np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(logits))))
-
-    return Target(lambda contents, names: outputs(classify_pictures(model, contents, names)), numbers, label_names)
+    return Target(lambda contents, names: outputs(predictor.picture_probabilities(contents, names)),
+                  lambda images: outputs(predictor.probabilities(images.astype(np.float32))), predictor.label_names)

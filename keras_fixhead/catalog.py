@@ -1,4 +1,4 @@
-"""What can be named: models, data sets, losses and corruptions, with their facts and what builds them.
+"""What can be named: models, losses and margins, with their facts and what builds them.
 
 Tables only: a builder is given as 'module:function' and imported when it is called for, so that the tables can be
 listed without Keras.
@@ -60,15 +60,6 @@ class MarginEntry:
     size: float
     largest: float
     citation: str
-
-
-@dataclass(frozen=True)
-class CorruptionEntry:
-    """A corruption: a function of (images, seed=, severity=, indices=, **strength) on uint8 batches."""
-
-    summary: str
-    function: str
-    random: bool
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -145,24 +136,6 @@ MARGINS: dict[str, MarginEntry] = {
         size=0.5,
         largest=3.1,
         citation="Deng et al. (2019), ArcFace, arXiv:1801.07698",
-    ),
-}
-
-CORRUPTIONS: dict[str, CorruptionEntry] = {
-    "impulse_noise": CorruptionEntry(
-        summary="salt and pepper on single channel values",
-        function="keras_fixhead.robustness.corruptions:impulse_noise",
-        random=True,
-    ),
-    "jpeg_compression": CorruptionEntry(
-        summary="JPEG at low quality",
-        function="keras_fixhead.robustness.corruptions:jpeg_compression",
-        random=False,
-    ),
-    "defocus_blur": CorruptionEntry(
-        summary="blur by a disk",
-        function="keras_fixhead.robustness.corruptions:defocus_blur",
-        random=False,
     ),
 }
 

@@ -12,9 +12,10 @@
 
     FixheadWarning               a choice that is known to go wrong, or that gives other than its name says
 
-This module imports nothing, so that the client and the command line can raise
-these errors without loading a framework.
+This module imports nothing heavy, so that the client and the command line can raise these errors without loading a
+framework.
 """
+import warnings
 
 
 class FixheadError(Exception):
@@ -77,3 +78,16 @@ class RequestError(ServingError):
 
 class FixheadWarning(UserWarning):
     """A choice that works but is known to disappoint, or to give something else than its name says."""
+
+
+def warn_once(text: str, stacklevel: int = 1) -> None:
+    """Warns with a `FixheadWarning`, once per process and text.
+
+    Python's own record of what was said is emptied whenever anyone changes a warning filter.
+    """
+    if text not in _said:
+        _said.add(text)
+        warnings.warn(text, FixheadWarning, stacklevel=stacklevel + 1)
+
+
+_said: set[str] = set()

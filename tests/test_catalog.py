@@ -3,11 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_fixhead.catalog import CORRUPTIONS, LOSSES, MODELS, feature_dim, import_object, look_up, scaled
+from keras_fixhead.catalog import LOSSES, MODELS, feature_dim, import_object, look_up, scaled
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.robustness import SUITES
 
-TABLES = {"model": MODELS, "data set": DATASETS, "loss": LOSSES, "corruption": CORRUPTIONS}
+TABLES = {"model": MODELS, "data set": DATASETS, "loss": LOSSES, "corruption": SUITES["paper"]}
 PATHS = [(name, getattr(entry, field)) for table in TABLES.values() for name, entry in table.items()
          for field in ("builder", "loader", "function") if getattr(entry, field, None)]
 

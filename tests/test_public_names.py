@@ -7,8 +7,8 @@ import pytest
 
 import keras_fixhead
 
-FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "data", "config",
-                  "recipes", "runs", "experiments.sweep", "experiments.comparison", "reproduction"]
+FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
+                  "data", "config", "recipes", "runs", "experiments.sweep", "experiments.comparison", "reproduction"]
 
 BLOCKED = """
 import sys

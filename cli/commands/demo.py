@@ -8,6 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
+from fixhead_cli import paths
 from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
 from keras_fixhead.errors import ArgumentError, ServingError
 from keras_fixhead.json_files import write_json
@@ -21,11 +22,12 @@ _log = logging.getLogger("keras_fixhead.demo")
 
 
 @click.command("demo")
-@click.option("--out", metavar="DIR", default="fixhead-demo", show_default=True, help="Folder for what it writes.")
+@click.option("--out", type=paths.OutputFolder("a folder to write into"), metavar="DIR", default="fixhead-demo",
+              show_default=True, help="Folder for what it writes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of both arms.")
 @quiet_option
 @json_option
-def command(out: str, seed: int, quiet: bool, as_json: bool) -> None:
+def command(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     """Train, export, serve and test two small models, start to end.
 
     Trains fixed and learned class vectors (cosine logits, S = 1) on scikit-learn's digits, serves the one that is
@@ -37,7 +39,7 @@ def command(out: str, seed: int, quiet: bool, as_json: bool) -> None:
         fixhead demo
     """
     start = time.perf_counter()
-    folder = _fresh_folder(Path(out).absolute())
+    folder = _fresh_folder(out.absolute())
 
     from fixhead_cli.framework import load_keras
 
@@ -79,9 +81,7 @@ def _fresh_folder(wanted: Path) -> Path:
     """The folder, or one beside it where it holds something: nothing written before is lost."""
     for suffix in ("", *(f"-{count}" for count in range(2, 1000))):
         folder = wanted.with_name(wanted.name + suffix)
-        if folder.exists() and not folder.is_dir():
-            raise ArgumentError(f"{folder} is a file.", hint="Give another --out.")
-        if not folder.exists() or not any(folder.iterdir()):
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             make_folder(folder)
             return folder
     raise ArgumentError(f"{wanted} and 998 folders of that name hold something.", hint="Give another --out.")

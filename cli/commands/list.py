@@ -3,6 +3,7 @@ from typing import Any
 
 import click
 
+from fixhead_cli import paths
 from fixhead_cli.output import json_option, percent, print_result, table
 from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.errors import RunError
@@ -39,9 +40,10 @@ def _class_vectors(runs_dir: str) -> list[dict[str, Any]]:
 
 
 def _corruptions(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.catalog import CORRUPTIONS
+    from keras_fixhead.robustness import SUITES
 
-    return [{"name": name, "random": each.random, "what": each.summary} for name, each in CORRUPTIONS.items()]
+    return [{"name": name, "suite": suite, "random": each.random, "what": each.summary}
+            for suite, corruptions in SUITES.items() for name, each in corruptions.items()]
 
 
 def _losses(runs_dir: str) -> list[dict[str, Any]]:
@@ -78,7 +80,8 @@ _WHAT = {"datasets": _datasets, "models": _models, "recipes": _recipes, "class-v
 
 @click.command("list")
 @click.argument("what", type=click.Choice(list(_WHAT)))
-@click.option("--runs-dir", default=TrainConfig.runs_dir, show_default=True, help="Folder of run directories.")
+@click.option("--runs-dir", type=paths.InputFolder("a folder of run directories", optional=True, as_text=True),
+              metavar="DIR", default=TrainConfig.runs_dir, show_default=True, help="Folder of run directories.")
 @json_option
 def command(what: str, runs_dir: str, as_json: bool) -> None:
     """List what there is: data sets, models, recipes, runs, ...

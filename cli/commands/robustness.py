@@ -1,7 +1,7 @@
 """`fixhead robustness`."""
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -17,7 +17,7 @@ from keras_fixhead.runs import Run, open_run
 @click.argument("target", metavar="RUN|URL")
 @click.option("--suite", default="paper", show_default=True, help="Corruptions and their strengths.")
 @click.option("--dataset", help="Data set to corrupt; needed for a URL.")
-@click.option("--limit", type=click.IntRange(min=1), help="Use the first so many test images.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use the first N test images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @data_dir_option
 @server_options
@@ -46,7 +46,7 @@ def command(target: str, suite: str, dataset: str | None, limit: int | None, see
     load_reader(name, folder)
     data = _own_dataset(own, folder) if own else load_dataset(name, folder)
     report = measure_robustness(
-        functools.partial(predict, label_names=data.label_names), data.test, suite=suite, limit=limit, seed=seed,
+        functools.partial(predict, data=data), data.test, suite=suite, limit=limit, seed=seed,
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     result = {"target": str(run.path) if run else target, "dataset": name, **report.as_dict()}
     print_result({**({"run": str(run.path)} if run else {}), **result}, as_json=as_json, text=[
@@ -68,17 +68,13 @@ def _run_predictor(run: Run) -> Callable[..., Any]:
     from fixhead_cli.framework import load_keras
 
     load_keras()
-    from keras_fixhead.evaluation import classify
-    from keras_fixhead.models import load_model
+    from keras_fixhead.evaluation import run_predictor
 
-    model = load_model(run.path)
-    own_names = run.read("result")["label_names"]
+    predictor = run_predictor(run)
 
-    def predict(images: Any, label_names: Sequence[str]) -> Any:
-        if list(label_names) != own_names:
-            raise ArgumentError("The run was trained on other classes than this data set has.",
-                                hint="Leave --dataset out, or name the run's own.")
-        return classify(model, images)
+    def predict(images: Any, data: Any) -> Any:
+        predictor.check_fits(data)
+        return predictor.classes(images)
 
     return predict
 
@@ -89,8 +85,9 @@ def _server_predictor(url: str, *options: Any, **more: Any) -> Callable[..., Any
     client = Client(url, *options, **more)
     client.status()  # a server that is down is said before the data are loaded
 
-    def predict(images: Any, label_names: Sequence[str]) -> Any:
+    def predict(images: Any, data: Any) -> Any:
         answer = client.classify(images)
+        label_names = data.label_names
         if [label_names[index] for index in answer["class_index"] if index < len(label_names)] != list(answer["label"]):
             raise ArgumentError("The server's labels are not those of this data set.",
                                 hint="Give --dataset the data set that the model was trained on.")

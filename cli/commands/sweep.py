@@ -1,5 +1,4 @@
 """`fixhead sweep`."""
-import json
 import shlex
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import click
 
 from fixhead_cli.commands.train import config_options
 from fixhead_cli.output import json_option, percent, print_result, table
-from keras_fixhead.config import TrainConfig, arm_name, read_config_file
+from keras_fixhead.config import Resolved, arm_name, read_config_file
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.sweep import (
     Outcome,
@@ -25,6 +24,7 @@ from keras_fixhead.experiments.sweep import (
     run_plan,
     run_trained_by,
     shared_and_varied,
+    write_asked,
 )
 from keras_fixhead.runs import Run
 
@@ -80,13 +80,11 @@ def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: s
                        hint="What is mended is trained with --retry-failed.")
 
 
-def _train(config: TrainConfig, resume: Run | None) -> Run:
+def _train(resolved: Resolved, resume: Run | None) -> Run:
     """Trains in a process of its own, by this program, so that its progress is shown and its errors are short."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "config.json"
-        file.write_text(json.dumps(config.as_dict()))
-        arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
-        return run_trained_by([sys.executable, "-m", "fixhead_cli", "train", *arguments, "--json"], config)
+        arguments = ["--resume", str(resume.path)] if resume else ["--config", str(write_asked(resolved, Path(folder)))]
+        return run_trained_by([sys.executable, "-m", "fixhead_cli", "train", *arguments, "--json"], resolved)
 
 
 def _commands(then: str | None) -> list[str]:
@@ -121,10 +119,11 @@ def _print_plan(plan: list[PlannedRun], varied: list[str], as_json: bool) -> Non
     disk = summary["disk_bytes"]
     states: dict[str, int] = summary["states"]
     rows = [[_name(each, varied), each.state, "" if each.seconds is None else f"{each.seconds / 60:.0f} min",
-             each.config.digest[:10]] for each in plan]
+             each.resolved.digest[:10]] for each in plan]
     print_result(
-        {**summary, "plan": [{"config": each.config.as_dict(), "config_digest": each.config.digest, "state": each.state,
-                              "seconds": each.seconds, "run": str(each.run.path) if each.run else None}
+        {**summary, "plan": [{"config": each.config.as_dict(), "config_digest": each.resolved.digest,
+                              "state": each.state, "seconds": each.seconds,
+                              "run": str(each.run.path) if each.run else None}
                              for each in plan]},
         as_json=as_json, text=[
             *table(["run", "state", "time", "digest"], rows),
@@ -136,7 +135,7 @@ def _print_plan(plan: list[PlannedRun], varied: list[str], as_json: bool) -> Non
 def _print_outcomes(outcomes: list[Outcome], varied: list[str], as_json: bool) -> None:
     rows = [{"name": _name(each.planned, varied), "arm": arm_name(each.planned.config), "outcome": each.what,
              "reason": each.reason, "run": str(each.run.path) if each.run else None,
-             "config_digest": each.planned.config.digest} for each in outcomes]
+             "config_digest": each.planned.resolved.digest} for each in outcomes]
     accuracies = [_accuracy(each) for each in outcomes]
     print_result(
         {"runs": [{**row, "accuracy": accuracy} for row, accuracy in zip(rows, accuracies, strict=True)]},

@@ -1,10 +1,7 @@
 """The configuration of a run: what is asked for (`asked`), what it resolves to (`resolved`), and both in files."""
 from keras_fixhead.config.asked import (
-    BIASES,
-    HEADS,
     RESULT_ROLES,
     ROLES,
-    SCALE_WORDS,
     TrainConfig,
     arm_name,
     check_names,
@@ -20,6 +17,6 @@ from keras_fixhead.config.files import (
 )
 from keras_fixhead.config.resolved import Resolved, dataset_entry, resolve, run_digest, steps_of, train_size
 
-__all__ = ["BIASES", "CONFIG_SCHEMA", "HEADS", "RESULT_ROLES", "ROLES", "SCALE_WORDS", "Resolved", "Stored",
+__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored",
            "TrainConfig", "arm_name", "check_names", "dataset_entry", "from_stored", "read_config_file", "resolve",
            "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store", "train_size"]

@@ -18,6 +18,7 @@ from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS
+from keras_fixhead.head_config import BIASES, HEADS, SCALE_WORDS, HeadConfig
 from keras_fixhead.vectors import KINDS
 
 ROLES = ("data", "augmentation", "model", "head", "optimisation", "seed", "machine", "place")
@@ -28,9 +29,6 @@ SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
 NORMALIZATIONS = ("dataset", "half")
 LOGGERS = ("none", "mlflow", "wandb")
-HEADS = ("dot", "cos")
-BIASES = ("none", "fixed", "learned")
-SCALE_WORDS = ("auto", "learned")
 
 _NEVER = object()
 
@@ -92,14 +90,16 @@ class TrainConfig:
                                            "(default: the network's usual form).", open=None)
     pooling: str = _option("model", "global", "From feature map to features: its mean, or the means of 4x4 positions.",
                            choices=POOLINGS)
-    head: str = _option("head", "cos", "Logits: dot products or cosines.", choices=HEADS, identity=True)
-    fixed: bool = _option("head", True, "Keep the class vectors as drawn, or learn them.", identity=True)
-    scale: float | str = _option("head", 1.0, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) or learned.",
-                                 choices=SCALE_WORDS, low=1e-3, high=1e4, open="auto", identity=True)
-    bias: str = _option("head", "none", "Bias of the logits; it starts at 0.01.", choices=BIASES)
-    class_vectors: str = _option("head", "uniform", "Kind of class vectors.", choices=KINDS)
-    rotate: bool = _option("head", True, "Rotate simplex, orthoplex and hypercube at random.")
-    vector_lr: float = _option("head", 1.0, "Factor on the learning rate of learned class vectors.", low=0, high=1)
+    head: str = _option("head", HeadConfig.logits, "Logits: dot products or cosines.", choices=HEADS, identity=True)
+    fixed: bool = _option("head", HeadConfig.fixed, "Keep the class vectors as drawn, or learn them.", identity=True)
+    scale: float | str = _option("head", HeadConfig.scale, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) "
+                                 "or learned.", choices=SCALE_WORDS, low=1e-3, high=1e4, open="auto",
+                                 identity=True)
+    bias: str = _option("head", HeadConfig.bias, "Bias of the logits; it starts at 0.01.", choices=BIASES)
+    class_vectors: str = _option("head", HeadConfig.class_vectors, "Kind of class vectors.", choices=KINDS)
+    rotate: bool = _option("head", HeadConfig.rotate, "Rotate simplex, orthoplex and hypercube at random.")
+    vector_lr: float = _option("head", HeadConfig.vector_lr, "Factor on the learning rate of learned class vectors.",
+                               low=0, high=1)
     vector_seed: int | None = _option("seed", None, "Seed of the class vectors (default: --seed).", low=0,
                                       high=2**63 - 1, open=None)
     seed: int = _option("seed", 0, "Seed of initial weights, data order and augmentation.", low=0, high=2**63 - 1,
@@ -125,8 +125,8 @@ class TrainConfig:
                                      low=0, high=1)
     weight_decay: float = _option("optimisation", 5e-4, "torch's c: an L2 penalty of c/2 on the backbone's kernels.",
                                   low=0, high=1e3)
-    vector_weight_decay: float = _option("head", 0.0, "The same on learned class vectors and a learned bias.", low=0,
-                                         high=1e3)
+    vector_weight_decay: float = _option("head", HeadConfig.vector_weight_decay, "The same on learned class vectors "
+                                         "and a learned bias.", low=0, high=1e3)
     decay_norms: bool = _option("optimisation", False, "The same penalty on gamma and beta of batch normalisation.")
     crop_padding: int | None = _option("augmentation", None, "Pixels of black border to crop from (default: the data "
                                        "set's).", low=0, high=64, open=None)
@@ -142,8 +142,8 @@ class TrainConfig:
     augment_on: str = _option("place", "auto", "Where training images are augmented, with identical bits: host, device "
                               "(JAX), or auto: on JAX's GPU if it would take the host too long, else on the host.",
                               choices=("auto", "host", "device"), resumable=True)
-    store_vectors: bool = _option("place", True, "Keep fixed class vectors in saved files; without, they are drawn "
-                                  "again on loading.")
+    store_vectors: bool = _option("place", HeadConfig.store_vectors, "Keep fixed class vectors in saved files; "
+                                  "without, they are drawn again on loading.")
     selection: str = _option("optimisation", "validation", "Which epoch's weights to keep: the best on validation, the "
                              "last, or the best on TEST, which makes test accuracy too high.", choices=SELECTIONS)
     patience: int | None = _option("optimisation", None, "Stop after this many epochs without a better accuracy "

@@ -98,8 +98,9 @@ def _asked_of_flat(content: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in content.items() if name not in _NOT_FIELDS}
     if content.get("class_vectors_digest") is None:
         return fields  # written by hand, not resolved
-    model, margin, entry = (table.get(str(fields.get(name))) for table, name in (
-        (MODELS, "model"), (MARGINS, "margin"), (DATASETS, "dataset")))
+    model = MODELS.get(str(fields.get("model")))
+    margin = MARGINS.get(str(fields.get("margin")))
+    entry = DATASETS.get(str(fields.get("dataset")))
     filled_in = {
         "signed_features": model.signed_features if model else None,
         "vector_seed": fields.get("seed"),

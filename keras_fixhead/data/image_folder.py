@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Split, held_out
-from keras_fixhead.data.pictures import decode_picture
+from keras_fixhead.data.pictures import decode_picture, fit_picture, training_form
 from keras_fixhead.data.sources import folder_files
 from keras_fixhead.errors import DataError
 
@@ -42,10 +42,8 @@ def _read(classes: dict[str, list[Path]], side: int, resize: bool) -> Split:
         for file in files:
             try:
                 image = decode_picture(file.read_bytes(), str(file))
-                if not resize and image.shape != (side, side, 3):
-                    raise DataError(f"{file} has {image.shape[1]}x{image.shape[0]} pixels, not the {side}x{side} of "
-                                    "the first picture.")
-                images.append(square(image, side, str(file)))
+                _check_size(image, side, resize, file)
+                images.append(fit_picture(image, training_form(side)))
                 labels.append(label)
             except (DataError, OSError) as error:
                 refused.append(error.what if isinstance(error, DataError) else f"{file} cannot be read: {error}.")
@@ -53,33 +51,13 @@ def _read(classes: dict[str, list[Path]], side: int, resize: bool) -> Split:
         more = f" And {len(refused) - _REPORTED} more." if len(refused) > _REPORTED else ""
         raise DataError(f"{len(refused)} of {len(refused) + len(images)} files cannot be used. "
                         + " ".join(refused[:_REPORTED]) + more,
-                        hint="Mend or remove them" + ("." if resize else ", or give --image-size."))
+                        hint="Fix or remove them" + ("." if resize else ", or give --image-size."))
     return Split(np.stack(images), np.array(labels, np.int32))
 
 
-def square(image: NDArray[np.uint8], side: int, name: str) -> NDArray[np.uint8]:
-    """Returns a picture cut to a square in its middle and resized.
-
-    Args:
-        image: uint8, shape (H, W, 3).
-        side: of the square, in pixels.
-        name: what to call it in a message.
-
-    Raises:
-        DataError: if it has fewer than 8 pixels along a side.
-
-    Example:
-        >>> square(np.zeros((20, 30, 3), np.uint8), 10, "a.png").shape
-        (10, 10, 3)
-    """
+def _check_size(image: NDArray[np.uint8], side: int, resize: bool, file: Path) -> None:
     height, width = image.shape[:2]
+    if not resize and (height, width) != (side, side):
+        raise DataError(f"{file} has {width}x{height} pixels, not the {side}x{side} of the first picture.")
     if min(height, width) < MIN_SIDE:
-        raise DataError(f"{name} has {width}x{height} pixels; {MIN_SIDE} or more are needed along each side.")
-    if (height, width) == (side, side):
-        return image
-    from PIL import Image
-
-    edge = min(height, width)
-    top, left = (height - edge) // 2, (width - edge) // 2
-    picture = Image.fromarray(image[top : top + edge, left : left + edge])
-    return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+        raise DataError(f"{file} has {width}x{height} pixels; {MIN_SIDE} or more are needed along each side.")

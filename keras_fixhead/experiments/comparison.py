@@ -62,11 +62,15 @@ def compare_runs(runs: Sequence[Run], split: str = "test") -> tuple[list[Group],
     """
     if len(runs) < 2:
         raise ArgumentError(f"Give two or more complete runs to compare, got {len(runs)}.", hint="fixhead list runs")
-    configs = [run.config() for run in runs]
-    shared, varied = shared_and_varied(configs)
+    all_stored = [run.stored() for run in runs]
+    shared, varied = shared_and_varied([stored.config for stored in all_stored])
+    extended = len({stored.extended_from for stored in all_stored}) > 1
     groups: dict[str, Group] = {}
-    for run, config in zip(runs, configs, strict=True):
-        name = " ".join(f"{field}={_shown(config, field)}" for field in varied) or "one configuration"
+    for run, stored in zip(runs, all_stored, strict=True):
+        config = stored.config
+        parts = [f"{field}={_shown(config, field)}" for field in varied]
+        parts += [f"extended_from={stored.extended_from}"] if extended else []
+        name = " ".join(parts) or "one configuration"
         group = groups.setdefault(name, Group(name, {}, {}))
         if config.seed in group.runs:
             raise ArgumentError(f"{group.runs[config.seed].path} and {run.path} are of one configuration and seed.",

@@ -54,7 +54,7 @@ def plot_confusion(confusion: NDArray[np.int64], label_names: Sequence[str], pat
     """Writes a confusion matrix: each row, a class, as shares of what its images were taken for.
 
     Args:
-        confusion: integers, shape (m, m), of `evaluation.confusion_matrix`.
+        confusion: integers, shape (m, m), of `analysis.confusion.confusion_matrix`.
         label_names: one name a class.
         path: PNG file to write.
         title: line above the figure.

@@ -1,7 +1,6 @@
 """`HypersphereHead`: the classification layer whose class vectors are drawn at random."""
+import logging
 import math
-import sys
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_fixhead.config import BIASES, HEADS, SCALE_WORDS
-from keras_fixhead.errors import ArgumentError, FixheadWarning, VectorsError
+from keras_fixhead.errors import ArgumentError, VectorsError, warn_once
+from keras_fixhead.head_config import HeadConfig
 from keras_fixhead.vectors import (
     adacos_scale,
     array_vectors,
@@ -24,6 +23,8 @@ from keras_fixhead.vectors import (
     vectors_digest,
 )
 from keras_fixhead.vectors import class_vectors as draw_class_vectors
+
+_log = logging.getLogger(__name__)
 
 EPSILON = 1e-6
 """Floor of a norm that is divided by: features shorter than this count as of this length."""
@@ -116,71 +117,51 @@ class HypersphereHead(keras.layers.Layer):
         0
     """
 
-    def __init__(self, num_classes: int, logits: str = "cos", scale: Any = 1.0, fixed: bool = True,
-                 class_vectors: Any = "uniform", seed: int = 0, rotate: bool = True, bias: str | None = "none",
-                 vector_lr: float = 1.0, vector_weight_decay: float = 0.0, store_vectors: bool = True,
-                 vectors_digest: str | None = None, vectors_shape: tuple[int, int] | None = None,
-                 **kwargs: Any) -> None:
+    def __init__(self, num_classes: int, logits: str = HeadConfig.logits, scale: Any = HeadConfig.scale,
+                 fixed: bool = HeadConfig.fixed, class_vectors: Any = HeadConfig.class_vectors,
+                 seed: int = HeadConfig.seed, rotate: bool = HeadConfig.rotate, bias: str | None = HeadConfig.bias,
+                 vector_lr: float = HeadConfig.vector_lr, vector_weight_decay: float = HeadConfig.vector_weight_decay,
+                 store_vectors: bool = HeadConfig.store_vectors, vectors_digest: str | None = None,
+                 vectors_shape: tuple[int, int] | None = None, **kwargs: Any) -> None:
         kwargs["dtype"] = _float32_policy(kwargs.get("dtype"))
         super().__init__(**kwargs)
-        if logits not in HEADS:
-            raise ArgumentError(f"logits must be one of {', '.join(HEADS)}, got {logits!r}.")
-        bias = "none" if bias is None else bias
-        if bias not in BIASES:
-            raise ArgumentError(f"bias must be one of {', '.join(BIASES)}, got {bias!r}.")
-        if not (_is_number(vector_lr) and 0 <= vector_lr <= 1):
-            raise ArgumentError(f"vector_lr must be in [0, 1], got {vector_lr!r}.")
-        if not (_is_number(vector_weight_decay) and vector_weight_decay >= 0):
-            raise ArgumentError(f"vector_weight_decay must be 0 or a positive number, got {vector_weight_decay!r}.")
         self.num_classes = _checked_num_classes(num_classes)
-        self.logits = logits
-        self.fixed = bool(fixed)
-        self.seed = seed
-        self.rotate = bool(rotate)
-        self.bias_kind = bias
-        self.vector_lr = float(vector_lr)
-        self.vector_weight_decay = float(vector_weight_decay)
-        self.store_vectors = bool(store_vectors)
+        if isinstance(scale, dict):  # of a saved configuration
+            scale = keras.saving.deserialize_keras_object(scale)
+        options = HeadConfig(logits, scale, fixed, class_vectors if isinstance(class_vectors, str) else "array", seed,
+                             rotate, "none" if bias is None else bias, vector_lr, vector_weight_decay, store_vectors)
+        self.logits = options.logits
+        self.scale = self._settled_scale(options.scale)
+        self.fixed = options.fixed
+        self.kind = options.class_vectors
+        self.seed = options.seed
+        self.rotate = options.rotate
+        self.bias_kind = options.bias
+        self.vector_lr = options.vector_lr
+        self.vector_weight_decay = options.vector_weight_decay
+        self.store_vectors = options.store_vectors
         self.vectors_digest = vectors_digest
         self.vectors_shape = None if vectors_shape is None else (int(vectors_shape[0]), int(vectors_shape[1]))
-        self.scale = self._checked_scale(scale)
         self._array: NDArray[np.float32] | None = None
         self._awaits_vectors = False
-        self.kind = self._checked_kind(class_vectors)
-        self.seed = int(seed)
+        self._keep_array(class_vectors)
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
-    def _checked_scale(self, scale: Any) -> Any:
+    def _settled_scale(self, scale: Any) -> Any:
         """The scale as a number, 'learned' or a schedule."""
-        if isinstance(scale, dict):  # of a saved configuration
-            scale = keras.saving.deserialize_keras_object(scale)
-        if isinstance(scale, keras.optimizers.schedules.LearningRateSchedule):
-            return scale
-        if isinstance(scale, str) and scale in SCALE_WORDS:
-            number = adacos_scale(self.num_classes)
-            if scale == "learned":
-                return scale
-            sys.stderr.write(f"{auto_scale_reason(self.num_classes)}\n")
-            return number
-        if not (_is_number(scale) and scale > 0):
+        if scale == "auto":
+            _log.info(auto_scale_reason(self.num_classes))
+            return adacos_scale(self.num_classes)
+        if not isinstance(scale, (float, str, keras.optimizers.schedules.LearningRateSchedule)):
             raise ArgumentError(f"scale must be a positive number, 'auto', 'learned' or a schedule, got {scale!r}.")
-        return float(scale)
+        return scale
 
-    def _checked_kind(self, class_vectors: Any) -> str:
-        """The kind's name, a user's array kept aside."""
-        if isinstance(class_vectors, str) and class_vectors != "array":
+    def _keep_array(self, class_vectors: Any) -> None:
+        """Keeps class vectors that were given as an array until the layer is built."""
+        if self.kind != "array":
             self.vectors_shape = None
-            entry = kind_of(class_vectors)  # an unknown kind is said now, not in `build`
-            draw_class_vectors("uniform", 1, 1, self.seed)  # and so is a wrong seed
-            if not self.store_vectors and not (entry.by_class and self.fixed):
-                raise ArgumentError("store_vectors=False is for fixed class vectors of kind uniform, cube or "
-                                    "rademacher: only those are drawn again, bit for bit, everywhere.",
-                                    hint="Leave store_vectors out.")
-            return class_vectors
-        if not self.store_vectors:
-            raise ArgumentError("store_vectors=False would lose class vectors that were given as an array.",
-                                hint="Leave store_vectors out.")
+            return
         if isinstance(class_vectors, str):
             if self.vectors_shape is None:
                 raise ArgumentError("class_vectors='array' stands in saved configurations only.",
@@ -191,7 +172,6 @@ class HypersphereHead(keras.layers.Layer):
             self.vectors_shape = (len(self._array), self._array.shape[1])
         if self.vectors_shape[0] != self.num_classes:
             raise ArgumentError(f"class_vectors has {self.vectors_shape[0]} rows for num_classes = {self.num_classes}.")
-        return "array"
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         dim = input_shape[-1]
@@ -244,7 +224,7 @@ class HypersphereHead(keras.layers.Layer):
         if self.logits == "cos" and isinstance(self.scale, float):
             text = scale_warning(self.num_classes, self.scale, fixed=self.fixed)
             if text is not None:
-                warnings.warn(text, FixheadWarning, stacklevel=1)  # one place: Python then says it once
+                warn_once(text)
 
     def call(self, features: Any, training: bool | None = None) -> Any:
         self._require_vectors()
@@ -475,7 +455,3 @@ def _checked_num_classes(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 2:
         raise ArgumentError(f"num_classes must be an integer of at least 2, got {value!r}.")
     return int(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.losses.softmax import cross_entropy, flat_labels, target_logits, target_mask
+from keras_fixhead.losses.cross_entropy import cross_entropy, flat_labels, target_logits, target_mask
 
 EPSILON = 1e-6
 """ArcFace's square root sees cosines clipped to +-(1 - 1e-6): its slope stays below 710."""

@@ -1,24 +1,23 @@
 """Networks: flat functional models from images in [0, 255] to logits, with their features reachable by name."""
 import contextlib
 import math
-import os
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_fixhead.catalog import MODELS, feature_dim, import_object, look_up
-from keras_fixhead.errors import ArgumentError, RunError, VectorsError
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models.initializers import HashedUniform
 from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
+from keras_fixhead.models.saving import load_model, save_model
 
 __all__ = ["FEATURES", "FusedBatchNormalization", "HashedUniform", "append_classes", "attach_head", "build_model",
-           "feature_model", "head_of", "inputs_of", "load_model", "multiply_adds", "precision_policy"]
+           "feature_model", "head_of", "inputs_of", "load_model", "multiply_adds", "precision_policy",
+           "save_model"]
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""
@@ -189,32 +188,6 @@ def head_of(model: keras.Model) -> HypersphereHead:
     if not isinstance(head, HypersphereHead):
         raise ArgumentError(f"The last layer of {model.name!r} is a {type(head).__name__}, not a HypersphereHead.")
     return head
-
-
-def load_model(path: str | os.PathLike[str]) -> keras.Model:
-    """Returns the trained model of a run directory or a .keras file.
-
-    Raises:
-        RunError: if there is no such model, or the file is damaged.
-        VectorsError: if its fixed class vectors are not the ones that its configuration names.
-    """
-    file = Path(path)
-    if file.is_dir():
-        file = file / "model.keras"
-        if not file.is_file():
-            raise RunError(f"{path} holds no model.keras: it is no finished run.", hint=f"Look: fixhead show {path}")
-    if not file.is_file():
-        raise RunError(f"{path} does not exist.", hint="Give a run directory or a .keras file.")
-    if not zipfile.is_zipfile(file):
-        raise RunError(f"{file} is damaged: it is no whole .keras file.")
-    try:
-        return keras.models.load_model(file)
-    except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        for line in lines:
-            if line.startswith("The class vectors "):  # Keras has wrapped the head's own refusal
-                raise VectorsError(f"{file}: {line}") from None
-        raise RunError(f"{file} is damaged or not one of ours: {lines[0]}") from error
 
 
 @contextlib.contextmanager

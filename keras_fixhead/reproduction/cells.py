@@ -32,7 +32,8 @@ class Cell:
     def id(self) -> str:
         """Ten digits that name the cell everywhere: of the fields that change the result and are not at their default,
         so that a field that is new in a later version leaves the names of older results as they were."""
-        relevant = {name: value for name, value in _values(self.config).items() if value != TrainConfig.field(name).default}
+        relevant = {name: value for name, value in _values(self.config).items()
+                    if value != TrainConfig.field(name).default}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
     @property

@@ -3,6 +3,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_fixhead.analysis.confusion import confusion_correlation, correlation_bound, errors_inside_groups
+from keras_fixhead.analysis.geometry import nearness_of_groups, same_group
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.choices import best, best_scales, scale_cell
@@ -23,13 +25,6 @@ from keras_fixhead.reproduction.findings import (
     recorded,
     single,
     validation,
-)
-from keras_fixhead.reproduction.matrices import (
-    confusion_correlation,
-    correlation_bound,
-    errors_inside_groups,
-    nearness_of_groups,
-    same_group,
 )
 from keras_fixhead.reproduction.paper import paper_correlations, paper_table
 from keras_fixhead.reproduction.results import Result, Results

@@ -298,8 +298,8 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     """
     folder = Path(path).absolute()
     if not (folder / "config.json").is_file():
-        what = "is no run directory: it has no config.json" if folder.is_dir() else "does not exist"
-        raise RunError(f"{path} {what}.", hint="List what there is: fixhead list runs")
+        what = "is not a run directory: it has no config.json" if folder.is_dir() else "does not exist"
+        raise RunError(f"{path} {what}.", hint="List the runs: fixhead list runs")
     return Run(folder)
 
 

@@ -5,8 +5,6 @@ import functools
 import json
 import logging
 import math
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,14 +14,22 @@ import keras
 import numpy as np
 
 from keras_fixhead import hardware, losses
+from keras_fixhead.analysis.confusion import confusion_matrix
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
 from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, scale_text, steps_of, to_store
 from keras_fixhead.data import Dataset
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.evaluation import Measurer, confusion_matrix, run_dataset, summarize
+from keras_fixhead.evaluation import Measurer, run_dataset, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
-from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, multiply_adds, precision_policy
+from keras_fixhead.models import (
+    FusedBatchNormalization,
+    build_model,
+    head_of,
+    multiply_adds,
+    precision_policy,
+    save_model,
+)
 from keras_fixhead.runs import Run, UnwrittenRun, continued, create_run
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import (
@@ -274,7 +280,7 @@ class _Training:
         with precision_policy("float32"):
             final = _build(config, self.dataset)  # on one device
         final.set_weights(weights)
-        _save_model(final, run.model_path)
+        save_model(final, run.model_path)
         measurer = Measurer(final)
         evaluations = {}
         for split in ("validation", "test"):
@@ -475,23 +481,6 @@ def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
         return function(labels, logits, label_smoothing=config.label_smoothing)
 
     return loss
-
-
-def _save_model(model: keras.Model, path: Path) -> None:
-    aside = None
-    try:
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".model-", suffix=".keras")
-        os.close(descriptor)
-        model.save(aside)
-        with Path(aside).open("rb+") as file:
-            os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except OSError as error:
-        if aside is not None:
-            with contextlib.suppress(OSError):
-                Path(aside).unlink(missing_ok=True)
-        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model, steps: int) -> None:

@@ -21,8 +21,8 @@ from keras_fixhead.vectors.reach import Optimum, loss_optimum, reachable_cosine
 from keras_fixhead.vectors.scales import adacos_scale, auto_scale_reason, ceiling, scale_warning
 
 __all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_scale_reason", "ceiling",
-           "class_vectors", "cosine_bound", "kind_of", "loss_optimum", "max_cosine", "pairwise_cosines",
-           "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
+           "checked_integer", "class_vectors", "cosine_bound", "kind_of", "loss_optimum", "max_cosine",
+           "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
 
@@ -55,9 +55,9 @@ def class_vectors(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, see
         keras_fixhead.errors.ArgumentError: Kind 'simplex' has at most 9 class vectors in 8 dimensions, got \
 num_classes 10. Kinds that have 10: uniform, cube, rademacher, orthoplex, hypercube, optimized.
     """
-    num_classes = _integer("num_classes", num_classes, 1, 2**32)
-    dim = _integer("dim", dim, 1, 2**31)
-    seed = _integer("seed", seed, 0, 2**64 - 1)
+    num_classes = checked_integer("num_classes", num_classes, 1, 2**32)
+    dim = checked_integer("dim", dim, 1, 2**31)
+    seed = checked_integer("seed", seed, 0, 2**64 - 1)
     entry = kind_of(kind)
     if not rotate and not entry.rotates:
         raise ArgumentError(f"rotate=False is for kinds that are rotated, and {kind!r} is not.",
@@ -145,11 +145,18 @@ def kind_of(name: object) -> Kind:
                         hint=f"Did you mean {near[0]!r}?" if near else None)
 
 
-def _integer(name: str, value: SupportsIndex, low: int, high: int) -> int:
+def checked_integer(name: str, value: SupportsIndex, low: int, high: int) -> int:
+    """Returns an integer in [low, high] as an int.
+
+    Raises:
+        ArgumentError: for anything else, True and False included.
+    """
     try:
         number = operator.index(value)
     except TypeError:
         raise ArgumentError(f"{name} must be an integer, got {value!r}.") from None
+    if isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name} must be an integer, got {value!r}.")
     if not low <= number <= high:
         raise ArgumentError(f"{name} must be in [{low}, {high}], got {number}.")
     return number

@@ -1,11 +1,10 @@
 """Class vectors spread over the sphere by optimisation: the largest pairwise cosine made small."""
 import functools
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.errors import ArgumentError, FixheadWarning
+from keras_fixhead.errors import ArgumentError, warn_once
 from keras_fixhead.vectors.normalize import unit_rows
 from keras_fixhead.vectors.orthoplex import orthoplex_vectors
 from keras_fixhead.vectors.simplex import simplex_vectors
@@ -47,8 +46,8 @@ def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.fl
     m = num_classes
     if m <= 2 * dim:
         known, vectors = (("simplex", simplex_vectors) if m <= dim + 1 else ("orthoplex", orthoplex_vectors))
-        warnings.warn(f"Kind 'optimized' gives the {known} for {m} classes in {dim} dimensions: no vectors have a "
-                      f"smaller largest cosine.", FixheadWarning, stacklevel=2)
+        warn_once(f"Kind 'optimized' gives the {known} for {m} classes in {dim} dimensions: no vectors have a smaller "
+                  "largest cosine.", stacklevel=2)
         return vectors(m, dim, seed=seed)
     if m > LARGEST_OPTIMIZED:
         raise ArgumentError(f"Kind 'optimized' takes at most {LARGEST_OPTIMIZED:,} classes, got {m:,}.",

@@ -3,9 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import load_dataset
-from keras_fixhead.data.image_folder import square
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
 
@@ -60,14 +59,6 @@ def test_pictures_are_cut_to_a_square_and_resized_where_a_size_is_asked_for(fold
 
     assert dataset.train.images.shape[1:] == (16, 16, 3)
     assert set(np.unique(dataset.train.images[:, 8, 8]).tolist()) <= set(range(48, 53)) | {200, 120}
-
-
-def test_a_square_is_the_middle_of_the_picture():
-    image = np.zeros((10, 30, 3), np.uint8)
-    image[:, 10:20] = 255
-
-    assert (square(image, 10, "x") == 255).all()
-    np.testing.assert_array_equal(square(image[:, :10], 10, "x"), image[:, :10])
 
 
 def test_sizes_that_differ_are_named_where_none_was_asked_for(folder):
@@ -145,7 +136,8 @@ def test_names_of_data_sets_are_no_folders_and_unknown_names_say_both(tmp_path, 
 
 def test_a_configuration_names_the_folder_absolutely_and_knows_its_steps(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    config = resolve(TrainConfig(dataset="things", batch_size=10))
+    found = resolve(TrainConfig(dataset="things", batch_size=10))
+    config = found.config
 
     assert (config.dataset, config.crop_padding) == (str(folder), 2)
-    assert steps_per_epoch(config) == 4 and resolve(config) == config
+    assert found.steps_per_epoch == 4 and resolve(config).config == config

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.data.pictures import decode_picture
+from keras_fixhead.data.pictures import (
+    PictureForm,
+    decode_picture,
+    fit_picture,
+    picture_array,
+    prediction_form,
+    training_form,
+)
 from keras_fixhead.errors import DataError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype("uint8")
@@ -97,7 +104,51 @@ JPEG = encoded(Image.fromarray(COLOURS), "JPEG")
 ], ids=["empty", "text", "signature", "half a PNG", "cut PNG", "cut JPEG", "damaged PNG", "bomb", "large bomb", "PDF",
         "SVG"])
 def test_what_cannot_be_read_is_an_error_of_one_line_with_the_name(content):
-    with pytest.raises(DataError, match=r"photo\.png is no picture that can be read\. Give a PNG, JPEG") as caught:
+    with pytest.raises(DataError, match=r"photo\.png is not a readable picture\. Give a PNG, JPEG") as caught:
         decode_picture(content, "photo.png")
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_training_picture_is_the_square_in_its_middle():
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20] = 255
+
+    assert (fit_picture(image, training_form(10)) == 255).all()
+    np.testing.assert_array_equal(fit_picture(image[:, :10], training_form(10)), image[:, :10])
+
+
+@pytest.mark.parametrize("height, width", [(9, 7), (7, 9), (20, 33), (40, 21)])
+def test_training_pictures_are_what_pillow_makes_of_the_square(height, width):
+    image = np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype("uint8")
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    expected = Image.fromarray(image[top : top + edge, left : left + edge]).resize((16, 16), Image.Resampling.BICUBIC)
+    found = fit_picture(image, training_form(16))
+
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def test_a_crop_has_the_proportions_of_the_array():
+    image = np.zeros((30, 30, 3), np.uint8)
+    image[10:20] = 200
+
+    assert (fit_picture(image, PictureForm(5, 15, "crop", "bicubic", rounded=True)) == 200).all()
+
+
+def test_a_prediction_sees_the_whole_picture_as_floats():
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 15:] = 200
+    found = fit_picture(image, prediction_form((8, 8, 3)))
+
+    assert found.dtype == np.float32 and found.shape == (8, 8, 3)
+    assert (found[:, 0] == 0).all() and (found[:, -1] == 200).all()
+
+
+def test_an_encoded_picture_is_decoded_and_fitted():
+    found = picture_array(encoded(Image.fromarray(COLOURS)), "a", training_form(7))
+
+    np.testing.assert_array_equal(found, COLOURS[1:8])
+    with pytest.raises(DataError, match="a is not a readable picture"):
+        picture_array(b"", "a", training_form(7))

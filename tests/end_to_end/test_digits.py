@@ -1,4 +1,5 @@
 """From training to corrupted images over REST, by the command line, on the embedded digits."""
+import dataclasses
 import json
 import signal
 import subprocess
@@ -259,11 +260,12 @@ def test_a_robustness_figure_on_the_wrong_data_is_refused(url, trained, test_spl
     from fixhead_cli.commands.robustness import _run_predictor, _server_predictor
     from keras_fixhead.runs import open_run
 
-    other_names = [f"class {digit}" for digit in range(10)]
+    digits = load_dataset("digits")
+    other = dataclasses.replace(digits, label_names=tuple(f"class {digit}" for digit in range(10)))
     for predict in (_run_predictor(open_run(trained["run"])), _server_predictor(url)):
         with pytest.raises(ArgumentError, match="--dataset"):
-            predict(test_split.images[:2], label_names=other_names)
-        assert len(predict(test_split.images[:2], label_names=[str(digit) for digit in range(10)])) == 2
+            predict(test_split.images[:2], data=other)
+        assert len(predict(test_split.images[:2], data=digits)) == 2
 
 
 def test_the_accuracy_on_training_images_is_on_those_that_were_trained_on(fixhead, trained):

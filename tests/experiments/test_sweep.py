@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keras_fixhead import hardware
 from keras_fixhead.analysis.intervals import mean_interval
-from keras_fixhead.config import TrainConfig, resolve, step_time_key
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError, TrainingError
 from keras_fixhead.experiments.comparison import compare_runs
 from keras_fixhead.experiments.sweep import (
@@ -31,9 +31,10 @@ def explicit(tmp_path, monkeypatch):
     return {"runs_dir": str(tmp_path / "runs"), "recipe": "smoke", "precision": "float32"}
 
 
-def complete(config, accuracy=0.5):
+def complete(resolved, accuracy=0.5):
     """A run directory as a finished training leaves it."""
-    run = create_run(config)
+    config = resolved.config
+    run = create_run(resolved)
     run.write_metrics([{"epoch": epoch, "loss": 1.0, "cross_entropy": 2.0 / epoch, "validation_accuracy": accuracy}
                        for epoch in range(1, config.epochs + 1)])
     run.write("result", {"accuracy": {"test": accuracy, "validation": accuracy / 2}, "evaluation": {},
@@ -83,7 +84,7 @@ def test_a_plan_has_every_point_with_every_seed(explicit):
     assert [(each.config.head, each.config.lr, each.config.seed) for each in plan] == [
         (head, lr, seed) for head in ("dot", "cos") for lr in (0.1, 0.01) for seed in (0, 1, 2)]
     assert {each.state for each in plan} == {"new"}
-    assert all(resolve(each.config) == each.config for each in plan)
+    assert all(resolve(each.config).config == each.config for each in plan)
 
 
 def test_a_recipe_in_the_grid_and_arms_of_a_recipe_have_their_values(explicit):
@@ -108,17 +109,17 @@ def test_a_plan_that_contradicts_itself_is_refused(explicit, grid, shared, messa
 def test_nothing_that_is_complete_is_trained_again_and_a_failure_stops_nothing(explicit):
     calls = []
 
-    def train(config, resume):
-        calls.append((config.lr, resume))
-        if config.lr == 0.3:
-            run = create_run(config)
+    def train(resolved, resume):
+        calls.append((resolved.config.lr, resume))
+        if resolved.config.lr == 0.3:
+            run = create_run(resolved)
             run.write_status("failed", epoch=0, reason="The loss is nan in epoch 1, step 3")
             raise TrainingError("The loss is nan")
-        return complete(config)
+        return complete(resolved)
 
     grid = {"lr": [0.1, 0.2, 0.3, 0.4]}
-    done = complete(plan_runs(explicit, grid, [0])[1].config)
-    half = create_run(plan_runs(explicit, grid, [0])[3].config)
+    done = complete(plan_runs(explicit, grid, [0])[1].resolved)
+    half = create_run(plan_runs(explicit, grid, [0])[3].resolved)
     half.write_status("running", epoch=1)  # killed: nobody holds its lock
     outcomes = list(run_plan(plan_runs(explicit, grid, [0]), train))
 
@@ -134,7 +135,7 @@ def test_nothing_that_is_complete_is_trained_again_and_a_failure_stops_nothing(e
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(explicit):
-    run = create_run(plan_runs(explicit, {}, [0])[0].config)
+    run = create_run(plan_runs(explicit, {}, [0])[0].resolved)
     run.write_status("running", epoch=1)
     with run.lock():
         (planned,) = plan_runs(explicit, {}, [0])
@@ -169,15 +170,15 @@ def test_what_follows_and_fails_is_reported(explicit):
 
 
 def test_hours_and_disk_are_measured_or_said_not_to_be(explicit):
-    config = plan_runs(explicit, {}, [0])[0].config
+    resolved = plan_runs(explicit, {}, [0])[0].resolved
     assert plan_summary(plan_runs(explicit, {}, [0, 1])) == {
         "runs": 2, "states": {"complete": 0, "interrupted": 0, "failed": 0, "running": 0, "new": 2}, "hours": None,
         "disk_bytes": None}
-    complete(config)
-    hardware.store_step_seconds(step_time_key(config), 3.6)
+    complete(resolved)
+    hardware.store_step_seconds(resolved.step_time_key, 3.6)
     summary = plan_summary(plan_runs(explicit, {}, [0, 1]))
 
-    assert summary["hours"] == pytest.approx(config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
+    assert summary["hours"] == pytest.approx(resolved.config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
     assert summary["disk_bytes"] > 1500
 
 
@@ -219,15 +220,15 @@ def test_groups_are_compared_by_seed_with_students_interval(explicit):
 
 
 def test_what_cannot_be_compared_is_said(explicit):
-    run = complete(plan_runs(explicit, {}, [0])[0].config)
+    run = complete(plan_runs(explicit, {}, [0])[0].resolved)
     with pytest.raises(ArgumentError, match="two or more complete runs"):
         compare_runs([run])
     with pytest.raises(ArgumentError, match="are of one configuration and seed"):
         compare_runs([run, run])
-    other = complete(plan_runs(explicit, {"lr": [0.5]}, [0])[0].config)
+    other = complete(plan_runs(explicit, {"lr": [0.5]}, [0])[0].resolved)
     with pytest.raises(ArgumentError, match=r"has no accuracy on train\. It has: test, validation"):
         compare_runs([run, other], split="train")
-    unfinished = create_run(plan_runs(explicit, {"lr": [0.7]}, [0])[0].config)
+    unfinished = create_run(plan_runs(explicit, {"lr": [0.7]}, [0])[0].resolved)
     with pytest.raises(RunError, match=r"result\.json is missing"):
         compare_runs([run, unfinished])
     assert len(list(list_runs(explicit["runs_dir"]))) == 3

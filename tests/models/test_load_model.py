@@ -1,8 +1,11 @@
+from pathlib import Path
+
+import keras
 import numpy as np
 import pytest
 
 from keras_fixhead.errors import RunError
-from keras_fixhead.models import load_model
+from keras_fixhead.models import load_model, save_model
 
 
 def test_a_run_and_its_model_file_are_the_same_model(digits_run):
@@ -13,7 +16,7 @@ def test_a_run_and_its_model_file_are_the_same_model(digits_run):
 
 
 def test_a_folder_without_a_model_is_no_finished_run(tmp_path):
-    with pytest.raises(RunError, match=r"holds no model\.keras: it is no finished run\. Look: fixhead show"):
+    with pytest.raises(RunError, match=r"has no model\.keras: the run is not finished\. Look: fixhead show"):
         load_model(tmp_path)
 
 
@@ -40,3 +43,20 @@ def test_a_file_of_another_kind_is_said(tmp_path):
     path.write_text("x")
     with pytest.raises(RunError, match="is damaged"):
         load_model(path)
+
+
+def test_a_model_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    save_model(model, tmp_path / "m.keras")
+    before = (tmp_path / "m.keras").read_bytes()
+
+    def full(self, path):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save", full)
+    with pytest.raises(RunError, match=r"m\.keras cannot be written: No space left on device"):
+        save_model(model, tmp_path / "m.keras")
+
+    assert (tmp_path / "m.keras").read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]

@@ -14,6 +14,7 @@ import pytest
 from synthetic import write_result
 
 from keras_fixhead.catalog import MODELS
+from keras_fixhead.config import resolve
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.sweep import PlannedRun
 from keras_fixhead.recipes import build_config
@@ -111,9 +112,9 @@ def test_of_an_interrupted_run_what_is_left_counts(full_size, tmp_path, monkeypa
     found = read_results(tmp_path / "out")
     monkeypatch.setattr(full_size.hardware, "gpus", lambda: [("NVIDIA H100", 9)])
     whole = full_size.seconds_of(second, asked, found)
-    run = create_run(build_config(full_size.explicit_fields(second.cell, asked) | {"seed": 1}))
+    run = create_run(resolve(build_config(full_size.explicit_fields(second.cell, asked) | {"seed": 1})))
     run.write_metrics([{"epoch": epoch} for epoch in range(1, 25)])
-    monkeypatch.setattr(full_size, "state_of", lambda *_: PlannedRun(run.config(), "interrupted", run, None))
+    monkeypatch.setattr(full_size, "state_of", lambda *_: PlannedRun(resolve(run.config()), "interrupted", run, None))
 
     assert whole == pytest.approx(1.1 * 420)
     assert full_size.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
@@ -151,13 +152,12 @@ def test_no_time_is_spent_on_a_part_of_a_set_that_is_to_be_whole(full_size, tmp_
 
 
 def test_every_cell_can_be_rehearsed(full_size, tmp_path):
-    from keras_fixhead.config import resolve
     from keras_fixhead.reproduction import plan
 
     for dataset in (None, "digits"):
         asked = options(full_size, tmp_path, rehearsal=True, rehearsal_dataset=dataset)
         for planned in plan({True: 1.0, False: 20.0}):
-            config = resolve(build_config(full_size.explicit_fields(planned.cell, asked)), gpu=False)
+            config = resolve(build_config(full_size.explicit_fields(planned.cell, asked)), gpu=False).config
             assert config.epochs == 2 and config.limit_train == 2_000 and config.width <= 0.25
             assert not planned.cell.agrees(config)
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from keras_fixhead import robustness
 from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.data import Split
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.robustness import SEVERITIES, SUITES, RobustnessReport, corrupt, measure_robustness
+from keras_fixhead.robustness import SEVERITIES, SUITES, RobustnessReport, corrupt, corrupted_chunks, measure_robustness
 
 DRAW = np.random.default_rng(0)
 SPLIT = Split(DRAW.integers(0, 256, (30, 16, 16, 3)).astype("uint8"), DRAW.integers(0, 3, 30).astype("int32"))
@@ -24,7 +25,7 @@ def report():
 
 
 def test_every_corruption_is_measured_at_every_severity(report):
-    assert tuple(report.accuracy) == SUITES["paper"] == ("impulse_noise", "jpeg_compression", "defocus_blur")
+    assert tuple(report.accuracy) == tuple(SUITES["paper"]) == ("impulse_noise", "jpeg_compression", "defocus_blur")
     assert all(len(values) == 5 for values in report.accuracy.values())
     assert (report.suite, report.seed, report.n) == ("paper", 4, 30)
     assert len(report.predictions) == 1 + 3 * 5
@@ -49,10 +50,12 @@ def test_a_limit_takes_the_first_images_corrupted_as_in_the_whole(report):
     assert measure_robustness(by_brightness, SPLIT, limit=10**6, severities=[1]).n == 30
 
 
-def test_chunks_make_no_difference_and_bound_what_the_model_gets_at_once(report, monkeypatch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_chunks_make_no_difference_and_bound_what_the_model_gets_at_once(report, threads):
     sizes = []
-    monkeypatch.setattr(robustness, "CHUNK_IMAGES", 7)
-    found = measure_robustness(lambda images: (sizes.append(len(images)), by_brightness(images))[1], SPLIT, seed=4)
+    chunks = corrupted_chunks(SPLIT.images, seed=4, chunk_images=7, threads=threads)
+    found = measure_robustness(lambda images: (sizes.append(len(images)), by_brightness(images))[1], SPLIT, seed=4,
+                               chunks=chunks)
 
     assert sizes[:5] == [7, 7, 7, 7, 2]
     for key, predicted in found.predictions.items():
@@ -74,7 +77,10 @@ def test_severities_can_be_chosen_and_progress_is_told():
     found = measure_robustness(by_brightness, SPLIT, severities=[5, 2], progress=lines.append)
 
     assert {len(values) for values in found.accuracy.values()} == {2}
-    assert len(lines) == 1 + 3 * 2 and lines[0].startswith("clean: ") and lines[1].startswith("impulse_noise 5: ")
+    assert len(lines) == 1 + 3 * 2
+    for line, name, share in zip(lines, ("clean", "impulse_noise 5"), (found.clean, found.accuracy["impulse_noise"][0]),
+                                 strict=False):
+        assert line == f"{name}: {100 * share:.2f} %"  # as in the table
 
 
 def test_the_model_sees_uint8_images_of_the_same_shape():
@@ -95,3 +101,35 @@ def test_an_unknown_suite_or_severity_is_refused():
         measure_robustness(None, SPLIT, suite="papre")
     with pytest.raises(ArgumentError, match="severity must be 1 to 5, got 9"):
         measure_robustness(by_brightness, SPLIT, severities=[9])
+
+
+def test_corrupted_images_can_be_kept_for_the_next_model(report):
+    kept = list(corrupted_chunks(SPLIT.images, seed=4, chunk_images=8))
+    calls = []
+    for _ in range(2):
+        found = measure_robustness(lambda images: (calls.append(images), by_brightness(images))[1], SPLIT, seed=4,
+                                   chunks=kept)
+        assert found.as_dict() == report.as_dict()
+    assert all(one is other for one, other in zip(calls[:len(kept)], calls[len(kept):], strict=True))
+
+
+def test_chunks_of_other_images_are_refused():
+    with pytest.raises(ArgumentError, match="The chunks have 30 images, but there are 10 labels"):
+        measure_robustness(by_brightness, SPLIT, limit=10, chunks=corrupted_chunks(SPLIT.images))
+
+
+def test_a_split_without_images_is_refused_in_one_line():
+    with pytest.raises(ArgumentError, match=r"There are no images to corrupt\. Choose a data set with test images"):
+        measure_robustness(by_brightness, Split(SPLIT.images[:0], SPLIT.labels[:0]))
+
+
+def test_a_suite_is_offered_once_all_its_corruptions_have_a_function():
+    content = json.loads((Path(robustness.__file__).parent / "severities.json").read_text())
+
+    assert set(SUITES) == {name for name, suite in content["suites"].items()
+                           if set(suite["corruptions"]) <= set(content["corruptions"])}
+    for suite, corruptions in SUITES.items():
+        for name, corruption in corruptions.items():
+            described = content["suites"][suite]["corruptions"][name]
+            assert list(corruption.strengths) == described["severities"] and len(corruption.strengths) == 5
+            assert corruption.random != described["deterministic"]

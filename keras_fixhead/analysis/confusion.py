@@ -1,0 +1,68 @@
+"""Which classes are taken for which, and whether their class vectors lie close together. Arrays in, numbers out."""
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.analysis.geometry import different_pairs
+
+
+def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]],
+                     num_classes: int) -> NDArray[np.int64]:
+    """Returns how many images of each class (rows) were taken for each class (columns), shape (m, m).
+
+    Example:
+        >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+        [[1, 0], [1, 1]]
+    """
+    return np.bincount(labels.astype(np.int64) * num_classes + predicted, minlength=num_classes**2).reshape(
+        num_classes, num_classes)
+
+
+def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.integer[Any]]) -> float:
+    """Returns Spearman's correlation of cosines and errors over all ordered pairs of different classes.
+
+    Ties get their average rank. Most pairs have no error, which limits what can be reached (`correlation_bound`).
+
+    Args:
+        cosines: between class vectors, shape (m, m).
+        confusion: of `confusion_matrix`, shape (m, m).
+
+    Example:
+        >>> cosines = np.array([[1, 0.9, 0], [0.9, 1, 0.1], [0, 0.1, 1]])
+        >>> confusion_correlation(cosines, np.array([[50, 9, 0], [9, 50, 1], [0, 1, 50]]))
+        1.0
+    """
+    from scipy.stats import spearmanr  # half a second to import
+
+    pairs = different_pairs(len(cosines))
+    return float(np.round(spearmanr(cosines[pairs], confusion[pairs]).statistic, 12))
+
+
+def correlation_bound(confusion: NDArray[np.integer[Any]]) -> float:
+    """Returns the largest Spearman correlation that the pairs without an error leave possible: sqrt(1 - z^3).
+
+    Args:
+        confusion: shape (m, m); z is the share of ordered pairs of different classes without an error.
+
+    Example:
+        >>> round(correlation_bound(np.array([[5, 0], [1, 5]])), 3)
+        0.935
+    """
+    return float(np.sqrt(1 - (confusion[different_pairs(len(confusion))] == 0).mean() ** 3))
+
+
+def errors_inside_groups(confusion: NDArray[np.integer[Any]], together: NDArray[np.bool_]) -> float:
+    """Returns the share of all errors that fall between classes of one group.
+
+    Args:
+        confusion: shape (m, m).
+        together: of `geometry.same_group`, shape (m, m).
+
+    Example:
+        >>> errors_inside_groups(np.array([[5, 3, 1], [0, 5, 0], [0, 0, 5]]),
+        ...                      np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], bool))
+        0.75
+    """
+    errors = confusion[different_pairs(len(confusion))].sum()
+    return float(confusion[together].sum() / max(1, errors))

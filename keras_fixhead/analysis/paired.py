@@ -1,0 +1,59 @@
+"""The paired difference of two arms: values per seed in, mean and interval out."""
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keras_fixhead.analysis.intervals import mean_interval
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """One arm minus another, over the seeds that both have.
+
+    Attributes:
+        values: seed -> difference, in the unit of the measured values.
+    """
+
+    values: Mapping[int, float]
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds; None without a common seed."""
+        return statistics.fmean(self.values.values()) if self.values else None
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation over seeds; None below two."""
+        return statistics.stdev(self.values.values()) if self.n > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Student's 95 % interval of the mean; None below two seeds."""
+        return mean_interval(list(self.values.values())) if self.n > 1 else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the values and what they sum up to, ready for JSON."""
+        interval = self.interval
+        return {"values": list(self.values.values()), "n": self.n, "mean": self.mean, "std": self.std,
+                "interval_95": None if interval is None else list(interval)}
+
+
+def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> PairedDifference:
+    """Returns the first arm minus the second, paired by seed.
+
+    Args:
+        first: seed -> measured value.
+        second: the same for the arm to compare with. A seed that only one arm has is left out.
+
+    Example:
+        >>> found = paired_difference({0: 80.0, 1: 82.0, 2: 81.0}, {0: 70.0, 1: 75.0, 3: 90.0})
+        >>> found.values, found.mean
+        ({0: 10.0, 1: 7.0}, 8.5)
+    """
+    return PairedDifference({seed: first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())})

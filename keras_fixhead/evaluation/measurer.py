@@ -1,0 +1,60 @@
+"""The features and logits of a model, and its measures on a split."""
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.data import Split
+from keras_fixhead.evaluation.measures import Evaluation, summarize
+from keras_fixhead.evaluation.views import test_time_views
+from keras_fixhead.models import FEATURES, head_of, inputs_of
+
+BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model returns for images: features (N, d), logits (N, m), and its class vectors (m, d); float32."""
+
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    class_vectors: NDArray[np.float32]
+
+
+class Measurer:
+    """Returns a model's features and logits, from one function that is traced once.
+
+    Args:
+        model: a model with a layer named 'features' and a `HypersphereHead`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._head = head_of(model)
+        self._both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
+
+    def outputs(self, images: NDArray[np.uint8]) -> Outputs:
+        """Returns features and logits of images, pixels in [0, 255], shape (N, H, W, 3)."""
+        features, logits = self._both.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        return Outputs(features, logits, np.asarray(keras.ops.convert_to_numpy(self._head.class_vectors.value)))
+
+    def evaluate(self, split: Split, tta: str = "none") -> Evaluation:
+        """Returns the measures of a split.
+
+        Args:
+            tta: 'none', or a name of test-time augmentation: see `test_time_views`. Accuracy, top-5 and cross-entropy
+                are then those of the mean logits; cosines and norms stay those of the unchanged images.
+        """
+        outputs = self.outputs(split.images)
+        logits = outputs.logits
+        if tta != "none":
+            mean = np.zeros(logits.shape)  # float64
+            for weight, images in test_time_views(split.images, tta):
+                mean += weight * (logits if images is split.images else self.outputs(images).logits)
+            logits = mean.astype(np.float32)
+        return summarize(outputs.features, logits, outputs.class_vectors, split.labels)
+
+
+def evaluate_model(model: keras.Model, split: Split) -> Evaluation:
+    """Returns the measures of a model with a `HypersphereHead` on a split."""
+    return Measurer(model).evaluate(split)

@@ -1,0 +1,86 @@
+"""A trained model as a function from images to class probabilities."""
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.data import Dataset
+from keras_fixhead.data.pictures import picture_array, prediction_form
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.evaluation.measurer import BATCH_SIZE
+from keras_fixhead.models import head_of
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model that is asked about images.
+
+    Attributes:
+        model: from pixels in [0, 255], (N, H, W, 3), to logits, (N, m).
+        label_names: names of its m classes.
+    """
+
+    model: keras.Model
+    label_names: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of an image that the model takes: (H, W, 3)."""
+        return tuple(self.model.input_shape[1:])
+
+    @functools.cached_property
+    def scale(self) -> float:
+        """The factor S on the model's logits."""
+        return float(keras.ops.convert_to_numpy(head_of(self.model).current_scale()))
+
+    def logits(self, images: Images) -> NDArray[np.float32]:
+        """Returns the logits of images, shape (N, m).
+
+        Args:
+            images: pixels in [0, 255], shape (N, H, W, 3), of the model's size.
+
+        Raises:
+            ArgumentError: (a ValueError) for images of another size.
+        """
+        if images.shape[1:] != self.image_shape:
+            raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
+                                hint="Resize them, or give them as uint8 to `fixhead predict`, which does.")
+        return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
+
+    def probabilities(self, images: Images) -> NDArray[np.float32]:
+        """Returns the class probabilities of images as `logits` takes them, shape (N, m)."""
+        return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(self.logits(images))))
+
+    def classes(self, images: Images) -> NDArray[np.int64]:
+        """Returns the predicted class of each image as `logits` takes them, shape (N,)."""
+        return self.logits(images).argmax(axis=1)
+
+    def picture_probabilities(self, contents: Sequence[bytes], names: Sequence[str]) -> NDArray[np.float32]:
+        """Returns the class probabilities of encoded pictures of any size, shape (N, m).
+
+        Args:
+            contents: the bytes of each picture's file.
+            names: what to call each picture in a message.
+
+        Raises:
+            DataError: if one of them cannot be read.
+        """
+        form = prediction_form(self.image_shape)
+        return self.probabilities(np.stack([picture_array(content, name, form)
+                                            for content, name in zip(contents, names, strict=True)]))
+
+    def check_fits(self, dataset: Dataset) -> None:
+        """Raises an ArgumentError unless a data set has the model's classes, in the same order, and image size."""
+        if dataset.label_names != self.label_names:
+            raise ArgumentError(
+                f"{dataset.name} has other classes than the run: {', '.join(dataset.label_names[:3])}, ... instead of "
+                f"{', '.join(self.label_names[:3])}, ....",
+                hint="Give --dataset a set with the same classes in the same order, or leave it out.")
+        if (shape := dataset.test.images.shape[1:]) != self.image_shape:
+            raise ArgumentError(f"{dataset.name} has images of shape {shape}; the model takes {self.image_shape}.",
+                                hint="Give --dataset a set with images of that size, or leave it out.")

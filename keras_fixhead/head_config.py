@@ -1,0 +1,112 @@
+"""The options of `HypersphereHead`: their defaults, written once, and their checks. Free of Keras."""
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.vectors import KINDS, checked_integer, kind_of
+
+HEADS = ("dot", "cos")
+"""What logits are: dot products or cosines."""
+
+BIASES = ("none", "fixed", "learned")
+
+SCALE_WORDS = ("auto", "learned")
+"""What a scale can be other than a number (or, in the layer, a schedule)."""
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The options of `HypersphereHead`, which explains them, checked and in their plain types.
+
+    Only the layer knows two values that are not plain: it passes a schedule of the scale as it is, and 'array' as the
+    kind of class vectors that were given as an array.
+
+    Raises:
+        ArgumentError: (a ValueError) if a value has the wrong type or is out of its range.
+
+    Example:
+        >>> HeadConfig(scale=30).scale
+        30.0
+        >>> HeadConfig(fixed="no")
+        Traceback (most recent call last):
+            ...
+        keras_fixhead.errors.ArgumentError: fixed must be True or False, got 'no'.
+    """
+
+    logits: str = "cos"
+    scale: Any = 1.0
+    fixed: bool = True
+    class_vectors: str = "uniform"
+    seed: int = 0
+    rotate: bool = True
+    bias: str = "none"
+    vector_lr: float = 1.0
+    vector_weight_decay: float = 0.0
+    store_vectors: bool = True
+
+    def __post_init__(self) -> None:
+        def keep(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        keep("logits", _word("logits", self.logits, HEADS))
+        keep("scale", _scale(self.scale))
+        for name in ("fixed", "rotate", "store_vectors"):
+            keep(name, checked_flag(name, getattr(self, name)))
+        if self.class_vectors != "array":
+            kind_of(self.class_vectors)
+        keep("seed", checked_integer("seed", self.seed, 0, 2**64 - 1))
+        keep("bias", "none" if self.bias is None else _word("bias", self.bias, BIASES))
+        if not (_is_number(self.vector_lr) and 0 <= self.vector_lr <= 1):
+            raise ArgumentError(f"vector_lr must be in [0, 1], got {self.vector_lr!r}.")
+        keep("vector_lr", float(self.vector_lr))
+        if not (_is_number(self.vector_weight_decay) and self.vector_weight_decay >= 0):
+            raise ArgumentError(f"vector_weight_decay must be 0 or a positive number, got "
+                                f"{self.vector_weight_decay!r}.")
+        keep("vector_weight_decay", float(self.vector_weight_decay))
+        self._check_storing()
+
+    def _check_storing(self) -> None:
+        if self.store_vectors:
+            return
+        if self.class_vectors == "array":
+            raise ArgumentError("store_vectors=False would lose class vectors that were given as an array.",
+                                hint="Leave store_vectors out.")
+        if not (self.fixed and KINDS[self.class_vectors].by_class):
+            able = ", ".join(name for name, kind in KINDS.items() if kind.by_class)
+            raise ArgumentError(f"store_vectors=False is for fixed class vectors of kind {able}: only those can be "
+                                "drawn again, bit for bit, on any machine.", hint="Leave store_vectors out.")
+
+
+def checked_flag(name: str, value: Any) -> bool:
+    """Returns a truth value as a bool.
+
+    Raises:
+        ArgumentError: for anything else, 0 and 1 included.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+def _word(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if not (isinstance(value, str) and value in allowed):
+        raise ArgumentError(f"{name} must be one of {', '.join(allowed)}, got {value!r}.")
+    return value
+
+
+def _scale(value: Any) -> Any:
+    """A positive number as a float, one of the words, or what may be a schedule, for the layer to check."""
+    if isinstance(value, str) and value in SCALE_WORDS:
+        return value
+    if _is_number(value) and value > 0:
+        return float(value)
+    if callable(value) and hasattr(value, "get_config"):
+        return value
+    raise ArgumentError(f"scale must be a positive number, 'auto', 'learned' or a schedule, got {value!r}.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,59 @@
+"""Models to files and back."""
+import contextlib
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import keras
+
+from keras_fixhead.errors import RunError, VectorsError
+
+
+def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Writes a model to a .keras file, whole or not at all: what was there before stays until the new file is complete.
+
+    Raises:
+        RunError: if the file cannot be written.
+    """
+    file = Path(path)
+    aside = None
+    try:
+        descriptor, aside = tempfile.mkstemp(dir=file.parent, prefix=".model-", suffix=".keras")
+        os.close(descriptor)
+        model.save(aside)
+        with Path(aside).open("rb+") as written:
+            os.fsync(written.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(file)
+    except OSError as error:
+        if aside is not None:
+            with contextlib.suppress(OSError):
+                Path(aside).unlink(missing_ok=True)
+        raise RunError(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def load_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Returns the trained model of a run directory or a .keras file.
+
+    Raises:
+        RunError: if there is no such model, or the file is damaged.
+        VectorsError: if its fixed class vectors are not the ones that its configuration names.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "model.keras"
+        if not file.is_file():
+            raise RunError(f"{path} has no model.keras: the run is not finished.", hint=f"Look: fixhead show {path}")
+    if not file.is_file():
+        raise RunError(f"{path} does not exist.", hint="Give a run directory or a .keras file.")
+    if not zipfile.is_zipfile(file):
+        raise RunError(f"{file} is damaged: it is not a complete .keras file.")
+    try:
+        return keras.models.load_model(file)
+    except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        for line in lines:
+            if line.startswith("The class vectors "):  # Keras has wrapped the head's own refusal
+                raise VectorsError(f"{file}: {line}") from None
+        raise RunError(f"{file} is damaged or not one of ours: {lines[0]}") from error

@@ -1,0 +1,97 @@
+"""Corrupted images: of one corruption, and the loop over all corruptions of a suite."""
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.catalog import import_object, look_up
+from keras_fixhead.robustness.suites import SEVERITIES, SUITES, check_severity, corruption_of, severity_parameters
+
+CHUNK_IMAGES = 1_000
+CLEAN = "clean"
+
+Images = NDArray[np.uint8]
+CorruptedChunk = tuple[str, int, Images]
+"""Corruption and severity, or `CLEAN` and 0; and some of the images, uint8, (N, H, W, 3)."""
+
+
+def corrupt(images: Images, corruption: str, severity: int, *, suite: str = "paper", seed: int = 0,
+            indices: NDArray[np.intp] | None = None) -> Images:
+    """Returns corrupted images.
+
+    Args:
+        images: uint8, shape (N, H, W, 3).
+        corruption: a name in the suite.
+        severity: 1 to 5.
+        suite: a name in `SUITES`.
+        seed: seed of what is random.
+        indices: the images' numbers in their data set, shape (N,); 0 to N - 1 if None.
+
+    Returns:
+        uint8 array of the same shape.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown name or a severity out of range.
+
+    Example:
+        >>> corrupt(np.zeros((2, 8, 8, 3), np.uint8), "impulse_noise", 5).shape
+        (2, 8, 8, 3)
+    """
+    strength = severity_parameters(suite, corruption, severity)
+    indices = np.arange(len(images)) if indices is None else indices
+    corrupted: Images = import_object(corruption_of(suite, corruption).function)(
+        images, seed=seed, severity=severity, indices=indices, **strength)
+    return corrupted
+
+
+def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, severities: Sequence[int] = SEVERITIES,
+                     chunk_images: int = CHUNK_IMAGES, threads: int = 1) -> Iterator[CorruptedChunk]:
+    """Yields images as they are, then under each corruption of a suite at each severity, a chunk at a time.
+
+    Chunks of one corruption and severity follow each other in the order of the images. They are the same for every
+    model: `list` keeps them for the next one (15 times the memory of the images, for the suite 'paper').
+
+    Args:
+        images: uint8, shape (N, H, W, 3).
+        suite: a name in `SUITES`.
+        seed: seed of the corruptions.
+        severities: which of 1 to 5.
+        chunk_images: images per chunk; a corruption needs several times the memory of its images.
+        threads: chunks that are corrupted at the same time, ahead of the one that is used.
+
+    Yields:
+        `(corruption, severity, corrupted images)`; ('clean', 0, images) first.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown suite or a severity out of range, before anything is corrupted.
+
+    Example:
+        >>> names = [(name, severity) for name, severity, _ in corrupted_chunks(np.zeros((2, 8, 8, 3), np.uint8))]
+        >>> names[0], names[1], len(names)
+        (('clean', 0), ('impulse_noise', 1), 16)
+    """
+    corruptions = tuple(look_up(SUITES, suite, "suite"))
+    for severity in severities:
+        check_severity(severity)
+    return _chunks(images, corruptions, suite, seed, severities, chunk_images, threads)
+
+
+def _chunks(images: Images, corruptions: Sequence[str], suite: str, seed: int, severities: Sequence[int],
+            chunk_images: int, threads: int) -> Iterator[CorruptedChunk]:
+    parts = [np.arange(start, min(start + chunk_images, len(images))) for start in range(0, len(images), chunk_images)]
+    for part in parts:
+        yield CLEAN, 0, images[part[0] : part[-1] + 1]
+    pending: deque[tuple[str, int, Future[Images]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for corruption in corruptions:
+            for severity in severities:
+                for part in parts:
+                    pending.append((corruption, severity, pool.submit(
+                        corrupt, images[part], corruption, severity, suite=suite, seed=seed, indices=part)))
+                    if len(pending) > threads:
+                        name, strength, chunk = pending.popleft()
+                        yield name, strength, chunk.result()
+        for name, strength, chunk in pending:
+            yield name, strength, chunk.result()

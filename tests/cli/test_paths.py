@@ -1,0 +1,171 @@
+"""Every path that a user gives, in every option and argument of every command: one line says what is wrong with it."""
+import io
+import os
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from fixhead_cli import paths
+from fixhead_cli.main import cli
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.recipes import build_config
+from keras_fixhead.runs import create_run
+
+SAID = {
+    "missing": "does not exist|No such file",
+    "a folder": "is a folder",
+    "a file": "is a file, not a folder",
+    "below a file": "cannot exist: .*file.json is a file|Not a directory",
+    "in no folder": "nowhere does not exist",
+    "an unreadable file": "cannot be read: Permission denied",
+    "an unreadable folder": "cannot be read: Permission denied",
+    "in an unwritable folder": "no permission in",
+    "an empty file": "is empty|not? (a )?picture",
+    "a binary file": "is not UTF-8 text|not? (a )?picture|not a JSON file",
+    "an empty folder": "no config.json|holds? no|has no|does not contain|one subfolder|version",
+    "the empty path": "The empty path names nothing",
+    "a link to nothing": "is a link to .*nothing, which does not exist|No such file",
+    "too long": "File name too long",
+}
+ALWAYS = ("below a file", "the empty path", "a link to nothing", "too long")
+FOLDER = (*ALWAYS, "missing", "a file", "an unreadable folder")
+FAULTS = {
+    paths.InputFile: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file", "a binary file"),
+    paths.InputFolder: FOLDER,
+    paths.OutputFile: (*ALWAYS, "a folder", "in no folder", "in an unwritable folder"),
+    paths.OutputFolder: (*ALWAYS, "a file", "an unreadable folder", "in an unwritable folder"),
+    paths.RunDirectory: (*FOLDER, "an empty folder"),
+    paths.RunOrResults: (*ALWAYS, "missing", "an unreadable folder", "an unreadable file", "an empty file",
+                         "a binary file", "an empty folder"),
+    paths.DatasetName: (*FOLDER, "an empty folder"),
+    paths.ServedFolder: (*FOLDER, "an empty folder"),
+    paths.Pictures: (*ALWAYS, "missing", "an unreadable file", "an empty file", "a binary file", "an empty folder"),
+}
+NOT_PATHS = {
+    "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
+    "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
+    "scale": "a number or a word",
+}
+
+
+def leaves(command=cli, words=()):
+    """Yields each command that can be run, with the words that call it."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(None):
+            yield from leaves(command.get_command(None, name), (*words, name))
+    else:
+        yield words, command
+
+
+PARAMETERS = [(words, command, each) for words, command in leaves() for each in command.params]
+PATHS = [each for each in PARAMETERS if isinstance(each[2].type, paths.PathType)]
+CASES = [(words, command, parameter, situation) for words, command, parameter in PATHS
+         for situation in FAULTS[type(parameter.type)]
+         if not (situation == "missing" and getattr(parameter.type, "optional", False))]
+
+
+def wrong_path(situation, folder, monkeypatch):
+    """Returns a path that is wrong as the situation says."""
+    path, file = folder / "given.png", folder / "file.json"
+    file.write_text("{}\n")
+    if situation in ("a folder", "an empty folder", "an unreadable folder"):
+        path.mkdir()
+    elif situation in ("an empty file", "a binary file", "an unreadable file"):
+        path = folder / "given.json"
+        path.write_bytes({"an empty file": b"", "a binary file": b"\x89PNG\r\n\x1a\n\0\0"}.get(situation, b"{}\n"))
+    elif situation == "a link to nothing":
+        path.symlink_to(folder / "nothing")
+    if situation.startswith("an unreadable") or situation == "in an unwritable folder":
+        refuse(monkeypatch, path)
+    return {"a file": file, "below a file": file / "given.png", "in no folder": folder / "nowhere" / "given.png",
+            "the empty path": "", "too long": folder / f"{'x' * 300}.png"}.get(situation, path)
+
+
+def refuse(monkeypatch, path):
+    """Refuses to read the path and to write next to it, as for a user without permission; a superuser has them all."""
+    def refusing(real):
+        def call(target=".", *arguments, **keywords):
+            if isinstance(target, (str, os.PathLike)) and os.fspath(target) == os.fspath(path):
+                raise PermissionError(13, "Permission denied")
+            return real(target, *arguments, **keywords)
+        return call
+
+    monkeypatch.setattr(io, "open", refusing(io.open))
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda target, *more, **keywords: os.fspath(target) != os.fspath(path.parent)
+                        and access(target, *more, **keywords))
+
+
+def right_value(parameter, folder):
+    """Returns a value that the parameter takes."""
+    kind = parameter.type
+    if isinstance(kind, paths.RunDirectory):
+        return "http://127.0.0.1:9/v1/models/m" if kind.or_url else create_run(
+            build_config({"runs_dir": str(folder / "runs")})).path
+    if isinstance(kind, click.Choice):
+        return kind.choices[0]
+    return {paths.DatasetName: "digits", paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
+            paths.Pictures: folder / "out.png"}.get(type(kind), "digits")
+
+
+@pytest.mark.parametrize("words, command, parameter, situation", [
+    pytest.param(*case, id="-".join([*case[0], case[2].name, case[3]])) for case in CASES])
+def test_a_wrong_path_is_one_line_that_says_what_is_wrong(fixhead, tmp_path, monkeypatch, words, command, parameter,
+                                                          situation):
+    monkeypatch.chdir(tmp_path)
+    wrong = wrong_path(situation, tmp_path, monkeypatch)
+    others = [right_value(each, tmp_path) if each is not parameter else wrong for each in command.params
+              if isinstance(each, click.Argument) and (each.required or each is parameter)]
+    option = [parameter.opts[-1], wrong] if isinstance(parameter, click.Option) else []
+    answer = fixhead(*words, *option, *others)
+
+    assert answer.code in (1, 2) and answer.out == ""
+    assert 1 <= len(answer.err.strip().splitlines()) <= 2 and answer.err.startswith("Error: ")
+    assert re.search(SAID[situation], answer.err), answer.err
+    assert "[Errno" not in answer.err and "Traceback" not in answer.err
+
+
+def test_every_path_type_is_in_the_table():
+    types = {each for each in vars(paths).values() if isinstance(each, type) and issubclass(each, paths.PathType)}
+
+    assert types - {paths.PathType} == set(FAULTS)
+
+
+def test_a_mistyped_name_is_answered_with_the_near_one(tmp_path):
+    (tmp_path / "configuration.json").write_text("{}")
+
+    with pytest.raises(ArgumentError, match=f"Did you mean {tmp_path / 'configuration.json'}?"):
+        paths.CONFIG_FILE.convert(tmp_path / "configuraton.json", None, None)
+
+
+def test_a_line_break_in_a_path_does_not_make_two_lines(tmp_path):
+    with pytest.raises(RunError, match=r"a\\nb' does not exist\. Expected a run directory\.") as error:
+        paths.RUN.convert(tmp_path / "a\nb", None, None)
+
+    assert "\n" not in str(error.value)
+
+
+def test_a_pipe_is_not_read_by_the_check(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert paths.CONFIG_FILE.convert(str(pipe), None, None) == pipe
+
+
+def test_a_home_folder_is_found_by_its_sign(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.json").write_text("{}")
+
+    assert paths.CONFIG_FILE.convert("~/a.json", None, None) == tmp_path / "a.json"
+    assert paths.DATA_DIR.convert("~/none", None, None) == str(tmp_path / "none")
+
+
+def test_text_that_is_cut_inside_a_character_is_text(tmp_path):
+    file = tmp_path / "names.txt"
+    file.write_text("a" + "猫" * 400_000)
+
+    assert paths.LABELS_FILE.convert(str(file), None, None) == file
+    assert Path(file).stat().st_size > 2**20

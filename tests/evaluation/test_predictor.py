@@ -1,0 +1,98 @@
+import dataclasses
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fixhead.data import load_dataset
+from keras_fixhead.data.pictures import fit_picture, prediction_form
+from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.evaluation import Predictor, run_predictor
+from keras_fixhead.models import build_model, load_model
+
+DRAW = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(build_model("resnet18", (32, 32, 3), 10, width=1 / 32, scale=4.0), tuple("0123456789"))
+
+
+def test_classes_are_those_of_the_largest_logits_and_probabilities_their_softmax(predictor):
+    images = DRAW.integers(0, 256, (5, 32, 32, 3)).astype("uint8")
+    logits = predictor.model.predict(images, verbose=0)
+
+    np.testing.assert_array_equal(predictor.logits(images), logits)
+    np.testing.assert_array_equal(predictor.classes(images), logits.argmax(axis=1))
+    np.testing.assert_allclose(predictor.probabilities(images),
+                               np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_a_predictor_knows_what_it_takes_and_its_scale(predictor):
+    assert predictor.image_shape == (32, 32, 3) and predictor.scale == 4.0
+
+
+def test_images_of_another_size_are_refused(predictor):
+    with pytest.raises(ArgumentError, match=r"The images have shape \(8, 8, 3\); the model takes \(32, 32, 3\)"):
+        predictor.probabilities(np.zeros((2, 8, 8, 3), np.float32))
+
+
+def test_a_run_as_a_predictor_is_its_model_with_its_label_names(digits_run):
+    found, images = run_predictor(digits_run), load_dataset("digits").test.images[:4]
+
+    assert found.label_names == tuple("0123456789")
+    np.testing.assert_array_equal(found.logits(images), load_model(digits_run.path).predict(images, verbose=0))
+
+
+def test_a_data_set_that_does_not_fit_is_refused_with_the_way_out(predictor):
+    digits = load_dataset("digits")
+    predictor.check_fits(digits)
+    with pytest.raises(ArgumentError, match=r"digits has other classes than the run: a, b, c, .* --dataset"):
+        predictor.check_fits(dataclasses.replace(digits, label_names=tuple("abcdefghij")))
+    small = dataclasses.replace(digits.test, images=digits.test.images[:, :16])
+    with pytest.raises(ArgumentError, match=r"images of shape \(16, 32, 3\); the model takes .* --dataset"):
+        predictor.check_fits(dataclasses.replace(digits, test=small))
+
+
+@pytest.mark.parametrize("size, target", [((200, 50), (32, 32)), ((10, 7), (32, 32)), ((33, 31), (32, 32)),
+                                          ((90, 60), (64, 48))])
+def test_the_form_of_predictions_is_what_keras_resizes_an_exported_models_pictures_by(size, target):
+    """To a hundredth of a level: Pillow weights in float64, Keras in float32."""
+    image = DRAW.integers(0, 256, (*size, 3)).astype("uint8")
+    expected = keras.ops.convert_to_numpy(keras.ops.image.resize(image.astype("float32"), target, antialias=True))
+    found = fit_picture(image, prediction_form((*target, 3)))
+
+    assert found.dtype == np.float32 and found.shape == (*target, 3)
+    np.testing.assert_allclose(found, np.clip(expected, 0, 255), atol=0.01)
+
+
+def encoded(image, format="PNG"):
+    file = io.BytesIO()
+    image.save(file, format)
+    return file.getvalue()
+
+
+def test_a_picture_of_the_models_size_is_classified_as_its_array_is(predictor):
+    images = load_dataset("digits").test.images[:3]
+    pictures = [encoded(Image.fromarray(image)) for image in images]
+    probabilities = predictor.picture_probabilities(pictures, ["a", "b", "c"])
+    logits = predictor.model.predict(images, verbose=0)
+
+    assert probabilities.shape == (3, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_picture_of_another_size_and_kind_is_resized_to_the_models(predictor):
+    flat = Image.new("L", (200, 50), 90)
+    same = Image.new("RGB", (32, 32), (90, 90, 90))
+    found = predictor.picture_probabilities([encoded(flat), encoded(same)], ["flat", "same"])
+
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_a_file_that_is_not_a_picture_is_an_error_with_its_name(predictor):
+    with pytest.raises(DataError, match=r"b\.png is not a readable picture"):
+        predictor.picture_probabilities([encoded(Image.new("RGB", (4, 4))), b"nothing"], ["a.png", "b.png"])
