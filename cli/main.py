@@ -1,4 +1,4 @@
-"""`fixhead`: the group of commands, and what becomes of errors."""
+"""`fixhead`: the group of commands, and how errors, warnings and signals end."""
 import contextlib
 import difflib
 import importlib
@@ -13,28 +13,12 @@ from typing import TextIO
 
 import click
 
+from fixhead_cli.commands import COMMANDS
 from keras_fixhead.errors import ArgumentError, FixheadError, FixheadWarning
-
-COMMANDS = {
-    "demo": "Train, export, serve and test two small models, start to end.",
-    "train": "Train a model; write a run directory.",
-    "sweep": "Train a grid of configurations, and nothing twice.",
-    "compare": "Compare runs, paired over seeds, with intervals.",
-    "evaluate": "Measure the accuracy of a trained run.",
-    "predict": "Classify pictures, by a run or by a server.",
-    "robustness": "Measure accuracy on corrupted images, of a run or a server.",
-    "export": "Write a trained run as a SavedModel for serving.",
-    "serve": "Serve exported models over REST.",
-    "data": "Look at data sets, pack them into plain files, check those.",
-    "list": "List what there is: data sets, models, recipes, runs, ...",
-    "show": "Show what is known of a run.",
-    "doctor": "Report versions, devices, data sets and extras.",
-    "completion": "Print what makes a shell complete fixhead's commands.",
-}
 
 
 class LazyGroup(click.Group):
-    """Loads a command's module when it is called, so that `fixhead --help` answers at once."""
+    """Imports a command's module only when it is called, so that `fixhead --help` is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -73,7 +57,7 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 done, 1 failed, 2 called wrongly, 130 or 143 stopped by a signal."""
+    """Runs the command line and exits: 0 done, 1 failed, 2 wrong call, 130 or 143 stopped by a signal."""
     try:
         _main()
     except SystemExit as stop:
@@ -86,7 +70,7 @@ def main() -> None:
 
 
 def _leave_others(code: int) -> None:
-    """Ends one of several processes that train together at once: JAX would have it wait for the others five minutes."""
+    """Exits at once from one of several training processes: JAX would wait five minutes for the others."""
     jax = sys.modules.get("jax")
     if jax is None or not jax.distributed.is_initialized():
         return
@@ -102,7 +86,7 @@ def _main() -> None:
     terminated = threading.Event()
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
-        terminated.set()  # a subclass of KeyboardInterrupt would not do: frameworks raise it anew as the plain one
+        terminated.set()  # no subclass of KeyboardInterrupt: frameworks re-raise it as the plain one
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_sigterm)
@@ -122,7 +106,7 @@ def _main() -> None:
         _say("Stopped by SIGTERM." if terminated.is_set() else "Stopped.", None)
         sys.exit(143 if terminated.is_set() else 130)
     except BrokenPipeError:
-        sys.stdout = None  # the reader has gone (`fixhead list runs | head`): nothing to flush to
+        sys.stdout = None  # the reader has gone (`fixhead list runs | head`): no one to flush to
         sys.exit(1)
     except Exception as error:
         if "--debug" in sys.argv:
@@ -133,13 +117,13 @@ def _main() -> None:
             _say(f"Error: {error}", None)
         else:
             first_line = (str(error).strip().splitlines() or [""])[0]
-            _say(f"Error: {type(error).__name__}: {first_line}", "Run it as `fixhead --debug ...` for the whole story.")
+            _say(f"Error: {type(error).__name__}: {first_line}", "For the traceback, run it as `fixhead --debug ...`.")
         sys.exit(2 if isinstance(error, ArgumentError) else 1)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
                   file: TextIO | None = None, line: str | None = None) -> None:
-    """Our own warnings in one line; others as Python shows them."""
+    """Shows our own warnings on one line, and others as Python does."""
     if issubclass(category, FixheadWarning):
         _say(f"Warning: {message}", None)
     else:

@@ -1,10 +1,12 @@
 """What commands print: results on standard output, progress on standard error."""
+import itertools
 import json
 import logging
 import math
 import shlex
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,9 @@ import click
 from fixhead_cli import paths
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+PLAIN_WIDTH = 100
+"""Columns of a list that does not go to a terminal."""
 
 
 def json_option(command: Function) -> Function:
@@ -42,17 +47,45 @@ def print_result(result: Mapping[str, Any], *, as_json: bool, text: Iterable[str
             click.echo(line)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, width: int | None = None) -> list[str]:
     """Returns the lines of a table with aligned columns.
+
+    Args:
+        width: columns of the terminal; long cells are wrapped, between words, to fit. None to let lines be long.
 
     Example:
         >>> table(["name", "n"], [["a", 10]])
         ['name  n', 'a     10']
+        >>> table(["name", "what"], [["a", "some words"]], width=12)
+        ['name  what', 'a     some', '      words']
     """
     cells = [list(header), *[[str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
-    return [line.rstrip() for line in lines]
+    widths = _widths(cells, width)
+    lines = []
+    for row in cells:
+        wrapped = [textwrap.wrap(cell, most, break_long_words=False, break_on_hyphens=False) or [""]
+                   if len(cell) > most else [cell] for cell, most in zip(row, widths, strict=True)]
+        for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+            lines.append("  ".join(part.ljust(most) for part, most in zip(parts, widths, strict=True)).rstrip())
+    return lines
+
+
+def _widths(cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """The widths of columns: as wide as their cells, or narrowed from the widest on, but never below a word."""
+    columns = list(zip(*cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    least = [max((len(word) for cell in column for word in cell.split()), default=1) for column in columns]
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        wide = [number for number in range(len(widths)) if widths[number] > max(least[number], 1)]
+        if not wide:
+            break
+        widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def terminal_width() -> int:
+    """Returns the columns of the terminal, and 100 where the output is none."""
+    return shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
 
 
 def percent(share: float) -> str:

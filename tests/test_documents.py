@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fixhead_cli.main import COMMANDS
+from fixhead_cli.commands import COMMANDS
 from keras_fixhead._version import __version__
 from keras_fixhead.recipes import RECIPES
 

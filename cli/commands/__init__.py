@@ -1,1 +1,20 @@
 """The commands of `fixhead`, one module each: parse the options, call the library, print the result."""
+
+COMMANDS = {
+    "demo": "Train, export, serve and test two small models, start to end.",
+    "train": "Train a model; write a run directory.",
+    "sweep": "Train a grid of configurations, and nothing twice.",
+    "compare": "Compare runs, paired over seeds, with intervals.",
+    "evaluate": "Measure the accuracy of a trained run.",
+    "predict": "Classify pictures, by a run or by a server.",
+    "robustness": "Measure accuracy on corrupted images, of a run or a server.",
+    "export": "Write a trained run as a SavedModel for serving.",
+    "serve": "Serve exported models over REST.",
+    "check": "Check a server: its protocol, or its answers against a run.",
+    "data": "Look at data sets, pack them into plain files, check those.",
+    "list": "List data sets, models, recipes, runs and more; with NAME, everything about one of them.",
+    "show": "Show what is known of a run.",
+    "doctor": "Report versions, devices, data sets and extras.",
+    "completion": "Print a script that completes fixhead's commands in your shell.",
+}
+"""Name of each command, which is also its module's, and the first line of its help: `fixhead --help` imports none."""

@@ -6,7 +6,7 @@ from click.shell_completion import get_completion_class
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print what makes a shell complete fixhead's commands.
+    """Print a script that completes fixhead's commands in your shell.
 
     \b
     Example:

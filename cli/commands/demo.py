@@ -1,22 +1,13 @@
-"""`fixhead demo`: the whole way from data to a served and tested model, on the embedded digits."""
-import dataclasses
+"""`fixhead demo`."""
 import logging
 import time
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 
 from fixhead_cli import paths
-from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
-from keras_fixhead.errors import ArgumentError, ServingError
-from keras_fixhead.json_files import write_json
-from keras_fixhead.recipes import build_config
-from keras_fixhead.runs import Run, make_folder
-
-QUERIED_IMAGES = 20
-CORRUPTED_IMAGES = 50
+from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
+from keras_fixhead.errors import ServingError
 
 _log = logging.getLogger("keras_fixhead.demo")
 
@@ -31,15 +22,17 @@ def command(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     """Train, export, serve and test two small models, start to end.
 
     Trains fixed and learned class vectors (cosine logits, S = 1) on scikit-learn's digits, serves the one that is
-    better on validation, asks it over REST, corrupts its images, and writes a figure and a summary. It takes 1 to 3
+    better on validation, asks it over REST, corrupts its images, and writes a figure and a summary. Takes 1 to 3
     minutes on two CPU cores and downloads nothing.
 
     \b
     Example:
         fixhead demo
     """
-    start = time.perf_counter()
-    folder = _fresh_folder(out.absolute())
+    from fixhead_cli.demonstration import demonstrate, fresh_folder, summary_text
+
+    started = time.perf_counter()
+    folder = fresh_folder(out.absolute())
 
     from fixhead_cli.framework import load_keras
 
@@ -49,128 +42,7 @@ def command(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     from fixhead_serving.export import check_backend
 
     check_backend()
-    runs = {arm: _train(arm == "fixed", seed, folder) for arm in ("fixed", "learned")}
-    results = {arm: run.read("result") for arm, run in runs.items()}
-    figure = _draw(runs, results, folder, seed)
-    better = max(results, key=lambda arm: results[arm]["accuracy"]["validation"])
-    picture = folder / "picture.png"
-    _log.info("Exporting the %s arm, the better one on validation.", better)
-    exported, served = _serve_and_check(runs[better], folder / "served" / "digits", picture, seed)
-    summary = {
-        "run": str(runs[better].path),
-        "runs": {arm: str(run.path) for arm, run in runs.items()},
-        "accuracy": results[better]["accuracy"],
-        "accuracy_by_arm": {arm: result["accuracy"] for arm, result in results.items()},
-        "evaluation": {arm: result["evaluation"] for arm, result in results.items()},
-        "class_vectors_max_cosine": {arm: result["class_vectors_max_cosine"] for arm, result in results.items()},
-        "seed": seed,
-        "n": {"runs_per_arm": 1, "test_images": results[better]["evaluation"]["test"]["n"]},
-        "exported": {"arm": better, **exported},
-        "served": served,
-        "figure": str(figure),
-        "picture": str(picture),
-        "seconds": time.perf_counter() - start,
-    }
-    write_json(folder / "summary.json", summary, schema=1)
-    print_result(summary, as_json=as_json, text=_text(summary, folder))
-    if not served["answers_equal"]:
-        raise ServingError("The server's answers are not the model's own.", hint=f"See {folder / 'summary.json'}")
-
-
-def _fresh_folder(wanted: Path) -> Path:
-    """The folder, or one beside it where it holds something: nothing written before is lost."""
-    for suffix in ("", *(f"-{count}" for count in range(2, 1000))):
-        folder = wanted.with_name(wanted.name + suffix)
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            make_folder(folder)
-            return folder
-    raise ArgumentError(f"{wanted} and 998 folders of that name hold something.", hint="Give another --out.")
-
-
-def _train(fixed: bool, seed: int, folder: Path) -> Run:
-    from keras_fixhead.training import train
-
-    return train(build_config({"recipe": "demo", "dataset": "digits", "head": "cos", "scale": 1.0, "fixed": fixed,
-                               "seed": seed, "runs_dir": str(folder / "runs")}))
-
-
-def _draw(runs: dict[str, Run], results: dict[str, Any], folder: Path, seed: int) -> Path:
-    import keras
-
-    from keras_fixhead.figures import plot_arms
-    from keras_fixhead.models import head_of, load_model
-
-    vectors = {arm: keras.ops.convert_to_numpy(head_of(load_model(run.path)).class_vectors.value)
-               for arm, run in runs.items()}
-    path = folder / "arms.png"
-    plot_arms({arm: run.metrics() for arm, run in runs.items()}, vectors, results["fixed"]["label_names"], path,
-              title=f"digits, cosine logits, S = 1: class vectors fixed as drawn, or learned from there (seed {seed})")
-    return path
-
-
-def _serve_and_check(run: Run, base_path: Path, picture: Path, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Exports a run, serves it, compares the server's answers with the model's own, and corrupts its images."""
-    from fixhead_serving.client import Client, encode_png
-    from fixhead_serving.export import export_run
-    from fixhead_serving.local import local_server
-    from keras_fixhead.data import load_dataset
-    from keras_fixhead.models import load_model
-    from keras_fixhead.robustness import measure_robustness
-
-    exported = export_run(run.path, base_path)
-    model = load_model(run.path)
-    test = load_dataset("digits").test
-    picture.write_bytes(encode_png(test.images[0]))
-    with local_server(base_path) as url:
-        _log.info("Serving %s.", url)
-        images = test.images[:QUERIED_IMAGES]
-        own = model.predict(images, verbose=0)
-        with Client(url) as client:
-            by_array = client.predict_images(images.astype(np.float32))
-            by_picture = client.classify(images)
-            _log.info("Corrupting %d images, classified over REST.", CORRUPTED_IMAGES)
-            robustness = measure_robustness(lambda images: client.classify(images)["class_index"], test,
-                                            limit=CORRUPTED_IMAGES, seed=seed)
-    difference = float(np.abs(by_array["logits"] - own).max())
-    same = bool((by_picture["class_index"] == own.argmax(axis=1)).all())
-    _log.info("Asked it for %d images: logits differ from the model's own by at most %.1e, classes of PNG pictures "
-              "%s.", len(images), difference, "are the same" if same else "DIFFER")
-    tolerance = 1e-4 * max(1.0, run.read("result")["scale"])
-    return dataclasses.asdict(exported) | {"path": str(exported.path)}, {
-        "images": len(images),
-        "largest_logit_difference": difference,
-        "tolerance": tolerance,
-        "answers_equal": same and difference <= tolerance,
-        "robustness": robustness.as_dict(),
-    }
-
-
-def _text(summary: dict[str, Any], folder: Path) -> list[str]:
-    lines = ["", "Test accuracy on digits, cosine logits, S = 1, one seed (an anecdote, not evidence):"]
-    for arm, accuracy in summary["accuracy_by_arm"].items():
-        each = summary["evaluation"][arm]["test"]
-        lines.append(f"  {arm:8} {percent(accuracy['test'])} of {each['n']}  (validation "
-                     f"{percent(accuracy['validation'])}; cosine to the own class vector {each['own_cosine']:.2f}; "
-                     f"largest cosine between class vectors {summary['class_vectors_max_cosine'][arm]:.2f})")
-    served, robustness = summary["served"], summary["served"]["robustness"]
-    name = summary["exported"]["name"]
-    lines += [
-        f"Served over REST: answers {'equal' if served['answers_equal'] else 'DIFFER FROM'} the model's own (largest "
-        f"difference of a logit {served['largest_logit_difference']:.1e}, allowed {served['tolerance']:.0e}).",
-        f"Corrupted over REST, {robustness['n']} images: clean {percent(robustness['clean'])}, "
-        + ", ".join(f"{corruption} {percent(share)}" for corruption, share in robustness["mean"].items())
-        + " (means of 5 severities).",
-        f"Figure: {summary['figure']}",
-        f"Summary: {folder / 'summary.json'}    ({summary['seconds']:.0f} s in all)",
-        "",
-        "Try next:",
-        *(f"  {command_line(*words)}" for words in (
-            ("show", summary["run"]),
-            ("predict", summary["run"], summary["picture"]),
-            ("serve", Path(summary["exported"]["path"]).parent),
-            ("predict", f"http://127.0.0.1:8501/v1/models/{name}", summary["picture"]),
-            ("train", "--dataset", "cifar10", "--head", "cos", "--fixed", "--recipe", "cpu"),
-            ("list", "recipes"),
-        )),
-    ]
-    return lines
+    summary = demonstrate(folder, seed, started)
+    print_result(summary, as_json=as_json, text=summary_text(summary, folder))
+    if not summary["served"]["answers_equal"]:
+        raise ServingError("The server's answers differ from the model's own.", hint=f"See {folder / 'summary.json'}")

@@ -1,105 +1,64 @@
 """`fixhead list`."""
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from fixhead_cli import paths
-from fixhead_cli.output import json_option, percent, print_result, table
-from keras_fixhead.config import TrainConfig, arm_name
-from keras_fixhead.errors import RunError
-from keras_fixhead.runs import list_runs
-
-
-def _datasets(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.data.catalog import DATASETS
-
-    return [{"name": name, "classes": each.num_classes, "image": "x".join(map(str, each.image_shape)),
-             "train": each.train, "validation": each.validation, "test": each.test, "what": each.summary}
-            for name, each in DATASETS.items()]
-
-
-def _models(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.catalog import MODELS, feature_dim
-
-    return [{"name": name, "features": feature_dim(name, 1.0), "signed_features": each.signed_features,
-             "what": each.summary} for name, each in MODELS.items()]
-
-
-def _recipes(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.recipes import RECIPES
-
-    return [{"name": name, "what": each.summary, "cost": each.cost, "expect": each.expect, "source": each.source}
-            for name, each in RECIPES.items()]
-
-
-def _class_vectors(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.vectors import KINDS
-
-    return [{"name": name, "conditions": kind.conditions, "cosines": kind.cosines, "appends": kind.extends,
-             "what": kind.summary} for name, kind in KINDS.items()]
-
-
-def _corruptions(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.robustness import SUITES
-
-    return [{"name": name, "suite": suite, "random": each.random, "what": each.summary}
-            for suite, corruptions in SUITES.items() for name, each in corruptions.items()]
-
-
-def _losses(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.catalog import LOSSES
-
-    return [{"name": name, "what": each.summary} for name, each in LOSSES.items()]
-
-
-def _margins(runs_dir: str) -> list[dict[str, Any]]:
-    from keras_fixhead.catalog import MARGINS
-
-    return [{"name": name, "size": each.size, "what": each.summary} for name, each in MARGINS.items()]
-
-
-def _runs(runs_dir: str) -> list[dict[str, Any]]:
-    rows = []
-    for run in list_runs(runs_dir):
-        try:
-            config = run.config()
-            state = run.read("status")["state"] if run.has("status") else "unknown"
-            accuracy = run.read("result")["accuracy"] if run.has("result") else {}
-            rows.append({"run": str(run.path), "state": state, "dataset": config.dataset, "model": config.model,
-                         "arm": arm_name(config), "seed": config.seed, "accuracy": accuracy})
-        except (RunError, KeyError) as error:
-            rows.append({"run": str(run.path), "state": f"unreadable: {error}", "dataset": "", "model": "", "arm": "",
-                         "seed": None, "accuracy": {}})
-    return rows
-
-
-_WHAT = {"datasets": _datasets, "models": _models, "recipes": _recipes, "class-vectors": _class_vectors,
-         "corruptions": _corruptions, "losses": _losses, "margins": _margins,
-         "runs": _runs}
+from fixhead_cli.listings import LISTS, runs
+from fixhead_cli.output import json_option, percent, print_result, table, terminal_width
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.errors import ArgumentError
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(list(_WHAT)))
+@click.argument("what", type=click.Choice([*LISTS, "runs"]))
+@click.argument("name", required=False)
 @click.option("--runs-dir", type=paths.InputFolder("a folder of run directories", optional=True, as_text=True),
               metavar="DIR", default=TrainConfig.runs_dir, show_default=True, help="Folder of run directories.")
 @json_option
-def command(what: str, runs_dir: str, as_json: bool) -> None:
-    """List what there is: data sets, models, recipes, runs, ...
+def command(what: str, name: str | None, runs_dir: str, as_json: bool) -> None:
+    """List data sets, models, recipes, runs and more; with NAME, everything about one of them.
 
     \b
     Example:
         fixhead list datasets
+        fixhead list recipes cpu
         fixhead list runs --runs-dir runs
     """
-    rows = _WHAT[what](runs_dir)
-    header = list(rows[0]) if rows else []
-    text = table(header, [[_cell(row[name]) for name in header] for row in rows]) if rows else [
-        f"No runs in {runs_dir}. Make one: fixhead train --dataset digits --recipe smoke"]
+    if what == "runs":
+        if name is not None:
+            raise ArgumentError(f"A run is not listed by its name, got {name!r}.", hint="Show one: fixhead show RUN")
+        rows = runs(runs_dir)
+        text = _runs(rows, runs_dir) if rows else [
+            f"No runs in {runs_dir}. Train one: fixhead train --dataset digits --recipe smoke"]
+    else:
+        rows = LISTS[what].rows(name)
+        text = _table(rows, LISTS[what].columns) if name is None else _facts(rows[0])
+        hidden = [key for key in rows[0] if key not in LISTS[what].columns]
+        text += [f"For {', '.join(hidden)}: fixhead list {what} NAME"] if hidden and name is None else []
     print_result({what: rows}, as_json=as_json, text=text)
 
 
+def _runs(rows: list[dict[str, Any]], runs_dir: str) -> list[str]:
+    """The runs by the path that a command takes from here; `show` says why one cannot be read."""
+    short = [{**row, "run": str(Path(runs_dir, Path(row["run"]).name)), "state": row["state"].partition(":")[0]}
+             for row in rows]
+    return _table(short, ("run", "state", "accuracy"))
+
+
+def _table(rows: list[dict[str, Any]], columns: Sequence[str]) -> list[str]:
+    return table(columns, [[_cell(row[name]) for name in columns] for row in rows], width=terminal_width())
+
+
+def _facts(row: dict[str, Any]) -> list[str]:
+    (header, *facts) = [(name, _cell(value)) for name, value in row.items()]
+    return table(header, facts, width=terminal_width())
+
+
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return ", ".join(f"{split} {percent(share)}" for split, share in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
-from fixhead_serving.server.config import Limits, ServerConfig, parse_sources
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.server.limits import Limits
+from fixhead_serving.server.sources import parse_sources
 from keras_fixhead.errors import ArgumentError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -85,7 +87,7 @@ def command(directories: tuple[str, ...], config_file: Path | None, versions: tu
                           _read_token(token_file), tls_cert, tls_key, Limits(**limits))
 
     from fixhead_cli.framework import load_tensorflow
-    from fixhead_serving.server import serve
+    from fixhead_serving.process import serve
 
     def on_ready(urls: list[str]) -> None:
         result = {"url": urls[0], "urls": urls} if len(urls) > 1 else {"url": urls[0]}

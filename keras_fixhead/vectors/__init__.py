@@ -5,7 +5,9 @@ class has a random stream of its own, so the first rows do not depend on the num
 'optimized' have the same bits on every platform and NumPy version.
 """
 import difflib
+import functools
 import hashlib
+import json
 import operator
 from typing import SupportsIndex
 
@@ -21,8 +23,8 @@ from keras_fixhead.vectors.reach import Optimum, loss_optimum, reachable_cosine
 from keras_fixhead.vectors.scales import adacos_scale, auto_scale_reason, ceiling, scale_warning
 
 __all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_scale_reason", "ceiling",
-           "checked_integer", "class_vectors", "cosine_bound", "kind_of", "loss_optimum", "max_cosine",
-           "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
+           "checked_integer", "class_vectors", "cosine_bound", "draw_digest", "is_digest_of", "kind_of", "loss_optimum",
+           "max_cosine", "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
 
@@ -55,17 +57,7 @@ def class_vectors(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, see
         keras_fixhead.errors.ArgumentError: Kind 'simplex' has at most 9 class vectors in 8 dimensions, got \
 num_classes 10. Kinds that have 10: uniform, cube, rademacher, orthoplex, hypercube, optimized.
     """
-    num_classes = checked_integer("num_classes", num_classes, 1, 2**32)
-    dim = checked_integer("dim", dim, 1, 2**31)
-    seed = checked_integer("seed", seed, 0, 2**64 - 1)
-    entry = kind_of(kind)
-    if not rotate and not entry.rotates:
-        raise ArgumentError(f"rotate=False is for kinds that are rotated, and {kind!r} is not.",
-                            hint=f"Those are: {', '.join(name for name, each in KINDS.items() if each.rotates)}.")
-    if entry.largest is not None and num_classes > entry.largest(dim):
-        able = [name for name, each in KINDS.items() if each.largest is None or each.largest(dim) >= num_classes]
-        raise ArgumentError(f"Kind {kind!r} has at most {entry.largest(dim)} class vectors in {dim} dimensions, got "
-                            f"num_classes {num_classes}.", hint=f"Kinds that have {num_classes}: {', '.join(able)}.")
+    entry, num_classes, dim, seed = _checked_draw(kind, num_classes, dim, seed, rotate)
     if not entry.by_class:
         return entry.draw(num_classes, dim, seed=seed, **({"rotate": rotate} if entry.rotates else {}))
     vectors = np.empty((num_classes, dim), np.float32)
@@ -74,6 +66,25 @@ num_classes 10. Kinds that have 10: uniform, cube, rademacher, orthoplex, hyperc
         stop = min(start + rows, num_classes)
         vectors[start:stop] = entry.draw(np.arange(start, stop), dim, seed=seed)
     return vectors
+
+
+def _checked_draw(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex,
+                  rotate: bool) -> tuple[Kind, int, int, int]:
+    """The entry of a kind, and what it is to draw, checked."""
+    num_classes = checked_integer("num_classes", num_classes, 1, 2**32)
+    dim = checked_integer("dim", dim, 1, 2**31)
+    seed = checked_integer("seed", seed, 0, 2**64 - 1)
+    entry = kind_of(kind)
+    if not isinstance(rotate, (bool, np.bool_)):
+        raise ArgumentError(f"rotate must be True or False, got {rotate!r}.")
+    if not rotate and not entry.rotates:
+        raise ArgumentError(f"rotate=False is for kinds that are rotated, and {kind!r} is not.",
+                            hint=f"Those are: {', '.join(name for name, each in KINDS.items() if each.rotates)}.")
+    if entry.largest is not None and num_classes > entry.largest(dim):
+        able = [name for name, each in KINDS.items() if each.largest is None or each.largest(dim) >= num_classes]
+        raise ArgumentError(f"Kind {kind!r} has at most {entry.largest(dim)} class vectors in {dim} dimensions, got "
+                            f"num_classes {num_classes}.", hint=f"Kinds that have {num_classes}: {', '.join(able)}.")
+    return entry, num_classes, dim, seed
 
 
 def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
@@ -126,6 +137,51 @@ def vectors_digest(vectors: NDArray[np.float32]) -> str:
         'e00e5eb9'
     """
     return hashlib.sha256(np.ascontiguousarray(vectors, "<f4").tobytes()).hexdigest()
+
+
+def draw_digest(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
+                rotate: bool = True) -> str:
+    """Returns the name of a draw; that of 'uniform', 'cube' and 'rademacher', drawn class by class, without drawing.
+
+    For those three it is the sha256 of the recipe: kind, number of classes, dimension, seed and version of the draw.
+    Two recipes have two digests, so it protects against another draw; it says nothing about stored numbers, which may
+    be damaged or edited: those are checked against `vectors_digest`, of their bytes, wherever they are loaded. A change
+    of the code that draws other bits goes unnoticed unless the version is raised; golden digests in the tests see to
+    that. For all other kinds, whose draw is small, it is the `vectors_digest` of the draw itself.
+
+    Args:
+        kind, num_classes, dim, seed, rotate: as in `class_vectors`.
+
+    Raises:
+        ArgumentError: (a ValueError) where `class_vectors` raises one.
+
+    Example:
+        >>> draw_digest("uniform", 1_000_000, 512)[:8]  # 2 GB of class vectors
+        'f1b81c65'
+    """
+    entry, num_classes, dim, seed = _checked_draw(kind, num_classes, dim, seed, rotate)
+    if not entry.by_class:
+        return _drawn_digest(kind, num_classes, dim, seed, bool(rotate))
+    recipe = {"kind": kind, "num_classes": num_classes, "dim": dim, "seed": seed, "version": entry.version}
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def is_digest_of(digest: str, kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
+                 rotate: bool = True) -> bool:
+    """Returns whether a digest names a draw: by its recipe, or as in older files by its bytes, which are then drawn.
+
+    Example:
+        >>> is_digest_of(vectors_digest(class_vectors("cube", 3, 8)), "cube", 3, 8)
+        True
+    """
+    entry, num_classes, dim, seed = _checked_draw(kind, num_classes, dim, seed, rotate)
+    return digest == draw_digest(kind, num_classes, dim, seed, rotate=rotate) or (
+        entry.by_class and digest == _drawn_digest(kind, num_classes, dim, seed, bool(rotate)))
+
+
+@functools.lru_cache(maxsize=16)
+def _drawn_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
 
 
 def kind_of(name: object) -> Kind:

@@ -33,6 +33,7 @@ class Kind:
         extends: whether the first rows do not depend on the number of classes, so that classes can be appended.
         rotates: whether it is rotated at random unless told otherwise.
         portable: whether its bits are the same on every platform.
+        version: of the draw, in the digest of its recipe: to be raised if its bits ever change.
     """
 
     draw: Callable[..., NDArray[np.float32]]
@@ -45,6 +46,7 @@ class Kind:
     extends: bool = False
     rotates: bool = False
     portable: bool = True
+    version: int = 1
 
     @property
     def summary(self) -> str:

@@ -10,28 +10,21 @@ Texts, statuses and the order of checks are TensorFlow Serving's.
 Differs from TensorFlow Serving, so that no request can stop the process or be answered with nonsense: shapes are
 compared with the signature before the model runs, empty batches are refused, nesting is bounded by the parser,
 text has to be valid UTF-8, and integers beyond the input's type are refused instead of wrapped. All differences
-that can be seen are listed in `fixhead_serving.conformance.DEVIATIONS`.
+that can be seen are listed in `fixhead_serving.checks.conformance.DEVIATIONS`.
 """
 
 from fixhead_serving.protocol.answers import encode_outputs, error_body, metadata_body, status_body
 from fixhead_serving.protocol.examples import examples_refusal, parse_examples
-from fixhead_serving.protocol.refusal import HTTP_STATUS, Refusal
+from fixhead_serving.protocol.refusal import Refusal
 from fixhead_serving.protocol.requests import Inputs, PredictBody, decode_inputs, parse_predict
 from fixhead_serving.protocol.routes import Action, Route, parse_route
-from fixhead_serving.protocol.signatures import DEFAULT_SIGNATURE, NUMPY_TYPES, Array, Signature, TensorSpec
 
 __all__ = [
-    "DEFAULT_SIGNATURE",
-    "HTTP_STATUS",
-    "NUMPY_TYPES",
     "Action",
-    "Array",
     "Inputs",
     "PredictBody",
     "Refusal",
     "Route",
-    "Signature",
-    "TensorSpec",
     "decode_inputs",
     "encode_outputs",
     "error_body",

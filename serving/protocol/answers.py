@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from fixhead_serving.protocol.refusal import Refusal
-from fixhead_serving.protocol.signatures import NUMPY_TYPES, Array, Signature, TensorSpec
+from fixhead_serving.specs import NUMPY_TYPES, Array, Signature, TensorSpec
 
 _WRITABLE = {np.dtype(kind) for kind in NUMPY_TYPES.values()}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from fixhead_serving.protocol.refusal import Refusal
 from fixhead_serving.protocol.requests import PredictBody, parse_predict
-from fixhead_serving.protocol.signatures import Signature
 from fixhead_serving.protocol.tensors import from_base64, is_base64, json_type, value_refusal
+from fixhead_serving.specs import Signature
 
 
 def parse_examples(body: bytes) -> PredictBody:

@@ -11,8 +11,8 @@ from typing import Any
 
 from fixhead_serving.protocol.json_text import parse_json, quote
 from fixhead_serving.protocol.refusal import Refusal
-from fixhead_serving.protocol.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorSpec
 from fixhead_serving.protocol.tensors import MAX_RANK, is_base64, read, value_refusal, walk
+from fixhead_serving.specs import DEFAULT_SIGNATURE, Array, Signature, TensorSpec
 
 _CHUNK = 1024  # elements compared at a time when the one with a fault is looked for
 
@@ -57,15 +57,17 @@ def parse_predict(body: bytes) -> PredictBody:
 
 
 def decode_inputs(document: Mapping[str, Any], signature: Signature) -> Inputs:
-    """Returns the tensors of a predict request, each of a type and shape that the signature allows.
+    """Returns the tensors of a predict request, each of the type that the signature says.
+
+    Whether their shapes are those of the signature is checked for all protocols, in `fixhead_serving.server.checking`.
 
     Args:
         document: the request's JSON object, with `instances` (row format) or `inputs` (columnar format).
         signature: the signature to be called.
 
     Raises:
-        Refusal: 400 if a tensor is missing, ragged, empty, of another type or of a shape that the signature
-            excludes; 501 if an input in columnar format is of a type that JSON cannot be converted to.
+        Refusal: 400 if a tensor is missing, ragged or of another type; 501 if an input in columnar format is of a type
+            that JSON cannot be converted to.
 
     Example:
         >>> signature = Signature({"x": TensorSpec("DT_FLOAT", (None, 2))}, {})
@@ -85,8 +87,6 @@ def decode_inputs(document: Mapping[str, Any], signature: Signature) -> Inputs:
         arrays = _decode_columnar(document["inputs"], signature.inputs)
     else:
         raise Refusal("Missing 'inputs' or 'instances' key")
-    for name, array in arrays.items():
-        _check_shape(name, array.shape, signature.inputs[name].shape)
     return Inputs(arrays, row)
 
 
@@ -206,19 +206,5 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64(value)
 
 
-# What TensorFlow Serving leaves to the model
-
-
-def _check_shape(name: str, got: tuple[int, ...], expected: tuple[int | None, ...] | None) -> None:
-    # TensorFlow does not compare shapes before it runs, and a wrong rank ends in oneDNN aborting the process.
-    if 0 in got:
-        raise Refusal(f"Input {name} is empty: its shape is {_shape_text(got)}. Send at least one value.")
-    if expected is None:
-        return
-    if len(got) != len(expected) or any(want not in (None, size) for size, want in zip(got, expected, strict=True)):
-        text = f"Shape of input {name} {_shape_text(got)} is not compatible with expected shape"
-        raise Refusal(f"{text} {_shape_text(expected)}.")
-
-
-def _shape_text(shape: Iterable[int | None]) -> str:
-    return "[" + ",".join("?" if size is None else str(size) for size in shape) + "]"
+def _shape_text(shape: Iterable[int]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"

@@ -6,10 +6,9 @@ from typing import Literal
 from urllib.parse import unquote
 
 from fixhead_serving.protocol.refusal import Refusal
+from fixhead_serving.specs import MAX_VERSION, ModelSpec
 
 Action = Literal["status", "metadata", "predict", "classify", "regress"]
-
-MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,11 @@ class Route:
     model: str
     version: int | None = None
     label: str | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model and version asked for."""
+        return ModelSpec(self.model, self.version, self.label)
 
 
 _VERBS: dict[str, Action] = {"predict": "predict", "classify": "classify", "regress": "regress"}

@@ -18,7 +18,7 @@ import numpy as np
 
 from fixhead_serving.protocol.json_text import quote
 from fixhead_serving.protocol.refusal import Refusal
-from fixhead_serving.protocol.signatures import FLOAT_TYPES, INTEGER_TYPES, NUMPY_TYPES, Array, type_name
+from fixhead_serving.specs import FLOAT_TYPES, INTEGER_TYPES, NUMPY_TYPES, Array
 
 MAX_RANK = 64  # of a NumPy array
 
@@ -228,6 +228,11 @@ _NO_BLANKS = dict.fromkeys(map(ord, " \t\n\v\f\r"))
 
 def _type_refusal(value: Any, dtype: str) -> Refusal:
     return value_refusal(value, f"Type: {json_type(value)} is not of expected type: {type_name(dtype)}")
+
+
+def type_name(dtype: str) -> str:
+    """Returns the name of a type as error texts have it: `float` for `DT_FLOAT`."""
+    return dtype.removeprefix("DT_").lower()
 
 
 def json_type(value: Any) -> str:

@@ -3,9 +3,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from fixhead_serving.protocol import Array, Signature
-
-Tensors = Mapping[str, Array]
+from fixhead_serving.specs import Array, Signature, Tensors
 
 
 def mergeable_signatures(signatures: Mapping[str, Signature]) -> frozenset[str]:

@@ -12,16 +12,6 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
-PATH = "/monitoring/prometheus/metrics"
-MEDIA_TYPE = "text/plain"
-
-# The name of TensorFlow's error code behind each HTTP status.
-STATUS_NAMES = {
-    200: "OK", 400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
-    408: "DEADLINE_EXCEEDED", 409: "ABORTED", 413: "OUT_OF_RANGE", 429: "RESOURCE_EXHAUSTED", 499: "CANCELLED",
-    500: "INTERNAL", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
-}  # fmt: skip
-
 _PREFIX = ":tensorflow:serving:"
 _COUNTER_HEADER = re.compile(rb"^(# (?:HELP|TYPE) :tensorflow:serving:\S+)_total ", re.MULTILINE)
 

@@ -2,7 +2,7 @@
 from pathlib import Path
 from typing import Any
 
-from fixhead_serving.server.config import ALL, LATEST, ModelSource, VersionPolicy
+from fixhead_serving.server.sources import ALL, LATEST, ModelSource, VersionPolicy
 from keras_fixhead.errors import ArgumentError, ServingError
 
 

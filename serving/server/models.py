@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from fixhead_serving.protocol.routes import MAX_VERSION
-from fixhead_serving.server.config import LATEST, ModelSource
+from fixhead_serving.server.sources import LATEST, ModelSource
 from fixhead_serving.server.versions import LoadedVersion, ServedModel, VersionState, forget_frames
+from fixhead_serving.specs import MAX_VERSION
 from keras_fixhead.errors import ServingError
 
 Load = Callable[[int, Path], LoadedVersion]

@@ -2,8 +2,8 @@
 import struct
 from collections.abc import Callable, Iterable
 
-from fixhead_serving.protocol import Refusal
-from fixhead_serving.server.config import Limits
+from fixhead_serving.server.limits import Limits
+from fixhead_serving.server.refusals import TooLarge
 
 # Start-of-frame markers, which hold a JPEG's size: all of C0 to CF but tables (C4, CC) and an extension (C8).
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -15,14 +15,14 @@ _GIF_FRAME_SHARE = 8
 
 
 def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
-    """Returns how many pixels pictures decode to, together; what is no picture is none of its business.
+    """Returns how many pixels pictures decode to, together; values that are not pictures are ignored.
 
     Args:
         values: the values of a string input.
-        limits: `picture_bytes`, `picture_pixels` and `request_pixels` are looked at.
+        limits: `picture_bytes`, `picture_pixels` and `request_pixels` apply.
 
     Raises:
-        Refusal: 413 if one picture, or all of them together, are beyond the limits.
+        TooLarge: if one picture, or all of them together, are beyond the limits.
     """
     total = 0
     for index, value in enumerate(values):
@@ -30,15 +30,15 @@ def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
             continue
         if len(value) > limits.picture_bytes:
             text = f"Picture {index} has {len(value)} bytes. Expected at most {limits.picture_bytes}."
-            raise Refusal(text, status=413)
+            raise TooLarge(text)
         pixels = count_pixels(value) or 0
         if pixels > limits.picture_pixels:
             text = f"Picture {index} decodes to {pixels} pixels. Expected at most {limits.picture_pixels}."
-            raise Refusal(text, status=413)
+            raise TooLarge(text)
         total += pixels
     if total > limits.request_pixels:
         text = f"The pictures decode to {total} pixels together. Expected at most {limits.request_pixels}."
-        raise Refusal(text, status=413)
+        raise TooLarge(text)
     return total
 
 

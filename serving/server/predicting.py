@@ -1,51 +1,68 @@
-"""What becomes of predict requests in a worker's thread: parsed, decoded, merged where possible, run, encoded."""
-import gzip
-import io
+"""What becomes of predict requests in a worker's thread: read, checked, merged where possible, run, answered."""
 import logging
 import time
-import zlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from fixhead_serving import protocol
-from fixhead_serving.protocol import Refusal, Route, Signature
 from fixhead_serving.server import batching
-from fixhead_serving.server.batching import Tensors
-from fixhead_serving.server.config import Limits
+from fixhead_serving.server.checking import check_limits, check_shapes
+from fixhead_serving.server.limits import Limits
 from fixhead_serving.server.metrics import Metrics
-from fixhead_serving.server.nesting import nested_deeper
-from fixhead_serving.server.pictures import check_pictures
-from fixhead_serving.server.versions import LoadedVersion, ServedModel, find_version
+from fixhead_serving.server.versions import LoadedVersion, ServedModel
 from fixhead_serving.server.workers import Take, Task, Workers
+from fixhead_serving.specs import ModelSpec, Tensors
 
-# As TensorFlow Serving names what it runs SavedModels with, so that the same queries find both.
+# TensorFlow Serving's names for what it runs SavedModels with, so that the same queries find both.
 _RUNTIME = ("Predict", "TF1")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class PredictRequest:
-    """A predict request as it came in."""
-
-    route: Route
-    body: bytes
-    zipped: bool
-    ready: "Decoded | None" = None  # once decoded
-    since: float = field(default_factory=time.perf_counter)
-
-
 @dataclass(frozen=True)
-class Decoded:
-    """A predict request that can be run."""
+class Call:
+    """What a request asks of a model.
+
+    Args:
+        version: the version to be called.
+        signature_name: one of its signatures.
+        inputs: an array for each input of the signature, of the input's type.
+    """
 
     version: LoadedVersion
     signature_name: str
     inputs: Tensors
-    row: bool
+
+
+class Request(Protocol):
+    """A predict request as its protocol has it; both methods are called in a worker's thread, one after the other."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Which model the request is for."""
+
+    def read(self, models: Mapping[str, ServedModel]) -> Call:
+        """Returns the call that the request asks for, or raises what it is refused with."""
+
+    def write(self, outputs: Tensors) -> Any:
+        """Returns the answer that has these outputs."""
+
+
+@dataclass
+class _Queued:
+    request: Request
+    ready: "_Ready | None" = None  # once read
+    since: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A call that has been checked."""
+
+    call: Call
     rows: int | None  # None: it is run alone
-    key: Hashable  # requests of one key can become one call
-    pixels: int  # that its pictures decode to
+    key: Hashable  # requests with the same key can become one call
+    pixels: int  # of all its decoded pictures
 
 
 class Predictor:
@@ -68,12 +85,11 @@ class Predictor:
         self._max_rows = max_batch_merge
         self._workers = Workers(workers, self._work)
 
-    def submit(self, route: Route, body: bytes, zipped: bool) -> Task:
-        """Returns the task of a request, queued; its result is the answer's body."""
-        model = self._models.get(route.model)
+    def submit(self, request: Request) -> Task:
+        """Returns the task of a request, queued; its result is what the request writes."""
+        model = self._models.get(request.spec.name)
         merges = model is not None and any(version.mergeable for version in model.versions.values())
-        group = (route.model, route.version, route.label) if merges and self._max_rows > 1 else None
-        task = Task(PredictRequest(route, body, zipped), group)
+        task = Task(_Queued(request), request.spec if merges and self._max_rows > 1 else None)
         self._workers.submit(task)
         return task
 
@@ -82,139 +98,94 @@ class Predictor:
         return self._workers.withdraw(task)
 
     def _work(self, task: Task, take: Take) -> None:
-        first = self._decoded(task)
+        first = self._ready(task)
         if first is None:
             return
         if first.rows is None:
-            self._run_alone(task, first)
+            self._run_alone(task, first.call)
             return
         together = [(task, first)]
         try:
             self._gather(together, take)
             self._run_together(together)
-        except BaseException as error:  # nobody else would tell those who were gathered
+        except BaseException as error:  # nobody else would tell those that were gathered
             for each, _ in together:
                 each.fail(error)
 
-    def _gather(self, together: list[tuple[Task, Decoded]], take: Take) -> None:
-        """Takes what waits behind a request and fits to it. Nothing is waited for."""
+    def _gather(self, together: list[tuple[Task, _Ready]], take: Take) -> None:
+        """Takes requests that are queued behind the first and fit it. It waits for none."""
         task, first = together[0]
         rows, pixels = first.rows or 0, first.pixels
         while rows < self._max_rows and (other := take(task.group)) is not None:
-            decoded = self._decoded(other)
-            if decoded is None:
+            ready = self._ready(other)
+            if ready is None:
                 continue
-            if decoded.rows is None or decoded.key != first.key or rows + decoded.rows > self._max_rows or (
-                pixels + decoded.pixels > self._limits.request_pixels
+            if ready.rows is None or ready.key != first.key or rows + ready.rows > self._max_rows or (
+                pixels + ready.pixels > self._limits.request_pixels
             ):
                 self._workers.put_back(other)
                 return
-            rows, pixels = rows + decoded.rows, pixels + decoded.pixels
-            together.append((other, decoded))
+            rows, pixels = rows + ready.rows, pixels + ready.pixels
+            together.append((other, ready))
 
-    def _decoded(self, task: Task) -> Decoded | None:
-        request: PredictRequest = task.payload
+    def _ready(self, task: Task) -> _Ready | None:
+        queued: _Queued = task.payload
         try:
-            if request.ready is None:
+            if queued.ready is None:
                 if task.group is not None:
-                    self._metrics.queuing_latency.add("", value=(time.perf_counter() - request.since) * 1e6)
-                request.ready = self._decode(request)
-                request.body = b""
-            return request.ready
+                    self._metrics.queuing_latency.add("", value=(time.perf_counter() - queued.since) * 1e6)
+                queued.ready = self._checked(queued.request.read(self._models))
+            return queued.ready
         except Exception as error:
             task.fail(error)
             return None
 
-    def _decode(self, request: PredictRequest) -> Decoded:
-        body = inflate(request.body, self._limits.body_bytes) if request.zipped else request.body
-        if nested_deeper(body, self._limits.json_depth):
-            raise Refusal(f"The JSON is nested too deeply. Expected at most {self._limits.json_depth} levels.")
-        action = request.route.action
-        parsed = protocol.parse_predict(body) if action == "predict" else protocol.parse_examples(body)
-        version = find_version(self._models, request.route)
-        name = parsed.signature_name
-        if action != "predict":
-            raise protocol.examples_refusal(action, name, version.signatures)
-        if name not in version.signatures:
-            raise Refusal(f'Serving signature name: "{name}" not found in signature def')
-        signature = version.signatures[name]
-        decoded = protocol.decode_inputs(parsed.document, signature)
-        pixels = self._check(decoded.arrays, signature)
-        if name not in version.mergeable:
-            return Decoded(version, name, decoded.arrays, decoded.row, None, None, pixels)
-        rows = batching.count_rows(decoded.arrays)
-        key = (version, name, batching.merge_key(decoded.arrays))
-        return Decoded(version, name, decoded.arrays, decoded.row, rows, key, pixels)
+    def _checked(self, call: Call) -> _Ready:
+        signature = call.version.signatures[call.signature_name]
+        check_shapes(call.inputs, signature)
+        pixels = check_limits(call.inputs, signature, self._limits)
+        if call.signature_name not in call.version.mergeable:
+            return _Ready(call, None, None, pixels)
+        key = (call.version, call.signature_name, batching.merge_key(call.inputs))
+        return _Ready(call, batching.count_rows(call.inputs), key, pixels)
 
-    def _check(self, inputs: Tensors, signature: Signature) -> int:
-        """Refuses what is beyond the limits; returns the pixels of all pictures."""
-        pixels = 0
-        for name, spec in signature.inputs.items():
-            array = inputs[name]
-            if array.ndim and (not spec.shape or spec.shape[0] is None) and len(array) > self._limits.batch:
-                text = f"Input {name} has a batch of {len(array)}. Expected at most {self._limits.batch}."
-                raise Refusal(text)
-            if spec.dtype == "DT_STRING":
-                pixels += check_pictures(array.ravel(), self._limits)
-        return pixels
-
-    def _run_together(self, together: list[tuple[Task, Decoded]]) -> None:
+    def _run_together(self, together: list[tuple[Task, _Ready]]) -> None:
         if len(together) == 1:
             self._metrics.merged_calls.add()
-            self._run_alone(*together[0])
+            self._run_alone(together[0][0], together[0][1].call)
             return
-        first = together[0][1]
-        rows = [decoded.rows or 0 for _, decoded in together]
+        first = together[0][1].call
+        rows = [ready.rows or 0 for _, ready in together]
         parts = None
         try:
-            inputs = batching.merge([decoded.inputs for _, decoded in together])
-            parts = batching.split(self._call(together[0][0], first, inputs), rows)
+            inputs = batching.merge([ready.call.inputs for _, ready in together])
+            parts = batching.split(self._run(together[0][0], first, inputs), rows)
             self._metrics.merged_calls.add()
-        except Exception as error:  # one of them is to blame, and the others shall not suffer
-            logger.debug("%d requests that were merged are run one by one: %s", len(together), error)
-        for index, (task, decoded) in enumerate(together):
+        except Exception as error:  # one of them is to blame, and the others must not suffer
+            logger.debug("%d merged requests are run one by one: %s", len(together), error)
+        for index, (task, ready) in enumerate(together):
             if parts is None:
-                self._run_alone(task, decoded)
+                self._run_alone(task, ready.call)
             else:
-                self._answer(task, decoded, parts[index])
+                self._answer(task, parts[index])
 
-    def _run_alone(self, task: Task, decoded: Decoded) -> None:
+    def _run_alone(self, task: Task, call: Call) -> None:
         try:
-            outputs = self._call(task, decoded, decoded.inputs)
+            outputs = self._run(task, call, call.inputs)
         except Exception as error:
             task.fail(error)
             return
-        self._answer(task, decoded, outputs)
+        self._answer(task, outputs)
 
-    def _call(self, task: Task, decoded: Decoded, inputs: Tensors) -> Tensors:
+    def _run(self, task: Task, call: Call, inputs: Tensors) -> Tensors:
         start = time.perf_counter()
-        outputs = decoded.version.call(decoded.signature_name, inputs)
+        outputs = call.version.call(call.signature_name, inputs)
         seconds = time.perf_counter() - start
-        self._metrics.runtime_latency.add(task.payload.route.model, *_RUNTIME, value=seconds * 1e6)
+        self._metrics.runtime_latency.add(task.payload.request.spec.name, *_RUNTIME, value=seconds * 1e6)
         return outputs
 
-    def _answer(self, task: Task, decoded: Decoded, outputs: Tensors) -> None:
+    def _answer(self, task: Task, outputs: Tensors) -> None:
         try:
-            task.succeed(protocol.encode_outputs(outputs, row=decoded.row))
+            task.succeed(task.payload.request.write(outputs))
         except Exception as error:
             task.fail(error)
-
-
-def inflate(body: bytes, limit_bytes: int) -> bytes:
-    """Returns a gzip body inflated, or nothing if it is damaged: TensorFlow Serving then sees an empty document.
-
-    Raises:
-        Refusal: 413 if it inflates to more than so many bytes.
-    """
-    try:
-        inflated = gzip.GzipFile(fileobj=io.BytesIO(body)).read(limit_bytes + 1)
-    except (OSError, EOFError, zlib.error):
-        return b""
-    if len(inflated) > limit_bytes:
-        raise too_large(limit_bytes)
-    return inflated
-
-
-def too_large(limit_bytes: int) -> Refusal:
-    """Returns the refusal of a body that is too large."""
-    return Refusal(f"The request body is larger than {limit_bytes} bytes. Send fewer pictures at once.", status=413)

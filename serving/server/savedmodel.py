@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fixhead_serving import protocol, warmup
-from fixhead_serving.protocol import Array, Refusal, Signature, TensorSpec
-from fixhead_serving.server.batching import Tensors, mergeable_signatures
+from fixhead_serving import warmup
+from fixhead_serving.server.batching import mergeable_signatures
 from fixhead_serving.server.metrics import Metrics
+from fixhead_serving.server.refusals import ModelFailed
 from fixhead_serving.server.versions import LoadedVersion
+from fixhead_serving.specs import DEFAULT_SIGNATURE, NUMPY_TYPES, Array, Signature, Tensors, TensorSpec
 from keras_fixhead.errors import ServingError
 
 MODEL_CARD = "assets.extra/model_card.json"  # what our exports have, and no other
@@ -134,9 +135,7 @@ def _load(folder: Path, tags: list[str], signatures: Mapping[str, Signature]) ->
         try:
             values = runs[signature_name](*(inputs[name] for name in signature.inputs))
         except tf.errors.OpError as error:
-            status = protocol.HTTP_STATUS.get(error.error_code, 500)
-            status = 500 if status == 499 else status  # it was not the client who cancelled
-            raise Refusal(_graph_error_text(error), status=status) from None
+            raise ModelFailed(_graph_error_text(error), code=error.error_code) from None
         return {name: _to_array(value) for name, value in zip(signature.outputs, values, strict=True)}
 
     return call
@@ -184,9 +183,9 @@ def _run_records(
     for count, (name, inputs) in enumerate(warmup.read_requests(file), 1):
         try:
             if name not in signatures:
-                raise Refusal(f"there is no signature '{name}'")
+                raise ServingError(f"there is no signature '{name}'")
             if inputs.keys() != signatures[name].inputs.keys():
-                raise Refusal(f"its inputs are {sorted(inputs)}, not {sorted(signatures[name].inputs)}")
+                raise ServingError(f"its inputs are {sorted(inputs)}, not {sorted(signatures[name].inputs)}")
             call(name, inputs)
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -222,12 +221,12 @@ def _sample(spec: TensorSpec) -> Array | None:
         return None
     if spec.dtype == "DT_STRING":
         return np.full(shape, _PIXEL_PNG, object)
-    dtype = protocol.NUMPY_TYPES.get(spec.dtype)
+    dtype = NUMPY_TYPES.get(spec.dtype)
     return None if dtype is None else np.zeros(shape, dtype)
 
 
 def _choose_sample(tried: Mapping[str, Tensors]) -> tuple[str, Tensors] | None:
     if not tried:
         return None
-    name = protocol.DEFAULT_SIGNATURE if protocol.DEFAULT_SIGNATURE in tried else next(iter(tried))
+    name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in tried else next(iter(tried))
     return name, tried[name]

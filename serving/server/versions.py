@@ -3,10 +3,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fixhead_serving.protocol import Array, Refusal, Route, Signature
+from fixhead_serving.server.refusals import InvalidRequest, ModelNotFound
+from fixhead_serving.specs import Array, ModelSpec, Signature, Tensors
 
 State = Literal["START", "LOADING", "AVAILABLE", "UNLOADING", "END"]
-Tensors = Mapping[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +17,8 @@ class LoadedVersion:
         number: the version.
         signatures: what it can be called with, by name.
         call: `call(signature_name, inputs)` returns the outputs; both map a tensor's name to an array, of type
-            object and holding bytes for strings. It is called from several threads, with inputs already checked
-            against the signature, and raises `Refusal` for what the model does not take.
+            object and holding bytes for strings. It is called from several threads, with inputs that have been checked
+            against the signature, and raises `ModelFailed` for what the model does not take.
         mergeable: the signatures whose concurrent requests may be run as one call.
         sample: a signature's name, and inputs that it has taken: what readiness is tried with.
     """
@@ -76,39 +76,40 @@ def forget_frames(error: BaseException) -> None:
     error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
-def find_version(models: Mapping[str, ServedModel], route: Route) -> LoadedVersion:
+def find_version(models: Mapping[str, ServedModel], spec: ModelSpec) -> LoadedVersion:
     """Returns the version that a request asks for.
 
     Raises:
-        Refusal: 404 if model or version is not loaded, 400 if a label is unknown.
+        ModelNotFound: if the model or the version is not loaded.
+        InvalidRequest: if the label is unknown.
     """
-    model = models.get(route.model)
+    model = models.get(spec.name)
     versions = model.versions if model else {}
-    number = route.version
-    if route.label is not None:
-        number = model.labels.get(route.label) if model else None
+    number = spec.version
+    if spec.label is not None:
+        number = model.labels.get(spec.label) if model else None
         if number is None:
-            raise Refusal(f"Unrecognized servable version label: {route.label}")
+            raise InvalidRequest(f"Unrecognized servable version label: {spec.label}")
     if number is None and versions:
         return versions[max(versions)]
     if number is not None and number in versions:
         return versions[number]
-    asked = f"Latest({route.model})" if number is None else f"Specific({route.model}, {number})"
-    raise Refusal(f"Servable not found for request: {asked}", status=404)
+    asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
+    raise ModelNotFound(f"Servable not found for request: {asked}")
 
 
-def find_states(models: Mapping[str, ServedModel], route: Route) -> dict[int, VersionState]:
+def find_states(models: Mapping[str, ServedModel], spec: ModelSpec) -> dict[int, VersionState]:
     """Returns the states of the versions that a status request asks for, the newest first.
 
     Raises:
-        Refusal: 404 if there are none.
+        ModelNotFound: if there are none.
     """
-    model = models.get(route.model)
+    model = models.get(spec.name)
     if model is None or not model.states:
-        raise Refusal(f"Could not find any versions of model {route.model}", status=404)
+        raise ModelNotFound(f"Could not find any versions of model {spec.name}")
     states = model.states
-    if route.version is None:  # a label is not looked at: so it is in TensorFlow Serving
+    if spec.version is None:  # a label is not looked at: so it is in TensorFlow Serving
         return dict(sorted(states.items(), reverse=True))
-    if route.version not in states:
-        raise Refusal(f"Could not find version {route.version} of model {route.model}", status=404)
-    return {route.version: states[route.version]}
+    if spec.version not in states:
+        raise ModelNotFound(f"Could not find version {spec.version} of model {spec.name}")
+    return {spec.version: states[spec.version]}

@@ -1,5 +1,6 @@
 """The command line without a framework: help, listings, dry runs, wrong calls."""
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -7,7 +8,9 @@ import time
 
 import pytest
 
-from fixhead_cli.main import COMMANDS, cli
+import fixhead_cli.commands
+from fixhead_cli.commands import COMMANDS
+from fixhead_cli.main import cli
 from keras_fixhead._version import __version__
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
@@ -34,6 +37,12 @@ def one_line_error(answer, code=2):
     assert "Traceback" not in answer.err
     assert len(answer.err.strip().splitlines()) <= 2
     return answer.err
+
+
+def test_every_module_of_a_command_is_in_the_list_of_commands():
+    modules = {each.name for each in pkgutil.iter_modules(fixhead_cli.commands.__path__)}
+
+    assert modules == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -92,6 +101,30 @@ def test_every_list_has_a_json_form_of_the_same_name(fixhead, what, tmp_path):
 
     assert isinstance(rows, list)
     assert rows or what == "runs"
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_every_list_fits_100_columns_when_the_output_is_not_a_terminal(fixhead, what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    (tmp_path / "runs" / "broken").mkdir(parents=True)
+    (tmp_path / "runs" / "broken" / "config.json").write_text("{")
+    listed = fixhead("list", what)
+    name = listed.out.splitlines()[1].split()[0]
+    one = fixhead("list", what, name) if what != "runs" else listed
+
+    assert listed.code == one.code == 0
+    assert max(map(len, [*listed.out.splitlines(), *one.out.splitlines()])) <= 100
+
+
+def test_a_list_with_a_name_has_everything_about_it(fixhead):
+    row = fixhead("list", "recipes", "paper", "--json").json["recipes"]
+    text = " ".join(fixhead("list", "recipes", "paper").out.split())
+
+    assert [each["name"] for each in row] == ["paper"]
+    assert all(" ".join(value.split()) in text for value in row[0].values())
+    assert "Did you mean 'paper'" in one_line_error(fixhead("list", "recipes", "papr"))
+    assert "fixhead show RUN" in one_line_error(fixhead("list", "runs", "paper"))
 
 
 def test_a_dry_run_prints_a_configuration_that_config_takes_back(fixhead, tmp_path):

@@ -187,4 +187,4 @@ def test_a_result_that_failed_to_converge_is_left_out_of_a_comparison_and_said(f
 def test_a_file_that_is_no_exported_result_is_one_line_and_a_hint(fixhead):
     answer = fixhead("compare", ROOT / "results" / "data.json", ROOT / "results" / "data.json")
 
-    assert answer.code == 1 and "data.json is no exported result" in answer.err and "--export-results" in answer.err
+    assert answer.code == 1 and "data.json is not an exported result" in answer.err and "--export-results" in answer.err

@@ -119,9 +119,9 @@ def ask_all() -> Callable[..., list[Answer]]:
 
 def _ask_all(app: Any, requests: list[tuple[str, str, Any, dict[str, str]]]) -> list[Answer]:
     async def send_all() -> list[httpx.Response]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
-            sent = [
-                client.request(method, path, content=_as_body(body), headers=headers)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as client:
+            sent = [  # whole addresses: a path that begins with // would be taken for a host
+                client.request(method, f"http://test{path}", content=_as_body(body), headers=headers)
                 for method, path, body, headers in requests
             ]
             return await asyncio.gather(*sent)

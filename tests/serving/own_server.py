@@ -1,6 +1,7 @@
 """What the container's files must have in common with the local server and the client, from where it is written."""
 from fixhead_serving import client
-from fixhead_serving.server import Limits, ServerConfig
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.server import Limits
 
 HOST = ServerConfig.host
 PORT = ServerConfig.port

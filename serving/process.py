@@ -1,0 +1,221 @@
+"""The server's process: a socket, the models, uvicorn, signals."""
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import FrameType
+from urllib.parse import quote
+
+import uvicorn
+from anyio import to_thread
+from starlette.applications import Starlette
+
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.rest import create_app
+from fixhead_serving.server.core import ModelServer
+from fixhead_serving.server.memory import settle_memory, share_arena
+from fixhead_serving.server.metrics import Metrics
+from fixhead_serving.server.models import WatchedModel, check_source
+from fixhead_serving.server.savedmodel import Loader
+from fixhead_serving.server.sources import ModelSource, parse_sources
+from fixhead_serving.server.watching import Watcher
+from keras_fixhead.errors import ArgumentError, FixheadWarning, ServingError
+
+GRACE_SECONDS = 30  # for requests in flight when the server is asked to stop
+KEEP_ALIVE_SECONDS = 75  # longer than a client thinks between two batches
+
+Models = str | os.PathLike[str] | Sequence[ModelSource]
+
+
+def serve(
+    models: Models,
+    config: ServerConfig | None = None,
+    *,
+    before_load: Callable[[], None] | None = None,
+    on_ready: Callable[[list[str]], None] | None = None,
+) -> None:
+    """Serves models until SIGINT or SIGTERM, then lets requests in flight finish and returns.
+
+    The port is checked before the models are loaded and opened after: once it is open, the models answer.
+
+    Args:
+        models: a folder of SavedModels in subfolders 1, 2, ..., whose latest one is served under the folder's name;
+            or several models.
+        config: address, limits and so on.
+        before_load: called once folders and port have been checked; may import TensorFlow in its own way.
+        on_ready: called once, in a thread of its own, with the models' URLs when the server answers there.
+
+    Raises:
+        ArgumentError: if TensorFlow was imported with oneDNN and is to run without.
+        ServingError: if a model has no version that can be loaded, or address or TLS files cannot be used.
+    """
+    config = config or ServerConfig()
+    sources = parse_sources([os.fspath(models)]) if isinstance(models, (str, os.PathLike)) else list(models)
+    for source in sources:
+        check_source(source)  # said at once, before anything slow
+    _check_tls(config)
+    with _bound_socket(config.host, config.port) as listener:
+        _warn_of_openness(config)
+        share_arena()
+        _switch_onednn(config.onednn)
+        if before_load:
+            before_load()
+        metrics = Metrics()
+        loader = Loader(config.onednn, config.batching, metrics)
+        watched = [WatchedModel(source, loader) for source in sources]
+        server = ModelServer(
+            [each.start() for each in watched],
+            limits=config.limits,
+            workers=config.workers,
+            max_batch_merge=config.max_batch_merge,
+            metrics=metrics,
+        )
+        app = create_app(server, token=config.token)
+        settle_memory()
+        _listen(listener, config)
+        urls = [_url(config, listener.getsockname()[1], source.name) for source in sources]
+        with _quiet_signals(), Watcher(watched, config.poll_seconds, settle_memory):
+            ready = partial(on_ready, urls) if on_ready else None
+            _Server(_uvicorn_config(app, config), app, config.drain_seconds, ready).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it answers, and that is not ready for a while before it closes its port."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, drain_seconds: float, on_ready: Callable[[], None] | None
+    ) -> None:
+        super().__init__(config)
+        self._app = app
+        self._drain_seconds = drain_seconds
+        self._on_ready = on_ready
+        self._drained_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready:
+            await to_thread.run_sync(self._on_ready)  # in a thread, so that it may send requests here
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.state.stopping = True
+        # Ctrl-C, and a second signal, do not wait for load balancers to look elsewhere.
+        if sig == signal.SIGTERM and self._drained_at is None and self._drain_seconds:
+            self._drained_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        drained = self._drained_at is not None and time.monotonic() >= self._drained_at
+        return await super().on_tick(counter) or drained
+
+
+def _uvicorn_config(app: Starlette, config: ServerConfig) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=config.tls_cert,
+        ssl_keyfile=config.tls_key,
+    )
+
+
+def _switch_onednn(onednn: bool) -> None:
+    if onednn:
+        return
+    if "tensorflow" in sys.modules and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0":
+        raise ArgumentError("oneDNN cannot be switched off: TensorFlow has been imported already.",
+                            hint="Set TF_ENABLE_ONEDNN_OPTS=0 before, or use `fixhead serve --no-onednn`.")
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # read when TensorFlow is imported
+
+
+# Beyond loopback
+
+
+def _check_tls(config: ServerConfig) -> None:
+    if config.tls_cert is None or config.tls_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        text = f"'{config.tls_cert}' and '{config.tls_key}' cannot be used for TLS: {error.strerror or error}."
+        raise ServingError(text, hint="Expected PEM files: a certificate, and its key without a password.") from None
+
+
+def _warn_of_openness(config: ServerConfig) -> None:
+    missing = [
+        *(["without a token (--token-file)"] if config.token is None else []),
+        *(["without TLS (--tls-cert, --tls-key)"] if config.tls_cert is None else []),
+    ]
+    if missing and not _is_loopback(config.host):
+        text = f"Listening on {config.host}, beyond this machine, {' and '.join(missing)}"
+        warnings.warn(f"{text}: fine behind a proxy that has them, and nowhere else.", FixheadWarning, stacklevel=3)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# The socket
+
+
+@contextlib.contextmanager
+def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        hint = f"Try --host {ServerConfig.host}."
+        raise ServingError(f"'{host}' is no address to serve on: {error}.", hint=hint) from None
+    with socket.socket(family, kind, number) as listener:
+        # Without it a port stays taken for a minute after its last server.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with _address_errors(host, port):
+            listener.bind(address)
+        yield listener
+
+
+def _listen(listener: socket.socket, config: ServerConfig) -> None:
+    with _address_errors(config.host, config.port):  # another process may have taken the port during the load
+        listener.listen()
+
+
+@contextlib.contextmanager
+def _address_errors(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        text = f"Port {port} of {host} cannot be used: {error.strerror}."
+        raise ServingError(text, hint="--port 0 picks a free one.") from None
+
+
+def _url(config: ServerConfig, port: int, name: str) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{'http' if config.tls_cert is None else 'https'}://{host}:{port}/v1/models/{quote(name, safe='')}"
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Lets the server return after a signal: uvicorn stops gracefully, then raises the signal once more."""
+    try:
+        before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread, where signals are somebody else's
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,13 @@
+"""TensorFlow Serving's REST interface on top of the server's core.
+
+    connection -> bodies -> requests (JSON to arrays) -> the core -> requests (arrays to JSON) -> connection
+
+    app         one ASGI app: the predict, status and metadata routes, probes, metrics, token
+    requests    a predict request, decoded by `fixhead_serving.protocol`; nesting: how deep its JSON is
+    statuses    the HTTP status of everything that the core refuses
+
+Nothing here loads, runs or merges: other protocols can stand next to it over the same `ModelServer`.
+"""
+from fixhead_serving.rest.app import create_app
+
+__all__ = ["create_app"]

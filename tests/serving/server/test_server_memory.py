@@ -1,0 +1,75 @@
+"""What the process keeps of what it has used."""
+import ctypes
+import gc
+import os
+import subprocess
+import sys
+import weakref
+
+import pytest
+
+from fixhead_serving import process
+from fixhead_serving.process import serve
+from fixhead_serving.server.memory import settle_memory
+
+HAS_ARENAS = hasattr(ctypes.CDLL(None), "malloc_info")
+
+# Eight threads that hold memory at the same time; then glibc's own account of its arenas.
+ARENAS = """
+import ctypes, threading
+from fixhead_serving.server.memory import share_arena
+
+share_arena()
+barrier = threading.Barrier(8)
+def hold():
+    held = bytes(100_000)
+    barrier.wait()
+threads = [threading.Thread(target=hold) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = libc.fdopen(1, b"w")
+libc.malloc_info(0, ctypes.c_void_p(out))
+libc.fflush(ctypes.c_void_p(out))
+"""
+
+
+@pytest.mark.skipif(not HAS_ARENAS, reason="only glibc has arenas to share; .ci/run counts that as NOT RUN")
+@pytest.mark.parametrize("setting, several", [({}, False), ({"MALLOC_ARENA_MAX": "4"}, True)])
+def test_threads_share_an_arena_unless_the_environment_says_otherwise(setting, several):
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    done = subprocess.run([sys.executable, "-c", ARENAS], env={**environment, **setting}, capture_output=True,
+                          text=True, check=True, timeout=60)  # fmt: skip
+
+    assert (done.stdout.count("<heap nr=") > 1) == several
+
+
+def test_the_arena_is_shared_before_anything_is_loaded(base_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(process, "share_arena", lambda: done.append("shared"))
+
+    def load():
+        done.append("load")
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        serve(base_path, process.ServerConfig(port=0), before_load=load)
+    assert done == ["shared", "load"]
+
+
+def test_what_was_frozen_and_then_unloaded_is_freed():
+    class Node:
+        pass
+
+    freed = []
+    node = Node()
+    node.itself = node
+    weakref.finalize(node, freed.append, 1)
+    settle_memory()
+    del node
+    gc.collect()
+    assert not freed  # frozen: not looked at
+    settle_memory()
+    assert freed
+    gc.unfreeze()

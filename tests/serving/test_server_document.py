@@ -1,0 +1,130 @@
+"""docs/server.md says what is true: options, limits, statuses, the example."""
+import dataclasses
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from fixhead_cli.commands.serve import command
+from fixhead_serving.config import ServerConfig
+from fixhead_serving.server import Limits
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "server.md").read_text()
+
+
+@pytest.fixture
+def benchmark_modules(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+def test_the_table_of_options_is_that_of_the_command(benchmark_modules):
+    with_block = benchmark_modules("report").with_block
+    lines = benchmark_modules("pages").serve_block()
+
+    assert with_block(PAGE, "options of serve", lines) == PAGE, "run: python benchmarks/pages.py"
+    assert len(lines) == 4 + len([each for each in command.params if isinstance(each, click.Option)])
+
+
+def test_every_option_of_the_text_is_one_of_the_command():
+    known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+
+    assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known
+
+
+def test_every_limit_has_an_option_with_its_default_and_is_in_the_table_of_limits():
+    defaults = {each.name: each.default for each in command.params}
+    for each in dataclasses.fields(Limits):
+        assert defaults[each.name] == each.default
+        (option,) = [option.opts[0] for option in command.params if option.name == each.name]
+        assert f"| `{option}` |" in PAGE.partition("## Limits")[2]
+    for name in ("host", "port", "workers", "batching", "max_batch_merge", "poll_seconds", "drain_seconds", "onednn"):
+        assert defaults[name] == getattr(ServerConfig, name)
+
+
+def test_the_defaults_in_the_table_of_limits_are_the_real_ones():
+    limits = Limits()
+    rows = dict(re.findall(r"\| `(--[a-z-]+)` \| ([^|]+?) \|", PAGE.partition("## Limits")[2]))
+
+    assert rows["--max-body-bytes"] == f"{limits.body_bytes // 2**20} MiB"
+    assert rows["--max-json-depth"] == f"{limits.json_depth} levels"
+    assert rows["--max-batch"] == f"{limits.batch}"
+    assert rows["--max-picture-bytes"] == f"{limits.picture_bytes // 2**20} MiB"
+    assert rows["--max-picture-pixels"] == f"{limits.picture_pixels // 10**6} million pixels"
+    assert rows["--max-request-pixels"] == f"{limits.request_pixels // 10**6} million pixels"
+    assert rows["--max-concurrent"] == f"{limits.concurrent}"
+    assert rows["--timeout-seconds"] == f"{limits.timeout_seconds:g} s"
+
+
+def test_the_example_runs():
+    (example,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
+# The command
+
+
+def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append((args, kwargs)))
+    (tmp_path / "token").write_text("secret\n")
+    answer = fixhead(
+        "serve", "pets=/m/p", "/m/q", "--versions", "pets=all", "--label", "pets:stable=3", "--host", "::1",
+        "--port", 0, "--token-file", tmp_path / "token", "--workers", 3, "--no-batching", "--max-batch-merge", 8,
+        "--poll-seconds", 0, "--drain-seconds", 5, "--no-onednn", "--max-batch", 7, "--max-concurrent", 9,
+        "--timeout-seconds", 2.5,
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    [((sources, config), kwargs)] = called
+
+    assert [(each.name, str(each.base_path), dict(each.labels)) for each in sources] == [
+        ("pets", "/m/p", {"stable": 3}), ("q", "/m/q", {})]  # fmt: skip
+    assert config == ServerConfig("::1", 0, 3, False, 8, 0, 5, False, "secret",
+                                  limits=Limits(batch=7, concurrent=9, timeout_seconds=2.5))  # fmt: skip
+    kwargs["on_ready"](["http://a", "http://b"])
+
+
+def test_the_token_may_be_in_the_environment(fixhead, monkeypatch):
+    called = []
+    monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append(args))
+    monkeypatch.setenv("FIXHEAD_TOKEN", "hidden")
+    fixhead("serve", "/m/q")
+
+    assert called[0][1].token == "hidden"
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ([], "Say what to serve"),
+        (["m", "--config", "c"], "Say what to serve"),
+        (["--config", "c", "--versions", "all"], "With --config, versions and labels are said in that file."),
+        (["m", "--versions", "x"], "does not say which versions to serve"),
+        (["m", "--tls-cert", "c"], "TLS needs both files"),
+        (["m", "--port", "70000"], "70000 is not in the range"),
+        (["m", "--max-batch", "0"], "0 is not in the range"),
+    ],
+)
+def test_a_wrong_call_is_said_in_one_line_and_exits_with_2(fixhead, arguments, text):
+    answer = fixhead("serve", *arguments)
+
+    assert answer.code == 2 and text in answer.err
+    assert len(answer.err.strip().splitlines()) <= 2
+
+
+def test_several_models_are_printed_as_one_json_object(capsys, monkeypatch):
+    import json
+
+    monkeypatch.setattr("fixhead_serving.process.serve",
+                        lambda sources, config, before_load, on_ready: on_ready([f"u/{each.name}" for each in sources]))
+    command.main(["a", "b", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out) == {"url": "u/a", "urls": ["u/a", "u/b"]}
+    command.main(["a", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out) == {"url": "u/a"}
