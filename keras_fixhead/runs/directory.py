@@ -217,53 +217,6 @@ class UnwrittenRun(Run):
         yield
 
 
-@dataclass(frozen=True)
-class ExportedRun(Run):
-    """The numbers of a run in one JSON file, as `fixhead sweep --export-results` writes them: read like a run.
-
-    There is no model, status or figure, so it is for what reads numbers only.
-
-    Attributes:
-        path: of the file.
-    """
-
-    @property
-    def why_no_accuracy(self) -> str | None:
-        """Why a run that is a result all the same has no accuracy: its training failed to converge; None if it has."""
-        content = self._content()
-        return None if content.get("state", "complete") == "complete" else str(content.get("reason", content["state"]))
-
-    def stored(self) -> Stored:
-        content = self._content()
-        if not isinstance(content.get("config"), dict):
-            raise RunError(f"{self.path} is not an exported result: it has no configuration.",
-                           hint="fixhead sweep ... --export-results DIR writes such files.")
-        derived = {name: content[name] for name in ("config_digest", "class_vectors_digest", "extended_from")
-                   if name in content}
-        try:
-            return from_stored(content["config"] | derived)
-        except ArgumentError as error:
-            raise RunError(f"{self.path} is damaged: {error}") from None
-
-    def read(self, name: str) -> dict[str, Any]:
-        content = self._content()
-        if name != "result":
-            raise RunError(f"{self.path} is an exported result: it has no {name}.json.")
-        for key, kind in _NEEDED["result"].items():
-            if not isinstance(content.get(key), kind):
-                raise RunError(f"{self.path} is damaged: it has no {key!r}.")
-        return content
-
-    def has(self, name: str) -> bool:
-        return name == "result"
-
-    def metrics(self) -> list[dict[str, Any]]:
-        return list(self._content().get("curves", []))
-
-    def _content(self) -> dict[str, Any]:
-        return read_json(self.path, schema=SCHEMA)
-
-
 def create_run(resolved: Resolved) -> Run:
     """Returns a new run directory in the configuration's `runs_dir`, with config.json in it; never an existing one.
 

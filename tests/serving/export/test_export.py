@@ -167,8 +167,8 @@ def test_the_command_says_size_speed_and_what_to_type_next(fixhead, digits_run, 
     monkeypatch.setattr(export, "export_run", lambda *arguments, **options: asked.append((arguments, options)) or made)
     answer = fixhead("export", digits_run.path, tmp_path / "digits")
 
-    assert answer.code == 0 and asked == [((digits_run.path, str(tmp_path / "digits")), {"format": "saved_model"})]
-    assert f"digits, version 4: {made.path}" in answer.out and "1.2 MB; 5,432 images a second here" in answer.out
+    assert answer.code == 0 and asked == [((digits_run.path, tmp_path / "digits"), {"format": "saved_model"})]
+    assert f"digits, version 4: {made.path}" in answer.out and "1.2 MB; 5,432 images per second here" in answer.out
     assert "3e-07" in answer.out or "2e-07" in answer.out
     assert answer.out.rstrip().splitlines()[-1].endswith(f"fixhead serve {tmp_path / 'digits'}")
     found = fixhead("export", digits_run.path, tmp_path / "digits", "--format", "onnx", "--json").json

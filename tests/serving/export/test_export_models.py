@@ -121,7 +121,7 @@ def test_labels_that_do_not_fit_are_refused_before_anything_is_written(tmp_path,
 def test_a_name_that_cannot_stand_in_a_url_is_refused_before_the_model_is_loaded(tmp_path, digits_run, name,
                                                                                  monkeypatch):
     monkeypatch.setattr("keras_fixhead.models.load_model", lambda path: pytest.fail("loaded"))
-    with pytest.raises(ArgumentError, match="stands in URLs"):
+    with pytest.raises(ArgumentError, match="its name is part of URLs"):
         export_run(digits_run.path, tmp_path / name)
 
 

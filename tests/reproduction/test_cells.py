@@ -7,8 +7,8 @@ from synthetic import portable, write_result
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import BLOCKS, cell, plan, read_results
-from keras_fixhead.reproduction.choices import best_scales, scale_cell
-from keras_fixhead.reproduction.plan import SCALES
+from keras_fixhead.reproduction.cells import SCALES, scale_cell
+from keras_fixhead.reproduction.results import best_scales
 
 # as design and issue have them; block 6 shares seed 0 of three arms with block 5, and runs it once
 RUNS = {"1": 12, "2": 12, "3": 24, "4": 20, "5": 12, "5b": 12, "6": 24 - 3, "7": 26, "7b": 24, "8": 8, "9": 18,

@@ -1,0 +1,70 @@
+"""Running a plan, with trainings that cost nothing."""
+import pytest
+
+from keras_fixhead.errors import RunError, TrainingError
+from keras_fixhead.experiments.plan import plan_runs
+from keras_fixhead.experiments.run import run_plan
+from keras_fixhead.runs import create_run
+
+
+def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explicit, complete):
+    calls = []
+
+    def train(resolved, resume):
+        calls.append((resolved.config.lr, resume))
+        if resolved.config.lr == 0.3:
+            run = create_run(resolved)
+            run.write_status("failed", epoch=0, reason="The loss is nan in epoch 1, step 3")
+            raise TrainingError("The loss is nan")
+        return complete(resolved)
+
+    grid = {"lr": [0.1, 0.2, 0.3, 0.4]}
+    done = complete(plan_runs(explicit, grid, [0])[1].resolved)
+    half = create_run(plan_runs(explicit, grid, [0])[3].resolved)
+    half.write_status("running", epoch=1)  # killed: nobody holds its lock
+    outcomes = list(run_plan(plan_runs(explicit, grid, [0]), train))
+
+    assert [each.what for each in outcomes] == ["trained", "done", "failed", "resumed"]
+    assert outcomes[1].run.path == done.path and calls[-1][1].path == half.path
+    assert outcomes[2].reason == "The loss is nan in epoch 1, step 3"
+    assert [lr for lr, _ in calls] == [0.1, 0.3, 0.4]
+
+    again = list(run_plan(plan_runs(explicit, grid, [0]), train))
+    assert [each.what for each in again] == ["done", "done", "failed", "done"] and len(calls) == 3
+    list(run_plan(plan_runs(explicit, grid, [0]), train, retry_failed=True))
+    assert [lr for lr, _ in calls] == [0.1, 0.3, 0.4, 0.3]
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(explicit):
+    run = create_run(plan_runs(explicit, {}, [0])[0].resolved)
+    run.write_status("running", epoch=1)
+    with run.lock():
+        (planned,) = plan_runs(explicit, {}, [0])
+        (outcome,) = run_plan([planned], lambda config, resume: pytest.fail("trained"))
+
+    assert planned.state == outcome.what == "running"
+
+
+def test_the_commands_after_a_training_run_before_its_model_is_discarded(explicit, complete):
+    seen = []
+
+    def then(run):
+        assert run.model_path.exists()
+        seen.append(run)
+
+    plan = plan_runs(explicit, {}, [0, 1])
+    outcomes = list(run_plan(plan, lambda config, resume: complete(config), then=then, discard_models=True))
+
+    assert [each.run for each in outcomes] == seen
+    for run in seen:
+        assert not run.model_path.exists() and not run.newest_checkpoint.exists()
+        assert run.has("result") and run.metrics()
+    assert {each.state for each in plan_runs(explicit, {}, [0, 1])} == {"complete"}
+
+
+def test_a_command_after_a_training_that_fails_is_reported(explicit, complete):
+    def then(run):
+        raise RunError("robustness ended with status 1.")
+
+    (outcome,) = run_plan(plan_runs(explicit, {}, [0]), lambda config, resume: complete(config), then=then)
+    assert outcome.what == "failed" and "robustness ended" in outcome.reason
