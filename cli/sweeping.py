@@ -9,8 +9,15 @@ from typing import Any
 
 from fixhead_cli.output import percent, print_result, table
 from keras_fixhead.config import Resolved, arm_name
-from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.experiments.plan import PlannedRun, estimate_text, plan_summary, shared_and_varied, value_text
+from keras_fixhead.errors import ArgumentError, RunError, silenced, warn_once
+from keras_fixhead.experiments.plan import (
+    PlannedRun,
+    estimate_text,
+    plan_summary,
+    plan_warnings,
+    shared_and_varied,
+    value_text,
+)
 from keras_fixhead.experiments.run import Outcome, run_trained_by, write_asked
 from keras_fixhead.runs import Run
 
@@ -49,7 +56,7 @@ def run_after(run: Run, commands: Sequence[str]) -> None:
     for each in commands:
         name, *options = shlex.split(each)
         done = subprocess.run([*_PROGRAM, name, str(run.path), *options, "--json"], stdout=subprocess.DEVNULL,
-                              check=False)
+                              env=silenced(), check=False)
         if done.returncode:
             raise RunError(f"`fixhead {each}` exited with status {done.returncode} for {run.path}.")
 
@@ -63,7 +70,10 @@ def run_names(plan: Sequence[PlannedRun]) -> list[str]:
 
 def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
     """Prints the runs of a plan, their states, and the hours and disk space of the rest."""
-    summary = plan_summary(plan)
+    warnings = plan_warnings(plan)
+    for text in warnings:
+        warn_once(text)
+    summary = plan_summary(plan) | {"warnings": warnings}
     disk = summary["disk_bytes"]
     states: dict[str, int] = summary["states"]
     rows = [[name, each.state, "" if each.seconds is None else f"{each.seconds / 60:.0f} min",

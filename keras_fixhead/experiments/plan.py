@@ -12,6 +12,7 @@ from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
+from keras_fixhead.vectors import scale_warning
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -126,6 +127,14 @@ def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], se
                             hint="Remove repeated values, and fields that change nothing, from --grid.")
     found = {folder: runs_by_digest(folder) for folder in {each.config.runs_dir for each in runs}}
     return [_planned(each, found[each.config.runs_dir].get(each.digest)) for each in runs]
+
+
+def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:
+    """Returns what is known to go wrong with the scales of the runs that are left, each text once."""
+    left = [(each.config, each.resolved.data.num_classes) for each in plan if each.state != "complete"]
+    texts = [scale_warning(num_classes, config.scale, fixed=config.fixed)
+             for config, num_classes in left if config.head == "cos" and isinstance(config.scale, float)]
+    return list(dict.fromkeys(text for text in texts if text is not None))
 
 
 def disk_bytes(run: Run) -> int:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_fixhead.config import Resolved
-from keras_fixhead.errors import RunError
-from keras_fixhead.experiments.plan import PlannedRun, runs_by_digest
+from keras_fixhead.errors import RunError, silenced, warn_once
+from keras_fixhead.experiments.plan import PlannedRun, plan_warnings, runs_by_digest
 from keras_fixhead.runs import Run
 
 _TRAIN = """
@@ -45,7 +45,8 @@ def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Ca
              retry_failed: bool = False, discard_models: bool = False) -> Iterator[Outcome]:
     """Trains what is left of a plan, one run after the other; yields what became of each.
 
-    If a run fails, it is reported and the next one is started. Complete runs are never repeated.
+    If a run fails, it is reported and the next one is started. Complete runs are never repeated. What is known to go
+    wrong with a configuration is said once, before the first run.
 
     Args:
         plan: of `plan_runs`.
@@ -55,6 +56,8 @@ def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Ca
         discard_models: whether to remove models and checkpoints of complete runs after that.
     """
     train = train or train_in_process
+    for text in plan_warnings(plan):
+        warn_once(text)
     for planned in plan:
         if planned.state in ("complete", "running") or (planned.state == "failed" and not retry_failed):
             yield Outcome(planned, "done" if planned.state == "complete" else planned.state, planned.run,
@@ -101,7 +104,7 @@ def run_trained_by(command: Sequence[str], resolved: Resolved) -> Run:
     Raises:
         RunError: if the command fails.
     """
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=silenced(), check=False)
     run = runs_by_digest(resolved.config.runs_dir).get(resolved.digest)
     if done.returncode or run is None:
         raise RunError((_reason(run) if run else None) or f"The training process exited with status {done.returncode}.")

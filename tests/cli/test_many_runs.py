@@ -23,6 +23,7 @@ def test_a_sweep_shows_its_plan_without_training(fixhead, tmp_path):
         (True, 0.1, 0), (True, 0.1, 1), (True, 0.2, 0)]
     text = fixhead("sweep", *SMALL, "--grid", "fixed=yes,no", "--runs-dir", tmp_path / "runs", "--dry-run").out
     assert "2 runs: 2 new" in text and "fixed=no seed=0" in text
+    assert len(answer["warnings"]) == 1 and "fall behind for 10 classes" in answer["warnings"][0]
     assert not (tmp_path / "runs").exists()
 
 
@@ -46,6 +47,7 @@ def test_a_sweep_trains_what_is_missing_exports_it_and_compare_pairs_it(fixhead,
     again = fixhead(*command)
 
     assert first.code == again.code == 0
+    assert (first.err + again.err).count("are known to fall behind") == 1  # by the plan, and by none of the processes
     assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 4
     assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 4
     files = sorted((tmp_path / "results").glob("*.json"))

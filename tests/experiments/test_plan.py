@@ -12,6 +12,7 @@ from keras_fixhead.experiments.plan import (
     parse_value,
     plan_runs,
     plan_summary,
+    plan_warnings,
     shared_and_varied,
 )
 
@@ -93,3 +94,15 @@ def test_shared_and_varied_fields_ignore_seeds():
     shared, varied = shared_and_varied([TrainConfig(seed=0, lr=0.1), TrainConfig(seed=1, lr=0.2, runs_dir="x")])
 
     assert varied == ["lr"] and shared["dataset"] == "digits" and "seed" not in shared
+
+
+def test_a_plan_warns_once_of_learned_class_vectors_at_a_small_scale(explicit, complete):
+    grid = {"head": ["cos", "dot"], "fixed": [True, False]}
+    plan = plan_runs(explicit, grid, [0, 1])
+    (text,) = plan_warnings(plan)
+
+    assert text.startswith("Learned class vectors with cosine logits and S = 1 are known to fall behind for 10 classes")
+    for each in plan:
+        if each.config.head == "cos" and not each.config.fixed:
+            complete(each.config)
+    assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # there is nothing left to warn of
