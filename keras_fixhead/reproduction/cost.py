@@ -2,7 +2,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keras_fixhead.config import TrainConfig, dataset_entry, steps_per_epoch
+from keras_fixhead.config import TrainConfig, dataset_entry, steps_of, train_size
 from keras_fixhead.run_result import Result
 
 MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6}
@@ -51,7 +51,8 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
 
 def training_images(config: TrainConfig) -> int:
     """Returns how many images a training shows, counting each image every time it is shown."""
-    return config.epochs * steps_per_epoch(config) * config.batch_size
+    images = train_size(config, dataset_entry(config))
+    return config.epochs * steps_of(images, config.batch_size, config.partial_batch) * config.batch_size
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:

@@ -13,17 +13,17 @@ from keras_fixhead.runs import create_run
 def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explicit, complete):
     calls = []
 
-    def train(config, resume):
-        calls.append((config.lr, resume))
-        if config.lr == 0.3:
-            run = create_run(config)
+    def train(resolved, resume):
+        calls.append((resolved.config.lr, resume))
+        if resolved.config.lr == 0.3:
+            run = create_run(resolved)
             run.write_status("failed", epoch=0, reason="The loss is nan in epoch 1, step 3")
             raise TrainingError("The loss is nan")
-        return complete(config)
+        return complete(resolved)
 
     grid = {"lr": [0.1, 0.2, 0.3, 0.4]}
-    done = complete(plan_runs(explicit, grid, [0])[1].config)
-    half = create_run(plan_runs(explicit, grid, [0])[3].config)
+    done = complete(plan_runs(explicit, grid, [0])[1].resolved)
+    half = create_run(plan_runs(explicit, grid, [0])[3].resolved)
     half.write_status("running", epoch=1)  # killed: nobody holds its lock
     outcomes = list(run_plan(plan_runs(explicit, grid, [0]), train))
 
@@ -39,7 +39,7 @@ def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explici
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(explicit):
-    run = create_run(plan_runs(explicit, {}, [0])[0].config)
+    run = create_run(plan_runs(explicit, {}, [0])[0].resolved)
     run.write_status("running", epoch=1)
     with run.lock():
         (planned,) = plan_runs(explicit, {}, [0])
