@@ -26,8 +26,8 @@ class PaperTable:
         what: what it shows, and what the paper leaves open about it.
         fields: what all its cells share.
         axes: what identifies its cells, for example ('dataset', 'model', 'class_vectors').
-        cells: names along the axes -> percent; None for a dash in the paper, `FAILED` for NaN. Empty if the table's body is missing in
-            the available copy.
+        cells: names along the axes -> percent; None for a dash in the paper, `FAILED` for NaN. Empty if the
+            table's body is missing in the available copy.
     """
 
     number: str
