@@ -40,7 +40,7 @@ def main() -> None:
         write_block(BLOCK, block(json.loads(options.out.read_text())), PAGE)
         return
 
-    start_backend(resolve(TrainConfig()))
+    start_backend(resolve(TrainConfig()).config)
     measurements = []
     for width in options.widths:
         for precision in options.precisions:
