@@ -1,10 +1,10 @@
-"""What augmentation and our callbacks cost a training step of quarter-width ResNet18.
+"""The cost of augmentation and of our callbacks in a training step of quarter-width ResNet18.
 
     python benchmarks/pipeline.py
 
-Heavy augmentation against crop and flip, both through `model.fit` as the engine calls it; and `model.fit` with all
-callbacks of the engine against a bare loop of `train_on_batch` on the same batches. The two of a comparison alternate
-in this process, some steps a round; ratios are taken round by round, of wall time.
+Compares heavy augmentation with crop and flip, both through `model.fit` as the engine calls it; and `model.fit` with
+all callbacks of the engine with a bare loop of `train_on_batch` on the same batches. The two of a comparison alternate
+in this process, some steps per round; ratios of wall time are taken round by round.
 """
 import argparse
 import dataclasses
@@ -60,7 +60,7 @@ def main() -> None:
 
 def compare(name: str, against: str, one: Callable[[], Any], other: Callable[[], Any],
             rounds: int) -> list[dict[str, Any]]:
-    """Seconds of a step of both variants, round by round in turn, and the ratio of each round."""
+    """Seconds per step of both variants, in turn round by round, and the ratio of each round."""
     variants = {"with": one, "without": other}
     for act in variants.values():
         act()

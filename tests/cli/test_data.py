@@ -1,4 +1,4 @@
-"""`fixhead data pack`, `verify` and `cache`: options reach the call, what comes out, exit codes."""
+"""`fixhead data show`, `pack`, `verify` and `cache`: options reach the call, output, exit codes."""
 import json
 import os
 import subprocess
@@ -7,6 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
+from fixhead_cli.commands.data.show import show
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import cache, limit_train, load_dataset
 from keras_fixhead.runs import open_run
 
@@ -23,6 +25,41 @@ main()
 """
 
 
+WITHOUT_FRAMEWORKS = """
+import sys
+for name in ("keras", "tensorflow", "jax", "torch", "tensorflow_datasets"):
+    sys.modules[name] = None
+sys.argv = ["fixhead", *sys.argv[1:]]
+from fixhead_cli.main import main
+main()
+"""
+
+
+def test_show_has_no_option_that_does_nothing_there():
+    """Each option changes the images, their number, or the file: none is of the network or of training."""
+    names = {each.name for each in show.params}
+
+    assert names == {"out", "images", "epoch", "as_json", "data_dir", "seed", "recipe"} | set(
+        TrainConfig.names("data", "augmentation"))
+    assert not names & {"epochs", "lr", "model", "head", "vector_seed", "batch_size", "threads", "runs_dir"}
+
+
+def test_show_needs_no_framework_and_prints_nothing_but_its_result(tmp_path):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_FRAMEWORKS, "data", "show", "digits", "--mixup", "1", "--out",
+                           "sheet.png"], capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "pixels are normalized, as shares of 255, by mean 0.3" in done.stdout
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+
+
+def test_show_limits_and_normalizes_as_training_would(fixhead, tmp_path):
+    answer = fixhead("data", "show", "digits", "--limit-train", 100, "--normalization", "half", "--out",
+                     tmp_path / "sheet.png", "--json").json
+
+    assert answer["train"] == 100 and answer["mean"] == answer["std"] == [127.5] * 3
+
+
 def test_pack_then_verify(fixhead, tmp_path):
     packed = fixhead("data", "pack", "digits", tmp_path / "out", "--part-mb", "0.1", "--json").json
     said = fixhead("data", "pack", "digits", tmp_path / "other")
@@ -37,7 +74,7 @@ def test_pack_then_verify(fixhead, tmp_path):
     assert table.code == 0 and "yes" in table.out.splitlines()[1] and packed["digest"][:12] in table.out
 
 
-def test_pictures_that_are_no_squares_are_packed_at_the_size_that_is_asked_for(fixhead, tmp_path):
+def test_pictures_that_are_not_squares_are_packed_at_the_given_size(fixhead, tmp_path):
     for name in ("cats", "dogs"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for number in range(20):

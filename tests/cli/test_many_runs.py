@@ -94,7 +94,7 @@ def test_data_show_writes_a_sheet_and_says_what_the_set_is(fixhead, tmp_path):
     assert "1,257 training, 180 validation and 360 test images of 10 classes" in text and "mean 0.3" in text
 
 
-def test_data_show_of_what_is_not_there_is_one_line(fixhead, tmp_path):
+def test_data_show_of_a_missing_folder_is_one_line(fixhead, tmp_path):
     answer = fixhead("data", "show", tmp_path / "nothing")
     assert answer.code == 1 and "does not exist" in answer.err and answer.err.count("\n") <= 2
 

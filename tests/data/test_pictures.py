@@ -10,7 +10,6 @@ from keras_fixhead.data.pictures import (
     PictureForm,
     decode_picture,
     fit_picture,
-    picture_array,
     prediction_form,
     training_form,
 )
@@ -144,11 +143,3 @@ def test_a_prediction_sees_the_whole_picture_as_floats():
 
     assert found.dtype == np.float32 and found.shape == (8, 8, 3)
     assert (found[:, 0] == 0).all() and (found[:, -1] == 200).all()
-
-
-def test_an_encoded_picture_is_decoded_and_fitted():
-    found = picture_array(encoded(Image.fromarray(COLOURS)), "a", training_form(7))
-
-    np.testing.assert_array_equal(found, COLOURS[1:8])
-    with pytest.raises(DataError, match="a is not a readable picture"):
-        picture_array(b"", "a", training_form(7))

@@ -7,6 +7,7 @@ import pytest
 from keras_fixhead.errors import FixheadWarning
 from keras_fixhead.figures import (
     class_names,
+    label_texts,
     plot_arms,
     plot_comparison,
     plot_confusion,
@@ -72,3 +73,10 @@ def test_fonts_are_looked_through_once_for_each_character(monkeypatch):
     monkeypatch.setattr(text, "_fonts", None)
 
     assert text.families(["cab"]) == []
+
+
+def test_a_class_mixed_with_itself_has_one_label():
+    labels = np.array([[0, 1, 0.65], [1, 1, 0.65], [1, 0, 1.0], [1, 0, 0.0]], np.float32)
+
+    assert label_texts(labels, ["cat", "frog"]) == ["65 % cat\n35 % frog", "frog", "frog", "cat"]
+    assert label_texts(np.array([1, 0], np.int32), ["cat", "frog"]) == ["frog", "cat"]
