@@ -132,7 +132,7 @@ def test_top_k_takes_its_names_from_a_file(fixhead, server, tmp_path):
     assert re.fullmatch(rf"{file}: green \(.*?\), red \(.*?\), blue \(.*?\), never the best \(.*?\)\n", answer.out)
 
 
-def test_top_k_without_a_file_has_the_names_that_were_answered_and_numbers_for_others(fixhead, server, tmp_path):
+def test_top_k_without_a_file_takes_names_from_the_answers_and_numbers_for_other_classes(fixhead, server, tmp_path):
     files = [picture(tmp_path / f"{colour}.png", colour) for colour in ("blue", "red")]
     rows = fixhead("predict", server.url, *files, "--top-k", 3, "--json").json["predictions"]
     text = fixhead("predict", server.url, *files, "--top-k", 3).out
@@ -167,7 +167,7 @@ def test_arrays_are_answered_image_by_image(fixhead, server, tmp_path):
     assert f"{tmp_path / 'bytes.npy'}[1]: green (" in fixhead("predict", server.url, tmp_path / "bytes.npy").out
 
 
-def test_numbers_are_compressed_where_asked_for(fixhead, server, tmp_path):
+def test_numbers_are_compressed_on_request(fixhead, server, tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(1, 120, 120, 3)).astype(np.float32))
     plain = fixhead("predict", server.url, tmp_path / "a.npy")
     packed = fixhead("predict", server.url, tmp_path / "a.npy", "--gzip")
@@ -187,7 +187,7 @@ def test_a_picture_stored_turned_is_sent_upright(fixhead, server, tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(body["inputs"][0]["b64"]))).size == (4, 6)
 
 
-def test_the_token_goes_along_by_option_and_by_environment(fixhead, server, tmp_path, monkeypatch):
+def test_the_token_is_sent_by_option_and_by_environment(fixhead, server, tmp_path, monkeypatch):
     file = picture(tmp_path / "a.png")
     fixhead("predict", server.url, file, "--token", "one")
     monkeypatch.setenv("FIXHEAD_TOKEN", "two")
@@ -228,7 +228,7 @@ def test_many_files_that_cannot_be_read_do_not_fill_the_screen(fixhead, server, 
     assert len(answer.json["skipped"]) == 30
 
 
-def test_where_nothing_can_be_read_nothing_is_printed(fixhead, server, tmp_path):
+def test_if_nothing_can_be_read_nothing_is_printed(fixhead, server, tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     answer = fixhead("predict", server.url, tmp_path / "a.png", tmp_path / "b.png", "--json")
 

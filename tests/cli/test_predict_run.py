@@ -62,7 +62,7 @@ def test_broken_files_are_left_out_as_with_a_server(fixhead, digits_run, folder,
     assert Image.open(io.BytesIO(sheet.read_bytes())).size[0] > 200
 
 
-def test_numbers_of_another_size_are_refused_with_the_way_to_have_them_resized(fixhead, digits_run, tmp_path):
+def test_floats_of_another_size_are_refused_with_the_way_out(fixhead, digits_run, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 8, 8, 3), np.float32))
     answer = fixhead("predict", digits_run.path, tmp_path / "a.npy")
 

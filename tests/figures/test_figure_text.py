@@ -47,7 +47,7 @@ def test_no_figure_warns_of_anything_but_one_note_of_ours(name, tmp_path, recwar
     assert not caplog.records
 
 
-def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_said_once():
+def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_reported_once():
     with pytest.warns(FixheadWarning, match=r"No installed font has the characters of 1 class names.*'class 6'"):
         found = class_names(NAMES)
 
@@ -57,7 +57,7 @@ def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_said_once():
         assert class_names(NAMES) == found  # once per process
 
 
-def test_what_matplotlib_would_take_for_a_formula_is_shown_as_it_is():
+def test_text_that_matplotlib_would_take_for_a_formula_is_shown_as_it_is():
     assert text.plain("$x^$") == r"\$x^\$" and text.plain("two\nlines") == "two\nlines"
     assert text.plain(f"{UNWRITABLE}!\udcff") == "?!?"
 
