@@ -3,9 +3,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from numpy.typing import NDArray
-
 import click
+from numpy.typing import NDArray
 
 from fixhead_cli.output import percent
 from keras_fixhead.errors import ArgumentError, DataError, ServingError
@@ -71,8 +70,8 @@ class Predictions:
             raise ArgumentError(f"There are {len(self.label_names)} label names for a model of {classes} classes.",
                                 hint="Give the labels.txt of the same export.")
         if self.label_names[index] != label:
-            raise ArgumentError(f"Class {index} is {label!r} in the model's answer and {self.label_names[index]!r} by the "
-                                "given names.", hint="Give the labels.txt of the same export.")
+            raise ArgumentError(f"Class {index} is {label!r} in the model's answer and {self.label_names[index]!r} by "
+                                "the given names.", hint="Give the labels.txt of the same export.")
 
 
 def line(row: Mapping[str, Any]) -> str:

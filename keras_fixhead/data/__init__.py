@@ -9,5 +9,5 @@ from keras_fixhead.data.dataset import SPLITS, Dataset, Split, pixel_statistics
 from keras_fixhead.data.reading import check_available, load_dataset, measured_fields, reads_tfds, run_dataset
 
 __all__ = ["SPLITS", "Augmentation", "Dataset", "Split", "augment", "change", "check_available", "choose_classes",
-           "draw", "epoch_order", "limit_train", "load_dataset", "long_tail", "make_batch", "measured_fields", "mixing", "pixel_statistics",
-           "reads_tfds", "run_dataset"]
+           "draw", "epoch_order", "limit_train", "load_dataset", "long_tail", "make_batch", "measured_fields",
+           "mixing", "pixel_statistics", "reads_tfds", "run_dataset"]

@@ -129,8 +129,8 @@ def make_batch(split: Split, indices: NDArray[np.intp], augmentation: Augmentati
         change_by: `change`, or the same on a device.
 
     Returns:
-        uint8 images (B, H, W, 3); and int32 labels (B,) or, if images are mixed in pairs, float32 (B, 3): the label, the
-        partner's label, and the share of the first, in [0, 1].
+        uint8 images (B, H, W, 3); and int32 labels (B,) or, if images are mixed in pairs, float32 (B, 3): the label,
+        the partner's label, and the share of the first, in [0, 1].
 
     Example:
         >>> split = Split(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4, dtype=np.int32))
