@@ -17,11 +17,11 @@ import numpy as np
 from report import RESULTS, measurement, out_option, write_report
 
 from keras_fixhead.config import TrainConfig, resolve
-from keras_fixhead.data import Split, load_dataset
+from keras_fixhead.data import Augmentation, Split, load_dataset
 from keras_fixhead.recipes import build_config
 from keras_fixhead.training import _compiled_model
 from keras_fixhead.training.backend import start_backend
-from keras_fixhead.training.batches import TrainBatches, augmentation_of
+from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.signals import StopRequests
@@ -43,7 +43,7 @@ def main() -> None:
                   draw.integers(0, 10, STEPS * 128, dtype=np.int32))
     dataset = dataclasses.replace(digits, train=train)
     shared = {"dataset": "digits", "recipe": "cpu", "flip": True}
-    configs = {name: resolve(build_config({**shared, **more})) for name, more in
+    configs = {name: resolve(build_config({**shared, **more})).config for name, more in
                (("plain", {}), ("heavy", HEAVY), ("everything", EVERYTHING))}
     start_backend(configs["plain"])
     models = {name: _compiled_model(config, dataset) for name, config in configs.items()}
@@ -86,7 +86,7 @@ def fit(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], A
     stop = StopRequests()
 
     def act() -> Any:
-        batches = TrainBatches(train, config.batch_size, augmentation_of(config), seed=0, epoch=0)
+        batches = TrainBatches(train, config.batch_size, Augmentation(**config.values("augmentation")), seed=0, epoch=0)
         guard = StepGuard(Progress(), lambda progress: None, stop, [], 60.0)
         return model.fit(batches, shuffle=False, verbose=0, callbacks=[StepTimer(config, STEPS), guard])
 
@@ -95,7 +95,7 @@ def fit(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], A
 
 def bare(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], Any]:
     """The same steps without `fit`."""
-    batches = TrainBatches(train, config.batch_size, augmentation_of(config), seed=0, epoch=0)
+    batches = TrainBatches(train, config.batch_size, Augmentation(**config.values("augmentation")), seed=0, epoch=0)
 
     def act() -> Any:
         model.reset_metrics()

@@ -39,7 +39,7 @@ def command(target: Run | str, suite: str, dataset: str | None, limit: int | Non
     run = target if isinstance(target, Run) else None
     if run is None and dataset is None:
         raise ArgumentError("A server does not say which data it was trained on.", hint="Add --dataset NAME.")
-    own = run.config().data_fields() if run else {}
+    own = run.config().data_fields if run else {}
     fields = measured_fields(own, dataset, data_dir)
     check_available(**fields)
     model = open_target(target, connection, reach=True)

@@ -25,7 +25,7 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
                 normalization: str = "dataset") -> Dataset:
     """Returns the data of a run: its classes, its training images, its validation part.
 
-    The arguments are fields of `TrainConfig`: `run_dataset(**config.values("data"), data_dir=config.data_dir)`.
+    The arguments are fields of `TrainConfig`: `run_dataset(**config.data_fields)`.
 
     Args:
         dataset, data_dir, image_size, hold_out: as in `load_dataset`.

@@ -13,7 +13,7 @@ from keras_fixhead.reproduction import Cell
 def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, validation: float | None = None,
                  state: str = "complete", **changes: Any) -> Path:
     """Writes a result of a cell with an accuracy in percent; returns the JSON file."""
-    config = resolve(build_config(of.explicit(number)), gpu=False)
+    config = resolve(build_config(of.explicit(number)), gpu=False).config
     content: dict[str, Any] = {
         "schema": 1, "cell": dict(of.fields), "seed": number, "rehearsal": False, "state": state,
         "config": portable(config), "device": "NVIDIA H100", "backend": "jax", "seconds": 40.0, "wall_seconds": 60.0,

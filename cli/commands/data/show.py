@@ -9,13 +9,16 @@ from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option, print_result
 from keras_fixhead.config import TrainConfig
 
+SHOWN = {*TrainConfig.names("data", "augmentation"), "data_dir", "seed", "recipe"} - {"dataset"}
+"""The fields that change the images, apart from the argument."""
+
 
 @click.command("show")
 @click.argument("dataset", type=paths.DATASET)
 @click.option("--out", type=paths.PNG_FILE, default=None, help="Picture to write [default: DATASET.png].")
 @click.option("--images", default=24, show_default=True, type=click.IntRange(1, 1_000), help="Images on the sheet.")
 @click.option("--epoch", default=1, show_default=True, type=click.IntRange(1), help="Epoch whose images are shown.")
-@config_options(*TrainConfig.names("data", "augmentation"), "data_dir", "seed", "recipe", without=["dataset"])
+@config_options(*SHOWN)
 @json_option
 def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool, **fields: Any) -> None:
     """Write a contact sheet of training images, augmented as `fixhead train` would with the same options.

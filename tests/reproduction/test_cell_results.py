@@ -8,7 +8,7 @@ from synthetic import write_matrices, write_result
 
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.errors import RunError
-from keras_fixhead.reproduction import cell, read_result, read_results
+from keras_fixhead.reproduction import cell, read_evidence, read_results
 from keras_fixhead.reproduction.cost import MULTIPLY_ADDS, estimate, training_images
 
 ONE = cell(dataset="cifar100", epochs=30)
@@ -19,14 +19,14 @@ def test_results_are_found_by_cell_and_seed_and_failures_apart(tmp_path):
     write_result(tmp_path, ONE, 1, state="failed to converge")
     found = read_results(tmp_path)
 
-    assert {seed: each.accuracy() for seed, each in found.of(ONE).items()} == pytest.approx({0: 70.0})
+    assert {seed: each.accuracy() for seed, each in found.of(ONE).items()} == pytest.approx({0: 0.7})
     assert list(found.all_of(ONE)) == [0, 1] and len(found) == 2
     assert read_results(tmp_path / "nowhere").of(ONE) == {}
 
 
-def test_matrices_are_read_when_they_are_asked_for(tmp_path):
+def test_matrices_are_read_on_demand(tmp_path):
     path = write_result(tmp_path, ONE, 0)
-    result = read_result(path)
+    result = read_evidence(path)
     with pytest.raises(RunError, match=r"\.npz is damaged or missing"):
         result.matrices()
     write_matrices(path, np.eye(3), np.eye(3))
@@ -34,9 +34,9 @@ def test_matrices_are_read_when_they_are_asked_for(tmp_path):
     assert result.matrices()["confusion"].tolist() == np.eye(3).tolist()
 
 
-def test_a_rehearsal_is_no_evidence_even_if_it_is_put_among_it(tmp_path):
+def test_a_rehearsal_is_refused_among_evidence(tmp_path):
     path = write_result(tmp_path, ONE, 0, rehearsal=True)
-    with pytest.raises(RunError, match="a rehearsal, and no evidence"):
+    with pytest.raises(RunError, match="a rehearsal, which is not evidence"):
         read_results(tmp_path)
     content = json.loads(path.read_text())
     content |= {"rehearsal": False, "config": content["config"] | {"width": 0.125}}
@@ -46,7 +46,7 @@ def test_a_rehearsal_is_no_evidence_even_if_it_is_put_among_it(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["complete", "failed to converge"])
-def test_a_part_of_a_set_that_is_to_be_whole_is_no_evidence_of_it(tmp_path, state):
+def test_a_result_on_a_part_of_a_data_set_is_not_evidence(tmp_path, state):
     part = cell(dataset="stl10", recipe="paper-code", epochs=80)
     write_result(tmp_path, part, 0, 70.0, state=state, subset="a subset of stl10: 5,000 of 5,000 ...")
     write_result(tmp_path, ONE, 0, 70.0, subset=None)
@@ -58,7 +58,7 @@ def test_a_part_of_a_set_that_is_to_be_whole_is_no_evidence_of_it(tmp_path, stat
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"cell": {"no_field": 1}}, "no result of a cell"), ({"config": None}, "no result of a cell"),
+    ({"cell": {"no_field": 1}}, "not the result of a cell"), ({"config": None}, "not an exported result"),
     ({"seed": 7}, "not that of its cell"), ({"accuracy": None}, "has no 'accuracy'"), ({"schema": 99}, "schema 99"),
 ])
 def test_a_damaged_result_is_named(tmp_path, change, message):
@@ -70,7 +70,7 @@ def test_a_damaged_result_is_named(tmp_path, change, message):
 def test_two_results_of_one_run_are_refused(tmp_path):
     path = write_result(tmp_path, ONE, 0)
     path.with_name("again.json").write_text(path.read_text())
-    with pytest.raises(RunError, match="of one cell and seed"):
+    with pytest.raises(RunError, match="have the same cell and seed"):
         read_results(tmp_path)
 
 

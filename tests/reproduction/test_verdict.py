@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_fixhead.reproduction.verdicts import (
+from keras_fixhead.reproduction.verdict import (
     HELD,
     NOT_MEASURED,
     REFUTED,

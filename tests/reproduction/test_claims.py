@@ -1,21 +1,17 @@
-"""What synthetic results say of the paper's claims: each claim is asked, and the answer turns with the numbers."""
-import sys
-from pathlib import Path
-
+"""What synthetic results say about the paper's claims: the answer turns with the numbers."""
 import numpy as np
 import pytest
 from synthetic import write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import paper_claims, plan, read_results
-from keras_fixhead.reproduction.answers import QUESTIONS, answer, answers
-from keras_fixhead.reproduction.choices import scale_cell
-from keras_fixhead.reproduction.findings import arm, deciding
-from keras_fixhead.reproduction.plan import SCALES
+from keras_fixhead.reproduction.cells import SCALES, scale_cell
+from keras_fixhead.reproduction.claims import QUESTIONS, answer, answers
+from keras_fixhead.reproduction.comparisons import arm
+from keras_fixhead.reproduction.page import state_text
 from keras_fixhead.reproduction.results import Results
-from keras_fixhead.reproduction.verdicts import HELD, NOT_MEASURED, REFUTED, UNDECIDED
+from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, deciding
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 BY_ARITHMETIC = {"probability-ceiling", "scale-lifts-ceiling"}
 
 
@@ -48,7 +44,7 @@ def test_the_main_effect_is_judged_by_its_paired_interval(tmp_path, gains, state
     assert list(measured.values.values()) == pytest.approx(gains) and measured.paper == pytest.approx(47.3)
 
 
-def test_what_is_held_stays_held_when_comparisons_of_two_seeds_join(tmp_path):
+def test_a_held_claim_stays_held_when_comparisons_of_two_seeds_join(tmp_path):
     for dataset, model, seeds in (("cifar100", "resnet18", 3), ("cifar10", "resnet18", 3),
                                   ("cifar100", "mobilenet_v2", 2)):
         for seed in range(seeds):
@@ -60,7 +56,7 @@ def test_what_is_held_stays_held_when_comparisons_of_two_seeds_join(tmp_path):
     assert found.state == HELD
 
 
-def test_that_it_is_so_nowhere_needs_every_comparison(tmp_path):
+def test_a_claim_of_somewhere_is_refuted_only_by_all_comparisons(tmp_path):
     for dataset, seeds in (("cifar100", 3), ("cifar10", 2)):
         for seed in range(3):
             if seed < seeds:
@@ -99,7 +95,7 @@ def test_the_best_scale_of_each_arm_is_compared_on_test(tmp_path):
     assert answer("best-scale-rescues-learned", results).findings[0].note == "S = 20 and 1"
 
 
-def test_a_run_that_failed_to_converge_is_a_result_and_is_said(tmp_path):
+def test_a_run_that_failed_to_converge_is_a_result_and_is_counted(tmp_path):
     fixed, learned = (arm("cifar100", "dot", each, model="preact_resnet18", lr=0.1, warmup_fraction=0.0)
                       for each in (True, False))
     for seed in range(3):
@@ -115,7 +111,7 @@ def test_a_run_that_failed_to_converge_is_a_result_and_is_said(tmp_path):
     assert answer("fixed-wins-at-each-rate", results).state == UNDECIDED
 
 
-def test_a_seed_whose_run_failed_is_out_of_the_mean_and_its_count_is_said(tmp_path):
+def test_a_seed_whose_run_failed_is_left_out_of_the_mean_and_counted(tmp_path):
     for seed in range(4):
         write_result(tmp_path, arm("cifar100", "cos", True), seed, 70.0 + seed)
         write_result(tmp_path, arm("cifar100", "cos", False), seed, 30.0,
@@ -127,15 +123,13 @@ def test_a_seed_whose_run_failed_is_out_of_the_mean_and_its_count_is_said(tmp_pa
 
 
 def test_a_cell_all_of_whose_runs_failed_was_measured_and_is_undecided(tmp_path):
-    import evidence
-
     for seed in range(3):
         write_result(tmp_path, arm("cifar100", "cos", True), seed, state="failed to converge")
     found = answer("fixed-compactness-095", read_results(tmp_path))
 
     assert found.state == UNDECIDED and found.findings[0].verdict.state == UNDECIDED
     assert {each.verdict.state for each in found.findings[1:]} == {NOT_MEASURED}
-    assert "1 run without a value" in evidence.state_text(found)
+    assert "1 run without a value" in state_text(found)
 
 
 def test_best_rates_of_two_seeds_are_shown_and_decide_nothing(tmp_path):
@@ -149,7 +143,7 @@ def test_best_rates_of_two_seeds_are_shown_and_decide_nothing(tmp_path):
     assert found.values == pytest.approx({0: 1.0, 1: 1.0}) and found.verdict.state == UNDECIDED
 
 
-def test_a_cosine_of_070_refutes_095_and_the_reachable_one_is_said(tmp_path):
+def test_a_cosine_of_070_refutes_095_and_the_reachable_one_is_noted(tmp_path):
     for seed in range(3):
         write_result(tmp_path, arm("cifar100", "cos", True), seed,
                      evaluation={"test": {"predicted_cosine": 0.68 + seed / 100}}, reachable_cosine={"mean": 0.699})
@@ -160,7 +154,7 @@ def test_a_cosine_of_070_refutes_095_and_the_reachable_one_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("dataset", ["cifar100", "cifar10"])
-def test_what_needs_the_matrices_is_read_from_them(tmp_path, dataset):
+def test_geometry_and_confusion_are_read_from_the_matrices(tmp_path, dataset):
     names = DATASETS[dataset].label_names
     m = len(names)
     groups = DATASETS[dataset].groups or {"animals": names[2:8], "vehicles": (*names[:2], *names[8:])}
