@@ -30,7 +30,7 @@ def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], w
 
 def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str,
                  counts: Mapping[str, int] | None = None) -> None:
-    """Writes measurements, and what was counted beside them, with the command, machine, versions and commit."""
+    """Writes measurements, and what was counted as well, with the command, machine, versions and commit."""
     from keras_fixhead.training.backend import describe_environment  # Keras, whose backend an option may have set
 
     environment = describe_environment()

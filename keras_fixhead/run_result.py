@@ -172,10 +172,10 @@ def _read_exported(path: Path) -> Result:
     for name, kind in _NEEDED[state].items():
         if not isinstance(content.get(name), kind):
             raise RunError(f"{path} is damaged: it has no {name!r}.")
-    return Result(path, config, content, lambda: _matrices_beside(path.with_suffix(".npz")))
+    return Result(path, config, content, lambda: _matrices_next_to(path.with_suffix(".npz")))
 
 
-def _matrices_beside(path: Path) -> Matrices:
+def _matrices_next_to(path: Path) -> Matrices:
     found = read_arrays(path)
     if missing := [name for name in MATRICES if name not in found]:
         raise RunError(f"{path} is damaged: it has no {missing[0]!r}.")

@@ -22,18 +22,18 @@ class Estimate:
 
     Attributes:
         training: seconds of its epochs.
-        beside: seconds of everything else: compilation and measuring.
+        other: seconds of everything else: compilation and measuring.
         source: 'measured' or 'arithmetic'.
     """
 
     training: float
-    beside: float
+    other: float
     source: str
 
     @property
     def seconds(self) -> float:
         """Seconds from start to end."""
-        return self.training + self.beside
+        return self.training + self.other
 
 
 def training_flop_per_image(config: TrainConfig) -> float | None:
@@ -70,8 +70,8 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         newest = max(like, key=lambda each: str(each.content["finished"]))
         shown = training_images(newest.config)
         training = newest.number("seconds")
-        beside = max(0.0, newest.number("wall_seconds") - training)
-        return Estimate(training * training_images(config) / shown, beside, "measured")
+        other = max(0.0, newest.number("wall_seconds") - training)
+        return Estimate(training * training_images(config) / shown, other, "measured")
     flop = training_flop_per_image(config) or 0.0
     epochs = config.epochs * EPOCH_SECONDS
     return Estimate(training_images(config) * flop / FLOP_PER_SECOND + epochs, RUN_SECONDS, "arithmetic")

@@ -239,7 +239,7 @@ def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alar
 def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
     """Returns the seconds that the rest of a run will take; None on a processor where none like it was measured."""
     estimate = estimated(cell_of(planned), planned.seed, options, found)
-    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.beside
+    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.other
     if estimate.source == "measured":
         return SAFETY * seconds
     return seconds if hardware.gpus() and not options.rehearsal else None

@@ -1,4 +1,4 @@
-"""Results of cells as the script writes them, with numbers of our choice."""
+"""Results of cells as a run writes them, with chosen numbers."""
 import json
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, val
 
 
 def write_matrices(path: Path, confusion: Any, cosines: Any) -> None:
-    """Writes the matrices beside a result."""
+    """Writes the matrices next to a result."""
     np.savez_compressed(path.with_suffix(".npz"), confusion=np.asarray(confusion, np.uint16),
                         cosines=np.asarray(cosines, np.float32))
 
