@@ -12,25 +12,15 @@ from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import cache, limit_train, load_dataset
 from keras_fixhead.runs import open_run
 
-WITHOUT_TENSORFLOW = """
+WITHOUT = """
 import sys
 class Absent:  # None in sys.modules would not do: Keras takes the name there for TensorFlow itself
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "tensorflow_datasets", "sklearn"):
+        if name.partition(".")[0] in %r:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 from fixhead_cli.main import main
 sys.argv = ["fixhead", *sys.argv[1:]]
-main()
-"""
-
-
-WITHOUT_FRAMEWORKS = """
-import sys
-for name in ("keras", "tensorflow", "jax", "torch", "tensorflow_datasets"):
-    sys.modules[name] = None
-sys.argv = ["fixhead", *sys.argv[1:]]
-from fixhead_cli.main import main
 main()
 """
 
@@ -45,8 +35,9 @@ def test_show_has_no_option_that_does_nothing_there():
 
 
 def test_show_needs_no_framework_and_prints_nothing_but_its_result(tmp_path):
-    done = subprocess.run([sys.executable, "-c", WITHOUT_FRAMEWORKS, "data", "show", "digits", "--mixup", "1", "--out",
-                           "sheet.png"], capture_output=True, text=True, cwd=tmp_path)
+    program = WITHOUT % (("keras", "tensorflow", "jax", "torch", "tensorflow_datasets"),)
+    command = [sys.executable, "-c", program, "data", "show", "digits", "--mixup", "1", "--out", "sheet.png"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert "pixels are normalized, as shares of 255, by mean 0.3" in done.stdout
@@ -128,8 +119,9 @@ def test_doctor_says_where_a_packed_set_is_and_what_is_wrong_with_it(fixhead, tm
 @pytest.mark.slow
 def test_training_on_packed_data_with_jax_needs_neither_tensorflow_nor_scikit_learn(fixhead, tmp_path):
     fixhead("data", "pack", "digits", tmp_path)
+    program = WITHOUT % (("tensorflow", "tensorflow_datasets", "sklearn"),)
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", "--dataset", "digits", "--data-dir", tmp_path, "--recipe",
+        [sys.executable, "-c", program, "train", "--dataset", "digits", "--data-dir", tmp_path, "--recipe",
          "smoke", "--width", "0.0625", "--limit-train", "200", "--runs-dir", tmp_path / "runs", "--json"],
         capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": "jax"})
 
