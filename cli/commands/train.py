@@ -6,24 +6,26 @@ from typing import Any
 
 import click
 
+from fixhead_cli import paths
 from fixhead_cli.config_options import config_options
 from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
 from keras_fixhead.config import Resolved, TrainConfig, read_config_file, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
-from keras_fixhead.runs import Run, extended, open_run
+from keras_fixhead.runs import Run, extended
 
 
 @click.command("train")
 @config_options()
-@click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+@click.option("--config", "config_file", metavar="FILE", type=paths.CONFIG_FILE,
               help="Take the fields that are not given from a JSON file.")
-@click.option("--resume", metavar="RUN", help="Go on with an unfinished run; with --epochs, extend a finished one.")
+@click.option("--resume", "run", metavar="RUN", type=paths.RUN,
+              help="Continue an unfinished run; with --epochs, extend a finished one.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, which --config takes back.")
 @quiet_option
 @json_option
-def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: bool, as_json: bool,
+def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: bool, as_json: bool,
             **fields: Any) -> None:
     """Train a model; write a run directory.
 
@@ -35,15 +37,13 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
         fixhead train --resume runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
     """
     explicit = {name: value for name, value in fields.items() if value is not None}
-    if resume is not None:
-        run = open_run(resume)
+    if run is not None:
         config = _resumed_config(run, explicit, config_file)
         if _is_complete(run) and config.epochs == run.config().epochs:
             click.echo(f"{run.path} is complete: there is nothing to resume. Extend it: --epochs N.", err=True)
             _print_run(run, as_json)
             return
     else:
-        run = None
         config = build_config(explicit, read_config_file(config_file) if config_file else None)
     resolved = resolve(config)  # any mistake is reported before Keras is loaded
     if dry_run:
