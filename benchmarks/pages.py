@@ -124,7 +124,7 @@ def shown(value: Any) -> str:
 def data_block() -> list[str]:
     """One line a data set: sizes of the whole set, and what was computed here."""
     measured = json.loads(DATA.read_text())["datasets"]
-    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | at hand here |",
+    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | available |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, entry in DATASETS.items():
         each = measured.get(name)
