@@ -1,4 +1,4 @@
-"""The tables of the small studies, generated for README.md and docs/head.md, and the figure of the main effect."""
+"""The tables of the small studies for docs/results.md and docs/head.md, and the figure of the main effect."""
 import math
 import statistics
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def main_effect_table(study: Study) -> list[str]:
         f"cosine {largest:.2f}). Command: `{study.content['command']}`, at most {minutes} minutes a run on "
         f"{study.content['hardware']['cores']} shared CPU cores. All numbers: `results/{study.name}.json`.",
         "",
-        "![Curves and cosines between class vectors of both arms](docs/main_effect.png)",
+        "![Curves and cosines between class vectors of both arms](main_effect.png)",
     ]
 
 

@@ -252,6 +252,25 @@ def test_debug_shows_the_traceback(tmp_path):
     assert done.returncode == 1 and "Traceback" in done.stderr
 
 
+NOISY = """
+import logging, sys, warnings
+from fixhead_cli.main import cli, main
+def noise(debug):
+    warnings.warn("from a library")
+    logging.getLogger("library").warning("from a library")
+cli.callback = noise
+sys.argv = ["fixhead", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("options, lines", [([], 0), (["--debug"], 2)])
+def test_what_libraries_warn_of_is_shown_with_debug_only(options, lines):
+    done = subprocess.run([sys.executable, "-c", NOISY, *options, "list", "losses"], capture_output=True, text=True)
+
+    assert done.returncode == 0 and done.stderr.count("from a library") == lines
+
+
 def _picture(folder):
     from PIL import Image
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 import pytest
+from command_tree import leaves
 
 from fixhead_cli import paths
-from fixhead_cli.main import cli
 from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.recipes import build_config
@@ -49,15 +49,6 @@ NOT_PATHS = {
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word",
 }
-
-
-def leaves(command=cli, words=()):
-    """Yields each command that can be run, with the words that call it."""
-    if isinstance(command, click.Group):
-        for name in command.list_commands(None):
-            yield from leaves(command.get_command(None, name), (*words, name))
-    else:
-        yield words, command
 
 
 PARAMETERS = [(words, command, each) for words, command in leaves() for each in command.params]
