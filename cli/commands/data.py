@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli.commands.train import config_options
+from fixhead_cli.config_options import config_options
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, table
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli.commands.train import config_options
+from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option
 from fixhead_cli.paths import CONFIG_FILE, OutputFolder
 from fixhead_cli.sweeping import (

@@ -215,7 +215,8 @@ class Loop:
                              "bit-identical to one on a single backend.", backends[-1], environment["backend"])
             backends = [*backends, environment["backend"]]
         self.run.write("environment", environment | {
-            "backends": backends, "augmented_on": "device" if self._on_device else "host"})
+            "backends": backends, "augmented_on": "device" if self._on_device else "host",
+            "train_images": len(self.dataset.train)})
 
 
 def _check_agreed(run: Run, progress: Progress) -> None:

@@ -35,6 +35,10 @@ def test_a_finished_run_is_complete(digits_run):
     assert (status["state"], status["epoch"], status["reason"], status["resume"]) == ("complete", 2, None, None)
 
 
+def test_its_environment_has_the_number_of_images_that_it_trains_on(digits_run):
+    assert digits_run.read("environment")["train_images"] == digits_run.read("result")["train_images"] == 200
+
+
 def test_its_configuration_is_resolved(digits_run):
     config = digits_run.config()
 
