@@ -18,6 +18,7 @@ from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
 from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
 from keras_fixhead.reproduction.study_tables import main_effect_table, study_table
+from keras_fixhead.runs.result import Result, read_result
 
 DATA = RESULTS / "data.json"
 FIRST_RUNS = RESULTS / "first_runs"
@@ -124,7 +125,7 @@ def shown(value: Any) -> str:
 def data_block() -> list[str]:
     """One line a data set: sizes of the whole set, and what was computed here."""
     measured = json.loads(DATA.read_text())["datasets"]
-    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | at hand here |",
+    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | available |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, entry in DATASETS.items():
         each = measured.get(name)
@@ -140,26 +141,25 @@ def data_block() -> list[str]:
 
 def first_runs_block() -> list[str]:
     """One line for each pair of a fixed and a learned run."""
-    results = [json.loads(file.read_text()) for file in sorted(FIRST_RUNS.glob("*.json"))]
-    pairs: dict[tuple[str, str, int], dict[bool, dict[str, Any]]] = {}
-    for result in results:
-        config = result["config"]
-        pairs.setdefault((config["dataset"], config["model"], config["seed"]), {})[config["fixed"]] = result
+    results = [read_result(file) for file in sorted(FIRST_RUNS.glob("*.json"))]
+    pairs: dict[tuple[str, str, int], dict[bool, Result]] = {}
+    for each in results:
+        pairs.setdefault((each.config.dataset, each.config.model, each.seed), {})[each.config.fixed] = each
     lines = ["", "| data | network | fixed | learned | difference | cosine to own / nearest wrong, fixed | the same, "
              "learned | largest cosine between learned class vectors |", "| --- |" + " --- |" * 7]
     for (dataset, model, _), arms in pairs.items():
-        accuracy = {fixed: 100 * arms[fixed]["accuracy"]["test"] for fixed in (True, False)}
-        cosines = ["{own_cosine:.2f} / {nearest_wrong_cosine:.2f}".format(**arms[fixed]["evaluation"]["test"])
-                   for fixed in (True, False)]
-        part = " (part)" if arms[True]["subset"] else ""
+        accuracy = {fixed: 100 * arms[fixed].accuracy() for fixed in (True, False)}
+        cosines = [" / ".join(f"{arms[fixed].number('evaluation', 'test', name):.2f}"
+                              for name in ("own_cosine", "nearest_wrong_cosine")) for fixed in (True, False)]
+        part = " (part)" if arms[True].content["subset"] else ""
         lines.append(f"| {dataset}{part} | {model} | {accuracy[True]:.1f} % | {accuracy[False]:.1f} % | "
                      f"{accuracy[True] - accuracy[False]:+.1f} | {cosines[0]} | {cosines[1]} | "
-                     f"{arms[False]['class_vectors_max_cosine']:.2f} |")
-    config = results[0]["config"]
-    subsets = sorted({result["subset"] for result in results if result["subset"]})
-    lines += ["", f"Test accuracy, cosine logits, S = {config['scale']:g}, recipe {config['recipe']}: width "
-              f"{config['width']:g}, up to {config['limit_train']:,} training images, {config['epochs']} epochs, last "
-              f"epoch. **One seed each (seed {config['seed']}): an anecdote, not evidence**; CIFAR-10 with ResNet18 "
+                     f"{arms[False].number('class_vectors_max_cosine'):.2f} |")
+    config = results[0].config
+    subsets = sorted({each.content["subset"] for each in results if each.content["subset"]})
+    lines += ["", f"Test accuracy, cosine logits, S = {config.scale:g}, recipe {config.recipe}: width "
+              f"{config.width:g}, up to {config.limit_train:,} training images, {config.epochs} epochs, last "
+              f"epoch. **One seed each (seed {config.seed}): an anecdote, not evidence**; CIFAR-10 with ResNet18 "
               "has three seeds in [results](results.md). Command: `fixhead sweep --recipe cpu --head cos --dataset "
               "NAME --grid fixed=yes,no [--grid model=resnet18,preact_resnet18,mobilenet_v2] --export-results "
               "results/first_runs`. All numbers and curves: `results/first_runs/`."]

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from fixhead_cli import paths
-from fixhead_cli.config_options import config_options, explicit_fields
+from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
 from fixhead_cli.run_report import plan_content, print_trained
 from keras_fixhead.config import Resolved, read_config_file, resolve
@@ -16,7 +16,7 @@ from keras_fixhead.runs import Run, resumed
 
 
 @click.command("train")
-@config_options
+@config_options()
 @click.option("--config", "config_file", metavar="FILE", type=paths.CONFIG_FILE,
               help="Take the fields that are not given from a JSON file.")
 @click.option("--resume", "run", metavar="RUN", type=paths.RUN,
@@ -35,7 +35,7 @@ def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: boo
         fixhead train --dataset cifar10 --head cos --fixed --recipe cpu
         fixhead train --resume runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
     """
-    explicit = explicit_fields(fields)
+    explicit = {name: value for name, value in fields.items() if value is not None}
     if run is None:
         config = build_config(explicit, read_config_file(config_file) if config_file else None)
     elif config_file:

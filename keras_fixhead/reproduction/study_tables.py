@@ -6,8 +6,8 @@ from pathlib import Path
 
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.reproduction.studies import Study
-from keras_fixhead.run_result import read_arrays, read_result
 from keras_fixhead.runs import list_runs
+from keras_fixhead.runs.result import read_arrays, read_result
 
 MERGED = 0.95
 """Cosine above which two class vectors count as merged."""

@@ -8,9 +8,8 @@ from pathlib import Path
 import keras
 
 from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, to_store
-from keras_fixhead.data import Dataset
+from keras_fixhead.data import Dataset, run_dataset
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.evaluation import run_dataset
 from keras_fixhead.runs import Run, UnwrittenRun, continued, create_run
 from keras_fixhead.training import processes
 from keras_fixhead.training.announce import announce_scale
@@ -74,7 +73,7 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     resolved = start(config)
     announce_scale(resolved)
     stored = to_store(resolved) if resume is None else continued(resume, resolved)
-    dataset = run_dataset(resolved.config)
+    dataset = run_dataset(**resolved.config.data_fields)
     processes.check_shares(min(resolved.config.batch_size, len(dataset.train)), resolved.config.devices)
     with processes.failing_together():
         run = _run_of_all(resolved, resume)

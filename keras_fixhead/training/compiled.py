@@ -10,12 +10,11 @@ import numpy as np
 from keras_fixhead import losses
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
 from keras_fixhead.config import TrainConfig, steps_of
-from keras_fixhead.data import Dataset
+from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import device_scope, jit_compile, to_numpy
-from keras_fixhead.training.batches import augmentation_of
 from keras_fixhead.training.schedule import WarmupDecay
 
 
@@ -30,7 +29,7 @@ def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) 
     # on JAX a batch that devices share is one array: its statistics are those of the whole batch without being told
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
-    mixes = augmentation_of(config).mixes
+    mixes = Augmentation(**config.values("augmentation")).mixes
     wrap = losses.mixed if mixes else _same
     rate = _learning_rate(config, steps_of(len(dataset.train), config.batch_size, config.partial_batch), extended_at)
     with precision_policy(config.precision):
@@ -51,13 +50,12 @@ def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) 
 
 def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = FusedBatchNormalization) -> keras.Model:
     """Returns the model of a run, under the current dtype policy, not compiled."""
-    half = config.normalization == "half"
     return build_model(
         config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
         vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
         pooling=config.pooling, weight_decay=config.weight_decay, decay_norms=config.decay_norms,
-        mean=127.5 if half else dataset.mean.tolist(), std=127.5 if half else dataset.std.tolist(),
-        normalization=normalization, logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
+        mean=dataset.mean.tolist(), std=dataset.std.tolist(), normalization=normalization,
+        logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
         class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
         vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_fixhead.config import Resolved, Stored
-from keras_fixhead.data import Dataset
+from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.errors import RunError
 from keras_fixhead.json_files import copy_file
 from keras_fixhead.runs import Run
@@ -22,7 +22,7 @@ from keras_fixhead.training.backend import (
     prepare_ahead,
     to_numpy,
 )
-from keras_fixhead.training.batches import TrainBatches, augmentation_of
+from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.training.checkpoint import Progress, load_progress, save_progress
 from keras_fixhead.training.compiled import Models
 from keras_fixhead.training.estimate import StepTimer
@@ -63,7 +63,7 @@ class Loop:
         self._extended_at = stored.extended_at
         self._callbacks = list(callbacks)
         self._stop = stop
-        self._augmentation = augmentation_of(config)
+        self._augmentation = Augmentation(**config.values("augmentation"))
         self._on_device = augments_on_device(config, self._augmentation)
         self._saved = Progress()
 

@@ -167,7 +167,7 @@ def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead)
     (["--batch-size", "0"], "batch_size must be at least 1"),
     (["--scale", "inf"], "scale must be a finite number"),
     (["--seed", "-1"], "seed must be at least 0"),
-    (["--config", "/no/such/file.json"], "--config: /no/such/file.json does not exist"),
+    (["--config", "/no/such/file.json"], "/no/such/file.json does not exist"),
 ])
 def test_a_wrong_value_is_one_line_that_names_it(fixhead, arguments, expected):
     assert expected in one_line_error(fixhead("train", *arguments))
