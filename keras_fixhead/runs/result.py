@@ -165,7 +165,7 @@ def _read_exported(path: Path) -> Result:
     try:
         config = resolved_fields(values)
     except ArgumentError as error:
-        raise RunError(f"{path} is not an exported result: {error}") from None
+        raise RunError(f"{path} is damaged: {error}") from None
     state = content.get("state", COMPLETE)
     if state not in _NEEDED:
         raise RunError(f"{path} is damaged: its state is {state!r}, expected one of {', '.join(_NEEDED)}.")
