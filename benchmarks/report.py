@@ -30,7 +30,7 @@ def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], w
 
 def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str,
                  counts: Mapping[str, int] | None = None) -> None:
-    """Writes measurements, and what was counted beside them, with the command, machine, versions and commit."""
+    """Writes measurements, and what was counted as well, with the command, machine, versions and commit."""
     from keras_fixhead.training.backend import describe_environment  # Keras, whose backend an option may have set
 
     environment = describe_environment()
@@ -49,7 +49,7 @@ def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, comma
     print(f"wrote {file}", file=sys.stderr)
 
 
-def write_block(name: str, lines: Sequence[str], page: Path = README) -> None:
+def write_block(name: str, lines: Sequence[str], page: Path) -> None:
     """Puts generated lines into a page, between the comments that name them."""
     page.write_text(with_block(page.read_text(), name, lines))
 

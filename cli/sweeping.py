@@ -1,5 +1,4 @@
 """What `fixhead sweep` starts, and what it prints."""
-import json
 import shlex
 import subprocess
 import sys
@@ -9,23 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from fixhead_cli.output import percent, print_result, table
-from keras_fixhead.config import TrainConfig, arm_name
-from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.experiments.plan import PlannedRun, estimate_text, plan_summary, shared_and_varied, value_text
-from keras_fixhead.experiments.run import Outcome, run_trained_by
+from keras_fixhead.config import Resolved, arm_name
+from keras_fixhead.errors import ArgumentError, RunError, silenced, warn_once
+from keras_fixhead.experiments.plan import (
+    PlannedRun,
+    estimate_text,
+    plan_summary,
+    plan_warnings,
+    shared_and_varied,
+    value_text,
+)
+from keras_fixhead.experiments.run import Outcome, run_trained_by, write_asked
 from keras_fixhead.runs import Run
 
 _AFTER = ("evaluate", "robustness", "export")
 _PROGRAM = (sys.executable, "-m", "fixhead_cli")
 
 
-def train_by_command(config: TrainConfig, resume: Run | None) -> Run:
+def train_by_command(resolved: Resolved, resume: Run | None) -> Run:
     """Trains in a new process of this program, so that its progress is shown and its errors are short."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "config.json"
-        file.write_text(json.dumps(config.as_dict()))
+        file = write_asked(resolved, Path(folder))
         arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
-        return run_trained_by([*_PROGRAM, "train", *arguments, "--json"], config)
+        return run_trained_by([*_PROGRAM, "train", *arguments, "--json"], resolved)
 
 
 def commands_after(then: str | None) -> list[str]:
@@ -51,7 +56,7 @@ def run_after(run: Run, commands: Sequence[str]) -> None:
     for each in commands:
         name, *options = shlex.split(each)
         done = subprocess.run([*_PROGRAM, name, str(run.path), *options, "--json"], stdout=subprocess.DEVNULL,
-                              check=False)
+                              env=silenced(), check=False)
         if done.returncode:
             raise RunError(f"`fixhead {each}` exited with status {done.returncode} for {run.path}.")
 
@@ -65,14 +70,19 @@ def run_names(plan: Sequence[PlannedRun]) -> list[str]:
 
 def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
     """Prints the runs of a plan, their states, and the hours and disk space of the rest."""
-    summary = plan_summary(plan)
+    warnings = plan_warnings(plan)
+    for text in warnings:
+        warn_once(text)
+    summary = plan_summary(plan) | {"warnings": warnings}
     disk = summary["disk_bytes"]
     states: dict[str, int] = summary["states"]
-    rows = [[name, each.state, "" if each.seconds is None else f"{each.seconds / 60:.0f} min", each.config.digest[:10]]
+    rows = [[name, each.state, "" if each.seconds is None else f"{each.seconds / 60:.0f} min",
+             each.resolved.digest[:10]]
             for name, each in zip(run_names(plan), plan, strict=True)]
     print_result(
-        {**summary, "plan": [{"config": each.config.as_dict(), "config_digest": each.config.digest, "state": each.state,
-                              "seconds": each.seconds, "run": str(each.run.path) if each.run else None}
+        {**summary, "plan": [{"config": each.config.as_dict(), "config_digest": each.resolved.digest,
+                              "state": each.state, "seconds": each.seconds,
+                              "run": str(each.run.path) if each.run else None}
                              for each in plan]},
         as_json=as_json, text=[
             *table(["run", "state", "time", "digest"], rows),
@@ -89,7 +99,7 @@ def outcome_line(outcome: Outcome) -> str:
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     """Prints what became of each run, and the accuracy of complete ones."""
     rows = [{"name": name, "arm": arm_name(each.planned.config), "outcome": each.what, "reason": each.reason,
-             "run": str(each.run.path) if each.run else None, "config_digest": each.planned.config.digest,
+             "run": str(each.run.path) if each.run else None, "config_digest": each.planned.resolved.digest,
              "accuracy": each.run.read("result")["accuracy"] if each.run and each.is_complete else {}}
             for name, each in zip(run_names([each.planned for each in outcomes]), outcomes, strict=True)]
     print_result({"runs": rows}, as_json=as_json, text=table(["run", "outcome", "accuracy"], [

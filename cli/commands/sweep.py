@@ -20,7 +20,7 @@ from keras_fixhead.config import read_config_file
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
 from keras_fixhead.experiments.run import Outcome, run_plan
-from keras_fixhead.run_result import export_result
+from keras_fixhead.runs.result import export_result
 
 
 @click.command("sweep")

@@ -7,7 +7,7 @@ from typing import Any
 from keras_fixhead.analysis.paired import PairedDifference, paired_difference
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import shared_and_varied, value_text
-from keras_fixhead.run_result import Result
+from keras_fixhead.runs.result import Result
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,12 @@ def compare_results(results: Sequence[Result], split: str = "test") -> tuple[lis
     if len(results) < 2:
         raise ArgumentError(f"Give two or more complete runs to compare, got {len(results)}.", hint="fixhead list runs")
     shared, varied = shared_and_varied([each.config for each in results])
+    extended = len({each.extended_from for each in results}) > 1
     groups: dict[str, Group] = {}
     for each in results:
-        name = " ".join(f"{field}={value_text(getattr(each.config, field))}" for field in varied) or "one configuration"
+        parts = [f"{field}={value_text(getattr(each.config, field))}" for field in varied]
+        parts += [f"extended_from={each.extended_from}"] * extended
+        name = " ".join(parts) or "one configuration"
         group = groups.setdefault(name, Group(name))
         if each.seed in group.results:
             other = group.results[each.seed]

@@ -2,16 +2,17 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.config import TrainConfig, check_names, resolve, step_time_key, steps_per_epoch
+from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, check_names, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
+from keras_fixhead.vectors import scale_warning
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -21,16 +22,21 @@ class PlannedRun:
     """A run that a grid asks for.
 
     Attributes:
-        config: resolved.
+        resolved: its configuration.
         state: 'complete', 'interrupted', 'failed', 'running' in another process, or 'new'.
         run: its directory; None for a new run.
         seconds: estimated time that is left, from steps timed on this machine; None if none were timed.
     """
 
-    config: TrainConfig
+    resolved: Resolved
     state: str
     run: Run | None
     seconds: float | None
+
+    @property
+    def config(self) -> TrainConfig:
+        """The resolved fields."""
+        return self.resolved.config
 
 
 def parse_grid(axes: Sequence[str]) -> dict[str, list[Any]]:
@@ -115,12 +121,20 @@ def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], se
         raise ArgumentError(f"{twice[0]} is given both in the grid and as an option.",
                             hint="Give seeds by --seeds." if twice[0] == "seed" else "Give it once.")
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    configs = [resolve(build_config({**explicit, **point, "seed": seed}, file)) for point in points for seed in seeds]
-    if len({config.digest for config in configs}) < len(configs):
+    runs = [resolve(build_config({**explicit, **point, "seed": seed}, file)) for point in points for seed in seeds]
+    if len({each.digest for each in runs}) < len(runs):
         raise ArgumentError("Two points of the grid are the same run.",
                             hint="Remove repeated values, and fields that change nothing, from --grid.")
-    found = {folder: runs_by_digest(folder) for folder in {config.runs_dir for config in configs}}
-    return [_planned(config, found[config.runs_dir].get(config.digest)) for config in configs]
+    found = {folder: runs_by_digest(folder) for folder in {each.config.runs_dir for each in runs}}
+    return [_planned(each, found[each.config.runs_dir].get(each.digest)) for each in runs]
+
+
+def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:
+    """Returns what is known to go wrong with the scales of the runs that are left, each text once."""
+    left = [(each.config, each.resolved.data.num_classes) for each in plan if each.state != "complete"]
+    texts = [scale_warning(num_classes, config.scale, fixed=config.fixed)
+             for config, num_classes in left if config.head == "cos" and isinstance(config.scale, float)]
+    return list(dict.fromkeys(text for text in texts if text is not None))
 
 
 def disk_bytes(run: Run) -> int:
@@ -152,18 +166,19 @@ def _shape(config: TrainConfig) -> tuple[Any, ...]:
     return (config.model, config.width, config.pooling, Path(config.dataset).name, config.classes, config.selection)
 
 
-def _planned(config: TrainConfig, run: Run | None) -> PlannedRun:
-    step_seconds = stored_step_seconds(step_time_key(config))
-    total = None if step_seconds is None else step_seconds * config.epochs * steps_per_epoch(config)
+def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:
+    epochs = resolved.config.epochs
+    step_seconds = stored_step_seconds(resolved.step_time_key)
+    total = None if step_seconds is None else step_seconds * epochs * resolved.steps_per_epoch
     if run is None:
-        return PlannedRun(config, "new", None, total)
+        return PlannedRun(resolved, "new", None, total)
     state = run.read("status")["state"] if run.has("status") else "interrupted"
     if state in ("complete", "failed"):
-        return PlannedRun(config, state, run, total)
+        return PlannedRun(resolved, state, run, total)
     if run.is_locked():
-        return PlannedRun(config, "running", run, total)
-    done = len(run.metrics()) / config.epochs
-    return PlannedRun(config, "interrupted", run, None if total is None else total * (1 - done))
+        return PlannedRun(resolved, "running", run, total)
+    done = len(run.metrics()) / epochs
+    return PlannedRun(resolved, "interrupted", run, None if total is None else total * (1 - done))
 
 
 def runs_by_digest(runs_dir: str) -> dict[str, Run]:
@@ -171,7 +186,7 @@ def runs_by_digest(runs_dir: str) -> dict[str, Run]:
     found: dict[str, Run] = {}
     for run in list_runs(runs_dir):
         try:
-            digest = run.config().digest
+            digest = run.digest()
             state = run.read("status")["state"] if run.has("status") else ""
         except RunError:
             continue
@@ -198,9 +213,7 @@ def shared_and_varied(configs: Sequence[TrainConfig]) -> tuple[dict[str, Any], l
         >>> varied
         ['head']
     """
-    ignored = {"seed", "vector_seed", "class_vectors_digest"}
-    names = [each.name for each in fields(TrainConfig)
-             if each.metadata["result"] and each.name not in ignored]
+    names = TrainConfig.names(*(role for role in RESULT_ROLES if role != "seed"))
     varied = [name for name in names if len({repr(getattr(config, name)) for config in configs}) > 1]
     return {name: getattr(configs[0], name) for name in names if name not in varied}, varied
 

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.config import TrainConfig, arm_name
+from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.experiments.plan import value_text
 from keras_fixhead.recipes import build_config
 
-# The seed tells the runs of a cell apart; the others belong to the machine.
-_NOT_OF_A_CELL = {"seed", "precision", "threads", "devices"}
-# What `resolve` fills in if nothing was asked for.
-_FILLED_IN = {"signed_features", "vector_seed", "class_vectors_digest", "margin_size", "crop_padding", "flip"}
+_ROLES = tuple(role for role in RESULT_ROLES if role != "machine")
 
 
 BEST = "best"
@@ -52,8 +49,8 @@ class Cell:
         They depend on the fields that change the result and differ from their default, so that a field added in a later
         version does not change the names of older results.
         """
-        relevant = {name: value for name, value in self.config.as_dict().items()
-                    if _of_a_cell(name) and value != TrainConfig.field(name).default}
+        relevant = {name: value for name, value in _values(self.config).items()
+                    if value != TrainConfig.field(name).default}
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
     @property
@@ -76,9 +73,8 @@ class Cell:
 
     def agrees(self, config: TrainConfig) -> bool:
         """Returns whether a resolved configuration belongs to this cell; that of a rehearsal does not."""
-        asked = self.config.as_dict()
-        return all(value == getattr(config, name) for name, value in asked.items() if _of_a_cell(name)
-                   and not (value is None and name in _FILLED_IN) and not (name == "scale" and value == "auto"))
+        return all(value == getattr(config, name) for name, value in _values(self.config).items()
+                   if not self.config.is_open(name))
 
 
 def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
@@ -99,8 +95,9 @@ def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
     return found
 
 
-def _of_a_cell(name: str) -> bool:
-    return TrainConfig.field(name).metadata["result"] and name not in _NOT_OF_A_CELL
+def _values(config: TrainConfig) -> dict[str, Any]:
+    """What the runs of a cell share: all that changes a result, without the machine and the seed."""
+    return {name: value for name, value in config.values(*_ROLES).items() if name != "seed"}
 
 
 def scale_cell(fixed: bool, scale: float) -> Cell:

@@ -2,8 +2,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keras_fixhead.config import TrainConfig, dataset_entry, steps_per_epoch
-from keras_fixhead.run_result import Result
+from keras_fixhead.config import TrainConfig, dataset_entry, steps_of, train_size
+from keras_fixhead.runs.result import Result
 
 MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6}
 """Multiply-adds of a forward pass for one 32x32 image at width 1 (counted by a test)."""
@@ -22,18 +22,18 @@ class Estimate:
 
     Attributes:
         training: seconds of its epochs.
-        beside: seconds of everything else: compilation and measuring.
+        other: seconds of everything else: compilation and measuring.
         source: 'measured' or 'arithmetic'.
     """
 
     training: float
-    beside: float
+    other: float
     source: str
 
     @property
     def seconds(self) -> float:
         """Seconds from start to end."""
-        return self.training + self.beside
+        return self.training + self.other
 
 
 def training_flop_per_image(config: TrainConfig) -> float | None:
@@ -51,7 +51,8 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
 
 def training_images(config: TrainConfig) -> int:
     """Returns how many images a training shows, counting each image every time it is shown."""
-    return config.epochs * steps_per_epoch(config) * config.batch_size
+    images = train_size(config, dataset_entry(config))
+    return config.epochs * steps_of(images, config.batch_size, config.partial_batch) * config.batch_size
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:
@@ -69,8 +70,8 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         newest = max(like, key=lambda each: str(each.content["finished"]))
         shown = training_images(newest.config)
         training = newest.number("seconds")
-        beside = max(0.0, newest.number("wall_seconds") - training)
-        return Estimate(training * training_images(config) / shown, beside, "measured")
+        other = max(0.0, newest.number("wall_seconds") - training)
+        return Estimate(training * training_images(config) / shown, other, "measured")
     flop = training_flop_per_image(config) or 0.0
     epochs = config.epochs * EPOCH_SECONDS
     return Estimate(training_images(config) * flop / FLOP_PER_SECOND + epochs, RUN_SECONDS, "arithmetic")

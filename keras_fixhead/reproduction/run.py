@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.config import TrainConfig, dataset_entry
+from keras_fixhead.config import Resolved, TrainConfig, dataset_entry
 from keras_fixhead.data.sources import subset_note
 from keras_fixhead.errors import DataError, FixheadError, TrainingError
 from keras_fixhead.experiments.plan import PlannedRun, plan_runs
@@ -22,7 +22,8 @@ from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import BLOCKS, NOT_RUN_HERE, Cell, Planned, plan
 from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, best_scales, read_results
-from keras_fixhead.run_result import (
+from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.runs.result import (
     COMPLETE,
     FAILED_TO_CONVERGE,
     Matrices,
@@ -30,7 +31,6 @@ from keras_fixhead.run_result import (
     result_content,
     write_result,
 )
-from keras_fixhead.runs import Run, make_folder
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Work:
         say: tells people a line, with `err=True` on standard error.
     """
 
-    train: Callable[[TrainConfig, Run | None], Run]
+    train: Callable[[Resolved, Run | None], Run]
     measure: Callable[[Run, int | None], tuple[dict[str, Any], Matrices]]
     device: Callable[[], str]
     forget: Callable[[], None]
@@ -181,7 +181,7 @@ def state_of(planned: Planned, options: Options) -> PlannedRun:
 def train_and_measure(ready: PlannedRun, work: Work, corrupted: int | None) -> tuple[dict[str, Any], Matrices, Run]:
     """Returns numbers and matrices of a run, after training what is left of it."""
     run = ready.run if ready.state == "complete" and ready.run else work.train(
-        ready.config, ready.run if ready.state == "interrupted" else None)
+        ready.resolved, ready.run if ready.state == "interrupted" else None)
     before = time.monotonic()
     measured, matrices = work.measure(run, corrupted)
     content = result_content(run)
@@ -203,7 +203,7 @@ def check_whole(config: TrainConfig) -> None:
 def failure(run: Run, reason: str) -> dict[str, Any]:
     """Returns the numbers of a run that failed to converge."""
     rows, config = run.metrics(), run.config()
-    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config_digest": config.digest,
+    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config_digest": run.digest(),
             "config": portable_config(config), "subset": subset_note(config.dataset, dataset_entry(config)),
             "environment": run.read("environment"), "curves": rows, "seconds": sum(row["seconds"] for row in rows)}
 
@@ -239,7 +239,7 @@ def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alar
 def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
     """Returns the seconds that the rest of a run will take; None on a processor where none like it was measured."""
     estimate = estimated(cell_of(planned), planned.seed, options, found)
-    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.beside
+    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.other
     if estimate.source == "measured":
         return SAFETY * seconds
     return seconds if hardware.gpus() and not options.rehearsal else None

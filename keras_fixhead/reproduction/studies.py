@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.paired import PairedDifference, paired_difference
-from keras_fixhead.config import TrainConfig, arm_name
+from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json
-from keras_fixhead.run_result import Result, read_arrays, read_result, write_result
 from keras_fixhead.runs import list_runs
+from keras_fixhead.runs.result import Result, read_arrays, read_result, write_result
 
 _SCHEMA = 1
 _CURVES = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",
            "class_vectors_mean_cosine", "class_vectors_max_cosine")
-_OWN_FIELDS = {"seed", "vector_seed", "class_vectors_digest", "data_dir", "runs_dir"}
 
 
 @dataclass(frozen=True)
@@ -182,8 +181,8 @@ def _described(result: Result, question: Question) -> dict[str, Any]:
 
 
 def _shared(result: Result, question: Question) -> dict[str, Any]:
-    return {field: value for field, value in result.content["config"].items()
-            if field not in _OWN_FIELDS | question.varied}
+    shared = set(TrainConfig.names(*RESULT_ROLES)) - {*TrainConfig.names("seed"), *question.varied}
+    return {name: value for name, value in result.content["config"].items() if name in shared}
 
 
 def _matrix(arm: str, seed: int, kind: str) -> str:

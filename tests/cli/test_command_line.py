@@ -12,7 +12,7 @@ import fixhead_cli.commands
 from fixhead_cli.commands import COMMANDS
 from fixhead_cli.main import cli
 from keras_fixhead._version import __version__
-from keras_fixhead.config import TrainConfig
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import create_run
 
@@ -70,7 +70,7 @@ def test_help_lists_and_dry_runs_work_with_every_framework_blocked(arguments, tm
 
 
 def test_show_works_with_every_framework_blocked(tmp_path):
-    run = create_run(build_config({"dataset": "digits", "runs_dir": str(tmp_path)}))
+    run = create_run(resolve(build_config({"dataset": "digits", "runs_dir": str(tmp_path)})))
     done = subprocess.run([sys.executable, "-c", BLOCKED, "show", str(run.path)], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
@@ -152,8 +152,7 @@ def test_explicit_options_win_over_a_configuration_file_even_those_that_change_t
 def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead):
     text = fixhead("train", "--help").out
     for name in TrainConfig().as_dict():
-        if name not in ("class_vectors_digest", "extended_from"):  # filled in, never asked for
-            assert f"--{name.replace('_', '-')}" in text
+        assert f"--{name.replace('_', '-')}" in text
 
 
 @pytest.mark.parametrize("arguments, expected", [
@@ -168,7 +167,7 @@ def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead)
     (["--batch-size", "0"], "batch_size must be at least 1"),
     (["--scale", "inf"], "scale must be a finite number"),
     (["--seed", "-1"], "seed must be at least 0"),
-    (["--config", "/no/such/file.json"], "/no/such/file.json cannot be read"),
+    (["--config", "/no/such/file.json"], "/no/such/file.json does not exist"),
 ])
 def test_a_wrong_value_is_one_line_that_names_it(fixhead, arguments, expected):
     assert expected in one_line_error(fixhead("train", *arguments))
@@ -209,7 +208,7 @@ def test_a_damaged_config_is_one_line(fixhead, tmp_path, content, expected):
 
 
 def test_a_damaged_run_does_not_hide_the_others_from_the_list(fixhead, tmp_path):
-    create_run(build_config({"runs_dir": str(tmp_path)}))
+    create_run(resolve(build_config({"runs_dir": str(tmp_path)})))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{")
 
@@ -240,7 +239,7 @@ def test_serving_a_folder_without_a_version_says_so_at_once(fixhead, tmp_path):
 
 
 def test_resume_refuses_options_that_would_change_the_run(fixhead, tmp_path):
-    run = create_run(build_config({"runs_dir": str(tmp_path)}))
+    run = create_run(resolve(build_config({"runs_dir": str(tmp_path)})))
 
     assert "--lr cannot change it" in one_line_error(fixhead("train", "--resume", run.path, "--lr", 5))
     assert "cannot be extended" in one_line_error(fixhead("train", "--resume", run.path, "--epochs", 5))
@@ -251,6 +250,25 @@ def test_debug_shows_the_traceback(tmp_path):
                           text=True)
 
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+NOISY = """
+import logging, sys, warnings
+from fixhead_cli.main import cli, main
+def noise(debug):
+    warnings.warn("from a library")
+    logging.getLogger("library").warning("from a library")
+cli.callback = noise
+sys.argv = ["fixhead", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("options, lines", [([], 0), (["--debug"], 2)])
+def test_what_libraries_warn_of_is_shown_with_debug_only(options, lines):
+    done = subprocess.run([sys.executable, "-c", NOISY, *options, "list", "losses"], capture_output=True, text=True)
+
+    assert done.returncode == 0 and done.stderr.count("from a library") == lines
 
 
 def _picture(folder):

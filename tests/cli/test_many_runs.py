@@ -23,6 +23,7 @@ def test_a_sweep_shows_its_plan_without_training(fixhead, tmp_path):
         (True, 0.1, 0), (True, 0.1, 1), (True, 0.2, 0)]
     text = fixhead("sweep", *SMALL, "--grid", "fixed=yes,no", "--runs-dir", tmp_path / "runs", "--dry-run").out
     assert "2 runs: 2 new" in text and "fixed=no seed=0" in text
+    assert len(answer["warnings"]) == 1 and "fall behind for 10 classes" in answer["warnings"][0]
     assert not (tmp_path / "runs").exists()
 
 
@@ -46,6 +47,7 @@ def test_a_sweep_trains_what_is_missing_exports_it_and_compare_pairs_it(fixhead,
     again = fixhead(*command)
 
     assert first.code == again.code == 0
+    assert (first.err + again.err).count("are known to fall behind") == 1  # by the plan, and by none of the processes
     assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 4
     assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 4
     files = sorted((tmp_path / "results").glob("*.json"))
@@ -125,7 +127,7 @@ def test_a_finished_run_is_extended_and_a_complete_one_says_so(fixhead, tmp_path
 
     assert complete.code == 0 and "is complete: there is nothing to resume. Extend it: --epochs N" in complete.err
     assert longer.code == 0 and "epochs 2 to 2 follow a one_cycle schedule of their own" in longer.err
-    assert fixhead("show", run, "--json").json["config"]["extended_from"] == "1"
+    assert fixhead("show", run, "--json").json["extended_from"] == "1"
     assert json.loads((tmp_path / run / "status.json").read_text())["epoch"] == 2
 
 
@@ -142,7 +144,7 @@ def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_p
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
         assert len(errors) == 1 and "cannot be written" in errors[0] and "Traceback" not in done.stderr
         (run,) = (full / "runs").iterdir()
-        assert json.loads((run / "config.json").read_text())["dataset"] == "digits"
+        assert json.loads((run / "config.json").read_text())["resolved"]["dataset"] == "digits"
         assert not [path for path in run.rglob(".*-*") if path.is_file()]  # nothing half-written is left
     finally:
         if mounted.returncode == 0:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import load_dataset, run_dataset
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
@@ -146,7 +146,8 @@ def test_names_of_data_sets_are_not_folders_and_unknown_names_are_refused(tmp_pa
 
 def test_a_configuration_names_the_folder_absolutely_and_knows_its_steps(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    config = resolve(TrainConfig(dataset="things", batch_size=10))
+    found = resolve(TrainConfig(dataset="things", batch_size=10))
+    config = found.config
 
     assert (config.dataset, config.crop_padding) == (str(folder), 2)
-    assert steps_per_epoch(config) == 4 and resolve(config) == config
+    assert found.steps_per_epoch == 4 and resolve(config).config == config

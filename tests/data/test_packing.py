@@ -53,7 +53,7 @@ def test_a_packed_set_has_the_digest_and_the_statistics_of_the_set_that_was_pack
 
 def test_a_run_of_packed_data_has_the_same_configuration_digest(packed):
     there, here = (resolve(TrainConfig(dataset="digits", data_dir=data_dir)) for data_dir in (None, str(packed)))
-    assert there.digest == here.digest and there.crop_padding == here.crop_padding
+    assert there.digest == here.digest and there.config.crop_padding == here.config.crop_padding
 
 
 def test_a_folder_of_images_is_packed_under_a_name_and_read_by_its_path(packed, photographs):

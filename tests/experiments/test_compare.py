@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from keras_fixhead.analysis.intervals import mean_interval
-from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.config import TrainConfig, resolve, to_store
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.compare import compare_results
 from keras_fixhead.experiments.plan import plan_runs
-from keras_fixhead.run_result import read_result
 from keras_fixhead.runs import create_run, list_runs
+from keras_fixhead.runs.result import read_result
 
 
 def results(runs):
@@ -35,16 +35,25 @@ def test_groups_are_compared_by_seed_with_students_interval(explicit, complete):
     assert other.minus(one).mean is None and other.minus(one).values == {}
 
 
+def test_an_extended_run_is_not_the_same_as_one_that_was_trained_straight(explicit, complete):
+    config = plan_runs(explicit, {}, [0])[0].resolved
+    straight, extended = complete(config), complete(config)
+    extended.write_config(to_store(config, extended_from="1"))
+    groups, _ = compare_results(results([straight, extended]))
+
+    assert [group.name for group in groups] == ["extended_from=None", "extended_from=1"]
+
+
 def test_what_cannot_be_compared_is_refused(explicit, complete):
-    (run,) = results([complete(plan_runs(explicit, {}, [0])[0].config)])
+    (run,) = results([complete(plan_runs(explicit, {}, [0])[0].resolved)])
     with pytest.raises(ArgumentError, match="two or more complete runs"):
         compare_results([run])
     with pytest.raises(ArgumentError, match="have the same configuration and seed"):
         compare_results([run, run])
-    (other,) = results([complete(plan_runs(explicit, {"lr": [0.5]}, [0])[0].config)])
+    (other,) = results([complete(plan_runs(explicit, {"lr": [0.5]}, [0])[0].resolved)])
     with pytest.raises(ArgumentError, match=r"has no accuracy on train\. It has: test, validation"):
         compare_results([run, other], split="train")
-    unfinished = create_run(plan_runs(explicit, {"lr": [0.7]}, [0])[0].config)
+    unfinished = create_run(plan_runs(explicit, {"lr": [0.7]}, [0])[0].resolved)
     with pytest.raises(RunError, match=r"result\.json is missing"):
         read_result(unfinished.path)
     assert len(list(list_runs(explicit["runs_dir"]))) == 3

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fixhead import hardware
-from keras_fixhead.config import TrainConfig, resolve, step_time_key
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import (
     parse_grid,
@@ -12,6 +12,7 @@ from keras_fixhead.experiments.plan import (
     parse_value,
     plan_runs,
     plan_summary,
+    plan_warnings,
     shared_and_varied,
 )
 
@@ -54,7 +55,7 @@ def test_a_plan_has_every_point_with_every_seed(explicit):
     assert [(each.config.head, each.config.lr, each.config.seed) for each in plan] == [
         (head, lr, seed) for head in ("dot", "cos") for lr in (0.1, 0.01) for seed in (0, 1, 2)]
     assert {each.state for each in plan} == {"new"}
-    assert all(resolve(each.config) == each.config for each in plan)
+    assert all(resolve(each.config).config == each.config for each in plan)
 
 
 def test_a_recipe_in_the_grid_and_arms_of_a_recipe_have_their_values(explicit):
@@ -77,15 +78,15 @@ def test_a_plan_that_contradicts_itself_is_refused(explicit, grid, shared, messa
 
 
 def test_hours_and_disk_space_are_measured_or_not_given(explicit, complete):
-    config = plan_runs(explicit, {}, [0])[0].config
+    resolved = plan_runs(explicit, {}, [0])[0].resolved
     assert plan_summary(plan_runs(explicit, {}, [0, 1])) == {
         "runs": 2, "states": {"complete": 0, "interrupted": 0, "failed": 0, "running": 0, "new": 2}, "hours": None,
         "disk_bytes": None}
-    complete(config)
-    hardware.store_step_seconds(step_time_key(config), 3.6)
+    complete(resolved)
+    hardware.store_step_seconds(resolved.step_time_key, 3.6)
     summary = plan_summary(plan_runs(explicit, {}, [0, 1]))
 
-    assert summary["hours"] == pytest.approx(config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
+    assert summary["hours"] == pytest.approx(resolved.config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
     assert summary["disk_bytes"] > 1500
 
 
@@ -93,3 +94,15 @@ def test_shared_and_varied_fields_ignore_seeds():
     shared, varied = shared_and_varied([TrainConfig(seed=0, lr=0.1), TrainConfig(seed=1, lr=0.2, runs_dir="x")])
 
     assert varied == ["lr"] and shared["dataset"] == "digits" and "seed" not in shared
+
+
+def test_a_plan_warns_once_of_learned_class_vectors_at_a_small_scale(explicit, complete):
+    grid = {"head": ["cos", "dot"], "fixed": [True, False]}
+    plan = plan_runs(explicit, grid, [0, 1])
+    (text,) = plan_warnings(plan)
+
+    assert text.startswith("Learned class vectors with cosine logits and S = 1 are known to fall behind for 10 classes")
+    for each in plan:
+        if each.config.head == "cos" and not each.config.fixed:
+            complete(each.resolved)
+    assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # there is nothing left to warn of

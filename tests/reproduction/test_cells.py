@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from synthetic import portable, write_result
 
-from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import BLOCKS, cell, plan, read_results
 from keras_fixhead.reproduction.cells import SCALES, scale_cell
@@ -41,7 +41,8 @@ def test_small_parts_of_the_data_get_as_many_steps_as_the_whole():
     whole = cell(dataset="cifar100", head="dot", epochs=30).config
     parts = [run.cell.config for run in plan(CHOSEN, ["5b"])]
 
-    assert {config.epochs * steps_per_epoch(config) for config in parts} == {30 * steps_per_epoch(whole)}
+    assert {config.epochs * resolve(config).steps_per_epoch for config in parts} == {
+        30 * resolve(whole).steps_per_epoch}
 
 
 def test_block_4_waits_for_the_scales_it_is_to_choose_from():
@@ -71,7 +72,7 @@ def test_a_cell_is_named_by_what_was_asked_for_and_not_by_the_machine():
 
 def test_a_cell_knows_the_runs_that_are_its_own():
     one = cell(dataset="cifar10", epochs=30)
-    config = resolve(build_config(one.explicit(3)), gpu=False)
+    config = resolve(build_config(one.explicit(3)), gpu=False).config
 
     assert one.agrees(config)
     assert one.agrees(TrainConfig(**portable(config)))

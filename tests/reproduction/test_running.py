@@ -15,6 +15,7 @@ import pytest
 from synthetic import write_result
 
 from keras_fixhead.catalog import MODELS
+from keras_fixhead.config import resolve
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import PlannedRun
 from keras_fixhead.recipes import build_config
@@ -109,9 +110,9 @@ def test_only_the_rest_of_an_interrupted_run_counts(tmp_path, monkeypatch):
     found = read_results(tmp_path / "out")
     monkeypatch.setattr(running.hardware, "gpus", lambda: [("NVIDIA H100", 9)])
     whole = running.seconds_of(second, asked, found)
-    run = create_run(build_config(running.explicit_fields(second.cell, asked) | {"seed": 1}))
+    run = create_run(resolve(build_config(running.explicit_fields(second.cell, asked) | {"seed": 1})))
     run.write_metrics([{"epoch": epoch} for epoch in range(1, 25)])
-    monkeypatch.setattr(running, "state_of", lambda *_: PlannedRun(run.config(), "interrupted", run, None))
+    monkeypatch.setattr(running, "state_of", lambda *_: PlannedRun(resolve(run.config()), "interrupted", run, None))
 
     assert whole == pytest.approx(1.1 * 420)
     assert running.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
@@ -172,13 +173,12 @@ def test_no_time_is_spent_on_a_part_of_a_data_set(work, tmp_path, monkeypatch, c
 
 
 def test_every_cell_can_be_rehearsed(tmp_path):
-    from keras_fixhead.config import resolve
     from keras_fixhead.reproduction import plan
 
     for dataset in (None, "digits"):
         asked = options(tmp_path, rehearsal=True, rehearsal_dataset=dataset)
         for planned in plan({True: 1.0, False: 20.0}):
-            config = resolve(build_config(running.explicit_fields(planned.cell, asked)), gpu=False)
+            config = resolve(build_config(running.explicit_fields(planned.cell, asked)), gpu=False).config
             assert config.epochs == 2 and config.limit_train == 2_000 and config.width <= 0.25
             assert not planned.cell.agrees(config)
 

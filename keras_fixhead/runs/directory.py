@@ -15,14 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.config import TrainConfig, arm_name, check_names
+from keras_fixhead.config import (
+    CONFIG_SCHEMA,
+    Resolved,
+    Stored,
+    TrainConfig,
+    arm_name,
+    from_stored,
+    run_digest,
+    to_store,
+)
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
 
 SCHEMA = 1
 
-# What a configuration cannot be without. Other fields may be younger than the run: then they have their defaults.
-_IDENTITY = {"dataset", "model", "width", "head", "fixed", "scale", "seed", "epochs"}
 _NEEDED: dict[str, dict[str, type]] = {
     "status": {"state": str, "epoch": int},
     "result": {"accuracy": dict, "evaluation": dict, "label_names": list},
@@ -64,25 +71,29 @@ class Run:
         """What to type to go on with the run."""
         return f"fixhead train --resume {shlex.quote(str(self.path))}"
 
-    def config(self) -> TrainConfig:
-        """Returns the resolved configuration.
+    def stored(self) -> Stored:
+        """Returns the configuration as config.json has it: asked, resolved, and their digest.
 
         Raises:
-            RunError: if config.json is missing, damaged, or holds what is no configuration.
+            RunError: if config.json is missing, damaged, or not a configuration.
         """
         path = self.path / "config.json"
-        values = read_json(path, schema=SCHEMA)
-        values.pop("config_digest", None)
-        if missing := _IDENTITY - values.keys():
-            raise RunError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
         try:
-            check_names(values)
-            return TrainConfig(**values)
+            return from_stored(read_json(path, schema=CONFIG_SCHEMA))
         except ArgumentError as error:
             raise RunError(f"{path} is damaged: {error}") from None
 
-    def write_config(self, config: TrainConfig) -> None:
-        write_json(self.path / "config.json", {**config.as_dict(), "config_digest": config.digest}, schema=SCHEMA)
+    def config(self) -> TrainConfig:
+        """Returns the resolved configuration; raises what `stored` raises."""
+        return self.stored().config
+
+    def digest(self) -> str:
+        """Returns the name of the run among others; raises what `stored` raises."""
+        return self.stored().digest
+
+    def write_config(self, stored: Stored) -> None:
+        """Writes config.json."""
+        write_json(self.path / "config.json", stored.as_dict(), schema=CONFIG_SCHEMA)
 
     def read(self, name: str) -> dict[str, Any]:
         """Returns one of the run's JSON files (status, result, environment, ...) by its name without ending.
@@ -189,7 +200,7 @@ class Run:
 class UnwrittenRun(Run):
     """A run that another process writes: it is read here, and what would be written goes nowhere."""
 
-    def write_config(self, config: TrainConfig) -> None:
+    def write_config(self, stored: Stored) -> None:
         pass
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
@@ -206,12 +217,13 @@ class UnwrittenRun(Run):
         yield
 
 
-def create_run(config: TrainConfig) -> Run:
-    """Returns a new run directory in `config.runs_dir`, with config.json in it; never an existing one.
+def create_run(resolved: Resolved) -> Run:
+    """Returns a new run directory in the configuration's `runs_dir`, with config.json in it; never an existing one.
 
     Raises:
         RunError: if the directory cannot be made.
     """
+    config = resolved.config
     runs_dir = Path(config.runs_dir).absolute()
     make_folder(runs_dir)
     time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -226,9 +238,9 @@ def create_run(config: TrainConfig) -> Run:
         except OSError as error:
             raise RunError(f"{path} cannot be made: {error.strerror}.", hint="Choose another --runs-dir.") from None
         run = Run(path)
-        run.write_config(config)
+        run.write_config(to_store(resolved))
         return run
-    raise RunError(f"{runs_dir} already holds 999 runs of this second and name.")
+    raise RunError(f"{runs_dir} already has 999 runs of this second and name.")
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -239,29 +251,57 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     """
     folder = Path(path).absolute()
     if not (folder / "config.json").is_file():
-        what = "is no run directory: it has no config.json" if folder.is_dir() else "does not exist"
-        raise RunError(f"{path} {what}.", hint="List what there is: fixhead list runs")
+        what = "is not a run directory: it has no config.json" if folder.is_dir() else "does not exist"
+        raise RunError(f"{path} {what}.", hint="List the runs: fixhead list runs")
     return Run(folder)
 
 
 def extended(run: Run, epochs: int) -> TrainConfig:
-    """Returns the configuration that goes on with a finished run up to more epochs.
+    """Returns the configuration that continues a finished run up to more epochs.
 
     The added epochs have the schedule of a run of their own without warm-up: from the peak rate down again (a warm
     restart), or on at the same rate for the schedules 'constant' and 'plateau'.
 
     Raises:
-        ArgumentError: (a ValueError) if the run is not finished, or has as many epochs.
+        ArgumentError: (a ValueError) if the run is not finished, or already has this many epochs.
     """
     config = run.config()
     if not run.has("status") or run.read("status")["state"] != "complete":
         raise ArgumentError(f"{run.path} is not finished: it cannot be extended.", hint=run.resume_command)
     if not run.newest_checkpoint.exists():
-        raise ArgumentError(f"{run.path} has no checkpoint left to go on from.", hint="Train anew with more epochs.")
+        raise ArgumentError(f"{run.path} has no checkpoint left to continue from.",
+                            hint="Train again with more epochs.")
     if epochs <= config.epochs:
         raise ArgumentError(f"{run.path} has {config.epochs} epochs already; epochs must be more, got {epochs}.")
-    before = [config.extended_from] if config.extended_from else []
-    return dataclasses.replace(config, epochs=epochs, extended_from=",".join([*before, str(config.epochs)]))
+    return dataclasses.replace(config, epochs=epochs)
+
+
+def continued(run: Run, resolved: Resolved) -> Stored:
+    """Returns what a run stores when it is continued with a resolved configuration: its own, or an extension of it.
+
+    Raises:
+        ArgumentError: (a ValueError) if that is another configuration, or the run cannot be extended.
+    """
+    before, config = run.stored(), resolved.config
+    extends = config.epochs > before.config.epochs
+    if extends:
+        extended(run, config.epochs)  # raises if it cannot be
+    history = [*([before.extended_from] if before.extended_from else []), *([str(before.config.epochs)] * extends)]
+    same = dataclasses.replace(config, epochs=before.config.epochs) if extends else config
+    if run_digest(same, before.class_vectors_digest, before.extended_from) != _digest_of(before):
+        raise ArgumentError(f"The configuration is not that of {run.path}.",
+                            hint="Resume with the run's own: train(run.config(), resume=run)")
+    if before.class_vectors_digest not in ("", resolved.class_vectors_digest):
+        raise ArgumentError(
+            f"{run.path} was trained with class vectors of digest {before.class_vectors_digest[:16]}, but kind "
+            f"{config.class_vectors!r} with seed {config.vector_seed} gives {resolved.class_vectors_digest[:16]} here.",
+            hint="Resume it with the version of keras_fixhead, and on the kind of machine, that started it.")
+    asked = dataclasses.replace(before.asked, epochs=config.epochs, **config.values("place"))
+    return to_store(resolved, asked, ",".join(history) or None)
+
+
+def _digest_of(stored: Stored) -> str:
+    return run_digest(stored.config, stored.class_vectors_digest, stored.extended_from)
 
 
 def list_runs(runs_dir: str | os.PathLike[str]) -> Iterator[Run]:

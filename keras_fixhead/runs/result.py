@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.config import TrainConfig, arm_name, check_names
+from keras_fixhead.config import TrainConfig, arm_name, resolved_fields
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
-from keras_fixhead.runs import SCHEMA, Run, make_folder, open_run
+from keras_fixhead.runs.directory import SCHEMA, Run, make_folder, open_run
 
 COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
 """States of a result: a training that failed to converge is a result, too."""
 MATRICES = ("confusion", "cosines")
 """Test images by true (rows) and predicted class, and cosines between class vectors; both of shape (m, m)."""
 
-_MACHINE_FIELDS = ("data_dir", "runs_dir")
 _NEEDED: dict[str, dict[str, type]] = {COMPLETE: {"accuracy": dict, "evaluation": dict, "label_names": list},
                                        FAILED_TO_CONVERGE: {"reason": str}}
 
@@ -51,6 +50,11 @@ class Result:
     def seed(self) -> int:
         """The seed of the run."""
         return self.config.seed
+
+    @property
+    def extended_from(self) -> str | None:
+        """Numbers of epochs at which the run was extended, separated by commas; None if it was not."""
+        return self.content.get("extended_from") or self.content["config"].get("extended_from")
 
     @property
     def curves(self) -> list[dict[str, Any]]:
@@ -118,11 +122,11 @@ def export_result(run: Run, folder: Path) -> Path:
     Raises:
         RunError: if the run is not complete, or a file cannot be written.
     """
-    config = run.config()
+    config, digest = run.config(), run.digest()
     content = result_content(run)
     make_folder(folder)
     path = folder / (f"{Path(config.dataset).name}-{config.model.replace('/', '-')}-{arm_name(config)}-s{config.seed}-"
-                     f"{config.digest[:10]}.json")
+                     f"{digest[:10]}.json")
     write_result(content, _matrices_of_run(run) if _statistics(run).exists() else {}, path)
     return path
 
@@ -135,8 +139,10 @@ def result_content(run: Run) -> dict[str, Any]:
     Raises:
         RunError: if the run is not complete.
     """
+    stored = run.stored()
     return {
-        "config": portable_config(run.config()),
+        "config": portable_config(stored.config),
+        "extended_from": stored.extended_from,
         **run.read("result"),
         "curves": run.metrics(),
         "robustness": {file.stem: run.read(f"robustness/{file.stem}")
@@ -146,19 +152,18 @@ def result_content(run: Run) -> dict[str, Any]:
 
 def portable_config(config: TrainConfig) -> dict[str, Any]:
     """Returns the fields of a configuration without those that name folders of this machine."""
-    values = {name: value for name, value in config.as_dict().items() if name not in _MACHINE_FIELDS}
+    values = {name: value for name, value in config.as_dict().items() if name not in ("data_dir", "runs_dir")}
     return values | {"dataset": Path(config.dataset).name}
 
 
 def _read_exported(path: Path) -> Result:
     content = read_json(path, schema=SCHEMA)
     values = content.get("config")
-    if not isinstance(values, dict) or not values.keys() >= {"dataset", "model", "head", "fixed", "seed", "epochs"}:
+    if not isinstance(values, dict):
         raise RunError(f"{path} is not an exported result: it has no configuration.",
                        hint="`fixhead sweep ... --export-results DIR` writes such files.")
     try:
-        check_names(values)
-        config = TrainConfig(**values)
+        config = resolved_fields(values)
     except ArgumentError as error:
         raise RunError(f"{path} is damaged: {error}") from None
     state = content.get("state", COMPLETE)
@@ -167,10 +172,10 @@ def _read_exported(path: Path) -> Result:
     for name, kind in _NEEDED[state].items():
         if not isinstance(content.get(name), kind):
             raise RunError(f"{path} is damaged: it has no {name!r}.")
-    return Result(path, config, content, lambda: _matrices_beside(path.with_suffix(".npz")))
+    return Result(path, config, content, lambda: _matrices_next_to(path.with_suffix(".npz")))
 
 
-def _matrices_beside(path: Path) -> Matrices:
+def _matrices_next_to(path: Path) -> Matrices:
     found = read_arrays(path)
     if missing := [name for name in MATRICES if name not in found]:
         raise RunError(f"{path} is damaged: it has no {missing[0]!r}.")
