@@ -1,50 +1,23 @@
 """`fixhead train`."""
 import contextlib
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.config_options import config_options
 from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
 from keras_fixhead.config import Resolved, TrainConfig, read_config_file, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import stored_step_seconds
-from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, extended
-
-_FLAGS = {"fixed": "--fixed/--learned"}
-
-
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds an option for each field of `TrainConfig`; those not given are None."""
-    hints = get_type_hints(TrainConfig)
-    for each in reversed(dataclasses.fields(TrainConfig)):
-        name = each.name.replace("_", "-")
-        kinds = [kind for kind in get_args(hints[each.name]) or (hints[each.name],) if kind is not NoneType]
-        kind = str if str in kinds else kinds[0]  # a number or a word: TrainConfig tells them apart
-        choices = tuple(RECIPES) if each.name == "recipe" else each.metadata["choices"]
-        declaration = _FLAGS.get(each.name, f"--{name}/--no-{name}") if kind is bool else f"--{name}"
-        default = "" if each.default is None else f"  [default: {_shown_default(each)}]"
-        command = click.option(
-            declaration, each.name, type=kind, default=None, help=each.metadata["help"] + default,
-            metavar="|".join(("NUMBER", *choices) if float in kinds and choices else choices) or None,
-        )(command)
-    return command
-
-
-def _shown_default(each: Any) -> str:
-    if each.type in (bool, "bool"):
-        on, off = _FLAGS.get(each.name, "on/off").split("/")
-        return (on if each.default else off).strip("-")
-    return str(each.default)
 
 
 @click.command("train")
-@config_options
+@config_options()
 @click.option("--config", "config_file", metavar="FILE", type=paths.CONFIG_FILE,
               help="Take the fields that are not given from a JSON file.")
 @click.option("--resume", "run", metavar="RUN", type=paths.RUN,
