@@ -13,10 +13,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from full_size_measure import current_device
 from report import RESULTS, measurement, out_option, write_report
 
 from keras_fixhead.data import Augmentation, Split
+from keras_fixhead.measurement import current_device
 from keras_fixhead.training.batches import TrainBatches
 
 MOVED: dict[str, Any] = {"crop_padding": 4, "flip": True}

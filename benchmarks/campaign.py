@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import mutations
 
-from fixhead_serving.conformance.models import LABELS, make_models
+from fixhead_serving.checks.conformance.models import LABELS, make_models
 from fixhead_serving.local import SERVE, served_by
 from keras_fixhead.json_files import write_json
 

@@ -7,8 +7,8 @@ from campaign import DOCUMENTED
 from campaign import SCHEMA as CAMPAIGN_SCHEMA
 from report import RESULTS, ROOT, write_block
 
-from fixhead_serving.conformance import BEYOND, CASES, DEVIATIONS
-from fixhead_serving.conformance.report import SCHEMA, record_table
+from fixhead_serving.checks.conformance import BEYOND, CASES, DEVIATIONS
+from fixhead_serving.checks.conformance.report import SCHEMA, record_table
 from keras_fixhead.json_files import read_json
 
 PAGE = ROOT / "docs" / "conformance.md"

@@ -4,7 +4,6 @@
     python benchmarks/pages.py --measure-data DIR    # anew: mean and deviation of the data sets prepared in DIR
 """
 import argparse
-import dataclasses
 import json
 from typing import Any
 
@@ -23,14 +22,6 @@ DATA_LOAD = RESULTS / "data_load.json"
 PIPELINE = RESULTS / "pipeline.json"
 ARMS = {"dot-fixed": ("dot", True), "dot-learned": ("dot", False), "cos-fixed": ("cos", True),
         "cos-learned": ("cos", False)}
-# what a recipe leaves to the data set, the machine or the user
-NOT_OF_RECIPES = {
-    "dataset", "data_dir", "image_size", "classes", "imbalance", "model", "signed_features", "head", "fixed", "seed",
-    "vector_seed", "margin", "margin_size", "threads", "class_vectors_digest", "recipe", "runs_dir", "extended_from",
-    "logger", "devices", "deterministic", "store_vectors", "checkpoint_minutes", "max_minutes", "loss", "rotate",
-    "vector_lr", "augment_on",
-}
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -69,12 +60,12 @@ def measure_data(folder: str) -> dict[str, Any]:
 def recipes_block() -> list[str]:
     """One part a recipe: where it comes from, what to expect, and every hyperparameter."""
     lines = []
+    fields = recipe_fields()
     for name, recipe in RECIPES.items():
         configs = {arm: build_config({"recipe": name, "head": head, "fixed": fixed}).as_dict()
                    for arm, (head, fixed) in ARMS.items()}
         lines += ["", f"## {name}", "", f"{recipe.summary[0].upper()}{recipe.summary[1:]}.", "",
                   f"- Source: {recipe.source}.", f"- Expected: {recipe.expect}.", f"- Cost: {recipe.cost}.", ""]
-        fields = [each.name for each in dataclasses.fields(TrainConfig) if each.name not in NOT_OF_RECIPES]
         shared = [f"`{field}` {shown(configs['cos-fixed'][field])}" for field in fields
                   if len({repr(config[field]) for config in configs.values()}) == 1]
         lines.append(f"Every arm: {', '.join(shared)}.")
@@ -85,7 +76,14 @@ def recipes_block() -> list[str]:
             lines += [f"| {arm} | " + " | ".join(shown(config[field]) for field in varied) + " |"
                       for arm, config in configs.items()]
     usual = ", ".join(f"{name} {'signed' if entry.signed_features else 'not signed'}" for name, entry in MODELS.items())
-    return [*lines, "", f"`signed_features` in every recipe is the network's usual form: {usual}.", ""]
+    return [*lines, "", "Fields that are not listed have their defaults: `fixhead train --help`. "
+            f"`signed_features` in every recipe is the network's usual form: {usual}.", ""]
+
+
+def recipe_fields() -> list[str]:
+    """The fields of a recipe's table: the hyperparameters of training, and what some recipe sets."""
+    some = {name for recipe in RECIPES.values() for values in (recipe.values, *recipe.arms.values()) for name in values}
+    return [name for name in TrainConfig.names() if name in some or name in TrainConfig.names("optimisation")]
 
 
 def shown(value: Any) -> str:

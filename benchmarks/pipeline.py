@@ -43,7 +43,7 @@ def main() -> None:
                   draw.integers(0, 10, STEPS * 128, dtype=np.int32))
     dataset = dataclasses.replace(digits, train=train)
     shared = {"dataset": "digits", "recipe": "cpu", "flip": True}
-    configs = {name: resolve(build_config({**shared, **more})) for name, more in
+    configs = {name: resolve(build_config({**shared, **more})).config for name, more in
                (("plain", {}), ("heavy", HEAVY), ("everything", EVERYTHING))}
     start_backend(configs["plain"])
     models = {name: _compiled_model(config, dataset) for name, config in configs.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
+from keras_fixhead.reproduction.page import with_block
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -29,7 +30,7 @@ def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], w
 
 def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str,
                  counts: Mapping[str, int] | None = None) -> None:
-    """Writes measurements, and what was counted beside them, with the command, machine, versions and commit."""
+    """Writes measurements, and what was counted as well, with the command, machine, versions and commit."""
     from keras_fixhead.training.backend import describe_environment  # Keras, whose backend an option may have set
 
     environment = describe_environment()
@@ -51,16 +52,6 @@ def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, comma
 def write_block(name: str, lines: Sequence[str], page: Path = README) -> None:
     """Puts generated lines into a page, between the comments that name them."""
     page.write_text(with_block(page.read_text(), name, lines))
-
-
-def with_block(text: str, name: str, lines: Sequence[str]) -> str:
-    """Returns a text with the lines between its comments '<!-- name: generated -->' and '<!-- end of name -->'."""
-    begin, end = f"<!-- {name}: generated -->", f"<!-- end of {name} -->"
-    before, found, rest = text.partition(begin)
-    _, ended, after = rest.partition(end)
-    if not (found and ended):
-        raise ValueError(f"The text has no place for the generated part {name!r}.")
-    return "\n".join([before + begin, *lines, end + after])
 
 
 def out_option(parser: argparse.ArgumentParser, default: Path) -> None:

@@ -39,7 +39,7 @@ def main() -> None:
         write_block(BLOCK, block(json.loads(options.out.read_text())))
         return
 
-    start_backend(resolve(TrainConfig()))
+    start_backend(resolve(TrainConfig()).config)
     measurements = []
     for width in options.widths:
         for precision in options.precisions:

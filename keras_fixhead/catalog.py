@@ -37,6 +37,10 @@ class ModelEntry:
     stride: int = 8
     extra: str | None = None
 
+    def ends_signed(self, asked: bool | None) -> bool:
+        """Returns whether features can be negative: as asked for, or as in the network's usual form."""
+        return self.signed_features if asked is None else asked
+
 
 @dataclass(frozen=True)
 class LossEntry:

@@ -15,6 +15,7 @@
 This module imports nothing heavy, so that the client and the command line can raise these errors without loading a
 framework.
 """
+import os
 import warnings
 
 
@@ -81,7 +82,7 @@ class FixheadWarning(UserWarning):
 
 
 def warn_once(text: str, stacklevel: int = 1) -> None:
-    """Warns with a `FixheadWarning`, once per process and text.
+    """Warns with a `FixheadWarning`, once per process and text, and not again in processes started with `silenced()`.
 
     Python's own record of what was said is emptied whenever anyone changes a warning filter.
     """
@@ -90,4 +91,10 @@ def warn_once(text: str, stacklevel: int = 1) -> None:
         warnings.warn(text, FixheadWarning, stacklevel=stacklevel + 1)
 
 
-_said: set[str] = set()
+def silenced() -> dict[str, str]:
+    """Returns the environment for a process that shall not repeat what this one has warned of."""
+    return {**os.environ, _SAID: "\n".join(sorted(_said))}
+
+
+_SAID = "FIXHEAD_SAID"
+_said: set[str] = set(filter(None, os.environ.get(_SAID, "").split("\n")))

@@ -1,6 +1,7 @@
 """Named, sourced sets of values for a training run.
 
-Precedence: an explicit value, then the configuration file, then the recipe, then the default of `TrainConfig`.
+Precedence: an explicit value, then the configuration file, then the recipe, then the default of `TrainConfig`. A value
+yields to what one of higher precedence implies for it (`config.implied`).
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 
 from keras_fixhead.catalog import look_up
 from keras_fixhead.config import TrainConfig, arm_name
+from keras_fixhead.config.implied import with_implied
 from keras_fixhead.errors import ArgumentError
 
 
@@ -30,8 +32,6 @@ class Recipe:
     values: Mapping[str, Any] = field(default_factory=dict)
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-
-_DRAW_FIELDS = {"dataset", "classes", "image_size", "pooling", "model", "width", "class_vectors", "seed", "vector_seed"}
 
 RECIPES: dict[str, Recipe] = {
     "honest": Recipe(
@@ -90,7 +90,7 @@ RECIPES: dict[str, Recipe] = {
                 "schedule": "one_cycle", "warmup_fraction": 0.25, "vector_weight_decay": 0.0},
     ),
     "smoke": Recipe(
-        summary="eighth width, 2,000 training images, 2 epochs: does it run?",
+        summary="eighth width, 2,000 training images, 2 epochs: to see whether training runs",
         source="this project",
         expect="nothing but that it runs: the accuracy means little",
         cost="seconds on two CPU cores",
@@ -130,26 +130,15 @@ def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = N
         3
         >>> build_config({"recipe": "cpu"}).width
         0.25
+        >>> build_config({"schedule": "plateau"}).warmup_fraction  # a plateau has no warm-up
+        0.0
     """
-    file = _without_derived(dict(file or {}), explicit)
+    file = dict(file or {})
     if "recipe" in explicit and explicit["recipe"] != file.get("recipe", explicit["recipe"]):
         raise ArgumentError(f"The configuration file was made with recipe {file['recipe']!r}, and its fields win over "
                             f"those of recipe {explicit['recipe']!r}.", hint="Leave out --recipe or --config.")
     given = {**file, **explicit}
-    name = given.get("recipe", TrainConfig.recipe)
     arm = arm_name(TrainConfig.from_dict({key: given[key] for key in ("head", "fixed") if key in given}))
-    return TrainConfig.from_dict({**recipe_values(name, arm), **given})
-
-
-def _without_derived(file: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a file without those that were filled in from fields that are now asked for anew."""
-    if not _DRAW_FIELDS.isdisjoint(explicit):
-        file.pop("class_vectors_digest", None)
-    if explicit.get("dataset", file.get("dataset")) != file.get("dataset"):
-        for name in ("crop_padding", "flip", "image_size"):
-            file.pop(name, None)
-    if "model" in explicit and explicit["model"] != file.get("model"):
-        file.pop("signed_features", None)
-    if "seed" in explicit and file.get("vector_seed") == file.get("seed"):
-        file.pop("vector_seed", None)
-    return file
+    recipe = recipe_values(given.get("recipe", TrainConfig.recipe), arm)
+    values = with_implied({**recipe, **file}, file.keys())
+    return TrainConfig.from_dict(with_implied({**values, **explicit}, explicit.keys()))

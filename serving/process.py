@@ -1,5 +1,6 @@
 """The server's process: a socket, the models, uvicorn, signals."""
 import contextlib
+import errno
 import ipaddress
 import os
 import signal
@@ -20,9 +21,10 @@ from starlette.applications import Starlette
 from fixhead_serving.config import ServerConfig
 from fixhead_serving.rest import create_app
 from fixhead_serving.server.core import ModelServer
+from fixhead_serving.server.folders import check_source
 from fixhead_serving.server.memory import settle_memory, share_arena
 from fixhead_serving.server.metrics import Metrics
-from fixhead_serving.server.models import WatchedModel, check_source
+from fixhead_serving.server.models import WatchedModel
 from fixhead_serving.server.savedmodel import Loader
 from fixhead_serving.server.sources import ModelSource, parse_sources
 from fixhead_serving.server.watching import Watcher
@@ -54,12 +56,12 @@ def serve(
 
     Raises:
         ArgumentError: if TensorFlow was imported with oneDNN and is to run without.
-        ServingError: if a model has no version that can be loaded, or address or TLS files cannot be used.
+        ServingError: if a model has no version that can be loaded, or the address or the TLS files cannot be used.
     """
     config = config or ServerConfig()
     sources = parse_sources([os.fspath(models)]) if isinstance(models, (str, os.PathLike)) else list(models)
     for source in sources:
-        check_source(source)  # said at once, before anything slow
+        check_source(source)  # reported before any slow work
     _check_tls(config)
     with _bound_socket(config.host, config.port) as listener:
         _warn_of_openness(config)
@@ -135,7 +137,7 @@ def _switch_onednn(onednn: bool) -> None:
         return
     if "tensorflow" in sys.modules and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0":
         raise ArgumentError("oneDNN cannot be switched off: TensorFlow has been imported already.",
-                            hint="Set TF_ENABLE_ONEDNN_OPTS=0 before, or use `fixhead serve --no-onednn`.")
+                            hint="Set TF_ENABLE_ONEDNN_OPTS=0 before the import, or use `fixhead serve --no-onednn`.")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # read when TensorFlow is imported
 
 
@@ -178,7 +180,7 @@ def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         hint = f"Try --host {ServerConfig.host}."
-        raise ServingError(f"'{host}' is no address to serve on: {error}.", hint=hint) from None
+        raise ServingError(f"'{host}' is not an address to serve on: {error}.", hint=hint) from None
     with socket.socket(family, kind, number) as listener:
         # Without it a port stays taken for a minute after its last server.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -198,7 +200,9 @@ def _address_errors(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         text = f"Port {port} of {host} cannot be used: {error.strerror}."
-        raise ServingError(text, hint="--port 0 picks a free one.") from None
+        elsewhere = error.errno == errno.EADDRNOTAVAIL  # no port of that address can
+        hint = f"Try --host {ServerConfig.host}." if elsewhere else "--port 0 picks a free one."
+        raise ServingError(text, hint=hint) from None
 
 
 def _url(config: ServerConfig, port: int, name: str) -> str:

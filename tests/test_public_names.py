@@ -8,7 +8,8 @@ import pytest
 import keras_fixhead
 
 FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
-                  "data", "config", "recipes", "runs", "experiments.sweep", "experiments.comparison", "reproduction"]
+                  "data", "config", "recipes", "runs", "run_result", "experiments.plan", "experiments.run",
+                  "experiments.compare", "reproduction.page", "reproduction.run", "reproduction.studies"]
 
 BLOCKED = """
 import sys

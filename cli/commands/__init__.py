@@ -10,6 +10,7 @@ COMMANDS = {
     "robustness": "Measure accuracy on corrupted images, of a run or a server.",
     "export": "Write a trained run as a SavedModel for serving.",
     "serve": "Serve exported models over REST.",
+    "check": "Check a server: its protocol, or its answers against a run.",
     "data": "Look at data sets, pack them into plain files, check those.",
     "list": "List data sets, models, recipes, runs and more; with NAME, everything about one of them.",
     "show": "Show what is known of a run.",

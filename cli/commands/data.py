@@ -40,7 +40,7 @@ def show(dataset_name: str, out: Path | None, images: int, epoch: int, as_json: 
     from keras_fixhead.recipes import build_config
 
     explicit = {name: value for name, value in fields.items() if value is not None}
-    config = resolve(build_config({**explicit, "dataset": dataset_name}))
+    config = resolve(build_config({**explicit, "dataset": dataset_name})).config
 
     from fixhead_cli.framework import load_keras, load_reader
     from keras_fixhead.data import check_available

@@ -1,42 +1,42 @@
 """`fixhead export`."""
 import dataclasses
+from pathlib import Path
 
 import click
 
+from fixhead_cli import paths
 from fixhead_cli.output import command_line, json_option, print_result, quiet_option, show_progress
 from fixhead_serving.export.formats import FORMATS
-from keras_fixhead.runs import open_run
+from keras_fixhead.runs import Run
 
 
 @click.command("export")
-@click.argument("run")
-@click.argument("directory", metavar="DIR")
+@click.argument("run", type=paths.RUN)
+@click.argument("directory", metavar="DIR", type=paths.OutputFolder("a folder for the versions of a model"))
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="saved_model",
               show_default=True, help="SavedModel for TensorFlow Serving, or one file of ONNX or LiteRT.")
 @quiet_option
 @json_option
-def command(run: str, directory: str, format_name: str, quiet: bool, as_json: bool) -> None:
+def command(run: Run, directory: Path, format_name: str, quiet: bool, as_json: bool) -> None:
     """Write a trained run as a SavedModel for serving.
 
-    DIR is the model's base path: its name is the model's, and the first export writes DIR/1, the next DIR/2; of ONNX
-    DIR/onnx-1, of LiteRT DIR/litert-1. It is written aside, and checked by a process of its own before it gets its
-    name.
+    DIR is the model's folder, and its name the model's name: the first export writes DIR/1, the next DIR/2 (for ONNX
+    DIR/onnx-1, for LiteRT DIR/litert-1). An export is written aside, and gets its name once a process of its own has
+    checked it.
 
     \b
     Example:
         fixhead export runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 served/cifar10
     """
-    opened = open_run(run)
-
     from fixhead_cli.framework import load_keras
 
     show_progress(quiet)
     load_keras()
     from fixhead_serving.export import export_run
 
-    exported = export_run(opened.path, directory, format=format_name)
+    exported = export_run(run.path, directory, format=format_name)
     after = ["Next:", f"  {command_line('serve', directory)}"] if format_name == "saved_model" else []
-    print_result({"run": str(opened.path), **dataclasses.asdict(exported), "path": str(exported.path)}, as_json=as_json,
+    print_result({"run": str(run.path), **dataclasses.asdict(exported), "path": str(exported.path)}, as_json=as_json,
                  text=[f"{exported.name}, version {exported.version}: {exported.path}",
-                       f"{exported.size_bytes / 1e6:.1f} MB; {exported.images_per_second:,.0f} images a second here in "
-                       f"batches of 32; logits are the Keras model's to {exported.largest_difference:.0e}.", *after])
+                       f"{exported.size_bytes / 1e6:.1f} MB; {exported.images_per_second:,.0f} images per second here "
+                       f"in batches of 32; logits are the Keras model's to {exported.largest_difference:.0e}.", *after])

@@ -19,7 +19,8 @@ def command(run: str, as_json: bool) -> None:
         fixhead show runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
     """
     opened = open_run(run)
-    config = opened.config()
+    stored = opened.stored()
+    config = stored.config
     status = opened.read("status") if opened.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
     result = opened.read("result") if opened.has("result") else {}
     text = [
@@ -30,14 +31,15 @@ def command(run: str, as_json: bool) -> None:
         f"model: {config.model}, width {config.width:g}{', signed features' if config.signed_features else ''}; "
         f"{arm_name(config)}, S = {scale_text(config)}, {_margin(config)}"
         f"{config.class_vectors} class vectors of seed {config.vector_seed}, digest "
-        f"{(config.class_vectors_digest or '')[:16]}",
+        f"{stored.class_vectors_digest[:16]}",
         f"training: recipe {config.recipe}, batch {config.batch_size}, rate {config.lr:g}, {config.precision}, "
         f"seed {config.seed}",
         *_result_lines(result),
         *([f"resume: {status['resume']}"] if status.get("resume") else []),
     ]
-    print_result({"run": str(opened.path), "status": status, "config": config.as_dict(), "config_digest": config.digest,
-                  "accuracy": result.get("accuracy", {}), "result": result, "robustness": _robustness(opened)},
+    print_result({"run": str(opened.path), "status": status, "config": config.as_dict(), "config_digest": stored.digest,
+                  "extended_from": stored.extended_from, "accuracy": result.get("accuracy", {}), "result": result,
+                  "robustness": _robustness(opened)},
                  as_json=as_json, text=text)
 
 

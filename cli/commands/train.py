@@ -9,22 +9,19 @@ from typing import Any, get_args, get_type_hints
 import click
 
 from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
-from keras_fixhead.config import TrainConfig, read_config_file, resolve, step_time_key, steps_per_epoch
+from keras_fixhead.config import Resolved, TrainConfig, read_config_file, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import RECIPES, build_config
 from keras_fixhead.runs import Run, extended, open_run
 
 _FLAGS = {"fixed": "--fixed/--learned"}
-_NO_OPTION = {"class_vectors_digest", "extended_from"}
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds an option for each field of `TrainConfig`; those not given are None."""
     hints = get_type_hints(TrainConfig)
     for each in reversed(dataclasses.fields(TrainConfig)):
-        if each.name in _NO_OPTION:
-            continue
         name = each.name.replace("_", "-")
         kinds = [kind for kind in get_args(hints[each.name]) or (hints[each.name],) if kind is not NoneType]
         kind = str if str in kinds else kinds[0]  # a number or a word: TrainConfig tells them apart
@@ -75,10 +72,10 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
     else:
         run = None
         config = build_config(explicit, read_config_file(config_file) if config_file else None)
+    resolved = resolve(config)  # any mistake is reported before Keras is loaded
     if dry_run:
-        print_result(_plan(resolve(config)), as_json=True)
+        print_result(_plan(resolved), as_json=True)
         return
-    resolve(config)  # what is wrong in it is said before Keras is loaded; the engine resolves for the device it finds
 
     from fixhead_cli.framework import load_keras, load_reader, results_kept_clean
     from keras_fixhead.data import check_available
@@ -93,10 +90,10 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
     with contextlib.ExitStack() as stack:
         if is_one_of_several():  # only the first of them speaks
             stack.enter_context(results_kept_clean())
-            start(config)
+            resolved = start(resolved)
             quiet = quiet or not is_first()
         show_progress(quiet)
-        run = train(config, resume=run, callbacks=progress_bars(config.epochs, quiet))
+        run = train(resolved, resume=run, callbacks=progress_bars(config.epochs, quiet))
     if is_first():
         _print_run(run, as_json)
 
@@ -107,8 +104,7 @@ def _is_complete(run: Run) -> bool:
 
 def _resumed_config(run: Run, explicit: dict[str, Any], config_file: Path | None) -> TrainConfig:
     epochs = explicit.pop("epochs", None)
-    others = [f"--{name.replace('_', '-')}" for name in explicit if TrainConfig.field(name).metadata["result"]
-              or name in ("recipe", "runs_dir", "store_vectors")]
+    others = [f"--{name.replace('_', '-')}" for name in explicit if not TrainConfig.field(name).metadata["resumable"]]
     others += ["--config"] if config_file else []
     if others:
         raise ArgumentError(f"--resume goes on with the run's own configuration; {', '.join(others)} cannot change it.",
@@ -119,12 +115,14 @@ def _resumed_config(run: Run, explicit: dict[str, Any], config_file: Path | None
     return dataclasses.replace(config, **explicit)
 
 
-def _plan(config: TrainConfig) -> dict[str, Any]:
-    steps = config.epochs * steps_per_epoch(config)
-    step_seconds = stored_step_seconds(step_time_key(config))
+def _plan(resolved: Resolved) -> dict[str, Any]:
+    steps = resolved.config.epochs * resolved.steps_per_epoch
+    step_seconds = stored_step_seconds(resolved.step_time_key)
     return {
-        "config": config.as_dict(),
-        "config_digest": config.digest,
+        "asked": resolved.asked.as_dict(),
+        "config": resolved.config.as_dict(),
+        "config_digest": resolved.digest,
+        "class_vectors_digest": resolved.class_vectors_digest,
         "steps": steps,
         "estimated_seconds": None if step_seconds is None else step_seconds * steps,
         "estimate": "not measured yet" if step_seconds is None else "from a step timed before on this machine",

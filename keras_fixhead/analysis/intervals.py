@@ -1,4 +1,4 @@
-"""Intervals and comparisons of measured shares."""
+"""Confidence intervals."""
 import math
 import statistics
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, 
 from keras_fixhead.data.randaugment import choose, rand_augment
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, stream_key, words
 
-# Positions of an image's words in its stream. Crop and flip keep theirs for good: trainings repeat by them.
+# Positions of an image's words in its stream. Never change those of crop and flip: runs are repeated by them.
 _CROP, _FLIP, _ROTATION, _CUTOUT, _ERASING, _RANDAUGMENT = 0, 2, 3, 4, 6, 16
 
 Draws = dict[str, NDArray[Any]]
@@ -26,16 +26,16 @@ class Augmentation:
     Attributes:
         crop_padding: pixels p of black border to crop from; offsets are uniform in [0, 2 p].
         flip: whether to mirror left and right with probability 1/2.
-        rotation: largest angle in degrees, uniform to both sides; nearest neighbour, black outside.
+        rotation: largest angle in degrees, uniform in both directions; nearest neighbour, black outside.
         randaugment: operations of RandAugment on each image (Cubuk et al. 2020, arXiv:1909.13719).
         randaugment_magnitude: their strength, in [0, 10].
-        cutout: side in pixels of a black square at a uniform place, cut off at the border (DeVries and Taylor 2017,
+        cutout: side in pixels of a black square at a uniform place, clipped at the border (DeVries and Taylor 2017,
             arXiv:1708.04552).
         erasing: probability that a rectangle of 2 % to 33 % of the area becomes noise (Zhong et al. 2017,
             arXiv:1708.04896).
-        mixup: alpha of the Beta distribution of MixUp's shares (Zhang et al. 2018, arXiv:1710.09412); 0 for none.
-        cutmix: alpha of the Beta distribution of CutMix's shares (Yun et al. 2019, arXiv:1905.04899); 0 for none. With
-            both, each image has one or the other with probability 1/2.
+        mixup: alpha of the Beta distribution of MixUp's shares (Zhang et al. 2018, arXiv:1710.09412); 0 for no MixUp.
+        cutmix: alpha of the Beta distribution of CutMix's shares (Yun et al. 2019, arXiv:1905.04899); 0 for no
+            CutMix. With both, each image gets one or the other with probability 1/2.
     """
 
     crop_padding: int = 0
@@ -61,13 +61,13 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Mixing:
-    """With which image each one is mixed, and how.
+    """The image that each image is mixed with, and how.
 
     Attributes:
         partners: indices of the other images, shape (N,).
         shares: share of the image itself in MixUp, or of its area in CutMix, shape (N,), float64 in [0, 1].
-        boxes: top, bottom, left, right of the rectangle that CutMix takes from the partner, shape (N, 4); rows of zeros
-            for MixUp.
+        boxes: top, bottom, left, right of the rectangle that CutMix takes from the partner, shape (N, 4); zeros for
+            MixUp.
     """
 
     partners: NDArray[np.intp]
@@ -75,9 +75,9 @@ class Mixing:
     boxes: Whole
 
     def draws(self, augmentation: Augmentation) -> Draws:
-        """Returns what `change` takes of it: MixUp's ways to the partners, and CutMix's rectangles."""
-        ways = np.where(self.boxes.any(axis=1), 0.0, 1 - self.shares)
-        return ({"mixup": shares(ways)} if augmentation.mixup else {}) | (
+        """Returns the draws for `change`: MixUp's shares of the partners, and CutMix's rectangles."""
+        others = np.where(self.boxes.any(axis=1), 0.0, 1 - self.shares)
+        return ({"mixup": shares(others)} if augmentation.mixup else {}) | (
             {"cutmix": self.boxes} if augmentation.cutmix else {})
 
 
@@ -93,9 +93,9 @@ def epoch_order(size: int, *, seed: int, epoch: int) -> NDArray[np.intp]:
 
 def augment(images: NDArray[np.uint8], indices: NDArray[np.intp], augmentation: Augmentation, *, seed: int,
             epoch: int) -> NDArray[np.uint8]:
-    """Returns images changed at random: cropped, mirrored, rotated, RandAugment, Cutout, erased, in this order.
+    """Returns randomly changed images: cropped, mirrored, rotated, RandAugment, Cutout, erased, in this order.
 
-    What an image becomes depends on (seed, epoch, its index) alone, not on the batch it is in.
+    An image depends on (seed, epoch, its index) alone, not on the batch it is in.
 
     Args:
         images: uint8, shape (N, H, W, 3).
@@ -117,7 +117,7 @@ def augment(images: NDArray[np.uint8], indices: NDArray[np.intp], augmentation: 
 
 def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: Augmentation, *, seed: int,
          epoch: int) -> Draws:
-    """Returns what `change` does to images, as a few whole numbers an image: a pure function of (seed, epoch, index).
+    """Returns what `change` does to images, as a few whole numbers each: a pure function of (seed, epoch, index).
 
     Args:
         indices: the images' numbers in the training set, shape (N,).
@@ -149,11 +149,11 @@ def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: 
 
 
 def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
-    """Returns images changed as was drawn: the same to the bit with NumPy and with keras.ops on any device.
+    """Returns images changed as drawn: bit-identical with NumPy and with keras.ops on any device.
 
     Args:
-        images: uint8, shape (N, H, W, 3); where they are mixed, (2 N, H, W, 3): the partners come after them.
-        draws: of `draw` for all of them, and of `Mixing.draws`.
+        images: uint8, shape (N, H, W, 3); if they are mixed, (2 N, H, W, 3), with their partners after them.
+        draws: from `draw` for all of them, and from `Mixing.draws`.
         xp: `numpy` or `keras.ops`.
 
     Returns:
@@ -181,11 +181,11 @@ def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
 
 def mixing(indices: NDArray[np.intp], size: int, image_shape: tuple[int, ...], augmentation: Augmentation, *, seed: int,
            epoch: int) -> Mixing:
-    """Returns with which image of a training set each one is mixed, and how: a pure function of (seed, epoch, index).
+    """Returns the image that each one is mixed with, and how: a pure function of (seed, epoch, index).
 
     Args:
         indices: the images' numbers in the training set, shape (N,).
-        size: images in it.
+        size: images in the training set.
         image_shape: (H, W, 3).
         augmentation: with `mixup` or `cutmix` above 0.
         seed: the run's seed.
@@ -205,12 +205,12 @@ def mixing(indices: NDArray[np.intp], size: int, image_shape: tuple[int, ...], a
 
 
 def _boxes(areas: NDArray[np.float64], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> Whole:
-    """Rectangles of these shares of the image and its shape, around uniform places, cut off at the border."""
+    """Rectangles with these shares of the area and the image's proportions, around uniform places, clipped."""
     return _around(np.floor(np.array(image_shape[:2]) * np.sqrt(areas)[:, None]).astype(np.intp), bits, image_shape)
 
 
 def _around(sides: NDArray[np.intp], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> Whole:
-    """Rectangles with sides (N, 2) around uniform places, cut off at the border: top, bottom, left, right."""
+    """Rectangles with sides (N, 2) around uniform places, clipped at the border: top, bottom, left, right."""
     edges = []
     for limit, lengths, places in zip(image_shape[:2], sides.T, bits.T, strict=True):
         first = _below(limit, places) - lengths // 2
@@ -219,7 +219,7 @@ def _around(sides: NDArray[np.intp], bits: NDArray[np.uint32], image_shape: tupl
 
 
 def _erased(bits: NDArray[np.uint32], probability: float, image_shape: tuple[int, ...]) -> Whole:
-    """RandomErasing's rectangles, (N, 4); zeros for images that are left as they are."""
+    """RandomErasing's rectangles, (N, 4); zeros for unchanged images."""
     height, width = image_shape[:2]
     chance, size, shape, row, column = _unit(bits).T
     areas = (_ERASING_AREA[0] + (_ERASING_AREA[1] - _ERASING_AREA[0]) * size) * height * width

@@ -1,8 +1,8 @@
-"""Prepared data sets as they were last read, packed without compression, so that the next start takes no reading.
+"""Prepared data sets as they were last read, packed without compression, so that the next start is quick.
 
-They lie in the folder `data` of `hardware.cache_dir()`. A set's name there holds the state of the files that it was
-read from (paths, sizes, times of change): files that changed have another name, and are read anew.
-FIXHEAD_DATA_CACHE=off leaves the cache alone.
+They are in the folder `data` of `hardware.cache_dir()`. A set's name there includes the state of the files that it was
+read from (paths, sizes, modification times), so files that changed are read again. FIXHEAD_DATA_CACHE=off switches the
+cache off.
 """
 import hashlib
 import json
@@ -22,7 +22,7 @@ from keras_fixhead.hardware import cache_dir
 
 SWITCH = "FIXHEAD_DATA_CACHE"
 PART_BYTES = 64_000_000
-_FREE_SHARE = 4  # of the free space, a set may take one in so many
+_FREE_SHARE = 4  # a set may take a quarter of the free space
 
 _log = logging.getLogger(__name__)
 _warned: set[str] = set()
@@ -44,9 +44,10 @@ def is_on() -> bool:
 
 
 def source_state(entry: DatasetEntry, data_dir: str | None) -> str | None:
-    """Returns the state of the prepared files of a data set: a digest of their paths, sizes and times of change.
+    """Returns the state of the prepared files of a data set: a digest of their paths, sizes and modification
+    times.
 
-    None where the cache is off, or the set is not one that TensorFlow Datasets have prepared.
+    None if the cache is off, or the set is not one that TensorFlow Datasets have prepared.
     """
     if not is_on() or entry.probe_url is None or entry.tfds_name is None:
         return None
@@ -83,18 +84,18 @@ def read(name: str, folder: Path) -> tuple[WholeSet, PackedIndex]:
 
 
 def store(whole: WholeSet, data_dir: str | None, state: str) -> None:
-    """Keeps a set in the place of earlier states of the same files; warns, once, where it cannot be kept."""
+    """Keeps a set, and removes earlier states of the same files; warns, once, if it cannot be kept."""
     target = _folder(whole.name, data_dir, state)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         size = sum(part.images.nbytes for part in whole.parts.values())
         if (free := shutil.disk_usage(target.parent).free) < _FREE_SHARE * size:
-            _warn(whole.name, f"{target.parent} has {free / 1e6:,.0f} MB free, which is too little to keep "
+            _warn(whole.name, f"{target.parent} has {free / 1e6:,.0f} MB free, too little to keep "
                   f"{whole.name} ({size / 1e6:,.0f} MB) for quicker starts.")
             return
         write_packed(target, whole.name, whole, part_bytes=PART_BYTES, coding="none", source=state)
     except ArgumentError:
-        return  # another process was quicker
+        return  # another process was faster
     except (OSError, RuntimeError, RunError) as error:
         _warn(whole.name, f"{whole.name} cannot be kept for quicker starts: {error}")
         return
@@ -111,7 +112,7 @@ def remove(folder: Path) -> None:
 
 
 def clear() -> None:
-    """Removes all cached sets, and what unfinished writing left."""
+    """Removes all cached sets, and what unfinished writing left behind."""
     shutil.rmtree(folder_of_sets(), ignore_errors=True)
 
 
@@ -126,7 +127,7 @@ def _folder(name: str, data_dir: str | None, state: str) -> Path:
 
 
 def _warn(name: str, text: str) -> None:
-    """Warns, once a process for each data set."""
+    """Warns, once per process and data set."""
     if name not in _warned:
         _warned.add(name)
         _log.warning("%s Switch the cache off with %s=off, or move it with FIXHEAD_CACHE_DIR.", text, SWITCH)

@@ -1,6 +1,6 @@
 """The data sets that can be named, with their facts and what loads them.
 
-A table only: a loader is given as 'module:function' and imported when it is called for.
+Only a table: a loader is given as 'module:function' and imported when it is needed.
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ class DatasetEntry:
     """A data set.
 
     Attributes:
-        loader: function of (entry, data_dir) that gives whole splits and label names.
-        source: its name and major version in TensorFlow Datasets, or the folder of a folder of images; None where it
-            is embedded.
+        loader: function of (entry, data_dir) that returns whole splits and label names.
+        source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None if it is
+            embedded.
         image_shape: (H, W, 3) of the images as the network sees them.
         train, validation, test: images in each split; validation is held out of the original training set.
         crop_padding: pixels of black border from which training images are cropped, 0 for none.
         flip: whether training images are mirrored at random.
-        probe_url: where a download would begin; None where there is nothing to download.
-        label_names: names of the classes in the order of their labels; None where they are in the files only.
-        groups: group -> names of its classes, where the set has coarse labels.
-        builder: its own builder for TensorFlow Datasets, 'module:class', where those have none.
+        probe_url: where a download would begin; None if there is nothing to download.
+        label_names: names of the classes in the order of their labels; None if only the files have them.
+        groups: group -> names of its classes, if the set has coarse labels.
+        builder: a builder of our own for TensorFlow Datasets, 'module:class', if those have none.
         archive: the file that this builder looks for in the folder downloads/manual.
-        resize: whether images of another size than `image_shape` are made into it; a folder of images only.
+        resize: whether images of another size than `image_shape` are resized; for a folder of images only.
         tests: the data set for whose models it is a test set; it has no training images.
-        terms: under which its owners offer it, in words.
+        terms: the terms under which its owners offer it.
         packed: the folder of the packed set that it is read from.
-        subset: what those files say that they are a subset of, in words.
+        subset: what a packed set is a subset of, by its own files, in words.
     """
 
     summary: str
@@ -182,3 +182,16 @@ DATASETS: dict[str, DatasetEntry] = {
         terms="MIT licence; the photographs belong to their photographers",
     ),
 }
+
+
+def own_entry(summary: str, side: int) -> DatasetEntry:
+    """Returns the entry of somebody's own images, without classes and numbers.
+
+    Args:
+        summary: what they are.
+        side: of the images, in pixels.
+    """
+    return DatasetEntry(
+        summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,
+        image_shape=(side, side, 3), num_classes=0, train=0, validation=0, test=0, crop_padding=side // 8, flip=True,
+        probe_url=None, citation="")

@@ -1,4 +1,4 @@
-"""A data set in memory, and how its parts are chosen."""
+"""A data set in memory."""
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.errors import DataError
-from keras_fixhead.vectors.hashing import SPLIT_STREAM, stream_key, words
-
 SPLITS = ("train", "validation", "test")
-
-SPLIT_SEED = 20_201_122
-"""Seed of held-out images and of subsets: a constant, so that every run of a data set sees the same parts."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +35,10 @@ class Dataset:
 
     Attributes:
         train, validation, test: its parts.
-        label_names: one name a class.
-        mean, std: of the training pixels in [0, 255], per channel, shape (3,), float64; 0 and 1 where there are none.
-        groups: group -> names of its classes, where the set has coarse labels.
+        label_names: one name per class.
+        mean, std: what a model normalizes pixels by, per channel, in units of [0, 255], shape (3,), float64: those of
+            the training pixels, or 0 and 1 if there are none.
+        groups: group -> names of its classes, if the set has coarse labels.
         subset: what it is a subset of, in words; None for a whole set.
     """
 
@@ -76,78 +71,6 @@ class Dataset:
         return total.hexdigest()
 
 
-def balanced_choice(labels: NDArray[np.int32], count: int, *, part: int) -> NDArray[np.intp]:
-    """Returns the indices of a class-balanced choice, in ascending order.
-
-    Each class gives the same share of its members; what rounding leaves over goes to the classes with the largest
-    remainders. The choice is a fixed function of the labels, `count` and `part`.
-
-    Args:
-        labels: int32, shape (N,).
-        count: how many to choose, at most N.
-        part: a number that makes one choice independent of another.
-
-    Returns:
-        integer array of shape (count,).
-
-    Raises:
-        DataError: if `count` is larger than N.
-
-    Example:
-        >>> labels = np.repeat(np.arange(3, dtype=np.int32), 10)
-        >>> np.bincount(labels[balanced_choice(labels, 6, part=0)]).tolist()
-        [2, 2, 2]
-    """
-    if count > len(labels):
-        raise DataError(f"{count} images were asked for, but there are {len(labels)}.")
-    members = np.bincount(labels)
-    exact = members * count
-    quota = exact // len(labels)
-    remainder = exact - quota * len(labels)
-    quota[np.argsort(-remainder, kind="stable")[: count - quota.sum()]] += 1
-    return _by_quota(labels, quota, part)
-
-
-def _by_quota(labels: NDArray[np.int32], quota: NDArray[np.intp], part: int) -> NDArray[np.intp]:
-    """The indices of so many members of each class, chosen by the hash, in ascending order."""
-    members = np.bincount(labels)
-    order = np.argsort(words(stream_key(SPLIT_SEED, SPLIT_STREAM, part), np.arange(len(labels)), [0])[:, 0])
-    by_class = order[np.argsort(labels[order], kind="stable")]  # classes in turn, each in the hash's order
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(members) - members, members)
-    return np.sort(by_class[rank < np.repeat(quota, members)])
-
-
-def long_tail_choice(labels: NDArray[np.int32], ratio: float, *, part: int) -> NDArray[np.intp]:
-    """Returns the indices of a long-tailed choice, in ascending order: class c of m keeps n ratio^(-c / (m - 1)).
-
-    n is the size of the smallest class, so that every class can give its share; the first class keeps n, the last one
-    n / ratio, at least 1.
-
-    Args:
-        labels: int32, shape (N,).
-        ratio: largest to smallest class, at least 1.
-        part: a number that makes one choice independent of another.
-
-    Reference: Cui et al. (2019), arXiv:1901.05555, for the exponential profile.
-
-    Example:
-        >>> labels = np.repeat(np.arange(3, dtype=np.int32), 100)
-        >>> np.bincount(labels[long_tail_choice(labels, 100.0, part=0)]).tolist()
-        [100, 10, 1]
-    """
-    members = np.bincount(labels)
-    quota = np.maximum(1, np.round(members.min() * ratio ** (-np.arange(len(members)) / max(1, len(members) - 1))))
-    return _by_quota(labels, quota.astype(np.intp), part)
-
-
-def held_out(split: Split, count: int, *, part: int) -> tuple[Split, Split]:
-    """Returns (what remains, a class-balanced part of `count` images), both in the original order."""
-    chosen = balanced_choice(split.labels, count, part=part)
-    rest = np.ones(len(split), bool)
-    rest[chosen] = False
-    return split.take(np.flatnonzero(rest)), split.take(chosen)
-
-
 def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns mean and standard deviation of the pixels per channel, from exact integer sums.
 
@@ -155,7 +78,7 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
         images: uint8, shape (N, H, W, 3).
 
     Returns:
-        two float64 arrays of shape (3,), in units of [0, 255]; 0 and 1 where there are no pixels.
+        two float64 arrays of shape (3,), in units of [0, 255]; 0 and 1 if there are no pixels.
 
     Example:
         >>> mean, std = pixel_statistics(np.full((1, 2, 2, 3), 7, np.uint8))
@@ -165,7 +88,7 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
     if not len(images):
         return np.zeros(3), np.ones(3)
     counts = np.zeros((3, 256), np.int64)
-    for start in range(0, len(images), 1_000):  # `bincount` needs eight bytes a pixel
+    for start in range(0, len(images), 1_000):  # `bincount` needs eight bytes per pixel
         chunk = images[start : start + 1_000]
         counts += np.stack([np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(3)])
     levels = np.arange(256)

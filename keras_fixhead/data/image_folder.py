@@ -1,39 +1,131 @@
-"""Folders of images as data sets: one subfolder a class."""
+"""Folders of images as data sets, with one subfolder per class: what is in them, and their images as arrays."""
+import dataclasses
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.catalog import DatasetEntry
-from keras_fixhead.data.dataset import Split, held_out
+from keras_fixhead.data.catalog import DatasetEntry, own_entry
+from keras_fixhead.data.choice import hold_out_test
+from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.pictures import decode_picture, fit_picture, training_form
-from keras_fixhead.data.sources import folder_files
 from keras_fixhead.errors import DataError
 
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+FOLDER_TEST_SHARE = 5
+"""One picture in this many is held out for testing, if a folder has no test part."""
 MIN_SIDE = 8
 _REPORTED = 10
+
+
+@functools.lru_cache(maxsize=8)
+def folder_entry(folder: str, image_size: int | None) -> DatasetEntry:
+    """Returns the entry of a folder of images, from the names of its files and the size of the first one.
+
+    Args:
+        folder: its path.
+        image_size: side of the squares that pictures are resized to; None for that of the first picture.
+
+    Raises:
+        DataError: if it is not a folder of images.
+    """
+    parts = folder_files(folder)
+    counts = {part: sum(map(len, classes.values())) for part, classes in parts.items()}
+    classes = next(iter(parts.values()))
+    side = _side(classes) if image_size is None else image_size
+    test = counts.get("test", counts.get("all", 0) // FOLDER_TEST_SHARE)
+    train = counts.get("train", counts.get("all", 0) - test)
+    return dataclasses.replace(
+        own_entry(f"the folder of images {folder}", side), source=folder, num_classes=len(classes),
+        train=train - train // 10, validation=train // 10, test=test, label_names=tuple(classes),
+        resize=image_size is not None)
+
+
+def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
+    """Returns part -> class -> files of a folder of images, sorted by name.
+
+    The parts are 'train' and 'test' if the folder has both, else the one part 'all'. Files whose names start with a dot
+    are left out.
+
+    Raises:
+        DataError: if there are no such subfolders, other files than pictures, or the parts have other classes.
+    """
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise DataError(f"The folder of images {root} does not exist.",
+                        hint="Give a data set's name (fixhead list datasets), or a folder with one subfolder per "
+                        "class.")
+    names = {each.name for each in _subfolders(root)}
+    if names == {"train", "test"}:
+        parts = {part: _classes(root / part) for part in ("train", "test")}
+        if extra := sorted(parts["test"].keys() ^ parts["train"].keys()):
+            raise DataError(f"{root / 'train'} and {root / 'test'} have different classes: only one of them has "
+                            f"{', '.join(extra[:5])}.")
+        return parts
+    return {"all": _classes(root)}
 
 
 def load_image_folder(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Returns the splits 'train' and 'test' of a folder of images, and its label names.
 
-    A folder without parts has a test part held out, class-balanced, by a constant seed. Pictures of another size than
-    the entry's are cut to a square in their middle and resized, with anti-aliasing; where the entry's size is that of
-    the first picture, all must have it.
+    A folder without parts has a test part held out, stratified, by a constant seed. Pictures of another size than the
+    entry's are cut to the square in their middle and resized, with anti-aliasing; if no size was asked for, all
+    pictures must have the size of the first one.
 
     Args:
-        entry: of `sources.describe`, with the folder and the size of its images.
+        entry: from `folder_entry`.
         data_dir: not used.
 
     Raises:
-        DataError: for files that cannot be read or are too small, each by its name; and for sizes that differ, where
-            no size was asked for.
+        DataError: for files that cannot be read, are too small, or have another size if none was asked for; it names
+            each of them.
     """
     parts = folder_files(str(entry.source))
     splits = {part: _read(classes, entry.image_shape[0], entry.resize) for part, classes in parts.items()}
     if "all" in splits:
-        splits["train"], splits["test"] = held_out(splits["all"], entry.test, part=0)
+        splits["train"], splits["test"] = hold_out_test(splits["all"], entry.test)
     return {part: splits[part] for part in ("train", "test")}, tuple(next(iter(parts.values())))
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    classes = {each.name: _pictures(each) for each in _subfolders(folder)}
+    if len(classes) < 2:
+        raise DataError(f"{folder} has {len(classes)} subfolders; a folder of images needs one per class, 2 or more.",
+                        hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/....")
+    return classes
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = sorted(each for each in folder.rglob("*") if each.is_file() and not each.name.startswith("."))
+    others = [each for each in files if each.suffix.lower() not in PICTURE_ENDINGS]
+    if others:
+        raise DataError(f"{others[0]} is not a picture by its name ({len(others)} such files in {folder}).",
+                        hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
+    if len(files) < 2:
+        raise DataError(f"{folder} has {len(files)} pictures; a class needs 2 or more.")
+    return files
+
+
+def _side(classes: Mapping[str, list[Path]]) -> int:
+    """The side of the first picture, which must be square."""
+    from PIL import Image
+
+    first = next(iter(classes.values()))[0]
+    try:
+        with Image.open(first) as picture:
+            width, height = picture.size
+    except (OSError, ValueError, SyntaxError):
+        raise DataError(f"{first} is not a readable picture.") from None
+    if width != height:
+        raise DataError(f"{first} has {width}x{height} pixels and is not square.",
+                        hint="Give --image-size, the side of the squares that pictures are cut and resized to.")
+    return width
 
 
 def _read(classes: dict[str, list[Path]], side: int, resize: bool) -> Split:
@@ -60,4 +152,4 @@ def _check_size(image: NDArray[np.uint8], side: int, resize: bool, file: Path) -
     if not resize and (height, width) != (side, side):
         raise DataError(f"{file} has {width}x{height} pixels, not the {side}x{side} of the first picture.")
     if min(height, width) < MIN_SIDE:
-        raise DataError(f"{file} has {width}x{height} pixels; {MIN_SIDE} or more are needed along each side.")
+        raise DataError(f"{file} has {width}x{height} pixels; each side needs {MIN_SIDE} or more.")

@@ -1,7 +1,7 @@
 """Packed data sets: plain files that NumPy and zlib read, checked against their digests.
 
-Images go in blocks of (3, N, H, W): green is taken off red and blue, then each pixel is the difference to its left
-neighbour, of differences to the upper one (modulo 256), and the block is a zlib stream. Undone:
+Images are stored in blocks of (3, N, H, W): green is subtracted from red and blue, then the left neighbour and then the
+upper one from each pixel (modulo 256), and the block becomes a zlib stream. To decode:
 
     planes = np.frombuffer(zlib.decompress(block), np.uint8).reshape(3, -1, H, W)
     planes = np.add.accumulate(np.add.accumulate(planes, 2, np.uint8), 3, np.uint8)
@@ -43,18 +43,18 @@ from keras_fixhead.hardware import cpu_count
 from keras_fixhead.json_files import write_bytes
 
 BLOCK_BYTES = 4_000_000
-"""Size of the images that are coded together: large enough to pack well, small enough to share between threads."""
+"""Size of the images that are encoded together: large enough to pack well, small enough to share between threads."""
 
-_STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_FILTERED)  # photographs hold no repeats, drawings do
+_STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_FILTERED)  # photographs have no repeats, drawings do
 _LEFTOVER_SECONDS = 3_600.0
 
 
 def encode_images(images: NDArray[np.uint8], strategy: int) -> bytes:
-    """Returns a block of images, coded.
+    """Returns an encoded block of images.
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        strategy: of zlib.
+        strategy: one of zlib's.
     """
     planes = images.transpose(3, 0, 1, 2).copy()  # (3, N, H, W)
     planes[::2] -= planes[1]
@@ -67,10 +67,10 @@ def encode_images(images: NDArray[np.uint8], strategy: int) -> bytes:
 
 
 def decode_images(block: bytes, out: NDArray[np.uint8]) -> None:
-    """Writes the images of a coded block into an array of their shape.
+    """Decodes a block of images into an array of their shape.
 
     Raises:
-        ValueError: if the block holds something else.
+        ValueError: if the block contains something else.
     """
     count, height, width, channels = out.shape
     planes = np.frombuffer(_inflated(block, out.size), np.uint8).reshape(channels, count, height, width).copy()
@@ -87,21 +87,21 @@ def _inflated(block: bytes, size: int) -> bytes:
     unpacker = zlib.decompressobj()
     content = unpacker.decompress(block, size + 1)
     if len(content) != size or not unpacker.eof or unpacker.unused_data:
-        raise ValueError(f"a block holds {len(content)} bytes, not {size}")
+        raise ValueError(f"a block has {len(content)} bytes, not {size}")
     return content
 
 
 def write_packed(target: Path, name: str, whole: WholeSet, *, part_bytes: int, coding: str = "gradient-zlib",
                  source: str | None = None) -> PackedIndex:
-    """Writes a data set as a packed one, aside and renamed; returns its index.
+    """Writes a packed data set, under a temporary name until it is complete; returns its index.
 
     Args:
-        target: the folder to make; it must not exist.
+        target: the folder to create; it must not exist.
         name: of the data set.
         whole: the data set.
-        part_bytes: size of the largest file; one image more where an image alone is larger.
+        part_bytes: size of the largest file; a file has one image if that alone is larger.
         coding: a name in `packed_index.CODINGS`.
-        source: the state of the prepared files that it was read from, where it is a cache of them.
+        source: the state of the prepared files that it was read from, if it is a cache of them.
 
     Raises:
         RunError: if it cannot be written.
@@ -128,12 +128,17 @@ def _rename(aside: Path, target: Path) -> None:
     except OSError as error:
         if not target.exists():
             raise RunError(f"{target} cannot be written: {error.strerror}.") from None
-        raise ArgumentError(f"{target} exists already.",
-                            hint=f"Check it: fixhead data verify {target}. To pack anew, remove it first.") from None
+        raise already_packed(target) from None
+
+
+def already_packed(target: Path) -> ArgumentError:
+    """Returns the error for a packed set that exists."""
+    return ArgumentError(f"{target} already exists.",
+                         hint=f"Check it: fixhead data verify {target}. To pack it again, remove it first.")
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Removes what packings of this set left behind when they were killed, not those that are going on."""
+    """Removes what killed packings of this set left behind, but not packings that are running."""
     for folder in target.parent.glob(f".{target.name}-*"):
         with contextlib.suppress(OSError):  # another process may have finished and renamed it
             newest = max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
@@ -172,14 +177,14 @@ def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, codi
 
 
 def view_of(whole: WholeSet, hold_out: bool) -> View:
-    """Returns the digest and the statistics of a data set with, or without, a validation part held out."""
+    """Returns the digest and statistics of a data set with or without a validation part held out."""
     dataset = whole.dataset(hold_out)
     return View(dataset.digest(), tuple(dataset.mean.tolist()), tuple(dataset.std.tolist()))
 
 
 def _label_arrays(labels: NDArray[np.int32], groups: Mapping[str, tuple[str, ...]],
                   label_names: tuple[str, ...]) -> dict[str, NDArray[np.int32]]:
-    """Labels, and coarse labels where classes are grouped: the number of the label's group."""
+    """Labels, and coarse labels if classes are grouped: the number of the label's group."""
     if not groups:
         return {"labels": labels}
     group_of = {name: number for number, names in enumerate(groups.values()) for name in names}
@@ -189,7 +194,7 @@ def _label_arrays(labels: NDArray[np.int32], groups: Mapping[str, tuple[str, ...
 
 def _image_parts(images: NDArray[np.uint8], block_images: int, part_bytes: int,
                  coding: str) -> Iterator[tuple[int, list[bytes]]]:
-    """Yields (number of images, coded blocks) of files no larger than asked, but for a single block that is."""
+    """Yields (number of images, encoded blocks) of files no larger than asked, unless a single block is."""
     count, blocks = 0, list[bytes]()
     for images_in_block, block in _blocks(images, block_images, coding):
         if blocks and sum(map(len, blocks)) + len(block) > part_bytes:
@@ -214,7 +219,7 @@ def _readme(name: str, whole: WholeSet, coding: str) -> str:
     read = f"fixhead train --dataset {name} --data-dir FOLDER" if known else "fixhead train --dataset FOLDER"
     return "\n".join([
         f"# {name}", "",
-        *([whole.entry.summary, ""] if known else []),  # else it is a path on the machine that packed it
+        *([whole.entry.summary, ""] if known else []),  # else the summary has a path of the machine that packed it
         *([f"This is {whole.subset}.", ""] if whole.subset else []),
         f"{len(whole.parts['train']):,} training and {len(whole.parts['test']):,} test images of "
         f"{len(whole.label_names)} classes, packed by keras_fixhead (coding {coding}).", "",
@@ -226,11 +231,11 @@ def load_packed(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Sp
     """Returns the splits 'train' and 'test' of a packed set, and its label names.
 
     Args:
-        entry: of `sources.describe`, with the folder of the packed set.
+        entry: from `sources.describe`, with the folder of the packed set.
         data_dir: not used.
 
     Raises:
-        DataError: if files are missing, damaged, or are not those of the index, each by its name.
+        DataError: if files are missing, damaged, or not those of the index; it names each of them.
     """
     return read_packed(Path(str(entry.packed)))
 
@@ -244,7 +249,7 @@ def read_packed(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
         **{(split, "images"): array for split, array in images.items()},
         **{(split, "labels"): array for split, array in labels.items()},
         **{(split, "coarse_labels"): np.empty_like(array) for split, array in labels.items()}}
-    with ThreadPoolExecutor(min(8, cpu_count())) as pool:  # zlib, hashlib and NumPy leave the interpreter's lock
+    with ThreadPoolExecutor(min(8, cpu_count())) as pool:  # zlib, hashlib and NumPy release the interpreter's lock
         work = [pool.submit(_read_file, folder, index, file, out) for file, out in _places(index, arrays)]
         problems = [problem for each in work if (problem := each.result()) is not None]
     if problems:
@@ -256,7 +261,7 @@ def read_packed(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
 
 def _places(index: PackedIndex,
             arrays: Mapping[tuple[str, str], NDArray[Any]]) -> Iterator[tuple[PackedFile, NDArray[Any]]]:
-    """Yields each file and the piece of an array that it fills."""
+    """Yields each file and the part of an array that it fills."""
     filled = dict.fromkeys(arrays, 0)
     for file in index.files:
         if file.split is None or file.array is None:
@@ -281,11 +286,11 @@ def _read_file(folder: Path, index: PackedIndex, file: PackedFile,
             return file.name, f"is a copy of {twin}"
         if len(content) < file.size_bytes:
             return file.name, f"is cut off ({len(content):,} of {file.size_bytes:,} bytes)"
-        return file.name, "is damaged (its sha256 does not fit)"
+        return file.name, "is damaged (its sha256 does not match)"
     try:
         _decode(content, index, file, out)
     except (ValueError, zlib.error) as error:
-        return file.name, f"is not what the index says ({error})"
+        return file.name, f"does not match the index ({error})"
     return None
 
 
@@ -293,7 +298,7 @@ def _decode(content: bytes, index: PackedIndex, file: PackedFile, out: NDArray[A
     if file.array is None:
         return
     if len(out) != file.count:
-        raise ValueError(f"{file.count} {file.array} where {len(out)} are left")
+        raise ValueError(f"{file.count} {file.array} where {len(out)} are expected")
     view = memoryview(content)
     start = 0
     for number, size in enumerate(file.blocks):

@@ -1,8 +1,8 @@
-"""The index of a packed data set: what its files are, and what they must hold. Read without NumPy and frameworks.
+"""The index of a packed data set: its files, and what they must contain. Read without NumPy and frameworks.
 
 A packed set is a folder NAME.packed: `index.json`, a README, and the arrays in parts (`keras_fixhead.data.packed`).
-The last line of the index is the sha256 of the rest, and a file must be byte for byte what its own fields give: a
-change of any one byte is noticed. Newer schemas keep these two rules.
+The last line of the index is the sha256 of the rest, and the file must be, byte for byte, what its fields are written
+as: a change of any byte is noticed. Newer schemas keep these two rules.
 """
 import dataclasses
 import hashlib
@@ -19,7 +19,7 @@ INDEX = "index.json"
 FORMAT = "keras_fixhead packed data set"
 SCHEMA = 1
 CODINGS = ("gradient-zlib", "none")
-"""How images are stored: differences of neighbours, deflated; or as they are."""
+"""How images are stored: as deflated differences of neighbours, or as they are."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class PackedFile:
 
     Attributes:
         name: its name in the folder.
-        split, array: what it holds: of 'train' or 'test', 'images', 'labels' or 'coarse_labels'; None for the README.
+        split, array: its content: 'images', 'labels' or 'coarse_labels' of 'train' or 'test'; None for the README.
         count: how many of them.
-        blocks: sizes in bytes of the parts that are coded one by one.
+        blocks: sizes in bytes of its parts, each encoded by itself.
         sha256: of the file, in hexadecimal.
     """
 
@@ -48,7 +48,7 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class View:
-    """What a data set is with, or without, a validation part held out: its digest, and statistics of its pixels."""
+    """A data set with or without a validation part held out: its digest, and statistics of its pixels."""
 
     digest: str
     mean: tuple[float, ...]
@@ -57,7 +57,7 @@ class View:
 
 @dataclass(frozen=True)
 class PackedIndex:
-    """What a packed set holds.
+    """What a packed set contains.
 
     Attributes:
         name: of the data set.
@@ -65,9 +65,9 @@ class PackedIndex:
         validation: how many of the training images are held out for validation.
         groups: group -> names of its classes; coarse labels count them.
         subset: what it is a subset of, in words; None for a whole set.
-        held_out, whole: the data set with a validation part held out, and without.
-        block_images: images in each block but a split's last.
-        source: the state of the prepared files that it was read from, where it is a cache of them.
+        held_out, whole: the data set with and without a validation part held out.
+        block_images: images per block; the last block of a split has what is left.
+        source: the state of the prepared files that it was read from, if it is a cache of them.
     """
 
     name: str
@@ -91,7 +91,7 @@ class PackedIndex:
         return sum(file.size_bytes for file in self.files)
 
     def view(self, hold_out: bool) -> View:
-        """Returns what the data set is with, or without, a validation part held out."""
+        """Returns digest and statistics of the data set with or without a validation part held out."""
         return self.held_out if hold_out else self.whole
 
 
@@ -139,19 +139,19 @@ def read_index(folder: Path) -> PackedIndex:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path} is missing: {folder} is no whole packed data set.", hint=again(INDEX)) from None
+        raise DataError(f"{path} is missing: {folder} is not a complete packed data set.", hint=again(INDEX)) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError):
-        raise DataError(f"{path} is damaged: it is no JSON.", hint=again(INDEX)) from None
+        raise DataError(f"{path} is damaged: it is not valid JSON.", hint=again(INDEX)) from None
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-        raise DataError(f"{path} is no index of a packed data set, or is damaged.",
-                        hint="Expected a folder that `fixhead data pack` has made.")
+        raise DataError(f"{path} is not the index of a packed data set, or is damaged.",
+                        hint="Expected a folder written by `fixhead data pack`.")
     fields.pop("sha256", None)
     if _with_sum(fields) != content:
-        raise DataError(f"{path} is damaged: its checksum does not fit.", hint=again(INDEX))
+        raise DataError(f"{path} is damaged: its checksum does not match.", hint=again(INDEX))
     schema = fields.get("schema")
     if schema != SCHEMA or fields.get("coding") not in CODINGS:
         raise DataError(
@@ -168,7 +168,7 @@ def _index(fields: Mapping[str, Any]) -> PackedIndex:
     files = tuple(PackedFile(each["name"], each["split"], each["array"], int(each["count"]),
                              tuple(map(int, each["blocks"])), each["sha256"]) for each in fields["files"])
     if wrong := [file.name for file in files if Path(file.name).name != file.name]:
-        raise ValueError(f"{wrong[0]!r} is no name of a file")
+        raise ValueError(f"{wrong[0]!r} is not a file name")
     return PackedIndex(
         name=str(fields["name"]), image_shape=(height, width, channels),
         splits={split: int(fields["splits"][split]) for split in ("train", "test")},
@@ -184,5 +184,5 @@ def _view(fields: Mapping[str, Any]) -> View:
 
 
 def again(name: str) -> str:
-    """Returns what to do about a file of a packed set that is missing or damaged, in words."""
+    """Returns what to do about a missing or damaged file of a packed set, in words."""
     return f"Copy {name} again from where the set was packed, or pack it again: fixhead data pack DATASET OUT"

@@ -1,11 +1,11 @@
-"""Making packed data sets, and checking them."""
+"""Packing data sets, and checking packed ones."""
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.data.packed import packed_under, read_packed, view_of, write_packed
+from keras_fixhead.data.packed import already_packed, packed_under, read_packed, view_of, write_packed
 from keras_fixhead.data.packed_index import INDEX, SUFFIX, PackedIndex, again, read_index
 from keras_fixhead.data.reading import read_whole
 from keras_fixhead.data.sources import is_folder, packed_entry
@@ -18,18 +18,18 @@ PART_MB = 60.0
 
 def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_size: int | None = None,
                  name: str | None = None, part_mb: float = PART_MB) -> tuple[Path, PackedIndex]:
-    """Writes a data set as plain files into the folder `out`/NAME.packed; returns that folder and its index.
+    """Writes a data set as plain files into the folder `out`/NAME.packed; returns the folder and its index.
 
     Args:
         dataset: a name in the catalogue of data sets, or the path of a folder of images.
-        out: the folder of packed sets, made where it is missing.
+        out: the folder of packed sets, created if it is missing.
         data_dir: folder of packed or prepared data sets, as for `load_dataset`.
-        image_size: side of the images that a folder's pictures are made into.
-        name: of a packed folder of images; None for the folder's own.
-        part_mb: size of the largest file in megabytes; a file holds a single image where that alone is larger.
+        image_size: side of the squares that a folder's pictures are resized to.
+        name: name of a packed folder of images; None for the folder's own.
+        part_mb: size of the largest file in megabytes; a file has one image if that alone is larger.
 
     Raises:
-        ArgumentError: (a ValueError) for a wrong name, or if the set is packed there already.
+        ArgumentError: (a ValueError) for a wrong name, or if the set is already packed there.
         DataError: if the data set cannot be read.
         RunError: if it cannot be written.
     """
@@ -38,46 +38,45 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
     own = _name(dataset, name)
     target = out / f"{own}{SUFFIX}"
     if target.exists():
-        raise ArgumentError(f"{target} exists already.",
-                            hint=f"Check it: fixhead data verify {target}. To pack anew, remove it first.")
+        raise already_packed(target)
     whole, _ = read_whole(dataset, data_dir, image_size)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArgumentError(f"The folder {out} cannot be made: {error.strerror}.") from None
+        raise ArgumentError(f"The folder {out} cannot be created: {error.strerror}.") from None
     return target, write_packed(target, own, whole, part_bytes=max(1, round(part_mb * 1e6)))
 
 
 def _name(dataset: str, name: str | None) -> str:
     if not is_folder(dataset):
         if name not in (None, dataset):
-            raise ArgumentError(f"{dataset} keeps its own name; a name is for folders of images, got {name!r}.")
+            raise ArgumentError(f"{dataset} keeps its own name; --name is for folders of images, got {name!r}.")
         return dataset
     own = name or Path(dataset).expanduser().absolute().name.removesuffix(SUFFIX)
     if own in DATASETS and not _is_that(dataset, own):
         raise ArgumentError(f"{own!r} is the name of a data set of the catalogue; {dataset} is a folder of images.",
-                            hint="Give it another one: --name NAME")
+                            hint="Give it another name: --name NAME")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", own):
-        raise ArgumentError(f"{own!r} is no name for a packed set: expected letters, digits, '_', '-' and '.'.",
-                            hint="Give one: --name NAME")
+        raise ArgumentError(f"{own!r} cannot be the name of a packed set. Expected letters, digits, '_', '-' and '.'.",
+                            hint="Give it another name: --name NAME")
     return own
 
 
 def _is_that(dataset: str, name: str) -> bool:
-    """Whether a path is that of a packed set of this name."""
+    """Whether a path is a packed set of this name."""
     path = Path(dataset).expanduser()
     return path.name.endswith(SUFFIX) and read_index(path).name == name
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What a check of a packed set gave.
+    """The result of checking a packed set.
 
     Attributes:
         path: of its folder.
-        ok: whether each file is what the index says, and the data set has the digest that it was packed with.
-        problem: what is wrong, in words; None for nothing.
-        name, train, test, classes, bytes, files, digest, subset: of the index; None where that cannot be read.
+        ok: whether every file matches the index, and the data set has the digest that it was packed with.
+        problem: what is wrong, in words; None if nothing is.
+        name, train, test, classes, bytes, files, digest, subset: from the index; None if it cannot be read.
     """
 
     path: str
@@ -98,7 +97,7 @@ class Verified:
 
 
 def verify_packed(path: Path) -> list[Verified]:
-    """Returns what checking each packed set at or below a path gave: every byte, and the digest of the data set.
+    """Checks each packed set at or below a path, every byte and the digest of the data set; returns the results.
 
     Raises:
         DataError: if there is none.
@@ -106,7 +105,7 @@ def verify_packed(path: Path) -> list[Verified]:
     folders = packed_under(path)
     if not folders:
         raise DataError(f"There is no packed data set at {path} or below it.",
-                        hint=f"Make one: fixhead data pack DATASET {path}")
+                        hint=f"Write one: fixhead data pack DATASET {path}")
     return [_verified(folder) for folder in folders]
 
 
@@ -124,8 +123,8 @@ def _verified(folder: Path) -> Verified:
         whole = WholeSet(index.name, packed_entry(folder), parts, label_names)
         for hold_out in (True, False):
             if (found := view_of(whole, hold_out)) != (expected := index.view(hold_out)):
-                raise DataError(f"{folder} holds other images, or statistics of their pixels, than it was packed with: "
-                                f"{found} in the place of {expected}.", hint=again(INDEX))
+                raise DataError(f"{folder} has other images, or statistics of their pixels, than it was packed with: "
+                                f"{found} instead of {expected}.", hint=again(INDEX))
     except DataError as error:
         return Verified(str(folder), False, str(error), **facts)
     return Verified(str(folder), True, None, **facts)

@@ -1,12 +1,12 @@
-"""Whole-number arithmetic on uint8 images: the same to the bit with NumPy on the host and keras.ops on a device.
+"""Whole-number arithmetic on uint8 images: bit-identical with NumPy on the host and keras.ops on a device.
 
-Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. What has decimals comes as a whole
-number of 2^-16ths (matrices) or 2^-22nds (shares) that the host has rounded once: compilers may fuse and reorder what
-is rounded in between, but not what is exact. Nothing leaves int32 up to images of 4096 pixels a side; `transform`
-refuses batches whose pixels, with a border of one, are 2^31 or more.
+Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. Fractions come as whole numbers of
+2^-16ths (matrices) or 2^-22nds (shares) that the host has rounded once: compilers may fuse and reorder rounded
+operations, but not exact ones. Nothing exceeds int32 up to images of 4096 pixels per side; `transform` refuses batches
+that have 2^31 pixels or more, with a border of one.
 
-NumPy and keras.ops part only where the one would do needless work: NumPy copies rows of pixels where a device computes
-for each pixel where it comes from.
+NumPy and keras.ops differ only where one of them would do needless work: NumPy copies rows of pixels where a device
+computes the origin of every pixel.
 """
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def shares(values: NDArray[np.float64]) -> Whole:
 
 
 def matrices(xx: Any = 1.0, xy: Any = 0.0, dx: Any = 0.0, yx: Any = 0.0, yy: Any = 1.0, dy: Any = 0.0) -> Whole:
-    """Returns matrices as `transform` takes them, (N, 6), of numbers and of arrays (N,): none for the identity."""
+    """Returns matrices as `transform` takes them, (N, 6), from numbers or arrays (N,); the identity by default."""
     entries = np.stack(np.broadcast_arrays(*map(np.atleast_1d, (xx, xy, dx, yx, yy, dy))), axis=1)
     return np.rint(entries * 2**_MATRIX_BITS).astype(np.int32)
 
@@ -48,16 +48,16 @@ def whole(images: Any, xp: Any) -> Any:
 
 
 def column(values: Any, xp: Any) -> Any:
-    """Returns one number an image, (N,), in the shape that goes with images: (N, 1, 1, 1)."""
+    """Returns one number per image, (N,), in a shape that broadcasts to images: (N, 1, 1, 1)."""
     return xp.reshape(values, (-1, 1, 1, 1))
 
 
 def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
-    """Returns images cut out of themselves in a black surrounding, then mirrored left and right where told.
+    """Returns images cropped from a black surrounding at an offset, then mirrored left and right if told so.
 
     Args:
         images: (N, H, W, 3).
-        offsets: rows and columns by which the cut is off the image, (N, 2).
+        offsets: rows and columns between crop and image, (N, 2).
         mirrored: whether to mirror, (N,), bool.
         xp: `numpy` or `keras.ops`.
     """
@@ -75,31 +75,31 @@ def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
             images[image] = padded[image, top : top + height, left : left + width]
     if mirrored.any():
         images = images if padding else images.copy()
-        images[mirrored] = images[mirrored].take(np.arange(width)[::-1], axis=2)  # pixels as wholes: 9 times as fast
+        images[mirrored] = images[mirrored].take(np.arange(width)[::-1], axis=2)  # whole pixels: 9 times as fast
     return images
 
 
 def transform(images: Images, how: Any, xp: Any = np) -> Images:
     """Returns images whose pixel (x, y) is that at (xx x + xy y + dx, yx x + yy y + dy), counted from the middle.
 
-    Nearest neighbour; black where that is outside.
+    Nearest neighbour; black outside.
 
     Args:
         images: (N, H, W, 3).
-        how: of `matrices`, (N, 6).
+        how: from `matrices`, (N, 6).
         xp: `numpy` or `keras.ops`.
 
     Raises:
-        ArgumentError: (a ValueError) if the batch has too many pixels to be counted in int32.
+        ArgumentError: (a ValueError) if the batch has too many pixels to count in int32.
     """
     size, height, width, _ = images.shape
     if size * (height + 2) * (width + 2) >= 2**31:
-        raise ArgumentError(f"{size} images of {width}x{height} pixels are too many to be changed at once.",
-                            hint="Take a smaller --batch-size.")
+        raise ArgumentError(f"{size} images of {width}x{height} pixels are too many to change at once.",
+                            hint="Use a smaller --batch-size.")
     x = 2 * xp.arange(width, dtype="int32") - (width - 1)  # in half pixels: the middle may be between two
     y = 2 * xp.arange(height, dtype="int32")[:, None] - (height - 1)
     xx, xy, dx, yx, yy, dy = (how[:, entry, None, None] for entry in range(6))
-    # a hair off the middle between two pixels, so that how cosines were rounded decides nothing
+    # slightly off the middle between two pixels, so that the rounding of cosines decides nothing
     columns, rows = (
         xp.clip(xp.right_shift(by_x * x + (by_y * y + (2 * shift + ((side << _MATRIX_BITS) + _HAIR))),
                                _MATRIX_BITS + 1), -1, side)
@@ -112,12 +112,12 @@ def transform(images: Images, how: Any, xp: Any = np) -> Images:
 
 
 def blend(images: Images, others: Any, by: Any, xp: Any = np) -> Images:
-    """Returns images that have gone a share of the way to others, or away from them, rounded and clipped.
+    """Returns images moved by a share towards others, or away from them, rounded and clipped.
 
     Args:
         images: (N, H, W, 3).
-        others: whole numbers in [0, 255], of the same shape or one that is broadcast to it.
-        by: of `shares`, (N,).
+        others: whole numbers in [0, 255], of the same shape or one that broadcasts to it.
+        by: from `shares`, (N,).
         xp: `numpy` or `keras.ops`.
     """
     by = column(by, xp)
@@ -147,7 +147,7 @@ def paste(images: Images, others: Images, boxes: Any, xp: Any = np) -> Images:
 
 
 def erase(images: Images, boxes: Any, keys: Any, xp: Any = np) -> Images:
-    """Returns images with a rectangle of noise in each: three bytes of a word that is drawn by its key and the place.
+    """Returns images with a rectangle of noise in each: three bytes of a word that depends on its key and the place.
 
     Args:
         images: (N, H, W, 3).

@@ -1,7 +1,7 @@
-"""RandAugment on uint8 batches: fourteen operations, on the host or, to the same bits, on a device.
+"""RandAugment on uint8 batches: fourteen operations, on the host or, bit-identically, on a device.
 
-What is drawn becomes a function of pixels and whole numbers for it (`choose`, on the host); `rand_augment` computes
-them with NumPy or keras.ops.
+`choose`, on the host, turns random words into functions of pixels and their parameters in whole numbers; `rand_augment`
+applies them with NumPy or keras.ops.
 """
 import functools
 from collections.abc import Callable
@@ -24,11 +24,12 @@ _LUMA = (19595, 38470, 7471)  # ITU-R 601-2 in 65536ths
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation, which can be called with images and strengths in [-1, 1], (N,).
+    """One operation, called with images and strengths in [-1, 1], (N,).
 
     Attributes:
         change: function of images, its parameters (int32, (N, 6)) and the namespace `xp` (`numpy` or `keras.ops`).
-        parameters: function of strengths and the images' shape; without a direction it takes the strengths' size.
+        parameters: function of strengths and the images' shape; an operation without a direction takes their absolute
+            values.
     """
 
     change: Callable[[Images, Any, Any], Images]
@@ -42,8 +43,8 @@ def choose(draws: NDArray[np.uint32], image_shape: tuple[int, ...], *, magnitude
     """Returns which functions of pixels are applied to each image, and with which parameters.
 
     Args:
-        draws: random 32-bit words, shape (N, 2 K) for K operations on each image: for each one that chooses the
-            operation, and one whose highest bit is the sign of its strength.
+        draws: random 32-bit words, shape (N, 2 K) for K operations on each image: for each operation, one that
+            chooses it and one whose highest bit is the sign of its strength.
         image_shape: (H, W, 3).
         magnitude: the strength, in [0, 10].
 
@@ -58,17 +59,17 @@ def choose(draws: NDArray[np.uint32], image_shape: tuple[int, ...], *, magnitude
 
 @functools.lru_cache(maxsize=16)
 def _parameters(magnitude: float, image_shape: tuple[int, ...]) -> Whole:
-    """Those of each operation with both signs, (14, 2, 6)."""
+    """The parameters of each operation with both signs, (14, 2, 6)."""
     strengths = np.array([magnitude, -magnitude]) / 10
     return np.stack([each.parameters(strengths, image_shape) for each in OPERATIONS.values()])
 
 
 def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) -> Images:
-    """Returns images after a number of operations each.
+    """Returns images after K operations each.
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        functions, parameters: of `choose`.
+        functions, parameters: from `choose`.
         xp: `numpy` or `keras.ops`.
 
     Returns:
@@ -85,7 +86,7 @@ def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) 
 
 
 def _apply(images: Images, functions: Any, parameters: Any, xp: Any) -> Images:
-    """Each image by its function: NumPy takes the images of each apart; a device computes all and selects."""
+    """Each image by its function: NumPy changes the images of each function; a device computes all and selects."""
     changed = images.copy() if xp is np else images
     for number, function in enumerate(_FUNCTIONS[1:], start=1):  # the first leaves images as they are
         if xp is not np:
@@ -168,12 +169,12 @@ def _grey(images: Images, xp: Any) -> Any:
 
 
 def _first(values: NDArray[Any]) -> Whole:
-    """Parameters of which the first one alone is used, rounded."""
+    """Parameters of which only the first one is used, rounded."""
     return np.pad(np.rint(values).astype(np.int32)[:, None], ((0, 0), (0, 5)))
 
 
 def _blending(change: Callable[[Images, Any, Any], Images]) -> Operation:
-    """By 0.9 times the strength away from what it blends with: none for no change."""
+    """Moves by 0.9 times the strength away from the image it blends with; strength 0 changes nothing."""
     return Operation(change, lambda strengths, _: _first(shares(-MAX_ENHANCEMENT * strengths)))
 
 
@@ -195,7 +196,7 @@ OPERATIONS: dict[str, Operation] = {
     "translate_y": Operation(transform, lambda strengths, shape: matrices(
         dy=np.rint(MAX_TRANSLATION * shape[0] * strengths))),
 }
-"""Name -> function of (images, strengths in [-1, 1]); those without a direction take the strength's size."""
+"""Name -> function of (images, strengths in [-1, 1]); those without a direction take its absolute value."""
 
 _FUNCTIONS = list(dict.fromkeys(each.change for each in OPERATIONS.values()))
 _FUNCTION_OF = np.array([_FUNCTIONS.index(each.change) for each in OPERATIONS.values()], np.int32)

@@ -1,45 +1,92 @@
 """Reading a data set from wherever it is: packed, in the cache, prepared, a folder of images, embedded."""
+import dataclasses
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from keras_fixhead.catalog import import_object
-from keras_fixhead.data import cache
+from keras_fixhead.data import cache, choice
+from keras_fixhead.data.dataset import Dataset
 from keras_fixhead.data.packed_index import PackedIndex, read_index
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import DataError
 
+HALF = 127.5
+
 _log = logging.getLogger(__name__)
 
 
-def read_whole(name: str, data_dir: str | None = None,
-               image_size: int | None = None) -> tuple[WholeSet, PackedIndex | None]:
-    """Returns a data set with its whole training part, and the index of the packed files that it came from, if any.
+def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | None = None, hold_out: bool = True,
+                classes: str | None = None, limit_train: int | None = None, imbalance: float = 1.0,
+                normalization: str = "dataset") -> Dataset:
+    """Returns the data of a run: its classes, its training images, its validation part.
 
-    Prepared sets of TensorFlow Datasets are kept in the cache, and read from there the next time.
+    The arguments are fields of `TrainConfig`: `run_dataset(**config.values("data"), data_dir=config.data_dir)`.
+
+    Args:
+        dataset, data_dir, image_size, hold_out: as in `load_dataset`.
+        classes: names of classes or groups, separated by commas; None for all.
+        limit_train: number of training images, the same number of each class; None for all.
+        imbalance: size of the largest class divided by that of the smallest, of long-tailed training images.
+        normalization: 'dataset' for the mean and standard deviation of the training images, 'half' for 127.5 and 127.5.
 
     Raises:
-        DataError: if the data are not there, cannot be read, or are not what they say they are.
-        DependencyError: if what reads them is not installed.
+        DataError: if the data cannot be found or read.
+
+    Example:
+        >>> data = run_dataset("digits", classes="3,8", limit_train=20)
+        >>> np.bincount(data.train.labels).tolist(), len(data.test)
+        ([10, 10], 72)
+    """
+    data = load_dataset(dataset, data_dir, image_size=image_size, hold_out=hold_out)
+    data = choice.limit_train(choice.choose_classes(data, classes), limit_train)
+    data = choice.long_tail(data, imbalance)
+    if normalization == "half":
+        data = dataclasses.replace(data, mean=np.full(3, HALF), std=np.full(3, HALF))
+    return data
+
+
+def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | None = None,
+                 hold_out: bool = True) -> Dataset:
+    """Returns a data set, with a validation part held out of its training images.
+
+    Args:
+        name: a name in the catalogue of data sets ('digits', 'cifar10', 'cifar100', 'stl10', 'tiny_imagenet',
+            'fashion_mnist', 'cifar10_1'), or the path of a packed set, or of a folder of images with one subfolder per
+            class.
+        data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
+        image_size: side of the squares that a folder's pictures are resized to; None for that of the first picture,
+            and then all pictures must have that size.
+        hold_out: False to leave the validation part among the training images.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown name.
+        DataError: if the data are missing, cannot be downloaded or read, or are not what they say they are.
+
+    Example:
+        >>> dataset = load_dataset("digits")
+        >>> len(dataset.train), len(dataset.validation), len(dataset.test)
+        (1257, 180, 360)
+    """
+    whole, known = read_whole(name, data_dir, image_size)
+    if whole.subset:
+        _log.warning("The data are %s.", whole.subset)
+    return whole.dataset(hold_out, None if known is None else known.view(hold_out))
+
+
+def check_available(name: str, data_dir: str | None = None, *, image_size: int | None = None) -> None:
+    """Raises a DataError if a data set is neither on this machine nor can be downloaded; quick, without a framework.
+
+    Example:
+        >>> check_available("digits")
     """
     entry = describe(name, data_dir, image_size=image_size)
-    if entry.packed is not None:
-        parts, label_names = import_object(entry.loader)(entry, data_dir)
-        return WholeSet(name, entry, parts, label_names), read_index(Path(entry.packed))
-    before = cache.source_state(entry, data_dir)
-    if before is not None and (folder := cache.find(name, data_dir, before)) is not None:
-        try:
-            return cache.read(name, folder)
-        except DataError as error:
-            _log.warning("%s The cache is made anew.", error.what)
-            cache.remove(folder)
-    parts, label_names = import_object(entry.loader)(entry, data_dir)
-    entry = describe(name, data_dir, image_size=image_size)  # once more: it may have been prepared only now
-    whole = WholeSet(name, entry, parts, label_names)
-    after = cache.source_state(entry, data_dir)
-    if after is not None and before in (None, after):  # else the files changed while they were read
-        cache.store(whole, data_dir, after)
-    return whole, None
+    if entry.probe_url is not None:
+        from keras_fixhead.data.tfds import check_tfds
+
+        check_tfds(entry, data_dir)
 
 
 def reads_tfds(name: str, data_dir: str | None = None) -> bool:
@@ -56,3 +103,33 @@ def reads_tfds(name: str, data_dir: str | None = None) -> bool:
         return False
     state = cache.source_state(entry, data_dir)
     return state is None or cache.find(name, data_dir, state) is None
+
+
+def read_whole(name: str, data_dir: str | None = None,
+               image_size: int | None = None) -> tuple[WholeSet, PackedIndex | None]:
+    """Returns a data set with its whole training part, and the index of the packed files that it came from, if any.
+
+    Prepared sets of TensorFlow Datasets are kept in the cache, and read from there the next time.
+
+    Raises:
+        DataError: if the data are missing, cannot be read, or are not what they say they are.
+        DependencyError: if a package that reads them is not installed.
+    """
+    entry = describe(name, data_dir, image_size=image_size)
+    if entry.packed is not None:
+        parts, label_names = import_object(entry.loader)(entry, data_dir)
+        return WholeSet(name, entry, parts, label_names), read_index(Path(entry.packed))
+    before = cache.source_state(entry, data_dir)
+    if before is not None and (folder := cache.find(name, data_dir, before)) is not None:
+        try:
+            return cache.read(name, folder)
+        except DataError as error:
+            _log.warning("%s The cache is written again.", error.what)
+            cache.remove(folder)
+    parts, label_names = import_object(entry.loader)(entry, data_dir)
+    entry = describe(name, data_dir, image_size=image_size)  # once more: it may have been prepared only now
+    whole = WholeSet(name, entry, parts, label_names)
+    after = cache.source_state(entry, data_dir)
+    if after is not None and before in (None, after):  # else the files changed while they were read
+        cache.store(whole, data_dir, after)
+    return whole, None

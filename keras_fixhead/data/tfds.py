@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow Datasets: prepared ones from a folder, others downloaded where there is a network."""
+"""Data sets of TensorFlow Datasets: prepared ones from a folder, others downloaded if there is a network."""
 import functools
 import http.client
 import logging
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """Returns the splits 'train' (empty for a mere test set) and 'test' of a data set, and its label names.
+    """Returns the splits 'train' (empty for a test set) and 'test' of a data set, and its label names.
 
-    Grey images are given three equal channels, and smaller ones a black border, up to the entry's `image_shape`.
+    Grey images get three equal channels, and smaller ones a black border, up to the entry's `image_shape`.
 
     Args:
         entry: the data set's entry, with its name in TensorFlow Datasets or its own builder.
-        data_dir: folder of prepared data sets; None for $TFDS_DATA_DIR, then TensorFlow Datasets' own.
+        data_dir: folder of prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
 
     Raises:
         DataError: if it is not prepared and cannot be downloaded, or is damaged.
@@ -61,23 +61,23 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
 
 
 def needs_tensorflow(name: str, missing: str) -> DependencyError:
-    """Returns what to say where a package that reads prepared data sets is not installed.
+    """Returns the error for a package that reads prepared data sets and is not installed.
 
     Args:
         name: of the data set.
         missing: the package.
     """
     return DependencyError(
-        f"Reading {name} as TensorFlow Datasets prepare it needs {missing}, which is not installed.",
-        hint="Install it: pip install tensorflow tensorflow-datasets. Or pack the set where they are (fixhead data "
-        f"pack {name.partition('/')[0]} OUT), copy OUT here and give --data-dir OUT.")
+        f"Reading {name} as prepared by TensorFlow Datasets needs {missing}, which is not installed.",
+        hint="Install it: pip install tensorflow tensorflow-datasets. Or pack the set on a machine that has them "
+        f"(fixhead data pack {name.partition('/')[0]} OUT), copy OUT here and give --data-dir OUT.")
 
 
 def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
-    """Returns whether a data set is prepared; where it is not, there is an archive or a network to prepare it from.
+    """Returns whether a data set is prepared; if not, it can be prepared from an archive or a network.
 
-    The prepared folder is looked at first, and the network asked once and shortly: TensorFlow Datasets alone would try
-    again for minutes.
+    The prepared folder is looked at first, and the network asked once and briefly: TensorFlow Datasets would retry for
+    minutes.
 
     Raises:
         DataError: if it is neither prepared nor can be downloaded.
@@ -111,7 +111,7 @@ def data_folder(data_dir: str | None) -> Path:
 
 
 def is_prepared(name: str, folder: Path) -> bool:
-    """Returns whether a folder holds a prepared version of a data set."""
+    """Returns whether a folder has a prepared version of a data set."""
     return any(folder.glob(f"{name}/*/dataset_info.json"))
 
 
@@ -122,14 +122,14 @@ def _builder(tfds: Any, entry: DatasetEntry, folder: Path) -> Any:
 
 
 def _read(builder: Any, split: str, image_shape: tuple[int, int, int]) -> Split:
-    # one batch at a time: the whole split as one tensor would be held twice
+    # one batch at a time: the whole split as one tensor would be in memory twice
     batches = list(builder.as_dataset(split=split, batch_size=2_000).as_numpy_iterator())
     return Split(np.concatenate([_in_shape(batch["image"], image_shape) for batch in batches]),
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
 
 
 def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Images with three channels, and a black border where they are smaller than they should be."""
+    """Images with three channels, and a black border if they are smaller than they should be."""
     borders = [(total - side) // 2 for total, side in zip(image_shape, images.shape[1:3], strict=False)]
     if any(borders):
         images = np.pad(images, [(0, 0), *((border, border) for border in borders), (0, 0)])

@@ -15,10 +15,10 @@ _ROOT = "tiny-imagenet-200"
 class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     """Tiny ImageNet: 200 classes of 64x64 photographs, from the official archive.
 
-    The archive is taken from the folder `downloads/manual` beside the prepared sets, or downloaded. Its validation
+    The archive is taken from the folder `downloads/manual` next to the prepared sets, or downloaded. Its validation
     images, whose labels are public, are the split 'test'; its test images have no public labels and are left out. A
-    class has the first of its names in the archive's words.txt, in the order of the WordNet numbers. A part of the
-    archive, in the same layout, is prepared as it is.
+    class has the first of its names in the archive's words.txt, in the order of the WordNet numbers. A partial
+    archive in the same layout is prepared as it is.
     """
 
     VERSION = tfds.core.Version("1.0.0")

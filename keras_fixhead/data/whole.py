@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_fixhead.data.catalog import DatasetEntry
-from keras_fixhead.data.dataset import Dataset, Split, held_out, pixel_statistics
+from keras_fixhead.data.choice import hold_out_validation
+from keras_fixhead.data.dataset import Dataset, Split, pixel_statistics
 from keras_fixhead.data.packed_index import View
 from keras_fixhead.data.sources import subset_note
 from keras_fixhead.errors import DataError
@@ -16,9 +17,9 @@ class WholeSet:
     """A data set with its whole training part.
 
     Attributes:
-        name: what it was asked for by.
+        name: the name it was asked for by.
         entry: what is known of it.
-        parts: 'train' (empty for a mere test set) and 'test'.
+        parts: 'train' (empty for a test set) and 'test'.
     """
 
     name: str
@@ -31,8 +32,8 @@ class WholeSet:
         expected = {"train": self.entry.train + self.entry.validation, "test": self.entry.test}
         if found != expected or len(self.label_names) != self.entry.num_classes:
             raise DataError(
-                f"{self.name} has {found} images of {len(self.label_names)} classes where it was read, but its files "
-                f"say {expected} of {self.entry.num_classes}.",
+                f"{self.name} was read with {found} images of {len(self.label_names)} classes, but its files say "
+                f"{expected} of {self.entry.num_classes}.",
                 hint="Prepare it again, or give another --data-dir.")
 
     @property
@@ -45,12 +46,12 @@ class WholeSet:
 
         Args:
             hold_out: whether a validation part is held out of the training images.
-            known: its digest, which is checked, and the statistics of its pixels, which need not be computed then.
+            known: its digest, which is checked, and the statistics of its pixels, which are taken as they are.
 
         Raises:
-            DataError: if it is not what is known of it.
+            DataError: if it has another digest.
         """
-        train, validation = held_out(self.parts["train"], self.entry.validation if hold_out else 0, part=1)
+        train, validation = hold_out_validation(self.parts["train"], self.entry.validation if hold_out else 0)
         if known is not None:
             mean, std = np.array(known.mean), np.array(known.std)
         else:
@@ -59,6 +60,6 @@ class WholeSet:
                           self.entry.groups, self.subset)
         if known is not None and (digest := dataset.digest()) != known.digest:
             raise DataError(f"{self.name} has the digest {digest}, but was packed with {known.digest}.",
-                            hint="Pack it again (fixhead data pack DATASET OUT); if it comes from the cache, empty "
-                            "that (fixhead data cache --clear).")
+                            hint="Pack it again (fixhead data pack DATASET OUT); if it comes from the cache, empty the "
+                            "cache (fixhead data cache --clear).")
         return dataset

@@ -2,8 +2,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+from keras_fixhead import data
 from keras_fixhead.config import TrainConfig
-from keras_fixhead.data import SPLITS, Dataset, choose_classes, limit_train, load_dataset, long_tail
+from keras_fixhead.data import SPLITS, Dataset, load_dataset
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.measures import Evaluation
@@ -18,9 +19,8 @@ def run_dataset(config: TrainConfig) -> Dataset:
     Raises:
         DataError: if they are not there.
     """
-    dataset = load_dataset(config.dataset, config.data_dir, image_size=config.image_size, hold_out=config.hold_out)
-    dataset = limit_train(choose_classes(dataset, config.classes), config.limit_train)
-    return long_tail(dataset, config.imbalance)
+    return data.run_dataset(config.dataset, config.data_dir, image_size=config.image_size, hold_out=config.hold_out,
+                            classes=config.classes, limit_train=config.limit_train, imbalance=config.imbalance)
 
 
 def run_predictor(run: Run) -> Predictor:
@@ -52,15 +52,15 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
     config = run.config()
     if data_dir is not None:
         config = dataclasses.replace(config, data_dir=data_dir)
-    data = run_dataset(config) if dataset is None else load_dataset(dataset, config.data_dir)
+    found = run_dataset(config) if dataset is None else load_dataset(dataset, config.data_dir)
     predictor = run_predictor(run)
     if dataset is not None:
-        predictor.check_fits(data)
-    splits = splits or [split for split in ("validation", "test") if len(data.split(split))]
+        predictor.check_fits(found)
+    splits = splits or [split for split in ("validation", "test") if len(found.split(split))]
     for split in splits:
-        if not len(data.split(split)):
-            raise ArgumentError(f"{data.name} has no {split} images.",
+        if not len(found.split(split)):
+            raise ArgumentError(f"{found.name} has no {split} images.",
                                 hint="Choose another --split: " + ", ".join(
-                                    name for name in SPLITS if len(data.split(name))))
+                                    name for name in SPLITS if len(found.split(name))))
     measurer = Measurer(predictor.model)
-    return {split: measurer.evaluate(data.split(split), tta) for split in splits}
+    return {split: measurer.evaluate(found.split(split), tta) for split in splits}

@@ -1,1 +1,1 @@
-"""Many runs: what is planned, running it, and comparing what came out."""
+"""Many runs: plan (a grid and seeds), run (what is left), compare (groups, paired over seeds)."""

@@ -1,4 +1,4 @@
-"""Arms side by side: curves, and the cosines between their class vectors."""
+"""Arms side by side: their curves, and the cosines between their class vectors."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.text import class_names, plain
 
 
 def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors: Mapping[str, NDArray[np.float32]],
@@ -16,7 +17,7 @@ def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors:
     Args:
         metrics: arm -> lines of metrics.jsonl.
         class_vectors: arm -> array of shape (m, d), after training.
-        label_names: one name a class.
+        label_names: one name per class.
         path: PNG file to write.
         title: line above the figure.
 
@@ -24,7 +25,7 @@ def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors:
         RunError: if the file cannot be written.
     """
     figure = new_figure(4.6 * max(2, len(class_vectors)), 8.4)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.25))
     _plot_curves(parts[0], metrics)
     _plot_cosines(parts[1], class_vectors, label_names)
@@ -49,11 +50,12 @@ def _plot_curves(figure: Any, metrics: Mapping[str, Sequence[Mapping[str, Any]]]
 
 def _plot_cosines(figure: Any, class_vectors: Mapping[str, NDArray[np.float32]], label_names: Sequence[str]) -> None:
     grid = figure.subplots(1, len(class_vectors), squeeze=False)[0]
+    names = [plain(name) for name in class_names(label_names)]
     for axes, (arm, vectors) in zip(grid, class_vectors.items(), strict=True):
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         shown = axes.imshow(unit @ unit.T, vmin=-1, vmax=1, cmap="RdBu_r")
         axes.set_title(f"cosines between class vectors, {arm}", fontsize="medium")
-        if len(label_names) <= 20:
-            axes.set_xticks(range(len(label_names)), label_names, rotation=90, fontsize="small")
-            axes.set_yticks(range(len(label_names)), label_names, fontsize="small")
+        if len(names) <= 20:
+            axes.set_xticks(range(len(names)), names, rotation=90, fontsize="small")
+            axes.set_yticks(range(len(names)), names, fontsize="small")
     figure.colorbar(shown, ax=list(grid), shrink=0.8)

@@ -3,6 +3,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from keras_fixhead.figures.text import families
 from keras_fixhead.json_files import write_bytes
 
 COLORS = ("#0b62a4", "#d1651b", "#3b8b3b", "#8c4799", "#b8860b", "#5f6b6d", "#c2185b", "#00838f")
@@ -10,7 +11,7 @@ COLORS = ("#0b62a4", "#d1651b", "#3b8b3b", "#8c4799", "#b8860b", "#5f6b6d", "#c2
 
 def new_figure(width: float, height: float) -> Any:
     """Returns an empty figure of a size in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # a second to import; no display, no global state
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes a second to import; no display, no global state
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -19,11 +20,19 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Writes a figure as a PNG file.
+    """Writes a figure as a PNG file, with the fonts that its texts need.
 
     Raises:
         RunError: if the file cannot be written.
     """
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        axes.get_xticklabels(), axes.get_yticklabels()  # gives ticks their texts
+    texts = figure.findobj(Text)
+    if others := families(text.get_text() for text in texts):
+        for text in texts:
+            text.set_fontfamily(["sans-serif", *others])
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120)
     write_bytes(path, content.getvalue())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.text import plain
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -22,7 +23,7 @@ def plot_comparison(groups: Mapping[str, Sequence[Rows]], path: Path, *, title: 
         RunError: if the file cannot be written.
     """
     figure = new_figure(10.5, 4.6)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(plain(title), fontsize="medium")
     panels = figure.subplots(1, 2)
     for axes, key, label, factor in ((panels[0], "validation_accuracy", "validation accuracy, %", 100),
                                      (panels[1], "cross_entropy", "training cross-entropy, nats", 1)):
@@ -30,7 +31,7 @@ def plot_comparison(groups: Mapping[str, Sequence[Rows]], path: Path, *, title: 
             color = COLORS[number % len(COLORS)]
             for rows in runs:
                 axes.plot(*_points(rows, key, factor), color=color, linewidth=0.8, alpha=0.5)
-            axes.plot(*_mean(runs, key, factor), color=color, linewidth=2, label=f"{name} (n = {len(runs)})",
+            axes.plot(*_mean(runs, key, factor), color=color, linewidth=2, label=f"{plain(name)} (n = {len(runs)})",
                       marker="o" if all(len(rows) == 1 for rows in runs) else None)
         axes.set(xlabel="epoch", ylabel=label)
         axes.grid(alpha=0.3)

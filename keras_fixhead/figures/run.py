@@ -1,4 +1,4 @@
-"""One run: its curves, and what it took for what."""
+"""One run: its curves, and its confusion matrix."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.text import class_names, plain
 
 NAMED_CLASSES = 30
-"""Classes up to which a matrix has their names at its sides."""
+"""Number of classes up to which a matrix has their names at its sides."""
 
 
 def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
@@ -33,7 +34,7 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
         "learning rate": {"at the end of the epoch": "lr"},
     }
     figure = new_figure(9.6, 6.8)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(plain(title), fontsize="medium")
     for axes, (label, lines) in zip(figure.subplots(2, 2).ravel(), panels.items(), strict=True):
         for color, (name, key) in zip(COLORS, lines.items(), strict=False):
             points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
@@ -51,11 +52,11 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
 
 
 def plot_confusion(confusion: NDArray[np.int64], label_names: Sequence[str], path: Path, *, title: str) -> None:
-    """Writes a confusion matrix: each row, a class, as shares of what its images were taken for.
+    """Writes a confusion matrix: each row has the shares of predictions for the images of a class.
 
     Args:
-        confusion: integers, shape (m, m), of `analysis.confusion.confusion_matrix`.
-        label_names: one name a class.
+        confusion: integers, shape (m, m), from `analysis.confusion.confusion_matrix`.
+        label_names: one name per class.
         path: PNG file to write.
         title: line above the figure.
 
@@ -67,11 +68,12 @@ def plot_confusion(confusion: NDArray[np.int64], label_names: Sequence[str], pat
     figure = new_figure(side + 1, side)
     axes = figure.subplots()
     shown = axes.imshow(100 * shares, vmin=0, vmax=100, cmap="Blues")
-    axes.set(title=title, xlabel="predicted", ylabel="class")
+    axes.set(title=plain(title), xlabel="predicted", ylabel="class")
     axes.title.set_fontsize("medium")
     if len(shares) <= NAMED_CLASSES:
-        axes.set_xticks(range(len(shares)), label_names, rotation=90, fontsize="small")
-        axes.set_yticks(range(len(shares)), label_names, fontsize="small")
+        names = [plain(name) for name in class_names(label_names)]
+        axes.set_xticks(range(len(shares)), names, rotation=90, fontsize="small")
+        axes.set_yticks(range(len(shares)), names, fontsize="small")
     if len(shares) <= 12:
         for row, column in np.argwhere(shares >= 0.005):
             axes.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", fontsize="small",

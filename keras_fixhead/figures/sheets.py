@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.canvas import new_figure, save_figure
+from keras_fixhead.figures.text import class_names, plain
 
 _NAME = 22
 
@@ -29,13 +30,13 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
     rows = max(1, -(-len(images) // columns))
     lines = max((text.count("\n") + 1 for text in texts), default=1)
     figure = new_figure(1.35 * columns, (1.35 + 0.17 * lines) * rows + 0.5)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(plain(title), fontsize="medium")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
     for number, (axes, image) in enumerate(zip(grid, images, strict=False)):
         axes.imshow(image, interpolation="nearest")
-        axes.text(0.5, -0.04, texts[number], ha="center", va="top", transform=axes.transAxes, fontsize=7,
+        axes.text(0.5, -0.04, plain(texts[number]), ha="center", va="top", transform=axes.transAxes, fontsize=7,
                   color=colors[number] if colors else "black")
     save_figure(figure, path)
 
@@ -60,13 +61,13 @@ def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logit
                      label_names: Sequence[str], path: Path, *, title: str, columns: int = 8) -> None:
     """Writes a sheet of test images: two rows that were classified right, then two rows that were not.
 
-    Each is spread evenly over the set. Under a wrong one stands what it was taken for, and what it is.
+    Both are spread evenly over the set. A wrong one is labelled with its predicted class and its own.
 
     Args:
         images: uint8, shape (N, H, W, 3).
         labels: int32, shape (N,).
         logits: float32, shape (N, m).
-        label_names: one name a class.
+        label_names: one name per class.
         path: PNG file to write.
         title: line above the sheet.
         columns: images in a row.
@@ -77,7 +78,7 @@ def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logit
     predicted = logits.argmax(axis=1)
     right, wrong = (_spread(np.flatnonzero((predicted == labels) == same), 2 * columns) for same in (True, False))
     chosen = np.concatenate([right, np.full(-len(right) % columns, -1), wrong]).astype(int)  # wrong ones begin a row
-    names = [name[:_NAME] for name in label_names]
+    names = [name[:_NAME] for name in class_names(label_names)]
     texts, colors, shown = [], [], []
     for number in chosen:
         shown.append(images[number] if number >= 0 else np.full(images.shape[1:], 255, np.uint8))

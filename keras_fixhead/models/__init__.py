@@ -71,7 +71,7 @@ def build_model(name: str, input_shape: Sequence[int], num_classes: int, *, seed
     images = keras.Input(tuple(input_shape), name="images")
     feature_map = import_object(entry.builder)(
         _normalized(images, mean, std), width=width, layers=Layers(seed, weight_decay, normalization, decay_norms),
-        signed_features=entry.signed_features if signed_features is None else signed_features, **(form or {}))
+        signed_features=entry.ends_signed(signed_features), **(form or {}))
     features = _pooled(feature_map, pooling)
     head = HypersphereHead(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
                                            **head_arguments})

@@ -1,130 +1,123 @@
-"""The comparisons that decide the paper's claims: functions of results, one a claim."""
+"""What is measured of a result, and findings from one cell, or from one cell minus another, paired by seed."""
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keras_fixhead.analysis.confusion import confusion_correlation, correlation_bound, errors_inside_groups
+from keras_fixhead.analysis.confusion import confusion_correlation, errors_inside_groups
 from keras_fixhead.analysis.geometry import nearness_of_groups, same_group
+from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction.cells import Cell
-from keras_fixhead.reproduction.choices import best, best_scales, scale_cell
-from keras_fixhead.reproduction.findings import (
-    COSINE,
-    DECADES,
-    POINTS,
-    SHARE,
-    Finding,
-    Measure,
-    accuracy,
-    arm,
-    difference,
-    evaluated,
-    failures,
-    failures_text,
-    gain,
-    recorded,
-    single,
-    validation,
-)
-from keras_fixhead.reproduction.paper import paper_correlations, paper_table
-from keras_fixhead.reproduction.results import Result, Results
-from keras_fixhead.reproduction.verdicts import above, below, near, not_below
-from keras_fixhead.vectors import ceiling
+from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
+from keras_fixhead.reproduction.results import Results, best_scales
+from keras_fixhead.reproduction.verdict import POINTS, Expectation, Finding, above, not_below
+from keras_fixhead.run_result import Result
 
-TOLERANCE_POINTS = 0.5
-"""'About zero' in points: the sampling error of an accuracy of 60 to 80 % on 10,000 images."""
-TOLERANCE_COSINE = 0.05
-TOLERANCE_DECADES = 0.5
+Measure = Callable[[Result], float]
 
-_SETS = ("cifar100", "cifar10")
-_FORMS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("PreActResNet18, signed", "preact_resnet18", {"signed_features": True}),
-    ("PreActResNet18, ReLU", "preact_resnet18", {"signed_features": False}),
-    ("MobileNetV2", "mobilenet_v2", {}),
-)
 _CIFAR10_GROUPS = {"vehicles": ("airplane", "automobile", "ship", "truck"),
                    "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, by eye
-_CORRUPTIONS = {"impulse_noise": "salt_and_pepper", "jpeg_compression": "jpeg_compression", "defocus_blur": "blurring"}
 
 
-def dot_gain(results: Results) -> list[Finding]:
-    """Fixed minus learned accuracy with dot logits, by data set, network and length of training."""
-    paper, expected = paper_table(1).gains(), not_below(TOLERANCE_POINTS)
-    return [
-        *(gain(results, f"{dataset}, ResNet18", accuracy, expected, dataset=dataset, head="dot", epochs=epochs,
-               paper=paper[dataset, "resnet18"]) for dataset, epochs in (
-                   ("cifar100", 30), ("cifar10", 30), ("cifar100", 100))),
-        *(gain(results, f"cifar100, {name}", accuracy, expected, dataset="cifar100", head="dot", model=model, **extra,
-               paper=paper["cifar100", model]) for name, model, extra in _FORMS),
-    ]
+def accuracy(result: Result) -> float:
+    """Returns the accuracy on test images, in percent."""
+    return 100 * result.accuracy()
 
 
-def gain_by_classes(results: Results) -> list[Finding]:
-    """The gain by fixing with dot logits where classes are many, minus that where they are few."""
-    many, few = ((arm(name, "dot", True), arm(name, "dot", False)) for name in _SETS)
-    gains = [gain(results, name, accuracy, above(), dataset=name, head="dot").values for name in _SETS]
-    values = {seed: gains[0][seed] - gains[1][seed] for seed in gains[0] if seed in gains[1]}
-    paper = paper_table(1).gains()
-    return [Finding("gain on cifar100 minus gain on cifar10, ResNet18", values, above(), cells=(*many, *few),
-                    note=failures_text(results, *many, *few), failed=failures(results, *many, *few),
-                    paper=paper["cifar100", "resnet18"] - paper["cifar10", "resnet18"])]
+def validation(result: Result) -> float:
+    """Returns the accuracy on validation images, in percent."""
+    return 100 * result.accuracy("validation")
 
 
-def look_alike_vectors(results: Results) -> list[Finding]:
-    """How much nearer learned class vectors of one group of classes lie than others."""
-    return [single(results, f"{dataset}, {head}", arm(dataset, head, False), _group_nearness, above(), unit=COSINE)
-            for dataset in _SETS for head in ("dot", "cos")]
+def recorded(*names: str) -> Measure:
+    """Returns a measure: a number of the result, by its names from the outermost in."""
+    return lambda result: result.number(*names)
 
 
-def largest_cosines(results: Results) -> list[Finding]:
-    """The largest cosine between learned class vectors of 100 classes minus that of 10."""
-    return [difference(results, "dot, ResNet18", arm("cifar100", "dot", False), arm("cifar10", "dot", False),
-                       recorded("class_vectors_max_cosine"), above(), unit=COSINE)]
+def evaluated(name: str) -> Measure:
+    """Returns a measure: a number of the evaluation on test images, by its name."""
+    return recorded("evaluation", "test", name)
 
 
-def correlations(head: str, results: Results) -> list[Finding]:
-    """Correlation of cosines between learned class vectors and errors, with what ties leave possible."""
-    found = []
-    for dataset in _SETS:
-        one = arm(dataset, head, False)
-        bounds = [correlation_bound(result.matrices()["confusion"]) for result in results.of(one).values()]
-        found.append(single(results, dataset, one, _confusion_correlation, above(), unit=COSINE,
-                            paper=paper_correlations()[head][dataset],
-                            note=f"at most {min(bounds):.2f} can be reached" if bounds else ""))
-    return found
+def corrupted(name: str) -> Measure:
+    """Returns a measure: the mean accuracy under a corruption of the paper, in percent."""
+    return lambda result: 100 * result.number("robustness", "paper", "mean", name)
 
 
-def learning_rates(results: Results) -> list[Finding]:
-    """Failures at the highest rate, and the best rate of each arm."""
-    high = [_rate_cell("preact_resnet18", 0.1, fixed) for fixed in (True, False)]
-    fixed, learned = (results.all_of(one) for one in high)
-    failures = {seed: float(not learned[seed].converged) - float(not fixed[seed].converged)
-                for seed in fixed if seed in learned}
-    return [
-        Finding("failures at rate 0.1, learned minus fixed, PreActResNet18", failures, above(), SHARE, tuple(high),
-                paper=1.0),
-        *(_best_rate(results, model, name) for model, name in (
-            ("preact_resnet18", "PreActResNet18"), ("resnet18", "ResNet18"))),
-    ]
+def below_ceiling(largest: float) -> Measure:
+    """Returns a measure: how far the largest softmax probability stays below its ceiling."""
+    return lambda result: largest - result.number("largest_probability")
 
 
-def _best_rate(results: Results, model: str, name: str) -> Finding:
-    """Best rate on validation of the fixed arm over that of the learned one, seed by seed."""
-    rates = (0.1, 0.01, 0.001)
-    arms = [{rate: _rate_cell(model, rate, fixed) for rate in rates} for fixed in (True, False)]
-    cells = tuple(one for each in arms for one in each.values())
-    values, failed = {}, []
-    for seed in (0, 1):
-        chosen = [_best_of_seed(results, cells, seed) for cells in arms]
-        if chosen[0] is not None and chosen[1] is not None:
-            values[seed] = math.log10(chosen[0] / chosen[1])
-        elif all(seed in results.all_of(one) for one in cells):  # an arm that converged at no rate
-            failed.append(seed)
-    return Finding(f"best rate, fixed over learned, {name}", values, not_below(TOLERANCE_DECADES), DECADES, cells,
-                   note=failures_text(results, *cells), failed=tuple(failed))
+def group_nearness(result: Result) -> float:
+    """Returns how much closer class vectors of look-alike classes lie than others."""
+    return nearness_of_groups(result.matrices()["cosines"], _together(result))
 
 
-def _best_of_seed(results: Results, cells: dict[float, Cell], seed: int) -> float | None:
+def errors_inside(result: Result) -> float:
+    """Returns the share of errors between look-alike classes."""
+    return errors_inside_groups(result.matrices()["confusion"], _together(result))
+
+
+def correlation(result: Result) -> float:
+    """Returns the correlation of cosines between class vectors and errors."""
+    matrices = result.matrices()
+    return confusion_correlation(matrices["cosines"], matrices["confusion"])
+
+
+def arm(dataset: str, head: str, fixed: bool, *, scale: float = 1.0, model: str = "resnet18", epochs: int = 30,
+        **extra: Any) -> Cell:
+    """Returns a cell of the `honest` recipe."""
+    return cell({"dataset": dataset, "model": model, "head": head, "fixed": fixed, "scale": scale, "epochs": epochs,
+                 "recipe": "honest", **extra})
+
+
+def single(results: Results, label: str, one: Cell, measure: Measure, expected: Expectation, *, unit: str = POINTS,
+           paper: float | None = None, note: str = "") -> Finding:
+    """Returns the finding of one cell; runs that failed to converge are counted in it."""
+    return Finding(label, _each(results, one, measure), expected, unit, (one,), one.config.epochs, paper,
+                   failures_text(results, one, note=note), failures(results, one))
+
+
+def difference(results: Results, label: str, first: Cell, second: Cell, measure: Measure, expected: Expectation, *,
+               unit: str = POINTS, paper: float | None = None, note: str = "") -> Finding:
+    """Returns the finding of one cell minus another, paired by seed; runs that failed to converge are counted in it."""
+    cells = (first, second)
+    values = paired_difference(_each(results, first, measure), _each(results, second, measure)).values
+    return Finding(label, values, expected, unit, cells, first.config.epochs, paper,
+                   failures_text(results, *cells, note=note), failures(results, *cells))
+
+
+def gain(results: Results, label: str, measure: Measure, expected: Expectation, *, paper: float | None = None,
+         unit: str = POINTS, **fields: Any) -> Finding:
+    """Returns the finding of fixed minus learned class vectors."""
+    return difference(results, label, arm(fixed=True, **fields), arm(fixed=False, **fields), measure, expected,
+                      paper=paper, unit=unit)
+
+
+def at_best_scale(results: Results, label: str, first: tuple[bool, float | None], second: tuple[bool, float | None],
+                   measure: Measure, paper: float | None, *, unit: str = POINTS, tolerance: float | None = None,
+                   epochs: int = 30) -> Finding:
+    """Returns the finding of one arm at a scale minus another; None stands for the arm's best scale on validation.
+
+    Args:
+        first, second: (fixed, scale).
+        paper: the paper's number for it.
+        tolerance: in points; None if the difference has to be above 0.
+    """
+    scales = best_scales(results)
+    (one, one_scale), (other, other_scale) = first, second
+    one_scale, other_scale = one_scale or scales[one], other_scale or scales[other]
+    expected = above() if tolerance is None else not_below(tolerance)
+    if one_scale is None or other_scale is None:
+        return Finding(label, {}, expected, unit, paper=paper, epochs=epochs,
+                       cells=tuple(scale_cell(fixed, scale) for fixed in {one, other} for scale in SCALES))
+    return difference(results, label, arm("cifar100", "cos", one, scale=one_scale, epochs=epochs),
+                      arm("cifar100", "cos", other, scale=other_scale, epochs=epochs), measure, expected, paper=paper,
+                      unit=unit, note=f"S = {one_scale:g} and {other_scale:g}")
+
+
+def best_of_seed(results: Results, cells: Mapping[float, Cell], seed: int) -> float | None:
+    """Returns the number whose run of a seed has the best validation accuracy; None while one is missing."""
     if any(seed not in results.all_of(one) for one in cells.values()):
         return None
     scores = {rate: validation(converged[seed]) for rate, one in cells.items()
@@ -132,215 +125,37 @@ def _best_of_seed(results: Results, cells: dict[float, Cell], seed: int) -> floa
     return max(scores, key=lambda rate: scores[rate]) if scores else None
 
 
-def at_each_rate(results: Results) -> list[Finding]:
-    """Fixed minus learned accuracy at each learning rate."""
-    found = []
-    for number, model, name in ((7, "preact_resnet18", "PreActResNet18"), (8, "resnet18", "ResNet18")):
-        paper = paper_table(number).gains()
-        for rate in (0.1, 0.01, 0.001):
-            found.append(difference(results, f"cifar100, {name}, rate {rate:g}", _rate_cell(model, rate, True),
-                                    _rate_cell(model, rate, False), accuracy, above(),
-                                    paper=paper.get(("cifar100", f"{rate:g}"))))
-    return found
-
-
-def _rate_cell(model: str, rate: float, fixed: bool) -> Cell:
-    return arm("cifar100", "dot", fixed, model=model, lr=rate, warmup_fraction=0.0)
-
-
-def probabilities(results: Results) -> list[Finding]:
-    """How far the largest softmax probability at S = 1 stays below its ceiling."""
-    found = []
-    for dataset in _SETS:
-        largest, _ = ceiling(DATASETS[dataset].num_classes, 1.0)
-        for fixed in (True, False):
-            one = arm(dataset, "cos", fixed)
-            found.append(single(results, f"{largest:.4f} minus the largest on {dataset}, {one.label.split()[-1]}", one,
-                                _below_ceiling(largest), above(), unit=SHARE))
-    return found
-
-
-def _below_ceiling(largest: float) -> Measure:
-    measure = recorded("largest_probability")
-    return lambda result: largest - measure(result)
-
-
-def cosine_gain(results: Results) -> list[Finding]:
-    """Fixed minus learned accuracy with cosine logits at S = 1, by data set and network."""
-    paper = paper_table(2).gains()
-    return [
-        *(gain(results, f"{dataset}, ResNet18", accuracy, above(), dataset=dataset, head="cos",
-               paper=paper[dataset, "resnet18"]) for dataset in _SETS),
-        *(gain(results, f"cifar100, {name}", accuracy, above(), dataset="cifar100", head="cos", model=model, **extra,
-               paper=paper["cifar100", model]) for name, model, extra in _FORMS),
-    ]
-
-
-def _at_best_scale(results: Results, label: str, first: tuple[bool, float | None], second: tuple[bool, float | None],
-                   measure: Measure, paper: float | None, *, unit: str = POINTS, tolerance: float | None = None,
-                   epochs: int = 30) -> Finding:
-    """One arm at a scale minus another; a scale that is None is the arm's best one on validation."""
-    scales = best_scales(results)
-    (one, one_scale), (other, other_scale) = first, second
-    one_scale, other_scale = one_scale or scales[one], other_scale or scales[other]
-    expected = above() if tolerance is None else not_below(tolerance)
-    if one_scale is None or other_scale is None:
-        return Finding(label, {}, expected, unit, paper=paper, epochs=epochs)
-    return difference(results, label, arm("cifar100", "cos", one, scale=one_scale, epochs=epochs),
-                      arm("cifar100", "cos", other, scale=other_scale, epochs=epochs), measure, expected, paper=paper,
-                      unit=unit, note=f"S = {one_scale:g} and {other_scale:g}")
-
-
-def without_a_scale(results: Results) -> list[Finding]:
-    """Fixed at S = 1 against learned, and against fixed, at its best scale."""
-    one, top = paper_table(2).cells, paper_table(3).cells
-    name = ("cifar100", "resnet18")
-    return [
-        _at_best_scale(results, "cifar100, fixed S = 1 minus learned best S", (True, 1.0), (False, None), accuracy,
-                       _minus(one[*name, "fixed"], top[*name, "learned"]), tolerance=TOLERANCE_POINTS),
-        _at_best_scale(results, "cifar100, fixed S = 1 minus fixed best S", (True, 1.0), (True, None), accuracy,
-                       _minus(one[*name, "fixed"], top[*name, "fixed"]), tolerance=TOLERANCE_POINTS),
-    ]
-
-
-def cosine_against_dot(results: Results) -> list[Finding]:
-    """Fixed cosine at S = 1 minus the dot arm that is better on validation."""
-    found = []
-    for dataset in _SETS:
-        one, dot = arm(dataset, "cos", True), {float(fixed): arm(dataset, "dot", fixed) for fixed in (True, False)}
-        better = best(dot, results)
-        cells = paper_table(1).cells
-        paper = _minus(paper_table(2).cells[dataset, "resnet18", "fixed"],
-                       max(_number(cells[dataset, "resnet18", each]) for each in ("fixed", "learned")))
-        found.append(Finding(f"{dataset}, ResNet18", {}, above(), paper=paper, cells=(one, *dot.values()),
-                             note=failures_text(results, one, *dot.values()),
-                             failed=failures(results, one, *dot.values()))
-                     if better is None else
-                     difference(results, f"{dataset}, ResNet18", one, dot[better], accuracy, above(), paper=paper))
-    return found
-
-
-def learned_at_its_scale(results: Results) -> list[Finding]:
-    """What its best scale gives the learned arm over S = 1."""
-    name = ("cifar100", "resnet18", "learned")
-    return [_at_best_scale(results, "cifar100, learned best S minus S = 1", (False, None), (False, 1.0), accuracy,
-                           _minus(paper_table(3).cells[name], paper_table(2).cells[name]))]
-
-
-def both_at_their_scales(results: Results) -> list[Finding]:
-    """Fixed minus learned accuracy, each at its best scale."""
-    return [_at_best_scale(results, "cifar100, ResNet18", (True, None), (False, None), accuracy,
-                           paper_table(3).gains()["cifar100", "resnet18"], tolerance=TOLERANCE_POINTS, epochs=epochs)
-            for epochs in (30, 100)]
-
-
-def _scale_effect(measure: Measure, label: str, results: Results, *, low: float = 1.0, high: float = 20.0,
-                  rises: bool = False, unit: str = COSINE) -> Finding:
-    """What a larger scale does to learned cosine models."""
-    return difference(results, f"{label}, S = {high:g} minus S = {low:g}", scale_cell(False, high),
-                      scale_cell(False, low), measure, above() if rises else below(), unit=unit)
-
-
-def vectors_by_scale(results: Results) -> list[Finding]:
-    """What a larger scale does to the cosines between learned class vectors."""
-    return [_scale_effect(recorded(f"class_vectors_{kind}_cosine"), f"{kind} cosine", results)
-            for kind in ("mean", "max")]
-
-
-def look_alike_errors(results: Results) -> list[Finding]:
-    """What a larger scale does to the share of errors between classes that look alike."""
-    return [_scale_effect(_errors_inside, "share of errors inside groups", results, unit=SHARE)]
-
-
-def accuracy_by_scale(results: Results) -> list[Finding]:
-    """What a larger scale does to accuracy and to the cosine to the own class vector (learned)."""
-    return [_scale_effect(accuracy, "accuracy", results, rises=True, unit=POINTS),
-            _scale_effect(evaluated("own_cosine"), "cosine to the own class's vector", results)]
-
-
-def compactness_by_scale(results: Results) -> list[Finding]:
-    """What a larger scale does to the cosine to the predicted class vector (learned)."""
-    measure = evaluated("predicted_cosine")
-    return [_scale_effect(measure, "cosine to the predicted class's vector", results, low=low, high=high)
-            for low, high in ((1.0, 20.0), (20.0, 40.0))]
-
-
-def predicted_cosines(results: Results) -> list[Finding]:
-    """The cosine to the predicted class vector, fixed at S = 1, by data set and network."""
-    cells = {
-        **{f"{dataset}, ResNet18, ReLU": arm(dataset, "cos", True) for dataset in _SETS},
-        **{f"{dataset}, ResNet18, signed": arm(dataset, "cos", True, signed_features=True) for dataset in _SETS},
-        **{f"{dataset}, {name}": arm(dataset, "cos", True, model=model, **extra)
-           for name, model, extra in _FORMS for dataset in _SETS},
-    }
-    found = []
-    for label, one in cells.items():
-        reach = [result.content["reachable_cosine"]["mean"] for result in results.of(one).values()
-                 if "reachable_cosine" in result.content and not result.config.signed_features]
-        found.append(single(results, label, one, evaluated("predicted_cosine"), near(0.95, TOLERANCE_COSINE),
-                            unit=COSINE, paper=0.95,
-                            note=f"reachable without negative features: {max(reach):.2f}" if reach else ""))
-    return found
-
-
-def compactness_of_arms(results: Results) -> list[Finding]:
-    """The cosine to the predicted class vector, fixed at S = 1 minus learned at its best scale."""
-    return [_at_best_scale(results, "cifar100, ResNet18", (True, 1.0), (False, None), evaluated("predicted_cosine"),
-                           None, unit=COSINE)]
-
-
-def separation(results: Results) -> list[Finding]:
-    """Spread of embeddings within classes over that between them, fixed minus learned."""
-    return [gain(results, f"{dataset}, {head}", recorded("separation", "within_to_between"), below(), unit=SHARE,
-                 dataset=dataset, head=head) for dataset in _SETS for head in ("dot", "cos")]
-
-
-def corruptions(results: Results) -> list[Finding]:
-    """Fixed minus learned accuracy on corrupted images, by corruption, data set and head."""
-    paper = paper_table(6).gains()
-    found = []
-    for name, printed in _CORRUPTIONS.items():
-        for dataset in _SETS:
-            for head in ("dot", "cos"):
-                found.append(gain(results, f"{dataset}, {head}, {name}", _corrupted(name), not_below(TOLERANCE_POINTS),
-                                  dataset=dataset, head=head, paper=paper[printed, dataset, head]))
-    return found
-
-
-def margins(results: Results) -> list[Finding]:
-    """Fixed minus learned accuracy with an ArcFace margin."""
-    return [gain(results, "cifar100, ResNet18, ArcFace 0.5, S = 30", accuracy, not_below(TOLERANCE_POINTS),
-                 dataset="cifar100", head="cos", scale=30.0, margin="arcface")]
-
-
-def _corrupted(name: str) -> Measure:
-    measure = recorded("robustness", "paper", "mean", name)
-    return lambda result: 100 * measure(result)
-
-
-def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
-    """Look-alike classes: the set's own coarse labels, or, where it has none, the paper's."""
-    return DATASETS[dataset].groups or _CIFAR10_GROUPS
-
-
-def _group_nearness(result: Result) -> float:
-    return nearness_of_groups(result.matrices()["cosines"],
-                              same_group(result.content["label_names"], _groups(result.config.dataset)))
-
-
-def _errors_inside(result: Result) -> float:
-    return errors_inside_groups(result.matrices()["confusion"],
-                                same_group(result.content["label_names"], _groups(result.config.dataset)))
-
-
-def _confusion_correlation(result: Result) -> float:
-    matrices = result.matrices()
-    return confusion_correlation(matrices["cosines"], matrices["confusion"])
-
-
-def _number(value: float | str | None) -> float:
+def printed(value: float | str | None) -> float:
+    """Returns a number of the paper; NaN if it prints none."""
     return value if isinstance(value, float) else math.nan
 
 
-def _minus(one: float | str | None, other: float | str | None) -> float:
-    return _number(one) - _number(other)
+def minus(one: float | str | None, other: float | str | None) -> float:
+    """Returns the difference of two numbers of the paper; NaN if it does not print both."""
+    return printed(one) - printed(other)
+
+
+def failures(results: Results, *cells: Cell) -> tuple[int, ...]:
+    """Returns the seeds at which a run of one of the cells failed to converge."""
+    return tuple(sorted({seed for one in cells for seed, result in results.all_of(one).items()
+                         if not result.converged}))
+
+
+def failures_text(results: Results, *cells: Cell, note: str = "") -> str:
+    """Returns a note, and how many runs of each cell failed to converge."""
+    counted = [f"{failed} of {len(results.all_of(one))} runs of {one.label} failed to converge"
+               for one in cells if (failed := len(results.all_of(one)) - len(results.of(one)))]
+    return "; ".join(each for each in (note, ", ".join(counted)) if each)
+
+
+def _each(results: Results, one: Cell, measure: Measure) -> dict[int, float]:
+    return {seed: measure(result) for seed, result in results.of(one).items()}
+
+
+def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
+    """Look-alike classes: the data set's own coarse labels, or else the paper's."""
+    return DATASETS[dataset].groups or _CIFAR10_GROUPS
+
+
+def _together(result: Result) -> Any:
+    return same_group(result.content["label_names"], _groups(result.config.dataset))

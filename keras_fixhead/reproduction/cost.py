@@ -1,39 +1,39 @@
-"""What a run at full size costs on a GPU, from its arithmetic; measured seconds, where there are some, replace it."""
+"""What a run at full size costs on a GPU: by arithmetic, or from measured seconds if there are any."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keras_fixhead.config import TrainConfig, dataset_entry, steps_per_epoch
-from keras_fixhead.reproduction.results import Result
+from keras_fixhead.config import TrainConfig, dataset_entry, steps_of, train_size
+from keras_fixhead.run_result import Result
 
 MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6}
-"""Of a forward pass for one image of 32x32 at width 1 (counted by a test)."""
+"""Multiply-adds of a forward pass for one 32x32 image at width 1 (counted by a test)."""
 
 FLOP_PER_SECOND = 77e12
 SOURCE = ("77 TFLOP/s, which is what 96 % in 7 minutes with a ResNet18 on an A100 comes to by the README of "
           "KellerJordan/cifar10-airbench: 25 % of that card's peak; not measured here")
 RUN_SECONDS, EPOCH_SECONDS = 40.0, 1.0
-OVERHEAD_SOURCE = (f"{RUN_SECONDS:g} s a run and {EPOCH_SECONDS:g} s an epoch beside that for compilation, validation, "
+OVERHEAD_SOURCE = (f"plus {RUN_SECONDS:g} s per run and {EPOCH_SECONDS:g} s per epoch for compilation, validation, "
                    "checkpoints and 15 corrupted test sets: a guess")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run takes, and where that comes from.
+    """What a run takes, and how that is known.
 
     Attributes:
         training: seconds of its epochs.
-        beside: seconds of all else: compilation and measuring.
+        other: seconds of everything else: compilation and measuring.
         source: 'measured' or 'arithmetic'.
     """
 
     training: float
-    beside: float
+    other: float
     source: str
 
     @property
     def seconds(self) -> float:
         """Seconds from start to end."""
-        return self.training + self.beside
+        return self.training + self.other
 
 
 def training_flop_per_image(config: TrainConfig) -> float | None:
@@ -50,27 +50,28 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
 
 
 def training_images(config: TrainConfig) -> int:
-    """Returns how many images, each time it is shown, a training shows."""
-    return config.epochs * steps_per_epoch(config) * config.batch_size
+    """Returns how many images a training shows, counting each image every time it is shown."""
+    images = train_size(config, dataset_entry(config))
+    return config.epochs * steps_of(images, config.batch_size, config.partial_batch) * config.batch_size
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:
-    """Returns what a run will take: from runs of the same network on the same device where there are some.
+    """Returns what a run will take, from runs of the same network on the same device if there are any.
 
     Args:
         config: of the run.
-        measured: earlier results. Those of resumed runs are left out: their wall time is that of the last part alone.
+        measured: earlier results. Those of resumed runs are ignored: their wall time covers the last part only.
         device: name of the device that is to run it.
     """
     like = [each for each in measured if each.converged and not each.content.get("resumed")
             and each.content["device"] == device and (each.config.model, each.config.width, each.config.dataset)
             == (config.model, config.width, config.dataset)]
     if like:
-        newest = max(like, key=lambda each: each.content["finished"])
+        newest = max(like, key=lambda each: str(each.content["finished"]))
         shown = training_images(newest.config)
-        training = float(newest.content["seconds"])
-        beside = max(0.0, float(newest.content["wall_seconds"]) - training)
-        return Estimate(training * training_images(config) / shown, beside, "measured")
+        training = newest.number("seconds")
+        other = max(0.0, newest.number("wall_seconds") - training)
+        return Estimate(training * training_images(config) / shown, other, "measured")
     flop = training_flop_per_image(config) or 0.0
     epochs = config.epochs * EPOCH_SECONDS
     return Estimate(training_images(config) * flop / FLOP_PER_SECOND + epochs, RUN_SECONDS, "arithmetic")

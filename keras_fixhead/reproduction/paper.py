@@ -11,7 +11,7 @@ from keras_fixhead.json_files import read_json
 
 SOURCE = "arXiv:2011.08704"
 FAILED = "failed"
-"""What stands for a number where the paper prints NaN: the training did not converge."""
+"""What replaces a number for which the paper prints NaN: the training did not converge."""
 
 _SCHEMA = 1
 
@@ -22,12 +22,12 @@ class PaperTable:
 
     Attributes:
         number: as the paper counts.
-        section: where the paper speaks of it.
+        section: where the paper discusses it.
         what: what it shows, and what the paper leaves open about it.
         fields: what all its cells share.
-        axes: what its cells are named by, for example ('dataset', 'model', 'class_vectors').
-        cells: names along the axes -> percent; None where the paper prints a dash, `FAILED` where it prints NaN. Empty
-            where the table's body is missing in the copy at hand.
+        axes: what identifies its cells, for example ('dataset', 'model', 'class_vectors').
+        cells: names along the axes -> percent; None for a dash in the paper, `FAILED` for NaN. Empty if the
+            table's body is missing in the available copy.
     """
 
     number: str
@@ -60,10 +60,10 @@ class Claim:
     Attributes:
         id: our name for it.
         section: where the paper makes it.
-        tables: the paper's tables that bear on it.
+        tables: the paper's tables about it.
         statement: the claim in our words.
         quantity: what is measured to decide it, with its unit.
-        paper: what the paper prints on it, or what follows from its tables.
+        paper: what the paper prints about it, or what follows from its tables.
     """
 
     id: str

@@ -1,55 +1,17 @@
-"""Results of cells at full size: one JSON file a run, and beside it one .npz file of matrices."""
-from collections.abc import Callable, Iterable, Mapping
+"""Results of the paper's cells at full size: read from a folder, checked, and found by cell and seed."""
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
-import numpy as np
-from numpy.typing import NDArray
-
-from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.json_files import read_json
-from keras_fixhead.reproduction.cells import Cell, cell
-from keras_fixhead.runs import SCHEMA
+from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
+from keras_fixhead.run_result import Result, read_result
 
-COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
 MAY_BE_PARTS = ("stl10", "tiny_imagenet")
-"""Data sets of which results on a part are read, as they are said to be of one."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one run of a cell has left.
-
-    Attributes:
-        path: the JSON file.
-        cell: what was asked for.
-        seed: of the run.
-        config: resolved, as the run had it.
-        content: the rest of the file.
-        matrices: function that reads 'confusion' (m, m), true classes in rows, and 'cosines' (m, m) of class vectors.
-    """
-
-    path: Path
-    cell: Cell
-    seed: int
-    config: TrainConfig
-    content: Mapping[str, Any]
-    matrices: Callable[[], Mapping[str, NDArray[Any]]]
-
-    @property
-    def converged(self) -> bool:
-        """Whether the loss stayed a number to the end."""
-        return self.content["state"] == COMPLETE
-
-    def accuracy(self, split: str = "test") -> float:
-        """Returns the accuracy on a split in percent."""
-        return 100 * float(self.content["accuracy"][split])
-
-    def evaluation(self, name: str) -> float:
-        """Returns a figure of the evaluation on test images, by its name in `evaluation.Evaluation`."""
-        return float(self.content["evaluation"]["test"][name])
+"""Data sets whose results on a part are accepted, because they are labelled as such."""
+CHOICE_SEEDS = 3
+"""Seeds that every scale needs before one is chosen."""
 
 
 @dataclass(frozen=True)
@@ -64,34 +26,18 @@ class Results:
     by_cell: Mapping[str, Mapping[int, Result]] = field(default_factory=dict)
 
     def of(self, wanted: Cell) -> dict[int, Result]:
-        """Returns seed -> result of the runs of a cell that have converged."""
+        """Returns seed -> result of the runs of a cell that converged."""
         return {seed: each for seed, each in self.by_cell.get(wanted.id, {}).items() if each.converged}
 
     def all_of(self, wanted: Cell) -> dict[int, Result]:
         """Returns seed -> result of all runs of a cell, those that failed to converge too."""
         return dict(self.by_cell.get(wanted.id, {}))
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Result]:
         return (each for seeds in self.by_cell.values() for each in seeds.values())
 
     def __len__(self) -> int:
         return sum(len(seeds) for seeds in self.by_cell.values())
-
-
-def gather(results: Iterable[Result]) -> Results:
-    """Returns results by cell and seed.
-
-    Raises:
-        RunError: if two are of one cell and seed.
-    """
-    by_cell: dict[str, dict[int, Result]] = {}
-    for each in results:
-        seeds = by_cell.setdefault(each.cell.id, {})
-        if each.seed in seeds:
-            raise RunError(f"{seeds[each.seed].path} and {each.path} are of one cell and seed.",
-                           hint="Remove one of them, or rename it so that it no longer ends in .json.")
-        seeds[each.seed] = each
-    return Results({name: dict(sorted(seeds.items())) for name, seeds in by_cell.items()})
 
 
 def read_results(folder: Path, *, rehearsal: bool = False) -> Results:
@@ -99,50 +45,70 @@ def read_results(folder: Path, *, rehearsal: bool = False) -> Results:
 
     Args:
         folder: of the JSON files.
-        rehearsal: whether they are of a rehearsal.
+        rehearsal: whether they are from a rehearsal.
 
     Raises:
-        RunError: for a file that is damaged, or that is no evidence: of a rehearsal that was not asked for, or of a
-            part of a data set that is to be whole.
+        RunError: for a damaged file, one that is not evidence (see `read_evidence`), or two of one cell and seed.
     """
-    return gather(read_result(path, rehearsal=rehearsal) for path in sorted(folder.glob("*.json")))
+    return gather(read_evidence(path, rehearsal=rehearsal) for path in sorted(folder.glob("*.json")))
 
 
-def read_result(path: Path, *, rehearsal: bool = False) -> Result:
-    """Returns the result in a JSON file.
+def read_evidence(path: Path, *, rehearsal: bool = False) -> Result:
+    """Returns the result in a JSON file, if it is evidence of its cell.
 
     Args:
-        path: of the file; the matrices lie beside it in a file of the same name that ends in .npz.
-        rehearsal: whether it is one of a rehearsal.
+        path: of the file; its matrices are next to it in a file of the same name that ends in .npz.
+        rehearsal: whether it is from a rehearsal.
 
     Raises:
-        RunError: if it is missing, damaged, a rehearsal that was not asked for, or of a part of a data set that is to
-            be whole.
+        RunError: if it is missing or damaged, from a rehearsal without `rehearsal` (or the other way round), or from a
+            part of a data set that has to be whole.
     """
-    content = read_json(path, schema=SCHEMA)
+    result = read_result(path)
+    content = result.content
     try:
-        asked, seed, config = cell(content["cell"]), int(content["seed"]), TrainConfig(**content["config"])
-        state, marked = content["state"], content["rehearsal"]
+        asked, seed, marked = cell(content["cell"]), int(content["seed"]), content["rehearsal"]
     except (KeyError, TypeError, ArgumentError) as error:
-        raise RunError(f"{path} is damaged: it is no result of a cell ({error}).") from None
+        raise RunError(f"{path} is damaged: it is not the result of a cell ({error}).") from None
     if marked is not rehearsal:
-        raise RunError(f"{path} is a result of {'a rehearsal, and no evidence' if marked else 'a real run'}.",
+        raise RunError(f"{path} is a result of {'a rehearsal, which is not evidence' if marked else 'a real run'}.",
                        hint="Keep rehearsals in a folder of their own.")
-    if not rehearsal and not (asked.agrees(config) and config.seed == seed):
+    if not rehearsal and not (asked.agrees(result.config) and result.seed == seed):
         raise RunError(f"{path} is damaged: the configuration of its run is not that of its cell, {asked.label}.")
     if not rehearsal and content.get("subset") and asked.config.dataset not in MAY_BE_PARTS:
-        raise RunError(f"{path} is a result of {content['subset']}: no evidence of {asked.label}.",
-                       hint="Move it out of the folder, and run it again with the whole data set.")
-    needed = {"accuracy": dict, "evaluation": dict} if state == COMPLETE else {"reason": str}
-    for name, kind in needed.items():
-        if not isinstance(content.get(name), kind):
-            raise RunError(f"{path} is damaged: it has no {name!r}.")
-    return Result(path, asked, seed, config, content, lambda: _matrices(path.with_suffix(".npz")))
+        raise RunError(f"{path} is a result of {content['subset']}: not evidence of {asked.label}.",
+                       hint="Move it out of the folder, and repeat the run with the whole data set.")
+    return result
 
 
-def _matrices(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("confusion", "cosines")}
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{path} is damaged or missing: {error}.") from None
+def gather(results: Iterable[Result]) -> Results:
+    """Returns results of cells by cell and seed.
+
+    Raises:
+        RunError: if two have the same cell and seed.
+    """
+    by_cell: dict[str, dict[int, Result]] = {}
+    for each in results:
+        seeds = by_cell.setdefault(cell(each.content["cell"]).id, {})
+        if (seed := int(each.content["seed"])) in seeds:
+            raise RunError(f"{seeds[seed].path} and {each.path} have the same cell and seed.",
+                           hint="Remove one of them, or rename it so that it no longer ends in .json.")
+        seeds[seed] = each
+    return Results({name: dict(sorted(seeds.items())) for name, seeds in by_cell.items()})
+
+
+def best_scales(results: Results) -> dict[bool, float | None]:
+    """Returns fixed -> the scale with the best mean validation accuracy; None until all scales have enough seeds."""
+    return {fixed: best({scale: scale_cell(fixed, scale) for scale in SCALES}, results) for fixed in (True, False)}
+
+
+def best(cells: Mapping[float, Cell], results: Results, seeds: int = CHOICE_SEEDS) -> float | None:
+    """Returns the number whose cell has the best mean validation accuracy; None while any of them lacks seeds.
+
+    Runs that failed to converge count as measured, and never as the best.
+    """
+    if any(len(results.all_of(each)) < seeds for each in cells.values()):
+        return None
+    means = {number: fmean(each.accuracy("validation") for each in converged.values())
+             for number, one in cells.items() if (converged := results.of(one))}
+    return max(means, key=lambda number: means[number]) if means else None

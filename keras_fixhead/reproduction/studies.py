@@ -1,14 +1,59 @@
-"""The small studies in results/: paired arms at a quarter of the width, trained on a processor."""
-from collections.abc import Mapping
+"""The small studies in results/: paired arms at a quarter of the width, trained on a processor.
+
+Each is one JSON file, collected from its runs; the matrices of its runs are next to it in an .npz file.
+"""
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.paired import PairedDifference, paired_difference
-from keras_fixhead.errors import RunError
+from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
+from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json
+from keras_fixhead.run_result import Result, read_arrays, read_result, write_result
+from keras_fixhead.runs import list_runs
 
 _SCHEMA = 1
+_CURVES = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",
+           "class_vectors_mean_cosine", "class_vectors_max_cosine")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a study asks.
+
+    Attributes:
+        arm: names the arm of a run.
+        varied: fields in which the arms differ; all others must be the same in all runs.
+        pairs: (arm, arm to compare it with).
+        command: what was run.
+    """
+
+    arm: Callable[[TrainConfig], str]
+    varied: frozenset[str]
+    pairs: tuple[tuple[str, str], ...]
+    command: str
+
+
+QUESTIONS: dict[str, Question] = {
+    "main_effect": Question(
+        arm=arm_name, varied=frozenset({"fixed"}), pairs=(("cos-fixed", "cos-learned"),),
+        command="fixhead train --dataset cifar10 --head cos --fixed|--learned --recipe cpu --seed 0|1|2"),
+    "signed_features": Question(
+        arm=lambda config: "signed" if config.signed_features else "ending in ReLU",
+        varied=frozenset({"signed_features"}), pairs=(("signed", "ending in ReLU"),),
+        command="fixhead train --dataset cifar10 --head cos --fixed --signed-features|--no-signed-features "
+                "--recipe cpu --seed 0|1|2"),
+    "margins": Question(
+        arm=lambda config: f"{config.margin}, {'fixed' if config.fixed else 'learned'}",
+        varied=frozenset({"fixed", "margin", "margin_size"}),
+        pairs=tuple((f"{margin}, fixed", f"{margin}, learned") for margin in ("none", "cosface", "arcface")),
+        command="fixhead train --dataset cifar100 --head cos --fixed|--learned --scale 30 "
+                "--margin none|cosface|arcface --recipe cpu --seed 0|1|2"),
+}
+"""Study -> its question. The commands are to be run for every combination of their alternatives."""
 
 
 @dataclass(frozen=True)
@@ -17,16 +62,23 @@ class Study:
 
     Attributes:
         name: of the file, without its ending.
-        content: what the file has.
+        content: of the file.
+        matrices: function that reads the .npz file next to it.
     """
 
     name: str
     content: Mapping[str, Any]
+    matrices: Callable[[], Mapping[str, Any]]
 
     @property
     def config(self) -> Mapping[str, Any]:
         """The fields that all its runs share."""
         return self.content["config"]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return sorted({run["seed"] for run in self.content["runs"]})
 
     def runs(self, arm: str) -> list[Mapping[str, Any]]:
         """Returns the runs of an arm, by seed."""
@@ -40,6 +92,15 @@ class Study:
         """Returns the test accuracy of an arm minus that of another, paired by seed, in percentage points."""
         return paired_difference(self.accuracy(arm), self.accuracy(other))
 
+    def evaluation(self, arm: str, name: str) -> list[float]:
+        """Returns a number of the evaluation on test images for each run of an arm."""
+        return [run["evaluation"].get("test", run["evaluation"])[name] for run in self.runs(arm)]
+
+    def cosines(self, arm: str) -> list[Sequence[Sequence[float]]]:
+        """Returns the cosines between class vectors for each run of an arm, shape (m, m)."""
+        return [run["class_vectors_cosines"] if "class_vectors_cosines" in run
+                else self.matrices()[_matrix(run["arm"], run["seed"], "cosines")] for run in self.runs(arm)]
+
 
 def read_study(path: Path) -> Study:
     """Returns the study in a file.
@@ -50,7 +111,82 @@ def read_study(path: Path) -> Study:
     content = read_json(path, schema=_SCHEMA)
     if not all(isinstance(content.get(name), kind) for name, kind in (("config", dict), ("runs", list))):
         raise RunError(f"{path} is not the file of a study: it has no 'config' and 'runs'.")
-    return Study(path.stem, content)
+    return Study(path.stem, content, lambda: read_arrays(path.with_suffix(".npz")))
+
+
+def collect(name: str, runs_dir: Path, folder: Path) -> Path:
+    """Collects a study from the complete runs in a folder of runs; returns the JSON file.
+
+    Args:
+        name: one of `QUESTIONS`.
+        runs_dir: folder of its runs.
+        folder: where to write NAME.json and NAME.npz.
+
+    Raises:
+        ArgumentError: (a ValueError) if the runs differ in more than arm and seed, or one is missing.
+        RunError: if a run is damaged.
+    """
+    question = QUESTIONS[name]
+    results = sorted((read_result(run.path) for run in list_runs(runs_dir) if run.has("result")),
+                     key=lambda each: (question.arm(each.config), each.seed))
+    shared = {json.dumps(_shared(each, question), sort_keys=True) for each in results}
+    if len(shared) != 1:
+        raise ArgumentError(f"The runs in {runs_dir} differ in more than arm and seed, or there are none.",
+                            hint=f"Run: {question.command}")
+    accuracy: dict[str, dict[int, float]] = {}
+    for each in results:
+        accuracy.setdefault(question.arm(each.config), {})[each.seed] = 100 * each.accuracy()
+    seeds = sorted({each.seed for each in results})
+    for arm in (arm for pair in question.pairs for arm in pair):
+        if missing := [seed for seed in seeds if seed not in accuracy.get(arm, {})]:
+            raise ArgumentError(f"The runs of {arm!r} with the seeds {', '.join(map(str, missing))} are missing in "
+                                f"{runs_dir}.", hint=f"Run: {question.command}")
+    first = results[0].content
+    environment = first["environment"]
+    content = {
+        "name": name,
+        "metric": "test accuracy, paired differences by seed",
+        "unit": "percentage points",
+        "protocol": "test accuracy of the last epoch; no choice was made on validation or test",
+        "command": question.command,
+        "seeds": seeds,
+        "comparisons": [{"arm": arm, "compared_with": other, **paired_difference(accuracy[arm], accuracy[other])
+                         .as_dict()} for arm, other in question.pairs],
+        "label_names": first["label_names"],
+        "config": json.loads(shared.pop()),
+        "hardware": {"cpu": environment["cpu"], "cores": environment["cpu_count"], "gpus": environment["gpus"]},
+        "versions": environment["versions"] | {"python": environment["python"]},
+        "commit": (environment["git"] or {}).get("commit"),
+        "data_digest": first["data_digest"],
+        "runs": [_described(each, question) for each in results],
+    }
+    path = folder / f"{name}.json"
+    write_result(content, {_matrix(question.arm(each.config), each.seed, kind): matrix for each in results
+                           for kind, matrix in each.matrices().items()}, path)
+    return path
+
+
+def _described(result: Result, question: Question) -> dict[str, Any]:
+    """What a study keeps of a run."""
+    config, content = result.config, result.content
+    return {
+        "arm": question.arm(config), "paper_arm": arm_name(config), "seed": config.seed,
+        **{field: getattr(config, field) for field in sorted(question.varied)},
+        **{name: content[name] for name in ("config_digest", "class_vectors_digest", "accuracy",
+                                            "class_vectors_max_cosine", "seconds", "images_per_second")},
+        "evaluation": content["evaluation"]["test"],
+        "train_accuracy_last_epoch": result.curves[-1]["accuracy"],
+        "curves": {name: [row.get(name) for row in result.curves] for name in _CURVES},
+    }
+
+
+def _shared(result: Result, question: Question) -> dict[str, Any]:
+    shared = set(TrainConfig.names(*RESULT_ROLES)) - {*TrainConfig.names("seed"), *question.varied}
+    return {name: value for name, value in result.content["config"].items() if name in shared}
+
+
+def _matrix(arm: str, seed: int, kind: str) -> str:
+    return f"{arm}, seed {seed}, {kind}"
 
 
 @dataclass(frozen=True)

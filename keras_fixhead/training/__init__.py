@@ -15,8 +15,8 @@ import numpy as np
 
 from keras_fixhead import hardware, losses
 from keras_fixhead.analysis.confusion import confusion_matrix
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, import_object
-from keras_fixhead.config import TrainConfig, dataset_entry, resolve, scale_text, steps_per_epoch
+from keras_fixhead.catalog import LOSSES, MARGINS, import_object
+from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, scale_text, steps_of, to_store
 from keras_fixhead.data import Dataset
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.evaluation import Measurer, run_dataset, summarize
@@ -30,7 +30,7 @@ from keras_fixhead.models import (
     precision_policy,
     save_model,
 )
-from keras_fixhead.runs import Run, UnwrittenRun, create_run
+from keras_fixhead.runs import Run, UnwrittenRun, continued, create_run
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import (
     augments_on_device,
@@ -62,7 +62,7 @@ _PAIRS_CLASSES = 4_000  # above, all pairwise cosines take longer and more memor
 _STATISTICS_FILE = "test.npz"
 
 
-def start(config: TrainConfig) -> TrainConfig:
+def start(config: TrainConfig | Resolved) -> Resolved:
     """Returns the configuration resolved for the devices of this process, in which the backend has been started.
 
     Where Keras' variables say that it is one of several processes, it has joined them; `is_first` says whether it is
@@ -72,12 +72,12 @@ def start(config: TrainConfig) -> TrainConfig:
         ArgumentError: (a ValueError) if it cannot join them.
         TrainingError: if this process computes in another way already.
     """
-    config = dataclasses.replace(config, threads=resolve(config).threads)
-    start_backend(config)  # before the devices are asked for
-    return resolve(config, gpu=on_gpu())
+    resolved = config if isinstance(config, Resolved) else resolve(config)
+    start_backend(resolved.config)  # before the devices are asked for
+    return resolved.for_device(gpu=on_gpu())
 
 
-def train(config: TrainConfig, *, resume: Run | None = None,
+def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
           callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
     """Returns the run directory of a training, finished.
 
@@ -86,7 +86,8 @@ def train(config: TrainConfig, *, resume: Run | None = None,
     A first SIGINT or SIGTERM lets it finish its step and write a checkpoint; a second one stops it at once.
 
     Args:
-        config: what to train. Its `recipe` is a name only: `recipes.build_config` gives a recipe's values.
+        config: what to train, as it is asked for or resolved. Its `recipe` is only a name: `recipes.build_config`
+            returns a configuration with a recipe's values.
         resume: an unfinished run of this configuration, to go on from its newest checkpoint; or a finished one that
             `config` extends.
         callbacks: Keras callbacks, given to `fit` for each epoch.
@@ -105,18 +106,18 @@ def train(config: TrainConfig, *, resume: Run | None = None,
         >>> run.read("status")["state"]
         'complete'
     """
-    if config.scale == "auto":
-        _log.info(auto_scale_reason(dataset_entry(config).num_classes))
-    config = start(config)
-    if resume is not None:
-        _check_resumes(resume, config)
+    resolved = start(config)
+    config = resolved.config
+    if resolved.asked.scale == "auto":
+        _log.info(auto_scale_reason(resolved.data.num_classes))
+    stored = to_store(resolved) if resume is None else continued(resume, resolved)
     dataset = run_dataset(config)
     processes.check_shares(min(config.batch_size, len(dataset.train)), config.devices)
     with processes.failing_together():
-        run = _run_of_all(config, resume)
+        run = _run_of_all(resolved, resume)
     _log.info("Run: %s", run.path)
     with processes.failing_together(run.resume_command), run.lock():
-        _train(run, config, dataset, callbacks, resumed=resume is not None)
+        _train(run, resolved, stored, dataset, callbacks, resumed=resume is not None)
         if is_first():
             with contextlib.suppress(Exception):  # whether others fail now is theirs to say: the run is complete
                 processes.from_first(None)
@@ -125,17 +126,17 @@ def train(config: TrainConfig, *, resume: Run | None = None,
     return run
 
 
-def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[keras.callbacks.Callback], *,
-           resumed: bool) -> None:
+def _train(run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
+           callbacks: Sequence[keras.callbacks.Callback], *, resumed: bool) -> None:
     stop = StopRequests()
     try:
         if resumed:
-            run.write_config(config)
-        with device_scope(config.devices):
-            training = _Training(run, config, dataset, callbacks, stop)
+            run.write_config(stored)
+        with device_scope(resolved.config.devices):
+            training = _Training(run, resolved, stored, dataset, callbacks, stop)
         progress = training.start(resumed=resumed)
         if not resumed:
-            announce_stored_estimate(config, training.steps)
+            announce_stored_estimate(resolved, training.steps)
         with stop:
             progress = training.fit(progress)
         reason = training.stop_reason(progress)
@@ -160,10 +161,11 @@ def _train(run: Run, config: TrainConfig, dataset: Dataset, callbacks: Sequence[
     run.write_status("complete", epoch=progress.epoch, reason=reason)
 
 
-def _run_of_all(config: TrainConfig, resume: Run | None) -> Run:
-    """The run directory, that the first of several processes makes and writes."""
-    run = (resume or create_run(config)) if is_first() else None
-    own = dataclasses.replace(config, threads=None).digest  # hosts may have other numbers of cores
+def _run_of_all(resolved: Resolved, resume: Run | None) -> Run:
+    """The run directory, which the first of several processes makes and writes."""
+    run = (resume or create_run(resolved)) if is_first() else None
+    config = dataclasses.replace(resolved.config, threads=None)  # hosts may have different numbers of cores
+    own = run_digest(config, resolved.class_vectors_digest)
     path, digest = processes.from_first([str(run.path), own] if run else None)
     if digest != own:
         raise ArgumentError("This process was started with another configuration than the first one.",
@@ -174,23 +176,27 @@ def _run_of_all(config: TrainConfig, resume: Run | None) -> Run:
 class _Training:
     """One training: the model, its data, and the files of its run."""
 
-    def __init__(self, run: Run, config: TrainConfig, dataset: Dataset,
+    def __init__(self, run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
                  callbacks: Sequence[keras.callbacks.Callback], stop: StopRequests) -> None:
         self.run = run
-        self.config = config
+        self.resolved = resolved
+        self.stored = stored
+        self.config = config = resolved.config
         self.dataset = dataset
-        self.steps = steps_per_epoch(config, len(dataset.train))
+        self.steps = resolved.steps_of(len(dataset.train))
         self._callbacks = list(callbacks)
         self._stop = stop
         self._augmentation = augmentation_of(config)
         self._on_device = augments_on_device(config, self._augmentation)
-        self.model = _compiled_model(config, dataset)
+        self.model = _compiled_model(config, dataset, _extended_at(stored))
         self._saved = Progress()
 
     @functools.cached_property
     def _own(self) -> keras.Model:
         """The model where this process can compute it alone: of several none can with what their devices share."""
-        return self.model if processes.count() == 1 else _compiled_model(self.config, self.dataset)
+        if processes.count() == 1:
+            return self.model
+        return _compiled_model(self.config, self.dataset, _extended_at(self.stored))
 
     @functools.cached_property
     def _measurer(self) -> Measurer:
@@ -213,7 +219,7 @@ class _Training:
             self._keep_best(progress)
             _log.info("Resumed after epoch %d%s.", progress.epoch,
                       f" and step {progress.step} of the next" if progress.step else "")
-            if _extended_at(self.config) == progress.epoch and not progress.step:
+            if _extended_at(self.stored) == progress.epoch and not progress.step:
                 _log.info(_extension_note(self.config, progress.epoch))
         self._saved = progress
         self.run.write_metrics([row for row in self.run.metrics() if row["epoch"] <= progress.epoch])
@@ -241,7 +247,7 @@ class _Training:
         """Trains the epochs that are left, each followed by validation, one line of metrics and a checkpoint."""
         rows = self.run.metrics()
         loggers = open_loggers(self.run, self.config, rows) if is_first() else []
-        timer = StepTimer(self.config, self.steps)
+        timer = StepTimer(self.resolved, self.steps)
         while progress.epoch < self.config.epochs and self.stop_reason(progress) is None:
             row = self._epoch(progress, timer)
             progress = self._after(progress, row)
@@ -284,8 +290,8 @@ class _Training:
                 evaluations[split] = summarize(outputs.features, outputs.logits, outputs.class_vectors, part.labels)
         rows = run.metrics()
         run.write("result", {
-            "config_digest": config.digest,
-            "class_vectors_digest": config.class_vectors_digest,
+            "config_digest": self.stored.digest,
+            "class_vectors_digest": self.stored.class_vectors_digest,
             "label_names": list(self.dataset.label_names),
             "data_digest": self.dataset.digest(),
             "data_mean": self.dataset.mean.tolist(),
@@ -412,13 +418,13 @@ class _Training:
                          title=f"{title}: test images, right and wrong")
 
 
-def _compiled_model(config: TrainConfig, dataset: Dataset) -> keras.Model:
+def _compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) -> keras.Model:
     # on JAX a batch that devices share is one array: its statistics are those of the whole batch without being told
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
     mixes = augmentation_of(config).mixes
     wrap = losses.mixed if mixes else _same
-    rate = _learning_rate(config, steps_per_epoch(config, len(dataset.train)))
+    rate = _learning_rate(config, steps_of(len(dataset.train), config.batch_size, config.partial_batch), extended_at)
     with precision_policy(config.precision):
         model = _build(config, dataset, normalization)
         model.compile(
@@ -448,17 +454,16 @@ def _build(config: TrainConfig, dataset: Dataset, normalization: Any = FusedBatc
     )
 
 
-def _learning_rate(config: TrainConfig, steps: int) -> Any:
+def _learning_rate(config: TrainConfig, steps: int, done: int) -> Any:
     if config.schedule == "plateau":
         return config.lr
-    done = _extended_at(config)
     return WarmupDecay(config.lr, (config.epochs - done) * steps, 0.0 if done else config.warmup_fraction,
                        config.schedule, done * steps)
 
 
-def _extended_at(config: TrainConfig) -> int:
+def _extended_at(stored: Stored) -> int:
     """The epoch at which the run was last extended; 0 if it was not."""
-    return int(config.extended_from.split(",")[-1]) if config.extended_from else 0
+    return int(stored.extended_from.split(",")[-1]) if stored.extended_from else 0
 
 
 def _same(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -491,8 +496,7 @@ def _announce(config: TrainConfig, dataset: Dataset, model: keras.Model, steps: 
     if config.margin != "none":
         _log.info("Margin: %s %g. The training loss has it; accuracy and validation have not.", config.margin,
                   config.margin_size)
-    if config.head == "cos" and not (MODELS[config.model].signed_features if config.signed_features is None
-                                     else config.signed_features):
+    if config.head == "cos" and not config.signed_features:
         reach = reachable_cosine(to_numpy(head.class_vectors))
         at_best = ""
         if num_classes <= _LIMITS_CLASSES:
@@ -544,15 +548,6 @@ def _epochs_done(run: Run) -> int:
         return max((row["epoch"] for row in run.metrics()), default=0)
     except RunError:  # what is being reported matters more than a damaged file
         return 0
-
-
-def _check_resumes(resume: Run, config: TrainConfig) -> None:
-    before = resume.config()
-    undone = dataclasses.replace(config, epochs=before.epochs, extended_from=before.extended_from)
-    extends = config.epochs > before.epochs and config.extended_from is not None
-    if (undone if extends else config).digest != before.digest:
-        raise ArgumentError(f"The configuration is not that of {resume.path}.",
-                            hint="Resume with the run's own: train(run.config(), resume=run)")
 
 
 def _note_failure(run: Run, error: BaseException) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_fixhead import hardware
-from keras_fixhead.config import TrainConfig, step_time_key
+from keras_fixhead.config import Resolved, TrainConfig
 from keras_fixhead.training.backend import on_gpu
 
 SKIPPED_STEPS = 2
@@ -21,21 +21,22 @@ class StepTimer(keras.callbacks.Callback):
     """Times each epoch, and the first steps of a run, from which it says how long the run will take.
 
     Args:
-        config: the run's.
+        resolved: the run's configuration.
         steps: of an epoch.
 
     Attributes:
         epoch_seconds: wall time of the newest epoch's steps.
     """
 
-    def __init__(self, config: TrainConfig, steps: int) -> None:
+    def __init__(self, resolved: Resolved, steps: int) -> None:
         super().__init__()
         self.epoch_seconds = 0.0
-        self._config = config
+        self._config = resolved.config
+        self._key = resolved.step_time_key
         self._steps_per_epoch = steps
-        self._epochs_left = config.epochs
+        self._epochs_left = resolved.config.epochs
         self._steps = self._epoch_steps = 0
-        self._announced = hardware.stored_step_seconds(step_time_key(config)) is not None
+        self._announced = hardware.stored_step_seconds(self._key) is not None
         self._first = self._epoch_start = self._told = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -46,7 +47,7 @@ class StepTimer(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch_seconds = time.perf_counter() - self._epoch_start
         if self._steps > self._steps_per_epoch:  # the first epoch's time has the compilation in it
-            hardware.store_step_seconds(step_time_key(self._config), self.epoch_seconds / self._epoch_steps)
+            hardware.store_step_seconds(self._key, self.epoch_seconds / self._epoch_steps)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._steps += 1
@@ -60,15 +61,15 @@ class StepTimer(keras.callbacks.Callback):
         if self._steps == SKIPPED_STEPS + TIMED_STEPS:
             seconds = (time.perf_counter() - self._first) / TIMED_STEPS
             if not self._announced:
-                hardware.store_step_seconds(step_time_key(self._config), seconds)
+                hardware.store_step_seconds(self._key, seconds)
                 announce_if_long(self._config, seconds, self._epochs_left * self._steps_per_epoch, "measured just now")
 
 
-def announce_stored_estimate(config: TrainConfig, steps: int) -> None:
+def announce_stored_estimate(resolved: Resolved, steps: int) -> None:
     """Logs how long a run will take, if it is long and a step like its own has been timed on this machine before."""
-    seconds = hardware.stored_step_seconds(step_time_key(config))
+    seconds = hardware.stored_step_seconds(resolved.step_time_key)
     if seconds is not None:
-        announce_if_long(config, seconds, config.epochs * steps, "as measured before on this machine")
+        announce_if_long(resolved.config, seconds, resolved.config.epochs * steps, "as measured before on this machine")
 
 
 def announce_if_long(config: TrainConfig, step_seconds: float, steps: int, source: str) -> None:

@@ -20,7 +20,7 @@ from fixhead_serving.client.answers import (
     signatures_of,
     to_array,
 )
-from fixhead_serving.client.connection import START_HINT, TIMEOUT_SECONDS, Connection, refusal
+from fixhead_serving.client.connection import ADDRESS_HINT, TIMEOUT_SECONDS, Connection, refusal
 from fixhead_serving.client.files import FileBatch, find_pictures, predict_files
 from fixhead_serving.client.pictures import encode_png
 from fixhead_serving.client.retries import Retries
@@ -264,4 +264,4 @@ class Client:
             raise self._malformed(str(error)) from None
 
     def _malformed(self, what: str) -> ServingError:
-        return ServingError(f"The answer of {self.url} is not a model server's: {what}.", hint=START_HINT)
+        return ServingError(f"The answer of {self.url} is not a model server's: {what}.", hint=ADDRESS_HINT)

@@ -24,6 +24,7 @@ from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, Se
 TIMEOUT_SECONDS = 60.0
 ANSWER_LIMIT_BYTES = 256 * 2**20
 START_HINT = "Start one: fixhead serve DIR"
+ADDRESS_HINT = "Is this the address of a model server? `fixhead serve` prints its own when it starts."
 
 _URL = re.compile(r"https?://[^/?#]+/v1/models/[^/:?#]+(/versions/[0-9]+|/labels/[^/:?#]+)?/?", re.IGNORECASE)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -33,9 +34,9 @@ _SLACK_SECONDS = 2.0  # for a loop that is late, before a request is given up fr
 _HINTS = {
     401: "Give the server's token: --token, or $FIXHEAD_TOKEN.",
     403: "The server knows you, but not for this. Ask who runs it.",
-    404: "Names of models are case-sensitive; a server prints its own at the start.",
-    413: "Send less at once: a smaller picture, or a smaller batch_size.",
-    504: "The model took longer than the server allows. Send fewer at once.",
+    404: "Names of models are case-sensitive; `fixhead serve` prints its own when it starts.",
+    413: "Send a smaller picture, or raise the limit where the server runs: fixhead serve --help",
+    504: "The model took longer than the server allows. Send fewer at once, or raise its --timeout-seconds.",
 }
 
 _log = logging.getLogger(__name__)
@@ -134,13 +135,14 @@ class Connection:
             response, content = self._run(self._exchange(method, url, body, headers, seconds), seconds)
         except TimeoutError:
             text = f"No answer from {self.url} within {self.timeout:g} seconds."
-            raise ServingError(text, hint="Is the server up (fixhead serve DIR)? Raise the timeout.") from None
+            hint = "Raise the timeout (--timeout), or ask for fewer pictures at once (--batch-size)."
+            raise ServingError(text, hint=hint) from None
         except _AnswerTooLarge:
             text = f"The answer of {self.url} is larger than {ANSWER_LIMIT_BYTES // 2**20} MiB."
-            raise ServingError(text, hint="Ask for fewer at once: a smaller batch_size.") from None
+            raise ServingError(text, hint="Ask for fewer at once: a smaller batch size (--batch-size).") from None
         except httpx.DecodingError:
             text = f"The answer of {self.url} is not a model server's: it cannot be decompressed."
-            raise ServingError(text, hint=START_HINT) from None
+            raise ServingError(text, hint=ADDRESS_HINT) from None
         except (httpx.HTTPError, OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
             raise self._broken(error) from None
         if response.is_success:
@@ -173,7 +175,7 @@ class Connection:
         if any(isinstance(each, ssl.SSLError) for each in _chain(error)):
             return ServingError(f"No secure connection to {self.url}: {reason}.", hint=_tls_hint(reason))
         if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
-            hint = "Is it a model server, and does it speak http? Its log may say why."
+            hint = "Does it speak https:// instead? Otherwise the server's log may say why."
             # predicting changes nothing, so it may be asked twice
             return _TryAgain(ServingError(f"{self.url} broke the connection off: {reason}.", hint=hint), 0.0)
         return ServingError(f"No model server answers at {self.url}: {reason}.", hint=START_HINT)

@@ -7,7 +7,7 @@ if [[ -e classifier || -e conformance ]]; then
     echo "The models of an earlier check are here. bash check.bash removes them first." >&2
     exit 1
 fi
-python -m fixhead_serving.conformance --make-models .
+fixhead check conformance --make-models .
 run=$(fixhead train --dataset digits --recipe smoke --runs-dir runs --quiet --json |
       python -c 'import json, sys; print(json.load(sys.stdin)["run"])')
 ln -s "$run" run

@@ -5,6 +5,6 @@
 set -uo pipefail
 
 code=0
-python -m fixhead_serving.conformance "$CONFORMANCE_URL" --server-name "$SERVER_NAME" --json conformance.json || code=1
-python -m fixhead_serving.parity run "$MODEL_URL" || code=1
+fixhead check conformance "$CONFORMANCE_URL" --server-name "$SERVER_NAME" --report conformance.json || code=1
+fixhead check parity run "$MODEL_URL" || code=1
 exit "$code"

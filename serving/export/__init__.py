@@ -72,7 +72,7 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
     from keras_fixhead.runs import open_run
 
     opened = open_run(run)
-    _check_name(Path(base_path).absolute())
+    _check_base(Path(base_path).absolute())
     look_up_format(format)
     with precision_policy("float32"):
         model = load_model(opened.path)
@@ -110,7 +110,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     """
     check_backend()
     base = Path(base_path).absolute()
-    _check_name(base)
+    _check_base(base)
     chosen = look_up_format(format)
     import tensorflow as tf
 
@@ -144,10 +144,17 @@ def check_backend() -> None:
                               hint="Install TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
 
 
-def _check_name(base: Path) -> None:
+def _check_base(base: Path) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", base.name):
-        raise ArgumentError(f"A model cannot be called {base.name!r}: its name stands in URLs.",
+        raise ArgumentError(f"A model cannot be called {base.name!r}: its name is part of URLs.",
                             hint="Use letters, digits, '.', '_' and '-' for the folder's name.")
+    for folder in (base, *base.parents):
+        if (folder / "config.json").is_file() and (folder / "status.json").is_file():
+            raise ArgumentError(f"'{folder}' is a run directory: versions of a model need a folder of their own.",
+                                hint=f"Choose another DIR, such as {folder.parent.parent / 'served' / base.name}")
+        if (folder / "saved_model.pb").is_file():
+            raise ArgumentError(f"'{folder}' is one version of a model, not a folder of versions.",
+                                hint=f"Choose another DIR, such as {folder.parent}")
 
 
 def _check_labels(label_names: Sequence[str], model: Any) -> None:

@@ -39,7 +39,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     return {
         "run": run.name,
         "recipe": config.recipe,
-        "config_digest": config.digest,
+        "config_digest": run.digest(),
         "dataset": {
             "name": Path(config.dataset).name,  # a folder of images is named by its path
             "citation": dataset.citation if dataset else None,

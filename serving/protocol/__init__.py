@@ -10,7 +10,7 @@ Texts, statuses and the order of checks are TensorFlow Serving's.
 Differs from TensorFlow Serving, so that no request can stop the process or be answered with nonsense: shapes are
 compared with the signature before the model runs, empty batches are refused, nesting is bounded by the parser,
 text has to be valid UTF-8, and integers beyond the input's type are refused instead of wrapped. All differences
-that can be seen are listed in `fixhead_serving.conformance.DEVIATIONS`.
+that can be seen are listed in `fixhead_serving.checks.conformance.DEVIATIONS`.
 """
 
 from fixhead_serving.protocol.answers import encode_outputs, error_body, metadata_body, status_body

@@ -1,16 +1,15 @@
-"""Models on disk: which versions there are, which are served, and how a model keeps up with its folder."""
+"""Models that keep up with their folders: versions are loaded as they appear, and unloaded as they go."""
 import logging
 import os
-import re
 import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from fixhead_serving.server.folders import check_source, find_versions
 from fixhead_serving.server.sources import LATEST, ModelSource
 from fixhead_serving.server.versions import LoadedVersion, ServedModel, VersionState, forget_frames
-from fixhead_serving.specs import MAX_VERSION
 from keras_fixhead.errors import ServingError
 
 Load = Callable[[int, Path], LoadedVersion]
@@ -38,48 +37,6 @@ def load_model(base_path: str | os.PathLike[str]) -> ServedModel:
 
     base = Path(base_path).absolute()
     return WatchedModel(ModelSource(base.name, base, LATEST), Loader()).start()
-
-
-def find_versions(base: Path) -> dict[int, Path]:
-    """Returns the folders of a model's versions by number.
-
-    Args:
-        base: the model's folder; what is in it and is no number, or has no saved_model.pb, is passed over.
-
-    Raises:
-        ServingError: if there is no such folder, or it cannot be read, or is a version itself.
-    """
-    if not base.is_dir():
-        hint = f"Export one first: fixhead export RUN {base}"
-        raise ServingError(f"There is no folder '{base}' to serve a model from.", hint=hint)
-    if _is_saved_model(base):
-        raise ServingError(f"'{base}' is one version of a model, not a folder of versions.", hint="Serve its parent.")
-    try:
-        children = sorted(child for child in base.iterdir() if re.fullmatch("[0-9]{1,19}", child.name))
-    except OSError as error:
-        raise ServingError(f"'{base}' cannot be read: {error.strerror}.") from None
-    return {int(child.name): child for child in children if int(child.name) <= MAX_VERSION and _is_saved_model(child)}
-
-
-def check_source(source: ModelSource) -> None:
-    """Raises a ServingError if a model has no version that could be served."""
-    found = find_versions(source.base_path)
-    if not found:
-        text = f"There is no version to serve in '{source.base_path}': no folder such as 1 with a saved_model.pb."
-        raise ServingError(text, hint=f"Export one first: fixhead export RUN {source.base_path}")
-    chosen = source.policy.choose(found)
-    if not chosen:
-        wanted, there = (", ".join(map(str, numbers)) for numbers in (source.policy.numbers, sorted(found)))
-        raise ServingError(f"Model '{source.name}' has none of the versions {wanted}. It has {there}.")
-    for label, number in source.labels.items():
-        if number not in chosen:
-            text = f"Label '{label}' of model '{source.name}' points at version {number}, which is not served."
-            served = ", ".join(map(str, chosen))
-            raise ServingError(f"{text} Served: {served}.", hint="Serve more of them: --versions all")
-
-
-def _is_saved_model(folder: Path) -> bool:
-    return (folder / "saved_model.pb").is_file()
 
 
 class WatchedModel:
@@ -157,7 +114,8 @@ class WatchedModel:
         if not isinstance(error, ServingError):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             text = f"Version {number} in '{self.source.base_path}' cannot be loaded: {reason}"
-            told = ServingError(text, hint="Remove that folder and export again: fixhead export RUN DIR")
+            hint = f"Remove that folder and export again: fixhead export RUN {self.source.base_path}"
+            told = ServingError(text, hint=hint)
             told.__cause__ = error
             error = told
         self.model.set_state(number, VersionState("END", _error_code(error), error.what))

@@ -78,7 +78,8 @@ def _signatures(graph: Any, folder: Path) -> dict[str, Signature]:
     signatures = {name: _signature(definition) for name, definition in sorted(definitions.items())}
     dense = {name: signature for name, signature in signatures.items() if _is_dense(signature)}
     if not dense:
-        raise ServingError(f"The SavedModel '{folder}' has no signature to serve.", hint="Export it again.")
+        raise ServingError(f"The SavedModel '{folder}' has no signature to serve.",
+                           hint="Save it with signatures: tf.saved_model.save(model, DIR, signatures=FUNCTION)")
     for name in sorted(signatures.keys() - dense.keys()):
         logger.warning("Signature '%s' in '%s' is left out: it has a tensor that is sparse or ragged.", name, folder)
     return dense

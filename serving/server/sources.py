@@ -50,7 +50,7 @@ class ModelSource:
 
     def __post_init__(self) -> None:
         if not self.name or re.search("[/:]", self.name):
-            raise ArgumentError(f"A model cannot be called '{self.name}': its name stands in URLs.",
+            raise ArgumentError(f"A model cannot be called '{self.name}': its name is part of URLs.",
                                 hint="Give it one without '/' and ':', as NAME=DIR.")
         for label in self.labels:
             if not re.fullmatch("[A-Za-z0-9_]+", label):

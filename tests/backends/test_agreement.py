@@ -29,7 +29,7 @@ for network in ("resnet18", "preact_resnet18", "mobilenet_v2"):
         logits[f"{network} {head}"] = np.asarray(model.predict_on_batch(images)).astype(float).tolist()
 
 config = resolve(build_config({"recipe": "smoke", "width": 1 / 16, "precision": "float32", "batch_size": 32,
-                               "lr": 0.01}))
+                               "lr": 0.01})).config
 data = run_dataset(config)
 batches = TrainBatches(data.train, 32, augmentation_of(config), seed=0, epoch=0)
 model = _compiled_model(config, data)

@@ -84,7 +84,7 @@ def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
-                    "tests/test_config.py sees; .ci/run runs this on JAX")
+                    "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("what", [ALL, {"randaugment": 2}, {"mixup": 0.2}], ids=["all", "randaugment", "mixup"])
 def test_batches_made_on_the_device_are_those_of_the_host(what):
     """Compiled as one program, the smaller last batch too."""

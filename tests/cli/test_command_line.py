@@ -12,7 +12,7 @@ import fixhead_cli.commands
 from fixhead_cli.commands import COMMANDS
 from fixhead_cli.main import cli
 from keras_fixhead._version import __version__
-from keras_fixhead.config import TrainConfig
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import create_run
 
@@ -70,7 +70,7 @@ def test_help_lists_and_dry_runs_work_with_every_framework_blocked(arguments, tm
 
 
 def test_show_works_with_every_framework_blocked(tmp_path):
-    run = create_run(build_config({"dataset": "digits", "runs_dir": str(tmp_path)}))
+    run = create_run(resolve(build_config({"dataset": "digits", "runs_dir": str(tmp_path)})))
     done = subprocess.run([sys.executable, "-c", BLOCKED, "show", str(run.path)], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
@@ -152,8 +152,7 @@ def test_explicit_options_win_over_a_configuration_file_even_those_that_change_t
 def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead):
     text = fixhead("train", "--help").out
     for name in TrainConfig().as_dict():
-        if name not in ("class_vectors_digest", "extended_from"):  # filled in, never asked for
-            assert f"--{name.replace('_', '-')}" in text
+        assert f"--{name.replace('_', '-')}" in text
 
 
 @pytest.mark.parametrize("arguments, expected", [
@@ -209,7 +208,7 @@ def test_a_damaged_config_is_one_line(fixhead, tmp_path, content, expected):
 
 
 def test_a_damaged_run_does_not_hide_the_others_from_the_list(fixhead, tmp_path):
-    create_run(build_config({"runs_dir": str(tmp_path)}))
+    create_run(resolve(build_config({"runs_dir": str(tmp_path)})))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{")
 
@@ -240,7 +239,7 @@ def test_serving_a_folder_without_a_version_says_so_at_once(fixhead, tmp_path):
 
 
 def test_resume_refuses_options_that_would_change_the_run(fixhead, tmp_path):
-    run = create_run(build_config({"runs_dir": str(tmp_path)}))
+    run = create_run(resolve(build_config({"runs_dir": str(tmp_path)})))
 
     assert "--lr cannot change it" in one_line_error(fixhead("train", "--resume", run.path, "--lr", 5))
     assert "cannot be extended" in one_line_error(fixhead("train", "--resume", run.path, "--epochs", 5))

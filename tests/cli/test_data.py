@@ -60,7 +60,7 @@ def test_verify_of_damage_prints_the_table_names_the_file_and_fails(fixhead, tmp
     assert "Copy train-images-000.zlib again" in answer.err and "Traceback" not in answer.err
     assert as_json.code == 1 and not as_json.json["ok"]
     again = fixhead("data", "pack", "digits", tmp_path)
-    assert again.code == 2 and "exists already" in again.err
+    assert again.code == 2 and "already exists" in again.err
     train = fixhead("train", "--dataset", "digits", "--data-dir", tmp_path, "--recipe", "smoke", "--runs-dir", tmp_path)
     assert train.code == 1 and "train-images-000.zlib is damaged" in train.err
 

@@ -22,13 +22,15 @@ def test_a_sweep_shows_its_plan_without_training(fixhead, tmp_path):
     assert [(each["config"]["fixed"], each["config"]["lr"], each["config"]["seed"]) for each in answer["plan"]][:3] == [
         (True, 0.1, 0), (True, 0.1, 1), (True, 0.2, 0)]
     text = fixhead("sweep", *SMALL, "--grid", "fixed=yes,no", "--runs-dir", tmp_path / "runs", "--dry-run").out
-    assert "2 runs: 2 new" in text and "fixed=False seed=0" in text
+    assert "2 runs: 2 new" in text and "fixed=no seed=0" in text
+    assert len(answer["warnings"]) == 1 and "fall behind for 10 classes" in answer["warnings"][0]
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("options, message", [
-    (["--grid", "head"], "A grid axis is FIELD=VALUE"), (["--grid", "hed=dot"], "Did you mean 'head'"),
-    (["--seeds", "x"], "Seeds are numbers"), (["--lr", "0.1", "--grid", "lr=0.2"], "in the grid and beside it"),
+    (["--grid", "head"], "A grid axis has the form FIELD=VALUE"), (["--grid", "hed=dot"], "Did you mean 'head'"),
+    (["--seeds", "x"], "Seeds must be numbers"),
+    (["--lr", "0.1", "--grid", "lr=0.2"], "both in the grid and as an option"),
     (["--then", "rm -rf /"], "--then runs evaluate, robustness, export"),
 ])
 def test_a_wrong_sweep_is_one_line_and_a_hint(fixhead, options, message):
@@ -45,10 +47,11 @@ def test_a_sweep_trains_what_is_missing_exports_it_and_compare_pairs_it(fixhead,
     again = fixhead(*command)
 
     assert first.code == again.code == 0
+    assert (first.err + again.err).count("are known to fall behind") == 1  # by the plan, and by none of the processes
     assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 4
     assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 4
     files = sorted((tmp_path / "results").glob("*.json"))
-    assert len(files) == 4
+    assert len(files) == 4 and all(file.with_suffix(".npz").exists() for file in files)
     for file, run in zip(files, sorted(first.json["runs"], key=lambda each: each["arm"]), strict=True):
         assert run["accuracy"].keys() == {"validation", "test"}
         assert str(tmp_path) not in file.read_text()
@@ -78,12 +81,12 @@ def test_a_failing_run_of_a_sweep_is_reported_and_the_exit_status_says_so(fixhea
     assert "failed" in answer.out
 
 
-def test_compare_says_what_it_cannot_compare(fixhead, tmp_path):
+def test_compare_names_a_path_that_does_not_exist(fixhead, tmp_path):
     answer = fixhead("compare", tmp_path / "nothing")
     assert answer.code == 1 and "does not exist" in answer.err
 
 
-def test_data_show_writes_a_sheet_and_says_what_the_set_is(fixhead, tmp_path):
+def test_data_show_writes_a_sheet_and_describes_the_set(fixhead, tmp_path):
     answer = fixhead("data", "show", "digits", "--images", 10, "--cutmix", 1, "--out", tmp_path / "sheet.png",
                      "--json").json
 
@@ -94,7 +97,7 @@ def test_data_show_writes_a_sheet_and_says_what_the_set_is(fixhead, tmp_path):
     assert "1,257 training, 180 validation and 360 test images of 10 classes" in text and "mean 0.3" in text
 
 
-def test_data_show_of_what_is_not_there_is_one_line(fixhead, tmp_path):
+def test_data_show_of_a_missing_set_is_one_line(fixhead, tmp_path):
     answer = fixhead("data", "show", tmp_path / "nothing")
     assert answer.code == 1 and "does not exist" in answer.err and answer.err.count("\n") <= 2
 
@@ -124,7 +127,7 @@ def test_a_finished_run_is_extended_and_a_complete_one_says_so(fixhead, tmp_path
 
     assert complete.code == 0 and "is complete: there is nothing to resume. Extend it: --epochs N" in complete.err
     assert longer.code == 0 and "epochs 2 to 2 follow a one_cycle schedule of their own" in longer.err
-    assert fixhead("show", run, "--json").json["config"]["extended_from"] == "1"
+    assert fixhead("show", run, "--json").json["extended_from"] == "1"
     assert json.loads((tmp_path / run / "status.json").read_text())["epoch"] == 2
 
 
@@ -141,7 +144,7 @@ def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_p
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
         assert len(errors) == 1 and "cannot be written" in errors[0] and "Traceback" not in done.stderr
         (run,) = (full / "runs").iterdir()
-        assert json.loads((run / "config.json").read_text())["dataset"] == "digits"
+        assert json.loads((run / "config.json").read_text())["resolved"]["dataset"] == "digits"
         assert not [path for path in run.rglob(".*-*") if path.is_file()]  # nothing half-written is left
     finally:
         if mounted.returncode == 0:
@@ -169,7 +172,7 @@ def test_exported_results_are_compared_like_runs(fixhead, tmp_path):
     assert (tmp_path / "compare.png").exists()
 
 
-def test_a_result_that_failed_to_converge_is_left_out_of_a_comparison_and_said(fixhead, tmp_path):
+def test_a_result_that_failed_to_converge_is_named_and_left_out_of_a_comparison(fixhead, tmp_path):
     files = sorted((ROOT / "results" / "first_runs").glob("cifar10-resnet18-*.json"))
     content = json.loads(files[0].read_text())
     failed = tmp_path / "failed.json"
@@ -184,7 +187,7 @@ def test_a_result_that_failed_to_converge_is_left_out_of_a_comparison_and_said(f
     assert alone.code == 2 and "two or more complete runs" in alone.err and "got 1" in alone.err
 
 
-def test_a_file_that_is_no_exported_result_is_one_line_and_a_hint(fixhead):
+def test_a_file_that_is_not_an_exported_result_is_one_line_and_a_hint(fixhead):
     answer = fixhead("compare", ROOT / "results" / "data.json", ROOT / "results" / "data.json")
 
-    assert answer.code == 1 and "data.json is no exported result" in answer.err and "--export-results" in answer.err
+    assert answer.code == 1 and "data.json is not an exported result" in answer.err and "--export-results" in answer.err

@@ -9,6 +9,7 @@ import pytest
 
 from fixhead_cli import paths
 from fixhead_cli.main import cli
+from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import create_run
@@ -104,7 +105,7 @@ def right_value(parameter, folder):
     kind = parameter.type
     if isinstance(kind, paths.RunDirectory):
         return "http://127.0.0.1:9/v1/models/m" if kind.or_url else create_run(
-            build_config({"runs_dir": str(folder / "runs")})).path
+            resolve(build_config({"runs_dir": str(folder / "runs")}))).path
     if isinstance(kind, click.Choice):
         return kind.choices[0]
     return {paths.DatasetName: "digits", paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",

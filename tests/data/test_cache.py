@@ -67,7 +67,7 @@ def test_a_second_load_reads_nothing_and_gives_the_same(prepared, own_cache):
     lambda version: (version / "label.labels.txt").write_text("\n".join(CIFAR10)),
     lambda version: shutil.copytree(version, version.with_name("3.0.3")),
 ], ids=["a file's content", "a time of change", "a new file", "a new version"])
-def test_prepared_files_that_change_are_read_anew_and_the_old_state_goes(prepared, change):
+def test_prepared_files_that_change_are_read_again_and_the_old_state_is_removed(prepared, change):
     folder, reads = prepared
     load_dataset("cifar10", str(folder))
     (old,) = cache.sets()
@@ -91,7 +91,7 @@ def test_two_folders_of_prepared_sets_do_not_evict_each_other(prepared, tmp_path
 
 @pytest.mark.parametrize("name", ["index.json", "train-images-000.raw", "test-labels.raw"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_a_damaged_cache_is_noticed_said_and_made_anew(prepared, caplog, name, damage):
+def test_a_damaged_cache_is_noticed_reported_and_written_again(prepared, caplog, name, damage):
     folder, reads = prepared
     digest = load_dataset("cifar10", str(folder)).digest()
     (kept,) = cache.sets()
@@ -103,7 +103,7 @@ def test_a_damaged_cache_is_noticed_said_and_made_anew(prepared, caplog, name, d
                                   + content[-8:])
     assert load_dataset("cifar10", str(folder)).digest() == digest
     assert len(reads) == 2
-    assert name in caplog.text and "The cache is made anew" in caplog.text
+    assert name in caplog.text and "The cache is written again" in caplog.text
     assert load_dataset("cifar10", str(folder)).digest() == digest and len(reads) == 2
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from keras_fixhead.data.dataset import Split, balanced_choice, held_out
+from keras_fixhead.data.choice import equal_choice, hold_out_test, hold_out_validation, stratified_choice
+from keras_fixhead.data.dataset import Split
 from keras_fixhead.errors import DataError
 
 label_lists = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(lambda labels: np.array(labels, np.int32))
@@ -11,23 +12,63 @@ label_lists = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(lambda l
 
 @settings(deadline=None)
 @given(labels=label_lists, share=st.floats(0, 1), part=st.integers(0, 3))
-def test_every_class_gives_its_share_to_within_one(labels, share, part):
+def test_in_a_stratified_choice_every_class_gives_its_share_to_within_one(labels, share, part):
     count = int(share * len(labels))
-    chosen = balanced_choice(labels, count, part=part)
+    chosen = stratified_choice(labels, count, part)
     quota = np.bincount(labels) * count / len(labels)
 
     assert len(chosen) == count == len(set(chosen.tolist()))
     assert (np.diff(chosen) > 0).all()
     assert (np.abs(np.bincount(labels[chosen], minlength=len(quota)) - quota) < 1).all()
-    np.testing.assert_array_equal(balanced_choice(labels, count, part=part), chosen)
+    np.testing.assert_array_equal(stratified_choice(labels, count, part), chosen)
 
 
 @settings(deadline=None)
-@given(labels=label_lists, count=st.integers(0, 120))
-def test_what_is_held_out_and_what_remains_are_the_whole_in_order(labels, count):
+@given(labels=label_lists, share=st.floats(0, 1))
+def test_in_an_equal_choice_classes_differ_by_at_most_one_unless_one_has_given_all(labels, share):
+    count = int(share * len(labels))
+    chosen = equal_choice(labels, count)
+    given_by = np.bincount(labels[chosen], minlength=6)
+    with_more = np.bincount(labels, minlength=6) > given_by
+
+    assert len(chosen) == count == len(set(chosen.tolist()))
+    assert (np.diff(chosen) > 0).all()
+    for most in given_by[with_more]:  # a class that could give more gives at least as much as any other, but for one
+        assert most >= given_by.max() - 1
+    np.testing.assert_array_equal(equal_choice(labels, count), chosen)
+
+
+@pytest.mark.parametrize("sizes, count, expected", [
+    ([100, 100, 100], 30, [10, 10, 10]),
+    ([900, 90, 10], 30, [10, 10, 10]),  # in proportion they would be 27, 3 and 0
+    ([900, 90, 5], 30, [13, 12, 5]),
+    ([3, 900, 4, 2], 30, [3, 21, 4, 2]),
+    ([50, 0, 50], 11, [6, 0, 5]),
+    ([5, 5], 10, [5, 5]),
+    ([5, 5], 0, [0, 0]),
+])
+def test_an_equal_choice_of_unequal_classes(sizes, count, expected):
+    labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+
+    assert np.bincount(labels[equal_choice(labels, count)], minlength=len(sizes)).tolist() == expected
+
+
+@settings(deadline=None)
+@given(classes=st.integers(1, 12), members=st.integers(1, 30), share=st.floats(0, 1), seed=st.integers(0, 99))
+def test_of_balanced_classes_both_choices_are_the_same(classes, members, share, seed):
+    """So a limit on a balanced set chooses the images that it has always chosen."""
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes, dtype=np.int32), members))
+    count = int(share * len(labels))
+
+    np.testing.assert_array_equal(equal_choice(labels, count), stratified_choice(labels, count, part=2))
+
+
+@settings(deadline=None)
+@given(labels=label_lists, count=st.integers(0, 120), hold_out=st.sampled_from([hold_out_test, hold_out_validation]))
+def test_what_is_held_out_and_what_remains_are_the_whole_in_order(labels, count, hold_out):
     assume(count <= len(labels))
     images = np.arange(len(labels), dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 3)
-    rest, held = held_out(Split(images, labels), count, part=1)
+    rest, held = hold_out(Split(images, labels), count)
     numbers = [split.images[:, 0, 0, 0] for split in (rest, held)]
 
     assert (len(rest), len(held)) == (len(labels) - count, count)
@@ -39,19 +80,23 @@ def test_what_is_held_out_and_what_remains_are_the_whole_in_order(labels, count)
 
 def test_another_part_is_another_choice():
     labels = np.repeat(np.arange(10, dtype=np.int32), 100)
-    one, other = (set(balanced_choice(labels, 100, part=part).tolist()) for part in (0, 1))
+    one, other = (set(stratified_choice(labels, 100, part).tolist()) for part in (0, 1))
 
     assert 0 < len(one & other) < 30  # ten are expected by chance, sd 3
 
 
 def test_the_choice_is_the_one_that_it_has_always_been():
-    """Every result rests on these parts. Never write new numbers in."""
+    """Every result rests on these parts. Never replace these numbers."""
     labels = (np.arange(40) * 7 % 4).astype(np.int32)
+    split = Split(np.arange(40, dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 3), labels)
 
-    assert balanced_choice(labels, 8, part=0).tolist() == [8, 19, 20, 22, 25, 29, 30, 35]
-    assert balanced_choice(labels, 8, part=1).tolist() == [5, 8, 22, 24, 25, 31, 34, 35]
+    assert stratified_choice(labels, 8, part=0).tolist() == [8, 19, 20, 22, 25, 29, 30, 35]
+    assert stratified_choice(labels, 8, part=1).tolist() == [5, 8, 22, 24, 25, 31, 34, 35]
+    assert hold_out_test(split, 8)[1].images[:, 0, 0, 0].tolist() == [8, 19, 20, 22, 25, 29, 30, 35]
+    assert hold_out_validation(split, 8)[1].images[:, 0, 0, 0].tolist() == [5, 8, 22, 24, 25, 31, 34, 35]
 
 
-def test_more_than_there_is_cannot_be_chosen():
-    with pytest.raises(DataError, match="11 images were asked for, but there are 10"):
-        balanced_choice(np.zeros(10, np.int32), 11, part=0)
+@pytest.mark.parametrize("choose", [lambda labels, count: stratified_choice(labels, count, 0), equal_choice])
+def test_more_than_there_is_cannot_be_chosen(choose):
+    with pytest.raises(DataError, match="Cannot choose 11 images from 10"):
+        choose(np.zeros(10, np.int32), 11)

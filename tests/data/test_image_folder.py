@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.config import TrainConfig, resolve, steps_per_epoch
-from keras_fixhead.data import load_dataset
+from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.data import load_dataset, run_dataset
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
 
@@ -26,7 +26,7 @@ def folder(tmp_path):
     return tmp_path / "things"
 
 
-def test_a_subfolder_is_a_class_and_one_picture_in_five_a_test_image(folder):
+def test_a_subfolder_is_a_class_and_one_picture_in_five_is_a_test_image(folder):
     dataset = load_dataset(str(folder))
 
     assert dataset.label_names == ("cats", "dogs", "old cars")
@@ -44,6 +44,16 @@ def test_the_parts_share_no_picture_and_are_the_same_every_time(folder):
     assert len(set(images)) == 60 and one.digest() == other.digest()
 
 
+def test_a_limit_takes_as_many_of_each_class_of_an_unequal_folder(tmp_path):
+    """In proportion, the limit would leave none of the smallest class."""
+    for name, count in (("many", 100), ("some", 40), ("few", 6)):
+        write_pictures(tmp_path / name, count)
+    data = run_dataset(str(tmp_path), limit_train=12)
+
+    assert data.label_names == ("few", "many", "some")
+    assert np.bincount(data.train.labels).tolist() == [4, 4, 4]
+
+
 def test_parts_of_its_own_are_kept(tmp_path):
     for part, count in (("train", 10), ("test", 3)):
         for name in ("a", "b"):
@@ -53,7 +63,7 @@ def test_parts_of_its_own_are_kept(tmp_path):
     assert [len(dataset.split(name)) for name in ("train", "validation", "test")] == [18, 2, 6]
 
 
-def test_pictures_are_cut_to_a_square_and_resized_where_a_size_is_asked_for(folder):
+def test_pictures_are_cut_to_a_square_and_resized_if_a_size_is_given(folder):
     write_pictures(folder / "cats", 2, level=50, size=(60, 30), ending=".jpg")
     dataset = load_dataset(str(folder), image_size=16)
 
@@ -61,7 +71,7 @@ def test_pictures_are_cut_to_a_square_and_resized_where_a_size_is_asked_for(fold
     assert set(np.unique(dataset.train.images[:, 8, 8]).tolist()) <= set(range(48, 53)) | {200, 120}
 
 
-def test_sizes_that_differ_are_named_where_none_was_asked_for(folder):
+def test_sizes_that_differ_are_named_if_no_size_is_given(folder):
     write_pictures(folder / "zebras", 2, size=(24, 24))
     write_pictures(folder / "zebras", 1, size=(30, 20))
     with pytest.raises(DataError, match=r"2 of 62 files cannot be used\. .*zebras/000\.png has 30x20 pixels, not the "
@@ -69,9 +79,9 @@ def test_sizes_that_differ_are_named_where_none_was_asked_for(folder):
         load_dataset(str(folder))
 
 
-def test_a_first_picture_that_is_no_square_needs_a_size(folder):
+def test_a_first_picture_that_is_not_square_needs_a_size(folder):
     write_pictures(folder / "ants", 2, size=(30, 20))
-    with pytest.raises(DataError, match=r"ants/000\.png has 30x20 pixels, and is not square\. Give --image-size"):
+    with pytest.raises(DataError, match=r"ants/000\.png has 30x20 pixels and is not square\. Give --image-size"):
         resolve(TrainConfig(dataset=str(folder)))
 
 
@@ -88,7 +98,7 @@ def test_broken_and_small_files_are_named_all_at_once(folder):
         assert name in text
 
 
-def test_of_many_broken_files_the_first_ten_are_named(folder):
+def test_the_first_ten_of_many_broken_files_are_named(folder):
     for number in range(14):
         (folder / "cats" / f"broken{number:02}.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"14 of 74 .*broken09\.png.* And 4 more\."):
@@ -96,35 +106,35 @@ def test_of_many_broken_files_the_first_ten_are_named(folder):
 
 
 @pytest.mark.parametrize("spoil, message", [
-    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"), r"cats/notes\.txt is no picture by its name"),
-    (lambda folder: write_pictures(folder / "one", 1), r"one holds 1 pictures; a class needs 2 or more"),
-    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"], r"no picture by its name|holds|ok"),
+    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"), r"notes\.txt is not a picture by its name"),
+    (lambda folder: write_pictures(folder / "one", 1), r"one has 1 pictures; a class needs 2 or more"),
+    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"], r"not a picture by its name|has|ok"),
 ])
-def test_what_is_no_folder_of_images_is_said_before_anything_is_read(folder, spoil, message):
+def test_what_is_not_a_folder_of_images_is_refused_before_anything_is_read(folder, spoil, message):
     spoil(folder)
-    if message.endswith("|ok"):  # classes named like parts beside others are classes
+    if message.endswith("|ok"):  # classes named like parts are classes if there are others
         assert "train" in describe(str(folder)).label_names
         return
     with pytest.raises(DataError, match=message):
         describe(str(folder))
 
 
-def test_an_empty_or_missing_folder_is_said(tmp_path):
-    with pytest.raises(DataError, match="has 0 subfolders; a folder of images has one a class"):
+def test_an_empty_or_missing_folder_is_refused(tmp_path):
+    with pytest.raises(DataError, match="has 0 subfolders; a folder of images needs one per class"):
         describe(str(tmp_path))
     with pytest.raises(DataError, match=r"does not exist\. Give a data set's name"):
         describe(str(tmp_path / "nothing"))
 
 
-def test_parts_with_other_classes_are_said(tmp_path):
+def test_parts_with_different_classes_are_refused(tmp_path):
     for part, names in (("train", "ab"), ("test", "bc")):
         for name in names:
             write_pictures(tmp_path / part / name, 2)
-    with pytest.raises(DataError, match=r"have other classes: in one of them only is a, c"):
+    with pytest.raises(DataError, match=r"have different classes: only one of them has a, c"):
         describe(str(tmp_path))
 
 
-def test_names_of_data_sets_are_no_folders_and_unknown_names_say_both(tmp_path, monkeypatch):
+def test_names_of_data_sets_are_not_folders_and_unknown_names_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cifar10").mkdir()  # a prepared set may lie where one works
     (tmp_path / "photographs").mkdir()
@@ -136,7 +146,8 @@ def test_names_of_data_sets_are_no_folders_and_unknown_names_say_both(tmp_path, 
 
 def test_a_configuration_names_the_folder_absolutely_and_knows_its_steps(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    config = resolve(TrainConfig(dataset="things", batch_size=10))
+    found = resolve(TrainConfig(dataset="things", batch_size=10))
+    config = found.config
 
     assert (config.dataset, config.crop_padding) == (str(folder), 2)
-    assert steps_per_epoch(config) == 4 and resolve(config) == config
+    assert found.steps_per_epoch == 4 and resolve(config).config == config

@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_is_named(copied):
 
 
 def test_an_index_that_fits_its_files_but_not_the_data_is_refused(copied):
-    """Parts in another order, with a checksum made anew: each file is whole, the data set is not the one packed."""
+    """Parts in another order, with a new checksum: each file is whole, the data set is not the one packed."""
     index = read_index(copied)
     files = list(index.files)
     first, second = (number for number, file in enumerate(files)
@@ -256,7 +256,7 @@ def test_a_killed_packing_leaves_nothing_that_loads_and_the_next_one_clears_up(t
 
 def test_what_is_there_is_never_written_over(copied, whole_set):
     before = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copied.iterdir()}
-    with pytest.raises(ArgumentError, match="exists already"):
+    with pytest.raises(ArgumentError, match="already exists"):
         write_packed(copied, "random", whole_set(seed=1), part_bytes=1_000)
     assert before == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copied.iterdir()}
     assert list(copied.parent.iterdir()) == [copied]

@@ -39,8 +39,9 @@ def test_an_index_comes_back_equal(folder):
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"", "damaged"), (b"\xff\xfe", "damaged"), (b"[" * 200_000, "damaged"), (b"[]", "no index"), (b"{}", "no index"),
-    (b'{"format": "else"}', "no index"), (b'{"format": "keras_fixhead packed data set"}', "damaged"),
+    (b"", "damaged"), (b"\xff\xfe", "damaged"), (b"[" * 200_000, "damaged"), (b"[]", "not the index"),
+    (b"{}", "not the index"),
+    (b'{"format": "else"}', "not the index"), (b'{"format": "keras_fixhead packed data set"}', "damaged"),
     (index_bytes(OWN)[:-1], "damaged"), (index_bytes(OWN) + b" ", "damaged"),
     (index_bytes(OWN).replace(b'"block_images": 4', b'"block_images": 5'), "damaged"),
 ])
@@ -56,7 +57,7 @@ def test_garbage_is_one_line_that_names_the_file(folder, content, message):
     ({"coding": "jpeg-xl"}, "coding 'jpeg-xl'.*Upgrade"), ({"files": None}, "damaged"), ({"splits": {}}, "damaged"),
     ({"image_shape": [1, 2]}, "damaged"), ({"held_out": {}}, "damaged"), ({"groups": []}, "damaged"),
     ({"files": [{"name": "../a", "split": "train", "array": "images", "count": 1, "blocks": [1], "sha256": ""}]},
-     "'../a' is no name of a file"),
+     "'../a' is not a file name"),
 ])
 def test_a_newer_or_crafted_index_with_a_right_checksum_is_one_line(folder, change, message):
     fields = json.loads(index_bytes(OWN))

@@ -53,7 +53,7 @@ def test_a_packed_set_has_the_digest_and_the_statistics_of_the_set_that_was_pack
 
 def test_a_run_of_packed_data_has_the_same_configuration_digest(packed):
     there, here = (resolve(TrainConfig(dataset="digits", data_dir=data_dir)) for data_dir in (None, str(packed)))
-    assert there.digest == here.digest and there.crop_padding == here.crop_padding
+    assert there.digest == here.digest and there.config.crop_padding == here.config.crop_padding
 
 
 def test_a_folder_of_images_is_packed_under_a_name_and_read_by_its_path(packed, photographs):
@@ -72,7 +72,7 @@ def test_a_folder_of_images_is_packed_under_a_name_and_read_by_its_path(packed, 
     assert str(photographs) not in (packed / "mine.packed" / "README.md").read_text()
 
 
-def test_a_packed_set_is_found_beside_by_its_own_folder_and_by_its_path(packed):
+def test_a_packed_set_is_found_by_name_by_its_own_folder_and_by_its_path(packed):
     digest = load_dataset("digits").digest()
     own = packed / "digits.packed"
 
@@ -142,8 +142,8 @@ def test_a_wrong_call_is_refused_before_anything_is_read(tmp_path, arguments, me
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name, message", [("cifar10", "is the name of a data set"), ("../x", "is no name"),
-                                           ("-x", "is no name"), ("a b", "is no name")])
+@pytest.mark.parametrize("name, message", [("cifar10", "is the name of a data set"), ("../x", "cannot be the name"),
+                                           ("-x", "cannot be the name"), ("a b", "cannot be the name")])
 def test_a_name_that_would_deceive_is_refused(photographs, tmp_path, name, message):
     with pytest.raises(ArgumentError, match=message):
         pack_dataset(str(photographs), tmp_path, name=name, image_size=16)
@@ -151,7 +151,7 @@ def test_a_name_that_would_deceive_is_refused(photographs, tmp_path, name, messa
 
 def test_a_place_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArgumentError, match="cannot be made"):
+    with pytest.raises(ArgumentError, match="cannot be created"):
         pack_dataset("digits", tmp_path / "file" / "out")
 
 
@@ -169,7 +169,7 @@ def test_verify_finds_all_sets_below_and_says_what_is_wrong_with_each(tmp_path, 
     assert sorted(found) == ["a", "b", "c", "d"]
     assert found["a"].ok and found["a"].problem is None and found["a"].digest == index.held_out.digest
     assert not found["b"].ok and "test-labels.zlib is missing" in found["b"].problem and found["b"].train == 20
-    assert not found["c"].ok and "no index" in found["c"].problem and found["c"].train is None
+    assert not found["c"].ok and "not the index" in found["c"].problem and found["c"].train is None
     assert not found["d"].ok and "statistics" in found["d"].problem
     assert verify_packed(tmp_path / "in a" / "a.packed") == [found["a"]]
     with pytest.raises(DataError, match="There is no packed data set"):
@@ -214,6 +214,6 @@ def test_packed_sets_and_folders_need_numpy_and_pillow_only(packed, photographs,
     assert digits == load_dataset("digits").digest() and mine == own == load_dataset(
         str(photographs), image_size=16).digest()
     for line in (reader, library):
-        assert "cifar10 as TensorFlow Datasets prepare it needs tensorflow" in line
+        assert "cifar10 as prepared by TensorFlow Datasets needs tensorflow" in line
         assert "pip install tensorflow tensorflow-datasets" in line and "fixhead data pack cifar10 OUT" in line
     assert json.loads("\n".join(rest))["ok"]

@@ -1,6 +1,6 @@
 """Sets that come through TensorFlow Datasets, on synthetic trees of their layout.
 
-Their pixels are not at hand for fashion_mnist and cifar10_1, and as subsets for stl10 and tiny_imagenet: the real parts
+Their pixels are missing for fashion_mnist and cifar10_1, and as subsets for stl10 and tiny_imagenet: the real parts
 are read by the slow tests.
 """
 import io
@@ -136,7 +136,7 @@ def test_a_damaged_archive_is_one_line(tmp_path, offline):
     assert "\n" not in str(caught.value)
 
 
-def test_classes_are_chosen_by_name_and_counted_anew():
+def test_classes_are_chosen_by_name_and_numbered_again():
     digits = load_dataset("digits")
     some = choose_classes(digits, "8, 1,5")
 

@@ -1,4 +1,4 @@
-"""The real data at hand: whole CIFAR sets, parts of STL-10 and Tiny ImageNet, in the folder $FIXHEAD_TEST_CIFAR."""
+"""The real data: whole CIFAR sets, parts of STL-10 and Tiny ImageNet, in the folder $FIXHEAD_TEST_CIFAR."""
 import json
 import os
 import zlib

@@ -1,4 +1,4 @@
-"""Data sets that are not there. That they are read when they are there is seen in the training on real CIFAR-10."""
+"""Missing data sets. That prepared ones are read is shown by the training on real CIFAR-10."""
 import http.client
 import threading
 import time

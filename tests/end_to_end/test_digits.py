@@ -206,7 +206,7 @@ def test_a_model_that_cannot_be_served_is_refused(tmp_path):
     small = build_model("resnet18", (32, 32, 3), 10, width=1 / 64)
     with pytest.raises(ArgumentError, match="9 label names for 10 classes"):
         export_model(small, tmp_path / "m", label_names=labels[:9])
-    with pytest.raises(ArgumentError, match="stands in URLs"):
+    with pytest.raises(ArgumentError, match="its name is part of URLs"):
         export_model(small, tmp_path / "a b", label_names=labels)
 
 

@@ -116,10 +116,9 @@ def test_fifty_random_stops_change_nothing(tmp_path):
     """SIGKILL, SIGTERM and SIGINT at random moments of one training, each after at least one more checkpoint."""
     straight = train(tmp_path / "straight", epochs=100)
     draw = random.Random(0)
-    config = dict(json.loads((straight.path / "config.json").read_text()))
     (tmp_path / "stopped").mkdir()
     file = tmp_path / "config.json"
-    file.write_text(json.dumps({**config, "runs_dir": str(tmp_path / "stopped")}))
+    file.write_text(json.dumps({**straight.config().as_dict(), "runs_dir": str(tmp_path / "stopped")}))
     command = [sys.executable, "-m", "fixhead_cli", "train", "--config", str(file), "--quiet"]
     codes = []
     for _ in range(50):

@@ -26,8 +26,8 @@ def test_the_training_split_of_a_run_is_what_it_was_trained_on(digits_run):
 
 def test_a_run_without_a_model_is_an_error(tmp_path, digits_run):
     unfinished = Run(tmp_path)
-    unfinished.write_config(digits_run.config())
-    with pytest.raises(RunError, match=r"holds no model\.keras"):
+    unfinished.write_config(digits_run.stored())
+    with pytest.raises(RunError, match=r"has no model\.keras"):
         evaluate_run(unfinished)
 
 

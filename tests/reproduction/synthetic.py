@@ -1,4 +1,4 @@
-"""Results of cells as the script writes them, with numbers of our choice."""
+"""Results of cells as a run writes them, with chosen numbers."""
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from keras_fixhead.reproduction import Cell
 def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, validation: float | None = None,
                  state: str = "complete", **changes: Any) -> Path:
     """Writes a result of a cell with an accuracy in percent; returns the JSON file."""
-    config = resolve(build_config(of.explicit(number)), gpu=False)
+    config = resolve(build_config(of.explicit(number)), gpu=False).config
     content: dict[str, Any] = {
         "schema": 1, "cell": dict(of.fields), "seed": number, "rehearsal": False, "state": state,
         "config": portable(config), "device": "NVIDIA H100", "backend": "jax", "seconds": 40.0, "wall_seconds": 60.0,
@@ -34,7 +34,7 @@ def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, val
 
 
 def write_matrices(path: Path, confusion: Any, cosines: Any) -> None:
-    """Writes the matrices beside a result."""
+    """Writes the matrices next to a result."""
     np.savez_compressed(path.with_suffix(".npz"), confusion=np.asarray(confusion, np.uint16),
                         cosines=np.asarray(cosines, np.float32))
 

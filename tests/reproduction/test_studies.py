@@ -2,10 +2,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from keras_fixhead.errors import RunError
-from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
+from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.reproduction.studies import collect, fixed_against_learned, read_study
+from keras_fixhead.reproduction.study_tables import merged_pairs
+from keras_fixhead.runs import create_run
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -27,3 +31,49 @@ def test_a_file_that_is_not_a_study_is_named(tmp_path):
     (tmp_path / "other.json").write_text('{"schema": 1}')
     with pytest.raises(RunError, match=r"other\.json is not the file of a study"):
         read_study(tmp_path / "other.json")
+
+
+def finished(runs_dir, seed, fixed, accuracy, **fields):
+    run = create_run(resolve(TrainConfig(dataset="digits", recipe="cpu", epochs=2, precision="float32", seed=seed,
+                                         fixed=fixed, runs_dir=str(runs_dir), **fields)))
+    run.write_metrics([{"epoch": 1, "accuracy": 0.3}, {"epoch": 2, "accuracy": 0.6}])
+    run.write("result", {
+        "accuracy": {"test": accuracy}, "evaluation": {"test": {"own_cosine": 0.8}}, "label_names": ["a", "b"],
+        "class_vectors_max_cosine": 0.1, "seconds": 60.0, "images_per_second": 10.0, "data_digest": "0",
+        "config_digest": "1", "class_vectors_digest": "2",
+        "environment": {"cpu": "some", "cpu_count": 2, "gpus": [], "versions": {}, "python": "3", "git": None}})
+    run.write_arrays("test.npz", confusion=np.diag([3, 4]), class_vectors=np.array([[1.0, 0.0], [0.6, 0.8]]))
+
+
+def test_a_study_is_collected_from_its_runs_and_read_back_with_their_matrices(tmp_path):
+    for seed in (0, 1, 2):
+        finished(tmp_path / "runs", seed, True, 0.8 + seed / 100)
+        finished(tmp_path / "runs", seed, False, 0.6)
+    study = read_study(collect("main_effect", tmp_path / "runs", tmp_path))
+
+    assert study.seeds == [0, 1, 2] and study.config["epochs"] == 2 and "seed" not in study.config
+    assert study.difference("cos-fixed", "cos-learned").values == pytest.approx({0: 20.0, 1: 21.0, 2: 22.0})
+    (stored,) = study.content["comparisons"]
+    assert stored["mean"] == pytest.approx(21.0) and stored["n"] == 3
+    assert study.evaluation("cos-fixed", "own_cosine") == [0.8] * 3
+    np.testing.assert_allclose(study.cosines("cos-learned")[2], [[1, 0.6], [0.6, 1]], atol=1e-7)
+    assert study.matrices()["cos-fixed, seed 1, confusion"].tolist() == [[3, 0], [0, 4]]
+    assert str(tmp_path) not in (tmp_path / "main_effect.json").read_text()
+
+
+def test_runs_that_make_no_study_are_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="differ in more than arm and seed, or there are none"):
+        collect("main_effect", tmp_path / "none", tmp_path)
+    finished(tmp_path / "runs", 0, True, 0.8)
+    with pytest.raises(ArgumentError, match=r"The runs of 'cos-learned' with the seeds 0 are missing"):
+        collect("main_effect", tmp_path / "runs", tmp_path)
+    finished(tmp_path / "runs", 0, False, 0.8, lr=0.3)
+    with pytest.raises(ArgumentError, match="differ in more than arm and seed"):
+        collect("main_effect", tmp_path / "runs", tmp_path)
+
+
+def test_merged_class_vectors_are_those_above_the_bound_in_every_seed():
+    near = np.array([[1, 0.96, 0.99], [0.96, 1, 0], [0.99, 0, 1]])
+    apart = np.array([[1, 0.97, 0], [0.97, 1, 0], [0, 0, 1]])
+
+    assert merged_pairs(["cat", "dog", "ship"], [near, apart]) == "dog and cat"

@@ -75,9 +75,12 @@ def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append((args, kwargs)))
     (tmp_path / "token").write_text("secret\n")
+    for name in ("p", "q"):
+        (tmp_path / name).mkdir()
     answer = fixhead(
-        "serve", "pets=/m/p", "/m/q", "--versions", "pets=all", "--label", "pets:stable=3", "--host", "::1",
-        "--port", 0, "--token-file", tmp_path / "token", "--workers", 3, "--no-batching", "--max-batch-merge", 8,
+        "serve", f"pets={tmp_path / 'p'}", tmp_path / "q", "--versions", "pets=all", "--label", "pets:stable=3",
+        "--host", "::1", "--port", 0, "--token-file", tmp_path / "token", "--workers", 3, "--no-batching",
+        "--max-batch-merge", 8,
         "--poll-seconds", 0, "--drain-seconds", 5, "--no-onednn", "--max-batch", 7, "--max-concurrent", 9,
         "--timeout-seconds", 2.5,
     )  # fmt: skip
@@ -85,17 +88,17 @@ def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
     [((sources, config), kwargs)] = called
 
     assert [(each.name, str(each.base_path), dict(each.labels)) for each in sources] == [
-        ("pets", "/m/p", {"stable": 3}), ("q", "/m/q", {})]  # fmt: skip
+        ("pets", str(tmp_path / "p"), {"stable": 3}), ("q", str(tmp_path / "q"), {})]  # fmt: skip
     assert config == ServerConfig("::1", 0, 3, False, 8, 0, 5, False, "secret",
                                   limits=Limits(batch=7, concurrent=9, timeout_seconds=2.5))  # fmt: skip
     kwargs["on_ready"](["http://a", "http://b"])
 
 
-def test_the_token_may_be_in_the_environment(fixhead, monkeypatch):
+def test_the_token_may_be_in_the_environment(fixhead, monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append(args))
     monkeypatch.setenv("FIXHEAD_TOKEN", "hidden")
-    fixhead("serve", "/m/q")
+    fixhead("serve", tmp_path)
 
     assert called[0][1].token == "hidden"
 
@@ -103,25 +106,31 @@ def test_the_token_may_be_in_the_environment(fixhead, monkeypatch):
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ([], "Say what to serve"),
-        (["m", "--config", "c"], "Say what to serve"),
-        (["--config", "c", "--versions", "all"], "With --config, versions and labels are said in that file."),
+        ([], "Expected what to serve"),
+        (["m", "--config", "c"], "Expected what to serve"),
+        (["--config", "c", "--versions", "all"], "With --config, versions and labels are set in that file."),
         (["m", "--versions", "x"], "does not say which versions to serve"),
         (["m", "--tls-cert", "c"], "TLS needs both files"),
         (["m", "--port", "70000"], "70000 is not in the range"),
         (["m", "--max-batch", "0"], "0 is not in the range"),
     ],
 )
-def test_a_wrong_call_is_said_in_one_line_and_exits_with_2(fixhead, arguments, text):
+def test_a_wrong_call_is_said_in_one_line_and_exits_with_2(fixhead, monkeypatch, tmp_path, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "c").write_text("-")
     answer = fixhead("serve", *arguments)
 
     assert answer.code == 2 and text in answer.err
     assert len(answer.err.strip().splitlines()) <= 2
 
 
-def test_several_models_are_printed_as_one_json_object(capsys, monkeypatch):
+def test_several_models_are_printed_as_one_json_object(capsys, monkeypatch, tmp_path):
     import json
 
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     monkeypatch.setattr("fixhead_serving.process.serve",
                         lambda sources, config, before_load, on_ready: on_ready([f"u/{each.name}" for each in sources]))
     command.main(["a", "b", "--json"], standalone_mode=False)

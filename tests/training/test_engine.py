@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fixhead import train
+from keras_fixhead import train, training
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import limit_train, load_dataset
-from keras_fixhead.errors import ArgumentError, DataError, RunError, TrainingError
+from keras_fixhead.errors import DataError, RunError, TrainingError
 from keras_fixhead.evaluation import evaluate_model
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import list_runs
@@ -39,8 +39,9 @@ def test_its_configuration_is_resolved(digits_run):
     config = digits_run.config()
 
     assert (config.precision, config.vector_seed, config.crop_padding, config.flip) == ("bfloat16", 0, 4, False)
-    assert config.threads >= 1 and config.class_vectors_digest is not None
-    assert resolve(config) == config
+    assert config.threads >= 1
+    assert resolve(config).config == config and resolve(config).digest == digits_run.digest()
+    assert digits_run.stored().asked.crop_padding is None
 
 
 def test_there_is_one_line_of_metrics_an_epoch(digits_run):
@@ -58,11 +59,11 @@ def test_there_is_one_line_of_metrics_an_epoch(digits_run):
 
 
 def test_the_result_holds_what_was_found_and_what_it_was_found_with(digits_run):
-    result, config = digits_run.read("result"), digits_run.config()
+    result, stored = digits_run.read("result"), digits_run.stored()
     dataset = load_dataset("digits")
 
-    assert result["config_digest"] == config.digest
-    assert result["class_vectors_digest"] == config.class_vectors_digest
+    assert result["config_digest"] == stored.digest
+    assert result["class_vectors_digest"] == stored.class_vectors_digest
     assert result["data_digest"] != dataset.digest()  # of the 200 images trained on
     assert result["label_names"] == list("0123456789")
     assert (result["data_mean"], result["data_std"]) == (dataset.mean.tolist(), dataset.std.tolist())
@@ -101,9 +102,9 @@ def test_the_saved_models_evaluation_is_the_result(digits_run):
 
 
 def test_the_saved_class_vectors_are_those_of_the_configuration(digits_run):
-    head, config = head_of(load_model(digits_run.path)), digits_run.config()
+    head, stored = head_of(load_model(digits_run.path)), digits_run.stored()
 
-    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == config.class_vectors_digest
+    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == stored.class_vectors_digest
     np.testing.assert_array_equal(head.class_vectors, class_vectors("uniform", 10, 32, 0))
 
 
@@ -133,7 +134,7 @@ def test_every_arm_learns_and_only_learned_class_vectors_move(tiny, head, fixed)
 
     assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"]
     assert run.read("result")["accuracy"]["validation"] > 0.2  # chance is 0.1, sd 0.022 on 180 images
-    assert (vectors_digest(vectors) == run.config().class_vectors_digest) == fixed
+    assert (vectors_digest(vectors) == run.stored().class_vectors_digest) == fixed
     assert run.name.endswith(f"digits-resnet18-{head}-{'fixed' if fixed else 'learned'}-s0")
 
 
@@ -170,7 +171,7 @@ def test_the_same_configuration_gives_the_same_run_to_the_bit(tiny):
 
 def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_training(tiny):
     dataset = load_dataset("digits")
-    models = [_compiled_model(resolve(tiny(seed=seed, vector_seed=vector_seed)), dataset)
+    models = [_compiled_model(resolve(tiny(seed=seed, vector_seed=vector_seed)).config, dataset)
               for seed, vector_seed in ((0, 0), (0, 1), (1, 0))]
     kernels = [keras.ops.convert_to_numpy(model.get_layer("conv").kernel) for model in models]
     vectors = [keras.ops.convert_to_numpy(head_of(model).class_vectors) for model in models]
@@ -180,7 +181,8 @@ def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_tr
 
 
 def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
-    optimizer = _compiled_model(resolve(tiny(lr=0.3, epochs=4)), limit_train(load_dataset("digits"), 100)).optimizer
+    dataset = limit_train(load_dataset("digits"), 100)
+    optimizer = _compiled_model(resolve(tiny(lr=0.3, epochs=4)).config, dataset).optimizer
     config = optimizer.get_config()
 
     assert (type(optimizer).__name__, config["nesterov"], config["momentum"]) == ("SGD", True, 0.9)
@@ -192,7 +194,7 @@ def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
 
 def test_the_loss_is_not_scaled_in_bfloat16_and_is_in_float16(tiny):
     dataset = load_dataset("digits")
-    kinds = {precision: type(_compiled_model(resolve(tiny(precision=precision)), dataset).optimizer).__name__
+    kinds = {precision: type(_compiled_model(resolve(tiny(precision=precision)).config, dataset).optimizer).__name__
              for precision in ("bfloat16", "float16")}
 
     assert kinds == {"bfloat16": "SGD", "float16": "LossScaleOptimizer"}
@@ -229,7 +231,12 @@ def test_data_that_are_not_there_leave_no_run_behind(tiny):
     assert list(list_runs(tiny().runs_dir)) == []
 
 
-def test_another_digest_of_class_vectors_is_refused_before_anything_is_made(tiny):
-    with pytest.raises(ArgumentError, match="class_vectors_digest is"):
-        train(tiny(class_vectors_digest="0" * 64))
-    assert list(list_runs(tiny().runs_dir)) == []
+def test_a_configuration_is_resolved_once_however_it_is_given(tiny, monkeypatch):
+    calls = []
+    monkeypatch.setattr(training, "resolve", lambda config: calls.append(config) or resolve(config))
+    asked = tiny(epochs=1, limit_train=40)
+    run = train(resolve(asked))
+    assert not calls and run.stored().asked == asked
+
+    train(asked)
+    assert calls == [asked]

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from keras_fixhead import hardware
-from keras_fixhead.config import TrainConfig, resolve, step_time_key
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.training import estimate
 from keras_fixhead.training.estimate import StepTimer, announce_if_long, announce_stored_estimate, duration
 
@@ -24,7 +24,7 @@ def test_durations_are_said_in_the_unit_that_fits(seconds, words):
 
 def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
     with caplog.at_level(logging.INFO):
-        announce_if_long(LONG, 2.0, 70_200, "measured just now")
+        announce_if_long(LONG.config, 2.0, 70_200, "measured just now")
 
     assert "about 39.0 h on this CPU: 70200 steps of 2.00 s (measured just now)" in caplog.text
     assert "--recipe cpu" in caplog.text
@@ -32,16 +32,16 @@ def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
 
 def test_a_short_run_and_a_gpu_are_not(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
-        announce_if_long(LONG, 1e-3, 70_200, "")
+        announce_if_long(LONG.config, 1e-3, 70_200, "")
         announce_stored_estimate(LONG, 351)  # nothing has been measured
         monkeypatch.setattr(estimate, "on_gpu", lambda: True)
-        announce_if_long(LONG, 2.0, 70_200, "")
+        announce_if_long(LONG.config, 2.0, 70_200, "")
 
     assert not caplog.text
 
 
 def test_a_step_time_that_was_measured_before_is_announced_at_once(caplog):
-    hardware.store_step_seconds(step_time_key(LONG), 2.0)
+    hardware.store_step_seconds(LONG.step_time_key, 2.0)
     with caplog.at_level(logging.INFO):
         announce_stored_estimate(LONG, 351)
 
@@ -59,7 +59,7 @@ def test_the_first_steps_are_timed_without_those_that_compile(monkeypatch, caplo
             now[0] += seconds
             timer.on_train_batch_end(0)
 
-    assert hardware.stored_step_seconds(step_time_key(LONG)) == 2.0
+    assert hardware.stored_step_seconds(LONG.step_time_key) == 2.0
     assert caplog.text.count("steps of 2.00 s (measured just now)") == 1
 
 
@@ -76,6 +76,6 @@ def test_a_whole_epochs_time_replaces_that_of_the_first_steps_from_the_second_ep
         timer.on_epoch_end(epoch)
         assert timer.epoch_seconds == pytest.approx(seconds)
         if epoch == 0:
-            assert hardware.stored_step_seconds(step_time_key(short)) is None
+            assert hardware.stored_step_seconds(short.step_time_key) is None
 
-    assert hardware.stored_step_seconds(step_time_key(short)) == pytest.approx(2.0)
+    assert hardware.stored_step_seconds(short.step_time_key) == pytest.approx(2.0)

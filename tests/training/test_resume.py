@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead import train, training
+from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.models import load_model
 from keras_fixhead.runs import extended, list_runs
@@ -171,9 +172,10 @@ def straight_runs():
 def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_runs, stop, done, values):
     values = {"epochs": 3, "schedule": "one_cycle", "warmup_fraction": 0.3, **values}
     config = tiny(**values)
-    if config.digest not in straight_runs:
-        straight_runs[config.digest] = train(config)
-    straight = straight_runs[config.digest]
+    key = repr({**config.values(), "runs_dir": None})
+    if key not in straight_runs:
+        straight_runs[key] = train(config)
+    straight = straight_runs[key]
     run = stopped(stop, **values)
     status = run.read("status")
     assert (status["state"], status["epoch"]) == ("interrupted", done)
@@ -187,7 +189,7 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
-                    "tests/test_config.py sees; .ci/run runs this on JAX")
+                    "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("goes_on", ["device", "host"])
 def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped, goes_on):
     values = {"epochs": 3, "flip": True, "crop_padding": 2, "rotation": 10.0, "randaugment": 2, "cutout": 4,
@@ -288,7 +290,7 @@ def test_a_second_signal_stops_at_once(stopped, python_handles_interrupts):
 
 def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, monkeypatch, tmp_path):
     run = train(tiny(epochs=2, runs_dir=str(tmp_path / "extended")))
-    before, digest = run.metrics(), run.config().digest
+    before, digest = run.metrics(), run.digest()
     config = extended(run, 4)
     with caplog.at_level(logging.INFO):
         train(config, resume=run)
@@ -299,20 +301,34 @@ def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, mon
     # after 5 of the 10 added steps the next one has 4 of 9 left: 0.1 (1 - cos(4 pi / 9)) / 2
     assert rows[2]["lr"] == pytest.approx(0.05 * (1 - np.cos(np.pi * 4 / 9)), rel=1e-5)
     assert rows[3]["lr"] == pytest.approx(0, abs=1e-8)
-    assert run.config().extended_from == "2" and run.config().digest != digest
-    assert run.config().digest != tiny(epochs=4).digest
+    assert run.stored().extended_from == "2" and run.digest() != digest
+    assert run.digest() != resolve(tiny(epochs=4)).digest
     assert run.read("result")["epochs_done"] == 4 and run.read("status")["state"] == "complete"
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         stop_by_a_signal(patch)
         train(extended(run, 7), resume=run)
-    assert run.config().extended_from == "2,4"
+    assert run.stored().extended_from == "2,4"
     with pytest.raises(ArgumentError, match=r"is not finished: it cannot be extended\. fixhead train --resume"):
         extended(run, 9)
     train(run.config(), resume=run)  # an interrupted extension goes on like any run
     assert [row["epoch"] for row in run.metrics()] == list(range(1, 8))
     with pytest.raises(ArgumentError, match="has 7 epochs already; epochs must be more, got 7"):
         extended(run, 7)
+
+
+def test_a_run_of_schema_1_is_resumed_to_the_bit_and_becomes_one_of_schema_2(tiny, stopped):
+    straight = train(tiny())
+    run = stopped(stop_by_a_signal)
+    stored = run.stored()
+    (run.path / "config.json").write_text(json.dumps({
+        "schema": 1, **stored.config.as_dict(), "class_vectors_digest": stored.class_vectors_digest,
+        "extended_from": None, "config_digest": stored.digest}))
+    train(run.config(), resume=run)
+
+    assert_equal_runs(straight, run)
+    assert json.loads((run.path / "config.json").read_text())["schema"] == 2
+    assert run.digest() == stored.digest
 
 
 def test_two_processes_do_not_train_one_run(stopped):

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import CliRunner
 
-from fixhead_serving.conformance import BEYOND, CASES, DEVIATIONS, Expect, run_cases
-from fixhead_serving.conformance.__main__ import main
-from fixhead_serving.conformance.case import Answer
-from fixhead_serving.conformance.models import LABELS, MODELS_CONFIG, NAME, make_models
-from fixhead_serving.conformance.report import NEVER, SCHEMA, as_json, as_text, counts, record
-from fixhead_serving.conformance.runner import LOCAL_SERVER
+from fixhead_serving.checks.conformance import BEYOND, CASES, DEVIATIONS, Expect, run_cases
+from fixhead_serving.checks.conformance.case import Answer
+from fixhead_serving.checks.conformance.models import LABELS, MODELS_CONFIG, NAME, make_models
+from fixhead_serving.checks.conformance.report import NEVER, SCHEMA, as_json, as_text, counts, record
+from fixhead_serving.checks.conformance.runner import LOCAL_SERVER
 from keras_fixhead.errors import ServingError
 from keras_fixhead.json_files import read_json
 
@@ -154,16 +152,25 @@ def test_cases_that_need_what_the_server_lacks_are_said_not_to_be_run(base):
     assert counts(results)["fail"] == 0
 
 
-def test_a_server_without_the_model_is_told_what_to_serve():
-    with pytest.raises(ServingError, match="does not serve version 2 of the model 'conformance'"):
+def test_a_server_without_the_model_is_told_once_what_to_serve():
+    with pytest.raises(ServingError, match="does not serve version 2 of the suite's model 'conformance'") as caught:
         run(plain_app(404))
 
+    assert caught.value.hint.count("--make-models") == 1 and "--make-models" not in caught.value.what
 
-def test_the_models_are_not_written_over(base):
+
+def test_a_hint_is_printed_once(fixhead):
+    """The suite's own command printed it in the error and below it."""
+    answer = fixhead("check", "conformance", "http://127.0.0.1:1")
+
+    assert answer.code == 1 and answer.err.count("--make-models") == 1
+
+
+def test_the_models_are_not_written_over(base, fixhead):
     assert (base.parent / "models.config").read_text() == MODELS_CONFIG
-    done = CliRunner().invoke(main, ["--make-models", str(base.parent)])
+    answer = fixhead("check", "conformance", "--make-models", base.parent)
 
-    assert done.exit_code == 2 and "There is a model in" in done.stderr
+    assert answer.code == 2 and f"'{base}' exists already." in answer.err
 
 
 def test_the_configuration_for_the_container_is_one_and_names_what_is_written(base):
@@ -177,15 +184,17 @@ def test_the_configuration_for_the_container_is_one_and_names_what_is_written(ba
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ([], "Neither URL nor --make-models is given."),
-        (["127.0.0.1:8501"], "'127.0.0.1:8501' is no address of a server."),
+        ([], "Expected the URL of a server, or --make-models DIR."),
+        (["http://127.0.0.1:1", "--make-models", "."], "Expected the URL of a server, or --make-models DIR."),
+        (["127.0.0.1:8501"], "'127.0.0.1:8501' is not the address of a server."),
         (["http://127.0.0.1:1"], "No answer from http://127.0.0.1:1"),
     ],
 )
-def test_a_wrong_call_gets_one_line_and_a_hint(arguments, text):
-    done = CliRunner().invoke(main, arguments)
+def test_a_wrong_call_gets_one_line_and_a_hint(fixhead, arguments, text):
+    answer = fixhead("check", "conformance", *arguments)
 
-    assert done.exit_code in (1, 2) and text in done.stderr and "Hint: " in done.stderr
+    assert answer.code in (1, 2) and text in answer.err
+    assert len(answer.err.splitlines()) == 2
 
 
 def test_a_report_names_every_case_its_source_and_no_address(app, tmp_path):
@@ -217,7 +226,7 @@ def test_the_generated_parts_of_the_page_are_what_their_files_give():
 def test_every_option_on_the_page_exists(fixhead):
     page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
     known = {
-        "python -m fixhead_serving.conformance": CliRunner().invoke(main, ["--help"]).output,
+        "fixhead check conformance": fixhead("check", "conformance", "--help").out,
         "fixhead serve": fixhead("serve", "--help").out,
         "python benchmarks/campaign.py": (ROOT / "benchmarks" / "campaign.py").read_text(encoding="utf-8"),
     }
@@ -242,8 +251,8 @@ def test_a_process_of_ours_answers_every_case(base, tmp_path):
     process = subprocess.Popen([*command, *labels], stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().split()[-1]
-        suite = [sys.executable, "-m", "fixhead_serving.conformance", url, "--server-name", LOCAL_SERVER]
-        done = subprocess.run([*suite, "--json", str(tmp_path / "report.json")], capture_output=True, text=True)
+        suite = [sys.executable, "-m", "fixhead_cli", "check", "conformance", url, "--server-name", LOCAL_SERVER]
+        done = subprocess.run([*suite, "--report", str(tmp_path / "report.json")], capture_output=True, text=True)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0

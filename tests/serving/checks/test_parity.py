@@ -10,8 +10,8 @@ from container_files import CONFIG
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixhead_serving import parity
-from fixhead_serving.parity import compare, compare_on
+from fixhead_serving.checks import parity
+from fixhead_serving.checks.parity import compare, compare_on
 from keras_fixhead.errors import ArgumentError, RequestError, ServingError
 from keras_fixhead.robustness import SEVERITIES, SUITES, corrupt
 
@@ -132,7 +132,7 @@ def test_every_way_of_asking_sees_the_clean_images_and_the_first_every_corruptio
     corrupted = [(f"{name} {severity}", "a") for name in SUITES["paper"] for severity in SEVERITIES]
     assert [(each["images"], each["signature"]) for each in found] == [("clean", "a"), ("clean", "b"), *corrupted]
     assert all(each["equal"] for each in found)
-    np.testing.assert_array_equal(seen[1], corrupt(IMAGES, SUITES["paper"][0], 1, seed=3))
+    np.testing.assert_array_equal(seen[1], corrupt(IMAGES, next(iter(SUITES["paper"])), 1, seed=3))
 
 
 def test_a_server_of_another_model_differs():
@@ -148,43 +148,50 @@ SET = {"images": "clean", "signature": "serving_bytes", "n": 3, "other_class": 0
 WORSE = {**SET, "other_class": 1, "beyond_tolerance": 2, "max_difference": None, "equal": False}
 
 
+@pytest.fixture
+def check(fixhead, digits_run, monkeypatch):
+    """Returns a function that calls the command with a report, or an error, in the place of the comparison."""
+    def call(result, *options):
+        def check_parity(run, url, *, progress, **others):
+            if isinstance(result, Exception):
+                raise result
+            for each in result["comparisons"]:
+                progress(parity.line(each))
+            return result
+
+        monkeypatch.setattr(parity, "check_call", lambda url, suite: None)
+        monkeypatch.setattr(parity, "check_parity", check_parity)
+        return fixhead("check", "parity", digits_run.path, "http://127.0.0.1:1/v1/models/m", *options)
+
+    return call
+
+
 @pytest.mark.parametrize("sets, code, words", [
     ([SET, SET], 0, "The answers agree: 2 sets of 3 images, same classes, probabilities within 0.0001."),
     ([SET, WORSE], 1, "The answers DIFFER in 1 of 2 sets of 3 images."),
 ])
-def test_a_difference_is_the_exit_code(sets, code, words, monkeypatch, capsys):
-    def report(run, url, *, progress, **options):
-        for each in sets:
-            progress(parity._line(each))
-        return {**REPORT, "comparisons": sets, "equal": code == 0}
+def test_a_difference_is_the_exit_code(sets, code, words, check):
+    report = {**REPORT, "comparisons": sets, "equal": code == 0}
+    answer = check(report)
 
-    monkeypatch.setattr(parity, "check_parity", report)
-
-    assert parity.main(["RUN", "URL"]) == code
-    out = capsys.readouterr().out.splitlines()
-    assert out[-1] == words
-    assert len(out) == 3
-    assert parity.main(["RUN", "URL", "--json"]) == code
-    assert json.loads(capsys.readouterr().out)["comparisons"] == sets
+    assert (answer.code, answer.out) == (code, f"{words}\n")
+    assert len(answer.err.splitlines()) == 2
+    answer = check(report, "--json", "--quiet")
+    assert (answer.code, answer.err) == (code, "") and answer.json["comparisons"] == sets
 
 
 def test_a_line_says_what_differs():
-    assert parity._line(SET) == "equal: clean, serving_bytes, n=3, largest difference 1.0e-08"
-    assert parity._line(WORSE) == ("DIFFERENT: clean, serving_bytes, n=3, largest difference no number; "
-                                   "1 of another class, 2 beyond the tolerance")
+    assert parity.line(SET) == "equal: clean, serving_bytes, n=3, largest difference 1.0e-08"
+    assert parity.line(WORSE) == ("DIFFERENT: clean, serving_bytes, n=3, largest difference not a number; "
+                                  "1 of another class, 2 beyond the tolerance")
 
 
 @pytest.mark.parametrize("error, code", [
     (ArgumentError("no such suite."), 2), (ServingError("no server."), 1), (RequestError("404", status=404), 1)])
-def test_what_stops_the_check_is_one_line_and_no_agreement(error, code, monkeypatch, capsys):
-    def stop(*arguments, **options):
-        raise error
+def test_what_stops_the_check_is_one_line_and_no_agreement(error, code, check):
+    answer = check(error)
 
-    monkeypatch.setattr(parity, "check_parity", stop)
-
-    assert parity.main(["RUN", "URL"]) == code
-    captured = capsys.readouterr()
-    assert captured.err == f"Error: {error}\n" and captured.out == ""
+    assert (answer.code, answer.out, answer.err) == (code, "", f"Error: {error}\n")
 
 
 @pytest.mark.parametrize("options, words", [({"limit": 0}, "limit must be at least 1"), ({"suite": "papers"}, "paper")])
@@ -212,21 +219,20 @@ def is_healthy(url, model):
 
 
 @pytest.mark.slow
-def test_a_served_run_agrees_with_itself_and_differs_from_another(runs, tmp_path, capsys):
+def test_a_served_run_agrees_with_itself_and_differs_from_another(runs, tmp_path, fixhead):
     from fixhead_serving.export import export_run
     from fixhead_serving.local import local_server
 
     export_run(runs[0], tmp_path / "digits")
     with local_server(tmp_path / "digits") as url:
         assert is_healthy(url, "digits") and not is_healthy(url, "another")
-        assert parity.main([runs[0], url, "--limit", "40", "--json"]) == 0
-        own = json.loads(capsys.readouterr().out)
-        assert parity.main([runs[1], url, "--limit", "40", "--json"]) == 1
-        other = json.loads(capsys.readouterr().out)
+        own = fixhead("check", "parity", runs[0], url, "--limit", 40, "--json")
+        other = fixhead("check", "parity", runs[1], url, "--limit", 40, "--json")
 
-    assert own["n"] == 40 and len(own["comparisons"]) == 2 + 3 * 5
-    assert max(each["max_difference"] for each in own["comparisons"]) < 1e-5
-    assert not any(each["equal"] for each in other["comparisons"])
+    assert (own.code, other.code) == (0, 1)
+    assert own.json["n"] == 40 and len(own.json["comparisons"]) == 2 + 3 * 5
+    assert max(each["max_difference"] for each in own.json["comparisons"]) < 1e-5
+    assert not any(each["equal"] for each in other.json["comparisons"])
     assert not is_healthy(url, "digits")
-    assert parity.main([runs[0], url, "--limit", "40"]) == 1  # the server is gone
-    assert "No model server answers" in capsys.readouterr().err
+    gone = fixhead("check", "parity", runs[0], url, "--limit", 40)
+    assert gone.code == 1 and "No model server answers" in gone.err

@@ -23,8 +23,8 @@ from container_files import (
 from own_server import BATCH_SIZE, DRAIN_SECONDS, HOST, LARGEST_BATCH, PORT
 from tensorflow_serving_facts import parse
 
-from fixhead_serving.conformance.models import MODELS_CONFIG
-from fixhead_serving.conformance.models import NAME as CONFORMANCE
+from fixhead_serving.checks.conformance.models import MODELS_CONFIG
+from fixhead_serving.checks.conformance.models import NAME as CONFORMANCE
 from fixhead_serving.server.model_config import read_model_config
 from keras_fixhead.errors import ServingError
 

@@ -98,7 +98,8 @@ def test_what_the_check_image_copies_installs_as_the_whole_project(tmp_path):
     subprocess.run([*pip, "--dry-run", "--requirement", context / "requirements/tensorflow-cpu.txt"], check=True)
     subprocess.run([*pip, "--no-deps", "--target", installed, context], check=True)
 
-    for module in ("fixhead_serving/parity.py", "fixhead_cli/main.py", "keras_fixhead/robustness/severities.json"):
+    for module in ("fixhead_serving/checks/parity.py", "fixhead_cli/main.py",
+                   "keras_fixhead/robustness/severities.json"):
         assert (installed / module).is_file(), module
     assert (installed / "bin" / "fixhead").is_file()
 

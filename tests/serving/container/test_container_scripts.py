@@ -267,19 +267,19 @@ def recorded(stand_in, tmp_path):
     ((), 0), (("conformance",), 1), (("parity",), 1), (("conformance", "parity"), 1)])
 def test_both_checks_are_run_and_either_ones_difference_is_the_exit_code(recorded, failing, code):
     environment = compose()["services"]["check"]["environment"]
-    done, calls = recorded("run-checks.bash", names=["python"], **environment,
-                           then=f"sys.exit(any(f'fixhead_serving.{{each}}' in words for each in {failing!r}))")
+    done, calls = recorded("run-checks.bash", names=["fixhead"], **environment,
+                           then=f"sys.exit(arguments[1] in {failing!r})")
 
     assert done.returncode == code, done.stderr
     assert calls == [
-        ["python", "-m", "fixhead_serving.conformance", environment["CONFORMANCE_URL"], "--server-name",
-         "tensorflow/serving:2.20.0", "--json", "conformance.json"],
-        ["python", "-m", "fixhead_serving.parity", "run", environment["MODEL_URL"]]]
+        ["fixhead", "check", "conformance", environment["CONFORMANCE_URL"], "--server-name",
+         "tensorflow/serving:2.20.0", "--report", "conformance.json"],
+        ["fixhead", "check", "parity", "run", environment["MODEL_URL"]]]
 
 
 MAKE = """
 import pathlib, subprocess
-if "conformance" in arguments[1] if len(arguments) > 1 else False:
+if arguments[:2] == ["check", "conformance"]:
     pathlib.Path("conformance/1").mkdir(parents=True)
 elif arguments[0] == "-c":
     sys.exit(subprocess.run([sys.executable, *arguments]).returncode)

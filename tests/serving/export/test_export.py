@@ -63,12 +63,12 @@ def test_the_card_says_what_the_run_says_and_names_no_path(exported, digits_run,
     assert card["training"]["accuracy"]["test"]["n"] == measured["n"] == 360
     assert card["training"]["accuracy"]["test"]["accuracy"] == measured["accuracy"]
     assert card["training"]["accuracy"]["test"]["interval_95"] == pytest.approx([low, high])
-    assert card["model"]["head"]["class_vectors_digest"] == config.class_vectors_digest
+    assert card["model"]["head"]["class_vectors_digest"] == digits_run.stored().class_vectors_digest
     assert card["size_bytes"] == exported.size_bytes
     assert card["self_check"]["images_per_second"] == exported.images_per_second
     assert card["self_check"]["warm_up_requests"] == 9
     assert card["exported_with"]["keras"] == keras.__version__
-    for said in (digits_run.name, config.class_vectors_digest, f"of {measured['n']}", "Wilson", "TEST"
+    for said in (digits_run.name, digits_run.stored().class_vectors_digest, f"of {measured['n']}", "Wilson", "TEST"
                  if config.selection == "test" else "Intended use", "terms"):
         assert said in text
     for content in (json.dumps(card), text):
@@ -167,8 +167,8 @@ def test_the_command_says_size_speed_and_what_to_type_next(fixhead, digits_run, 
     monkeypatch.setattr(export, "export_run", lambda *arguments, **options: asked.append((arguments, options)) or made)
     answer = fixhead("export", digits_run.path, tmp_path / "digits")
 
-    assert answer.code == 0 and asked == [((digits_run.path, str(tmp_path / "digits")), {"format": "saved_model"})]
-    assert f"digits, version 4: {made.path}" in answer.out and "1.2 MB; 5,432 images a second here" in answer.out
+    assert answer.code == 0 and asked == [((digits_run.path, tmp_path / "digits"), {"format": "saved_model"})]
+    assert f"digits, version 4: {made.path}" in answer.out and "1.2 MB; 5,432 images per second here" in answer.out
     assert "3e-07" in answer.out or "2e-07" in answer.out
     assert answer.out.rstrip().splitlines()[-1].endswith(f"fixhead serve {tmp_path / 'digits'}")
     found = fixhead("export", digits_run.path, tmp_path / "digits", "--format", "onnx", "--json").json

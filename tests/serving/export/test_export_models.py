@@ -10,6 +10,7 @@ import pytest
 
 from fixhead_serving.export import export_model, export_run, versions
 from fixhead_serving.export.answers import answers_model
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, DependencyError, RunError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import attach_head, build_model, precision_policy
@@ -120,12 +121,12 @@ def test_labels_that_do_not_fit_are_refused_before_anything_is_written(tmp_path,
 def test_a_name_that_cannot_stand_in_a_url_is_refused_before_the_model_is_loaded(tmp_path, digits_run, name,
                                                                                  monkeypatch):
     monkeypatch.setattr("keras_fixhead.models.load_model", lambda path: pytest.fail("loaded"))
-    with pytest.raises(ArgumentError, match="stands in URLs"):
+    with pytest.raises(ArgumentError, match="its name is part of URLs"):
         export_run(digits_run.path, tmp_path / name)
 
 
 def test_a_run_without_a_model_says_what_it_is(tmp_path, digits_run):
-    run = create_run(digits_run.config().__class__(dataset="digits", runs_dir=str(tmp_path)))
+    run = create_run(resolve(TrainConfig(dataset="digits", runs_dir=str(tmp_path))))
     with pytest.raises(RunError, match=r"has no model.keras: the run is not finished\. Look: fixhead show"):
         export_run(run.path, tmp_path / "m")
     with pytest.raises(RunError, match="does not exist"):

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from fixhead_serving.server import LoadedVersion, ModelSource, VersionPolicy
-from fixhead_serving.server.models import WatchedModel, find_versions
+from fixhead_serving.server.folders import find_versions
+from fixhead_serving.server.models import WatchedModel
 from fixhead_serving.server.watching import Watcher
 from keras_fixhead.errors import ServingError
 

@@ -1,0 +1,111 @@
+"""What `fixhead sweep` starts, and what it prints."""
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fixhead_cli.output import percent, print_result, table
+from keras_fixhead.config import Resolved, arm_name
+from keras_fixhead.errors import ArgumentError, RunError, silenced, warn_once
+from keras_fixhead.experiments.plan import (
+    PlannedRun,
+    estimate_text,
+    plan_summary,
+    plan_warnings,
+    shared_and_varied,
+    value_text,
+)
+from keras_fixhead.experiments.run import Outcome, run_trained_by, write_asked
+from keras_fixhead.runs import Run
+
+_AFTER = ("evaluate", "robustness", "export")
+_PROGRAM = (sys.executable, "-m", "fixhead_cli")
+
+
+def train_by_command(resolved: Resolved, resume: Run | None) -> Run:
+    """Trains in a new process of this program, so that its progress is shown and its errors are short."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_asked(resolved, Path(folder))
+        arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
+        return run_trained_by([*_PROGRAM, "train", *arguments, "--json"], resolved)
+
+
+def commands_after(then: str | None) -> list[str]:
+    """Returns the commands of `--then`.
+
+    Raises:
+        ArgumentError: for a command that does not work on a run.
+    """
+    commands = [each.strip() for each in then.split(",")] if then else []
+    for each in commands:
+        if (shlex.split(each) or [""])[0] not in _AFTER:
+            raise ArgumentError(f"--then runs {', '.join(_AFTER)}, with their options; got {each!r}.",
+                                hint="--then 'robustness --limit 1000'")
+    return commands
+
+
+def run_after(run: Run, commands: Sequence[str]) -> None:
+    """Runs commands on a complete run.
+
+    Raises:
+        RunError: if one fails.
+    """
+    for each in commands:
+        name, *options = shlex.split(each)
+        done = subprocess.run([*_PROGRAM, name, str(run.path), *options, "--json"], stdout=subprocess.DEVNULL,
+                              env=silenced(), check=False)
+        if done.returncode:
+            raise RunError(f"`fixhead {each}` exited with status {done.returncode} for {run.path}.")
+
+
+def run_names(plan: Sequence[PlannedRun]) -> list[str]:
+    """Returns what tells each run of a plan from the others, like 'fixed=yes seed=0'."""
+    _, varied = shared_and_varied([each.config for each in plan])
+    return [" ".join(f"{field}={value_text(getattr(each.config, field))}" for field in (*varied, "seed"))
+            for each in plan]
+
+
+def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
+    """Prints the runs of a plan, their states, and the hours and disk space of the rest."""
+    warnings = plan_warnings(plan)
+    for text in warnings:
+        warn_once(text)
+    summary = plan_summary(plan) | {"warnings": warnings}
+    disk = summary["disk_bytes"]
+    states: dict[str, int] = summary["states"]
+    rows = [[name, each.state, "" if each.seconds is None else f"{each.seconds / 60:.0f} min",
+             each.resolved.digest[:10]]
+            for name, each in zip(run_names(plan), plan, strict=True)]
+    print_result(
+        {**summary, "plan": [{"config": each.config.as_dict(), "config_digest": each.resolved.digest,
+                              "state": each.state, "seconds": each.seconds,
+                              "run": str(each.run.path) if each.run else None}
+                             for each in plan]},
+        as_json=as_json, text=[
+            *table(["run", "state", "time", "digest"], rows),
+            f"{summary['runs']} runs: " + ", ".join(f"{count} {state}" for state, count in states.items() if count),
+            f"time for the rest: {estimate_text(summary['hours'])}; disk: "
+            + ("not measured yet" if disk is None else f"{disk / 2**20:,.0f} MB")])
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Returns what became of a run, and why it failed if it did."""
+    return outcome.what + (f": {outcome.reason}" if outcome.reason else "")
+
+
+def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Prints what became of each run, and the accuracy of complete ones."""
+    rows = [{"name": name, "arm": arm_name(each.planned.config), "outcome": each.what, "reason": each.reason,
+             "run": str(each.run.path) if each.run else None, "config_digest": each.planned.resolved.digest,
+             "accuracy": each.run.read("result")["accuracy"] if each.run and each.is_complete else {}}
+            for name, each in zip(run_names([each.planned for each in outcomes]), outcomes, strict=True)]
+    print_result({"runs": rows}, as_json=as_json, text=table(["run", "outcome", "accuracy"], [
+        [row["name"], outcome_line(each), _accuracy_text(row["accuracy"])]
+        for row, each in zip(rows, outcomes, strict=True)]))
+
+
+def _accuracy_text(accuracy: dict[str, Any]) -> str:
+    return ", ".join(f"{split} {percent(share)}" for split, share in accuracy.items())

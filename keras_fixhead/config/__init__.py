@@ -1,0 +1,22 @@
+"""The configuration of a run: what is asked for (`asked`), what it resolves to (`resolved`), and both in files."""
+from keras_fixhead.config.asked import (
+    RESULT_ROLES,
+    ROLES,
+    TrainConfig,
+    arm_name,
+    check_names,
+    scale_text,
+)
+from keras_fixhead.config.files import (
+    CONFIG_SCHEMA,
+    Stored,
+    from_stored,
+    read_config_file,
+    resolved_fields,
+    to_store,
+)
+from keras_fixhead.config.resolved import Resolved, dataset_entry, resolve, run_digest, steps_of, train_size
+
+__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored",
+           "TrainConfig", "arm_name", "check_names", "dataset_entry", "from_stored", "read_config_file", "resolve",
+           "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store", "train_size"]

@@ -1,0 +1,136 @@
+"""Configurations in files: what a run's config.json holds, and what `--config` takes.
+
+Schema 2 keeps apart what was asked for and what it resolved to. Schema 1 was one flat, resolved configuration, with a
+digest of class vectors and a history of extensions among its fields; results that were exported keep that form.
+"""
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.catalog import MARGINS, MODELS
+from keras_fixhead.config.asked import TrainConfig, check_names
+from keras_fixhead.config.resolved import Resolved, run_digest
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.errors import ArgumentError
+
+CONFIG_SCHEMA = 2
+
+# What a flat configuration had among its fields that is not a field.
+_NOT_FIELDS = {"schema", "config_digest", "class_vectors_digest", "extended_from"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The configuration of a run, as its files have it.
+
+    Attributes:
+        asked: what was asked for.
+        config: what it resolved to.
+        digest: name of the run among others.
+        class_vectors_digest: of the class vectors before training.
+        extended_from: numbers of epochs at which the run was extended, separated by commas; None if it was not.
+    """
+
+    asked: TrainConfig
+    config: TrainConfig
+    digest: str
+    class_vectors_digest: str
+    extended_from: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns what config.json holds."""
+        return {"asked": self.asked.as_dict(), "resolved": self.config.as_dict(), "digest": self.digest,
+                "class_vectors_digest": self.class_vectors_digest, "extended_from": self.extended_from}
+
+
+def to_store(resolved: Resolved, asked: TrainConfig | None = None, extended_from: str | None = None) -> Stored:
+    """Returns what is stored of a resolved configuration.
+
+    Args:
+        resolved: of the run.
+        asked: what was first asked for, if the run is resumed.
+        extended_from: see `Stored`.
+    """
+    digest = run_digest(resolved.config, resolved.class_vectors_digest, extended_from)
+    return Stored(asked or resolved.asked, resolved.config, digest, resolved.class_vectors_digest, extended_from)
+
+
+def from_stored(content: Mapping[str, Any]) -> Stored:
+    """Returns the configuration of a run from the content of its config.json, of either schema.
+
+    Raises:
+        ArgumentError: if it is not a configuration; it says what is missing or wrong.
+    """
+    if "resolved" not in content:
+        return _from_flat(content)
+    for name, kind in (("asked", dict), ("resolved", dict), ("digest", str), ("class_vectors_digest", str)):
+        if not isinstance(content.get(name), kind):
+            raise ArgumentError(f"it has no {name!r}.")
+    return Stored(TrainConfig.from_dict(content["asked"]), resolved_fields(content["resolved"]), content["digest"],
+                  content["class_vectors_digest"], content.get("extended_from"))
+
+
+def resolved_fields(values: Mapping[str, Any]) -> TrainConfig:
+    """Returns a resolved configuration from its fields, which may be of schema 1; younger fields have their defaults.
+
+    Raises:
+        ArgumentError: if it lacks a field that every configuration has, or a field is unknown or wrong.
+    """
+    fields = {name: value for name, value in values.items() if name not in _NOT_FIELDS}
+    missing = [name for name in TrainConfig.names()
+               if TrainConfig.field(name).metadata["identity"] and name not in fields]
+    if missing:
+        raise ArgumentError(f"it lacks {', '.join(sorted(missing))}.")
+    return TrainConfig.from_dict(fields)
+
+
+def _from_flat(content: Mapping[str, Any]) -> Stored:
+    config = resolved_fields(content)
+    vectors, extended = content.get("class_vectors_digest"), content.get("extended_from")
+    digest = content.get("config_digest") or run_digest(config, vectors or "", extended)
+    return Stored(TrainConfig.from_dict(_asked_of_flat(content)), config, digest, vectors or "", extended)
+
+
+def _asked_of_flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a flat configuration that were asked for: what `resolve` filled in is filled in again."""
+    fields = {name: value for name, value in content.items() if name not in _NOT_FIELDS}
+    if content.get("class_vectors_digest") is None:
+        return fields  # written by hand, not resolved
+    model = MODELS.get(str(fields.get("model")))
+    margin = MARGINS.get(str(fields.get("margin")))
+    entry = DATASETS.get(str(fields.get("dataset")))
+    filled_in = {
+        "signed_features": model.signed_features if model else None,
+        "vector_seed": fields.get("seed"),
+        "margin_size": margin.size if margin else None,
+        "crop_padding": entry.crop_padding if entry else None,
+        "flip": entry.flip if entry else None,
+    }
+    return {name: value for name, value in fields.items() if name not in filled_in or value != filled_in[name]}
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Returns the fields that a JSON file asks for: a run's config.json, or what `fixhead train --dry-run` prints.
+
+    Raises:
+        ArgumentError: if the file cannot be read or is not a JSON object of known fields.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise ArgumentError(f"{path} is not valid JSON: {error}.") from None
+    asked = content
+    for key in ("asked", "config"):  # of a run, or a dry run; or flat, as in an exported result
+        if isinstance(content, dict) and key in content:
+            asked = content[key]
+            break
+    if not isinstance(asked, dict):
+        raise ArgumentError(f"{path} is not a JSON object of configuration fields.",
+                            hint="Expected a run's config.json, or the output of fixhead train --dry-run.")
+    fields = _asked_of_flat(asked)
+    check_names(fields)
+    return fields

@@ -1,0 +1,151 @@
+"""What an explicit option implies for fields that were not asked for, as a table.
+
+A value of a recipe, a default or a file yields to what an explicit option implies. Only explicit options can contradict
+each other: `checks` refuses those.
+"""
+import dataclasses
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
+from keras_fixhead.config import checks
+from keras_fixhead.config.asked import TrainConfig
+from keras_fixhead.config.resolved import dataset_entry
+from keras_fixhead.data.catalog import DatasetEntry
+from keras_fixhead.data.sources import is_folder, packed_folder
+from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.vectors import KINDS
+
+
+@dataclass(frozen=True)
+class Implication:
+    """A field that yields.
+
+    Attributes:
+        field: what yields, unless it is explicit itself.
+        to: the fields that it yields to; one of them at least is explicit.
+        conflict: whether a configuration contradicts itself here.
+        value: what the field becomes.
+    """
+
+    field: str
+    to: tuple[str, ...]
+    conflict: Callable[[TrainConfig], bool]
+    value: Callable[[TrainConfig], Any]
+
+
+def _default(name: str) -> Callable[[TrainConfig], Any]:
+    return lambda config: TrainConfig.field(name).default
+
+
+def _always(value: Any) -> Callable[[TrainConfig], Any]:
+    return lambda config: value
+
+
+def _has_one_width(config: TrainConfig) -> bool:
+    return config.width != 1 and not MODELS[config.model].widths
+
+
+def _has_its_own_size(config: TrainConfig) -> bool:
+    own = not is_folder(config.dataset) or packed_folder(config.dataset, config.data_dir) is not None
+    return own and config.image_size is not None
+
+
+def _is_too_small_to_pool(config: TrainConfig) -> bool:
+    entry = None if config.pooling == "global" else _entry(config)
+    if entry is None:
+        return False
+    try:
+        feature_dim(config.model, 1.0, entry.image_shape, config.pooling)
+    except ArgumentError:
+        return True
+    return False
+
+
+def _is_too_narrow(config: TrainConfig) -> bool:
+    """Whether the network has too few features for the class vectors, and would have enough at its usual width."""
+    largest = KINDS[config.class_vectors].largest
+    entry = None if largest is None or config.width == 1 else _entry(config)
+    if largest is None or entry is None:
+        return False
+    dim, usual = (feature_dim(config.model, width, entry.image_shape, config.pooling) for width in (config.width, 1.0))
+    return largest(dim) < entry.num_classes <= largest(usual)
+
+
+def _entry(config: TrainConfig) -> DatasetEntry | None:
+    """What is known of the data set; None if there is an error, which is raised when the configuration is resolved."""
+    try:
+        return dataset_entry(config)
+    except (ArgumentError, DataError):
+        return None
+
+
+def _shares_unequally(config: TrainConfig) -> bool:
+    return config.batch_size % config.devices != 0
+
+
+def _shares_a_partial_batch(config: TrainConfig) -> bool:
+    return config.partial_batch and config.devices > 1
+
+
+def _biases_a_margin(config: TrainConfig) -> bool:
+    return config.margin != "none" and config.bias != "none"
+
+
+def _has_a_size_without_margin(config: TrainConfig) -> bool:
+    return config.margin == "none" and config.margin_size is not None
+
+
+def _has_too_large_a_margin(config: TrainConfig) -> bool:
+    return (config.margin != "none" and config.margin_size is not None
+            and config.margin_size >= MARGINS[config.margin].largest)
+
+
+def _has_a_margin_without_cosine(config: TrainConfig) -> bool:
+    return config.margin != "none" and config.head != "cos"
+
+
+# The arm (head, fixed) never yields: it is what a run is about.
+IMPLICATIONS = (
+    Implication("warmup_fraction", ("schedule",), checks.warms_up_to_a_plateau, _always(0.0)),
+    Implication("schedule", ("warmup_fraction",), checks.warms_up_to_a_plateau, _default("schedule")),
+    Implication("selection", ("hold_out",), checks.lacks_validation_to_select, _always("last")),
+    Implication("hold_out", ("selection",), checks.lacks_validation_to_select, _always(True)),
+    Implication("hold_out", ("patience", "schedule", "selection"), checks.lacks_validation_to_watch, _always(True)),
+    Implication("patience", ("hold_out", "selection"), checks.lacks_validation_to_watch, _always(None)),
+    Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
+    Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
+    Implication("width", ("model",), _has_one_width, _always(1.0)),
+    Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),
+    Implication("width", ("class_vectors", "dataset", "model", "pooling"), _is_too_narrow, _always(1.0)),
+    Implication("margin", ("head",), _has_a_margin_without_cosine, _always("none")),
+    Implication("bias", ("margin",), _biases_a_margin, _always("none")),
+    Implication("margin", ("bias",), _biases_a_margin, _always("none")),
+    Implication("margin_size", ("margin", "head", "bias"), _has_a_size_without_margin, _always(None)),
+    Implication("margin_size", ("margin",), _has_too_large_a_margin, _always(None)),
+    Implication("store_vectors", ("fixed", "class_vectors"), checks.stores_too_little, _always(True)),
+    Implication("batch_size", ("devices",), _shares_unequally,
+                lambda config: config.devices * max(1, round(config.batch_size / config.devices))),
+    Implication("devices", ("batch_size",), _shares_unequally, _always(1)),
+    Implication("partial_batch", ("devices",), _shares_a_partial_batch, _always(False)),
+    Implication("devices", ("partial_batch",), _shares_a_partial_batch, _always(1)),
+)
+
+
+def with_implied(values: Mapping[str, Any], explicit: Set[str]) -> dict[str, Any]:
+    """Returns values of fields in which those that are not explicit have yielded to those that are.
+
+    Raises:
+        ArgumentError: for an unknown field, or a value of the wrong type or out of its range.
+
+    Example:
+        >>> with_implied({"schedule": "plateau", "warmup_fraction": 0.1}, {"schedule"})
+        {'schedule': 'plateau', 'warmup_fraction': 0.0}
+    """
+    config, yielded = TrainConfig.from_dict(values), {}
+    for each in IMPLICATIONS:
+        if each.field not in explicit and not explicit.isdisjoint(each.to) and each.conflict(config):
+            yielded[each.field] = each.value(config)
+            config = dataclasses.replace(config, **yielded)
+    return {**values, **yielded}

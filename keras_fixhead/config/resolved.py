@@ -1,0 +1,162 @@
+"""What a configuration resolves to: nothing left open, and its data set described once."""
+import dataclasses
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
+from keras_fixhead.config.asked import RESULT_ROLES, TrainConfig
+from keras_fixhead.config.checks import check_data, check_head, check_training
+from keras_fixhead.data.catalog import DatasetEntry
+from keras_fixhead.data.sources import describe, is_folder
+from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
+from keras_fixhead.vectors import adacos_scale, class_vectors, vectors_digest
+
+_AUGMENTATION = 2  # how pixels are computed: 2 since it is in whole numbers
+_INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A configuration with nothing left open.
+
+    Attributes:
+        asked: what was asked for.
+        config: the same fields, every open one filled in.
+        data: what is known of the data set before its images are read.
+        dim: number of features d.
+        class_vectors_digest: of the class vectors before training.
+    """
+
+    asked: TrainConfig
+    config: TrainConfig
+    data: DatasetEntry
+    dim: int
+    class_vectors_digest: str
+
+    @property
+    def digest(self) -> str:
+        """Name of a run of this configuration among others."""
+        return run_digest(self.config, self.class_vectors_digest)
+
+    @property
+    def train_size(self) -> int:
+        """Number of training images; an estimate if they are chosen from classes of different sizes."""
+        return train_size(self.config, self.data)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training steps per epoch, as far as they are known before the images are read."""
+        return self.steps_of(self.train_size)
+
+    def steps_of(self, images: int) -> int:
+        """Returns the training steps per epoch for a number of training images."""
+        return steps_of(images, self.config.batch_size, self.config.partial_batch)
+
+    @property
+    def step_time_key(self) -> str:
+        """Name under which this machine remembers how long such a training step takes."""
+        config = self.config
+        parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
+                 f"{self.data.image_shape[0]}px", f"batch{min(config.batch_size, self.train_size)}",
+                 config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
+        return " ".join(parts)
+
+    def for_device(self, *, gpu: bool) -> "Resolved":
+        """Returns the same for the device that the framework computes on, once that is known."""
+        precision = resolve_precision(self.asked.precision, gpu=gpu)
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, precision=precision))
+
+
+def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
+    """Returns a configuration with nothing left open: the data set's augmentation, this machine's precision, and so on.
+
+    Args:
+        asked: what was asked for.
+        gpu: whether the framework computes on a GPU; None, as long as none is loaded, to ask nvidia-smi.
+
+    Raises:
+        ArgumentError: for fields that contradict each other.
+        DataError: if the data set is a folder of images, and cannot be one.
+
+    Example:
+        >>> resolved = resolve(TrainConfig(dataset="cifar10", seed=3))
+        >>> resolved.config.vector_seed, resolved.config.flip, resolved.dim, resolved.steps_per_epoch
+        (3, True, 512, 351)
+    """
+    entry = dataset_entry(asked)
+    check_data(asked, entry)
+    check_head(asked)
+    check_training(asked)
+    config = dataclasses.replace(
+        asked,
+        dataset=_absolute(asked.dataset) if is_folder(asked.dataset) else asked.dataset,
+        data_dir=None if asked.data_dir is None else _absolute(asked.data_dir),
+        signed_features=MODELS[asked.model].ends_signed(asked.signed_features),
+        scale=adacos_scale(entry.num_classes) if asked.scale == "auto" else asked.scale,
+        vector_seed=asked.seed if asked.vector_seed is None else asked.vector_seed,
+        margin_size=MARGINS[asked.margin].size if asked.margin != "none" and asked.margin_size is None
+        else asked.margin_size,
+        crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
+        flip=entry.flip if asked.flip is None else asked.flip,
+        precision=resolve_precision(asked.precision, gpu=gpu),
+        # PyTorch takes its threads from the environment
+        threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
+    )
+    dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
+    digest = _class_vectors_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0,
+                                   config.rotate)
+    return Resolved(asked, config, entry, dim, digest)
+
+
+def dataset_entry(config: TrainConfig) -> DatasetEntry:
+    """Returns what is known of a run's data set before its images are read."""
+    return describe(config.dataset, config.data_dir, image_size=config.image_size, classes=config.classes)
+
+
+def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:
+    """Returns the name of a run among others: sha256 of what changes its result, as canonical JSON.
+
+    Args:
+        config: resolved.
+        class_vectors_digest: of the class vectors before training.
+        extended_from: numbers of epochs at which the run was extended, separated by commas.
+    """
+    relevant = config.values(*RESULT_ROLES) | {
+        "class_vectors_digest": class_vectors_digest, "extended_from": extended_from,
+        "initial_weights": _INITIAL_WEIGHTS}
+    if any((config.rotation, config.randaugment, config.erasing, config.mixup, config.cutmix)):
+        relevant["augmentation"] = _AUGMENTATION
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def train_size(config: TrainConfig, data: DatasetEntry) -> int:
+    """Returns the number of training images; an estimate if they are chosen from classes of different sizes."""
+    size = data.train + (0 if config.hold_out else data.validation)
+    size = size if config.limit_train is None else min(size, config.limit_train)
+    if config.imbalance == 1:
+        return size
+    ranks = range(data.num_classes)
+    return sum(max(1, round(size / data.num_classes * config.imbalance ** (-rank / max(1, len(ranks) - 1))))
+               for rank in ranks)
+
+
+def steps_of(images: int, batch_size: int, partial_batch: bool = False) -> int:
+    """Returns the training steps per epoch: whole batches only, or one smaller batch of all images.
+
+    Example:
+        >>> steps_of(5_000, 32), steps_of(5_000, 32, partial_batch=True)
+        (156, 157)
+    """
+    return max(1, -(-images // batch_size) if partial_batch else images // batch_size)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+@functools.lru_cache(maxsize=16)
+def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))

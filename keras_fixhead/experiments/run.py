@@ -1,0 +1,123 @@
+"""Running a plan: each run in a new process, or by a function that is passed in."""
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_fixhead.config import Resolved
+from keras_fixhead.errors import RunError, silenced, warn_once
+from keras_fixhead.experiments.plan import PlannedRun, plan_warnings, runs_by_digest
+from keras_fixhead.runs import Run
+
+_TRAIN = """
+import json, sys
+from keras_fixhead.config import Resolved
+from keras_fixhead.runs import open_run
+from keras_fixhead.training import train
+with open(sys.argv[1]) as file:
+    train(TrainConfig(**json.load(file)), resume=open_run(sys.argv[2]) if sys.argv[2:] else None)
+"""
+
+Train = Callable[[Resolved, Run | None], Run]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a planned run: 'done' before, 'trained', 'resumed', 'failed' and why, or 'running' elsewhere."""
+
+    planned: PlannedRun
+    what: str
+    run: Run | None
+    reason: str | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has a result."""
+        return self.what in ("done", "trained", "resumed")
+
+
+def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Callable[[Run], None] | None = None,
+             retry_failed: bool = False, discard_models: bool = False) -> Iterator[Outcome]:
+    """Trains what is left of a plan, one run after the other; yields what became of each.
+
+    If a run fails, it is reported and the next one is started. Complete runs are never repeated. What is known to go
+    wrong with a configuration is said once, before the first run.
+
+    Args:
+        plan: of `plan_runs`.
+        train: trains a configuration, or resumes a run of it; None to start a process for each run.
+        then: called with each run once it is complete, before its model is discarded.
+        retry_failed: whether to start failed runs again.
+        discard_models: whether to remove models and checkpoints of complete runs after that.
+    """
+    train = train or train_in_process
+    for text in plan_warnings(plan):
+        warn_once(text)
+    for planned in plan:
+        if planned.state in ("complete", "running") or (planned.state == "failed" and not retry_failed):
+            yield Outcome(planned, "done" if planned.state == "complete" else planned.state, planned.run,
+                          _reason(planned.run) if planned.state == "failed" else None)
+            continue
+        resumed = planned.run if planned.state == "interrupted" else None
+        try:
+            run = train(planned.resolved, resumed)
+            if then is not None:
+                then(run)
+            if discard_models:
+                discard_model(run)
+        except Exception as error:  # whatever it was, the other runs are still trained
+            found = runs_by_digest(planned.config.runs_dir).get(planned.resolved.digest)
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            yield Outcome(planned, "failed", found, (_reason(found) or reason) if found else reason)
+            continue
+        yield Outcome(planned, "resumed" if resumed else "trained", run)
+
+
+def train_in_process(resolved: Resolved, resume: Run | None) -> Run:
+    """Trains a configuration, or resumes a run, in a new process; returns its run directory.
+
+    Raises:
+        RunError: if that process fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_asked(resolved, Path(folder))
+        arguments = [str(file), *([str(resume.path)] if resume else [])]
+        return run_trained_by([sys.executable, "-c", _TRAIN, *arguments], resolved)
+
+
+def write_asked(resolved: Resolved, folder: Path) -> Path:
+    """Writes what a new process is to train, as it was asked for, with this machine's precision; returns the file."""
+    asked = dataclasses.replace(resolved.asked, **resolved.config.values("machine"))
+    file = folder / "config.json"
+    file.write_text(json.dumps(asked.as_dict()))
+    return file
+
+
+def run_trained_by(command: Sequence[str], resolved: Resolved) -> Run:
+    """Runs a command that trains a configuration, without showing its standard output; returns the run.
+
+    Raises:
+        RunError: if the command fails.
+    """
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=silenced(), check=False)
+    run = runs_by_digest(resolved.config.runs_dir).get(resolved.digest)
+    if done.returncode or run is None:
+        raise RunError((_reason(run) if run else None) or f"The training process exited with status {done.returncode}.")
+    return run
+
+
+def discard_model(run: Run) -> None:
+    """Removes the model and checkpoints of a complete run; keeps its numbers and figures."""
+    run.model_path.unlink(missing_ok=True)
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+
+
+def _reason(run: Run | None) -> str | None:
+    if run is None or not run.has("status"):
+        return None
+    return run.read("status").get("reason")

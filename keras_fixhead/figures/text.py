@@ -1,0 +1,78 @@
+"""Text that a figure can show, in whatever script names are written: nothing warns, nothing is read as a formula."""
+import functools
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from keras_fixhead.errors import warn_once
+
+_DEFAULT = "DejaVu Sans"  # what Matplotlib draws with, and brings along
+_NO_GLYPHS = "Last Resort"  # Matplotlib's font of boxes, which has "all" characters
+
+
+def class_names(label_names: Sequence[str]) -> list[str]:
+    """Returns the names of classes, with an index instead of a name that no installed font can write.
+
+    Example:
+        >>> class_names(["cat", "\\ue9f3"])
+        ['cat', 'class 1']
+    """
+    missing = {index for index, name in enumerate(label_names) if any(map(_is_missing, _one_line(name)))}
+    if missing:
+        warn_once(f"No installed font has the characters of {len(missing)} class names: figures show them by index, "
+                  f"such as 'class {min(missing)}'. Install a font for their script to see them.")
+    return [f"class {index}" if index in missing else name for index, name in enumerate(label_names)]
+
+
+def plain(text: str) -> str:
+    """Returns text as a figure shows it: without formulas, and with '?' for what no installed font can write.
+
+    Example:
+        >>> plain("5 $ and\\t\\ue9f3")
+        '5 \\\\$ and ?'
+    """
+    lines = ["".join("?" if _is_missing(each) else each for each in _one_line(line)) for line in text.split("\n")]
+    return "\n".join(lines).replace("$", r"\$")  # Matplotlib would read a formula
+
+
+def families(texts: Iterable[str]) -> list[str]:
+    """Returns the names of the fonts, beyond the default one, that some texts need."""
+    found = {_family_of(character) for character in set("".join(texts)) - {"\n"}}
+    return sorted(each for each in found if each not in (None, _DEFAULT))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())  # the names of files need not be text
+
+
+def _is_missing(character: str) -> bool:
+    return _family_of(character) is None
+
+
+@functools.cache
+def _family_of(character: str) -> str | None:
+    """The first font that has a character, the default one before all others; None if none has."""
+    return next((name for name, font in _fonts() if font.get_char_index(ord(character))), None)
+
+
+def _plainness(entry: Any) -> tuple[bool, bool, bool, str]:
+    """Sorts the fonts that text is drawn with before bold, slanted and condensed ones of the same family."""
+    return entry.weight != 400, entry.style != "normal", entry.stretch != "normal", entry.name
+
+
+@functools.cache
+def _fonts() -> list[tuple[str, Any]]:
+    """Name and glyphs of every installed font that can be drawn with, the default one first."""
+    from matplotlib import font_manager, ft2font
+
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it says so when its list takes long
+    fonts = [(_DEFAULT, ft2font.FT2Font(font_manager.findfont(_DEFAULT)))]
+    for entry in sorted(font_manager.fontManager.ttflist, key=_plainness):
+        if entry.name not in {name for name, _ in fonts} and not entry.name.startswith(_NO_GLYPHS):
+            try:
+                font = ft2font.FT2Font(entry.fname)
+            except (OSError, RuntimeError, ValueError):  # it was removed, or is none that FreeType draws
+                continue
+            if font.scalable:
+                fonts.append((entry.name, font))
+    return fonts

@@ -1,0 +1,112 @@
+"""What is measured of a trained run beyond its result.json: how features lie, and accuracy under corruptions."""
+import gc
+import hashlib
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead import hardware
+from keras_fixhead.analysis.confusion import confusion_matrix
+from keras_fixhead.analysis.geometry import (
+    cosine_histograms,
+    cosine_matrix,
+    image_cosines,
+    largest_probability,
+    separation,
+)
+from keras_fixhead.data import Split
+from keras_fixhead.evaluation import Measurer, run_dataset, run_predictor
+from keras_fixhead.robustness import CorruptedChunk, RobustnessReport, corrupted_chunks, measure_robustness
+from keras_fixhead.runs import Run
+from keras_fixhead.vectors import reachable_cosine
+
+SUITE = "paper"
+TEST_TIME = "flip-shift"
+"""Test-time augmentation of the records in seconds to 94 %."""
+CHUNK_IMAGES = 500
+"""Images that one thread corrupts at a time."""
+
+_kept: dict[str, list[CorruptedChunk]] = {}
+
+
+def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Returns what a run's trained model gives on the test images beyond result.json, and two matrices.
+
+    Args:
+        run: a complete run.
+        corrupted: number of test images to measure under corruptions; None for all.
+
+    Returns:
+        numbers, ready for JSON: histograms of cosines, largest softmax probability, largest cosine that features can
+        reach, separation of classes, accuracy with test-time augmentation, accuracy under the paper's corruptions; and
+        the confusion matrix and the cosines between class vectors, both of shape (m, m).
+
+    Raises:
+        RunError: if the run has no model.
+        DataError: if its data cannot be found or read.
+    """
+    dataset = run_dataset(run.config())
+    measurer, test = Measurer(run_predictor(run).model), dataset.test
+    outputs = measurer.outputs(test.images)
+    cosines = image_cosines(outputs.features, outputs.class_vectors)
+    predicted = outputs.logits.argmax(axis=1)
+    robustness = _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted]))
+    reach = reachable_cosine(outputs.class_vectors)
+    return {
+        "histograms": cosine_histograms(cosines, test.labels, predicted),
+        "largest_probability": largest_probability(outputs.logits),
+        "reachable_cosine": {"mean": float(reach.mean()), "max": float(reach.max())},
+        "separation": separation(outputs.features, test.labels),
+        "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
+        "robustness": {SUITE: robustness.as_dict()},
+    }, {
+        "confusion": confusion_matrix(test.labels, predicted, dataset.num_classes).astype(np.uint16),
+        "cosines": cosine_matrix(outputs.class_vectors).astype(np.float32),
+    }
+
+
+def _robustness(measurer: Measurer, test: Split) -> RobustnessReport:
+    """Accuracy under corruptions, by the function that gave the clean accuracy."""
+    return measure_robustness(lambda images: measurer.outputs(images).logits.argmax(axis=1), test, suite=SUITE,
+                              chunks=_corrupted(test))
+
+
+def _corrupted(test: Split) -> list[CorruptedChunk]:
+    """The test images under each corruption: the same for all runs, and slow to make, so they are kept."""
+    digest = hashlib.sha256(np.ascontiguousarray(test.images).data).hexdigest()
+    if digest not in _kept:
+        _kept.clear()  # 15 corrupted test sets of CIFAR take 460 MB: keep those of one data set
+        chunks = corrupted_chunks(test.images, suite=SUITE, chunk_images=CHUNK_IMAGES, threads=hardware.cpu_count())
+        # joined again, because each call of the model costs time of its own
+        _kept[digest] = [(name, severity, np.concatenate([chunk for *_, chunk in group])) for (name, severity), group
+                         in itertools.groupby(chunks, key=lambda chunk: chunk[:2])]
+    return _kept[digest]
+
+
+def device_name(gpus: Sequence[str], devices: Sequence[str], cpu: str) -> str:
+    """Returns the name of what a run was computed on: its GPU, another accelerator, or the processor.
+
+    Example:
+        >>> device_name(["NVIDIA H100"], ["cuda:0"], "cpu"), device_name(["NVIDIA H100"], ["cpu:0"], "a processor")
+        ('NVIDIA H100', 'a processor')
+    """
+    if gpus and any("gpu" in each.lower() or "cuda" in each.lower() for each in devices):
+        return gpus[0]
+    others = [each for each in devices if "cpu" not in each.lower()]
+    return others[0] if others else cpu
+
+
+def current_device() -> str:
+    """Returns the name of what this process computes on."""
+    return device_name([name for name, _ in hardware.gpus()],
+                       [str(each) for each in keras.distribution.list_devices()], hardware.cpu_name())
+
+
+def forget_models() -> None:
+    """Frees what models have left in memory."""
+    keras.backend.clear_session()
+    gc.collect()

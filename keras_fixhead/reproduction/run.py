@@ -1,0 +1,335 @@
+"""Running the paper's cells at full size, in order of worth: skips what is done, resumes, stops in time.
+
+All runs are made in one process, one after the other. What needs Keras is passed in (`Work`).
+"""
+import datetime
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead import hardware
+from keras_fixhead.config import Resolved, TrainConfig, dataset_entry
+from keras_fixhead.data.sources import subset_note
+from keras_fixhead.errors import DataError, FixheadError, TrainingError
+from keras_fixhead.experiments.plan import PlannedRun, plan_runs
+from keras_fixhead.experiments.run import discard_model
+from keras_fixhead.recipes import build_config
+from keras_fixhead.reproduction import cost
+from keras_fixhead.reproduction.cells import BLOCKS, NOT_RUN_HERE, Cell, Planned, plan
+from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, best_scales, read_results
+from keras_fixhead.run_result import (
+    COMPLETE,
+    FAILED_TO_CONVERGE,
+    Matrices,
+    portable_config,
+    result_content,
+    write_result,
+)
+from keras_fixhead.runs import Run, make_folder
+
+_log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that has to stop
+SAFETY = 1.1  # a run is started if this many times its measured seconds are left
+REHEARSAL_CORRUPTED = 1_000  # test images that a rehearsal measures under corruptions
+NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # kinds that need a dimension per class
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done outside this room: what needs Keras, and telling people.
+
+    Attributes:
+        train: trains a configuration, or resumes a run of it.
+        measure: returns what a trained run has beyond its result.json, and its matrices; under corruptions, of the
+            given number of test images, or of all for None.
+        device: returns the name of the device.
+        forget: frees what a model has left in memory.
+        say: tells people a line, with `err=True` on standard error.
+    """
+
+    train: Callable[[Resolved, Run | None], Run]
+    measure: Callable[[Run, int | None], tuple[dict[str, Any], Matrices]]
+    device: Callable[[], str]
+    forget: Callable[[], None]
+    say: Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which cells to run, and where.
+
+    Attributes:
+        out: folder of results.
+        runs_dir: folder of run directories.
+        data_dir: folder of data sets; None for the usual ones.
+        blocks: names of blocks; empty for all.
+        deadline: in seconds of `time.monotonic`; None for no limit.
+        most_runs: stop after this many runs; None for no limit.
+        rehearsal: whether to run small networks for two epochs, with results marked as not evidence.
+        rehearsal_dataset: data set of all cells of a rehearsal; None for their own.
+    """
+
+    out: Path
+    runs_dir: Path
+    data_dir: Path | None = None
+    blocks: tuple[str, ...] = ()
+    deadline: float | None = None
+    most_runs: int | None = None
+    rehearsal: bool = False
+    rehearsal_dataset: str | None = None
+
+
+def run_all(options: Options, work: Work) -> int:
+    """Runs what is left of the plan until it is done or time is over; returns the exit status."""
+    make_folder(options.out)
+    failures, ran = 0, 0
+    tried: set[tuple[str, int]] = set()
+    with Alarm(options.deadline) as alarm:
+        whole = alarm.seconds_left()
+        try:
+            while (ready := next_run(options, tried)) is not None:
+                planned, cell, found = ready
+                if options.most_runs is not None and ran >= options.most_runs:
+                    work.say(f"Stopped after {ran} runs, as requested.")
+                    break
+                if whole is not None and (reason := why_not_now(planned, options, found, alarm, whole)):
+                    work.say(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
+                    break
+                tried.add((cell.id, planned.seed))
+                ran += 1
+                failures += not run_one(planned, options, work)
+            else:
+                where = f"blocks {', '.join(options.blocks)}" if options.blocks else "the plan"
+                work.say(f"Nothing is left to do in {where}.")
+        except KeyboardInterrupt:
+            if not alarm.rung:
+                work.say("Stopped. Start again to continue.", err=True)
+                return 130
+            work.say("Stopped at the limit, in the middle of a run. Start again to continue it.")
+    return 1 if failures else 0
+
+
+def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Cell, Results] | None:
+    """Returns the next run of the plan that has no result and was not tried, its cell, and the results so far.
+
+    Results are read again each time, because other processes may write some too.
+    """
+    found = read_results(options.out, rehearsal=options.rehearsal)
+    for planned in plan(best_scales(found), options.blocks):
+        if planned.cell is not None and planned.seed not in found.all_of(planned.cell) \
+                and (planned.cell.id, planned.seed) not in tried:
+            return planned, planned.cell, found
+    return None
+
+
+def run_one(planned: Planned, options: Options, work: Work) -> bool:
+    """Trains or resumes one run and writes its result; returns whether it has one now."""
+    start = time.monotonic()
+    name = f"{'rehearsal of ' * options.rehearsal}block {planned.block}: {planned.label}, seed {planned.seed}"
+    work.say(f"{name} ...")
+    try:
+        ready = state_of(planned, options)
+        if ready.state == "running":
+            work.say(f"{name}: another process is training it.")
+            return True
+        if not options.rehearsal:
+            check_whole(ready.config)
+        try:
+            content, matrices, run = train_and_measure(ready, work, REHEARSAL_CORRUPTED if options.rehearsal else None)
+        except TrainingError as error:
+            failed = state_of(planned, options).run
+            if FAILED_TO_CONVERGE not in str(error) or failed is None:
+                raise
+            content, matrices, run = failure(failed, error.what), {}, failed  # as good a result as any other
+    except Exception as error:  # whatever it was, the other runs are still made
+        _log.debug("", exc_info=error)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        work.say(f"{name}: no result: {reason}", err=True)
+        return False
+    content |= {
+        "cell": dict(cell_of(planned).fields), "seed": planned.seed, "rehearsal": options.rehearsal,
+        "device": work.device(), "backend": hardware.keras_backend(), "resumed": ready.state != "new",
+        "wall_seconds": time.monotonic() - start,
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    prefix = "rehearsal-" if options.rehearsal else ""
+    write_result(content, matrices, options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json")
+    discard_model(run)
+    work.say(f"{name}: {summary(content)}")
+    work.forget()
+    return True
+
+
+def cell_of(planned: Planned) -> Cell:
+    """Returns the cell of a run whose scale is chosen."""
+    assert planned.cell is not None
+    return planned.cell
+
+
+def state_of(planned: Planned, options: Options) -> PlannedRun:
+    """Returns how far a run of the plan has come in the folder of runs."""
+    (found,) = plan_runs(explicit_fields(cell_of(planned), options), {}, [planned.seed])
+    return found
+
+
+def train_and_measure(ready: PlannedRun, work: Work, corrupted: int | None) -> tuple[dict[str, Any], Matrices, Run]:
+    """Returns numbers and matrices of a run, after training what is left of it."""
+    run = ready.run if ready.state == "complete" and ready.run else work.train(
+        ready.resolved, ready.run if ready.state == "interrupted" else None)
+    before = time.monotonic()
+    measured, matrices = work.measure(run, corrupted)
+    content = result_content(run)
+    return {"state": COMPLETE, **content, **measured, "robustness": content["robustness"] | measured["robustness"],
+            "measuring_seconds": time.monotonic() - before}, matrices, run
+
+
+def check_whole(config: TrainConfig) -> None:
+    """Refuses a part of a data set that has to be whole, before any time is spent on it.
+
+    Raises:
+        DataError: if only a part is available.
+    """
+    note = subset_note(config.dataset, dataset_entry(config))
+    if note and config.dataset not in MAY_BE_PARTS:
+        raise DataError(f"The available data are {note}.")
+
+
+def failure(run: Run, reason: str) -> dict[str, Any]:
+    """Returns the numbers of a run that failed to converge."""
+    rows, config = run.metrics(), run.config()
+    return {"state": FAILED_TO_CONVERGE, "reason": reason, "config_digest": run.digest(),
+            "config": portable_config(config), "subset": subset_note(config.dataset, dataset_entry(config)),
+            "environment": run.read("environment"), "curves": rows, "seconds": sum(row["seconds"] for row in rows)}
+
+
+def explicit_fields(cell: Cell, options: Options) -> dict[str, Any]:
+    """Returns the fields of a cell's configuration on this machine, reduced for a rehearsal."""
+    fields = dict(cell.fields) | {"runs_dir": str(options.runs_dir)}
+    if options.data_dir is not None:
+        fields["data_dir"] = str(options.data_dir)
+    if options.rehearsal:
+        fields |= {"width": 0.25 if cell.config.class_vectors in NEEDS_WIDTH else 0.125, "epochs": 2,
+                   "limit_train": 2_000}
+        if options.rehearsal_dataset:
+            fields["dataset"] = options.rehearsal_dataset
+    return fields
+
+
+def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alarm", whole: float) -> str | None:
+    """Returns why a run is left to the next call; None if it is started.
+
+    A run that the next call could finish and this one could not is not started. One that takes longer than a whole call
+    (`whole` seconds) is started in whatever time is left, and continues from its checkpoint in the next.
+    """
+    seconds = seconds_of(planned, options, found)
+    left = alarm.seconds_left() or 0.0
+    if left <= 0:
+        return "is left to the next call: no time is left in this one"
+    if seconds is not None and left < seconds <= whole:
+        return f"takes about {seconds:.0f} s, and {left:.0f} s are left"
+    return None
+
+
+def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
+    """Returns the seconds that the rest of a run will take; None on a processor where none like it was measured."""
+    estimate = estimated(cell_of(planned), planned.seed, options, found)
+    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.other
+    if estimate.source == "measured":
+        return SAFETY * seconds
+    return seconds if hardware.gpus() and not options.rehearsal else None
+
+
+def share_done(planned: Planned, options: Options) -> float:
+    """Returns the share of its epochs that a run of the plan has completed, by the checkpoint it would resume from."""
+    try:
+        ready = state_of(planned, options)
+        if ready.run is None or ready.state not in ("interrupted", "complete"):
+            return 0.0
+        return len(ready.run.metrics()) / ready.config.epochs
+    except (FixheadError, OSError):  # the run itself will report what is wrong
+        return 0.0
+
+
+def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.Estimate:
+    """Returns what a run will take: from others measured on this device, or by arithmetic for a GPU."""
+    config = build_config(explicit_fields(cell, options) | {"seed": seed})
+    gpus = hardware.gpus()
+    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name())
+
+
+def listed(options: Options) -> list[str]:
+    """Returns the plan as lines: state and seconds of each run, their sum, and what no run of the plan gives."""
+    found = read_results(options.out, rehearsal=options.rehearsal)
+    lines, left = [], 0.0
+    why = {block.name: block.why for block in BLOCKS}
+    block = ""
+    for planned in plan(best_scales(found), options.blocks):
+        if planned.block != block:
+            block = planned.block
+            lines.append(f"block {block}: {why[block]}")
+        if planned.cell is None:
+            state = "waits for blocks 1 and 3, which choose its scale"
+        elif result := found.all_of(planned.cell).get(planned.seed):
+            state = (f"done: test {100 * result.accuracy():.1f} %" if result.converged else "done: failed to converge"
+                     ) + f", {result.number('wall_seconds'):.0f} s on {result.content['device']}"
+        else:
+            estimate = estimated(planned.cell, planned.seed, options, found)
+            left += estimate.seconds
+            state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
+        lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
+    return [*lines, f"Left: about {left / 3600:.1f} GPU hours; where none were measured on this device: {cost.SOURCE}; "
+            f"{cost.OVERHEAD_SOURCE}.", "Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)]
+
+
+def summary(content: Mapping[str, Any]) -> str:
+    """Returns one line about a result."""
+    if content["state"] != COMPLETE:
+        return f"{content['reason']} ({content['wall_seconds']:.0f} s)"
+    share = content.get("share_of_peak")  # None if the device's peak is unknown
+    return (f"test {100 * content['accuracy']['test']:.2f} %, {content['images_per_second']:,.0f} images/s"
+            + (f" ({100 * share:.0f} % of peak)" if share else "")
+            + f", {content['wall_seconds']:.0f} s, {content['measuring_seconds']:.0f} s of them measuring")
+
+
+def keep_compiled_steps() -> None:
+    """Tells JAX, before it is imported, to keep what it compiles: all seeds of a cell share one compiled step."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(hardware.cache_dir() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+
+
+class Alarm:
+    """Interrupts, as Ctrl-C does, shortly before a deadline: a training then writes its checkpoint and stops.
+
+    Attributes:
+        rung: whether it has.
+    """
+
+    def __init__(self, deadline: float | None) -> None:
+        self.rung = False
+        self._deadline = deadline
+        self._before: Any = signal.SIG_DFL
+
+    def __enter__(self) -> "Alarm":
+        if (left := self.seconds_left()) is not None:
+            self._before = signal.signal(signal.SIGALRM, self._ring)
+            signal.setitimer(signal.ITIMER_REAL, max(0.01, left))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._deadline is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
+
+    def seconds_left(self) -> float | None:
+        """Returns the seconds until it rings; None if it never does."""
+        return None if self._deadline is None else self._deadline - GRACE_SECONDS - time.monotonic()
+
+    def _ring(self, number: int, frame: Any) -> None:
+        self.rung = True
+        signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,178 @@
+"""How measured values decide a claim: held, refuted, undecided at this n, or not measured. The rules, and nothing else.
+
+There is one value per seed. The interval is Student's 95 % interval of their mean. With fewer than `ENOUGH` seeds
+nothing is decided: one seed is an anecdote, and the interval of two is almost unbounded. There is no correction for the
+number of claims.
+"""
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from keras_fixhead.analysis.intervals import mean_interval
+from keras_fixhead.reproduction.cells import Cell
+
+HELD, REFUTED, UNDECIDED, NOT_MEASURED = "held", "refuted", "undecided at this n", "not measured"
+STATES = (HELD, REFUTED, UNDECIDED, NOT_MEASURED)
+ENOUGH = 3
+"""Seeds from which a comparison is decided."""
+POINTS, COSINE, SHARE, DECADES = "points", "cosine", "share", "decades"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Where a claim says that a mean lies: the range in which it is held, and the ranges in which it is wrong.
+
+    Attributes:
+        low, high: the claim is held if the whole interval lies in [low, high].
+        wrong_below, wrong_above: it is refuted if the whole interval lies below the one or above the other.
+        text: the rule, in words.
+    """
+
+    low: float
+    high: float
+    wrong_below: float
+    wrong_above: float
+    text: str
+
+
+def above(number: float = 0.0) -> Expectation:
+    """Returns the expectation that a mean is above a number: held above it, refuted below it."""
+    return Expectation(number, math.inf, number, math.inf, f"above {number:g}")
+
+
+def below(number: float = 0.0) -> Expectation:
+    """Returns the expectation that a mean is below a number: held below it, refuted above it."""
+    return Expectation(-math.inf, number, -math.inf, number, f"below {number:g}")
+
+
+def not_below(tolerance: float) -> Expectation:
+    """Returns the expectation of about zero or more: held above minus the tolerance, otherwise refuted below 0."""
+    return Expectation(-tolerance, math.inf, 0.0, math.inf, f"above {-tolerance:g}")
+
+
+def near(number: float, tolerance: float) -> Expectation:
+    """Returns the expectation that a mean equals a number within a tolerance: held inside, refuted outside."""
+    low, high = number - tolerance, number + tolerance
+    return Expectation(low, high, low, high, f"{low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the values of several seeds say: one of `STATES`, n, their mean, and its 95 % interval for n >= 2."""
+
+    state: str
+    n: int
+    mean: float | None
+    interval: tuple[float, float] | None
+
+
+def verdict(values: Sequence[float], expected: Expectation) -> Verdict:
+    """Returns what the values of several seeds say about an expectation.
+
+    Args:
+        values: one per seed; empty if nothing was measured.
+        expected: where the claim says that their mean lies.
+
+    Example:
+        >>> verdict([24.7, 26.4, 24.0], above(0)).state
+        'held'
+        >>> verdict([24.7], above(0)).state
+        'undecided at this n'
+    """
+    if not values:
+        return Verdict(NOT_MEASURED, 0, None, None)
+    mean = fmean(values)
+    interval = mean_interval(values) if len(values) > 1 else None
+    if interval is None or len(values) < ENOUGH:
+        return Verdict(UNDECIDED, len(values), mean, interval)
+    low, high = interval
+    if expected.low < low and high < expected.high:
+        state = HELD
+    elif high <= expected.wrong_below or low >= expected.wrong_above:
+        state = REFUTED
+    else:
+        state = UNDECIDED
+    return Verdict(state, len(values), mean, interval)
+
+
+def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
+    """Returns what the states of a claim's comparisons say about the claim; those not measured say nothing.
+
+    Args:
+        states: one per comparison.
+        somewhere: whether the claim is that it is so in some comparison, not in every one.
+
+    Example:
+        >>> combine(["held", "refuted"]), combine(["held", "refuted"], somewhere=True)
+        ('refuted', 'held')
+    """
+    measured = [state for state in states if state != NOT_MEASURED]
+    if not measured:
+        return NOT_MEASURED
+    if somewhere:
+        return HELD if HELD in measured else REFUTED if set(states) == {REFUTED} else UNDECIDED
+    return REFUTED if REFUTED in measured else HELD if set(measured) == {HELD} else UNDECIDED
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison: values of several seeds, and where the claim says that their mean lies.
+
+    Attributes:
+        label: what is compared.
+        values: seed -> value; empty if nothing was measured.
+        expected: where the claim says that the mean lies.
+        unit: of the values.
+        cells: what has to be run for it.
+        epochs: of those runs; of several findings with one label, the longest training that decides counts.
+        paper: the paper's number for it, if it prints one.
+        note: anything else worth knowing.
+        failed: seeds that were run but have no value, because a run failed to converge.
+    """
+
+    label: str
+    values: Mapping[int, float]
+    expected: Expectation
+    unit: str = POINTS
+    cells: tuple[Cell, ...] = ()
+    epochs: int = 30
+    paper: float | None = None
+    note: str = ""
+    failed: tuple[int, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the values say; if every run failed to converge, nothing is decided."""
+        if not self.values and self.failed:
+            return Verdict(UNDECIDED, 0, None, None)
+        return verdict(list(self.values.values()), self.expected)
+
+
+def deciding(findings: Sequence[Finding]) -> list[Finding]:
+    """Returns one finding per label: the longest measured training, else one whose runs failed, else the first."""
+    best: dict[str, Finding] = {}
+    for each in findings:
+        before = best.get(each.label)
+        if before is None or _weight(each) > _weight(before):
+            best[each.label] = each
+    return list(best.values())
+
+
+def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
+    """Returns what findings say about a claim together; `NOT_MEASURED` if there are none.
+
+    Findings of fewer than `ENOUGH` seeds do not count if others have enough: measuring more must not undo what was
+    decided. To say that a claim holds nowhere, however, takes all of them.
+    """
+    if not findings:
+        return NOT_MEASURED
+    found = deciding(findings)
+    enough = [each for each in found if each.verdict.n >= ENOUGH]
+    counted = found if somewhere else enough or found
+    return combine([each.verdict.state for each in counted], somewhere=somewhere)
+
+
+def _weight(each: Finding) -> tuple[bool, bool, bool, int]:
+    run = bool(each.values or each.failed)
+    return len(each.values) >= ENOUGH, bool(each.values), run, each.epochs if run else 0

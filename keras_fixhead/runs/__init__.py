@@ -1,0 +1,15 @@
+"""What a run leaves: its directory (`directory`)."""
+from keras_fixhead.runs.directory import (
+    SCHEMA,
+    Run,
+    UnwrittenRun,
+    continued,
+    create_run,
+    extended,
+    list_runs,
+    make_folder,
+    open_run,
+)
+
+__all__ = ["SCHEMA", "Run", "UnwrittenRun", "continued", "create_run", "extended", "list_runs",
+           "make_folder", "open_run"]

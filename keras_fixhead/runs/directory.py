@@ -1,0 +1,326 @@
+"""The run directory: its paths, readers and writers.
+
+Everything that a run leaves is read and written here, so that reports need neither Keras nor each other.
+"""
+import contextlib
+import csv
+import dataclasses
+import datetime
+import io
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.config import (
+    CONFIG_SCHEMA,
+    Resolved,
+    Stored,
+    TrainConfig,
+    arm_name,
+    from_stored,
+    run_digest,
+    to_store,
+)
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.json_files import read_json, write_bytes, write_json
+
+SCHEMA = 1
+
+_NEEDED: dict[str, dict[str, type]] = {
+    "status": {"state": str, "epoch": int},
+    "result": {"accuracy": dict, "evaluation": dict, "label_names": list},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory.
+
+    Attributes:
+        path: its absolute path.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def newest_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "newest.npz"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "previous.npz"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "best.npz"
+
+    @property
+    def resume_command(self) -> str:
+        """What to type to go on with the run."""
+        return f"fixhead train --resume {shlex.quote(str(self.path))}"
+
+    def stored(self) -> Stored:
+        """Returns the configuration as config.json has it: asked, resolved, and their digest.
+
+        Raises:
+            RunError: if config.json is missing, damaged, or not a configuration.
+        """
+        path = self.path / "config.json"
+        try:
+            return from_stored(read_json(path, schema=CONFIG_SCHEMA))
+        except ArgumentError as error:
+            raise RunError(f"{path} is damaged: {error}") from None
+
+    def config(self) -> TrainConfig:
+        """Returns the resolved configuration; raises what `stored` raises."""
+        return self.stored().config
+
+    def digest(self) -> str:
+        """Returns the name of the run among others; raises what `stored` raises."""
+        return self.stored().digest
+
+    def write_config(self, stored: Stored) -> None:
+        """Writes config.json."""
+        write_json(self.path / "config.json", stored.as_dict(), schema=CONFIG_SCHEMA)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Returns one of the run's JSON files (status, result, environment, ...) by its name without ending.
+
+        Raises:
+            RunError: if it is missing or damaged, or lacks what its readers need.
+        """
+        path = self.path / f"{name}.json"
+        content = read_json(path, schema=SCHEMA)
+        for key, kind in _NEEDED.get(name, {}).items():
+            if not isinstance(content.get(key), kind):
+                raise RunError(f"{path} is damaged: it has no {key!r}.")
+        return content
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Writes one of the run's JSON files by its name without ending."""
+        path = self.path / f"{name}.json"
+        make_folder(path.parent)
+        write_json(path, content, schema=SCHEMA)
+
+    def write_arrays(self, name: str, **arrays: Any) -> None:
+        """Writes NumPy arrays to a compressed file of that name."""
+        import numpy as np  # a tenth of a second to import
+
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        write_bytes(self.path / name, content.getvalue())
+
+    def has(self, name: str) -> bool:
+        """Returns whether the run has a JSON file of that name."""
+        return (self.path / f"{name}.json").is_file()
+
+    def write_status(self, state: str, *, epoch: int, reason: str | None = None) -> None:
+        """Writes status.json: running, interrupted, failed or complete, and how to go on."""
+        self.write("status", {
+            "state": state,
+            "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "epoch": epoch,
+            "reason": reason,
+            "resume": None if state == "complete" else self.resume_command,
+            "process": os.getpid(),
+        })
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes from training this run meanwhile; the lock goes with the process that holds it.
+
+        Raises:
+            RunError: if another process holds it.
+        """
+        import fcntl  # there is none on Windows
+
+        try:
+            file = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written: {error.strerror}.") from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.path} is being trained by another process.",
+                               hint="Wait until it is done, or stop it.") from None
+            yield
+
+    def is_locked(self) -> bool:
+        """Returns whether a process is training this run."""
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with self.lock():
+                return False
+        except RunError:
+            return True
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the lines of metrics.jsonl, one an epoch.
+
+        Raises:
+            RunError: if a line is no JSON object.
+        """
+        path = self.path / "metrics.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        try:
+            rows = [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise RunError(f"{path} is damaged: {error}.") from None
+        if not all(isinstance(row, dict) and "epoch" in row for row in rows):
+            raise RunError(f"{path} is damaged: expected JSON objects with an epoch.")
+        return rows
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Writes metrics.jsonl and metrics.csv whole, so that a resumed run leaves no gap and no repeat."""
+        write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(dict.fromkeys(name for row in rows for name in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+        write_bytes(self.path / "metrics.csv", table.getvalue().encode())
+
+
+class UnwrittenRun(Run):
+    """A run that another process writes: it is read here, and what would be written goes nowhere."""
+
+    def write_config(self, stored: Stored) -> None:
+        pass
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        pass
+
+    def write_arrays(self, name: str, **arrays: Any) -> None:
+        pass
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
+
+
+def create_run(resolved: Resolved) -> Run:
+    """Returns a new run directory in the configuration's `runs_dir`, with config.json in it; never an existing one.
+
+    Raises:
+        RunError: if the directory cannot be made.
+    """
+    config = resolved.config
+    runs_dir = Path(config.runs_dir).absolute()
+    make_folder(runs_dir)
+    time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    dataset, model = Path(config.dataset).name, config.model.replace("/", "-")
+    name = f"{time}-{dataset}-{model}-{arm_name(config)}-s{config.seed}"
+    for suffix in ("", *(f"-{count}" for count in range(2, 1000))):
+        path = runs_dir / (name + suffix)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"{path} cannot be made: {error.strerror}.", hint="Choose another --runs-dir.") from None
+        run = Run(path)
+        run.write_config(to_store(resolved))
+        return run
+    raise RunError(f"{runs_dir} already has 999 runs of this second and name.")
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Returns the run in a directory.
+
+    Raises:
+        RunError: if there is no such directory, or it holds no config.json.
+    """
+    folder = Path(path).absolute()
+    if not (folder / "config.json").is_file():
+        what = "is not a run directory: it has no config.json" if folder.is_dir() else "does not exist"
+        raise RunError(f"{path} {what}.", hint="List the runs: fixhead list runs")
+    return Run(folder)
+
+
+def extended(run: Run, epochs: int) -> TrainConfig:
+    """Returns the configuration that continues a finished run up to more epochs.
+
+    The added epochs have the schedule of a run of their own without warm-up: from the peak rate down again (a warm
+    restart), or on at the same rate for the schedules 'constant' and 'plateau'.
+
+    Raises:
+        ArgumentError: (a ValueError) if the run is not finished, or already has this many epochs.
+    """
+    config = run.config()
+    if not run.has("status") or run.read("status")["state"] != "complete":
+        raise ArgumentError(f"{run.path} is not finished: it cannot be extended.", hint=run.resume_command)
+    if not run.newest_checkpoint.exists():
+        raise ArgumentError(f"{run.path} has no checkpoint left to continue from.",
+                            hint="Train again with more epochs.")
+    if epochs <= config.epochs:
+        raise ArgumentError(f"{run.path} has {config.epochs} epochs already; epochs must be more, got {epochs}.")
+    return dataclasses.replace(config, epochs=epochs)
+
+
+def continued(run: Run, resolved: Resolved) -> Stored:
+    """Returns what a run stores when it is continued with a resolved configuration: its own, or an extension of it.
+
+    Raises:
+        ArgumentError: (a ValueError) if that is another configuration, or the run cannot be extended.
+    """
+    before, config = run.stored(), resolved.config
+    extends = config.epochs > before.config.epochs
+    if extends:
+        extended(run, config.epochs)  # raises if it cannot be
+    history = [*([before.extended_from] if before.extended_from else []), *([str(before.config.epochs)] * extends)]
+    same = dataclasses.replace(config, epochs=before.config.epochs) if extends else config
+    if run_digest(same, before.class_vectors_digest, before.extended_from) != _digest_of(before):
+        raise ArgumentError(f"The configuration is not that of {run.path}.",
+                            hint="Resume with the run's own: train(run.config(), resume=run)")
+    if before.class_vectors_digest not in ("", resolved.class_vectors_digest):
+        raise ArgumentError(
+            f"{run.path} was trained with class vectors of digest {before.class_vectors_digest[:16]}, but kind "
+            f"{config.class_vectors!r} with seed {config.vector_seed} gives {resolved.class_vectors_digest[:16]} here.",
+            hint="Resume it with the version of keras_fixhead, and on the kind of machine, that started it.")
+    asked = dataclasses.replace(before.asked, epochs=config.epochs, **config.values("place"))
+    return to_store(resolved, asked, ",".join(history) or None)
+
+
+def _digest_of(stored: Stored) -> str:
+    return run_digest(stored.config, stored.class_vectors_digest, stored.extended_from)
+
+
+def list_runs(runs_dir: str | os.PathLike[str]) -> Iterator[Run]:
+    """Yields the runs in a folder, oldest first."""
+    folder = Path(runs_dir).absolute()
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if (path / "config.json").is_file():
+                yield Run(path)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents.
+
+    Raises:
+        RunError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path} cannot be made: {error.strerror}.",
+                       hint="Choose a folder that can be written to.") from None

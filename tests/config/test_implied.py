@@ -1,0 +1,111 @@
+"""What yields to an explicit option, both ways: alone it is implied; against another explicit option it is refused."""
+import pytest
+
+from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.config.implied import IMPLICATIONS, with_implied
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.recipes import RECIPES, build_config
+
+CV = "keras_cv/resnet18"
+
+# field that yields, options, file, its value then, a value of it that contradicts the options, and the refusal
+CASES = [
+    ("warmup_fraction", {"schedule": "plateau"}, {}, 0.0, 0.1, "has no warm-up"),
+    ("warmup_fraction", {"schedule": "plateau", "recipe": "cpu"}, {}, 0.0, 0.1, "has no warm-up"),
+    ("schedule", {"warmup_fraction": 0.1, "recipe": "paper-code"}, {}, "cosine", "plateau", "has no warm-up"),
+    ("selection", {"hold_out": False}, {}, "last", "validation", "no validation images to select"),
+    ("hold_out", {"selection": "validation", "recipe": "paper"}, {}, True, False, "no validation images to select"),
+    ("hold_out", {"patience": 3, "recipe": "paper"}, {}, True, False, "to see a plateau on"),
+    ("hold_out", {"schedule": "plateau", "recipe": "paper"}, {}, True, False, "to see a plateau on"),
+    ("hold_out", {"selection": "last", "recipe": "paper-code"}, {}, True, None, None),
+    ("patience", {"hold_out": False}, {"patience": 3}, None, 3, "to see a plateau on"),
+    ("schedule", {"hold_out": False, "selection": "last", "recipe": "paper-code"}, {}, "cosine", "plateau",
+     "to see a plateau on"),
+    ("image_size", {"dataset": "cifar10"}, {"dataset": "/pictures", "image_size": 64}, None, 64,
+     "an image size is for folders"),
+    ("width", {"model": CV, "recipe": "cpu"}, {}, 1.0, 0.5, "has one width"),
+    ("pooling", {"model": CV, "recipe": "paper-code"}, {}, "global", "4x4", "too small for pooling"),
+    ("width", {"class_vectors": "orthogonal", "dataset": "cifar100", "recipe": "smoke"}, {}, 1.0, 0.125,
+     "at most 64 class vectors"),
+    ("margin", {"head": "dot"}, {"margin": "arcface"}, "none", "arcface", "the logits are dot products"),
+    ("bias", {"margin": "arcface", "recipe": "paper-code"}, {}, "none", "fixed", "a bias would be added"),
+    ("margin", {"bias": "learned"}, {"margin": "arcface"}, "none", "arcface", "a bias would be added"),
+    ("margin_size", {"margin": "none"}, {"margin": "arcface", "margin_size": 0.3}, None, 0.3,
+     "margin_size is given, but no margin"),
+    ("margin_size", {"margin": "cosface"}, {"margin": "arcface", "margin_size": 2.5}, None, 2.5, "must be below 2"),
+    ("store_vectors", {"fixed": False}, {"store_vectors": False}, True, False, "store_vectors is off"),
+    ("store_vectors", {"class_vectors": "simplex"}, {"store_vectors": False}, True, False, "store_vectors is off"),
+    ("batch_size", {"devices": 3}, {}, 129, 128, "must be a multiple of devices"),
+    ("batch_size", {"devices": 1_000}, {}, 1_000, 128, "must be a multiple of devices"),
+    ("devices", {"batch_size": 50}, {"devices": 4, "batch_size": 64}, 1, 4, "must be a multiple of devices"),
+    ("partial_batch", {"devices": 2, "recipe": "paper-code"}, {}, False, True, "A partial batch cannot be shared"),
+    ("devices", {"partial_batch": True}, {"devices": 2}, 1, 2, "A partial batch cannot be shared"),
+]
+
+
+@pytest.mark.parametrize("field, explicit, file, implied", [case[:4] for case in CASES])
+def test_what_was_not_asked_for_yields_to_an_explicit_option(field, explicit, file, implied):
+    config = build_config(explicit, file)
+
+    assert getattr(config, field) == implied
+    assert {name: getattr(config, name) for name in explicit} == explicit
+    resolve(config)
+
+
+@pytest.mark.parametrize("field, explicit, value, message", [
+    (field, explicit, value, message) for field, explicit, _, _, value, message in CASES if message])
+def test_two_explicit_options_that_contradict_each_other_are_refused(field, explicit, value, message):
+    with pytest.raises(ArgumentError, match=message):
+        resolve(build_config({**explicit, field: value}))
+
+
+def test_every_implication_has_a_case():
+    assert {case[0] for case in CASES} == {each.field for each in IMPLICATIONS}
+    for each in IMPLICATIONS:
+        assert any(case[0] == each.field and set(each.to) & case[1].keys() for case in CASES), each
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"hold_out": False, "schedule": "plateau"}, "to see a plateau on"),
+    ({"hold_out": False, "patience": 2}, "to see a plateau on"),
+    ({"margin_size": 0.3}, "margin_size is given, but no margin"),
+    ({"image_size": 48}, "an image size is for folders"),
+    ({"dataset": "cifar10_1"}, "has no training images"),
+    ({"augment_on": "device"}, "only JAX takes batches"),
+])
+def test_what_cannot_yield_is_refused(values, message):
+    with pytest.raises(ArgumentError, match=message):
+        resolve(build_config(values))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("explicit", [
+    {"schedule": "plateau"}, {"schedule": "cosine"}, {"warmup_fraction": 0.0}, {"warmup_fraction": 0.5},
+    {"selection": "last"}, {"selection": "validation"}, {"selection": "test"}, {"hold_out": False}, {"hold_out": True},
+    {"patience": 2}, {"model": CV}, {"model": "mobilenet_v2"}, {"pooling": "4x4"}, {"margin": "cosface"},
+    {"bias": "fixed"}, {"head": "dot", "fixed": False}, {"devices": 2}, {"devices": 7}, {"partial_batch": True},
+    {"batch_size": 7}, {"store_vectors": False}, {"class_vectors": "simplex"}, {"dataset": "cifar100"},
+    {"width": 0.25}, {"scale": "auto"}, {"limit_train": 10}, {"imbalance": 10.0}, {"normalization": "half"},
+])
+def test_one_explicit_option_never_contradicts_a_recipe(recipe, explicit):
+    config = build_config({"recipe": recipe, **explicit})
+
+    assert {name: getattr(config, name) for name in explicit} == explicit
+    resolve(config)
+
+
+def test_nothing_yields_where_nothing_contradicts():
+    values = {"schedule": "cosine", "warmup_fraction": 0.1}
+
+    assert with_implied(values, {"schedule"}) == values
+
+
+def test_a_file_is_given_and_implies_for_the_recipe():
+    assert build_config({}, {"schedule": "plateau"}).warmup_fraction == 0.0
+    with pytest.raises(ArgumentError, match="has no warm-up"):
+        resolve(build_config({}, {"schedule": "plateau", "warmup_fraction": 0.1}))
+
+
+def test_the_plan_shows_what_was_implied():
+    assert resolve(build_config({"schedule": "plateau"})).config.warmup_fraction == 0.0
+    assert TrainConfig.warmup_fraction > 0

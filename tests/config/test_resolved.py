@@ -1,0 +1,202 @@
+import dataclasses
+
+import pytest
+
+from keras_fixhead import hardware
+from keras_fixhead.catalog import feature_dim
+from keras_fixhead.config import TrainConfig, resolve, resolved, run_digest
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.vectors import class_vectors, vectors_digest
+
+FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
+
+CHANGES = {
+    "dataset": "cifar10", "data_dir": "/data", "model": "preact_resnet18", "width": 0.5, "head": "dot", "fixed": False,
+    "scale": 2.0, "class_vectors": "cube", "vector_seed": 5, "seed": 1, "loss": None, "signed_features": True,
+    "margin": "cosface", "margin_size": 0.1, "label_smoothing": 0.1, "bias": "fixed", "rotate": False, "vector_lr": 0.5,
+    "store_vectors": False,
+    "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
+    "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
+    "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
+    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "classes": "1,2",
+    "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "partial_batch": True,
+    "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
+    "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
+    "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
+    "augment_on": "device",
+}
+
+
+def digest(config, **more):
+    return run_digest(config, more.pop("vectors", "0" * 64), **more)
+
+
+def test_the_digest_changes_with_exactly_the_fields_that_change_the_result():
+    assert CHANGES.keys() == FIELDS.keys()
+    indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors", "checkpoint_minutes", "logger",
+                   "augment_on"}
+    assert set(TrainConfig.names("place")) == indifferent
+    for name, value in CHANGES.items():
+        if value is None:  # one choice only, so far
+            continue
+        changed = dataclasses.replace(TrainConfig(), **{name: value})
+        assert (digest(changed) != digest(TrainConfig())) == (name not in indifferent), name
+
+
+def test_the_digest_changes_with_the_class_vectors_and_with_an_extension():
+    digests = {digest(TrainConfig()), digest(TrainConfig(), vectors="1" * 64), digest(TrainConfig(), extended_from="2")}
+
+    assert len(digests) == 3
+
+
+def test_the_digest_of_a_configuration_is_that_of_earlier_versions():
+    """As version 0.1 computed it for a resolved configuration; a run that it trained is found again."""
+    config = resolve(TrainConfig(precision="float32", threads=2))
+
+    assert config.digest == "fd56bd687899b70b5519bde6025108d024c99fc3e06e9e1ffe4a67834d7b8592"
+
+
+def test_the_digest_does_not_depend_on_the_order_of_fields():
+    values = TrainConfig(lr=0.3, epochs=7).as_dict()
+
+    assert digest(TrainConfig.from_dict(dict(reversed(values.items())))) == digest(TrainConfig(lr=0.3, epochs=7))
+
+
+def test_resolving_leaves_nothing_open(monkeypatch):
+    monkeypatch.setattr(resolved, "resolve_precision", lambda precision, gpu: "bfloat16")
+    monkeypatch.setattr(resolved, "cpu_count", lambda: 3)
+    asked = TrainConfig(dataset="cifar10", seed=4, scale="auto", margin="arcface")
+    found = resolve(asked)
+    config = found.config
+
+    assert not [name for name in FIELDS if config.is_open(name)]
+    assert {name for name, value in config.as_dict().items() if value is None} == {
+        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes"}  # None means something here
+    assert config.signed_features is False
+    assert (config.vector_seed, config.crop_padding, config.flip) == (4, 4, True)
+    assert (config.precision, config.threads, config.margin_size) == ("bfloat16", 3, 0.5)
+    assert config.scale == pytest.approx(2**0.5 * 2.1972245773362196)  # ln 9
+    assert found.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 4))
+    assert (found.asked, found.data, found.dim) == (asked, DATASETS["cifar10"], 512)
+    assert resolve(config).config == config and resolve(config).digest == found.digest
+
+
+def test_the_precision_is_that_of_the_device_once_it_is_known(monkeypatch):
+    monkeypatch.setattr(hardware, "gpus", lambda: (("T4", 7.5),))
+    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: False)
+    before = resolve(TrainConfig())
+
+    assert before.for_device(gpu=True) == before
+    assert before.for_device(gpu=False) == resolve(TrainConfig(), gpu=False)
+    assert resolve(TrainConfig(precision="bfloat16")).for_device(gpu=False).config.precision == "bfloat16"
+
+
+def test_what_the_framework_says_of_a_gpu_wins_over_nvidia_smi(monkeypatch):
+    monkeypatch.setattr(hardware, "gpus", lambda: (("T4", 7.5),))
+    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: False)
+
+    assert resolve(TrainConfig()).config.precision == resolve(TrainConfig(), gpu=True).config.precision == "float16"
+    assert resolve(TrainConfig(), gpu=False).config.precision == "float32"
+
+
+@pytest.mark.parametrize("backend, threads", [("tensorflow", 3), ("jax", 3), ("torch", None)])
+def test_threads_are_the_cores_where_the_backend_can_be_told(monkeypatch, backend, threads):
+    monkeypatch.setattr(resolved, "cpu_count", lambda: 3)
+    monkeypatch.setattr(resolved, "keras_backend", lambda: backend)
+
+    assert resolve(TrainConfig(precision="float32")).config.threads == threads
+
+
+def test_the_folder_of_the_data_is_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+
+    assert resolve(TrainConfig(data_dir="here")).config.data_dir == str(tmp_path / "here")
+    assert resolve(TrainConfig(data_dir="~/data")).config.data_dir == "/home/someone/data"
+
+
+def test_resolving_keeps_what_was_given():
+    given = TrainConfig(dataset="cifar10", seed=4, vector_seed=0, crop_padding=0, flip=False, precision="float32",
+                        threads=1)
+    config = resolve(given).config
+
+    for name in ("vector_seed", "crop_padding", "flip", "precision", "threads"):
+        assert getattr(config, name) == getattr(given, name)
+
+
+@pytest.mark.parametrize("dataset", [name for name, entry in DATASETS.items() if entry.tests is None])
+def test_the_digest_is_of_the_vectors_that_the_data_set_and_the_width_ask_for(dataset):
+    found = resolve(TrainConfig(dataset=dataset, width=0.25, class_vectors="cube", vector_seed=9))
+    expected = class_vectors("cube", DATASETS[dataset].num_classes, feature_dim("resnet18", 0.25), 9)
+
+    assert found.class_vectors_digest == vectors_digest(expected)
+    assert (found.config.crop_padding, found.config.flip) == (DATASETS[dataset].crop_padding, DATASETS[dataset].flip)
+
+
+@pytest.mark.parametrize("limit, batch_size, size, steps", [
+    (None, 128, 45_000, 351), (20_480, 128, 20_480, 160), (10**9, 128, 45_000, 351), (100, 128, 100, 1),
+    (100, 50, 100, 2), (149, 50, 149, 2),
+])
+def test_an_epoch_has_whole_batches_or_one_of_all_there_is(limit, batch_size, size, steps):
+    found = resolve(TrainConfig(dataset="cifar10", limit_train=limit, batch_size=batch_size))
+
+    assert (found.train_size, found.steps_per_epoch) == (size, steps)
+
+
+def test_a_step_time_is_remembered_by_what_it_depends_on(monkeypatch):
+    monkeypatch.setattr(resolved, "gpus", lambda: (("NVIDIA H200", 9.0),))
+
+    def key(**change):
+        return resolve(TrainConfig(**{"precision": "float32", "threads": 2} | change)).step_time_key
+
+    keys = {key(**change) for change in (
+        {}, {"width": 0.5}, {"batch_size": 64}, {"precision": "bfloat16"}, {"threads": 1})}
+
+    assert len(keys) == 5 and "NVIDIA H200" in key()
+    assert key(lr=0.3, epochs=1, seed=8) == key()
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"dataset": "cifar10_1"}, "cifar10_1 has no training images: .* fixhead evaluate RUN --dataset cifar10_1"),
+    ({"hold_out": False}, "no validation images to select an epoch by.* --selection last"),
+    ({"hold_out": False, "selection": "last", "patience": 2}, "no validation images to see a plateau on"),
+    ({"schedule": "plateau"}, "The plateau schedule has no warm-up.* --warmup-fraction 0"),
+    ({"devices": 3}, "batch_size must be a multiple of devices, got 128 for 3"),
+    ({"devices": 2, "partial_batch": True}, "A partial batch cannot be shared"),
+    ({"augment_on": "device"}, "only JAX takes batches that are already on the device; this backend is tensorflow.* "
+     "--augment-on auto"),
+    ({"image_size": 48}, "digits has images of 32x32 pixels; an image size is for folders"),
+    ({"classes": "3"}, "classes must name at least 2 classes, got '3'"),
+    ({"classes": "3,seven"}, "Unknown class 'seven'"),
+    ({"model": "keras_cv/resnet18", "width": 0.5}, "keras_cv/resnet18 has one width, 1"),
+    ({"pooling": "4x4", "model": "keras_cv/resnet18"}, "too small for pooling 4x4"),
+])
+def test_what_contradicts_itself_is_refused_with_a_way_out(values, message):
+    with pytest.raises(ArgumentError, match=message):
+        resolve(TrainConfig(**values))
+
+
+@pytest.mark.parametrize("model, signed", [("resnet18", False), ("preact_resnet18", True), ("mobilenet_v2", False)])
+def test_features_have_the_networks_usual_form_unless_told_otherwise(model, signed):
+    assert resolve(TrainConfig(model=model)).config.signed_features is signed
+    assert resolve(TrainConfig(model=model, signed_features=not signed)).config.signed_features is not signed
+
+
+def test_class_vectors_fit_the_classes_and_the_pooling():
+    some = resolve(TrainConfig(dataset="cifar100", classes="fish,people"))
+    flat = resolve(TrainConfig(dataset="stl10", pooling="4x4"))
+
+    assert some.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 0))
+    assert flat.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 4608, 0))
+
+
+@pytest.mark.parametrize("values, steps", [
+    ({"dataset": "cifar10"}, 351), ({"dataset": "cifar10", "hold_out": False, "selection": "last"}, 390),
+    ({"dataset": "cifar10", "partial_batch": True}, 352), ({"dataset": "cifar100", "classes": "fish,people"}, 35),
+    ({"dataset": "cifar10", "imbalance": 100.0}, 87),  # 4500 sum of 100^(-c/9) = 11,170 images
+])
+def test_steps_are_known_before_the_images_are_read(values, steps, monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+
+    assert resolve(TrainConfig(**values)).steps_per_epoch == steps

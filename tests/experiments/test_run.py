@@ -1,0 +1,96 @@
+"""Running a plan, with trainings that cost nothing."""
+import subprocess
+import sys
+
+import pytest
+
+from keras_fixhead.errors import FixheadWarning, RunError, TrainingError, silenced
+from keras_fixhead.experiments.plan import plan_runs, plan_warnings
+from keras_fixhead.experiments.run import run_plan, run_trained_by
+from keras_fixhead.runs import create_run
+
+
+def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explicit, complete):
+    calls = []
+
+    def train(resolved, resume):
+        calls.append((resolved.config.lr, resume))
+        if resolved.config.lr == 0.3:
+            run = create_run(resolved)
+            run.write_status("failed", epoch=0, reason="The loss is nan in epoch 1, step 3")
+            raise TrainingError("The loss is nan")
+        return complete(resolved)
+
+    grid = {"lr": [0.1, 0.2, 0.3, 0.4]}
+    done = complete(plan_runs(explicit, grid, [0])[1].resolved)
+    half = create_run(plan_runs(explicit, grid, [0])[3].resolved)
+    half.write_status("running", epoch=1)  # killed: nobody holds its lock
+    outcomes = list(run_plan(plan_runs(explicit, grid, [0]), train))
+
+    assert [each.what for each in outcomes] == ["trained", "done", "failed", "resumed"]
+    assert outcomes[1].run.path == done.path and calls[-1][1].path == half.path
+    assert outcomes[2].reason == "The loss is nan in epoch 1, step 3"
+    assert [lr for lr, _ in calls] == [0.1, 0.3, 0.4]
+
+    again = list(run_plan(plan_runs(explicit, grid, [0]), train))
+    assert [each.what for each in again] == ["done", "done", "failed", "done"] and len(calls) == 3
+    list(run_plan(plan_runs(explicit, grid, [0]), train, retry_failed=True))
+    assert [lr for lr, _ in calls] == [0.1, 0.3, 0.4, 0.3]
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(explicit):
+    run = create_run(plan_runs(explicit, {}, [0])[0].resolved)
+    run.write_status("running", epoch=1)
+    with run.lock():
+        (planned,) = plan_runs(explicit, {}, [0])
+        (outcome,) = run_plan([planned], lambda config, resume: pytest.fail("trained"))
+
+    assert planned.state == outcome.what == "running"
+
+
+def test_the_commands_after_a_training_run_before_its_model_is_discarded(explicit, complete):
+    seen = []
+
+    def then(run):
+        assert run.model_path.exists()
+        seen.append(run)
+
+    plan = plan_runs(explicit, {}, [0, 1])
+    outcomes = list(run_plan(plan, lambda config, resume: complete(config), then=then, discard_models=True))
+
+    assert [each.run for each in outcomes] == seen
+    for run in seen:
+        assert not run.model_path.exists() and not run.newest_checkpoint.exists()
+        assert run.has("result") and run.metrics()
+    assert {each.state for each in plan_runs(explicit, {}, [0, 1])} == {"complete"}
+
+
+def test_a_command_after_a_training_that_fails_is_reported(explicit, complete):
+    def then(run):
+        raise RunError("robustness ended with status 1.")
+
+    (outcome,) = run_plan(plan_runs(explicit, {}, [0]), lambda config, resume: complete(config), then=then)
+    assert outcome.what == "failed" and "robustness ended" in outcome.reason
+
+
+SAY = "from keras_fixhead.errors import warn_once; warn_once({!r})"
+
+
+def test_a_sweep_warns_once_and_its_processes_do_not_repeat_it(explicit, complete, capfd):
+    (text,) = plan_warnings(plan_runs(explicit, {"fixed": [False]}, [0, 1]))
+
+    def train(config, resume):
+        complete(config)
+        return run_trained_by([sys.executable, "-c", SAY.format(text)], config)  # as the head of a training does
+
+    with pytest.warns(FixheadWarning) as said:
+        list(run_plan(plan_runs(explicit, {"fixed": [False]}, [0, 1]), train))
+
+    assert [str(each.message) for each in said] == [text]
+    assert "known to fall behind" not in capfd.readouterr().err
+
+
+def test_a_process_still_warns_of_what_was_not_said_before():
+    answer = subprocess.run([sys.executable, "-c", SAY.format("Something else.")], env=silenced(), capture_output=True,
+                            text=True)
+    assert "Something else." in answer.stderr

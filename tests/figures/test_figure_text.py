@@ -1,0 +1,74 @@
+"""Names in any script: drawn, or replaced by an index with one note of ours; nothing else is warned of."""
+import warnings
+
+import numpy as np
+import pytest
+
+from keras_fixhead.errors import FixheadWarning
+from keras_fixhead.figures import (
+    class_names,
+    plot_arms,
+    plot_comparison,
+    plot_confusion,
+    plot_curves,
+    plot_images,
+    plot_pictures,
+    plot_predictions,
+    text,
+)
+
+UNWRITABLE = "\U000f1234"  # for private use: no font of Matplotlib's has it
+STIX = "\ue000"  # in a font that Matplotlib brings along, but not in its default one
+NAMES = ["cat", "кот", "γάτα", "a$b", "$x^$", "tab\tnewline\n", f"x{UNWRITABLE}", "50 % _{", "\udcff.png", STIX]
+ROWS = [{"epoch": epoch, "accuracy": 0.5, "validation_accuracy": 0.5, "cross_entropy": 1.0,
+         "validation_cross_entropy": 1.0, "lr": 0.1} for epoch in (1, 2)]
+IMAGES = np.zeros((10, 8, 8, 3), np.uint8)
+
+FIGURES = {
+    "curves": lambda path: plot_curves(ROWS, path, title=" ".join(NAMES)),
+    "confusion": lambda path: plot_confusion(np.eye(10, dtype=np.int64), NAMES, path, title=NAMES[6]),
+    "comparison": lambda path: plot_comparison({name: [ROWS] for name in NAMES}, path, title=NAMES[6]),
+    "arms": lambda path: plot_arms({"fixed": ROWS}, {"fixed": np.eye(10, dtype=np.float32)}, NAMES, path, title="x"),
+    "images": lambda path: plot_images(IMAGES, NAMES, path, title=NAMES[6]),
+    "pictures": lambda path: plot_pictures(IMAGES, NAMES, path, title=NAMES[4]),
+    "predictions": lambda path: plot_predictions(IMAGES, np.arange(10, dtype=np.int32),
+                                                 np.eye(10, dtype=np.float32)[::-1], NAMES, path, title=NAMES[3]),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_figure_warns_of_anything_but_one_note_of_ours(name, tmp_path, recwarn, caplog):
+    warnings.simplefilter("always")
+    FIGURES[name](tmp_path / "figure.png")
+
+    assert (tmp_path / "figure.png").stat().st_size > 1_000
+    assert {each.category for each in recwarn.list} <= {FixheadWarning} and len(recwarn.list) <= 1
+    assert not caplog.records
+
+
+def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_said_once():
+    with pytest.warns(FixheadWarning, match=r"No installed font has the characters of 1 class names.*'class 6'"):
+        found = class_names(NAMES)
+
+    assert found == [*NAMES[:6], "class 6", *NAMES[7:]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert class_names(NAMES) == found  # once per process
+
+
+def test_what_matplotlib_would_take_for_a_formula_is_shown_as_it_is():
+    assert text.plain("$x^$") == r"\$x^\$" and text.plain("two\nlines") == "two\nlines"
+    assert text.plain(f"{UNWRITABLE}!\udcff") == "?!?"
+
+
+def test_a_character_is_drawn_with_a_font_that_has_it():
+    assert text.families(["cat", "кот"]) == []
+    assert text.families(["cat", STIX]) == ["STIXNonUnicode"]
+    assert text.families([UNWRITABLE]) == []
+
+
+def test_fonts_are_looked_through_once_for_each_character(monkeypatch):
+    text.families(["abc"])
+    monkeypatch.setattr(text, "_fonts", None)
+
+    assert text.families(["cab"]) == []

@@ -1,0 +1,155 @@
+"""The page of evidence: exactly what code and results give."""
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import write_matrices, write_result
+
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.reproduction import page, paper_claims, plan, read_results
+from keras_fixhead.reproduction.__main__ import main, parser
+from keras_fixhead.reproduction.claims import answers
+from keras_fixhead.reproduction.results import Results
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+PAGE = (ROOT / "docs" / "evidence.md").read_text()
+HOW = (ROOT / "docs" / "reproduction.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Results of the first three blocks, a failed run among them."""
+    folder = tmp_path_factory.mktemp("gpu")
+    for run in plan({}, ["1", "2", "3"]):
+        config = run.cell.config
+        names = DATASETS[config.dataset].label_names
+        path = write_result(folder, run.cell, run.seed, 50 + 20 * config.fixed + run.seed, label_names=names)
+        confusion = np.arange(len(names) ** 2).reshape(len(names), -1) % 7
+        write_matrices(path, confusion, np.eye(len(names)) + confusion / 100)
+    return read_results(folder)
+
+
+def text_of(results):
+    return {name: "\n".join(lines) for name, lines in page.blocks(results, RESULTS).items()}
+
+
+def test_the_page_is_what_code_and_results_give(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    copy = tmp_path / "evidence.md"
+    copy.write_text(PAGE)
+    assert main(["page", "--page", str(copy)]) == 0
+
+    assert copy.read_text() == PAGE
+
+
+def test_the_page_shows_what_is_measured_and_one_table_of_what_is_planned():
+    assert PAGE.count("not measured") < 15 and len(PAGE.splitlines()) < 95
+
+
+@pytest.mark.parametrize("some", ["none", "three blocks"])
+def test_every_claim_is_measured_planned_or_named_as_neither(some, measured):
+    results = measured if some == "three blocks" else Results()
+    text = text_of(results)
+    states = {each.claim.id: each.state for each in answers(results)}
+    rows = dict(re.findall(r"^\| `([\w-]+)` \(section.*\*\*(held|refuted|undecided at this n|not measured)\*\*",
+                           text["measured"], re.M))
+    table, _, apart = text["plan"].partition("Not in this plan:")
+    planned = re.findall(r"`([\w-]+)`", "".join(line.rsplit("| ", 1)[1] for line in table.splitlines()
+                                               if line.startswith("| ") and "--- |" not in line))
+    neither = re.findall(r"^- `([\w-]+)`:", apart, re.M)
+
+    assert rows.items() <= states.items()
+    assert len(planned) == len(set(planned)) and not set(planned) & set(neither)
+    assert {name for name, state in states.items() if state != "not measured"} <= set(rows)
+    assert set(rows) | set(planned) | set(neither) == set(paper_claims())
+
+
+def test_results_appear_in_every_part_of_the_page(measured):
+    text = text_of(measured)
+
+    assert "| `cos-s1-fixed-converges` | cifar100, ResNet18 (points) | above 0 | +47.3 | +20.0 [+20.0, +20.0], n = 3 " \
+        "| 30 | held |" in text["comparisons"]
+    assert "not measured" not in text["comparisons"]
+    assert "| 1 | cifar100 resnet18 cos | 30 | 3 | 74.4 | 27.1 | 71.0 ± 1.00, n = 3, 30 epochs | 51.0 ± 1.00, n = 3, " \
+        "30 epochs | +20.0 [+20.0, +20.0], n = 3 |" in text["cells"]
+    assert "| 3 | Table 3 and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
+    assert "from seconds measured on NVIDIA H100" in text["plan"]
+    assert "**held**; 2 of 5 comparisons measured" in text["measured"]
+
+
+def test_without_results_the_page_says_so_once():
+    text = text_of(Results())
+
+    assert "No comparison has been measured" in text["comparisons"] and "No cell has been run" in text["cells"]
+    assert "| 1 | Table 2, the paper's main effect | 12 | 0 |" in text["plan"]
+
+
+def test_every_measured_cell_of_the_plan_has_its_place_on_the_page(tmp_path):
+    scales = {True: 1.0, False: 20.0}
+    planned = list(plan(scales))
+    for number, run in enumerate({run.cell.id: run for run in planned}.values()):
+        write_result(tmp_path, run.cell, 0, 10 + number / 10)
+    text = "\n".join(page.cells_block(read_results(tmp_path)))
+
+    shown = set(re.findall(r"(\d+\.\d), n = 1, \d+ epochs", text))
+    chosen = {run.cell.id for run in plan(scales, ["4"]) if run.cell.config.head == "cos"}  # one seed chooses no S
+    missing = [run.label for number, run in enumerate({run.cell.id: run for run in planned}.values())
+               if f"{10 + number / 10:.1f}" not in shown and run.cell.id not in chosen]
+    assert not missing and len(chosen) == 2
+
+
+def test_cells_at_the_best_scale_are_shown_once_it_is_chosen(tmp_path):
+    for run in plan({True: 1.0, False: 20.0}, ["1", "3", "4"]):
+        is_best = run.cell.config.scale == (1.0 if run.cell.config.fixed else 20.0)
+        write_result(tmp_path, run.cell, run.seed, 60.0 + run.seed, validation=50 + 10 * is_best)
+    text = "\n".join(page.cells_block(read_results(tmp_path)))
+
+    assert "cifar100 resnet18 cos, each arm at its best S (S = 1 fixed, S = 20 learned) | 100 | 5 |" in text
+
+
+def test_a_line_of_a_cell_has_the_papers_number_both_arms_and_their_paired_gain(tmp_path):
+    for run in plan({}, ["1", "7", "5b", "10"]):
+        failed = run.cell.config.lr == 0.1 and not run.cell.config.fixed and run.cell.config.dataset == "cifar100"
+        write_result(tmp_path, run.cell, run.seed, 50 + 20 * run.cell.config.fixed + run.seed,
+                     state="failed to converge" if failed and run.block == "7" else "complete",
+                     subset="a subset of stl10" if run.block == "10" else None)
+    lines = page.cells_block(read_results(tmp_path))
+
+    (failed,) = [line for line in lines if line.startswith("| 7 | cifar100 preact_resnet18 dot, lr 0.1")]
+    assert "3 of 3 failed to converge | 3 of 3 runs of cifar100" in failed and "| 72.2 | failed | 71.0" in failed
+    (small,) = [line for line in lines if "limit_train 5000" in line]
+    assert small.startswith("| 5b | cifar100 resnet18 dot, limit_train 5000 | 270 | 3 |  |  | 71.0")
+    assert any("stl10 resnet18 cos, recipe paper-code" in line and "on a part of the set" in line for line in lines)
+
+
+def test_quarter_width_is_a_column_of_its_own_and_never_a_verdict():
+    for name in page.quarter_width(RESULTS):
+        (row,) = re.findall(rf"^\| `{name}` \(section.*$", PAGE, re.M)
+        *_, full, small = row.removesuffix(" |").split(" | ")
+        assert "results/" in small and "results/" not in full
+        assert "held" not in small and "refuted" not in small
+
+
+def test_claims_are_listed_with_the_papers_numbers(tmp_path, capsys):
+    assert main(["claims", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+
+    assert [line.partition(":")[0] for line in out.splitlines()[::3]] == list(paper_claims())
+    assert "cos-s1-fixed-converges: not measured; 0 of 5 comparisons" in out and "mean 32.06" in out
+
+
+def test_commands_of_the_page_on_running_exist(fixhead):
+    from fixhead_cli.main import COMMANDS
+
+    lines = [line.strip() for line in HOW.splitlines() if re.match(r"^ +\S*( ?\S*python|fixhead)", line)]
+    assert len(lines) >= 10
+    for line in lines:
+        words = line.partition(" #")[0].split()
+        if "keras_fixhead.reproduction" in words:
+            arguments = words[words.index("keras_fixhead.reproduction") + 1 :]
+            assert parser().parse_args(arguments).command == arguments[0], line
+        if words[0].endswith("fixhead") and words[1] != "data":
+            known = fixhead(words[1], "--help").out
+            assert words[1] in COMMANDS and all(word in known for word in words if word.startswith("--")), line

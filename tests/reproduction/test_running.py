@@ -1,0 +1,294 @@
+"""Running the paper's cells: the plan, rehearsals, and how it stops."""
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from synthetic import write_result
+
+from keras_fixhead.catalog import MODELS
+from keras_fixhead.config import resolve
+from keras_fixhead.errors import RunError
+from keras_fixhead.experiments.plan import PlannedRun
+from keras_fixhead.recipes import build_config
+from keras_fixhead.reproduction import cell, read_evidence, read_results
+from keras_fixhead.reproduction import run as running
+from keras_fixhead.reproduction.__main__ import keras_work, main
+from keras_fixhead.runs import create_run
+from keras_fixhead.vectors import ceiling
+
+ROOT = Path(__file__).parents[2]
+
+
+def options(tmp_path, **changes):
+    return running.Options(**{"out": tmp_path / "out", "runs_dir": tmp_path / "runs", "blocks": ("1",)} | changes)
+
+
+@pytest.fixture
+def work():
+    """Work that does nothing, and tells its lines to standard output."""
+    return running.Work(train=lambda *_: pytest.fail("trained"), measure=lambda *_: pytest.fail("measured"),
+                        device=lambda: "a device", forget=lambda: None, say=click.echo)
+
+
+def test_the_list_shows_what_is_done_what_is_left_and_where_its_seconds_come_from(tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    write_result(tmp_path / "out", cell(dataset="cifar100", head="cos", fixed=True, epochs=30), 0, 74.4)
+    status = main(["list", "--blocks", "1,4", "--out", str(tmp_path / "out")])
+    out = capsys.readouterr().out
+
+    assert status == 0
+    assert "cifar100 resnet18 cos-fixed, seed 0: done: test 74.4 %, 60 s on NVIDIA H100" in out
+    assert re.search(r"cos-learned, seed 0: to do: about \d+ s \(arithmetic\)", out)
+    assert "cifar100 resnet18 cos-learned at its best S, seed 4: waits for blocks 1 and 3" in out
+    assert "seconds to 94 %" in out and "not measured here" in out
+
+
+def test_an_unknown_block_is_refused():
+    with pytest.raises(SystemExit, match="There is no block 'x'"):
+        main(["list", "--blocks", "1,x"])
+
+
+def test_the_next_run_is_the_first_without_a_result_that_was_not_tried(tmp_path):
+    asked = options(tmp_path)
+    first, _, _ = running.next_run(asked, set())
+    (tmp_path / "out").mkdir()
+    write_result(tmp_path / "out", first.cell, first.seed, state="failed to converge")
+    second, _, found = running.next_run(asked, set())
+    third, _, _ = running.next_run(asked, {(second.cell.id, second.seed)})
+
+    assert (first.cell.config.fixed, second.cell.config.fixed, third.seed) == (True, False, 1) and len(found) == 1
+
+
+class Call:
+    """A call in which this many seconds are left."""
+
+    def __init__(self, left):
+        self.left = left
+
+    def seconds_left(self):
+        return self.left
+
+
+def test_a_run_that_only_the_next_call_can_finish_is_left_to_it(work, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(running, "run_one", lambda *_: pytest.fail("started it"))
+    left = iter([580.0, 580.0])  # as the call begins
+    monkeypatch.setattr(running.Alarm, "seconds_left", lambda _: next(left, 300.0))
+    monkeypatch.setattr(running, "seconds_of", lambda *_: 400.0)
+    status = running.run_all(options(tmp_path, deadline=time.monotonic() + 600), work)
+
+    assert status == 0 and "Stopped in time: cifar100 resnet18 cos-fixed, seed 0, takes about 400 s, and 300 s are " \
+        "left." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds, left, begun", [
+    (500.0, 580.0, True), (500.0, 300.0, False), (900.0, 580.0, True), (900.0, 300.0, True), (None, 300.0, True),
+    (None, -1.0, False), (900.0, -1.0, False),
+])
+def test_a_run_that_takes_longer_than_any_call_is_started_in_the_time_left(tmp_path, monkeypatch, seconds, left,
+                                                                           begun):
+    monkeypatch.setattr(running, "seconds_of", lambda *_: seconds)
+    reason = running.why_not_now(None, options(tmp_path), None, Call(left), 580.0)
+
+    assert (reason is None) == begun
+
+
+def test_only_the_rest_of_an_interrupted_run_counts(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    asked = options(tmp_path)
+    first, _, _ = running.next_run(asked, set())
+    write_result(tmp_path / "out", first.cell, 0, seconds=400.0, wall_seconds=420.0)
+    second = dataclasses.replace(first, seed=1)
+    found = read_results(tmp_path / "out")
+    monkeypatch.setattr(running.hardware, "gpus", lambda: [("NVIDIA H100", 9)])
+    whole = running.seconds_of(second, asked, found)
+    run = create_run(resolve(build_config(running.explicit_fields(second.cell, asked) | {"seed": 1})))
+    run.write_metrics([{"epoch": epoch} for epoch in range(1, 25)])
+    monkeypatch.setattr(running, "state_of", lambda *_: PlannedRun(resolve(run.config()), "interrupted", run, None))
+
+    assert whole == pytest.approx(1.1 * 420)
+    assert running.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
+
+
+@pytest.mark.parametrize("seconds", [-5.0, 0.2])
+def test_the_alarm_interrupts_as_ctrl_c_does_at_its_deadline_even_if_that_has_passed(seconds):
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(KeyboardInterrupt), running.Alarm(time.monotonic() + running.GRACE_SECONDS + seconds) as alarm:
+        time.sleep(30)
+
+    assert alarm.rung and signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_run_that_is_still_going_at_the_limit_is_interrupted_as_by_ctrl_c(work, tmp_path, monkeypatch, capsys):
+    """The alarm is real; the limit is far away until the run has begun, however slow the machine is."""
+    begun = []
+
+    def run_one(*_):
+        begun.append(time.monotonic())
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        time.sleep(30)
+
+    monkeypatch.setattr(running, "run_one", run_one)
+    status = running.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
+
+    assert status == 0 and len(begun) == 1 and time.monotonic() - begun[0] < 25
+    assert "Stopped at the limit" in capsys.readouterr().out
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_ctrl_c_before_the_limit_stops_with_its_own_status(work, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(running, "run_one", lambda *_: signal.raise_signal(signal.SIGINT))
+    status = running.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
+
+    assert status == 130 and "Start again to continue" in capsys.readouterr().err
+
+
+def test_a_run_without_a_result_does_not_stop_the_others_and_shows_in_the_status(work, tmp_path, monkeypatch):
+    tried = []
+
+    def state_of(planned, asked):
+        tried.append(planned.seed)
+        raise OSError("no data")
+
+    monkeypatch.setattr(running, "state_of", state_of)
+    assert running.run_all(options(tmp_path, most_runs=3), work) == 1
+    assert tried == [0, 0, 1] and not list((tmp_path / "out").iterdir())
+
+
+def test_no_time_is_spent_on_a_part_of_a_data_set(work, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(running, "subset_note", lambda name, entry: f"a subset of {name}")
+    monkeypatch.setattr(running, "train_and_measure", lambda *_: pytest.fail("trained"))
+    status = running.run_all(options(tmp_path, most_runs=1), work)
+
+    assert status == 1 and "no result: The available data are a subset of cifar100" in capsys.readouterr().err
+    running.check_whole(cell(dataset="stl10", recipe="paper-code", epochs=80).config)
+
+
+def test_every_cell_can_be_rehearsed(tmp_path):
+    from keras_fixhead.reproduction import plan
+
+    for dataset in (None, "digits"):
+        asked = options(tmp_path, rehearsal=True, rehearsal_dataset=dataset)
+        for planned in plan({True: 1.0, False: 20.0}):
+            config = resolve(build_config(running.explicit_fields(planned.cell, asked)), gpu=False).config
+            assert config.epochs == 2 and config.limit_train == 2_000 and config.width <= 0.25
+            assert not planned.cell.agrees(config)
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    """Puts a network of one convolution in the place of ResNet18."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "training"))
+    monkeypatch.setitem(MODELS, "resnet18", dataclasses.replace(MODELS["resnet18"], builder="tiny_network:build"))
+
+
+@pytest.mark.filterwarnings("ignore::keras_fixhead.errors.FixheadWarning")
+def test_a_pair_is_trained_measured_written_and_not_done_again(tmp_path, tiny_network, fixhead, capfd,
+                                                               monkeypatch):
+    monkeypatch.setattr(running, "REHEARSAL_CORRUPTED", 20)
+    asked = options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
+    assert running.run_all(asked, keras_work()) == 0
+    first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert running.run_all(asked, keras_work()) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    found = read_results(tmp_path / "out", rehearsal=True)
+
+    assert len(first) == 2 and len(after) == 4 and first.items() <= after.items()
+    assert {(each.seed, each.config.fixed) for each in found} == {(0, True), (0, False)}
+    with pytest.raises(RunError, match="not evidence"):
+        read_results(tmp_path / "out")
+    fixed = next(each for each in found if each.config.fixed)
+    cosines, confusion = fixed.matrices()["cosines"], fixed.matrices()["confusion"]
+    assert abs(cosines - cosines.T).max() == 0 and cosines.diagonal() == pytest.approx(1)
+    assert confusion.diagonal().sum() / confusion.sum() == pytest.approx(fixed.accuracy())
+    assert fixed.content["class_vectors_max_cosine"] == pytest.approx(
+        (cosines - 2 * np.eye(10)).max(), abs=1e-5)
+    assert fixed.content["largest_probability"] <= ceiling(10, 1.0)[0]
+    augmented, plain = fixed.content["tta"]["flip-shift"], fixed.content["evaluation"]["test"]
+    assert augmented["n"] == plain["n"] and augmented["own_cosine"] == pytest.approx(plain["own_cosine"], abs=1e-5)
+    assert augmented["cross_entropy"] != plain["cross_entropy"]  # of mean logits
+
+    capfd.readouterr()
+    files = (path for path in (tmp_path / "out").glob("*-s0-*.json"))
+    compared = fixhead("compare", *sorted(files), "--figure", tmp_path / "c.png", "--json").json
+    assert [group["name"] for group in compared["groups"]] == ["fixed=yes", "fixed=no"]
+
+
+def test_a_run_that_fails_to_converge_is_a_result_and_is_not_tried_again(tmp_path, tiny_network, capsys,
+                                                                         monkeypatch):
+    whole = running.explicit_fields
+    monkeypatch.setattr(running, "explicit_fields", lambda *given: whole(*given) | {
+        "lr": 1e4, "weight_decay": 1e3, "epochs": 5})
+    asked = options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
+    assert running.run_all(asked, keras_work()) == 0
+    (result,) = read_results(tmp_path / "out", rehearsal=True)
+
+    assert not result.converged and "failed to converge" in result.content["reason"]
+    assert result.content["config"]["lr"] == 1e4 and not list((tmp_path / "out").glob("*.npz"))
+    assert "failed to converge" in capsys.readouterr().out
+    assert running.next_run(asked, set())[0].cell.config.fixed is False
+    assert "done: failed to converge" in "\n".join(running.listed(asked))
+
+
+def run_script(tmp_path, *arguments, command="run", **environment):
+    words = [sys.executable, "-m", "keras_fixhead.reproduction", command, "--rehearse", "digits", "--out",
+             str(tmp_path / "out"), "--runs-dir", str(tmp_path / "runs"), *map(str, arguments)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={
+        **os.environ, "FIXHEAD_CACHE_DIR": str(tmp_path / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", **environment})
+
+
+@pytest.mark.slow
+def test_a_rehearsal_that_is_stopped_goes_on_skips_what_is_done_and_leaves_everything_that_is_asked_for(tmp_path):
+    process = run_script(tmp_path, "--runs", 1)
+    for line in process.stderr:
+        if line.startswith("epoch 1/2"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130 and not list((tmp_path / "out").glob("*.json")), out
+
+    out, err = run_script(tmp_path, "--runs", 2).communicate(timeout=240)
+    assert "Resumed after epoch 1" in err and "Stopped after 2 runs" in out, err
+    fixed, learned = sorted((tmp_path / "out").glob("rehearsal-*.json"))
+    written = fixed.stat().st_mtime_ns
+    out, _ = run_script(tmp_path, command="list").communicate(timeout=60)
+    assert out.count("done: test") == 2 and fixed.stat().st_mtime_ns == written
+
+    content = json.loads(fixed.read_text())
+    assert content["rehearsal"] and content["resumed"] and not json.loads(learned.read_text())["resumed"]
+    assert [row["epoch"] for row in content["curves"]] == [1, 2]
+    assert {"class_vectors_mean_cosine", "class_vectors_max_cosine", "validation_accuracy"} <= set(content["curves"][0])
+    assert {"accuracy", "own_cosine", "predicted_cosine", "nearest_wrong_cosine", "feature_norm"} <= set(
+        content["evaluation"]["test"])
+    assert {len(values) for values in content["robustness"]["paper"]["accuracy"].values()} == {5}
+    assert sum(content["histograms"]["own"]) == content["evaluation"]["test"]["n"] == 360
+    assert {"config_digest", "images_per_second", "seconds", "device", "environment", "backend", "largest_probability",
+            "separation", "reachable_cosine"} <= set(content)
+    assert content["robustness"]["paper"]["clean"] == pytest.approx(content["accuracy"]["test"], abs=0.01)
+    assert str(tmp_path) not in fixed.read_text()
+
+    found = read_evidence(fixed, rehearsal=True)
+    assert found.matrices()["confusion"].sum() == 360 and found.matrices()["cosines"].shape == (10, 10)
+    assert fixed.stat().st_size + fixed.with_suffix(".npz").stat().st_size < 40_000
+    assert not list((tmp_path / "runs").glob("*/model.keras"))
+    assert len(read_results(tmp_path / "out", rehearsal=True)) == 2
+
+
+@pytest.mark.slow
+def test_a_rehearsal_runs_on_jax_and_finds_the_compiled_step_of_another_seed(tmp_path):
+    pytest.importorskip("jax")
+    process = run_script(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
+    out, err = process.communicate(timeout=400)
+
+    assert "Stopped after 3 runs" in out, err
+    found = read_results(tmp_path / "out", rehearsal=True)
+    assert len(found) == 3 and {each.content["backend"] for each in found} == {"jax"}
+    assert "Persistent compilation cache hit for 'jit_train_step'" in err

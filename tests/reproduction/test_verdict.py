@@ -1,0 +1,76 @@
+"""The rules by which a claim is held, refuted or undecided."""
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_fixhead.reproduction.verdict import (
+    HELD,
+    NOT_MEASURED,
+    REFUTED,
+    STATES,
+    UNDECIDED,
+    above,
+    below,
+    combine,
+    near,
+    not_below,
+    verdict,
+)
+
+
+@pytest.mark.parametrize("values, expected, state", [
+    ([], above(0), NOT_MEASURED),
+    ([30.0], above(0), UNDECIDED),  # one seed is an anecdote
+    ([30.0, 30.1], above(0), UNDECIDED),
+    ([24.7, 26.4, 24.0], above(0), HELD),
+    ([-9.2, -5.0, -9.5], above(0), REFUTED),
+    ([5.0, -5.0, 1.0], above(0), UNDECIDED),
+    ([1.0, 1.0, 1.0], above(0), HELD),
+    ([0.0, 0.0, 0.0], above(0), REFUTED),
+    ([-0.3, -0.25, -0.28], below(0), HELD),
+    ([0.3, 0.2, 0.25], below(0), REFUTED),
+    ([-0.1, 0.0, 0.1], not_below(0.5), HELD),
+    ([-0.2, -0.21, -0.19], not_below(0.5), HELD),  # lower, but by less than the tolerance
+    ([-1.2, -1.3, -1.1], not_below(0.5), REFUTED),
+    ([-0.5, 0.4, -0.6], not_below(0.5), UNDECIDED),
+    ([0.94, 0.95, 0.96], near(0.95, 0.05), HELD),
+    ([0.68, 0.69, 0.70], near(0.95, 0.05), REFUTED),
+    ([0.85, 0.92, 0.95], near(0.95, 0.05), UNDECIDED),
+])
+def test_a_verdict_follows_from_the_interval_of_the_mean(values, expected, state):
+    assert verdict(values, expected).state == state
+
+
+def test_a_verdict_says_how_many_values_it_has_and_their_interval():
+    found = verdict([1.0, 2.0, 3.0], above(0))
+
+    assert (found.n, found.mean) == (3, 2.0)
+    assert found.interval == pytest.approx((-0.484, 4.484), abs=1e-3)
+    assert verdict([1.0], above(0)).interval is None
+
+
+@given(st.lists(st.floats(-50, 50), min_size=3, max_size=8))
+def test_a_claim_and_its_opposite_are_never_both_held(values):
+    one, other = verdict(values, above(0)).state, verdict([-value for value in values], above(0)).state
+
+    assert {one, other} != {HELD} and one in STATES
+    if one == HELD:
+        assert other == REFUTED
+        assert math.isfinite(verdict(values, above(0)).mean)
+
+
+@pytest.mark.parametrize("states, everywhere, somewhere", [
+    ([], NOT_MEASURED, NOT_MEASURED),
+    ([NOT_MEASURED, NOT_MEASURED], NOT_MEASURED, NOT_MEASURED),
+    ([HELD, NOT_MEASURED], HELD, HELD),
+    ([HELD, UNDECIDED], UNDECIDED, HELD),
+    ([HELD, REFUTED], REFUTED, HELD),
+    ([REFUTED, UNDECIDED], REFUTED, UNDECIDED),
+    ([REFUTED, NOT_MEASURED], REFUTED, UNDECIDED),
+    ([REFUTED, REFUTED], REFUTED, REFUTED),
+])
+def test_cells_are_combined_by_what_the_claim_says_of_them(states, everywhere, somewhere):
+    assert combine(states) == everywhere
+    assert combine(states, somewhere=True) == somewhere
