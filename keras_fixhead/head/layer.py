@@ -153,11 +153,11 @@ class HypersphereHead(keras.layers.Layer):
         return self._fixed
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "trainable" and value and getattr(self, "_fixed", False):
-            if sys._getframe(1).f_code is not _TRAINABLE_OF_A_MODEL:  # of this layer itself, or in a loop over layers
-                warn_once("trainable = True does not make fixed class vectors learn. To learn them from where they "
-                          "are, make another head on the same features: HypersphereHead(..., fixed=False, "
-                          "class_vectors=W).", stacklevel=2)
+        if name == "trainable" and value and getattr(self, "_fixed", False) \
+                and sys._getframe(1).f_code is not _TRAINABLE_OF_A_MODEL:  # of this layer, or in a loop over layers
+            warn_once("trainable = True does not make fixed class vectors learn. To learn them from where they are, "
+                      "make another head on the same features: HypersphereHead(..., fixed=False, class_vectors=W).",
+                      stacklevel=2)
         super().__setattr__(name, value)
 
     @property
