@@ -1,15 +1,8 @@
 """Checks of the numbers that losses take."""
-import math
 from typing import Any
 
-import numpy as np
-
 from keras_fixhead.errors import ArgumentError
-
-
-def is_number(value: Any) -> bool:
-    """Returns whether a value is a finite number, and not a truth value."""
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
+from keras_fixhead.head_config import is_number
 
 
 def checked_smoothing(value: Any) -> float:

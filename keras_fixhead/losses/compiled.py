@@ -13,7 +13,8 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.head.logits import head_that_made
-from keras_fixhead.losses.arguments import checked_margin, checked_smoothing, is_number
+from keras_fixhead.head_config import is_number
+from keras_fixhead.losses.arguments import checked_margin, checked_smoothing
 from keras_fixhead.losses.cross_entropy import cross_entropy
 from keras_fixhead.losses.margins import arcface, cosface
 

@@ -10,7 +10,8 @@ from typing import Any
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.losses.arguments import checked_margin, is_number
+from keras_fixhead.head_config import is_number
+from keras_fixhead.losses.arguments import checked_margin
 from keras_fixhead.losses.labels import class_numbers, full_precision_of, target_logits, target_mask
 
 EPSILON = 1e-6

@@ -78,7 +78,7 @@ def test_a_function_is_not_saved_and_the_error_says_what_to_do(loss_class, tmp_p
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.evaluate(features, labels, verbose=0) == pytest.approx(model.evaluate(features, labels, verbose=0))
-    changed = keras.Sequential([*loaded.layers, keras.layers.Activation("linear")])  # no longer the head's own logits
+    changed = keras.Sequential([*loaded.layers, keras.layers.Rescaling(2.0)])  # no longer the head's own logits
     changed.compile("sgd", loaded.loss)
     with pytest.raises(ArgumentError, match=expected):  # out of the traced function, too, where TensorFlow rewraps
         changed.evaluate(features, labels, verbose=0)
