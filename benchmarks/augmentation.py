@@ -1,10 +1,10 @@
-"""Images a second that augmentation makes, kind by kind: on the host, and in turn with it on the device, on JAX.
+"""Augmented images per second, kind by kind: on the host and, with JAX, in turn on the device.
 
     python benchmarks/augmentation.py                          # on the host alone
-    KERAS_BACKEND=jax python benchmarks/augmentation.py        # on JAX's first device, too
+    KERAS_BACKEND=jax python benchmarks/augmentation.py        # on JAX's first device as well
 
-Batches as training takes them, with their gathering and draws, made by one thread; on a device they are waited for at
-the end of a round. Whether that limits a training is seen by what `fixhead train --augment-on host` and `device` print.
+Batches are made as in training, with their gathering and draws, by one thread; a device is waited for at the end of a
+round. Whether augmentation limits training shows in the output of `fixhead train --augment-on host` and `device`.
 """
 import argparse
 import itertools
@@ -31,7 +31,7 @@ KINDS = {"crop and flip": MOVED} | {f"crop, flip, {name}": MOVED | more for name
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--batches", type=int, default=8, help="batches a round")
+    parser.add_argument("--batches", type=int, default=8, help="batches per round")
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--pixels", type=int, default=32)
     out_option(parser, RESULTS / "augmentation.json")
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def images_per_second(split: Split, augmentation: Augmentation, batch_size: int, rounds: int) -> dict[str, list[float]]:
-    """The rate of each round and place; the places take turns, and the first round is not counted."""
+    """Images per second of each round and place; the places take turns, and the first round is not counted."""
     places = {"host": False} | ({"device": True} if keras.backend.backend() == "jax" else {})
     rates: dict[str, list[float]] = {place: [] for place in places}
     for epoch, (place, on_device) in itertools.product(range(rounds + 1), places.items()):

@@ -1,8 +1,8 @@
-"""Size and decoding time of the test images of CIFAR-10 in the lossless forms that a packed set could have had.
+"""Size and decoding time of the test images of CIFAR-10 in lossless forms that a packed set could use.
 
     python benchmarks/data_formats.py DIR      # the folder in which CIFAR-10 is prepared or packed
 
-Processor time of one thread. PNG and WebP hold sheets of 10 by 10 images, as pictures go better in larger pieces.
+Processor time of one thread. PNG and WebP have sheets of 10 by 10 images, because larger pictures compress better.
 """
 import argparse
 import io
@@ -56,7 +56,7 @@ def gradient(block: bytes) -> Images:
 
 
 def sheets(images: Images) -> Images:
-    """(1000, 32, 32, 3) to ten sheets below each other, (3200, 320, 3)."""
+    """From (1000, 32, 32, 3) to ten sheets below each other, (3200, 320, 3)."""
     return images.reshape(100, 10, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(3_200, 320, 3)
 
 

@@ -1,10 +1,10 @@
-"""Seconds from a fresh start of Python to a data set in memory: prepared, kept from the first reading, packed.
+"""Seconds from a fresh start of Python to a data set in memory: prepared, cached, packed.
 
     python benchmarks/data_load.py DIR      # the folder in which CIFAR-10 is prepared
 
-Each start is a process of its own, the three in turn; the clock runs from after the imports of the library until
-`load_dataset` returns, the import of what reads the files (TensorFlow for prepared ones) included. Processor time is
-given beside wall time, because other programs on the machine lengthen the latter. Files are in the page cache.
+Each start is a separate process; the three take turns. The clock starts after the library is imported and stops when
+`load_dataset` returns, so it includes importing what reads the files (TensorFlow for prepared ones). Processor time is
+given as well as wall time, which other programs on the machine lengthen. Files are in the page cache.
 """
 import argparse
 import json

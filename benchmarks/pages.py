@@ -1,18 +1,24 @@
-"""The generated parts of docs/recipes.md, docs/data.md, docs/training.md and docs/server.md.
+"""The generated parts of the README and of docs/commands.md, recipes.md, data.md, training.md and server.md.
 
     python benchmarks/pages.py                       # from the tables in the code and the files in results/
-    python benchmarks/pages.py --measure-data DIR    # anew: mean and deviation of the data sets prepared in DIR
+    python benchmarks/pages.py --measure-data DIR    # again: mean and deviation of the data sets prepared in DIR
 """
 import argparse
 import json
+import math
+import statistics
 from typing import Any
 
-from report import RESULTS, ROOT, write_block
+from report import README, RESULTS, ROOT, write_block
 
+from fixhead_cli.commands import COMMANDS
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
+from keras_fixhead.reproduction.study_tables import main_effect_table, study_table
+from keras_fixhead.runs.result import Result, read_result
 
 DATA = RESULTS / "data.json"
 FIRST_RUNS = RESULTS / "first_runs"
@@ -29,14 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure_data:
         DATA.write_text(json.dumps(measure_data(options.measure_data), indent=1) + "\n")
-    write_block("recipes", recipes_block(), ROOT / "docs" / "recipes.md")
-    write_block("data sets", data_block(), ROOT / "docs" / "data.md")
-    write_block("loading", loading_block(), ROOT / "docs" / "data.md")
-    write_block("formats", formats_block(), ROOT / "docs" / "data.md")
-    write_block("first runs", first_runs_block(), ROOT / "docs" / "training.md")
-    write_block("peers", peers_block(), ROOT / "docs" / "training.md")
-    write_block("pipeline", pipeline_block(), ROOT / "docs" / "training.md")
-    write_block("options of serve", serve_block(), ROOT / "docs" / "server.md")
+    for page, name, lines in BLOCKS:
+        write_block(name, lines(), page)
 
 
 def measure_data(folder: str) -> dict[str, Any]:
@@ -55,6 +55,36 @@ def measure_data(folder: str) -> dict[str, Any]:
             "mean": (dataset.mean / 255).round(4).tolist(), "std": (dataset.std / 255).round(4).tolist(),
             "subset": dataset.subset, "data_digest": dataset.digest()}
     return found
+
+
+def effects_block() -> list[str]:
+    """Returns the README's table: where fixing wins next to where it loses, each paired over seeds."""
+    arms = fixed_against_learned(RESULTS)
+    n, = {each.difference.n for each in arms}
+    lines = ["| | data | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |"]
+    for each in arms:
+        low, high = each.difference.interval or (math.nan, math.nan)
+        verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
+        data = each.dataset.upper().replace("CIFAR", "CIFAR-")
+        means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
+        lines.append(f"| S = {each.scale:g}: fixing {verdict} | {data} | {means} | **{_signed(each.difference.mean)}** "
+                     f"(95 % interval {_signed(low)} to {_signed(high)}) |")
+    config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
+    assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
+    return [*lines, "", f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed start "
+            "from the same weights and class vectors and see the same batches. The rows differ in data as well as in "
+            f"S. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
+            "epochs, last epoch; nothing at full size has been measured yet. All numbers: `results/main_effect.json`, "
+            "`results/margins.json`."]
+
+
+def _signed(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:+.1f}".replace("-", "−")
+
+
+def commands_block() -> list[str]:
+    """Returns one line per command."""
+    return ["| command | |", "| --- | --- |", *(f"| `fixhead {name}` | {line} |" for name, line in COMMANDS.items())]
 
 
 def recipes_block() -> list[str]:
@@ -95,7 +125,7 @@ def shown(value: Any) -> str:
 def data_block() -> list[str]:
     """One line a data set: sizes of the whole set, and what was computed here."""
     measured = json.loads(DATA.read_text())["datasets"]
-    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | at hand here |",
+    lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | available |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, entry in DATASETS.items():
         each = measured.get(name)
@@ -111,29 +141,28 @@ def data_block() -> list[str]:
 
 def first_runs_block() -> list[str]:
     """One line for each pair of a fixed and a learned run."""
-    results = [json.loads(file.read_text()) for file in sorted(FIRST_RUNS.glob("*.json"))]
-    pairs: dict[tuple[str, str, int], dict[bool, dict[str, Any]]] = {}
-    for result in results:
-        config = result["config"]
-        pairs.setdefault((config["dataset"], config["model"], config["seed"]), {})[config["fixed"]] = result
+    results = [read_result(file) for file in sorted(FIRST_RUNS.glob("*.json"))]
+    pairs: dict[tuple[str, str, int], dict[bool, Result]] = {}
+    for each in results:
+        pairs.setdefault((each.config.dataset, each.config.model, each.seed), {})[each.config.fixed] = each
     lines = ["", "| data | network | fixed | learned | difference | cosine to own / nearest wrong, fixed | the same, "
              "learned | largest cosine between learned class vectors |", "| --- |" + " --- |" * 7]
     for (dataset, model, _), arms in pairs.items():
-        accuracy = {fixed: 100 * arms[fixed]["accuracy"]["test"] for fixed in (True, False)}
-        cosines = ["{own_cosine:.2f} / {nearest_wrong_cosine:.2f}".format(**arms[fixed]["evaluation"]["test"])
-                   for fixed in (True, False)]
-        part = " (part)" if arms[True]["subset"] else ""
+        accuracy = {fixed: 100 * arms[fixed].accuracy() for fixed in (True, False)}
+        cosines = [" / ".join(f"{arms[fixed].number('evaluation', 'test', name):.2f}"
+                              for name in ("own_cosine", "nearest_wrong_cosine")) for fixed in (True, False)]
+        part = " (part)" if arms[True].content["subset"] else ""
         lines.append(f"| {dataset}{part} | {model} | {accuracy[True]:.1f} % | {accuracy[False]:.1f} % | "
                      f"{accuracy[True] - accuracy[False]:+.1f} | {cosines[0]} | {cosines[1]} | "
-                     f"{arms[False]['class_vectors_max_cosine']:.2f} |")
-    config = results[0]["config"]
-    subsets = sorted({result["subset"] for result in results if result["subset"]})
-    lines += ["", f"Test accuracy, cosine logits, S = {config['scale']:g}, recipe {config['recipe']}: width "
-              f"{config['width']:g}, up to {config['limit_train']:,} training images, {config['epochs']} epochs, last "
-              f"epoch. **One seed each (seed {config['seed']}): an anecdote, no evidence**; CIFAR-10 with ResNet18 has "
-              "three seeds in the README. Command: `fixhead sweep --recipe cpu --head cos --dataset NAME --grid "
-              "fixed=yes,no [--grid model=resnet18,preact_resnet18,mobilenet_v2] --export-results results/first_runs`. "
-              "All numbers and curves: `results/first_runs/`."]
+                     f"{arms[False].number('class_vectors_max_cosine'):.2f} |")
+    config = results[0].config
+    subsets = sorted({each.content["subset"] for each in results if each.content["subset"]})
+    lines += ["", f"Test accuracy, cosine logits, S = {config.scale:g}, recipe {config.recipe}: width "
+              f"{config.width:g}, up to {config.limit_train:,} training images, {config.epochs} epochs, last "
+              f"epoch. **One seed each (seed {config.seed}): an anecdote, not evidence**; CIFAR-10 with ResNet18 "
+              "has three seeds in [results](results.md). Command: `fixhead sweep --recipe cpu --head cos --dataset "
+              "NAME --grid fixed=yes,no [--grid model=resnet18,preact_resnet18,mobilenet_v2] --export-results "
+              "results/first_runs`. All numbers and curves: `results/first_runs/`."]
     lines += [f"- {subset[0].upper()}{subset[1:]}." for subset in subsets]
     return [*lines, ""]
 
@@ -226,6 +255,25 @@ def median_interval(values: list[float]) -> tuple[float, float]:
     below = int(binom.ppf(0.025, len(values), 0.5))
     ordered = sorted(values)
     return ordered[max(0, below - 1)], ordered[min(len(values) - 1, len(values) - below)]
+
+
+DOCS = ROOT / "docs"
+BLOCKS = (
+    (README, "effects", effects_block),
+    (DOCS / "results.md", "main effect", lambda: main_effect_table(read_study(RESULTS / "main_effect.json"))),
+    (DOCS / "head.md", "signed_features", lambda: study_table(read_study(RESULTS / "signed_features.json"))),
+    (DOCS / "head.md", "margins", lambda: study_table(read_study(RESULTS / "margins.json"))),
+    (DOCS / "commands.md", "commands", commands_block),
+    (DOCS / "recipes.md", "recipes", recipes_block),
+    (DOCS / "data.md", "data sets", data_block),
+    (DOCS / "data.md", "loading", loading_block),
+    (DOCS / "data.md", "formats", formats_block),
+    (DOCS / "training.md", "first runs", first_runs_block),
+    (DOCS / "training.md", "peers", peers_block),
+    (DOCS / "training.md", "pipeline", pipeline_block),
+    (DOCS / "server.md", "options of serve", serve_block),
+)
+"""Each generated part of a page: the page, its name there, and the function that returns its lines."""
 
 
 if __name__ == "__main__":

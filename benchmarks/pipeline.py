@@ -1,10 +1,10 @@
-"""What augmentation and our callbacks cost a training step of quarter-width ResNet18.
+"""The cost of augmentation and of our callbacks in a training step of quarter-width ResNet18.
 
     python benchmarks/pipeline.py
 
-Heavy augmentation against crop and flip, both through `model.fit` as the engine calls it; and `model.fit` with all
-callbacks of the engine against a bare loop of `train_on_batch` on the same batches. The two of a comparison alternate
-in this process, some steps a round; ratios are taken round by round, of wall time.
+Compares heavy augmentation with crop and flip, both through `model.fit` as the engine calls it; and `model.fit` with
+all callbacks of the engine with a bare loop of `train_on_batch` on the same batches. The two of a comparison alternate
+in this process, some steps per round; ratios of wall time are taken round by round.
 """
 import argparse
 import dataclasses
@@ -17,11 +17,11 @@ import numpy as np
 from report import RESULTS, measurement, out_option, write_report
 
 from keras_fixhead.config import TrainConfig, resolve
-from keras_fixhead.data import Split, load_dataset
+from keras_fixhead.data import Augmentation, Split, load_dataset
 from keras_fixhead.recipes import build_config
 from keras_fixhead.training import _compiled_model
 from keras_fixhead.training.backend import start_backend
-from keras_fixhead.training.batches import TrainBatches, augmentation_of
+from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.signals import StopRequests
@@ -60,7 +60,7 @@ def main() -> None:
 
 def compare(name: str, against: str, one: Callable[[], Any], other: Callable[[], Any],
             rounds: int) -> list[dict[str, Any]]:
-    """Seconds of a step of both variants, round by round in turn, and the ratio of each round."""
+    """Seconds per step of both variants, in turn round by round, and the ratio of each round."""
     variants = {"with": one, "without": other}
     for act in variants.values():
         act()
@@ -86,7 +86,7 @@ def fit(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], A
     stop = StopRequests()
 
     def act() -> Any:
-        batches = TrainBatches(train, config.batch_size, augmentation_of(config), seed=0, epoch=0)
+        batches = TrainBatches(train, config.batch_size, Augmentation(**config.values("augmentation")), seed=0, epoch=0)
         guard = StepGuard(Progress(), lambda progress: None, stop, [], 60.0)
         return model.fit(batches, shuffle=False, verbose=0, callbacks=[StepTimer(config, STEPS), guard])
 
@@ -95,7 +95,7 @@ def fit(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], A
 
 def bare(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], Any]:
     """The same steps without `fit`."""
-    batches = TrainBatches(train, config.batch_size, augmentation_of(config), seed=0, epoch=0)
+    batches = TrainBatches(train, config.batch_size, Augmentation(**config.values("augmentation")), seed=0, epoch=0)
 
     def act() -> Any:
         model.reset_metrics()

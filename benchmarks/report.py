@@ -49,7 +49,7 @@ def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, comma
     print(f"wrote {file}", file=sys.stderr)
 
 
-def write_block(name: str, lines: Sequence[str], page: Path = README) -> None:
+def write_block(name: str, lines: Sequence[str], page: Path) -> None:
     """Puts generated lines into a page, between the comments that name them."""
     page.write_text(with_block(page.read_text(), name, lines))
 

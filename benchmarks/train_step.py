@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from report import RESULTS, measurement, out_option, write_block, write_report
+from report import RESULTS, ROOT, measurement, out_option, write_block, write_report
 
 from keras_fixhead import hardware, losses
 from keras_fixhead.config import TrainConfig, resolve
@@ -21,6 +21,7 @@ from keras_fixhead.models import build_model, precision_policy
 from keras_fixhead.training.backend import jit_compile, start_backend
 
 FILE = RESULTS / "train_step.json"
+PAGE = ROOT / "docs" / "results.md"
 BLOCK = "train step"
 WARMUP_STEPS = 3
 VARIANTS = {"stock": keras.layers.BatchNormalization, "ours": None}
@@ -32,11 +33,11 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--widths", type=float, nargs="+", default=[1.0, 0.25])
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--readme-only", action="store_true", help="write the README's table from the JSON file")
+    parser.add_argument("--page-only", action="store_true", help="only write the table, from the JSON file")
     out_option(parser, FILE)
     options = parser.parse_args()
-    if options.readme_only:
-        write_block(BLOCK, block(json.loads(options.out.read_text())))
+    if options.page_only:
+        write_block(BLOCK, block(json.loads(options.out.read_text())), PAGE)
         return
 
     start_backend(resolve(TrainConfig()).config)
@@ -49,11 +50,11 @@ def main() -> None:
                   f"{high:.2f}, n = {options.rounds}, processor time)", flush=True)
     write_report(options.out, measurements, command="python benchmarks/train_step.py")
     if options.out == FILE:
-        write_block(BLOCK, block(json.loads(FILE.read_text())))
+        write_block(BLOCK, block(json.loads(FILE.read_text())), PAGE)
 
 
 def block(report: dict[str, Any]) -> list[str]:
-    """The lines of the README's table."""
+    """Returns the lines of the page's table."""
     lines = ["| width | precision | times as fast: median (quartiles) | n |", "| --- | --- | --- | --- |"]
     for each in report["measurements"]:
         if each["name"] == "train_step/ratio":

@@ -1,4 +1,4 @@
-"""How far a command has come through many files."""
+"""The progress of a command through many files."""
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ LINE_EVERY = 1_000
 
 @contextmanager
 def counting(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Yields a function that is told how many more are done.
+    """Yields a function to call with how many more are done.
 
-    A bar on standard error where that is a terminal, elsewhere a line for every thousand.
+    Shows a bar on standard error if that is a terminal, else a line for every thousand.
 
     Args:
         total: how many there are.
-        what: a word for what is done to them.
-        quiet: whether to show nothing.
+        what: a word for what is done with them.
+        quiet: True to show nothing.
     """
     if quiet or total < 2:
         yield lambda more: None

@@ -2,6 +2,7 @@
 import contextlib
 import difflib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -91,6 +92,8 @@ def _main() -> None:
 
     signal.signal(signal.SIGTERM, on_sigterm)
     warnings.showwarning = _show_warning
+    if not _debugging():
+        logging.lastResort = logging.NullHandler()  # what libraries log without a handler would reach the terminal
     try:
         sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -109,7 +112,7 @@ def _main() -> None:
         sys.stdout = None  # the reader has gone (`fixhead list runs | head`): no one to flush to
         sys.exit(1)
     except Exception as error:
-        if "--debug" in sys.argv:
+        if _debugging():
             raise
         if isinstance(error, FixheadError):
             _say(f"Error: {error.what}", error.hint)
@@ -123,11 +126,15 @@ def _main() -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
                   file: TextIO | None = None, line: str | None = None) -> None:
-    """Shows our own warnings on one line, and others as Python does."""
+    """Shows our own warnings on one line; those of libraries, which name their own files, with --debug only."""
     if issubclass(category, FixheadWarning):
         _say(f"Warning: {message}", None)
-    else:
+    elif _debugging():
         click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True, nl=False)
+
+
+def _debugging() -> bool:
+    return "--debug" in sys.argv
 
 
 def _say(what: str, hint: str | None) -> None:

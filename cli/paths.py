@@ -225,14 +225,15 @@ class ServedFolder(PathType):
 class Pictures(PathType):
     """A picture, an array file or a folder of pictures; the command gets a Path.
 
-    Only an empty path is refused here: a file that cannot be read is left out of the answer, with its reason.
+    A missing or damaged file is not refused here: it is left out of the answer, and named with its reason.
     """
 
     def __init__(self) -> None:
         super().__init__("a picture, an .npy or .npz file, or a folder of pictures")
 
     def problem(self, path: Path | None) -> str | None:
-        return missing(path) if path is None else None
+        problem = missing(path)
+        return problem if path is None or (problem or "").startswith("cannot be ") else None
 
 
 RUN = RunDirectory()

@@ -1,24 +1,26 @@
-"""Rows of a prediction: outputs of a model, collected batch by batch, named at the end."""
+"""Rows of predictions: the outputs of a model, collected batch by batch, with the names of their classes."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
 from numpy.typing import NDArray
 
 from fixhead_cli.output import percent
-from keras_fixhead.errors import ArgumentError, ServingError
+from keras_fixhead.errors import ArgumentError, DataError, ServingError
 
 Array = NDArray[Any]
+_SHOWN_REASONS = 20
 _NEEDED = ("class_index", "label", "probabilities")
 
 
 @dataclass
 class Predictions:
-    """What a model said of files and images, one row each.
+    """The predictions of a model for files and images, one row each.
 
     Args:
-        top_k: how many classes a row has.
-        label_names: one name a class; where None, the names are those that the answers have for their best classes.
+        top_k: classes per row.
+        label_names: one name per class; if None, the names that the answers have for their best classes are used.
     """
 
     top_k: int
@@ -30,12 +32,12 @@ class Predictions:
         """Adds a batch.
 
         Args:
-            sources: what each row is of, as its first keys.
+            sources: the file or image of each row, as its first keys.
             outputs: `class_index` (N,), `label` (N,) and `probabilities` (N, m).
 
         Raises:
             ServingError: if these are missing or do not fit together.
-            ArgumentError: if `label_names` are other classes' names.
+            ArgumentError: if `label_names` are the names of other classes.
         """
         from fixhead_serving.client import top_classes
 
@@ -52,7 +54,7 @@ class Predictions:
             self._rows.append(row)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns all rows; a class whose name is not known has None for it."""
+        """Returns all rows; a class whose name is not known has None instead."""
         for row in self._rows:
             if "top" in row:
                 row["top"] = [{"label": self._name(each["class_index"]), **each} for each in row["top"]]
@@ -66,10 +68,10 @@ class Predictions:
             return
         if len(self.label_names) != classes:
             raise ArgumentError(f"There are {len(self.label_names)} label names for a model of {classes} classes.",
-                                hint="Give the labels.txt of this very export.")
+                                hint="Give the labels.txt of the same export.")
         if self.label_names[index] != label:
-            raise ArgumentError(f"Class {index} is {label!r} to the model, and {self.label_names[index]!r} by the "
-                                "names given.", hint="Give the labels.txt of this very export.")
+            raise ArgumentError(f"Class {index} is {label!r} in the model's answer and {self.label_names[index]!r} by "
+                                "the given names.", hint="Give the labels.txt of the same export.")
 
 
 def line(row: Mapping[str, Any]) -> str:
@@ -79,10 +81,36 @@ def line(row: Mapping[str, Any]) -> str:
         >>> line({"file": "a.png", "label": "cat", "class_index": 3, "probability": 0.5})
         'a.png: cat (50.00 %)'
     """
-    of = row["file"] if "index" not in row else f"{row['file']}[{row['index']}]"
+    source = row["file"] if "index" not in row else f"{row['file']}[{row['index']}]"
     classes = row.get("top", [row])
-    return f"{of}: " + ", ".join(
+    return f"{source}: " + ", ".join(
         f"{each['label'] or 'class ' + str(each['class_index'])} ({percent(each['probability'])})" for each in classes)
+
+
+def nothing_read(skipped: Mapping[str, str]) -> DataError:
+    """Returns the error for files of which none could be read.
+
+    Args:
+        skipped: file -> reason.
+    """
+    first, *others = skipped.values()
+    return DataError(first + "".join(f" {each}" for each in others[:_SHOWN_REASONS]),
+                     hint="Give PNG, JPEG, BMP, GIF or WebP files.")
+
+
+def report_skipped(skipped: Mapping[str, str], total: int) -> None:
+    """Prints, on standard error, the files that were left out.
+
+    Args:
+        skipped: file -> reason.
+        total: number of files.
+    """
+    if skipped:
+        click.echo(f"Left out {len(skipped):,} of {total:,} files:", err=True)
+    for reason in list(skipped.values())[:_SHOWN_REASONS]:
+        click.echo(f"  {reason}", err=True)
+    if len(skipped) > _SHOWN_REASONS:
+        click.echo(f"  and {len(skipped) - _SHOWN_REASONS:,} more (--json names all)", err=True)
 
 
 def _check(outputs: Mapping[str, Array]) -> None:

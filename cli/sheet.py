@@ -1,5 +1,4 @@
 """The contact sheet of `fixhead predict --sheet`."""
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ SIDE = 128
 
 
 def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Path, NDArray[Any]]) -> Path:
-    """Writes the pictures of predictions with their labels and probabilities; of many, some spread evenly over them.
+    """Writes the pictures of predictions with their labels and probabilities; if there are many, a sample of them.
 
     Args:
         path: PNG file to write.
-        rows: predictions, as `Predictions.rows` has them.
+        rows: predictions, from `Predictions.rows`.
         arrays: the images of array files, by the file's path.
 
     Returns:
@@ -27,17 +26,17 @@ def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Pa
 
     Raises:
         RunError: if the file cannot be written.
-        DataError: if a picture cannot be read any more.
+        DataError: if a picture can no longer be read.
     """
-    from keras_fixhead.figures import plot_pictures
+    from keras_fixhead.figures import class_names, plot_pictures
 
     chosen = [rows[number] for number in np.unique(np.linspace(0, len(rows) - 1, PICTURES).astype(int))]
     title = f"{len(rows):,} prediction{'s' if len(rows) > 1 else ''}"
     if len(chosen) < len(rows):
         title = f"{len(chosen)} of {title}"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # of writings that the font lacks boxes are shown
-        plot_pictures([_pixels(row, arrays) for row in chosen], [_text(row) for row in chosen], path, title=title)
+    labels = class_names([row["label"] for row in chosen], [row["class_index"] for row in chosen])
+    texts = [_text(row, label) for row, label in zip(chosen, labels, strict=True)]
+    plot_pictures([_pixels(row, arrays) for row in chosen], texts, path, title=title)
     return path
 
 
@@ -48,12 +47,11 @@ def _pixels(row: Mapping[str, Any], arrays: Mapping[Path, NDArray[Any]]) -> NDAr
     return thumbnail(encode_png(np.clip(arrays[path][row["index"]], 0, 255).astype(np.uint8)), SIDE)
 
 
-def _text(row: Mapping[str, Any]) -> str:
+def _text(row: Mapping[str, Any], label: str) -> str:
     name = Path(row["file"]).name + (f"[{row['index']}]" if "index" in row else "")
-    return f"{_short(row['label'])}\n{percent(row['probability'])}\n{_short(name)}"
+    return f"{_short(label)}\n{percent(row['probability'])}\n{_short(name)}"
 
 
 def _short(text: str, most: int = 20) -> str:
-    text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())  # names of files may be no text
-    text = text if len(text) <= most else f"{text[:most - 8]}…{text[-7:]}"
-    return text.replace("$", r"\$")  # Matplotlib would read a formula
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most - 8]}…{text[-7:]}"

@@ -1,72 +1,129 @@
-"""What `fixhead predict` asks: a run in this process, or a server, through the same two functions."""
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+"""What `fixhead predict` and `fixhead robustness` ask: a run in this process, or a server, in the same way."""
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
-from fixhead_serving.client import Client, encode_png, read_label_names
+from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.runs import Run
 
 Array = NDArray[Any]
+Outputs = dict[str, Array]
+"""'label', 'class_index' and 'probabilities', one row per image."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A model to ask.
+class Target(Protocol):
+    """A model to ask; `label_names` are those of all its classes, or None if they are not known."""
 
-    Args:
-        pictures: gives the outputs for encoded pictures of any size; it is told their names as well, for messages.
-        numbers: gives the outputs for float images of the model's size, (N, H, W, 3).
-        label_names: names of all its classes, where they are known.
-    """
-
-    pictures: Callable[[list[bytes], list[str]], dict[str, Array]]
-    numbers: Callable[[Array], dict[str, Array]]
     label_names: Sequence[str] | None
 
-    def images(self, images: Array) -> dict[str, Array]:
+    def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
+        """Returns the outputs for encoded pictures of any size; `names` are for messages."""
+
+    def arrays(self, images: Array) -> Outputs:
         """Returns the outputs for images, (N, H, W, 3): uint8 of any size, or float of the model's."""
-        if images.dtype.kind == "f":
-            return self.numbers(images)
-        names = [f"image {number}" for number in range(len(images))]
-        return self.pictures([encode_png(image) for image in images], names)
+
+    def classifier(self, data: Any) -> Callable[[Array], Array]:
+        """Returns a function from images of a data set to their predicted classes, which have to be the data set's."""
 
 
-def server_target(client: Client, labels: str | None, batch_size: int) -> Target:
-    """Returns a served model.
-
-    Args:
-        client: its client.
-        batch_size: how many images go into one request at the most.
-        labels: file of its classes' names, if there is one.
-
-    Raises:
-        DataError: if that file cannot be read.
-    """
-    names = read_label_names(labels) if labels else None
-    return Target(lambda contents, _: client.predict_pictures(contents, batch_size), client.predict_images, names)
-
-
-def run_target(path: str) -> Target:
-    """Returns the model of a run.
+class RunTarget:
+    """The model of a run, in this process.
 
     Raises:
         RunError: if the run has no model.
     """
-    from keras_fixhead.runs import open_run
 
-    run = open_run(path)
-    from fixhead_cli.framework import load_keras
+    def __init__(self, run: Run) -> None:
+        from fixhead_cli.framework import load_keras
 
-    load_keras()
-    from keras_fixhead.evaluation import run_predictor
+        load_keras()
+        from keras_fixhead.evaluation import run_predictor
 
-    predictor = run_predictor(run)
+        self._predictor = run_predictor(run)
+        self.label_names: Sequence[str] | None = self._predictor.label_names
 
-    def outputs(probabilities: Array) -> dict[str, Array]:
+    def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
+        return self._outputs(self._predictor.picture_probabilities(contents, names))
+
+    def arrays(self, images: Array) -> Outputs:
+        if images.dtype.kind == "f":
+            return self._outputs(self._predictor.probabilities(images.astype(np.float32)))
+        return self._outputs(self._predictor.resized_probabilities(images))
+
+    def classifier(self, data: Any) -> Callable[[Array], Array]:
+        self._predictor.check_fits(data)
+        return self._predictor.classes
+
+    def _outputs(self, probabilities: Array) -> Outputs:
         index = probabilities.argmax(axis=1)
-        return {"label": np.array(predictor.label_names)[index], "class_index": index, "probabilities": probabilities}
+        return {"label": np.array(self._predictor.label_names)[index], "class_index": index,
+                "probabilities": probabilities}
 
-    return Target(lambda contents, names: outputs(predictor.picture_probabilities(contents, names)),
-                  lambda images: outputs(predictor.probabilities(images.astype(np.float32))), predictor.label_names)
+
+class ServerTarget:
+    """A served model.
+
+    Args:
+        client: its client.
+        labels: file with the names of its classes, if there is one.
+        batch_size: largest number of images per request.
+
+    Raises:
+        DataError: if that file cannot be read.
+    """
+
+    def __init__(self, client: Client, labels: Path | None, batch_size: int) -> None:
+        self._client, self._batch_size = client, batch_size
+        self.label_names: Sequence[str] | None = read_label_names(labels) if labels else None
+
+    def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
+        return self._client.predict_pictures(contents, self._batch_size)
+
+    def arrays(self, images: Array) -> Outputs:
+        if images.dtype.kind == "f":
+            return self._client.predict_images(images)
+        return self.pictures([encode_png(image) for image in images], [])
+
+    def classifier(self, data: Any) -> Callable[[Array], Array]:
+        def classes(images: Array) -> Array:
+            answer = self._client.classify(images)
+            index, names = answer["class_index"], data.label_names
+            if [names[each] for each in index if each < len(names)] != list(answer["label"]):
+                raise ArgumentError("The server's labels are not those of this data set.",
+                                    hint="Give --dataset the data set that the model was trained on.")
+            return index
+
+        return classes
+
+
+def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Path | None = None,
+                batch_size: int = BATCH_SIZE, compress: bool = False, reach: bool = False) -> Target:
+    """Returns a run, or the server at an address, as something to ask; the connection is closed with the command.
+
+    Args:
+        target: a run, or a served model's address.
+        connection: `token`, `ca_cert` and `timeout` of `server_options`.
+        labels: file with the names of a served model's classes.
+        batch_size: largest number of images per request.
+        compress: whether to compress images that are sent as numbers.
+        reach: whether to ask a server for its state now, before any slow work.
+
+    Raises:
+        ArgumentError: for `labels` of a run.
+        ServingError: if the server does not answer, and should.
+    """
+    if isinstance(target, Run):
+        if labels is not None:
+            raise ArgumentError("--labels is for a server: a run knows the names of its classes.",
+                                hint="Leave --labels out.")
+        return RunTarget(target)
+    client = Client(target, compress=compress, **connection)
+    click.get_current_context().call_on_close(client.close)
+    if reach:
+        client.status()
+    return ServerTarget(client, labels, batch_size)

@@ -18,8 +18,8 @@ from keras_fixhead.analysis.geometry import (
     largest_probability,
     separation,
 )
-from keras_fixhead.data import Split
-from keras_fixhead.evaluation import Measurer, run_dataset, run_predictor
+from keras_fixhead.data import Split, run_dataset
+from keras_fixhead.evaluation import Measurer, run_predictor
 from keras_fixhead.robustness import CorruptedChunk, RobustnessReport, corrupted_chunks, measure_robustness
 from keras_fixhead.runs import Run
 from keras_fixhead.vectors import reachable_cosine
@@ -49,7 +49,7 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
         RunError: if the run has no model.
         DataError: if its data cannot be found or read.
     """
-    dataset = run_dataset(run.config())
+    dataset = run_dataset(**run.config().data_fields)
     measurer, test = Measurer(run_predictor(run).model), dataset.test
     outputs = measurer.outputs(test.images)
     cosines = image_cosines(outputs.features, outputs.class_vectors)

@@ -1,4 +1,5 @@
-"""What the documents say is true: commands, examples, generated tables, versions."""
+"""The documents are true: commands, examples, generated tables, links, versions."""
+import importlib
 import importlib.util
 import json
 import re
@@ -13,14 +14,16 @@ from fixhead_cli.commands import COMMANDS
 from keras_fixhead._version import __version__
 from keras_fixhead.recipes import RECIPES
 from keras_fixhead.reproduction.studies import read_study
-from keras_fixhead.reproduction.study_tables import main_effect_table, study_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "cli")]
+pages = importlib.import_module("pages")
+with_block = importlib.import_module("report").with_block
+leaves = importlib.import_module("command_tree").leaves
 
-
-PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/head.md", "docs/class-vectors.md")}
+PAGES = {name: (ROOT / name).read_text() for name in (
+    "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md")}
 
 
 def blocks(language, page="README.md"):
@@ -42,69 +45,77 @@ def test_every_python_example_runs(example, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
-def test_every_command_and_option_in_the_readme_exists(fixhead):
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fixhead ")]
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
+    lines = [line for block in blocks("sh", page) for line in block.splitlines() if line.startswith("fixhead ")]
     for line in lines:
         words = line.partition(" #")[0].split()
         assert words[1] in COMMANDS
-        known = fixhead(*words[1 : 3 if words[1] == "data" else 2], "--help").out
+        known = fixhead(*words[1 : 3 if words[1] in ("data", "check") else 2], "--help").out
         for option in (word for word in words if word.startswith("--")):
             assert option in known, line
 
 
-def test_every_command_is_shown_in_the_readme():
-    for name in COMMANDS:
-        assert f"fixhead {name}" in README or name == "doctor"
+def test_every_command_is_shown_in_the_page_of_commands():
+    shown = "".join(blocks("sh", "docs/commands.md"))
+
+    for words, _ in leaves():
+        assert f"fixhead {' '.join(words)}" in shown
 
 
-def test_the_tables_of_the_readme_are_what_their_files_give():
+def test_the_readme_is_read_in_a_minute():
+    """A table, two commands, ten lines of Python, five of shell, and where to go on: no more than a page."""
+    (python,) = blocks("python")
+    shell = [block for block in blocks("sh") if block.startswith("fixhead ")]
+
+    assert len(python.splitlines()) <= 10
+    assert [len(block.splitlines()) for block in shell] == [5]
+    assert len(README.split()) <= 700
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text()
+
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"]({page.name})" in index or page.name == "README.md"
+
+
+def test_every_link_from_the_readme_and_the_index_leads_somewhere():
+    for page in ("README.md", "docs/README.md", "docs/commands.md", "docs/python.md", "docs/results.md"):
+        file = ROOT / page
+        for target in re.findall(r"\]\(([^):]+)\)", file.read_text()):
+            assert (file.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
+
+
+def test_the_table_of_the_training_step_is_what_its_file_gives():
     import train_step
-    from report import with_block
 
-    report = json.loads((ROOT / "results" / "train_step.json").read_text())
-    effect = read_study(ROOT / "results" / "main_effect.json")
+    report, page = json.loads((ROOT / "results" / "train_step.json").read_text()), PAGES["docs/results.md"]
 
-    assert with_block(README, train_step.BLOCK, train_step.block(report)) == README
-    assert with_block(README, "main effect", main_effect_table(effect)) == README
+    assert with_block(page, train_step.BLOCK, train_step.block(report)) == page
 
 
 @pytest.mark.parametrize("name", ["signed_features", "margins"])
-def test_the_tables_of_the_heads_page_are_what_their_files_give(name):
-    from report import with_block
-
-    study = read_study(ROOT / "results" / f"{name}.json")
-
-    assert with_block(PAGES["docs/head.md"], name, study_table(study)) == PAGES["docs/head.md"]
-    for comparison in study.content["comparisons"]:
+def test_the_tables_of_the_heads_page_are_of_three_seeds(name):
+    for comparison in read_study(ROOT / "results" / f"{name}.json").content["comparisons"]:
         assert comparison["n"] == 3
 
 
 @pytest.mark.filterwarnings("error::keras_fixhead.errors.FixheadWarning")
 def test_the_table_of_kinds_is_what_the_code_gives():
     from kinds import BLOCK, block
-    from report import with_block
-
     assert with_block(PAGES["docs/class-vectors.md"], BLOCK, block()) == PAGES["docs/class-vectors.md"]
 
 
-@pytest.mark.parametrize("page, name, function", [
-    ("recipes.md", "recipes", "recipes_block"), ("data.md", "data sets", "data_block"),
-    ("training.md", "first runs", "first_runs_block"), ("training.md", "peers", "peers_block"),
-    ("training.md", "pipeline", "pipeline_block"), ("data.md", "loading", "loading_block"),
-    ("data.md", "formats", "formats_block"),
-])
-def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, function):
-    import pages
-    from report import with_block
+@pytest.mark.parametrize("page, name, lines", [pytest.param(*each, id=each[1]) for each in pages.BLOCKS])
+def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, lines):
+    text = page.read_text()
 
-    text = (ROOT / "docs" / page).read_text()
-    assert with_block(text, name, getattr(pages, function)()) == text
+    assert with_block(text, name, lines()) == text
 
 
 @pytest.mark.parametrize("name", ["serving", "soak"])
-def test_what_the_servers_page_says_of_its_cost_is_what_was_measured(name):
-    from report import with_block
-
+def test_the_servers_page_says_what_was_measured(name):
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     script = importlib.util.module_from_spec(spec)  # by its path: the folder of the serving kit has the same name
     sys.modules[spec.name] = script
@@ -114,7 +125,7 @@ def test_what_the_servers_page_says_of_its_cost_is_what_was_measured(name):
     assert with_block(text, script.BLOCK, script.block(json.loads(script.FILE.read_text()))) == text
 
 
-def test_exported_results_are_of_complete_pairs_and_name_no_path():
+def test_exported_results_are_complete_pairs_and_contain_no_path():
     files = sorted((ROOT / "results" / "first_runs").glob("*.json"))
     configs = [json.loads(file.read_text())["config"] for file in files]
     pairs = {(config["dataset"], config["model"]) for config in configs}

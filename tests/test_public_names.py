@@ -8,7 +8,7 @@ import pytest
 import keras_fixhead
 
 FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
-                  "data", "config", "recipes", "runs", "run_result", "experiments.plan", "experiments.run",
+                  "data", "config", "recipes", "runs", "runs.result", "experiments.plan", "experiments.run",
                   "experiments.compare", "reproduction.page", "reproduction.run", "reproduction.studies"]
 
 BLOCKED = """

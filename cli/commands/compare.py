@@ -7,8 +7,8 @@ from fixhead_cli.output import json_option, percent, print_result, table
 from fixhead_cli.paths import PNG_FILE, RUN_OR_RESULTS
 from keras_fixhead.analysis.paired import PairedDifference
 from keras_fixhead.experiments.compare import compare_results
-from keras_fixhead.run_result import Result, read_result
 from keras_fixhead.runs import list_runs
+from keras_fixhead.runs.result import Result, read_result
 
 
 @click.command("compare")

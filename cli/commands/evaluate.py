@@ -1,21 +1,25 @@
 """`fixhead evaluate`."""
 import click
 
+from fixhead_cli import paths
+from fixhead_cli.framework import load_keras, load_reader
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result
 from keras_fixhead.catalog import TTA
-from keras_fixhead.runs import open_run
+from keras_fixhead.data import SPLITS, check_available, measured_fields
+from keras_fixhead.runs import Run
 
 
 @click.command("evaluate")
-@click.argument("run")
-@click.option("--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]),
-              help="Part of the data; may be given several times  [default: validation and test, where they are].")
-@click.option("--dataset", help="Another data set with the same classes, like cifar10_1 (default: the run's).")
+@click.argument("run", type=paths.RUN)
+@click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS),
+              help="Part of the data; may be repeated  [default: validation and test, if the data have them].")
+@click.option("--dataset", type=paths.DATASET,
+              help="Another data set with the same classes, like cifar10_1 (default: the run's).")
 @click.option("--tta", type=click.Choice(TTA), default="none", show_default=True,
               help="Average the logits of mirrored views, or of mirrored and shifted ones.")
 @data_dir_option
 @json_option
-def command(run: str, splits: tuple[str, ...], dataset: str | None, tta: str, data_dir: str | None,
+def command(run: Run, splits: tuple[str, ...], dataset: str | None, tta: str, data_dir: str | None,
             as_json: bool) -> None:
     """Measure the accuracy of a trained run.
 
@@ -24,25 +28,19 @@ def command(run: str, splits: tuple[str, ...], dataset: str | None, tta: str, da
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --dataset cifar10_1
     """
-    opened = open_run(run)
-    config = opened.config()
-
-    from fixhead_cli.framework import load_keras, load_reader
-    from keras_fixhead.data import check_available
-
-    name = dataset or config.dataset
-    check_available(name, data_dir or config.data_dir, image_size=None if dataset else config.image_size)
+    fields = measured_fields(run.config().data_fields, dataset, data_dir)
+    check_available(**fields)
     load_keras()
-    load_reader(name, data_dir or config.data_dir)
+    load_reader(fields["dataset"], fields["data_dir"])
     from keras_fixhead.evaluation import evaluate_run
 
-    evaluations = evaluate_run(opened, splits, data_dir, dataset, tta)
+    evaluations = evaluate_run(run, splits, data_dir, dataset, tta)
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     text = [f"{split}{named}: {percent(each.accuracy)} of {each.n} (95 % interval {percent(each.accuracy_low)} to "
             f"{percent(each.accuracy_high)}){_top5(each.top5)}, cosine to the own class vector {each.own_cosine:.3f}"
             for split, each in evaluations.items()]
     print_result({
-        "run": str(opened.path),
+        "run": str(run.path),
         "tta": tta,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
         "evaluation": {split: each.as_dict() for split, each in evaluations.items()},

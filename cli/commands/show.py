@@ -3,28 +3,28 @@ from typing import Any
 
 import click
 
+from fixhead_cli import paths
 from fixhead_cli.output import json_option, percent, print_result
 from keras_fixhead.config import TrainConfig, arm_name, scale_text
-from keras_fixhead.runs import Run, open_run
+from keras_fixhead.runs import Run
 
 
 @click.command("show")
-@click.argument("run")
+@click.argument("run", type=paths.RUN)
 @json_option
-def command(run: str, as_json: bool) -> None:
+def command(run: Run, as_json: bool) -> None:
     """Show what is known of a run.
 
     \b
     Example:
         fixhead show runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
     """
-    opened = open_run(run)
-    stored = opened.stored()
+    stored = run.stored()
     config = stored.config
-    status = opened.read("status") if opened.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
-    result = opened.read("result") if opened.has("result") else {}
+    status = run.read("status") if run.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
+    result = run.read("result") if run.has("result") else {}
     text = [
-        f"run: {opened.path}",
+        f"run: {run.path}",
         f"state: {status['state']} after epoch {status['epoch']} of {config.epochs}"
         + (f" ({status['reason']})" if status.get("reason") else ""),
         f"data: {config.dataset}, {config.limit_train or 'all'} training images",
@@ -37,9 +37,9 @@ def command(run: str, as_json: bool) -> None:
         *_result_lines(result),
         *([f"resume: {status['resume']}"] if status.get("resume") else []),
     ]
-    print_result({"run": str(opened.path), "status": status, "config": config.as_dict(), "config_digest": stored.digest,
+    print_result({"run": str(run.path), "status": status, "config": config.as_dict(), "config_digest": stored.digest,
                   "extended_from": stored.extended_from, "accuracy": result.get("accuracy", {}), "result": result,
-                  "robustness": _robustness(opened)},
+                  "robustness": _robustness(run)},
                  as_json=as_json, text=text)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli.commands.train import config_options
+from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option
 from fixhead_cli.paths import CONFIG_FILE, OutputFolder
 from fixhead_cli.sweeping import (
@@ -20,11 +20,11 @@ from keras_fixhead.config import read_config_file
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
 from keras_fixhead.experiments.run import Outcome, run_plan
-from keras_fixhead.run_result import export_result
+from keras_fixhead.runs.result import export_result
 
 
 @click.command("sweep")
-@config_options
+@config_options()
 @click.option("--grid", "axes", multiple=True, metavar="FIELD=VALUE,...",
               help="Values of a field; may be given several times.")
 @click.option("--seeds", default="0", show_default=True, metavar="N-N,N", help="Seeds for each point of the grid.")

@@ -1,56 +1,31 @@
 """`fixhead train`."""
 import contextlib
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import click
 
+from fixhead_cli import paths
+from fixhead_cli.config_options import config_options
 from fixhead_cli.output import command_line, json_option, percent, print_result, quiet_option, show_progress
 from keras_fixhead.config import Resolved, TrainConfig, read_config_file, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import stored_step_seconds
-from keras_fixhead.recipes import RECIPES, build_config
-from keras_fixhead.runs import Run, extended, open_run
-
-_FLAGS = {"fixed": "--fixed/--learned"}
-
-
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds an option for each field of `TrainConfig`; those not given are None."""
-    hints = get_type_hints(TrainConfig)
-    for each in reversed(dataclasses.fields(TrainConfig)):
-        name = each.name.replace("_", "-")
-        kinds = [kind for kind in get_args(hints[each.name]) or (hints[each.name],) if kind is not NoneType]
-        kind = str if str in kinds else kinds[0]  # a number or a word: TrainConfig tells them apart
-        choices = tuple(RECIPES) if each.name == "recipe" else each.metadata["choices"]
-        declaration = _FLAGS.get(each.name, f"--{name}/--no-{name}") if kind is bool else f"--{name}"
-        default = "" if each.default is None else f"  [default: {_shown_default(each)}]"
-        command = click.option(
-            declaration, each.name, type=kind, default=None, help=each.metadata["help"] + default,
-            metavar="|".join(("NUMBER", *choices) if float in kinds and choices else choices) or None,
-        )(command)
-    return command
-
-
-def _shown_default(each: Any) -> str:
-    if each.type in (bool, "bool"):
-        on, off = _FLAGS.get(each.name, "on/off").split("/")
-        return (on if each.default else off).strip("-")
-    return str(each.default)
+from keras_fixhead.recipes import build_config
+from keras_fixhead.runs import Run, extended
 
 
 @click.command("train")
-@config_options
-@click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+@config_options()
+@click.option("--config", "config_file", metavar="FILE", type=paths.CONFIG_FILE,
               help="Take the fields that are not given from a JSON file.")
-@click.option("--resume", metavar="RUN", help="Go on with an unfinished run; with --epochs, extend a finished one.")
+@click.option("--resume", "run", metavar="RUN", type=paths.RUN,
+              help="Continue an unfinished run; with --epochs, extend a finished one.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, which --config takes back.")
 @quiet_option
 @json_option
-def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: bool, as_json: bool,
+def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: bool, as_json: bool,
             **fields: Any) -> None:
     """Train a model; write a run directory.
 
@@ -62,15 +37,13 @@ def command(config_file: Path | None, resume: str | None, dry_run: bool, quiet: 
         fixhead train --resume runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
     """
     explicit = {name: value for name, value in fields.items() if value is not None}
-    if resume is not None:
-        run = open_run(resume)
+    if run is not None:
         config = _resumed_config(run, explicit, config_file)
         if _is_complete(run) and config.epochs == run.config().epochs:
             click.echo(f"{run.path} is complete: there is nothing to resume. Extend it: --epochs N.", err=True)
             _print_run(run, as_json)
             return
     else:
-        run = None
         config = build_config(explicit, read_config_file(config_file) if config_file else None)
     resolved = resolve(config)  # any mistake is reported before Keras is loaded
     if dry_run:

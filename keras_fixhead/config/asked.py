@@ -78,7 +78,8 @@ class TrainConfig:
     image_size: int | None = _option("data", None, "Side of the squares that a folder's pictures are resized to "
                                      "(default: the side of the first picture; all must have it).", low=8, high=4096)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
-    limit_train: int | None = _option("data", None, "Use at most this many training images, as many of each class.",
+    limit_train: int | None = _option("data", None, "Use at most this many training images, the same number of each "
+                                      "class (all of a class that has fewer).",
                                       low=1, high=10**12)
     imbalance: float = _option("data", 1.0, "Long-tailed training images: largest to smallest class.", low=1, high=1e6)
     hold_out: bool = _option("data", True, "Hold out a tenth of the training images for validation.")
@@ -193,6 +194,11 @@ class TrainConfig:
             {'vector_seed': None, 'seed': 3}
         """
         return {name: getattr(self, name) for name in self.names(*roles)}
+
+    @property
+    def data_fields(self) -> dict[str, Any]:
+        """The arguments of `data.run_dataset`."""
+        return {**self.values("data"), "data_dir": self.data_dir}
 
     def is_open(self, name: str) -> bool:
         """Returns whether a field has the value that `resolve` replaces.

@@ -3,11 +3,11 @@
 This is the door: what is not offered here, or by `cache`, `catalog`, `packing`, `pictures`, `sources` and `tfds`, is
 private. The room needs NumPy; Pillow, scikit-learn, SciPy and TensorFlow are imported by the functions that use them.
 """
-from keras_fixhead.data.augmentation import Augmentation, augment, change, draw, epoch_order, mixing
+from keras_fixhead.data.augmentation import Augmentation, augment, change, draw, epoch_order, make_batch, mixing
 from keras_fixhead.data.choice import choose_classes, limit_train, long_tail
 from keras_fixhead.data.dataset import SPLITS, Dataset, Split, pixel_statistics
-from keras_fixhead.data.reading import check_available, load_dataset, reads_tfds, run_dataset
+from keras_fixhead.data.reading import check_available, load_dataset, measured_fields, reads_tfds, run_dataset
 
 __all__ = ["SPLITS", "Augmentation", "Dataset", "Split", "augment", "change", "check_available", "choose_classes",
-           "draw", "epoch_order", "limit_train", "load_dataset", "long_tail", "mixing", "pixel_statistics",
-           "reads_tfds", "run_dataset"]
+           "draw", "epoch_order", "limit_train", "load_dataset", "long_tail", "make_batch", "measured_fields",
+           "mixing", "pixel_statistics", "reads_tfds", "run_dataset"]

@@ -1,11 +1,12 @@
 """Random changes of uint8 training images, as a pure function of (seed, epoch, index)."""
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, rotations, shares, transform
 from keras_fixhead.data.randaugment import choose, rand_augment
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, stream_key, words
@@ -113,6 +114,39 @@ def augment(images: NDArray[np.uint8], indices: NDArray[np.intp], augmentation: 
         (2, 8, 8, 3)
     """
     return np.asarray(change(images, draw(indices, images.shape[1:], augmentation, seed=seed, epoch=epoch)))
+
+
+def make_batch(split: Split, indices: NDArray[np.intp], augmentation: Augmentation, *, seed: int, epoch: int,
+               change_by: Callable[[Images, Draws], Images] | None = None) -> tuple[Images, NDArray[Any]]:
+    """Returns the augmented images of a batch and their labels: a pure function of (seed, epoch, indices).
+
+    Args:
+        split: training images.
+        indices: those of the batch, shape (B,).
+        augmentation: what to do.
+        seed: the run's seed.
+        epoch: from 0.
+        change_by: `change`, or the same on a device.
+
+    Returns:
+        uint8 images (B, H, W, 3); and int32 labels (B,) or, if images are mixed in pairs, float32 (B, 3): the label,
+        the partner's label, and the share of the first, in [0, 1].
+
+    Example:
+        >>> split = Split(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4, dtype=np.int32))
+        >>> images, labels = make_batch(split, np.array([2, 0]), Augmentation(), seed=0, epoch=0)
+        >>> images.shape, labels.tolist()
+        ((2, 8, 8, 3), [2, 0])
+    """
+    labels: NDArray[Any] = split.labels[indices]
+    mixed: Draws = {}
+    if augmentation.mixes:
+        how = mixing(indices, len(split), split.images.shape[1:], augmentation, seed=seed, epoch=epoch)
+        indices, mixed = np.concatenate([indices, how.partners]), how.draws(augmentation)
+        labels = np.stack([labels, split.labels[how.partners], how.shares], axis=1).astype(np.float32)
+    images = split.images[indices]
+    draws = draw(indices, images.shape[1:], augmentation, seed=seed, epoch=epoch) | mixed
+    return (change_by or change)(images, draws), labels
 
 
 def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: Augmentation, *, seed: int,

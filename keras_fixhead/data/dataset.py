@@ -56,6 +56,11 @@ class Dataset:
     def num_classes(self) -> int:
         return len(self.label_names)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of every image: (H, W, 3)."""
+        return self.test.images.shape[1:]
+
     def split(self, name: str) -> Split:
         """Returns a part by its name: 'train', 'validation' or 'test'."""
         part: Split = getattr(self, name)

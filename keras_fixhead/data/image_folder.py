@@ -92,7 +92,8 @@ def load_image_folder(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[s
 def _classes(folder: Path) -> dict[str, list[Path]]:
     classes = {each.name: _pictures(each) for each in _subfolders(folder)}
     if len(classes) < 2:
-        raise DataError(f"{folder} has {len(classes)} subfolders; a folder of images needs one per class, 2 or more.",
+        raise DataError(f"{folder} has {len(classes)} subfolders; a folder of images needs one subfolder per class, "
+                        "2 or more.",
                         hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/....")
     return classes
 

@@ -43,20 +43,6 @@ def prediction_form(image_shape: tuple[int, ...]) -> PictureForm:
     return PictureForm(image_shape[0], image_shape[1], fit="squash", filter="bilinear", rounded=False)
 
 
-def picture_array(content: bytes, name: str, form: PictureForm) -> NDArray[Any]:
-    """Returns an encoded picture as an array of a form, shape (height, width, 3).
-
-    Args:
-        content: the bytes of its file.
-        name: what to call it in a message.
-        form: the array's size, and how the picture is fitted to it.
-
-    Raises:
-        DataError: if it cannot be read.
-    """
-    return fit_picture(decode_picture(content, name), form)
-
-
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
     """Returns the pixels of an encoded picture (PNG, JPEG, BMP, the first frame of a GIF, WebP).
 

@@ -1,7 +1,9 @@
 """Reading a data set from wherever it is: packed, in the cache, prepared, a folder of images, embedded."""
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +25,7 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
                 normalization: str = "dataset") -> Dataset:
     """Returns the data of a run: its classes, its training images, its validation part.
 
-    The arguments are fields of `TrainConfig`: `run_dataset(**config.values("data"), data_dir=config.data_dir)`.
+    The arguments are fields of `TrainConfig`: `run_dataset(**config.data_fields)`.
 
     Args:
         dataset, data_dir, image_size, hold_out: as in `load_dataset`.
@@ -46,6 +48,22 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
     if normalization == "half":
         data = dataclasses.replace(data, mean=np.full(3, HALF), std=np.full(3, HALF))
     return data
+
+
+def measured_fields(own: Mapping[str, Any], dataset: str | None, data_dir: str | None) -> dict[str, Any]:
+    """Returns the arguments of `run_dataset` for the data that a run, or a server, is measured on.
+
+    Args:
+        own: those of the run's own data; empty for a server.
+        dataset: another data set, whole; None for the run's own data.
+        data_dir: where the data are, if not where the run had them.
+
+    Example:
+        >>> measured_fields({"dataset": "cifar10", "data_dir": "here", "limit_train": 9}, "cifar10_1", None)
+        {'dataset': 'cifar10_1', 'data_dir': 'here'}
+    """
+    folder = data_dir or own.get("data_dir")
+    return {**own, "data_dir": folder} if dataset is None else {"dataset": dataset, "data_dir": folder}
 
 
 def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | None = None,
@@ -76,13 +94,18 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | No
     return whole.dataset(hold_out, None if known is None else known.view(hold_out))
 
 
-def check_available(name: str, data_dir: str | None = None, *, image_size: int | None = None) -> None:
+def check_available(dataset: str, data_dir: str | None = None, *, image_size: int | None = None,
+                    classes: str | None = None, **others: Any) -> None:
     """Raises a DataError if a data set is neither on this machine nor can be downloaded; quick, without a framework.
+
+    Args:
+        dataset, data_dir, image_size, classes: as in `run_dataset`.
+        others: its other arguments, which make no difference here.
 
     Example:
         >>> check_available("digits")
     """
-    entry = describe(name, data_dir, image_size=image_size)
+    entry = describe(dataset, data_dir, image_size=image_size, classes=classes)
     if entry.probe_url is not None:
         from keras_fixhead.data.tfds import check_tfds
 

@@ -1,6 +1,6 @@
 """A trained model as a function from images to class probabilities."""
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.pictures import picture_array, prediction_form
+from keras_fixhead.data.pictures import decode_picture, fit_picture, prediction_form
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import BATCH_SIZE
 from keras_fixhead.models import head_of
@@ -70,9 +70,13 @@ class Predictor:
         Raises:
             DataError: if one of them cannot be read.
         """
+        return self.resized_probabilities([decode_picture(content, name)
+                                           for content, name in zip(contents, names, strict=True)])
+
+    def resized_probabilities(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Returns the class probabilities of images of any size, each uint8, (H, W, 3); shape (N, m)."""
         form = prediction_form(self.image_shape)
-        return self.probabilities(np.stack([picture_array(content, name, form)
-                                            for content, name in zip(contents, names, strict=True)]))
+        return self.probabilities(np.stack([fit_picture(image, form) for image in images]))
 
     def check_fits(self, dataset: Dataset) -> None:
         """Raises an ArgumentError unless a data set has the model's classes, in the same order, and image size."""
@@ -81,6 +85,6 @@ class Predictor:
                 f"{dataset.name} has other classes than the run: {', '.join(dataset.label_names[:3])}, ... instead of "
                 f"{', '.join(self.label_names[:3])}, ....",
                 hint="Give --dataset a set with the same classes in the same order, or leave it out.")
-        if (shape := dataset.test.images.shape[1:]) != self.image_shape:
+        if (shape := dataset.image_shape) != self.image_shape:
             raise ArgumentError(f"{dataset.name} has images of shape {shape}; the model takes {self.image_shape}.",
                                 hint="Give --dataset a set with images of that size, or leave it out.")

@@ -1,26 +1,13 @@
 """A trained run: as a predictor, and its measures on its data."""
-import dataclasses
 from collections.abc import Sequence
 
-from keras_fixhead import data
-from keras_fixhead.config import TrainConfig
-from keras_fixhead.data import SPLITS, Dataset, load_dataset
+from keras_fixhead.data import SPLITS, measured_fields, run_dataset
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.measures import Evaluation
 from keras_fixhead.evaluation.predictor import Predictor
 from keras_fixhead.models import load_model
 from keras_fixhead.runs import Run
-
-
-def run_dataset(config: TrainConfig) -> Dataset:
-    """Returns the data of a run: its classes, its training images, its validation part.
-
-    Raises:
-        DataError: if they are not there.
-    """
-    return data.run_dataset(config.dataset, config.data_dir, image_size=config.image_size, hold_out=config.hold_out,
-                            classes=config.classes, limit_train=config.limit_train, imbalance=config.imbalance)
 
 
 def run_predictor(run: Run) -> Predictor:
@@ -49,18 +36,15 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
         RunError: if the run has no model.
         DataError: if the data cannot be found or read.
     """
-    config = run.config()
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=data_dir)
-    found = run_dataset(config) if dataset is None else load_dataset(dataset, config.data_dir)
+    data = run_dataset(**measured_fields(run.config().data_fields, dataset, data_dir))
     predictor = run_predictor(run)
     if dataset is not None:
-        predictor.check_fits(found)
-    splits = splits or [split for split in ("validation", "test") if len(found.split(split))]
+        predictor.check_fits(data)
+    splits = splits or [split for split in ("validation", "test") if len(data.split(split))]
     for split in splits:
-        if not len(found.split(split)):
-            raise ArgumentError(f"{found.name} has no {split} images.",
+        if not len(data.split(split)):
+            raise ArgumentError(f"{data.name} has no {split} images.",
                                 hint="Choose another --split: " + ", ".join(
-                                    name for name in SPLITS if len(found.split(name))))
+                                    name for name in SPLITS if len(data.split(name))))
     measurer = Measurer(predictor.model)
-    return {split: measurer.evaluate(found.split(split), tta) for split in splits}
+    return {split: measurer.evaluate(data.split(split), tta) for split in splits}

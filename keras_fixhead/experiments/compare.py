@@ -7,7 +7,7 @@ from typing import Any
 from keras_fixhead.analysis.paired import PairedDifference, paired_difference
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import shared_and_varied, value_text
-from keras_fixhead.run_result import Result
+from keras_fixhead.runs.result import Result
 
 
 @dataclass(frozen=True)

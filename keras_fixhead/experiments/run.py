@@ -16,7 +16,7 @@ from keras_fixhead.runs import Run
 
 _TRAIN = """
 import json, sys
-from keras_fixhead.config import Resolved
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.runs import open_run
 from keras_fixhead.training import train
 with open(sys.argv[1]) as file:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.geometry import cosine_matrix
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
 from keras_fixhead.figures.text import class_names, plain
 
@@ -52,8 +53,7 @@ def _plot_cosines(figure: Any, class_vectors: Mapping[str, NDArray[np.float32]],
     grid = figure.subplots(1, len(class_vectors), squeeze=False)[0]
     names = [plain(name) for name in class_names(label_names)]
     for axes, (arm, vectors) in zip(grid, class_vectors.items(), strict=True):
-        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        shown = axes.imshow(unit @ unit.T, vmin=-1, vmax=1, cmap="RdBu_r")
+        shown = axes.imshow(cosine_matrix(vectors), vmin=-1, vmax=1, cmap="RdBu_r")
         axes.set_title(f"cosines between class vectors, {arm}", fontsize="medium")
         if len(names) <= 20:
             axes.set_xticks(range(len(names)), names, rotation=90, fontsize="small")

@@ -2,6 +2,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,25 @@ def plot_pictures(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str], p
     """
     columns = min(8, math.ceil(len(pictures) ** 0.5))
     plot_images([_squared(picture) for picture in pictures], texts, path, title=title, columns=columns)
+
+
+def label_texts(labels: NDArray[Any], label_names: Sequence[str]) -> list[str]:
+    """Returns the texts under training images: their classes, with shares if two are mixed.
+
+    Args:
+        labels: integers, shape (B,); or shape (B, 3): label, partner's label, and the share of the first in [0, 1].
+        label_names: one name per class.
+
+    Example:
+        >>> label_texts(np.array([[0, 1, 0.65], [1, 1, 0.65], [0, 1, 1.0]]), ["cat", "frog"])
+        ['65 % cat\\n35 % frog', 'frog', 'cat']
+    """
+    names = class_names(label_names)
+    if labels.ndim == 1:
+        return [names[label] for label in labels]
+    return [names[int(label)] if label == partner or share == 1 else names[int(partner)] if share == 0
+            else f"{100 * share:.0f} % {names[int(label)]}\n{100 * (1 - share):.0f} % {names[int(partner)]}"
+            for label, partner, share in labels]
 
 
 def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logits: NDArray[np.float32],

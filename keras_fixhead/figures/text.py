@@ -10,18 +10,23 @@ _DEFAULT = "DejaVu Sans"  # what Matplotlib draws with, and brings along
 _NO_GLYPHS = "Last Resort"  # Matplotlib's font of boxes, which has "all" characters
 
 
-def class_names(label_names: Sequence[str]) -> list[str]:
+def class_names(label_names: Sequence[str], indices: Sequence[int] | None = None) -> list[str]:
     """Returns the names of classes, with an index instead of a name that no installed font can write.
+
+    Args:
+        label_names: names of classes.
+        indices: the index of each; 0 to m - 1 if None.
 
     Example:
         >>> class_names(["cat", "\\ue9f3"])
         ['cat', 'class 1']
     """
-    missing = {index for index, name in enumerate(label_names) if any(map(_is_missing, _one_line(name)))}
+    numbered = list(zip(range(len(label_names)) if indices is None else indices, label_names, strict=True))
+    missing = {index for index, name in numbered if any(map(_is_missing, _one_line(name)))}
     if missing:
         warn_once(f"No installed font has the characters of {len(missing)} class names: figures show them by index, "
                   f"such as 'class {min(missing)}'. Install a font for their script to see them.")
-    return [f"class {index}" if index in missing else name for index, name in enumerate(label_names)]
+    return [f"class {index}" if index in missing else name for index, name in numbered]
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
 from keras_fixhead.reproduction.results import Results, best_scales
 from keras_fixhead.reproduction.verdict import POINTS, Expectation, Finding, above, not_below
-from keras_fixhead.run_result import Result
+from keras_fixhead.runs.result import Result
 
 Measure = Callable[[Result], float]
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
-from keras_fixhead.run_result import Result, read_result
+from keras_fixhead.runs.result import Result, read_result
 
 MAY_BE_PARTS = ("stl10", "tiny_imagenet")
 """Data sets whose results on a part are accepted, because they are labelled as such."""

@@ -22,7 +22,8 @@ from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import BLOCKS, NOT_RUN_HERE, Cell, Planned, plan
 from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, best_scales, read_results
-from keras_fixhead.run_result import (
+from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.runs.result import (
     COMPLETE,
     FAILED_TO_CONVERGE,
     Matrices,
@@ -30,7 +31,6 @@ from keras_fixhead.run_result import (
     result_content,
     write_result,
 )
-from keras_fixhead.runs import Run, make_folder
 
 _log = logging.getLogger(__name__)
 

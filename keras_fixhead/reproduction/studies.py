@@ -12,8 +12,8 @@ from keras_fixhead.analysis.paired import PairedDifference, paired_difference
 from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json
-from keras_fixhead.run_result import Result, read_arrays, read_result, write_result
 from keras_fixhead.runs import list_runs
+from keras_fixhead.runs.result import Result, read_arrays, read_result, write_result
 
 _SCHEMA = 1
 _CURVES = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",

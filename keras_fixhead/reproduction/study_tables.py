@@ -1,4 +1,4 @@
-"""The tables of the small studies, generated for README.md and docs/head.md, and the figure of the main effect."""
+"""The tables of the small studies for docs/results.md and docs/head.md, and the figure of the main effect."""
 import math
 import statistics
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.reproduction.studies import Study
-from keras_fixhead.run_result import read_arrays, read_result
 from keras_fixhead.runs import list_runs
+from keras_fixhead.runs.result import read_arrays, read_result
 
 MERGED = 0.95
 """Cosine above which two class vectors count as merged."""
@@ -36,7 +36,7 @@ def main_effect_table(study: Study) -> list[str]:
         f"cosine {largest:.2f}). Command: `{study.content['command']}`, at most {minutes} minutes a run on "
         f"{study.content['hardware']['cores']} shared CPU cores. All numbers: `results/{study.name}.json`.",
         "",
-        "![Curves and cosines between class vectors of both arms](docs/main_effect.png)",
+        "![Curves and cosines between class vectors of both arms](main_effect.png)",
     ]
 
 

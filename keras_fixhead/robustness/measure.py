@@ -2,6 +2,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,23 @@ class RobustnessReport:
             "mean": self.mean,
             "mean_accuracy": float(np.mean(list(self.mean.values()))),
         }
+
+
+def result_name(suite: str, *, dataset: str | None = None, limit: int | None = None, seed: int = 0) -> str:
+    """Returns a name for a measurement: a quick look must not replace the whole one.
+
+    Args:
+        suite: a name in `SUITES`.
+        dataset: the data set, if not the model's own; of a path the last part.
+        limit: the number of images, if not all.
+        seed: of the corruptions.
+
+    Example:
+        >>> result_name("paper"), result_name("paper", limit=1000, seed=3)
+        ('paper', 'paper-n1000-s3')
+    """
+    return "-".join([suite, *([Path(dataset).name] if dataset else []), *([f"n{limit}"] if limit else []),
+                     *([f"s{seed}"] if seed else [])])
 
 
 def measure_robustness(predict: Predict, split: Split, *, suite: str = "paper", limit: int | None = None, seed: int = 0,

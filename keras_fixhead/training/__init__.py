@@ -17,9 +17,9 @@ from keras_fixhead import hardware, losses
 from keras_fixhead.analysis.confusion import confusion_matrix
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
 from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, scale_text, steps_of, to_store
-from keras_fixhead.data import Dataset
+from keras_fixhead.data import Augmentation, Dataset, run_dataset
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.evaluation import Measurer, run_dataset, summarize
+from keras_fixhead.evaluation import Measurer, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.json_files import copy_file
 from keras_fixhead.models import (
@@ -43,7 +43,7 @@ from keras_fixhead.training.backend import (
     start_backend,
     to_numpy,
 )
-from keras_fixhead.training.batches import TrainBatches, augmentation_of
+from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, load_progress, save_progress
 from keras_fixhead.training.estimate import StepTimer, announce_stored_estimate
 from keras_fixhead.training.loggers import Logger, open_loggers
@@ -111,7 +111,7 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     if resolved.asked.scale == "auto":
         _log.info(auto_scale_reason(resolved.data.num_classes))
     stored = to_store(resolved) if resume is None else continued(resume, resolved)
-    dataset = run_dataset(config)
+    dataset = run_dataset(**config.data_fields)
     processes.check_shares(min(config.batch_size, len(dataset.train)), config.devices)
     with processes.failing_together():
         run = _run_of_all(resolved, resume)
@@ -186,7 +186,7 @@ class _Training:
         self.steps = resolved.steps_of(len(dataset.train))
         self._callbacks = list(callbacks)
         self._stop = stop
-        self._augmentation = augmentation_of(config)
+        self._augmentation = Augmentation(**config.values("augmentation"))
         self._on_device = augments_on_device(config, self._augmentation)
         self.model = _compiled_model(config, dataset, _extended_at(stored))
         self._saved = Progress()
@@ -422,7 +422,7 @@ def _compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0)
     # on JAX a batch that devices share is one array: its statistics are those of the whole batch without being told
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
-    mixes = augmentation_of(config).mixes
+    mixes = Augmentation(**config.values("augmentation")).mixes
     wrap = losses.mixed if mixes else _same
     rate = _learning_rate(config, steps_of(len(dataset.train), config.batch_size, config.partial_batch), extended_at)
     with precision_policy(config.precision):
@@ -442,12 +442,11 @@ def _compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0)
 
 
 def _build(config: TrainConfig, dataset: Dataset, normalization: Any = FusedBatchNormalization) -> keras.Model:
-    half = config.normalization == "half"
     return build_model(
         config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
         vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
         pooling=config.pooling, weight_decay=config.weight_decay, decay_norms=config.decay_norms,
-        mean=127.5 if half else dataset.mean.tolist(), std=127.5 if half else dataset.std.tolist(),
+        mean=dataset.mean.tolist(), std=dataset.std.tolist(),
         normalization=normalization, logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
         class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
         vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,

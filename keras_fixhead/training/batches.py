@@ -1,5 +1,4 @@
 """Training batches for `fit`."""
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.config import TrainConfig, steps_of
-from keras_fixhead.data.augmentation import Augmentation, change, draw, epoch_order, mixing
-from keras_fixhead.data.dataset import Split
+from keras_fixhead.config import steps_of
+from keras_fixhead.data import Augmentation, Split, change, epoch_order, make_batch
 
 
 class TrainBatches(keras.utils.PyDataset):
@@ -61,14 +59,7 @@ class TrainBatches(keras.utils.PyDataset):
         start = (self.first_step + step) * self.batch_size
         part, parts = self._share
         indices = np.array_split(self._order[start : start + self.batch_size], parts)[part]
-        labels = self._split.labels[indices]
-        mixed = {}
-        if self._augmentation.mixes:
-            how = mixing(indices, len(self._split), self._split.images.shape[1:], self._augmentation, **self._draw)
-            indices, mixed = np.concatenate([indices, how.partners]), how.draws(self._augmentation)
-            labels = np.stack([labels, self._split.labels[how.partners], how.shares], axis=1).astype(np.float32)
-        images = self._split.images[indices]
-        return self._change(images, draw(indices, images.shape[1:], self._augmentation, **self._draw) | mixed), labels
+        return make_batch(self._split, indices, self._augmentation, change_by=self._change, **self._draw)
 
 
 @functools.cache
@@ -77,8 +68,3 @@ def _change_on_device() -> Callable[..., Any]:
     import jax
 
     return jax.jit(functools.partial(change, xp=keras.ops))
-
-
-def augmentation_of(config: TrainConfig) -> Augmentation:
-    """Returns what a run's configuration does to training images: its fields of the same names."""
-    return Augmentation(**{each.name: getattr(config, each.name) for each in dataclasses.fields(Augmentation)})

@@ -2,7 +2,6 @@
 
 Both are asked about the same test images, as they are and corrupted as `fixhead robustness` corrupts them.
 """
-import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -185,10 +184,10 @@ def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None 
 
 
 def _test_images(run: Any, data_dir: str | None) -> Images:
-    from keras_fixhead.evaluation import run_dataset
+    from keras_fixhead.data import measured_fields, run_dataset
 
     config = run.config()
-    data = run_dataset(config if data_dir is None else dataclasses.replace(config, data_dir=data_dir))
+    data = run_dataset(**measured_fields(config.data_fields, None, data_dir))
     if not len(data.test):
         raise ArgumentError(f"{data.name} has no test images here.")
     images: Images = data.test.images

@@ -43,7 +43,7 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     Raises:
         DataError: if a folder holds no picture or cannot be read.
     """
-    return [file for path in map(Path, paths) for file in (_pictures_in(path) if path.is_dir() else [path])]
+    return [file for path in map(Path, paths) for file in (_pictures_in(path) if _is_folder(path) else [path])]
 
 
 def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> Iterator[FileBatch]:
@@ -114,6 +114,13 @@ def _pictures_in(folder: Path) -> list[Path]:
     if not found:
         raise DataError(f"{folder} holds no picture.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
     return sorted(found)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # the name is too long: said when it is read as a file
+        return False
 
 
 def _is_picture(name: str) -> bool:

@@ -15,8 +15,8 @@ import json, sys
 import numpy as np
 import keras
 from keras_fixhead.config import resolve
-from keras_fixhead.training.batches import TrainBatches, augmentation_of
-from keras_fixhead.evaluation import run_dataset
+from keras_fixhead.training.batches import TrainBatches
+from keras_fixhead.data import Augmentation, run_dataset
 from keras_fixhead.models import build_model
 from keras_fixhead.recipes import build_config
 from keras_fixhead.training import _compiled_model
@@ -30,8 +30,8 @@ for network in ("resnet18", "preact_resnet18", "mobilenet_v2"):
 
 config = resolve(build_config({"recipe": "smoke", "width": 1 / 16, "precision": "float32", "batch_size": 32,
                                "lr": 0.01})).config
-data = run_dataset(config)
-batches = TrainBatches(data.train, 32, augmentation_of(config), seed=0, epoch=0)
+data = run_dataset(**config.data_fields)
+batches = TrainBatches(data.train, 32, Augmentation(**config.values("augmentation")), seed=0, epoch=0)
 model = _compiled_model(config, data)
 start = [keras.ops.convert_to_numpy(each.value) for each in model.weights]
 

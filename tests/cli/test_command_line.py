@@ -167,7 +167,7 @@ def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead)
     (["--batch-size", "0"], "batch_size must be at least 1"),
     (["--scale", "inf"], "scale must be a finite number"),
     (["--seed", "-1"], "seed must be at least 0"),
-    (["--config", "/no/such/file.json"], "/no/such/file.json cannot be read"),
+    (["--config", "/no/such/file.json"], "/no/such/file.json does not exist"),
 ])
 def test_a_wrong_value_is_one_line_that_names_it(fixhead, arguments, expected):
     assert expected in one_line_error(fixhead("train", *arguments))
@@ -250,6 +250,25 @@ def test_debug_shows_the_traceback(tmp_path):
                           text=True)
 
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+NOISY = """
+import logging, sys, warnings
+from fixhead_cli.main import cli, main
+def noise(debug):
+    warnings.warn("from a library")
+    logging.getLogger("library").warning("from a library")
+cli.callback = noise
+sys.argv = ["fixhead", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("options, lines", [([], 0), (["--debug"], 2)])
+def test_what_libraries_warn_of_is_shown_with_debug_only(options, lines):
+    done = subprocess.run([sys.executable, "-c", NOISY, *options, "list", "losses"], capture_output=True, text=True)
+
+    assert done.returncode == 0 and done.stderr.count("from a library") == lines
 
 
 def _picture(folder):

@@ -1,4 +1,4 @@
-"""`fixhead data pack`, `verify` and `cache`: options reach the call, what comes out, exit codes."""
+"""`fixhead data show`, `pack`, `verify` and `cache`: options reach the call, output, exit codes."""
 import json
 import os
 import subprocess
@@ -7,20 +7,48 @@ import sys
 import pytest
 from PIL import Image
 
+from fixhead_cli.commands.data.show import show
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import cache, limit_train, load_dataset
 from keras_fixhead.runs import open_run
 
-WITHOUT_TENSORFLOW = """
+WITHOUT = """
 import sys
 class Absent:  # None in sys.modules would not do: Keras takes the name there for TensorFlow itself
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "tensorflow_datasets", "sklearn"):
+        if name.partition(".")[0] in %r:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 from fixhead_cli.main import main
 sys.argv = ["fixhead", *sys.argv[1:]]
 main()
 """
+
+
+def test_show_has_no_option_that_does_nothing_there():
+    """Each option changes the images, their number, or the file: none is of the network or of training."""
+    names = {each.name for each in show.params}
+
+    assert names == {"out", "images", "epoch", "as_json", "data_dir", "seed", "recipe"} | set(
+        TrainConfig.names("data", "augmentation"))
+    assert not names & {"epochs", "lr", "model", "head", "vector_seed", "batch_size", "threads", "runs_dir"}
+
+
+def test_show_needs_no_framework_and_prints_nothing_but_its_result(tmp_path):
+    program = WITHOUT % (("keras", "tensorflow", "jax", "torch", "tensorflow_datasets"),)
+    command = [sys.executable, "-c", program, "data", "show", "digits", "--mixup", "1", "--out", "sheet.png"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "pixels are normalized, as shares of 255, by mean 0.3" in done.stdout
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+
+
+def test_show_limits_and_normalizes_as_training_would(fixhead, tmp_path):
+    answer = fixhead("data", "show", "digits", "--limit-train", 100, "--normalization", "half", "--out",
+                     tmp_path / "sheet.png", "--json").json
+
+    assert answer["train"] == 100 and answer["mean"] == answer["std"] == [127.5] * 3
 
 
 def test_pack_then_verify(fixhead, tmp_path):
@@ -37,7 +65,7 @@ def test_pack_then_verify(fixhead, tmp_path):
     assert table.code == 0 and "yes" in table.out.splitlines()[1] and packed["digest"][:12] in table.out
 
 
-def test_pictures_that_are_no_squares_are_packed_at_the_size_that_is_asked_for(fixhead, tmp_path):
+def test_pictures_that_are_not_squares_are_packed_at_the_given_size(fixhead, tmp_path):
     for name in ("cats", "dogs"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for number in range(20):
@@ -91,8 +119,9 @@ def test_doctor_says_where_a_packed_set_is_and_what_is_wrong_with_it(fixhead, tm
 @pytest.mark.slow
 def test_training_on_packed_data_with_jax_needs_neither_tensorflow_nor_scikit_learn(fixhead, tmp_path):
     fixhead("data", "pack", "digits", tmp_path)
+    program = WITHOUT % (("tensorflow", "tensorflow_datasets", "sklearn"),)
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", "--dataset", "digits", "--data-dir", tmp_path, "--recipe",
+        [sys.executable, "-c", program, "train", "--dataset", "digits", "--data-dir", tmp_path, "--recipe",
          "smoke", "--width", "0.0625", "--limit-train", "200", "--runs-dir", tmp_path / "runs", "--json"],
         capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": "jax"})
 

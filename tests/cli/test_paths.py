@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 import pytest
+from command_tree import leaves
 
 from fixhead_cli import paths
-from fixhead_cli.main import cli
-from keras_fixhead.config import resolve
+from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import create_run
@@ -25,7 +25,7 @@ SAID = {
     "in an unwritable folder": "no permission in",
     "an empty file": "is empty|not? (a )?picture",
     "a binary file": "is not UTF-8 text|not? (a )?picture|not a JSON file",
-    "an empty folder": "no config.json|holds? no|has no|does not contain|one subfolder|version",
+    "an empty folder": "no config.json|holds? no|has no|does not contain|one subfolder|0 subfolders|version",
     "the empty path": "The empty path names nothing",
     "a link to nothing": "is a link to .*nothing, which does not exist|No such file",
     "too long": "File name too long",
@@ -47,17 +47,10 @@ FAULTS = {
 NOT_PATHS = {
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
-    "scale": "a number or a word",
+    "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
 }
-
-
-def leaves(command=cli, words=()):
-    """Yields each command that can be run, with the words that call it."""
-    if isinstance(command, click.Group):
-        for name in command.list_commands(None):
-            yield from leaves(command.get_command(None, name), (*words, name))
-    else:
-        yield words, command
+WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
+WORDS.pop("dataset")
 
 
 PARAMETERS = [(words, command, each) for words, command in leaves() for each in command.params]

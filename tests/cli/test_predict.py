@@ -132,7 +132,7 @@ def test_top_k_takes_its_names_from_a_file(fixhead, server, tmp_path):
     assert re.fullmatch(rf"{file}: green \(.*?\), red \(.*?\), blue \(.*?\), never the best \(.*?\)\n", answer.out)
 
 
-def test_top_k_without_a_file_has_the_names_that_were_answered_and_numbers_for_others(fixhead, server, tmp_path):
+def test_top_k_without_a_file_takes_names_from_the_answers_and_numbers_for_other_classes(fixhead, server, tmp_path):
     files = [picture(tmp_path / f"{colour}.png", colour) for colour in ("blue", "red")]
     rows = fixhead("predict", server.url, *files, "--top-k", 3, "--json").json["predictions"]
     text = fixhead("predict", server.url, *files, "--top-k", 3).out
@@ -145,7 +145,7 @@ def test_top_k_without_a_file_has_the_names_that_were_answered_and_numbers_for_o
 
 @pytest.mark.parametrize("names, expected", [
     (["red", "green"], "There are 2 label names for a model of 4 classes"),
-    (["green", "red", "blue", "x"], "Class 0 is 'red' to the model, and 'green' by the names given"),
+    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' by the given names"),
 ])
 def test_names_of_other_classes_are_noticed(fixhead, server, tmp_path, names, expected):
     (tmp_path / "labels.txt").write_text("\n".join(names))
@@ -167,7 +167,7 @@ def test_arrays_are_answered_image_by_image(fixhead, server, tmp_path):
     assert f"{tmp_path / 'bytes.npy'}[1]: green (" in fixhead("predict", server.url, tmp_path / "bytes.npy").out
 
 
-def test_numbers_are_compressed_where_asked_for(fixhead, server, tmp_path):
+def test_numbers_are_compressed_on_request(fixhead, server, tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(1, 120, 120, 3)).astype(np.float32))
     plain = fixhead("predict", server.url, tmp_path / "a.npy")
     packed = fixhead("predict", server.url, tmp_path / "a.npy", "--gzip")
@@ -187,7 +187,7 @@ def test_a_picture_stored_turned_is_sent_upright(fixhead, server, tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(body["inputs"][0]["b64"]))).size == (4, 6)
 
 
-def test_the_token_goes_along_by_option_and_by_environment(fixhead, server, tmp_path, monkeypatch):
+def test_the_token_is_sent_by_option_and_by_environment(fixhead, server, tmp_path, monkeypatch):
     file = picture(tmp_path / "a.png")
     fixhead("predict", server.url, file, "--token", "one")
     monkeypatch.setenv("FIXHEAD_TOKEN", "two")
@@ -228,7 +228,7 @@ def test_many_files_that_cannot_be_read_do_not_fill_the_screen(fixhead, server, 
     assert len(answer.json["skipped"]) == 30
 
 
-def test_where_nothing_can_be_read_nothing_is_printed(fixhead, server, tmp_path):
+def test_if_nothing_can_be_read_nothing_is_printed(fixhead, server, tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     answer = fixhead("predict", server.url, tmp_path / "a.png", tmp_path / "b.png", "--json")
 
@@ -257,7 +257,7 @@ def test_a_picture_that_the_server_refuses_is_left_out_and_the_others_answered(f
     (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
     (200, {"predictions": []}, "not an object with 'outputs'"),
 ])
-def test_answers_that_are_of_no_use_are_one_line_and_a_hint(fixhead, server, tmp_path, status, content, expected):
+def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, status, content, expected):
     server.answer = lambda body: (status, content)
     answer = fixhead("predict", server.url, picture(tmp_path / "a.png"))
 
@@ -268,9 +268,10 @@ def test_answers_that_are_of_no_use_are_one_line_and_a_hint(fixhead, server, tmp
 @pytest.mark.parametrize("arguments, expected", [
     (["URL", "FOLDER"], "holds no picture"),
     (["URL", "a.npy"], "a.npy cannot be read"),
-    (["runs/none", "PICTURE", "--curl"], "is no server's address"),
-    (["runs/none", "PICTURE", "--labels", "x"], "a run knows the names"),
-    (["URL", "PICTURE", "--labels", "none.txt"], "none.txt cannot be read"),
+    (["runs/none", "PICTURE"], "runs/none does not exist. Expected a run directory, or a served model's address"),
+    (["URL", "a.npy", "--curl"], "a.npy cannot be read"),
+    (["URL", "b.npy", "--curl"], "b.npy is not a picture: a shell cannot turn arrays into a request"),
+    (["URL", "PICTURE", "--labels", "none.txt"], "none.txt does not exist"),
     (["URL", "PICTURE", "--timeout", "0"], "--timeout"),
     (["URL", "PICTURE", "--top-k", "0"], "--top-k"),
     (["URL", "PICTURE", "--ca-cert", "none.pem"], "none.pem"),
@@ -280,6 +281,7 @@ def test_answers_that_are_of_no_use_are_one_line_and_a_hint(fixhead, server, tmp
 def test_wrong_calls_are_one_line_and_a_hint(fixhead, server, tmp_path, monkeypatch, arguments, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    np.save("b.npy", np.zeros((1, 2, 2, 3), np.uint8))
     words = {"URL": server.url, "FOLDER": tmp_path / "empty", "PICTURE": picture(tmp_path / "a.png")}
     answer = fixhead("predict", *[words.get(each, each) for each in arguments])
 
@@ -299,7 +301,7 @@ def test_a_server_is_asked_with_every_framework_blocked(server, folder, tmp_path
     assert done.stderr == "" and done.stdout
 
 
-def test_progress_is_a_line_for_every_thousand_where_there_is_no_terminal(fixhead, server, tmp_path):
+def test_progress_is_a_line_for_every_thousand_without_a_terminal(fixhead, server, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2_100, 1, 1, 3), np.float32))
     loud = fixhead("predict", server.url, tmp_path / "a.npy", "--batch-size", 500, "--json")
     quiet = fixhead("predict", server.url, tmp_path / "a.npy", "--batch-size", 500, "--json", "--quiet")
@@ -331,22 +333,23 @@ def test_a_contact_sheet_is_drawn_for_pictures_and_arrays_of_any_shape(fixhead, 
     assert min(Image.open(tmp_path / "sheet.png").size) > 300
 
 
-def test_names_in_any_writing_or_none_do_not_spoil_the_sheet(fixhead, server, tmp_path):
+def test_names_in_any_script_or_none_do_not_spoil_the_sheet(fixhead, server, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff new\nline.png")
     picture(tmp_path / "a.png")
     (tmp_path / "a.png").rename(odd)
-    outputs = {"probabilities": [[1.0]], "class_index": [0], "label": ["\u732b $"]}
+    outputs = {"probabilities": [[1.0]], "class_index": [0], "label": ["\U000f1234 $"]}  # in no font
     server.answer = lambda body: (200, {"outputs": outputs})
     answer = fixhead("predict", server.url, odd, "--sheet", tmp_path / "sheet.png", "--json")
 
-    assert answer.code == 0 and answer.err == "" and (tmp_path / "sheet.png").is_file()
+    assert answer.code == 0 and (tmp_path / "sheet.png").is_file()
+    assert len(answer.err.splitlines()) == 1 and "No installed font has the characters of 1 class names" in answer.err
     assert os.fsencode(answer.json["predictions"][0]["file"]) == os.fsencode(odd)
 
 
 def test_a_sheet_that_cannot_be_written_is_one_line(fixhead, server, folder, tmp_path):
     answer = fixhead("predict", server.url, folder, "--sheet", tmp_path / "none" / "sheet.png")
 
-    assert answer.code == 1 and "sheet.png cannot be written" in answer.err
+    assert answer.code == 2 and "sheet.png cannot be written" in answer.err
 
 
 # curl

@@ -62,9 +62,22 @@ def test_broken_files_are_left_out_as_with_a_server(fixhead, digits_run, folder,
     assert Image.open(io.BytesIO(sheet.read_bytes())).size[0] > 200
 
 
-def test_numbers_of_another_size_are_refused_with_the_way_to_have_them_resized(fixhead, digits_run, tmp_path):
+def test_floats_of_another_size_are_refused_with_the_way_out(fixhead, digits_run, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 8, 8, 3), np.float32))
     answer = fixhead("predict", digits_run.path, tmp_path / "a.npy")
 
     assert answer.code == 2 and answer.out == ""
     assert "The images have shape (8, 8, 3); the model takes (32, 32, 3)." in answer.err and "uint8" in answer.err
+
+
+@pytest.mark.parametrize("option, expected", [
+    (["--curl"], "is a run: curl asks a server"),
+    (["--labels", "labels.txt"], "--labels is for a server: a run knows the names of its classes"),
+])
+def test_options_of_servers_are_refused_for_a_run(fixhead, digits_run, folder, tmp_path, monkeypatch, option, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    answer = fixhead("predict", digits_run.path, folder, *option)
+
+    assert answer.code == 2 and answer.out == "" and expected in answer.err
+    assert len(answer.err.strip().splitlines()) <= 2

@@ -32,7 +32,7 @@ def reference(image, index, *, seed, epoch, padding, flip):
 
 
 @pytest.mark.parametrize("padding, flip", [(4, True), (4, False), (1, True), (0, True), (9, True)])
-def test_images_are_those_of_a_slow_reference(padding, flip):
+def test_images_equal_a_slow_reference(padding, flip):
     found = augment(IMAGES[:40], NUMBERS[:40], seed=7, epoch=3, crop_padding=padding, flip=flip)
     for index in range(40):
         np.testing.assert_array_equal(
@@ -42,7 +42,7 @@ def test_images_are_those_of_a_slow_reference(padding, flip):
 @settings(max_examples=30, deadline=None)
 @given(indices=st.lists(st.integers(0, 299), min_size=1, max_size=20), seed=st.integers(0, 2**63 - 1),
        epoch=st.integers(0, 10**6))
-def test_what_an_image_becomes_does_not_depend_on_the_batch_it_is_in(indices, seed, epoch):
+def test_an_augmented_image_does_not_depend_on_its_batch(indices, seed, epoch):
     arguments = {"seed": seed, "epoch": epoch, "crop_padding": 4, "flip": True}
     together = augment(IMAGES[indices], np.array(indices), **arguments)
     for place, index in enumerate(indices):
@@ -61,7 +61,7 @@ def test_without_border_and_mirror_images_stay_as_they_are():
     np.testing.assert_array_equal(augment(IMAGES, NUMBERS, seed=0, epoch=0, crop_padding=0, flip=False), IMAGES)
 
 
-def test_the_images_that_were_given_are_not_touched():
+def test_the_given_images_are_not_changed():
     before = IMAGES.copy()
     augment(IMAGES, NUMBERS, seed=0, epoch=0, crop_padding=4, flip=True)[:] = 0
 
@@ -122,7 +122,7 @@ def test_orders_differ_by_epoch_and_by_seed():
     assert len(orders) == 100
 
 
-def test_every_image_is_as_often_first_as_any_other():
+def test_every_image_comes_first_equally_often():
     """The mean place of the first image over 400 epochs: 499.5 with sd 289 / sqrt(400) = 14.4, within 5 sd."""
     places = [int(np.flatnonzero(epoch_order(1000, seed=3, epoch=epoch) == 0)[0]) for epoch in range(400)]
 
@@ -177,7 +177,7 @@ def test_erasing_covers_2_to_33_percent_of_some_images_with_noise():
         assert changed[image].mean() > 0.97 * rows.sum() * columns.sum() / 1024  # one rectangle; noise may be 128
 
 
-def test_rotation_is_uniform_to_both_sides():
+def test_rotation_is_uniform_in_both_directions():
     """The angle of a bright line, read off its pixels."""
     line = np.zeros((2_000, 33, 33, 3), np.uint8)
     line[:, 16, :] = 255
@@ -208,7 +208,7 @@ def test_cutmix_shares_are_areas_of_rectangles_of_the_images_shape():
     assert inside.sum() > 300 and (np.abs(heights - 2 * widths)[inside] <= 2).all()
 
 
-def test_with_both_each_image_has_one_of_them():
+def test_with_both_each_image_gets_one_of_them():
     how = mixing(np.arange(4_000), 300, (8, 8, 3), Augmentation(mixup=1.0, cutmix=1.0), seed=0, epoch=0)
     cut = how.boxes.any(axis=1)
 

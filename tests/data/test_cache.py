@@ -45,7 +45,7 @@ def prepared(tmp_path, monkeypatch):
     return folder, reads
 
 
-def test_a_second_load_reads_nothing_and_gives_the_same(prepared, own_cache):
+def test_a_second_load_reads_nothing_and_returns_the_same(prepared, own_cache):
     folder, reads = prepared
     assert reads_tfds("cifar10", str(folder))
     first = load_dataset("cifar10", str(folder))
@@ -107,7 +107,7 @@ def test_a_damaged_cache_is_noticed_reported_and_written_again(prepared, caplog,
     assert load_dataset("cifar10", str(folder)).digest() == digest and len(reads) == 2
 
 
-def test_a_cache_that_another_process_removes_meanwhile_costs_a_reading_only(prepared, monkeypatch):
+def test_a_cache_that_another_process_removes_only_costs_a_reading(prepared, monkeypatch):
     folder, reads = prepared
     digest = load_dataset("cifar10", str(folder)).digest()
     find = cache.find
@@ -121,7 +121,7 @@ def test_a_cache_that_another_process_removes_meanwhile_costs_a_reading_only(pre
     assert load_dataset("cifar10", str(folder)).digest() == digest and len(reads) == 2
 
 
-def test_many_at_once_leave_one_whole_cache(prepared, own_cache):
+def test_many_processes_at_once_leave_one_complete_cache(prepared, own_cache):
     folder, _ = prepared
     digests = []
     threads = [threading.Thread(target=lambda: digests.append(load_dataset("cifar10", str(folder)).digest()))
@@ -136,7 +136,7 @@ def test_many_at_once_leave_one_whole_cache(prepared, own_cache):
     assert cache.read("cifar10", cache.sets()[0])[0].dataset(True).digest() == digests[0]
 
 
-def test_a_full_disk_is_said_once_and_the_data_come_all_the_same(prepared, own_cache, monkeypatch, caplog):
+def test_a_full_disk_is_reported_once_and_the_data_are_read_anyway(prepared, own_cache, monkeypatch, caplog):
     def full(descriptor):
         raise OSError(ENOSPC, os.strerror(ENOSPC))
 
@@ -158,7 +158,7 @@ def test_a_disk_that_is_nearly_full_is_left_alone(prepared, own_cache, monkeypat
     assert "too little to keep cifar10" in caplog.text and list(own_cache.iterdir()) == []
 
 
-def test_a_cache_folder_that_cannot_be_made_is_said_once(prepared, tmp_path, monkeypatch, caplog):
+def test_a_cache_folder_that_cannot_be_created_is_reported_once(prepared, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path / "file" / "cache"))
     folder, reads = prepared
@@ -184,7 +184,7 @@ def test_neither_embedded_nor_packed_sets_nor_folders_are_cached(own_cache):
     assert not own_cache.exists()
 
 
-def test_files_that_change_while_they_are_read_are_not_kept(prepared, monkeypatch, own_cache):
+def test_files_that_change_while_they_are_read_are_not_cached(prepared, monkeypatch, own_cache):
     folder, _ = prepared
     read = tfds.load_tfds
 
@@ -197,7 +197,7 @@ def test_files_that_change_while_they_are_read_are_not_kept(prepared, monkeypatc
     assert not own_cache.exists() or list(own_cache.iterdir()) == []
 
 
-def test_a_set_that_is_not_what_its_files_say_is_not_kept(prepared, own_cache):
+def test_a_set_that_does_not_match_its_files_is_not_cached(prepared, own_cache):
     folder, _ = prepared
     (folder / "cifar10" / "3.0.2" / "dataset_info.json").write_text(json.dumps({
         "splits": [{"name": "train", "shardLengths": ["41"]}, {"name": "test", "shardLengths": ["10"]}]}))

@@ -85,7 +85,7 @@ def test_another_part_is_another_choice():
     assert 0 < len(one & other) < 30  # ten are expected by chance, sd 3
 
 
-def test_the_choice_is_the_one_that_it_has_always_been():
+def test_the_choice_is_the_same_as_ever():
     """Every result rests on these parts. Never replace these numbers."""
     labels = (np.arange(40) * 7 % 4).astype(np.int32)
     split = Split(np.arange(40, dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 3), labels)

@@ -103,7 +103,7 @@ def test_a_limited_training_part_has_as_many_of_each_class_and_leaves_the_rest_a
 
 
 @pytest.mark.parametrize("count", [None, 1257, 10**12])
-def test_a_limit_beyond_what_there_is_is_none(digits, count):
+def test_a_limit_above_the_number_of_images_changes_nothing(digits, count):
     assert limit_train(digits, count) is digits
 
 
@@ -114,13 +114,13 @@ def test_a_part_is_taken_by_its_name_and_indices(digits):
     np.testing.assert_array_equal(some.images, digits.test.images[[5, 2]])
 
 
-def test_an_unknown_data_set_is_answered_with_the_nearest():
+def test_for_an_unknown_data_set_the_nearest_name_is_suggested():
     with pytest.raises(ArgumentError, match=r"Unknown data set 'digit'.* Did you mean 'digits'"):
         load_dataset("digit")
 
 
 @pytest.mark.parametrize("change", [{"train": 1258}, {"test": 359}, {"num_classes": 9}])
-def test_data_that_are_not_what_the_catalogue_says_are_refused(monkeypatch, change):
+def test_data_that_do_not_match_the_catalogue_are_refused(monkeypatch, change):
     monkeypatch.setitem(catalog.DATASETS, "digits", dataclasses.replace(DATASETS["digits"], **change))
     with pytest.raises(DataError, match=r"digits was read with .* but its files say"):
         load_dataset("digits")

@@ -120,7 +120,7 @@ def test_what_is_not_a_folder_of_images_is_refused_before_anything_is_read(folde
 
 
 def test_an_empty_or_missing_folder_is_refused(tmp_path):
-    with pytest.raises(DataError, match="has 0 subfolders; a folder of images needs one per class"):
+    with pytest.raises(DataError, match="has 0 subfolders; a folder of images needs one subfolder per class"):
         describe(str(tmp_path))
     with pytest.raises(DataError, match=r"does not exist\. Give a data set's name"):
         describe(str(tmp_path / "nothing"))

@@ -1,4 +1,4 @@
-"""Packed sets: what comes back is what went in; damage is noticed, by name; what is cut short is gone."""
+"""Packed sets: they are read as they were written, damage is noticed by name, unfinished writing leaves nothing."""
 import dataclasses
 import hashlib
 import json
@@ -38,7 +38,7 @@ def test_a_block_gives_back_any_images(images, strategy):
     np.testing.assert_array_equal(out, images)
 
 
-def test_a_block_is_undone_as_the_module_says():
+def test_a_block_is_decoded_as_the_module_says():
     images = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3)).astype(np.uint8)
     planes = np.frombuffer(zlib.decompress(encode_images(images, zlib.Z_FILTERED)), np.uint8).reshape(3, -1, 5, 4)
     planes = np.add.accumulate(np.add.accumulate(planes, 2, np.uint8), 3, np.uint8)
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_named(copied):
         read_packed(copied)
 
 
-def test_an_index_that_fits_its_files_but_not_the_data_is_refused(copied):
+def test_an_index_that_matches_its_files_but_not_the_data_is_refused(copied):
     """Parts in another order, with a new checksum: each file is whole, the data set is not the one packed."""
     index = read_index(copied)
     files = list(index.files)
@@ -254,7 +254,7 @@ def test_a_killed_packing_leaves_nothing_that_loads_and_the_next_one_clears_up(t
     assert sorted(tmp_path.iterdir()) == sorted([young, tmp_path / "digits.packed"])  # a young one may be at work
 
 
-def test_what_is_there_is_never_written_over(copied, whole_set):
+def test_an_existing_set_is_never_overwritten(copied, whole_set):
     before = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copied.iterdir()}
     with pytest.raises(ArgumentError, match="already exists"):
         write_packed(copied, "random", whole_set(seed=1), part_bytes=1_000)

@@ -33,7 +33,7 @@ def folder(tmp_path):
     return own
 
 
-def test_an_index_comes_back_equal(folder):
+def test_an_index_is_read_as_it_was_written(folder):
     assert read_index(folder) == OWN
     assert read_index(folder).view(hold_out=True) == VIEW and OWN.size_bytes == 12
 

@@ -1,4 +1,4 @@
-"""Packed sets as data sets: where they are found, what they are called, that they are those that were packed."""
+"""Packed sets as data sets: where they are found, their names, and that they equal the sets that were packed."""
 import dataclasses
 import json
 import subprocess
@@ -82,7 +82,7 @@ def test_a_packed_set_is_found_by_name_by_its_own_folder_and_by_its_path(packed)
     assert packed_folder("cifar10", str(packed)) is None and packed_folder("mine", str(packed)) is None
 
 
-def test_a_packed_set_comes_before_the_prepared_and_the_embedded_one(packed, tmp_path, whole_set):
+def test_a_packed_set_is_preferred_to_the_prepared_and_the_embedded_one(packed, tmp_path, whole_set):
     version = tmp_path / "cifar10" / "3.0.2"
     version.mkdir(parents=True)
     (version / "dataset_info.json").write_text(json.dumps({
@@ -144,12 +144,12 @@ def test_a_wrong_call_is_refused_before_anything_is_read(tmp_path, arguments, me
 
 @pytest.mark.parametrize("name, message", [("cifar10", "is the name of a data set"), ("../x", "cannot be the name"),
                                            ("-x", "cannot be the name"), ("a b", "cannot be the name")])
-def test_a_name_that_would_deceive_is_refused(photographs, tmp_path, name, message):
+def test_a_misleading_name_is_refused(photographs, tmp_path, name, message):
     with pytest.raises(ArgumentError, match=message):
         pack_dataset(str(photographs), tmp_path, name=name, image_size=16)
 
 
-def test_a_place_that_cannot_be_made_is_one_line(tmp_path):
+def test_a_folder_that_cannot_be_created_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArgumentError, match="cannot be created"):
         pack_dataset("digits", tmp_path / "file" / "out")

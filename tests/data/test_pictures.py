@@ -10,7 +10,6 @@ from keras_fixhead.data.pictures import (
     PictureForm,
     decode_picture,
     fit_picture,
-    picture_array,
     prediction_form,
     training_form,
 )
@@ -49,7 +48,7 @@ def test_grey_levels_become_three_equal_channels():
     np.testing.assert_array_equal(found, grey[..., None].repeat(3, axis=2))
 
 
-def test_16_bits_a_pixel_become_their_upper_8():
+def test_16_bits_per_pixel_become_their_upper_8():
     deep = np.array([[0, 255, 256, 40_000, 65_535]], np.uint16)
     found = decode_picture(encoded(Image.fromarray(deep)), "a")
 
@@ -103,7 +102,7 @@ JPEG = encoded(Image.fromarray(COLOURS), "JPEG")
     b"%PDF-1.4", b"<svg xmlns='http://www.w3.org/2000/svg'/>",
 ], ids=["empty", "text", "signature", "half a PNG", "cut PNG", "cut JPEG", "damaged PNG", "bomb", "large bomb", "PDF",
         "SVG"])
-def test_what_cannot_be_read_is_an_error_of_one_line_with_the_name(content):
+def test_an_unreadable_picture_is_an_error_of_one_line_with_its_name(content):
     with pytest.raises(DataError, match=r"photo\.png is not a readable picture\. Give a PNG, JPEG") as caught:
         decode_picture(content, "photo.png")
 
@@ -144,11 +143,3 @@ def test_a_prediction_sees_the_whole_picture_as_floats():
 
     assert found.dtype == np.float32 and found.shape == (8, 8, 3)
     assert (found[:, 0] == 0).all() and (found[:, -1] == 200).all()
-
-
-def test_an_encoded_picture_is_decoded_and_fitted():
-    found = picture_array(encoded(Image.fromarray(COLOURS)), "a", training_form(7))
-
-    np.testing.assert_array_equal(found, COLOURS[1:8])
-    with pytest.raises(DataError, match="a is not a readable picture"):
-        picture_array(b"", "a", training_form(7))

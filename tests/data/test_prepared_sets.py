@@ -62,7 +62,7 @@ def test_cifar10_1_is_a_test_set_with_cifar10s_names(tmp_path, offline):
     assert dataset.train.images.shape == (0, 32, 32, 3)
 
 
-def test_a_subset_is_said_to_be_one_and_its_sizes_are_known_before_it_is_read(tmp_path, offline, caplog):
+def test_a_subset_is_reported_and_its_sizes_are_known_before_it_is_read(tmp_path, offline, caplog):
     prepare(tmp_path, "stl10", "1.0.0", (96, 96, 3), 10, {"train": 40, "test": 10})
     entry = describe("stl10", str(tmp_path))
     dataset = load_dataset("stl10", str(tmp_path))

@@ -22,13 +22,13 @@ def by_pillow(images, change):
 
 
 @pytest.mark.parametrize("images", [NOISE, DULL, FLAT], ids=["noise", "dull", "flat"])
-def test_levels_are_equalized_as_pillow_equalizes_them(images):
+def test_levels_are_equalized_as_by_pillow(images):
     np.testing.assert_array_equal(OPERATIONS["equalize"](images, np.ones(len(images))),
                                   by_pillow(images, ImageOps.equalize))
 
 
 @pytest.mark.parametrize("images", [NOISE, DULL, FLAT], ids=["noise", "dull", "flat"])
-def test_contrast_is_pillows_but_for_levels_that_its_decimals_fall_short_of(images):
+def test_autocontrast_is_pillows_except_for_its_rounding_errors(images):
     """255 (level - low) / (high - low) without decimals: where it is a whole number, Pillow may give one less."""
     found = OPERATIONS["autocontrast"](images, np.ones(len(images)))
     low, high = (end(axis=(1, 2), keepdims=True).astype(int) for end in (images.min, images.max))
@@ -136,7 +136,7 @@ def test_no_operation_touches_its_input_or_looks_at_other_images(name):
 
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(12)), magnitude=st.floats(0, 10), operations=st.integers(1, 4))
-def test_an_image_becomes_the_same_in_any_batch(order, magnitude, operations):
+def test_an_image_is_the_same_in_any_batch(order, magnitude, operations):
     draws = words(5, np.arange(12), range(2 * operations))
     functions, parameters = choose(draws, NOISE.shape[1:], magnitude=magnitude)
     whole = rand_augment(NOISE[:12], functions, parameters)
@@ -145,7 +145,7 @@ def test_an_image_becomes_the_same_in_any_batch(order, magnitude, operations):
     np.testing.assert_array_equal(rand_augment(NOISE[order], functions[order], parameters[order]), whole[order])
 
 
-def test_every_operation_is_as_likely_and_both_signs_are():
+def test_every_operation_is_equally_likely_and_so_is_either_sign():
     """14 operations of 14,000 images: chi^2 with 13 degrees of freedom, beyond its 1e-6 tail for one seed."""
     draws = words(9, np.arange(14_000), [0, 1])
     chosen = draws[:, 0].astype(np.uint64) * np.uint64(14) >> np.uint64(32)

@@ -67,7 +67,7 @@ def test_cifar100s_packed_coarse_labels_are_the_authors_as_cifar10_data_are_read
         np.testing.assert_array_equal(coarse, batch["coarse_label"])
 
 
-def test_cifar10_is_kept_when_it_is_first_read_and_then_needs_no_tensorflow(tmp_path, monkeypatch):
+def test_cifar10_is_cached_when_it_is_first_read_and_then_needs_no_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path))
     first = load_dataset("cifar10", os.environ["FIXHEAD_TEST_CIFAR"])
     monkeypatch.setattr("keras_fixhead.data.tfds.load_tfds", None)

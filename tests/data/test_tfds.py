@@ -49,7 +49,7 @@ def test_availability_is_checked_without_loading_anything(tmp_path, offline):
     assert len(offline) == asked  # what is prepared needs no network
 
 
-def test_a_folder_that_does_not_exist_is_said_before_anything_is_tried(offline):
+def test_a_missing_folder_is_reported_before_anything_is_tried(offline):
     with pytest.raises(DataError, match="The data folder /no/such/folder does not exist"):
         load_dataset("cifar10", "/no/such/folder")
     assert not offline
@@ -67,7 +67,7 @@ def test_the_folder_is_the_one_given_then_the_environments_then_tensorflow_datas
     assert tfds.data_folder(None) == tmp_path / "tensorflow_datasets"
 
 
-def test_a_set_is_prepared_where_a_version_of_it_is(tmp_path):
+def test_a_set_is_prepared_if_a_version_of_it_is(tmp_path):
     assert not tfds.is_prepared("cifar10", tmp_path / "nothing")
     (tmp_path / "cifar10" / "3.0.2").mkdir(parents=True)
     assert not tfds.is_prepared("cifar10", tmp_path)
@@ -76,7 +76,7 @@ def test_a_set_is_prepared_where_a_version_of_it_is(tmp_path):
     assert not tfds.is_prepared("cifar100", tmp_path)
 
 
-def test_a_damaged_set_is_one_line_that_says_what_to_do(tmp_path, offline):
+def test_a_damaged_set_is_one_line_with_the_way_out(tmp_path, offline):
     folder = tmp_path / "cifar10" / "3.0.2"
     folder.mkdir(parents=True)
     for name in ("dataset_info.json", "features.json"):
@@ -89,7 +89,7 @@ def test_a_damaged_set_is_one_line_that_says_what_to_do(tmp_path, offline):
     assert not offline
 
 
-def test_a_refusal_is_an_answer_and_silence_is_none(monkeypatch):
+def test_a_refusal_is_an_answer_and_silence_is_not(monkeypatch):
     def answer(outcome):
         def opened(request, timeout):
             raise outcome
@@ -106,7 +106,7 @@ def test_a_refusal_is_an_answer_and_silence_is_none(monkeypatch):
     assert not tfds._answers("no url")
 
 
-def test_a_name_server_that_hangs_is_waited_for_shortly(monkeypatch):
+def test_a_name_server_that_hangs_is_waited_for_briefly(monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(tfds.urllib.request, "urlopen", lambda request, timeout: nullcontext(release.wait(30)))
     monkeypatch.setattr(tfds, "PROBE_SECONDS", 0.05)

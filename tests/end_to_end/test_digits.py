@@ -257,15 +257,16 @@ def test_training_that_is_terminated_says_so_and_goes_on_where_it_was(tmp_path):
 
 
 def test_a_robustness_figure_on_the_wrong_data_is_refused(url, trained, test_split):
-    from fixhead_cli.commands.robustness import _run_predictor, _server_predictor
+    from fixhead_cli.targets import RunTarget, ServerTarget
     from keras_fixhead.runs import open_run
 
     digits = load_dataset("digits")
     other = dataclasses.replace(digits, label_names=tuple(f"class {digit}" for digit in range(10)))
-    for predict in (_run_predictor(open_run(trained["run"])), _server_predictor(url)):
-        with pytest.raises(ArgumentError, match="--dataset"):
-            predict(test_split.images[:2], data=other)
-        assert len(predict(test_split.images[:2], data=digits)) == 2
+    with Client(url) as client:
+        for target in (RunTarget(open_run(trained["run"])), ServerTarget(client, None, 8)):
+            with pytest.raises(ArgumentError, match="--dataset"):
+                target.classifier(other)(test_split.images[:2])
+            assert len(target.classifier(digits)(test_split.images[:2])) == 2
 
 
 def test_the_accuracy_on_training_images_is_on_those_that_were_trained_on(fixhead, trained):

@@ -35,14 +35,14 @@ def test_a_run_is_evaluated_on_another_set_of_the_same_classes(digits_run, monke
     digits = load_dataset("digits")
     other = dataclasses.replace(digits, name="digits_1", train=digits.train.take(np.arange(0)),
                                 validation=digits.validation.take(np.arange(0)))
-    monkeypatch.setattr(run_module, "load_dataset", lambda name, data_dir: other)
+    monkeypatch.setattr(run_module, "run_dataset", lambda dataset, data_dir: other)
     found = evaluate_run(digits_run, dataset="digits_1")
 
     assert found.keys() == {"test"} and found["test"].n == 360
     with pytest.raises(ArgumentError, match=r"digits_1 has no validation images\. Choose another --split: test"):
         evaluate_run(digits_run, ["validation"], dataset="digits_1")
-    monkeypatch.setattr(run_module, "load_dataset",
-                        lambda name, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
+    monkeypatch.setattr(run_module, "run_dataset",
+                        lambda dataset, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
     with pytest.raises(ArgumentError, match="digits_1 has other classes than the run: a, b, c"):
         evaluate_run(digits_run, dataset="digits_1")
 
@@ -51,6 +51,6 @@ def test_another_set_with_images_of_another_size_is_refused_in_one_line(digits_r
     digits = load_dataset("digits")
     small = dataclasses.replace(digits, name="small", test=dataclasses.replace(
         digits.test, images=digits.test.images[:, :16, :16]))
-    monkeypatch.setattr(run_module, "load_dataset", lambda name, data_dir: small)
+    monkeypatch.setattr(run_module, "run_dataset", lambda dataset, data_dir: small)
     with pytest.raises(ArgumentError, match=r"small has images of shape \(16, 16, 3\); the model takes \(32, 32, 3\)"):
         evaluate_run(digits_run, dataset="small")

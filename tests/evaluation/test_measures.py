@@ -7,7 +7,7 @@ from keras_fixhead.evaluation import summarize
 DRAW = np.random.default_rng(0)
 
 
-def test_figures_by_hand():
+def test_measures_by_hand():
     """Two features of length 2 and 1 in the plane, three class vectors at 0, 90 and 180 degrees.
 
     The first feature lies on class 0 and is of class 0: own cosine 1, the nearest wrong one 0. The second lies on

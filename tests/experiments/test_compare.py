@@ -7,8 +7,8 @@ from keras_fixhead.config import TrainConfig, resolve, to_store
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.compare import compare_results
 from keras_fixhead.experiments.plan import plan_runs
-from keras_fixhead.run_result import read_result
 from keras_fixhead.runs import create_run, list_runs
+from keras_fixhead.runs.result import read_result
 
 
 def results(runs):

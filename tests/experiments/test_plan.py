@@ -104,5 +104,5 @@ def test_a_plan_warns_once_of_learned_class_vectors_at_a_small_scale(explicit, c
     assert text.startswith("Learned class vectors with cosine logits and S = 1 are known to fall behind for 10 classes")
     for each in plan:
         if each.config.head == "cos" and not each.config.fixed:
-            complete(each.config)
+            complete(each.resolved)
     assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # there is nothing left to warn of

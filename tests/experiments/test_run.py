@@ -94,3 +94,14 @@ def test_a_process_still_warns_of_what_was_not_said_before():
     answer = subprocess.run([sys.executable, "-c", SAY.format("Something else.")], env=silenced(), capture_output=True,
                             text=True)
     assert "Something else." in answer.stderr
+
+
+@pytest.mark.slow
+def test_a_process_trains_each_run_of_a_plan_and_resumes_an_interrupted_one(explicit):
+    small = {**explicit, "width": 0.0625, "limit_train": 100, "batch_size": 50, "epochs": 1}
+    half = create_run(plan_runs(small, {}, [1])[0].resolved)
+    half.write_status("running", epoch=0)  # killed before its first checkpoint
+    outcomes = list(run_plan(plan_runs(small, {}, [0, 1])))
+
+    assert [each.what for each in outcomes] == ["trained", "resumed"], [each.reason for each in outcomes]
+    assert outcomes[1].run.path == half.path and all(each.run.has("result") for each in outcomes)

@@ -21,7 +21,7 @@ def plot(path, arms=("fixed", "learned"), num_classes=10, rows=ROWS):
 
 @pytest.mark.parametrize("arms, num_classes, rows", [
     (("fixed", "learned"), 10, ROWS), (("one",), 100, ROWS[:1])])
-def test_the_figure_is_a_png_with_something_on_it(tmp_path, arms, num_classes, rows):
+def test_the_figure_is_a_png_that_is_not_blank(tmp_path, arms, num_classes, rows):
     plot(tmp_path / "arms.png", arms, num_classes, rows)
     content = (tmp_path / "arms.png").read_bytes()
     picture = Image.open(io.BytesIO(content))

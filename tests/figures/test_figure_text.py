@@ -7,6 +7,7 @@ import pytest
 from keras_fixhead.errors import FixheadWarning
 from keras_fixhead.figures import (
     class_names,
+    label_texts,
     plot_arms,
     plot_comparison,
     plot_confusion,
@@ -46,7 +47,7 @@ def test_no_figure_warns_of_anything_but_one_note_of_ours(name, tmp_path, recwar
     assert not caplog.records
 
 
-def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_said_once():
+def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_reported_once():
     with pytest.warns(FixheadWarning, match=r"No installed font has the characters of 1 class names.*'class 6'"):
         found = class_names(NAMES)
 
@@ -56,7 +57,7 @@ def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_said_once():
         assert class_names(NAMES) == found  # once per process
 
 
-def test_what_matplotlib_would_take_for_a_formula_is_shown_as_it_is():
+def test_text_that_matplotlib_would_take_for_a_formula_is_shown_as_it_is():
     assert text.plain("$x^$") == r"\$x^\$" and text.plain("two\nlines") == "two\nlines"
     assert text.plain(f"{UNWRITABLE}!\udcff") == "?!?"
 
@@ -72,3 +73,10 @@ def test_fonts_are_looked_through_once_for_each_character(monkeypatch):
     monkeypatch.setattr(text, "_fonts", None)
 
     assert text.families(["cab"]) == []
+
+
+def test_a_class_mixed_with_itself_has_one_label():
+    labels = np.array([[0, 1, 0.65], [1, 1, 0.65], [1, 0, 1.0], [1, 0, 0.0]], np.float32)
+
+    assert label_texts(labels, ["cat", "frog"]) == ["65 % cat\n35 % frog", "frog", "frog", "cat"]
+    assert label_texts(np.array([1, 0], np.int32), ["cat", "frog"]) == ["frog", "cat"]

@@ -1,4 +1,4 @@
-"""Figures of runs: that they are written whole and show what they should; what they look like was looked at."""
+"""Figures of runs: they are complete and show what they should."""
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,7 +42,7 @@ def test_a_confusion_matrix_of_any_size_is_drawn(tmp_path, num_classes):
     assert 400 < pixels(tmp_path / "c.png").shape[0] < 1500
 
 
-def test_right_ones_come_first_and_wrong_ones_begin_a_row(tmp_path):
+def test_right_predictions_come_first_and_wrong_ones_begin_a_row(tmp_path):
     """Ten images, six classified right: two rows, text in green and in red."""
     images = np.full((10, 8, 8, 3), 128, np.uint8)
     labels = np.arange(10, dtype=np.int32) % 2
@@ -75,7 +75,7 @@ def test_a_contact_sheet_shows_each_image(tmp_path):
     assert all(has_color(image, color, 5) for color in colors)
 
 
-def test_groups_are_drawn_in_colours_of_their_own(tmp_path):
+def test_groups_are_drawn_in_different_colours(tmp_path):
     plot_comparison({"fixed": [ROWS, ROWS[:3]], "learned": [ROWS], "one epoch": [ROWS[:1]]}, tmp_path / "c.png",
                     title="digits")
     image = pixels(tmp_path / "c.png")

@@ -24,7 +24,7 @@ def noise(images, fraction=0.2, seed=0, severity=1, indices=None):
 
 @every_corruption
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_shape_and_type_are_kept_and_the_images_given_are_not_touched(corruption, severity):
+def test_shape_and_type_are_kept_and_the_given_images_are_not_changed(corruption, severity):
     before = IMAGES.copy()
     found = corrupt(IMAGES, corruption, severity)
 
@@ -83,7 +83,7 @@ def test_the_paper_suite_has_the_papers_three_at_the_librarys_strengths():
 # impulse noise
 
 @pytest.mark.parametrize("fraction", [0.03, 0.27, 0.5])
-def test_that_share_of_the_values_is_replaced_half_by_black_and_half_by_white(fraction):
+def test_the_given_share_of_values_is_replaced_half_by_black_and_half_by_white(fraction):
     """Of n = 614,400 values, within 5 standard deviations of a binomial share."""
     found = noise(GREY, fraction)
     n = GREY.size
@@ -107,22 +107,22 @@ def test_none_or_all_values_are_replaced(fraction):
     assert set(np.unique(noise(GREY, fraction)).tolist()) == ({100} if fraction == 0 else {0, 255})
 
 
-def test_noise_of_one_severity_tells_nothing_of_anothers():
+def test_noise_at_one_severity_is_independent_of_another():
     """At p = 0.5 the places hit at two severities coincide in a quarter of the values, as independent ones do."""
     one, other = (noise(GREY, 0.5, severity=severity) != 100 for severity in (1, 2))
 
     assert abs((one & other).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / GREY.size)
 
 
-def test_values_that_are_not_hit_stay():
+def test_other_values_are_not_changed():
     found = noise(IMAGES, 0.1)
     kept = ~np.isin(found, (0, 255))
 
     np.testing.assert_array_equal(found[kept], IMAGES[kept])
 
 
-def test_noise_has_the_bits_that_it_has_always_had():
-    """Robustness over REST and in process, today's and next year's, are compared. Never write new numbers in."""
+def test_noise_has_the_same_bits_as_ever():
+    """Robustness is compared over REST and in process, this year and next. Never replace these numbers."""
     changed = np.flatnonzero(noise(np.full((1, 32, 32, 3), 100, np.uint8), 0.004, seed=3) != 100)
 
     assert changed.tolist() == [446, 658, 663, 819, 1324, 2006, 2209, 2696, 2700]
@@ -169,7 +169,7 @@ def slow_blur(image, kernel):
 
 @pytest.mark.parametrize("radius, sigma", [(0.3, 0.4), (1, 0.2), (1.5, 0.1), (3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5),
                                            (10, 0.5)])
-def test_kernels_equal_a_slow_reference_but_for_their_margin_of_zeros(radius, sigma):
+def test_kernels_equal_a_slow_reference_except_for_their_margin_of_zeros(radius, sigma):
     found, expected = disk_kernel(radius, sigma), slow_kernel(radius, sigma)
     margin = (len(expected) - len(found)) // 2
     padded = np.pad(found, margin)
@@ -229,7 +229,7 @@ def test_white_stays_white_and_black_black():
         assert np.abs(found.astype(int) - value).max() <= 1
 
 
-def test_channels_and_images_are_blurred_apart():
+def test_channels_and_images_are_blurred_separately():
     coloured = np.zeros((2, 16, 16, 3), np.uint8)
     coloured[0, ..., 1] = 255
     found = defocus_blur(coloured, disk_radius_px=3, antialias_sigma_px=0.5)

@@ -72,7 +72,7 @@ def test_means_are_over_severities_and_then_over_corruptions():
     assert json.loads(json.dumps(written)) == written and "predictions" not in written
 
 
-def test_severities_can_be_chosen_and_progress_is_told():
+def test_severities_can_be_chosen_and_progress_is_reported():
     lines = []
     found = measure_robustness(by_brightness, SPLIT, severities=[5, 2], progress=lines.append)
 

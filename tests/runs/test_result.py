@@ -7,8 +7,8 @@ import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import RunError
-from keras_fixhead.run_result import COMPLETE, FAILED_TO_CONVERGE, export_result, read_result, write_result
 from keras_fixhead.runs import create_run
+from keras_fixhead.runs.result import COMPLETE, FAILED_TO_CONVERGE, export_result, read_result, write_result
 
 CONFUSION, VECTORS = np.array([[3, 1], [0, 4]]), np.array([[2.0, 0.0], [0.6, 0.8]], np.float32)
 
@@ -72,7 +72,8 @@ def test_a_result_that_failed_to_converge_needs_a_reason_and_no_accuracy(run, tm
 
 @pytest.mark.parametrize("change, message", [
     ({"config": None}, "is not an exported result: it has no configuration"),
-    ({"config": {"dataset": "digits"}}, "is not an exported result"), ({"accuracy": None}, "has no 'accuracy'"),
+    ({"config": {"dataset": "digits"}}, "is damaged: it lacks epochs, fixed, head"),
+    ({"accuracy": None}, "has no 'accuracy'"),
     ({"state": FAILED_TO_CONVERGE}, "has no 'reason'"), ({"state": "lost"}, "its state is 'lost'"),
     ({"schema": 99}, "schema 99"),
 ])

@@ -12,7 +12,7 @@ from typing import Any
 from keras_fixhead.config import TrainConfig, arm_name, resolved_fields
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
-from keras_fixhead.runs import SCHEMA, Run, make_folder, open_run
+from keras_fixhead.runs.directory import SCHEMA, Run, make_folder, open_run
 
 COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
 """States of a result: a training that failed to converge is a result, too."""

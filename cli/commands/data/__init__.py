@@ -1,0 +1,23 @@
+"""`fixhead data`: one module per command."""
+import click
+
+from fixhead_cli.commands.data.cache import cache
+from fixhead_cli.commands.data.pack import pack
+from fixhead_cli.commands.data.show import show
+from fixhead_cli.commands.data.verify import verify
+
+
+@click.group("data")
+def command() -> None:
+    """Look at data sets, pack them into plain files, and check those.
+
+    \b
+    Example:
+        fixhead data show cifar10
+        fixhead data pack cifar10 packed
+        fixhead data verify packed
+    """
+
+
+for each in (show, pack, verify, cache):
+    command.add_command(each)

@@ -1,0 +1,29 @@
+"""`fixhead data cache`."""
+from pathlib import Path
+
+import click
+
+from fixhead_cli.output import json_option, print_result
+
+
+@click.command("cache")
+@click.option("--clear", is_flag=True, help="Remove the cached data sets.")
+@json_option
+def cache(clear: bool, as_json: bool) -> None:
+    """List, or clear, the data sets that are cached for quicker starts.
+
+    \b
+    Example:
+        fixhead data cache
+        fixhead data cache --clear
+    """
+    from keras_fixhead.data import cache as cached
+
+    sets = {str(folder): sum(file.stat().st_size for file in folder.iterdir()) for folder in cached.sets()}
+    if clear:
+        cached.clear()
+    print_result({"folder": str(cached.folder_of_sets()), "on": cached.is_on(), "cleared": clear, "sets": sets},
+                 as_json=as_json, text=[
+        f"{cached.folder_of_sets()}: {len(sets)} data sets, {sum(sets.values()) / 1e6:,.1f} MB"
+        f"{'; cleared' if clear else ''}{'' if cached.is_on() else f' (switched off by {cached.SWITCH})'}",
+        *[f"  {size / 1e6:,.1f} MB  {Path(folder).name}" for folder, size in sets.items()]])

@@ -1,0 +1,50 @@
+"""Command-line options made of the fields of a configuration."""
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import click
+
+from fixhead_cli import paths
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.recipes import RECIPES
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_FLAGS = {"fixed": "--fixed/--learned"}
+_PATHS = {"dataset": paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR}
+
+
+def config_options(*names: str) -> Callable[[Function], Function]:
+    """Returns a decorator that adds an option for fields of `TrainConfig`; those not given are None.
+
+    Args:
+        names: of the fields; all of them if there are none.
+    """
+    def decorate(command: Function) -> Function:
+        for name in reversed(TrainConfig.names()):
+            if not names or name in names:
+                command = _option(name)(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str) -> Callable[[Any], Any]:
+    field, hint = TrainConfig.field(name), get_type_hints(TrainConfig)[name]
+    kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
+    kind = str if str in kinds else kinds[0]  # a number or a word: TrainConfig tells them apart
+    choices = tuple(RECIPES) if name == "recipe" else field.metadata["choices"]
+    long = name.replace("_", "-")
+    declaration = _FLAGS.get(name, f"--{long}/--no-{long}") if kind is bool else f"--{long}"
+    default = "" if field.default is None else f"  [default: {_shown_default(field)}]"
+    return click.option(
+        declaration, name, type=_PATHS.get(name, kind), default=None, help=field.metadata["help"] + default,
+        metavar="|".join(("NUMBER", *choices) if float in kinds and choices else choices) or None)
+
+
+def _shown_default(field: Any) -> str:
+    if field.type in (bool, "bool"):
+        on, off = _FLAGS.get(field.name, "on/off").split("/")
+        return (on if field.default else off).strip("-")
+    return str(field.default)

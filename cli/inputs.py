@@ -1,0 +1,92 @@
+"""The pictures and arrays that `fixhead predict` is given, and the loop that asks about them."""
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fixhead_cli.predictions import Predictions
+from fixhead_cli.targets import Array, Target
+from fixhead_serving.client import (
+    ARRAY_ENDINGS,
+    curl_line,
+    find_pictures,
+    picture_batches,
+    predict_files,
+    read_images,
+)
+from keras_fixhead.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Picture files, and the images of array files by the file's path."""
+
+    files: Sequence[Path]
+    arrays: Mapping[Path, Array]
+
+    def __len__(self) -> int:
+        return len(self.files) + sum(map(len, self.arrays.values()))
+
+
+def find_inputs(paths: Sequence[Path]) -> Inputs:
+    """Returns the pictures at some paths, in folders at any depth, and the images of .npy and .npz files.
+
+    Raises:
+        DataError: if an array file cannot be read, or a folder has no pictures.
+    """
+    return Inputs(find_pictures(path for path in paths if not _is_array(path)),
+                  {path: read_images(path) for path in paths if _is_array(path)})
+
+
+def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions: Predictions,
+                   update: Callable[[int], None]) -> dict[str, str]:
+    """Adds a row to `predictions` for each picture and image; returns the files that were left out, with the reason.
+
+    Args:
+        target: what to ask.
+        inputs: pictures and images.
+        batch_size: how many are read and asked about at a time.
+        predictions: gets the rows.
+        update: called with how many more are done.
+    """
+    skipped: dict[str, str] = {}
+    for batch in predict_files(target.pictures, inputs.files, batch_size):
+        if batch.files:
+            predictions.add([{"file": str(file)} for file in batch.files], batch.outputs)
+        skipped |= {str(file): reason for file, reason in batch.skipped.items()}
+        update(len(batch.files) + len(batch.skipped))
+    for path, images in inputs.arrays.items():
+        for start in range(0, len(images), batch_size):
+            part = images[start : start + batch_size]
+            predictions.add([{"file": str(path), "index": start + number} for number in range(len(part))],
+                            target.arrays(part))
+            update(len(part))
+    return skipped
+
+
+def curl_lines(target: Any, inputs: Inputs, batch_size: int, connection: Mapping[str, Any]) -> list[str]:
+    """Returns the curl commands that ask a server about pictures.
+
+    Args:
+        target: a served model's address.
+        inputs: pictures.
+        batch_size: how many go into one request.
+        connection: `token`, `ca_cert` and `timeout` of `server_options`.
+
+    Raises:
+        ArgumentError: (a ValueError) for a run, or arrays.
+    """
+    if not isinstance(target, str):
+        raise ArgumentError(f"{target.path} is a run: curl asks a server.",
+                            hint="Expected http://HOST:PORT/v1/models/NAME. Serve the run: fixhead export, then "
+                            "fixhead serve.")
+    if inputs.arrays:
+        raise ArgumentError(f"{next(iter(inputs.arrays))} is not a picture: a shell cannot turn arrays into a request.",
+                            hint="Give pictures, or leave --curl out.")
+    options = {**connection, "token": connection["token"] is not None}
+    return [curl_line(target, batch, **options)
+            for batch in picture_batches(inputs.files, lambda file: file.stat().st_size, batch_size)]
+
+
+def _is_array(path: Path) -> bool:
+    return path.suffix.lower() in ARRAY_ENDINGS
