@@ -142,7 +142,8 @@ def test_a_folder_that_is_not_there_is_said_and_nothing_is_left(tmp_path):
         models.save_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), tmp_path / "none" / "m.keras")
 
 
-@pytest.mark.parametrize("value", [None, "simplex", 3, [], [[]], [["a", "b"]], [[NAN, 1.0]], [[0.0, 0.0]], {}, [[1], [1, 2]]])
+@pytest.mark.parametrize("value", [None, "simplex", 3, [], [[]], [["a", "b"]], [[NAN, 1.0]], [[0.0, 0.0]], {},
+                                   [[1], [1, 2]]])
 def test_of_class_vectors_that_are_measured(value):
     for function in (vectors.reachable_cosine, vectors.loss_optimum, vectors.pairwise_cosines, vectors.max_cosine,
                      keras_fixhead.reachable_cosine):
