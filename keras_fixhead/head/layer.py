@@ -34,7 +34,7 @@ _TRAINABLE_OF_A_MODEL = keras.layers.Layer.trainable.fset.__code__  # it sets th
 class HypersphereHead(keras.layers.Layer):
     """Logits from the comparison of features with class vectors on the hypersphere.
 
-    With features f, class vectors w_j of length 1 and a bias b_j, where there is one:
+    With features f, class vectors w_j of length 1 and a bias b_j, if any:
 
         logits='cos':  scale * w_j . f / max(|f|, 1e-6) + b_j    (the paper's Eq. 2, 3)
         logits='dot':  scale * w_j . f + b_j                     (the paper's Eq. 1)
@@ -50,12 +50,12 @@ class HypersphereHead(keras.layers.Layer):
         num_classes: number of classes m, at least 2.
         logits: 'cos' or 'dot'.
         scale: factor S on the logits: a positive number; 'auto' for max(1, sqrt(2) ln(m - 1)), as AdaCos has it, which
-            is printed and kept as a number; 'learned' for a positive trainable scalar that starts there; or a schedule
+            is logged and kept as a number; 'learned' for a positive trainable scalar that starts there; or a schedule
             (a `keras.optimizers.schedules.LearningRateSchedule`) of the number of training steps.
         fixed: whether the class vectors stay as drawn.
         class_vectors: kind of the draw, a name in `keras_fixhead.vectors.KINDS`; or an array of shape (m, d), whose
-            rows are divided by their length. A layer that is rebuilt from the config of such a head holds zeros until
-            weights are loaded, and raises when it is called before.
+            rows are divided by their length. A layer that is rebuilt from the config of such a head has zeros until
+            weights are loaded, and raises if it is called before that.
         seed: seed of the draw, in [0, 2^64).
         rotate: whether kinds that are rotated at random are.
         bias: 'none', 'fixed' or 'learned'; it starts at 0.01 for every class. A fixed one changes no probability.

@@ -38,7 +38,7 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
         )
     x = outputs[0]
     if len(x.shape) not in (2, 4):
-        raise ArgumentError(f"{backbone.name!r} gives an output of shape {x.shape}; expected features (N, d) or a "
+        raise ArgumentError(f"{backbone.name!r} has an output of shape {x.shape}; expected features (N, d) or a "
                             "feature map (N, H, W, C).")
     if FEATURES in {layer.name for layer in backbone.layers}:
         raise ArgumentError(f"{backbone.name!r} already has a layer named {FEATURES!r}.", hint="Rename that layer.")
