@@ -1,4 +1,4 @@
-"""For doctests and tests alike: nothing is read from, or written to, the home folder; doctests write aside."""
+"""For tests and doctests: nothing is read from or written to the home folder; doctests run in a temporary folder."""
 import json
 import os
 import signal
@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @pytest.fixture(autouse=True)
-def _doctests_write_aside(request: pytest.FixtureRequest) -> None:
+def _doctests_run_in_a_temporary_folder(request: pytest.FixtureRequest) -> None:
     if isinstance(request.node, pytest.DoctestItem):
         request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
 
@@ -30,7 +30,7 @@ def _every_test_is_warned_again() -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call of the command line gave."""
+    """Exit status and output of a call of the command line."""
 
     code: int
     out: str
@@ -43,7 +43,7 @@ class Answer:
 
 @pytest.fixture
 def fixhead(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Calls the command line in this process, its entry point and its handling of errors included."""
+    """Returns a function that calls the command line in this process, including its entry point and error handling."""
     from fixhead_cli.main import main
 
     def call(*arguments: object) -> Answer:

@@ -16,8 +16,7 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
-from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
-from keras_fixhead.reproduction.study_tables import main_effect_table, study_table
+from keras_fixhead.reproduction.studies import fixed_against_learned, main_effect_table, read_study, study_table
 from keras_fixhead.runs.result import Result, read_result
 
 DATA = RESULTS / "data.json"

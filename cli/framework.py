@@ -1,4 +1,4 @@
-"""Loading Keras and TensorFlow without their start-up chatter."""
+"""Loads Keras and TensorFlow without their start-up messages."""
 import contextlib
 import logging
 import os
@@ -14,11 +14,11 @@ def load_keras() -> None:
     """Imports Keras and its backend, quietly.
 
     Raises:
-        ArgumentError: if KERAS_BACKEND names no backend.
+        ArgumentError: if KERAS_BACKEND is not the name of a backend.
         DependencyError: if the backend is not installed.
     """
-    warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # not ours, keras_fixhead
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each new model's first predictions
+    warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # matches keras, but not our keras_fixhead
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about the first predictions of each new model
     try:
         with _quietly():
             import keras  # noqa: F401
@@ -28,7 +28,7 @@ def load_keras() -> None:
     except ImportError as error:
         raise DependencyError(
             f"Keras' backend {os.environ.get('KERAS_BACKEND', 'tensorflow')!r} cannot be loaded: {error}.",
-            hint="Install it (pip install tensorflow), or set KERAS_BACKEND to one that is there: fixhead doctor",
+            hint="Install it (pip install tensorflow), or set KERAS_BACKEND to an installed one: fixhead doctor",
         ) from None
 
 
@@ -47,9 +47,9 @@ def load_tensorflow() -> None:
 
 
 def load_reader(dataset: str, data_dir: str | None) -> None:
-    """Imports, quietly, what reads a data set: TensorFlow for those of TensorFlow Datasets, whatever the backend.
+    """Imports, quietly, what reads a data set: TensorFlow for TensorFlow Datasets, whatever the backend.
 
-    Packed sets, and those in the cache, need none.
+    Packed sets, and those in the cache, need nothing.
 
     Raises:
         DependencyError: if it is not installed.
@@ -67,7 +67,7 @@ def load_reader(dataset: str, data_dir: str | None) -> None:
 
 @contextlib.contextmanager
 def results_kept_clean() -> Iterator[None]:
-    """Has what libraries write to descriptor 1 meanwhile (Gloo does) go to standard error: results alone go there."""
+    """Sends to standard error what libraries such as Gloo write to descriptor 1: only results belong there."""
     try:
         saved = os.dup(1)
         os.dup2(2, 1)
@@ -83,8 +83,8 @@ def results_kept_clean() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Keeps what TensorFlow's libraries write to descriptor 2 at their start; shows it if something fails."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what they say later
+    """Holds back what TensorFlow's libraries write to descriptor 2 as they start; shows it if loading fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for their later messages
     try:
         saved = os.dup(2)
     except OSError:  # no standard error at all
@@ -96,7 +96,7 @@ def _quietly() -> Iterator[None]:
         try:
             yield
         except (ImportError, ValueError):
-            raise  # foreseen by the callers, who say it in one line
+            raise  # expected by the callers, who report it in one line
         except BaseException:
             kept.seek(0)
             os.write(saved, kept.read())

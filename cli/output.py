@@ -1,4 +1,4 @@
-"""What commands print: results on standard output, progress on standard error."""
+"""What commands print: results on standard output, everything else on standard error."""
 import itertools
 import json
 import logging
@@ -35,7 +35,7 @@ def data_dir_option(command: Function) -> Function:
 
 def quiet_option(command: Function) -> Function:
     """Adds `--quiet` to a command."""
-    return click.option("--quiet", is_flag=True, help="No progress on standard error.")(command)
+    return click.option("--quiet", is_flag=True, help="Print no progress.")(command)
 
 
 def print_result(result: Mapping[str, Any], *, as_json: bool, text: Iterable[str] = ()) -> None:
@@ -99,7 +99,7 @@ def percent(share: float) -> str:
 
 
 def command_line(*words: object) -> str:
-    """Returns a call of this program that can be pasted into a shell, by the path it was called by if it has to be.
+    """Returns a call of this program that can be pasted into a shell, with its full path if it is not on PATH.
 
     Example:
         >>> command_line("show", "my runs/1").endswith("fixhead show 'my runs/1'")
@@ -121,7 +121,7 @@ def show_progress(quiet: bool = False) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null."""
+    """Replaces NaN and infinity, which JSON lacks, by None."""
     if isinstance(value, Mapping):
         return {key: _strict(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

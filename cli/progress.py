@@ -1,4 +1,4 @@
-"""One bar with the time to go, on a terminal."""
+"""A progress bar with the remaining time, for a terminal."""
 import sys
 import time
 from typing import Any
@@ -13,12 +13,12 @@ _SECONDS_BETWEEN = 0.1
 
 
 def progress_bars(epochs: int, quiet: bool) -> list[keras.callbacks.Callback]:
-    """Returns the bar of a training, where standard error is a terminal and nobody asked for silence."""
+    """Returns a training's progress bar, if standard error is a terminal and `quiet` is False."""
     return [] if quiet or not sys.stderr.isatty() else [ProgressBar(epochs)]
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows the epoch, its steps, loss and accuracy so far, and the time to go, in one line."""
+    """Shows epoch, steps, loss and accuracy so far, and the remaining time, on one line."""
 
     def __init__(self, epochs: int) -> None:
         super().__init__()
@@ -39,12 +39,12 @@ class ProgressBar(keras.callbacks.Callback):
         self._shown = now
         total = self.params["steps"]
         done = batch + 1
-        speed = (self._seconds + now - self._start) / (self._steps + done)  # seconds a step
+        speed = (self._seconds + now - self._start) / (self._steps + done)  # seconds per step
         left = speed * (total - done + total * (self._epochs - self._epoch - 1))
         filled = _WIDTH * done // total
         values = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "accuracy") if name in (logs or {}))
         sys.stderr.write(f"{ERASE}epoch {self._epoch + 1}/{self._epochs} [{'#' * filled}{'.' * (_WIDTH - filled)}] "
-                         f"{done}/{total}  {values}  {duration(left)} to go")
+                         f"{done}/{total}  {values}  {duration(left)} left")
         sys.stderr.flush()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""What several folders of tests use. Keras' and our own caches are set aside by the conftest at the root."""
+"""Fixtures for several folders of tests. The conftest at the root sets Keras' cache and ours aside."""
 import pytest
 
 from keras_fixhead.recipes import build_config
@@ -7,7 +7,7 @@ from keras_fixhead.runs import Run
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Returns a run that was really trained: resnet18 at a sixteenth of its width, in bfloat16, 2 epochs of 2 steps."""
+    """Returns a trained run: resnet18 at a sixteenth of its width, in bfloat16, 2 epochs of 2 steps."""
     from keras_fixhead.training import train
 
     return train(build_config({

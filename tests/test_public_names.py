@@ -9,7 +9,7 @@ import keras_fixhead
 
 FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
                   "data", "config", "recipes", "runs", "runs.result", "experiments.plan", "experiments.run",
-                  "experiments.compare", "reproduction.page", "reproduction.run", "reproduction.studies"]
+                  "experiments.compare", "reproduction.page", "reproduction.run", "reproduction.__main__"]
 
 BLOCKED = """
 import sys

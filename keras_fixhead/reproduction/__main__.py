@@ -25,7 +25,7 @@ from keras_fixhead.reproduction.cells import BLOCKS
 from keras_fixhead.reproduction.page import claim_lines, write_page
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, listed, run_all
-from keras_fixhead.reproduction.study_tables import draw_main_effect
+from keras_fixhead.reproduction.studies import draw_main_effect
 
 RESULTS = Path("results")
 

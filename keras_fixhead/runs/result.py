@@ -98,6 +98,8 @@ def read_result(path: Path) -> Result:
     if path.suffix == ".json" and not path.is_dir():
         return _read_exported(path.absolute())
     run = open_run(path)
+    if not run.has("result"):
+        raise RunError(f"{run.path} is not complete: it has no result.json.", hint=run.resume_command)
     return Result(run.path, run.config(), result_content(run), lambda: _matrices_of_run(run))
 
 

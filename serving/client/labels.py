@@ -21,11 +21,11 @@ def read_label_names(path: str | os.PathLike[str]) -> list[str]:
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise DataError(f"{os.fspath(path)} is no text.", hint="Expected the name of one class a line.") from None
+        raise DataError(f"{os.fspath(path)} is no text.", hint="Expected the name of one class per line.") from None
     names = text.removesuffix("\n").split("\n") if text else []
     if not names or not all(names):
         raise DataError(f"{os.fspath(path)} has {'an empty line' if names else 'no line'}.",
-                        hint="Expected the name of one class a line.")  # fmt: skip
+                        hint="Expected the name of one class per line.")  # fmt: skip
     return names
 
 

@@ -149,12 +149,22 @@ def _check_base(base: Path) -> None:
         raise ArgumentError(f"A model cannot be called {base.name!r}: its name is part of URLs.",
                             hint="Use letters, digits, '.', '_' and '-' for the folder's name.")
     for folder in (base, *base.parents):
-        if (folder / "config.json").is_file() and (folder / "status.json").is_file():
+        if _is_run(folder):
             raise ArgumentError(f"'{folder}' is a run directory: versions of a model need a folder of their own.",
                                 hint=f"Choose another DIR, such as {folder.parent.parent / 'served' / base.name}")
         if (folder / "saved_model.pb").is_file():
             raise ArgumentError(f"'{folder}' is one version of a model, not a folder of versions.",
                                 hint=f"Choose another DIR, such as {folder.parent}")
+
+
+def _is_run(folder: Path) -> bool:
+    from keras_fixhead.runs import open_run
+
+    try:
+        open_run(folder).config()  # others have a config.json, too
+    except RunError:
+        return False
+    return True
 
 
 def _check_labels(label_names: Sequence[str], model: Any) -> None:
@@ -163,7 +173,7 @@ def _check_labels(label_names: Sequence[str], model: Any) -> None:
     num_classes = head_of(model).num_classes
     if isinstance(label_names, str) or len(label_names) != num_classes:
         raise ArgumentError(f"There are {len(label_names)} label names for {num_classes} classes.",
-                            hint="Give one name a class, in the order of the classes.")
+                            hint="Give one name per class, in the order of the classes.")
     for name in label_names:
         if not isinstance(name, str) or not name or re.search(r"[\r\n\0\ud800-\udfff]", name):
             raise ArgumentError(f"A class cannot be called {name!r}: labels are lines of a text file.",

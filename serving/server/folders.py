@@ -84,9 +84,8 @@ def _run_at(folder: Path) -> str | None:
 
     try:
         run = open_run(folder)
+        run.config()  # others have a config.json, too
     except (FixheadError, OSError):
-        return None
-    if not (run.has("status") or run.model_path.is_file()):  # others have a config.json, too
         return None
     if not run.model_path.is_file():
         return f"It has no model yet. Train it to the end: {run.resume_command}"

@@ -46,7 +46,7 @@ def test_every_module_of_a_command_is_in_the_list_of_commands():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_an_example_and_the_line_that_the_group_shows(fixhead, name):
+def test_every_command_has_help_an_example_and_its_line_in_the_list(fixhead, name):
     command = cli.get_command(None, name)
     answer = fixhead(name, "--help")
 
@@ -77,7 +77,7 @@ def test_show_works_with_every_framework_blocked(tmp_path):
     assert str(run.path) in done.stdout
 
 
-def test_help_takes_no_more_than_four_times_the_import_of_click():
+def test_help_takes_at_most_four_times_as_long_as_importing_click():
     """Each is timed several times, alternating, and the quickest of each compared: the machine may be busy."""
     commands = {"help": [sys.executable, "-m", "fixhead_cli", "--help"],
                 "click": [sys.executable, "-c", "import click"]}
@@ -179,12 +179,12 @@ def test_a_wrong_call_exits_with_2_and_without_a_traceback(fixhead, arguments):
     assert one_line_error(fixhead(*arguments)).startswith("Error: ")
 
 
-def test_a_mistyped_command_is_answered_with_the_near_one(fixhead):
+def test_a_mistyped_command_gets_a_suggestion(fixhead):
     assert "Did you mean 'train'" in fixhead("trian").err
 
 
 @pytest.mark.parametrize("command", ["show", "evaluate", "export", "robustness", "predict"])
-def test_a_run_that_is_not_there_is_one_line(fixhead, command, tmp_path):
+def test_a_missing_run_is_one_line(fixhead, command, tmp_path):
     more = {"export": [tmp_path / "served"], "predict": [__file__]}.get(command, [])
     if command == "predict":
         more = [_picture(tmp_path)]
@@ -216,25 +216,25 @@ def test_a_damaged_run_does_not_hide_the_others_from_the_list(fixhead, tmp_path)
     assert states[0] == "unknown" and states[1].startswith("unreadable")
 
 
-def test_a_server_that_is_down_is_one_line_with_the_way_to_start_one(fixhead, tmp_path):
+def test_a_server_that_is_down_is_one_line_that_says_how_to_start_one(fixhead, tmp_path):
     url = "http://127.0.0.1:9/v1/models/digits"
 
     assert "fixhead serve DIR" in one_line_error(fixhead("predict", url, _picture(tmp_path)), code=1)
     assert "fixhead serve DIR" in one_line_error(fixhead("robustness", url, "--dataset", "digits"), code=1)
 
 
-def test_robustness_of_a_server_asks_for_the_data_set(fixhead):
+def test_robustness_of_a_server_needs_a_data_set(fixhead):
     assert "--dataset" in one_line_error(fixhead("robustness", "http://127.0.0.1:9/v1/models/digits"))
 
 
-def test_a_file_that_is_no_picture_is_one_line(fixhead, tmp_path):
+def test_a_file_that_is_not_a_picture_is_one_line(fixhead, tmp_path):
     file = tmp_path / "a.png"
     file.write_text("no picture")
 
     assert "a.png is no picture" in one_line_error(fixhead("predict", "http://127.0.0.1:9/v1/models/m", file), code=1)
 
 
-def test_serving_a_folder_without_a_version_says_so_at_once(fixhead, tmp_path):
+def test_serving_a_folder_without_versions_fails_at_once(fixhead, tmp_path):
     assert "fixhead export RUN" in one_line_error(fixhead("serve", tmp_path), code=1)
 
 
@@ -265,7 +265,7 @@ main()
 
 
 @pytest.mark.parametrize("options, lines", [([], 0), (["--debug"], 2)])
-def test_what_libraries_warn_of_is_shown_with_debug_only(options, lines):
+def test_warnings_of_libraries_are_shown_with_debug_only(options, lines):
     done = subprocess.run([sys.executable, "-c", NOISY, *options, "list", "losses"], capture_output=True, text=True)
 
     assert done.returncode == 0 and done.stderr.count("from a library") == lines

@@ -128,7 +128,7 @@ def test_every_path_type_is_in_the_table():
     assert types - {paths.PathType} == set(FAULTS)
 
 
-def test_a_mistyped_name_is_answered_with_the_near_one(tmp_path):
+def test_a_mistyped_name_gets_a_suggestion(tmp_path):
     (tmp_path / "configuration.json").write_text("{}")
 
     with pytest.raises(ArgumentError, match=f"Did you mean {tmp_path / 'configuration.json'}?"):
@@ -149,7 +149,7 @@ def test_a_pipe_is_not_read_by_the_check(tmp_path):
     assert paths.CONFIG_FILE.convert(str(pipe), None, None) == pipe
 
 
-def test_a_home_folder_is_found_by_its_sign(monkeypatch, tmp_path):
+def test_a_tilde_stands_for_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.json").write_text("{}")
 
@@ -157,7 +157,7 @@ def test_a_home_folder_is_found_by_its_sign(monkeypatch, tmp_path):
     assert paths.DATA_DIR.convert("~/none", None, None) == str(tmp_path / "none")
 
 
-def test_text_that_is_cut_inside_a_character_is_text(tmp_path):
+def test_a_character_on_the_border_of_the_check_is_text(tmp_path):
     file = tmp_path / "names.txt"
     file.write_text("a" + "猫" * 400_000)
 

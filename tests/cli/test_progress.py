@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_there_is_a_bar_on_a_terminal_only(monkeypatch):
+def test_the_bar_is_shown_only_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert [type(each) for each in progress_bars(3, quiet=False)] == [ProgressBar]
     assert progress_bars(3, quiet=True) == []
@@ -21,8 +21,8 @@ def test_there_is_a_bar_on_a_terminal_only(monkeypatch):
     assert progress_bars(3, quiet=False) == []
 
 
-def test_the_bar_shows_steps_values_and_the_time_to_go_and_goes_away(monkeypatch):
-    """One second a step, two epochs of four steps: after the second step two and four more are to go."""
+def test_the_bar_shows_steps_values_and_the_remaining_time_and_is_erased(monkeypatch):
+    """One second per step, two epochs of four steps: after the second step two and four more are left."""
     terminal, now = Terminal(), [0.0]
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
@@ -34,13 +34,13 @@ def test_the_bar_shows_steps_values_and_the_time_to_go_and_goes_away(monkeypatch
         bar.on_train_batch_end(step, {"loss": 1.5, "accuracy": 0.25, "cross_entropy": 1.0})
     shown = terminal.getvalue().split(ERASE)[-1]
 
-    assert shown == "epoch 1/2 [############............] 2/4  loss 1.5000  accuracy 0.2500  6 s to go"
+    assert shown == "epoch 1/2 [############............] 2/4  loss 1.5000  accuracy 0.2500  6 s left"
     bar.on_epoch_end(0)
     assert terminal.getvalue().endswith(ERASE) and "\n" not in terminal.getvalue()
 
 
 @pytest.mark.parametrize("steps", [3, 30])
-def test_the_bar_is_drawn_ten_times_a_second_at_most(monkeypatch, steps):
+def test_the_bar_is_drawn_at_most_ten_times_per_second(monkeypatch, steps):
     terminal, now = Terminal(), [0.0]
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])

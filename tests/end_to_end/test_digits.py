@@ -198,7 +198,7 @@ def test_a_port_in_use_is_one_line(fixhead, url, folder, exported):
 def test_exporting_to_where_nothing_can_be_written_is_one_line(fixhead, trained):
     answer = fixhead("export", trained["run"], "/dev/null/served")
 
-    assert answer.code == 1 and "cannot be written" in answer.err and "Traceback" not in answer.err
+    assert answer.code == 2 and "/dev/null is a file" in answer.err and "Traceback" not in answer.err
 
 
 def test_a_model_that_cannot_be_served_is_refused(tmp_path):

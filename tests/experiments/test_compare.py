@@ -54,6 +54,6 @@ def test_what_cannot_be_compared_is_refused(explicit, complete):
     with pytest.raises(ArgumentError, match=r"has no accuracy on train\. It has: test, validation"):
         compare_results([run, other], split="train")
     unfinished = create_run(plan_runs(explicit, {"lr": [0.7]}, [0])[0].resolved)
-    with pytest.raises(RunError, match=r"result\.json is missing"):
+    with pytest.raises(RunError, match=r"is not complete: it has no result\.json"):
         read_result(unfinished.path)
     assert len(list(list_runs(explicit["runs_dir"]))) == 3

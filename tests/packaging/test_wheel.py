@@ -37,13 +37,13 @@ def packages_on_disk():
             yield ".".join([package, *file.parent.relative_to(ROOT / folder).parts])
 
 
-def test_setup_cfg_lists_every_package_that_is_on_the_disk(setup_cfg):
+def test_setup_cfg_lists_every_package_on_disk(setup_cfg):
     listed = setup_cfg["options"]["packages"].split()
 
     assert sorted(listed) == sorted(packages_on_disk())
 
 
-def test_the_wheel_holds_every_source_file_and_nothing_else(wheel):
+def test_the_wheel_contains_every_source_file_and_nothing_else(wheel):
     expected = {
         f"{package}/{file.relative_to(ROOT / folder).as_posix()}"
         for package, folder in FOLDERS.items()
@@ -64,13 +64,13 @@ def test_the_wheel_installs_three_names_and_one_command(wheel):
 
 
 @pytest.mark.parametrize("extra", ["test", "dev", "cv", "imgaug", "gpu", "onnx", "litert"])
-def test_the_extras_that_are_promised_are_declared(wheel, extra):
+def test_the_documented_extras_are_declared(wheel, extra):
     metadata = wheel.read(f"keras_fixhead-{__version__}.dist-info/METADATA").decode()
 
     assert f"Provides-Extra: {extra}\n" in metadata
 
 
-def test_the_requirement_files_name_what_setup_cfg_requires(setup_cfg):
+def test_the_requirement_files_match_setup_cfg(setup_cfg):
     """For installs with --no-deps: the same packages and ranges, but for the backend and what needs TensorFlow."""
     required = {line for line in setup_cfg["options"]["install_requires"].splitlines() if line and line[0] != "#"}
     tensorflow_only = {"tensorflow>=2.21,<3", "tensorflow-datasets>=4.9.10", "importlib_resources"}

@@ -49,7 +49,7 @@ def test_the_page_shows_what_is_measured_and_one_table_of_what_is_planned():
 
 
 @pytest.mark.parametrize("some", ["none", "three blocks"])
-def test_every_claim_is_measured_planned_or_named_as_neither(some, measured):
+def test_every_claim_is_measured_or_planned_or_listed_as_neither(some, measured):
     results = measured if some == "three blocks" else Results()
     text = text_of(results)
     states = {each.claim.id: each.state for each in answers(results)}

@@ -7,8 +7,7 @@ import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.reproduction.studies import collect, fixed_against_learned, read_study
-from keras_fixhead.reproduction.study_tables import merged_pairs
+from keras_fixhead.reproduction.studies import collect, fixed_against_learned, merged_pairs, read_study
 from keras_fixhead.runs import create_run
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -16,7 +15,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 def test_fixing_wins_at_scale_1_and_loses_at_scale_30_as_the_files_say():
     one, thirty = fixed_against_learned(RESULTS)
-    stored = json.loads((RESULTS / "main_effect.json").read_text())
+    stored = json.loads((RESULTS / "main_effect.json").read_text())  # collected before studies had comparisons
     (plain,) = [each for each in json.loads((RESULTS / "margins.json").read_text())["comparisons"]
                 if each["arm"] == "none, fixed"]
 
@@ -61,7 +60,7 @@ def test_a_study_is_collected_from_its_runs_and_read_back_with_their_matrices(tm
     assert str(tmp_path) not in (tmp_path / "main_effect.json").read_text()
 
 
-def test_runs_that_make_no_study_are_refused(tmp_path):
+def test_runs_that_do_not_make_a_study_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match="differ in more than arm and seed, or there are none"):
         collect("main_effect", tmp_path / "none", tmp_path)
     finished(tmp_path / "runs", 0, True, 0.8)

@@ -58,7 +58,7 @@ def test_a_number_that_was_not_measured_is_named(run):
 
 def test_a_run_that_is_not_complete_has_no_result(run):
     (run.path / "result.json").unlink()
-    with pytest.raises(RunError, match=r"result\.json is missing"):
+    with pytest.raises(RunError, match=r"is not complete: it has no result\.json"):
         read_result(run.path)
 
 

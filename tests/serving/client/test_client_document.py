@@ -27,7 +27,7 @@ def blocks(language):
 @pytest.fixture(scope="module")
 def url(served):
     """Returns the URL of the tiny model, served by a thread of this process."""
-    server = uvicorn.Server(uvicorn.Config(create_app(ModelServer([served])), port=0, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(ModelServer([served])), port=0, log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

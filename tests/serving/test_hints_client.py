@@ -1,0 +1,240 @@
+"""Every hint of the client, read in the situation that prints it, and followed out of it."""
+import json
+import logging
+import re
+import ssl
+import warnings
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from hints import command_in, hint_of, leads_out, serving
+from PIL import Image
+
+from fixhead_serving.client import Client, Retries, connection, curl_line, find_pictures, read_label_names, read_picture
+from fixhead_serving.client import pictures as pictures_module
+from fixhead_serving.rest import create_app
+from fixhead_serving.server import Limits, ModelServer
+from keras_fixhead.errors import ArgumentError, DataError, RequestError, ServingError
+
+TLS = Path(__file__).with_name("tls")
+URL = "http://127.0.0.1:8501/v1/models/tiny"
+GOOD = {"model_version_status": [{"version": "2", "state": "AVAILABLE"}]}
+
+
+@pytest.fixture(autouse=True)
+def _no_progress_of_earlier_commands(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("fixhead_serving"), "handlers", [])
+
+
+@pytest.fixture
+def picture(tmp_path, images):
+    Image.fromarray(images[0]).save(tmp_path / "picture.png")
+    return tmp_path / "picture.png"
+
+
+def answering(*answers):
+    """Returns a client that gets one answer after the other, the last one ever after."""
+    left = list(answers)
+
+    def answer(request):
+        status, content, headers = left.pop(0) if len(left) > 1 else left[0]
+        return httpx.Response(status, json=content, headers=headers)
+
+    return Client(URL, transport=httpx.MockTransport(answer), retries=Retries(most=0))
+
+
+@leads_out("Start one: fixhead serve DIR",
+           "Is this the address of a model server? `fixhead serve` prints its own when it starts.",
+           "Names of models are case-sensitive; `fixhead serve` prints its own when it starts.")
+def test_where_no_model_answers_the_address_that_serve_prints_does(fixhead, served, base_path, picture, monkeypatch):
+    hint = hint_of(fixhead("predict", "http://127.0.0.1:1/v1/models/tiny", picture))
+    printed = []
+    with serving(create_app(ModelServer([served]))) as origin:
+        def serve(sources, config, *, on_ready, **options):
+            on_ready([f"{origin}/v1/models/{source.name}" for source in sources])
+
+        monkeypatch.setattr("fixhead_serving.process.serve", serve)
+        line = fixhead(*command_in(hint, DIR=base_path).split()[1:]).out
+        printed.append(line.split()[-1])
+        assert "case-sensitive" in hint_of(fixhead("predict", f"{origin}/v1/models/Tiny", picture))
+        assert fixhead("predict", printed[0], picture).code == 0
+
+    async def page(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"<html>"})
+
+    with serving(page) as other:
+        assert hint_of(fixhead("predict", f"{other}/v1/models/tiny", picture)).startswith("Is this the address")
+
+
+@leads_out("Give the server's token: --token, or $FIXHEAD_TOKEN.")
+def test_a_token_is_given_in_either_way(fixhead, served, picture, monkeypatch):
+    monkeypatch.delenv("FIXHEAD_TOKEN", raising=False)
+    with serving(create_app(ModelServer([served]), token="right")) as origin:
+        url = f"{origin}/v1/models/tiny"
+        assert hint_of(fixhead("predict", url, picture)) == "Give the server's token: --token, or $FIXHEAD_TOKEN."
+        assert fixhead("predict", url, picture, "--token", "right").code == 0
+        monkeypatch.setenv("FIXHEAD_TOKEN", "right")
+        assert fixhead("predict", url, picture).code == 0
+
+
+@leads_out("The server knows you, but not for this. Ask who runs it.",
+           "The server is busy or still loading....", "It points to ...",
+           "The model took longer than the server allows. Send fewer at once, or raise its --timeout-seconds.")
+@pytest.mark.parametrize("status, headers, hint", [
+    (403, {}, "Ask who runs it"),
+    (503, {}, "Try later"),
+    (429, {}, "Try later"),
+    (301, {"location": "https://elsewhere.example/v1/models/tiny"}, "It points to https://elsewhere.example/"),
+    (504, {}, "Send fewer at once"),
+])
+def test_what_only_the_server_can_change_passes_once_it_has(status, headers, hint):
+    client = answering((status, {"error": "no"}, headers), (200, GOOD, {}))
+    with pytest.raises(RequestError, match=hint):
+        client.status()
+
+    assert client.status() == GOOD
+    if status == 301:
+        assert connection.checked_url(headers["location"])
+    if status == 504:
+        from fixhead_cli.commands.serve import command
+
+        assert "--timeout-seconds" in {name for each in command.params for name in each.opts}
+
+
+@leads_out("Send a smaller picture, or raise the limit where the server runs: fixhead serve --help")
+def test_a_picture_beyond_a_limit_is_made_smaller_or_the_limit_raised(fixhead, served, tmp_path):
+    Image.new("RGB", (200, 200)).save(tmp_path / "large.png")
+    Image.new("RGB", (50, 50)).save(tmp_path / "small.png")
+    with serving(create_app(ModelServer([served], limits=Limits(picture_pixels=10_000)))) as origin:
+        hint = hint_of(fixhead("predict", f"{origin}/v1/models/tiny", tmp_path / "large.png"))
+        assert fixhead("predict", f"{origin}/v1/models/tiny", tmp_path / "small.png").code == 0
+    assert "--max-picture-pixels" in fixhead(*command_in(hint).split()[1:]).out
+    with serving(create_app(ModelServer([served], limits=Limits(picture_pixels=40_000)))) as origin:
+        assert fixhead("predict", f"{origin}/v1/models/tiny", tmp_path / "large.png").code == 0
+
+
+@leads_out("Raise the timeout (--timeout), or ask for fewer pictures at once (--batch-size).",
+           "Ask for fewer at once: a smaller batch size (--batch-size).")
+def test_time_and_size_of_an_answer_are_a_matter_of_two_options(fixhead, images, tmp_path, monkeypatch):
+    import asyncio
+
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+
+    async def slow(scope, receive, send):
+        """Takes a tenth of a second and a kilobyte for each picture."""
+        body = b""
+        while (message := await receive()).get("body") is not None:
+            body += message["body"]
+            if not message.get("more_body"):
+                break
+        count = body.count(b"b64")
+        await asyncio.sleep(0.1 * count)
+        answer = json.dumps({"outputs": {"label": ["cat"] * count, "class_index": [0] * count,
+                                         "probabilities": [[1.0] + [0.0] * 200] * count}}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": answer})
+
+    with serving(slow) as origin:
+        ask = ("predict", f"{origin}/v1/models/tiny", tmp_path, "--quiet")
+        assert hint_of(fixhead(*ask, "--timeout", 0.3)).startswith("Raise the timeout")
+        assert fixhead(*ask, "--timeout", 30).code == 0
+        assert fixhead(*ask, "--timeout", 0.3, "--batch-size", 1).code == 0
+        monkeypatch.setattr(connection, "ANSWER_LIMIT_BYTES", 2000)
+        assert hint_of(fixhead(*ask)).startswith("Ask for fewer at once")
+        assert fixhead(*ask, "--batch-size", 1).code == 0
+
+
+@leads_out("If its certificate is your own, give the authority's: --ca-cert FILE.",
+           "Does it speak http://, without TLS?",
+           "Does it speak https:// instead? Otherwise the server's log may say why.",
+           "Expected a file of certificates in PEM form.")
+def test_tls_and_its_absence_are_told_apart(fixhead, served, picture, tmp_path):
+    app = create_app(ModelServer([served]))
+    with serving(app, ssl_certfile=TLS / "cert.pem", ssl_keyfile=TLS / "key.pem") as origin:
+        url = f"{origin}/v1/models/tiny"
+        hint = hint_of(fixhead("predict", url, picture))
+        option = re.search(r"--ca-cert FILE", hint)[0].replace("FILE", str(TLS / "cert.pem")).split()
+        assert fixhead("predict", url, picture, *option).code == 0
+        plain = hint_of(fixhead("predict", url.replace("https:", "http:"), picture, "--timeout", 3))
+        assert plain.startswith("Does it speak https://")
+        (tmp_path / "ca.pem").write_text("no certificate")
+        assert hint_of(fixhead("predict", url, picture, "--ca-cert", tmp_path / "ca.pem")) == (
+            "Expected a file of certificates in PEM form.")
+    with serving(app) as origin:
+        url = f"{origin}/v1/models/tiny"
+        assert hint_of(fixhead("predict", url.replace("http:", "https:"), picture)).startswith("Does it speak http://")
+        assert fixhead("predict", url, picture).code == 0
+    assert ssl.create_default_context(cafile=TLS / "cert.pem")
+
+
+@leads_out("Make another one, or ask inside its with block.", "Expected letters, digits and signs, without blanks.",
+           "The model has no '...'; it has ....", "Versions that are served: ...")
+def test_a_client_in_python_is_put_right_as_its_hints_say(served, images):
+    with serving(create_app(ModelServer([served]))) as origin:
+        url = f"{origin}/v1/models/tiny"
+        with Client(url) as client:
+            with pytest.raises(RequestError) as caught:
+                client.predict_images(images, signature="no")
+            name = re.search(r"it has '(\w+)'", caught.value.hint)[1]
+            assert client.predict_images(images, signature=name)
+        with pytest.raises(ArgumentError, match="Make another one"):
+            client.status()
+        with Client(url) as client:
+            assert client.status()
+        with Client(f"{url}/versions/9") as client, pytest.raises(RequestError) as caught:
+            client.predict_images(images)
+        version = caught.value.hint.removeprefix("Versions that are served: ").rstrip(".")
+        with Client(f"{url}/versions/{version}") as client:
+            assert client.predict_images(images)
+    with pytest.raises(ArgumentError, match="Expected letters, digits and signs, without blanks"):
+        Client(url, token="two words")
+    assert Client(url, token="two-words")
+
+
+@leads_out("Is it a picture?", "Make it smaller first; a model sees far less of it.",
+           "Give a PNG, JPEG, BMP, GIF or WebP file.", "Known endings: ...",
+           "Save it upright first, or ask without --curl.", "Expected the name of one class per line.")
+def test_files_are_put_right_as_their_hints_say(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures_module, "FILE_LIMIT_BYTES", 1000)
+    (tmp_path / "a.png").write_bytes(bytes(1001))
+    with pytest.raises(DataError, match=r"Is it a picture\?"):
+        read_picture(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(bytes(10))
+    with pytest.raises(DataError, match="Give a PNG, JPEG, BMP, GIF or WebP file"):
+        read_picture(tmp_path / "a.png")
+    for form in ("PNG", "JPEG", "BMP", "GIF", "WEBP"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "a.png", form)
+        assert read_picture(tmp_path / "a.png")
+    with monkeypatch.context() as patched, warnings.catch_warnings():
+        patched.setattr(Image, "MAX_IMAGE_PIXELS", 15)
+        with pytest.raises(DataError, match="Make it smaller first"):
+            read_picture(tmp_path / "a.png")
+        Image.new("RGB", (3, 3)).save(tmp_path / "a.png")
+        assert read_picture(tmp_path / "a.png")
+
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError) as caught:
+        find_pictures([tmp_path / "folder"])
+    for ending in caught.value.hint.removeprefix("Known endings: ").rstrip(".").split(", "):
+        (tmp_path / "folder" / f"a{ending}").touch()
+        assert find_pictures([tmp_path / "folder"])
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(tmp_path / "turned.png", exif=exif)
+    with pytest.raises(ArgumentError, match="Save it upright first, or ask without --curl"):
+        curl_line(URL, [tmp_path / "turned.png"])
+    (tmp_path / "upright.png").write_bytes(read_picture(tmp_path / "turned.png"))
+    assert curl_line(URL, [tmp_path / "upright.png"])
+
+    for content in (b"\xff", b"cat\n\ndog\n"):
+        (tmp_path / "labels.txt").write_bytes(content)
+        with pytest.raises(DataError, match="Expected the name of one class per line"):
+            read_label_names(tmp_path / "labels.txt")
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    assert read_label_names(tmp_path / "labels.txt") == ["cat", "dog"]
+    assert issubclass(RequestError, ServingError)
