@@ -1,5 +1,6 @@
 """What a configuration resolves to: nothing left open, and its data set described once."""
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from keras_fixhead.config.checks import check_data, check_head, check_training
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
-from keras_fixhead.vectors import adacos_scale, draw_digest, is_digest_of
+from keras_fixhead.vectors import adacos_scale, class_vectors, draw_digest, vectors_digest
 
 _AUGMENTATION = 2  # how pixels are computed: 2 since it is in whole numbers
 _INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
@@ -26,7 +27,7 @@ class Resolved:
         config: the same fields, every open one filled in.
         data: what is known of the data set before its images are read.
         dim: number of features d.
-        class_vectors_digest: of the draw of the class vectors (`vectors.draw_digest`).
+        class_vectors_digest: of the class vectors before training.
     """
 
     asked: TrainConfig
@@ -39,11 +40,6 @@ class Resolved:
     def digest(self) -> str:
         """Name of a run of this configuration among others."""
         return run_digest(self.config, self.class_vectors_digest)
-
-    def draws(self, class_vectors_digest: str) -> bool:
-        """Returns whether a digest names the class vectors: that of the draw, or in older runs that of their bytes."""
-        return is_digest_of(class_vectors_digest, self.config.class_vectors, self.data.num_classes, self.dim,
-                            self.config.vector_seed or 0, rotate=self.config.rotate)
 
     @property
     def train_size(self) -> int:
@@ -110,7 +106,8 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
     )
     dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
-    digest = draw_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0, rotate=config.rotate)
+    digest = _class_vectors_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0,
+                                   config.rotate)
     return Resolved(asked, config, entry, dim, digest)
 
 
@@ -158,3 +155,13 @@ def steps_of(images: int, batch_size: int, partial_batch: bool = False) -> int:
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
+
+
+_MANY_NUMBERS = 1 << 24  # to draw these takes a second; of more, the recipe is named, not the bytes
+
+
+@functools.lru_cache(maxsize=16)
+def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    if num_classes * dim > _MANY_NUMBERS:
+        return draw_digest(kind, num_classes, dim, seed, rotate=rotate)
+    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))

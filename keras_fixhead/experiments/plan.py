@@ -7,8 +7,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, check_names, resolve, run_digest
-from keras_fixhead.errors import ArgumentError, FixheadError, RunError
+from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, check_names, resolve
+from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
@@ -186,26 +186,13 @@ def runs_by_digest(runs_dir: str) -> dict[str, Run]:
     found: dict[str, Run] = {}
     for run in list_runs(runs_dir):
         try:
-            digests = _digests(run)
+            digest = run.digest()
             state = run.read("status")["state"] if run.has("status") else ""
         except RunError:
             continue
-        for digest in digests:
-            if state == "complete" or digest not in found or not found[digest].has("result"):
-                found[digest] = run
+        if state == "complete" or digest not in found or not found[digest].has("result"):
+            found[digest] = run
     return found
-
-
-def _digests(run: Run) -> set[str]:
-    """The digest of a run, and the one it would have today: class vectors were once named by their bytes alone."""
-    stored = run.stored()
-    try:
-        today = resolve(stored.config)
-    except FixheadError:  # its data are not here
-        return {stored.digest}
-    if not today.draws(stored.class_vectors_digest):
-        return {stored.digest}
-    return {stored.digest, run_digest(stored.config, today.class_vectors_digest, stored.extended_from)}
 
 
 def estimate_text(hours: float | None) -> str:

@@ -1,6 +1,4 @@
 """Plans of many runs; a real sweep is in tests/end_to_end."""
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +15,6 @@ from keras_fixhead.experiments.plan import (
     plan_warnings,
     shared_and_varied,
 )
-from keras_fixhead.vectors import class_vectors, vectors_digest
 
 
 @pytest.mark.parametrize("axes, message", [
@@ -91,17 +88,6 @@ def test_hours_and_disk_space_are_measured_or_not_given(explicit, complete):
 
     assert summary["hours"] == pytest.approx(resolved.config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
     assert summary["disk_bytes"] > 1500
-
-
-def test_a_run_that_was_named_by_the_bytes_of_its_class_vectors_is_not_done_again(explicit, complete):
-    """As runs of earlier versions were."""
-    resolved = plan_runs(explicit, {}, [0])[0].resolved
-    by_bytes = vectors_digest(class_vectors("uniform", 10, resolved.dim, 0))
-    former = complete(dataclasses.replace(resolved, class_vectors_digest=by_bytes))
-    assert former.digest() != resolved.digest
-
-    assert [(each.state, each.run and each.run.path) for each in plan_runs(explicit, {}, [0, 1])] == [
-        ("complete", former.path), ("new", None)]
 
 
 def test_shared_and_varied_fields_ignore_seeds():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_fixhead.config import TrainConfig, resolve, run_digest, to_store
+from keras_fixhead.config import TrainConfig, resolve, to_store
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.runs import (
     Run,
@@ -19,7 +19,6 @@ from keras_fixhead.runs import (
     open_run,
     resumed,
 )
-from keras_fixhead.vectors import class_vectors, vectors_digest
 
 
 @pytest.fixture
@@ -206,15 +205,6 @@ def test_a_run_is_resumed_with_changes_that_change_no_result(run, config):
 def test_a_run_that_is_not_finished_is_not_extended(run, config):
     with pytest.raises(ArgumentError, match="is not finished: it cannot be extended"):
         continued(run, resolve(TrainConfig(**config.values() | {"epochs": 300})))
-
-
-def test_a_run_of_an_earlier_version_named_by_the_bytes_of_its_class_vectors_is_continued(run, resolved, config):
-    found = resolve(config)
-    by_bytes = vectors_digest(class_vectors(found.config.class_vectors, found.data.num_classes, found.dim,
-                                            found.config.vector_seed))
-    flat(run, class_vectors_digest=by_bytes, config_digest=run_digest(found.config, by_bytes))
-
-    assert continued(run, found).class_vectors_digest == found.class_vectors_digest != by_bytes
 
 
 def test_a_run_is_not_continued_on_class_vectors_of_another_draw(run, config):
