@@ -22,7 +22,8 @@ from keras_fixhead.vectors.reach import Optimum, loss_optimum, reachable_cosine
 from keras_fixhead.vectors.scales import adacos_scale, auto_scale_reason, ceiling, scale_warning
 
 __all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_scale_reason", "ceiling",
-           "checked_integer", "class_vectors", "cosine_bound", "draw_digest", "kind_of", "loss_optimum", "max_cosine", "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
+           "checked_integer", "class_vectors", "cosine_bound", "draw_digest", "kind_of", "loss_optimum", "max_cosine",
+           "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
 
