@@ -64,7 +64,7 @@ def to_store(resolved: Resolved, asked: TrainConfig | None = None, extended_from
 
 
 def earlier_digest(resolved: Resolved) -> str:
-    """Returns the digest that earlier versions gave a run, over the bytes of its class vectors; they are drawn for it."""
+    """Returns the digest that earlier versions gave a run; it covers the bytes of class vectors, which are drawn."""
     config = resolved.config
     vectors = class_vectors(config.class_vectors, resolved.data.num_classes, resolved.dim, config.vector_seed or 0,
                             rotate=config.rotate)
