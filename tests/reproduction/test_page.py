@@ -143,7 +143,8 @@ def test_claims_are_listed_with_the_papers_numbers(tmp_path, capsys):
 def test_commands_of_the_page_on_running_exist(fixhead):
     from fixhead_cli.main import COMMANDS
 
-    lines = [line.strip() for line in HOW.splitlines() if re.match(r"^ +\S*( ?\S*python|fixhead)", line)]
+    shown = HOW.replace("\\\n", " ").splitlines()
+    lines = [line.strip() for line in shown if re.match(r"^ +\S*( ?\S*python|fixhead)", line)]
     assert len(lines) >= 10
     for line in lines:
         words = line.partition(" #")[0].split()
