@@ -27,7 +27,7 @@ class Reference:
         of_images: the answers for `images`, by name, with the batch dimension first.
         of_others: the answers for `others`, resized to the model's size with anti-aliasing.
         scale: S, the factor on the logits: the larger it is, the more of a logit is rounding.
-        label_names: one name a class.
+        label_names: one name per class.
     """
 
     images: NDArray[np.uint8]
@@ -63,7 +63,7 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference
     Args:
         model: a model of `answers_model`.
         scale: S.
-        label_names: one name a class.
+        label_names: one name per class.
     """
     import keras
 
