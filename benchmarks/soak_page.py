@@ -70,7 +70,7 @@ def block(report: dict[str, Any]) -> list[str]:
             f"{filled['bare loop']:.0f} MiB in the bare loop. Then, in those minutes, resident memory grew by "
             f"{grown['server']} in the server, and by {grown['bare loop']} in the bare loop: growth no steeper than "
             f"the loop's, which was asked for, is {verdict(*(each['values'] for each in report['measurements']))}.",
-            f"By `{report['command']}`, other programs running beside it.", ""]
+            f"By `{report['command']}`, with other programs running on the machine.", ""]
 
 
 def draw(served: list[int], bare: list[int]) -> None:
