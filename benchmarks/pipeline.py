@@ -19,10 +19,10 @@ from report import RESULTS, measurement, out_option, write_report
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import Augmentation, Split, load_dataset
 from keras_fixhead.recipes import build_config
-from keras_fixhead.training import _compiled_model
 from keras_fixhead.training.backend import start_backend
 from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.training.checkpoint import Progress
+from keras_fixhead.training.compiled import compiled_model
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.signals import StopRequests
 from keras_fixhead.training.steps import StepGuard
@@ -46,7 +46,7 @@ def main() -> None:
     configs = {name: resolve(build_config({**shared, **more})).config for name, more in
                (("plain", {}), ("heavy", HEAVY), ("everything", EVERYTHING))}
     start_backend(configs["plain"])
-    models = {name: _compiled_model(config, dataset) for name, config in configs.items()}
+    models = {name: compiled_model(config, dataset) for name, config in configs.items()}
     steps = {name: fit(models[name], configs[name], train) for name in configs}
     against = "crop and flip, in wall time of a step"
     made = [

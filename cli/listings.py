@@ -1,9 +1,10 @@
-"""What `fixhead list` lists: the tables of the library, as rows of named values."""
-from collections.abc import Callable, Iterable
+"""What `fixhead list` lists: the tables of the library and runs, as rows of named values and as text."""
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fixhead_cli.output import percent, table, terminal_width
 from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, feature_dim, look_up
 from keras_fixhead.config import arm_name
 from keras_fixhead.data.catalog import DATASETS
@@ -80,3 +81,36 @@ def _run(run: Run, folder: Path) -> dict[str, Any]:
     except (RunError, KeyError) as error:
         return {"run": str(run.path), "state": f"unreadable: {error}", "dataset": "", "model": "", "arm": "",
                 "seed": None, "accuracy": {}}
+
+
+def runs_text(rows: list[dict[str, Any]], runs_dir: str) -> list[str]:
+    """Returns the lines of a list of runs, each by the path that a command takes; `show` says why one is unreadable."""
+    if not rows:
+        return [f"No runs in {runs_dir}. Train one: fixhead train --dataset digits --recipe smoke"]
+    short = [{**row, "run": str(Path(runs_dir, Path(row["run"]).name)), "state": row["state"].partition(":")[0]}
+             for row in rows]
+    return _table(short, ("run", "state", "accuracy"))
+
+
+def list_text(rows: list[dict[str, Any]], columns: Sequence[str], what: str) -> list[str]:
+    """Returns the lines of a list: some columns, and how to see the others."""
+    hidden = [key for key in rows[0] if key not in columns]
+    return [*_table(rows, columns), *([f"For {', '.join(hidden)}: fixhead list {what} NAME"] if hidden else [])]
+
+
+def entry_text(row: dict[str, Any]) -> list[str]:
+    """Returns the lines that have everything about one entry."""
+    (header, *facts) = [(name, _cell(value)) for name, value in row.items()]
+    return table(header, facts, width=terminal_width())
+
+
+def _table(rows: list[dict[str, Any]], columns: Sequence[str]) -> list[str]:
+    return table(columns, [[_cell(row[name]) for name in columns] for row in rows], width=terminal_width())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{split} {percent(share)}" for split, share in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

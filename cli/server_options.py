@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 import click
 
 from fixhead_cli import paths
-from fixhead_cli.paths import is_url as is_url
 from fixhead_serving.client import TIMEOUT_SECONDS
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -8,8 +8,9 @@ import pytest
 import keras_fixhead
 
 FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
-                  "data", "config", "recipes", "runs", "runs.result", "experiments.plan", "experiments.run",
-                  "experiments.compare", "reproduction.page", "reproduction.run", "reproduction.__main__"]
+                  "data", "config", "recipes", "runs", "runs.result", "robustness", "experiments.plan",
+                  "experiments.run", "experiments.compare", "reproduction.page", "reproduction.run",
+                  "reproduction.__main__"]
 
 BLOCKED = """
 import sys

@@ -4,6 +4,7 @@ import click
 from fixhead_cli import paths
 from fixhead_cli.framework import load_keras, load_reader
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result
+from fixhead_cli.run_report import accuracy_lines
 from keras_fixhead.catalog import TTA
 from keras_fixhead.data import SPLITS, check_available, measured_fields
 from keras_fixhead.runs import Run
@@ -36,9 +37,9 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, tta: str, da
 
     evaluations = evaluate_run(run, splits, data_dir, dataset, tta)
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
-    text = [f"{split}{named}: {percent(each.accuracy)} of {each.n} (95 % interval {percent(each.accuracy_low)} to "
-            f"{percent(each.accuracy_high)}){_top5(each.top5)}, cosine to the own class vector {each.own_cosine:.3f}"
-            for split, each in evaluations.items()]
+    measured = {f"{split}{named}": each.as_dict() for split, each in evaluations.items()}
+    text = [f"{line}{_top5(each.top5)}, cosine to the own class vector {each.own_cosine:.3f}"
+            for line, each in zip(accuracy_lines(measured), evaluations.values(), strict=True)]
     print_result({
         "run": str(run.path),
         "tta": tta,

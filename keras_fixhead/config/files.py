@@ -39,6 +39,11 @@ class Stored:
     class_vectors_digest: str
     extended_from: str | None
 
+    @property
+    def extended_at(self) -> int:
+        """The epoch at which the run was last extended; 0 if it was not."""
+        return int(self.extended_from.split(",")[-1]) if self.extended_from else 0
+
     def as_dict(self) -> dict[str, Any]:
         """Returns what config.json holds."""
         return {"asked": self.asked.as_dict(), "resolved": self.config.as_dict(), "digest": self.digest,

@@ -318,7 +318,7 @@ class Alarm:
     def __enter__(self) -> "Alarm":
         if (left := self.seconds_left()) is not None:
             self._before = signal.signal(signal.SIGALRM, self._ring)
-            signal.setitimer(signal.ITIMER_REAL, max(0.01, left))
+            signal.setitimer(signal.ITIMER_REAL, max(0.1, left))  # not before the caller is ready for it
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,7 +9,8 @@ from keras_fixhead.runs.directory import (
     list_runs,
     make_folder,
     open_run,
+    resumed,
 )
 
 __all__ = ["SCHEMA", "Run", "UnwrittenRun", "continued", "create_run", "extended", "list_runs",
-           "make_folder", "open_run"]
+           "make_folder", "open_run", "resumed"]

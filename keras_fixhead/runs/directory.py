@@ -126,6 +126,10 @@ class Run:
         """Returns whether the run has a JSON file of that name."""
         return (self.path / f"{name}.json").is_file()
 
+    def is_complete(self) -> bool:
+        """Returns whether the run is finished."""
+        return self.has("status") and self.read("status")["state"] == "complete"
+
     def write_status(self, state: str, *, epoch: int, reason: str | None = None) -> None:
         """Writes status.json: running, interrupted, failed or complete, and how to go on."""
         self.write("status", {
@@ -256,6 +260,27 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     return Run(folder)
 
 
+def resumed(run: Run, changes: Mapping[str, Any]) -> TrainConfig:
+    """Returns the configuration with which a run is resumed, or with which a finished one is extended.
+
+    Args:
+        run: to continue.
+        changes: fields that are to change: more epochs, or what changes no result and may differ from day to day.
+
+    Raises:
+        ArgumentError: (a ValueError) for other fields, or if the run cannot be extended.
+    """
+    others = [f"--{name.replace('_', '-')}" for name in changes
+              if name != "epochs" and not TrainConfig.field(name).metadata["resumable"]]
+    if others:
+        raise ArgumentError(f"A run is resumed with its own configuration; {', '.join(others)} cannot change it.",
+                            hint=f"Leave out {', '.join(others)}, or start a new run.")
+    config = run.config()
+    epochs = changes.get("epochs", config.epochs)
+    config = config if epochs == config.epochs else extended(run, epochs)
+    return dataclasses.replace(config, **changes)
+
+
 def extended(run: Run, epochs: int) -> TrainConfig:
     """Returns the configuration that continues a finished run up to more epochs.
 
@@ -266,7 +291,7 @@ def extended(run: Run, epochs: int) -> TrainConfig:
         ArgumentError: (a ValueError) if the run is not finished, or already has this many epochs.
     """
     config = run.config()
-    if not run.has("status") or run.read("status")["state"] != "complete":
+    if not run.is_complete():
         raise ArgumentError(f"{run.path} is not finished: it cannot be extended.", hint=run.resume_command)
     if not run.newest_checkpoint.exists():
         raise ArgumentError(f"{run.path} has no checkpoint left to continue from.",

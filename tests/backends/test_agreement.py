@@ -19,7 +19,7 @@ from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.data import Augmentation, run_dataset
 from keras_fixhead.models import build_model
 from keras_fixhead.recipes import build_config
-from keras_fixhead.training import _compiled_model
+from keras_fixhead.training.compiled import compiled_model
 
 images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("uint8")
 logits = {}
@@ -32,7 +32,7 @@ config = resolve(build_config({"recipe": "smoke", "width": 1 / 16, "precision": 
                                "lr": 0.01})).config
 data = run_dataset(**config.data_fields)
 batches = TrainBatches(data.train, 32, Augmentation(**config.values("augmentation")), seed=0, epoch=0)
-model = _compiled_model(config, data)
+model = compiled_model(config, data)
 start = [keras.ops.convert_to_numpy(each.value) for each in model.weights]
 
 def losses():

@@ -122,6 +122,15 @@ def test_a_wrong_path_is_one_line_that_says_what_is_wrong(fixhead, tmp_path, mon
     assert "[Errno" not in answer.err and "Traceback" not in answer.err
 
 
+def test_every_text_that_a_user_gives_is_a_path_or_known_not_to_be_one():
+    """An option added without a path type, or without a word on why it needs none, fails here."""
+    plain = [(words, each.name) for words, _, each in PARAMETERS
+             if isinstance(each.type, (click.Path, click.File)) or (
+                 each.type is click.STRING and each.name not in NOT_PATHS | WORDS)]
+
+    assert plain == []
+
+
 def test_every_path_type_is_in_the_table():
     types = {each for each in vars(paths).values() if isinstance(each, type) and issubclass(each, paths.PathType)}
 

@@ -38,11 +38,11 @@ def after(function, when):
 
 where, values = sys.argv[1], json.loads(sys.argv[2])
 if where == "within an epoch":  # 12 steps an epoch
-    training.StepTimer.on_train_batch_end = after(training.StepTimer.on_train_batch_end, 17)
+    training.loop.StepTimer.on_train_batch_end = after(training.loop.StepTimer.on_train_batch_end, 17)
 elif where == "at an epoch's end":  # the checkpoint is written, the best one not yet
-    training._Training._keep_best = lambda self, progress: kill()
+    training.loop.Loop._keep_best = lambda self, progress: kill()
 elif where == "in the last step":
-    training.StepGuard.on_train_batch_end = after(training.StepGuard.on_train_batch_end, 36)
+    training.loop.StepGuard.on_train_batch_end = after(training.loop.StepGuard.on_train_batch_end, 36)
 elif where == "while a checkpoint is written":
     fsync = os.fsync
     def half(descriptor):

@@ -38,7 +38,7 @@ def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explici
     assert [lr for lr, _ in calls] == [0.1, 0.3, 0.4, 0.3]
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(explicit):
+def test_a_run_that_another_process_is_training_is_left_to_it(explicit):
     run = create_run(plan_runs(explicit, {}, [0])[0].resolved)
     run.write_status("running", epoch=1)
     with run.lock():

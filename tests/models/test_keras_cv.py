@@ -7,11 +7,12 @@ import pytest
 from fixhead_serving.client import Client
 from fixhead_serving.export import export_run
 from fixhead_serving.local import local_server
-from keras_fixhead import train, training
+from keras_fixhead import train
 from keras_fixhead.data import load_dataset
 from keras_fixhead.models import build_model, feature_model, load_model
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import list_runs
+from keras_fixhead.training.estimate import StepTimer
 
 pytestmark = pytest.mark.long
 
@@ -35,7 +36,7 @@ def test_it_trains_resumes_exports_and_serves(name, tmp_path, monkeypatch):
     values = {"recipe": "smoke", "model": name, "width": 1.0, "limit_train": 300, "precision": "float32"}
     straight = train(build_config({**values, "runs_dir": str(tmp_path / "straight")}))
     steps = []
-    original = training.StepTimer.on_train_batch_end
+    original = StepTimer.on_train_batch_end
 
     def stop(self, batch, logs=None):
         original(self, batch, logs)
@@ -44,7 +45,7 @@ def test_it_trains_resumes_exports_and_serves(name, tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training.StepTimer, "on_train_batch_end", stop)
+        patch.setattr(StepTimer, "on_train_batch_end", stop)
         train(build_config({**values, "runs_dir": str(tmp_path / "stopped")}))
     (run,) = list_runs(tmp_path / "stopped")
     train(run.config(), resume=run)

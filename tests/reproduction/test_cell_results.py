@@ -84,7 +84,7 @@ def test_seconds_are_taken_from_a_run_of_the_same_network_on_the_same_device(tmp
     assert training_images(ONE.config) == 30 * 351 * 128
 
 
-def test_a_resumed_run_whose_wall_time_is_of_its_last_part_gives_no_estimate(tmp_path):
+def test_a_resumed_run_gives_no_estimate_because_its_wall_time_covers_the_last_part_only(tmp_path):
     write_result(tmp_path, ONE, 0, seconds=40.0, wall_seconds=60.0, finished="2026-11-25T13:00:00+00:00")
     write_result(tmp_path, ONE, 1, seconds=40.0, wall_seconds=25.0, finished="2026-11-25T14:00:00+00:00", resumed=True)
 

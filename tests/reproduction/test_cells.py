@@ -16,12 +16,12 @@ RUNS = {"1": 12, "2": 12, "3": 24, "4": 20, "5": 12, "5b": 12, "6": 24 - 3, "7":
 CHOSEN = {True: 1.0, False: 20.0}
 
 
-def test_blocks_stand_in_order_of_worth_and_have_the_runs_that_were_asked_for():
+def test_blocks_are_in_order_of_worth_and_have_the_expected_runs():
     assert [block.name for block in BLOCKS] == list(RUNS)
     assert Counter(each.block for each in plan(CHOSEN)) == RUNS
 
 
-def test_every_run_is_one_configuration_that_can_be_trained_and_has_a_name_of_its_own():
+def test_every_run_is_a_valid_configuration_with_a_unique_name():
     runs = list(plan(CHOSEN))
     names = {run.cell.file_name(run.seed) for run in runs}
     digests = {resolve(build_config(run.cell.explicit(run.seed)), gpu=False).digest for run in runs}
@@ -29,7 +29,7 @@ def test_every_run_is_one_configuration_that_can_be_trained_and_has_a_name_of_it
     assert len(names) == len(digests) == len(runs)
 
 
-def test_a_pair_is_finished_with_all_its_seeds_before_the_next():
+def test_all_seeds_of_a_pair_come_before_the_next_pair():
     first = list(plan(CHOSEN))[:6]
 
     assert [(run.seed, run.cell.config.fixed) for run in first] == [
@@ -45,7 +45,7 @@ def test_small_parts_of_the_data_get_as_many_steps_as_the_whole():
         30 * resolve(whole).steps_per_epoch}
 
 
-def test_block_4_waits_for_the_scales_it_is_to_choose_from():
+def test_block_4_waits_for_the_scales_to_choose_from():
     waiting = [run for run in plan({}, ["4"]) if run.cell is None]
 
     assert len(waiting) == 10 and all("best S" in run.label for run in waiting)
@@ -70,7 +70,7 @@ def test_a_cell_is_named_by_what_was_asked_for_and_not_by_the_machine():
     assert one.id != cell(dataset="cifar10", epochs=30, scale=2.0).id
 
 
-def test_a_cell_knows_the_runs_that_are_its_own():
+def test_a_cell_recognises_its_own_runs():
     one = cell(dataset="cifar10", epochs=30)
     config = resolve(build_config(one.explicit(3)), gpu=False).config
 

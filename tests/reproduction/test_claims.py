@@ -68,7 +68,7 @@ def test_a_claim_of_somewhere_is_refuted_only_by_all_comparisons(tmp_path):
     assert [each.verdict.state for each in found.findings] == [REFUTED, UNDECIDED] and found.state == UNDECIDED
 
 
-def test_longer_trainings_decide_where_there_are_enough_of_them(tmp_path):
+def test_longer_trainings_decide_if_they_have_enough_seeds(tmp_path):
     for epochs, gain in ((30, -3.0), (100, 2.0)):
         for seed in range(3):
             write_result(tmp_path, arm("cifar100", "dot", True, epochs=epochs), seed, 60 + gain + seed / 10)

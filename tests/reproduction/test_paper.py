@@ -88,14 +88,14 @@ def test_the_failures_and_best_rates_follow_from_tables_7_and_8():
         paper[name] for name in ("best_higher", "best_equal", "best_lower")]
 
 
-def test_claims_have_names_of_their_own_and_name_tables_that_there_are():
+def test_claims_have_unique_names_and_refer_to_existing_tables():
     claims = paper_claims()
 
     assert len(claims) == 27
     assert all(set(claim.tables) <= set(ROWS) and claim.statement and claim.quantity for claim in claims.values())
 
 
-def test_correlations_are_of_both_heads_and_all_data_sets():
+def test_correlations_cover_both_heads_and_all_data_sets():
     for head, claim in (("dot", "confusion-correlation-dot"), ("cos", "confusion-correlation-cos")):
         assert paper_correlations()[head] == paper_claim(claim).paper
         assert set(paper_correlations()[head]) == {"stl10", "cifar10", "cifar100", "tiny_imagenet"}

@@ -121,7 +121,8 @@ def test_only_the_rest_of_an_interrupted_run_counts(tmp_path, monkeypatch):
 @pytest.mark.parametrize("seconds", [-5.0, 0.2])
 def test_the_alarm_interrupts_as_ctrl_c_does_at_its_deadline_even_if_that_has_passed(seconds):
     before = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(KeyboardInterrupt), running.Alarm(time.monotonic() + running.GRACE_SECONDS + seconds) as alarm:
+    alarm = running.Alarm(time.monotonic() + running.GRACE_SECONDS + seconds)
+    with pytest.raises(KeyboardInterrupt), alarm:
         time.sleep(30)
 
     assert alarm.rung and signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL)[0] == 0
@@ -246,7 +247,7 @@ def run_script(tmp_path, *arguments, command="run", **environment):
 
 
 @pytest.mark.slow
-def test_a_rehearsal_that_is_stopped_goes_on_skips_what_is_done_and_leaves_everything_that_is_asked_for(tmp_path):
+def test_a_stopped_rehearsal_resumes_skips_what_is_done_and_writes_every_number(tmp_path):
     process = run_script(tmp_path, "--runs", 1)
     for line in process.stderr:
         if line.startswith("epoch 1/2"):

@@ -60,7 +60,7 @@ def test_a_study_is_collected_from_its_runs_and_read_back_with_their_matrices(tm
     assert str(tmp_path) not in (tmp_path / "main_effect.json").read_text()
 
 
-def test_runs_that_make_no_study_are_refused(tmp_path):
+def test_runs_that_do_not_make_a_study_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match="differ in more than arm and seed, or there are none"):
         collect("main_effect", tmp_path / "none", tmp_path)
     finished(tmp_path / "runs", 0, True, 0.8)

@@ -71,6 +71,6 @@ def test_a_claim_and_its_opposite_are_never_both_held(values):
     ([REFUTED, NOT_MEASURED], REFUTED, UNDECIDED),
     ([REFUTED, REFUTED], REFUTED, REFUTED),
 ])
-def test_cells_are_combined_by_what_the_claim_says_of_them(states, everywhere, somewhere):
+def test_comparisons_are_combined_by_what_the_claim_says_about_them(states, everywhere, somewhere):
     assert combine(states) == everywhere
     assert combine(states, somewhere=True) == somewhere

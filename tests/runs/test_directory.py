@@ -17,6 +17,7 @@ from keras_fixhead.runs import (
     list_runs,
     make_folder,
     open_run,
+    resumed,
 )
 
 
@@ -186,6 +187,19 @@ def test_a_run_is_not_continued_with_another_configuration(run, config):
         with pytest.raises(ArgumentError, match=f"The configuration is not that of {run.path}"):
             continued(run, other)
     assert continued(run, resolve(TrainConfig(**config.values() | {"logger": "mlflow"}))).asked.logger == "mlflow"
+
+
+def test_a_run_is_resumed_with_changes_that_change_no_result(run, config):
+    assert resumed(run, {"logger": "mlflow", "epochs": 200}).logger == "mlflow"
+    assert resumed(run, {}) == config
+    for name in TrainConfig.names():
+        if not TrainConfig.field(name).metadata["resumable"] and name != "epochs":
+            with pytest.raises(ArgumentError, match=f"--{name.replace('_', '-')} cannot change it"):
+                resumed(run, {name: getattr(config, name)})
+    with pytest.raises(ArgumentError, match="is not finished: it cannot be extended"):
+        resumed(run, {"epochs": 300})
+    finished(run)
+    assert resumed(run, {"epochs": 300}).epochs == 300
 
 
 def test_a_run_that_is_not_finished_is_not_extended(run, config):

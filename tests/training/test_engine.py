@@ -13,7 +13,7 @@ from keras_fixhead.errors import DataError, RunError, TrainingError
 from keras_fixhead.evaluation import evaluate_model
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import list_runs
-from keras_fixhead.training import _compiled_model
+from keras_fixhead.training.compiled import compiled_model
 from keras_fixhead.vectors import class_vectors, vectors_digest
 
 # resnet18, really trained
@@ -33,6 +33,10 @@ def test_a_finished_run_is_complete(digits_run):
     status = digits_run.read("status")
 
     assert (status["state"], status["epoch"], status["reason"], status["resume"]) == ("complete", 2, None, None)
+
+
+def test_its_environment_has_the_number_of_images_that_it_trains_on(digits_run):
+    assert digits_run.read("environment")["train_images"] == digits_run.read("result")["train_images"] == 200
 
 
 def test_its_configuration_is_resolved(digits_run):
@@ -171,7 +175,7 @@ def test_the_same_configuration_gives_the_same_run_to_the_bit(tiny):
 
 def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_training(tiny):
     dataset = load_dataset("digits")
-    models = [_compiled_model(resolve(tiny(seed=seed, vector_seed=vector_seed)).config, dataset)
+    models = [compiled_model(resolve(tiny(seed=seed, vector_seed=vector_seed)).config, dataset)
               for seed, vector_seed in ((0, 0), (0, 1), (1, 0))]
     kernels = [keras.ops.convert_to_numpy(model.get_layer("conv").kernel) for model in models]
     vectors = [keras.ops.convert_to_numpy(head_of(model).class_vectors) for model in models]
@@ -182,7 +186,7 @@ def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_tr
 
 def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
     dataset = limit_train(load_dataset("digits"), 100)
-    optimizer = _compiled_model(resolve(tiny(lr=0.3, epochs=4)).config, dataset).optimizer
+    optimizer = compiled_model(resolve(tiny(lr=0.3, epochs=4)).config, dataset).optimizer
     config = optimizer.get_config()
 
     assert (type(optimizer).__name__, config["nesterov"], config["momentum"]) == ("SGD", True, 0.9)
@@ -194,7 +198,7 @@ def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
 
 def test_the_loss_is_not_scaled_in_bfloat16_and_is_in_float16(tiny):
     dataset = load_dataset("digits")
-    kinds = {precision: type(_compiled_model(resolve(tiny(precision=precision)).config, dataset).optimizer).__name__
+    kinds = {precision: type(compiled_model(resolve(tiny(precision=precision)).config, dataset).optimizer).__name__
              for precision in ("bfloat16", "float16")}
 
     assert kinds == {"bfloat16": "SGD", "float16": "LossScaleOptimizer"}

@@ -12,14 +12,14 @@ from keras_fixhead.data import load_dataset
 from keras_fixhead.errors import ArgumentError, FixheadWarning
 from keras_fixhead.losses import ArcFace
 from keras_fixhead.models import build_model, feature_model, head_of, load_model
-from keras_fixhead.training import _compiled_model
+from keras_fixhead.training.compiled import compiled_model
 from keras_fixhead.vectors import adacos_scale, class_vectors
 
 
 def test_the_training_loss_has_the_margin_and_validation_has_not(tiny):
     config = resolve(tiny(margin="arcface", margin_size=0.5, scale=30.0, weight_decay=0.0)).config
     dataset = load_dataset("digits")
-    model = _compiled_model(config, dataset)
+    model = compiled_model(config, dataset)
     images, labels = dataset.validation.images[:40], dataset.validation.labels[:40]
     found = model.evaluate(images, labels, verbose=0, return_dict=True)
     logits = model.predict(images, verbose=0)
@@ -152,6 +152,6 @@ def test_a_scale_in_words_or_digits_is_read_from_a_command_line():
 def test_training_under_a_mixed_policy_keeps_the_heads_weights_in_float32(tiny):
     dataset = load_dataset("digits")
     config = resolve(tiny(precision="bfloat16", scale="learned", bias="learned", fixed=False)).config
-    model = _compiled_model(config, dataset)
+    model = compiled_model(config, dataset)
 
     assert {keras.backend.standardize_dtype(weight.dtype) for weight in head_of(model).weights} == {"float32"}

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from fixhead_serving.export import export_run
-from keras_fixhead import train, training
+from keras_fixhead import train
 from keras_fixhead.models import load_model
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import list_runs
+from keras_fixhead.training.estimate import StepTimer
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,7 @@ def test_a_network_in_16_bits_trains_resumes_and_exports(model, precision, tmp_p
     values = {"recipe": "smoke", "model": model, "width": 1 / 8, "limit_train": 100, "batch_size": 20, "epochs": 2,
               "precision": precision}
     straight = train(build_config({**values, "runs_dir": str(tmp_path / "straight")}))
-    original, steps = training.StepTimer.on_train_batch_end, []
+    original, steps = StepTimer.on_train_batch_end, []
 
     def stop(self, batch, logs=None):
         original(self, batch, logs)
@@ -28,7 +29,7 @@ def test_a_network_in_16_bits_trains_resumes_and_exports(model, precision, tmp_p
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training.StepTimer, "on_train_batch_end", stop)
+        patch.setattr(StepTimer, "on_train_batch_end", stop)
         train(build_config({**values, "runs_dir": str(tmp_path / "stopped")}))
     (run,) = list_runs(tmp_path / "stopped")
     train(run.config(), resume=run)

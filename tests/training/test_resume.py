@@ -14,9 +14,11 @@ import pytest
 from keras_fixhead import train, training
 from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import load_model
 from keras_fixhead.runs import extended, list_runs
-from keras_fixhead.training import loggers
+from keras_fixhead.training import loggers, loop, outcome
+from keras_fixhead.training.estimate import StepTimer
 
 CLOCKS = {"seconds", "train_seconds", "epoch_seconds", "images_per_second"}
 
@@ -32,7 +34,7 @@ def stop_when_events_are_written(patch):
 def at_step(number, act):
     """Stops in the step of that number, counted over epochs of five."""
     def patch_it(patch):
-        original, steps = training.StepTimer.on_train_batch_end, []
+        original, steps = StepTimer.on_train_batch_end, []
 
         def stop(self, batch, logs=None):
             steps.append(batch)
@@ -40,7 +42,7 @@ def at_step(number, act):
             if len(steps) == number:
                 act()
 
-        patch.setattr(training.StepTimer, "on_train_batch_end", stop)
+        patch.setattr(StepTimer, "on_train_batch_end", stop)
 
     return patch_it
 
@@ -68,25 +70,25 @@ def stop_by_a_signal_in_the_last_step(patch):
 
 
 def stop_by_a_signal_in_validation(patch):
-    original = training.Measurer.evaluate
+    original = Measurer.evaluate
 
     def evaluate(self, split):
         signal.raise_signal(signal.SIGINT)
         return original(self, split)
 
-    patch.setattr(training.Measurer, "evaluate", evaluate)
+    patch.setattr(Measurer, "evaluate", evaluate)
 
 
 def stop_between_metrics_and_checkpoint(patch):
     """In the second epoch: metrics are then a line ahead of the checkpoint."""
-    original = training.save_progress
+    original = loop.save_progress
 
     def stop(run, model, progress):
         if progress.epoch == 2:
             raise KeyboardInterrupt
         original(run, model, progress)
 
-    patch.setattr(training, "save_progress", stop)
+    patch.setattr(loop, "save_progress", stop)
 
 
 def stop_before_the_best_is_kept(patch):
@@ -94,7 +96,7 @@ def stop_before_the_best_is_kept(patch):
     def stop(source, target):
         raise KeyboardInterrupt
 
-    patch.setattr(training, "copy_file", stop)
+    patch.setattr(loop, "copy_file", stop)
 
 
 def stop_within_the_first_epoch(patch):
@@ -107,7 +109,7 @@ def stop_at_the_end(patch):
     def stop(model, path):
         raise KeyboardInterrupt
 
-    patch.setattr(training, "save_model", stop)
+    patch.setattr(outcome, "save_model", stop)
 
 
 def without_clocks(rows):

@@ -1,0 +1,134 @@
+"""What is printed of a run: numbers come from what was measured, not from what was configured."""
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fixhead_cli.output import command_line, percent, print_result
+from keras_fixhead.config import Resolved, TrainConfig, arm_name, scale_text
+from keras_fixhead.hardware import stored_step_seconds
+from keras_fixhead.runs import Run
+
+_TRAINED = ("accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")
+_TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "device_peak_memory_bytes")
+
+
+def plan_content(resolved: Resolved) -> dict[str, Any]:
+    """Returns what `--dry-run` prints: the configuration, and how long it will take, if such a step was timed here."""
+    steps = resolved.config.epochs * resolved.steps_per_epoch
+    step_seconds = stored_step_seconds(resolved.step_time_key)
+    return {
+        "asked": resolved.asked.as_dict(),
+        "config": resolved.config.as_dict(),
+        "config_digest": resolved.digest,
+        "class_vectors_digest": resolved.class_vectors_digest,
+        "steps": steps,
+        "estimated_seconds": None if step_seconds is None else step_seconds * steps,
+        "estimate": "not measured yet" if step_seconds is None else "from a step timed before on this machine",
+    }
+
+
+def print_trained(run: Run, *, as_json: bool) -> None:
+    """Prints what a training has given, and what to type next."""
+    result = run.read("result")
+    text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]), _cost_line(result),
+            f"figures: {run.path / 'curves.png'}, confusion.png, predictions.png", "Next:",
+            f"  {command_line('show', run.path)}",
+            f"  {command_line('export', run.path, f'served/{Path(run.config().dataset).name}')}"]
+    print_result({"run": str(run.path), **{name: result[name] for name in _TRAINED},
+                  **{name: result.get(name) for name in _TRAINED_SINCE}}, as_json=as_json, text=text)
+
+
+def print_run(run: Run, *, as_json: bool) -> None:
+    """Prints what is known of a run, finished or not."""
+    stored = run.stored()
+    status = run.read("status") if run.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
+    result = run.read("result") if run.has("result") else {}
+    environment = run.read("environment") if run.has("environment") else {}
+    text = [
+        f"run: {run.path}",
+        f"state: {status['state']} after epoch {status['epoch']} of {stored.config.epochs}"
+        + (f" ({status['reason']})" if status.get("reason") else ""),
+        f"data: {stored.config.dataset}, {_images(stored.config, result, environment)}",
+        f"model: {_model(stored.config, result)}, {stored.config.class_vectors} class vectors of seed "
+        f"{stored.config.vector_seed}, digest {stored.class_vectors_digest[:16]}",
+        f"training: recipe {stored.config.recipe}, {_batches(stored.config, result, environment)}, rate "
+        f"{stored.config.lr:g}, {stored.config.precision}, seed {stored.config.seed}",
+        *_result_lines(result),
+        *([f"resume: {status['resume']}"] if status.get("resume") else []),
+    ]
+    robustness = {file.stem: run.read(f"robustness/{file.stem}")
+                  for file in sorted((run.path / "robustness").glob("*.json"))}
+    print_result({"run": str(run.path), "status": status, "config": stored.config.as_dict(),
+                  "config_digest": stored.digest, "extended_from": stored.extended_from,
+                  "train_images": _train_images(result, environment), "accuracy": result.get("accuracy", {}),
+                  "result": result, "robustness": robustness}, as_json=as_json, text=text)
+
+
+def accuracy_lines(evaluations: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns one line per split: its accuracy, and the interval of it.
+
+    Example:
+        >>> accuracy_lines({"test": {"accuracy": 0.5, "n": 10, "accuracy_low": 0.25, "accuracy_high": 0.75}})
+        ['test: 50.00 % of 10 (95 % interval 25.00 % to 75.00 %)']
+    """
+    return [f"{split}: {percent(each['accuracy'])} of {each['n']} (95 % interval {percent(each['accuracy_low'])} to "
+            f"{percent(each['accuracy_high'])})" for split, each in evaluations.items()]
+
+
+def _train_images(result: Mapping[str, Any], environment: Mapping[str, Any]) -> int | None:
+    """The number of images that the run trains on; None if it has not started, or is older than that number."""
+    return result.get("train_images", environment.get("train_images"))
+
+
+def _images(config: TrainConfig, result: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    images = _train_images(result, environment)
+    if images is not None:
+        return f"{images:,} training images" + (f", {result['subset']}" if result.get("subset") else "")
+    asked = "all" if config.limit_train is None else f"at most {config.limit_train:,}"
+    return f"{asked} training images asked for"
+
+
+def _batches(config: TrainConfig, result: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    """The images per step: all of them, if there are fewer than asked for."""
+    return f"batch {min(config.batch_size, _train_images(result, environment) or config.batch_size)}"
+
+
+def _model(config: TrainConfig, result: Mapping[str, Any]) -> str:
+    scale = scale_text(config)
+    if config.scale == "learned" and "scale" in result:
+        scale = f"{result['scale']:.4g} (learned)"
+    margin = "" if config.margin == "none" else f", margin {config.margin} {config.margin_size:g}"
+    signed = ", signed features" if config.signed_features else ""
+    return f"{config.model}, width {config.width:g}{signed}; {arm_name(config)}, S = {scale}{margin}"
+
+
+def _result_lines(result: Mapping[str, Any]) -> list[str]:
+    evaluations = result.get("evaluation", {})
+    lines = [f"{line}, cosine to the own class vector {each['own_cosine']:.3f}, to the nearest other "
+             f"{each['nearest_wrong_cosine']:.3f}"
+             for line, each in zip(accuracy_lines(evaluations), evaluations.values(), strict=True)]
+    if "class_vectors_max_cosine" in result:
+        lines.append(f"class vectors: mean cosine {result['class_vectors_mean_cosine']:.3f}, largest "
+                     f"{result['class_vectors_max_cosine']:.3f}")
+    return lines
+
+
+def _cost_line(result: Mapping[str, Any]) -> str:
+    """Time, speed and memory, and why the training ended early if it did."""
+    text = (f"{result['seconds']:.0f} s, {result['images_per_second']:.0f} images/s{_rate(result)}, "
+            f"{result['peak_memory_bytes'] / 2**20:,.0f} MB at most")
+    if (device := result.get("device_peak_memory_bytes")) is not None:
+        text += f", {device / 2**20:,.0f} MB of the device"
+    return text + (f"; stopped early: {result['stop_reason']}" if result.get("stop_reason") else "")
+
+
+def _rate(result: Mapping[str, Any]) -> str:
+    """The arithmetic of the steps per second, if the run has it."""
+    rate = result.get("flops_per_second")
+    if rate is None:
+        return ""
+    text = f", {rate / 1e12:.1f} TFLOP/s" if rate >= 1e12 else f", {rate / 1e9:.1f} GFLOP/s"
+    if result["share_of_peak"] is not None:
+        text += (f" ({percent(result['share_of_peak'])} of the {result['peak_flops_per_second'] / 1e12:.0f} that are "
+                 f"stated for {result['peak_device']})")
+    return text

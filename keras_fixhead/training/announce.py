@@ -1,0 +1,64 @@
+"""What a training tells its user before it starts."""
+import logging
+
+import keras
+
+from keras_fixhead.config import Resolved, TrainConfig, scale_text
+from keras_fixhead.data import Dataset
+from keras_fixhead.models import head_of
+from keras_fixhead.training.backend import to_numpy
+from keras_fixhead.vectors import auto_scale_reason, reachable_cosine
+
+_log = logging.getLogger(__name__)
+
+_LIMITS_CLASSES = 250  # above, the smallest loss takes longer to find than it is worth
+
+
+def announce_scale(resolved: Resolved) -> None:
+    """Logs how the scale 'auto' was chosen."""
+    if resolved.asked.scale == "auto":
+        _log.info(auto_scale_reason(resolved.data.num_classes))
+
+
+def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model, steps: int) -> None:
+    """Logs what is trained on what, and what its features can reach.
+
+    Args:
+        config: resolved.
+        dataset: of the run.
+        model: of the run.
+        steps: per epoch.
+    """
+    head = head_of(model)
+    num_classes, dim = head.class_vectors.shape
+    _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %s; %s; %d epochs of %d steps",
+              config.model, config.dataset, len(dataset.train), num_classes, dim, config.head,
+              "fixed" if config.fixed else "learned", scale_text(config), config.precision, config.epochs, steps)
+    if config.selection == "test":
+        _log.warning("Epochs are selected on TEST images: the test accuracy of this run is too high, and can only be "
+                     "compared with runs of this protocol.")
+    if config.margin != "none":
+        _log.info("Margin: %s %g. It is part of the training loss, but not of accuracy or validation.", config.margin,
+                  config.margin_size)
+    if config.head == "cos" and not config.signed_features:
+        _announce_reach(model)
+
+
+def _announce_reach(model: keras.Model) -> None:
+    head = head_of(model)
+    reach = reachable_cosine(to_numpy(head.class_vectors))
+    at_best = ""
+    if head.class_vectors.shape[0] <= _LIMITS_CLASSES:
+        limits = head.limits(signed_features=False)
+        at_best = f"; cross-entropy is smallest, {limits.smallest_loss:.4g}, at a mean cosine of {limits.cosine:.3f}"
+    _log.info("Features have no negative entries: they can reach cosines of %.3f to %.3f (mean %.3f) to these class "
+              "vectors%s.", reach.min(), reach.max(), reach.mean(), at_best)
+
+
+def announce_extension(config: TrainConfig, epoch: int) -> None:
+    """Logs by which schedule a run goes on that was extended after an epoch."""
+    if config.schedule in ("constant", "plateau"):
+        _log.info("Extended to %d epochs, at the same rate (%s schedule).", config.epochs, config.schedule)
+    else:
+        _log.info("Extended to %d epochs: epochs %d to %d follow a %s schedule of their own, from the rate %g down to "
+                  "0, without warm-up.", config.epochs, epoch + 1, config.epochs, config.schedule, config.lr)

@@ -1,0 +1,122 @@
+"""The compiled model of a run: network, head, loss, metrics and learning rate."""
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fixhead import losses
+from keras_fixhead.catalog import LOSSES, MARGINS, import_object
+from keras_fixhead.config import TrainConfig, steps_of
+from keras_fixhead.data import Augmentation, Dataset
+from keras_fixhead.evaluation import Measurer
+from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
+from keras_fixhead.training import processes
+from keras_fixhead.training.backend import device_scope, jit_compile, to_numpy
+from keras_fixhead.training.schedule import WarmupDecay
+
+
+def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) -> keras.Model:
+    """Returns the model of a run, ready to be fitted.
+
+    Args:
+        config: resolved.
+        dataset: of the run.
+        extended_at: the epoch at which the run was last extended; 0 if it was not.
+    """
+    # on JAX a batch that devices share is one array: its statistics are those of the whole batch without being told
+    shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
+    normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
+    mixes = Augmentation(**config.values("augmentation")).mixes
+    wrap = losses.mixed if mixes else _same
+    rate = _learning_rate(config, steps_of(len(dataset.train), config.batch_size, config.partial_batch), extended_at)
+    with precision_policy(config.precision):
+        model = built_model(config, dataset, normalization)
+        model.compile(
+            optimizer=keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=True),
+            loss=wrap(_loss(config, model)),
+            # `loss` includes the L2 penalty, margin and smoothing; the plain cross-entropy is tracked next to it
+            metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
+                     keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
+            jit_compile=jit_compile(),
+        )
+    # the variables of the running metrics, so that a checkpoint finds them before the first step
+    labels = np.zeros((1, 3), np.float32) if mixes else np.zeros(1, np.int32)
+    model._symbolic_build(data_batch=(dataset.train.images[:1], labels))
+    return model
+
+
+def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = FusedBatchNormalization) -> keras.Model:
+    """Returns the model of a run, under the current dtype policy, not compiled."""
+    return build_model(
+        config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
+        vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
+        pooling=config.pooling, weight_decay=config.weight_decay, decay_norms=config.decay_norms,
+        mean=dataset.mean.tolist(), std=dataset.std.tolist(), normalization=normalization,
+        logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
+        class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
+        vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,
+    )
+
+
+class Models:
+    """The model that is trained, and the one that this process can compute alone.
+
+    They are the same, unless several processes train together: then none of them can compute alone with the model that
+    their devices share.
+
+    Attributes:
+        trained: the compiled model.
+    """
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, extended_at: int) -> None:
+        self._devices = config.devices
+        self._compile = functools.partial(compiled_model, config, dataset, extended_at)
+        with device_scope(self._devices):
+            self.trained = self._compile()
+
+    @functools.cached_property
+    def own(self) -> keras.Model:
+        """The model that this process can compute alone; its weights are those of `update_own`."""
+        return self.trained if processes.count() == 1 else self._compile()
+
+    @functools.cached_property
+    def measurer(self) -> Measurer:
+        """What measures `own`."""
+        with self.own_scope():
+            return Measurer(self.own)
+
+    def own_scope(self) -> contextlib.AbstractContextManager[None]:
+        """Returns what `own` is used in."""
+        return device_scope(self._devices) if self.own is self.trained else contextlib.nullcontext()
+
+    def update_own(self) -> None:
+        """Gives `own` the weights of the model that is trained."""
+        if self.own is not self.trained:
+            self.own.set_weights([to_numpy(each) for each in self.trained.weights])
+
+
+def _learning_rate(config: TrainConfig, steps: int, done: int) -> Any:
+    if config.schedule == "plateau":
+        return config.lr
+    return WarmupDecay(config.lr, (config.epochs - done) * steps, 0.0 if done else config.warmup_fraction,
+                       config.schedule, done * steps)
+
+
+def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
+    function = import_object(LOSSES[config.loss].function)
+    head = head_of(model)
+    margin = None if config.margin == "none" else import_object(MARGINS[config.margin].function)
+
+    def loss(labels: Any, logits: Any) -> Any:
+        if margin is not None:
+            logits = margin(labels, logits, head.current_scale(), config.margin_size)
+        return function(labels, logits, label_smoothing=config.label_smoothing)
+
+    return loss
+
+
+def _same(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return function

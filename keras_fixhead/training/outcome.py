@@ -1,0 +1,122 @@
+"""What a finished run leaves: its model, its numbers and its figures."""
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_fixhead import hardware
+from keras_fixhead.analysis.confusion import confusion_matrix
+from keras_fixhead.config import Stored, TrainConfig
+from keras_fixhead.data import Dataset
+from keras_fixhead.evaluation import Measurer, summarize
+from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
+from keras_fixhead.models import head_of, multiply_adds, precision_policy, save_model
+from keras_fixhead.runs import Run
+from keras_fixhead.training.backend import device_peak_memory_bytes, on_gpu, to_numpy
+from keras_fixhead.training.checkpoint import Progress, load_checkpoint
+from keras_fixhead.training.compiled import Models, built_model
+from keras_fixhead.vectors import pairwise_cosines
+
+_PAIRS_CLASSES = 4_000  # above, all pairwise cosines take longer and more memory than they are worth each epoch
+_STATISTICS_FILE = "test.npz"
+
+
+def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress: Progress,
+           stop_reason: str | None) -> None:
+    """Saves the selected model under the float32 policy, evaluates it, draws it and writes result.json.
+
+    Args:
+        run: whose epochs are done.
+        stored: its configuration.
+        dataset: it was trained on.
+        models: its models.
+        progress: how far it has come.
+        stop_reason: why it ended early; None if it did not.
+    """
+    epoch, final = _selected(run, stored.config, dataset, models)
+    save_model(final, run.model_path)
+    measurer = Measurer(final)
+    outputs = {split: measurer.outputs(dataset.split(split).images) for split in ("validation", "test")
+               if len(dataset.split(split))}
+    evaluations = {split: summarize(each.features, each.logits, each.class_vectors, dataset.split(split).labels)
+                   for split, each in outputs.items()}
+    rows = run.metrics()
+    run.write("result", {
+        "config_digest": stored.digest,
+        "class_vectors_digest": stored.class_vectors_digest,
+        "label_names": list(dataset.label_names),
+        "data_digest": dataset.digest(),
+        "data_mean": dataset.mean.tolist(),
+        "data_std": dataset.std.tolist(),
+        "subset": dataset.subset,
+        "train_images": len(dataset.train),
+        "epoch": epoch,
+        "epochs_done": progress.epoch,
+        "stop_reason": stop_reason,
+        "selection": stored.config.selection,
+        "accuracy": {split: each.accuracy for split, each in evaluations.items()},
+        "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
+        **vector_metrics(final),
+        "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
+        "seconds": progress.seconds,
+        **_speed(stored.config, final, rows),
+        "peak_memory_bytes": hardware.peak_memory_bytes(),
+        "device_peak_memory_bytes": device_peak_memory_bytes(),
+        "environment": run.read("environment"),
+    })
+    if "test" in outputs:
+        _draw(run, dataset, rows, outputs["test"].logits, outputs["test"].class_vectors)
+
+
+def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -> tuple[int, keras.Model]:
+    """The epoch that is kept, and its model on one device under the float32 policy."""
+    checkpoint = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
+    with models.own_scope():
+        epoch = load_checkpoint(checkpoint, models.own).epoch
+        weights = [to_numpy(each) for each in models.own.weights]
+    with precision_policy("float32"):
+        final = built_model(config, dataset)
+    final.set_weights(weights)
+    return epoch, final
+
+
+def vector_metrics(model: keras.Model) -> dict[str, float]:
+    """Returns the scale, and norms and cosines of the class vectors: learned ones start far apart and may merge."""
+    head = head_of(model)
+    vectors = to_numpy(head.class_vectors)
+    found = {"scale": float(to_numpy(head.current_scale())),
+             "class_vectors_mean_norm": float(np.linalg.norm(vectors, axis=1).mean())}
+    if len(vectors) <= _PAIRS_CLASSES:
+        cosines = pairwise_cosines(vectors)
+        found |= {"class_vectors_mean_cosine": float(cosines.mean()), "class_vectors_max_cosine": float(cosines.max())}
+    return found
+
+
+def _speed(config: TrainConfig, model: keras.Model, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Images per second, the arithmetic of the steps, and its share of what the device can do, if that is known.
+
+    A step takes the multiply-adds of three forward passes, each of them two operations.
+    """
+    images = float(np.median([row["images_per_second"] for row in rows]))
+    rate = 6 * multiply_adds(model) * images
+    card, peak = hardware.gpu_peak(config.precision) if on_gpu() else (None, None)
+    return {"images_per_second": images, "flops_per_second": rate, "peak_device": card, "peak_flops_per_second":
+            None if peak is None else peak * config.devices,
+            "share_of_peak": None if peak is None else rate / (peak * config.devices)}
+
+
+def _count(weights: Any) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _draw(run: Run, dataset: Dataset, rows: list[dict[str, Any]], logits: Any, class_vectors: Any) -> None:
+    """Draws the figures of the run, and writes the two matrices that tables need."""
+    test = dataset.test
+    confusion = confusion_matrix(test.labels, logits.argmax(axis=1), dataset.num_classes)
+    run.write_arrays(_STATISTICS_FILE, confusion=confusion, class_vectors=class_vectors)
+    plot_curves(rows, run.path / "curves.png", title=run.name)
+    plot_confusion(confusion, dataset.label_names, run.path / "confusion.png", title=f"{run.name}\ntest")
+    plot_predictions(test.images, test.labels, logits, dataset.label_names, run.path / "predictions.png",
+                     title=f"{run.name}: test images, right and wrong")
