@@ -49,7 +49,7 @@ TOLERANCE = 1e-4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=int, default=10)
-    parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again, and keep the rest of the JSON file")
+    parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again; keep all else")
     parser.add_argument("--page-only", action="store_true", help="write the page's lines and figure from the JSON file")
     options = parser.parse_args()
     if options.minutes < 2:

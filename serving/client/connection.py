@@ -253,7 +253,7 @@ def _certificates(path: str | os.PathLike[str]) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=Path(path))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "it is not a PEM file"
+        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "not PEM"
         raise ArgumentError(f"ca_cert={os.fspath(path)!r} cannot be read: {reason}.",
                             hint="Expected a file of certificates in PEM form.") from None  # fmt: skip
 

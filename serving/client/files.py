@@ -112,7 +112,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
     if not found:
-        raise DataError(f"{folder} contains no picture.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
+        raise DataError(f"{folder} has no pictures.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
     return sorted(found)
 
 

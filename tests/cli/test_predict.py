@@ -266,7 +266,7 @@ def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, stat
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    (["URL", "FOLDER"], "contains no picture"),
+    (["URL", "FOLDER"], "has no pictures"),
     (["URL", "a.npy"], "a.npy cannot be read"),
     (["runs/none", "PICTURE"], "runs/none does not exist. Expected a run directory, or a served model's address"),
     (["URL", "a.npy", "--curl"], "a.npy cannot be read"),

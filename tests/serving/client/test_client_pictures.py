@@ -258,7 +258,7 @@ def test_a_folder_gives_its_pictures_at_any_depth_sorted(folder, tmp_path):
 
 
 def test_a_folder_without_a_picture_says_which_endings_are_known(tmp_path):
-    with pytest.raises(DataError, match=r"contains no picture\. Known endings: \.png, \.jpg"):
+    with pytest.raises(DataError, match=r"has no pictures\. Known endings: \.png, \.jpg"):
         find_pictures([tmp_path])
 
 
@@ -368,9 +368,9 @@ def test_an_npy_file_is_not_read_whole(tmp_path):
     (np.zeros((2, 3, 3), np.uint8), r"shape \(2, 3, 3\)\. Expected images of shape \(N, H, W, 3\)"),
     (np.zeros((2, 3, 3, 1), np.uint8), "shape"),
     (np.zeros((0, 3, 3, 3), np.uint8), "shape"),
-    (np.zeros((1, 3, 3, 3), np.int64), "holds int64. Expected uint8"),
-    (np.array(["x"]), "holds <U1"),
-    (np.array([{}], dtype=object), "no NumPy file that can be read: "),
+    (np.zeros((1, 3, 3, 3), np.int64), "contains int64. Expected uint8"),
+    (np.array(["x"]), "contains <U1"),
+    (np.array([{}], dtype=object), "not a NumPy file that can be read: "),
 ])  # fmt: skip
 def test_arrays_that_are_no_images_are_one_line(content, match, tmp_path):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
