@@ -18,7 +18,7 @@ class ModelEntry:
     """A network.
 
     Attributes:
-        builder: function of (images, width=, layers=, signed_features=) that gives a feature map.
+        builder: function of (images, width=, layers=, signed_features=) that returns a feature map.
         channels: channels of the feature map at width 1.
         scales: whether those channels are multiplied by the width.
         widths: whether it can have another width than 1.
@@ -44,7 +44,7 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A loss: a function of (labels, logits) that gives one value an example."""
+    """A loss: a function of (labels, logits) that returns one value per example."""
 
     summary: str
     function: str
@@ -53,7 +53,7 @@ class LossEntry:
 
 @dataclass(frozen=True)
 class MarginEntry:
-    """A margin: a function of (labels, logits, scale, margin) that gives logits; `size` is its published default."""
+    """A margin: a function of (labels, logits, scale, margin) that returns logits; `size` is its published default."""
 
     summary: str
     function: str
@@ -151,7 +151,7 @@ def look_up(table: Mapping[str, Entry], name: object, what: str) -> Entry:
         what: what the table holds, in the singular, for the message.
 
     Raises:
-        ArgumentError: if there is no such entry; it lists what there is.
+        ArgumentError: if there is no such entry; it lists the ones there are.
 
     Example:
         >>> look_up(MARGINS, "arcfase", "margin")
@@ -173,35 +173,36 @@ def scaled(channels: int, width: float) -> int:
     """Returns a layer's channels at a width: rounded, at least 1.
 
     Raises:
-        ArgumentError: if the width is no positive number.
+        ArgumentError: if the width is not a positive number.
 
     Example:
         >>> scaled(64, 0.25)
         16
     """
-    if not (math.isfinite(width) and width > 0):
+    if isinstance(width, bool) or not (isinstance(width, (int, float)) and math.isfinite(width) and width > 0):
         raise ArgumentError(f"width must be a positive number, got {width!r}.")
     return max(1, round(channels * width))
 
 
-def feature_dim(model: str, width: float, image_shape: Sequence[int] = (32, 32, 3), pooling: str = "global") -> int:
+def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 3), pooling: str = "global") -> int:
     """Returns the number of features d of a model.
 
     Args:
         model: a name in `MODELS`.
         width: factor on its channels.
-        image_shape: (H, W, 3).
+        image_shape: (H, W, C); H and W None for any size.
         pooling: one of `POOLINGS`.
 
     Raises:
-        ArgumentError: for an unknown model or pooling, a width that is no positive number, or images too small for the
-            pooling.
+        ArgumentError: for an unknown model or pooling, a width that is not a positive number, or images that are too
+            small, or of no known size, for the pooling.
 
     Example:
         >>> feature_dim("resnet18", 0.25), feature_dim("resnet18", 1.0, (96, 96, 3), "4x4")
         (128, 4608)
     """
     entry = look_up(MODELS, model, "model")
+    scaled(1, width)
     if width != 1 and not entry.widths:
         raise ArgumentError(f"{model} has one width, 1; got {width:g}.",
                             hint="Give --width 1 (a recipe may have another), or choose another --model.")
@@ -211,6 +212,9 @@ def feature_dim(model: str, width: float, image_shape: Sequence[int] = (32, 32, 
     look_up(dict.fromkeys(POOLINGS), pooling, "pooling")
     if pooling == "global":
         return channels
+    if None in image_shape[:2]:
+        raise ArgumentError("Pooling 4x4 needs images of a known size: the number of features depends on it.",
+                            hint="Give H and W, or use pooling 'global'.")
     rows, columns = (-(-side // entry.stride) // 4 for side in image_shape[:2])
     if not (rows and columns):
         raise ArgumentError(f"{model} makes images of {image_shape[0]}x{image_shape[1]} pixels too small for pooling "

@@ -1,16 +1,16 @@
 """What can go wrong, in words that a user can act on.
 
-    FixheadError                 every failure that we foresee
+    FixheadError                 every expected failure
     ├── ArgumentError            a wrong argument or option (also a ValueError)
     ├── DataError                a data set that is missing, damaged or unreadable
     ├── RunError                 a run directory, checkpoint or result that cannot be read or written
-    ├── VectorsError             class vectors that are not the ones their digest names
-    ├── TrainingError            training that cannot go on
+    ├── VectorsError             class vectors that do not match their digest
+    ├── TrainingError            training that cannot continue
     ├── DependencyError          an optional package that is not installed
     └── ServingError             exporting, serving, or asking a server
         └── RequestError         a server's refusal, with its HTTP status
 
-    FixheadWarning               a choice that is known to go wrong, or that gives other than its name says
+    FixheadWarning               a choice that is known to disappoint, or that does something other than its name says
 
 This module imports nothing heavy, so that the client and the command line can raise these errors without loading a
 framework.
@@ -20,10 +20,10 @@ import warnings
 
 
 class FixheadError(Exception):
-    """A failure said in one line, with what to do about it.
+    """A failure, described in one line, and what to do about it.
 
     Args:
-        what: what happened, with the value that caused it and what would be valid.
+        what: what happened, with the offending value and what would be valid.
         hint: what to type or try next.
 
     Example:
@@ -50,11 +50,11 @@ class RunError(FixheadError):
 
 
 class VectorsError(FixheadError):
-    """Class vectors that are not the ones that their digest names."""
+    """Class vectors that do not match their digest."""
 
 
 class TrainingError(FixheadError):
-    """Training that cannot go on."""
+    """Training that cannot continue."""
 
 
 class DependencyError(FixheadError):
@@ -78,7 +78,7 @@ class RequestError(ServingError):
 
 
 class FixheadWarning(UserWarning):
-    """A choice that works but is known to disappoint, or to give something else than its name says."""
+    """A choice that works but is known to disappoint, or does something other than its name says."""
 
 
 def warn_once(text: str, stacklevel: int = 1) -> None:

@@ -32,7 +32,7 @@ def cpu_count() -> int:
 
 @functools.cache
 def cpu_name() -> str:
-    """Returns the processor's name as the system gives it."""
+    """Returns the processor's name as the system reports it."""
     return _cpu_field("model name") or platform.processor() or platform.machine()
 
 
@@ -75,7 +75,7 @@ def gpus() -> tuple[tuple[str, float], ...]:
 
 
 def gpu_problem(seen: bool) -> str | None:
-    """Returns why the framework computes on no GPU, and what to do; None where it computes on one.
+    """Returns why the framework does not compute on a GPU, and what to do; None if it does.
 
     Args:
         seen: whether the framework sees a GPU.
@@ -90,9 +90,9 @@ def gpu_problem(seen: bool) -> str | None:
     if visible is not None and visible.strip() in ("", "-1"):
         return f"GPUs are hidden by CUDA_VISIBLE_DEVICES={visible!r}; unset it"
     if not shutil.which("nvidia-smi"):
-        return "no NVIDIA driver here (nvidia-smi is not found)"
+        return "no NVIDIA driver (nvidia-smi was not found)"
     if not gpus():
-        return "the NVIDIA driver reports no GPU (look: nvidia-smi)"
+        return "the NVIDIA driver reports no GPU (check: nvidia-smi)"
     return ("the driver reports a GPU, but the framework lacks CUDA's libraries: pip install 'keras-fixhead[gpu]' (for "
             "JAX: pip install 'jax[cuda12]')")
 
@@ -101,12 +101,12 @@ def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
     """Returns the precision to train in on this machine.
 
     'auto' is bfloat16 on GPUs of compute capability 8 and up and on processors with AVX512-BF16 or AMX, float16 on
-    GPUs of capability 7, else float32: elsewhere 16 bits cost more time than they save. On a processor a step on JAX
-    gains from bfloat16 as one on TensorFlow does (docs/backends.md).
+    GPUs of capability 7, else float32: elsewhere 16 bits cost more time than they save. On a processor, a step
+    gains from bfloat16 on JAX as it does on TensorFlow (docs/backends.md).
 
     Args:
         precision: 'auto', 'float32', 'bfloat16' or 'float16'.
-        gpu: whether the framework computes on a GPU; None, where none is loaded, for what nvidia-smi says.
+        gpu: whether the framework computes on a GPU; None, as long as none is loaded, to ask nvidia-smi.
 
     Raises:
         ArgumentError: for any other name.
@@ -127,10 +127,10 @@ def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
 
 
 def gpu_peak(precision: str) -> tuple[str | None, float | None]:
-    """Returns the weakest GPU's name and the operations a second of its dense 16-bit products, as its maker states.
+    """Returns the weakest GPU's name and the operations per second of its dense 16-bit products, as its maker states.
 
     Returns:
-        (None, None) without a GPU; (name, None) for a card that is not listed, and in float32, where the backend
+        (None, None) without a GPU; (name, None) for a card that is not listed, and in float32, because the backend
         decides whether products are rounded to TF32.
 
     Example:
@@ -158,32 +158,32 @@ def keras_backend() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """Returns the largest resident size that this process has had."""
-    import resource  # there is none on Windows
+    """Returns the peak resident memory of this process."""
+    import resource  # not available on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def cache_dir() -> Path:
-    """Returns the folder for what this machine remembers: $FIXHEAD_CACHE_DIR, else a folder of the user's cache."""
+    """Returns the folder of what this machine remembers: $FIXHEAD_CACHE_DIR, or one in the user's cache."""
     if own := os.environ.get("FIXHEAD_CACHE_DIR"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_fixhead"
 
 
 def stored_step_seconds(key: str) -> float | None:
-    """Returns the seconds of a training step last measured on this machine under `key`; None if there is none."""
+    """Returns the seconds of a training step last measured on this machine under `key`; None if there are none."""
     try:
         step_times = read_json(_step_times_path(), schema=_STEP_TIMES_SCHEMA)
         return float(step_times[key])
-    except (RunError, RuntimeError, KeyError, TypeError, ValueError):  # absent or damaged: nothing measured yet
+    except (RunError, RuntimeError, KeyError, TypeError, ValueError):  # missing or damaged: nothing measured yet
         return None
 
 
 def store_step_seconds(key: str, seconds: float) -> None:
-    """Remembers the seconds of a training step on this machine; does nothing where the cache cannot be written."""
-    # a cache that cannot be written (or a user without a home) must not end a training run
+    """Remembers the seconds of a training step on this machine; does nothing if the cache cannot be written."""
+    # a cache that is not writable (or a user without a home) must not end a training run
     with contextlib.suppress(OSError, RuntimeError, RunError):
         path = _step_times_path()
         try:

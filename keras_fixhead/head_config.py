@@ -59,10 +59,10 @@ class HeadConfig:
             kind_of(self.class_vectors)
         keep("seed", checked_integer("seed", self.seed, 0, 2**64 - 1))
         keep("bias", "none" if self.bias is None else _word("bias", self.bias, BIASES))
-        if not (_is_number(self.vector_lr) and 0 <= self.vector_lr <= 1):
+        if not (is_number(self.vector_lr) and 0 <= self.vector_lr <= 1):
             raise ArgumentError(f"vector_lr must be in [0, 1], got {self.vector_lr!r}.")
         keep("vector_lr", float(self.vector_lr))
-        if not (_is_number(self.vector_weight_decay) and self.vector_weight_decay >= 0):
+        if not (is_number(self.vector_weight_decay) and self.vector_weight_decay >= 0):
             raise ArgumentError(f"vector_weight_decay must be 0 or a positive number, got "
                                 f"{self.vector_weight_decay!r}.")
         keep("vector_weight_decay", float(self.vector_weight_decay))
@@ -101,12 +101,13 @@ def _scale(value: Any) -> Any:
     """A positive number as a float, one of the words, or what may be a schedule, for the layer to check."""
     if isinstance(value, str) and value in SCALE_WORDS:
         return value
-    if _is_number(value) and value > 0:
+    if is_number(value) and value > 0:
         return float(value)
     if callable(value) and hasattr(value, "get_config"):
         return value
     raise ArgumentError(f"scale must be a positive number, 'auto', 'learned' or a schedule, got {value!r}.")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Returns whether a value is a finite number, and not a truth value."""
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)

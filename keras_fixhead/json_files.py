@@ -1,4 +1,4 @@
-"""JSON files with a schema number, written aside, flushed and renamed: a reader sees the old file or the new one."""
+"""JSON files with a schema number, written to a temporary file and renamed: readers see the old or the new one."""
 import json
 import os
 import shutil
@@ -14,7 +14,7 @@ def read_json(path: Path, *, schema: int) -> dict[str, Any]:
     """Returns the object in a JSON file, without its schema number.
 
     Raises:
-        RunError: if the file is missing, unreadable, no JSON object, or from a newer version of this library.
+        RunError: if the file is missing, unreadable, not a JSON object, or from a newer version of this library.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -39,17 +39,17 @@ def write_json(path: Path, content: Mapping[str, Any], *, schema: int) -> None:
     """Writes an object to a JSON file.
 
     Raises:
-        RunError: if it cannot be written; the file that was there stays as it was.
+        RunError: if it cannot be written; an existing file stays as it was.
     """
     text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=True) + "\n"
     write_bytes(path, text.encode())
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Makes `target` a copy of `source`, aside and renamed; a second name of the same bytes where the disk allows it.
+    """Makes `target` a copy of `source`, atomically; a hard link, if the file system supports it.
 
     Raises:
-        RunError: if it cannot be written; the file that was there stays as it was.
+        RunError: if it cannot be written; an existing file stays as it was.
     """
     aside = target.with_name(f".{target.name}-{os.getpid()}")
     try:
@@ -65,10 +65,10 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file aside, flushes it to disk and renames it to its place.
+    """Writes a temporary file, flushes it to disk and renames it.
 
     Raises:
-        RunError: if it cannot be written; the file that was there stays as it was.
+        RunError: if it cannot be written; an existing file stays as it was.
     """
     aside = None
     try:
@@ -77,7 +77,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(aside).chmod(0o644)  # mkstemp gives 0600; a run may be read by another user's server
+        Path(aside).chmod(0o644)  # mkstemp creates it with 0600; another user's server may have to read the run
         Path(aside).replace(path)
     except OSError as error:
         if aside is not None:

@@ -42,7 +42,7 @@ RECIPES: dict[str, Recipe] = {
         values={"vector_weight_decay": 0.0},
     ),
     "paper": Recipe(
-        summary="the paper's protocol as it states it, and common training where it is silent; no choice made on test "
+        summary="the paper's protocol as stated, and common training where it says nothing; no choice is made on test "
         "images",
         source="arXiv:2011.08704: class vectors uniform on the hypersphere, a learning rate of 0.1, 0.01, 0.001 "
         "or 0.0001 (this is 0.1), mean of 3 runs. Silent on the rest: SGD with Nesterov momentum 0.9, batch "
@@ -59,7 +59,7 @@ RECIPES: dict[str, Recipe] = {
         "a gain on test; learned dot at rate 0.001; L2 5e-4 on everything in dot arms, none in cos arms; integer cube, "
         "bias, 4x4 pooling. Differs: Keras' momentum keeps the old rate's velocity for some steps after a cut",
         expect="stl10, resnet18, dot, by the paper: fixed 82.5 %, learned 76.5 % at its rate 0.001 (78.1 % at 0.01); "
-        "here, where STL-10 is at hand as a subset only: not measured",
+        "here, with a subset of STL-10 only: not measured",
         cost="a GPU for minutes; about a day on two CPU cores",
         values={"epochs": 80, "batch_size": 32, "partial_batch": True, "lr": 0.1, "schedule": "plateau",
                 "plateau_patience": 3, "plateau_factor": 0.2, "warmup_fraction": 0.0, "selection": "test",
@@ -116,7 +116,7 @@ def recipe_values(name: str, arm: str) -> dict[str, Any]:
 
 
 def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Returns the configuration of explicit values over those of a file over those of the recipe they name.
+    """Returns the configuration of explicit values, then those of a file, then those of the recipe they name.
 
     Args:
         explicit: fields of `TrainConfig` that were asked for.

@@ -10,6 +10,7 @@ from keras_fixhead.config.asked import (
 from keras_fixhead.config.files import (
     CONFIG_SCHEMA,
     Stored,
+    earlier_digest,
     from_stored,
     read_config_file,
     resolved_fields,
@@ -17,6 +18,6 @@ from keras_fixhead.config.files import (
 )
 from keras_fixhead.config.resolved import Resolved, dataset_entry, resolve, run_digest, steps_of, train_size
 
-__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored",
-           "TrainConfig", "arm_name", "check_names", "dataset_entry", "from_stored", "read_config_file", "resolve",
-           "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store", "train_size"]
+__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored", "TrainConfig", "arm_name", "check_names",
+           "dataset_entry", "earlier_digest", "from_stored", "read_config_file", "resolve", "resolved_fields",
+           "run_digest", "scale_text", "steps_of", "to_store", "train_size"]

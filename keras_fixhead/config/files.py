@@ -14,6 +14,7 @@ from keras_fixhead.config.asked import TrainConfig, check_names
 from keras_fixhead.config.resolved import Resolved, run_digest
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.vectors import class_vectors, vectors_digest
 
 CONFIG_SCHEMA = 2
 
@@ -60,6 +61,14 @@ def to_store(resolved: Resolved, asked: TrainConfig | None = None, extended_from
     """
     digest = run_digest(resolved.config, resolved.class_vectors_digest, extended_from)
     return Stored(asked or resolved.asked, resolved.config, digest, resolved.class_vectors_digest, extended_from)
+
+
+def earlier_digest(resolved: Resolved) -> str:
+    """Returns the digest that earlier versions gave a run; it covers the bytes of class vectors, which are drawn."""
+    config = resolved.config
+    vectors = class_vectors(config.class_vectors, resolved.data.num_classes, resolved.dim, config.vector_seed or 0,
+                            rotate=config.rotate)
+    return run_digest(config, vectors_digest(vectors))
 
 
 def from_stored(content: Mapping[str, Any]) -> Stored:

@@ -12,7 +12,7 @@ from keras_fixhead.config.checks import check_data, check_head, check_training
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
-from keras_fixhead.vectors import adacos_scale, class_vectors, vectors_digest
+from keras_fixhead.vectors import adacos_scale, class_vectors, draw_digest, vectors_digest
 
 _AUGMENTATION = 2  # how pixels are computed: 2 since it is in whole numbers
 _INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
@@ -157,6 +157,11 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
+_MANY_NUMBERS = 1 << 24  # to draw these takes a second; of more, the recipe is named, not the bytes
+
+
 @functools.lru_cache(maxsize=16)
 def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    if num_classes * dim > _MANY_NUMBERS:
+        return draw_digest(kind, num_classes, dim, seed, rotate=rotate)
     return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))

@@ -7,13 +7,14 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, check_names, resolve
+from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, check_names, earlier_digest, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.vectors import scale_warning
 
+_DRAWN_AT_ONCE = 2**24  # numbers of class vectors that are drawn in a blink, to look for runs of earlier versions
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -126,7 +127,14 @@ def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], se
         raise ArgumentError("Two points of the grid are the same run.",
                             hint="Remove repeated values, and fields that change nothing, from --grid.")
     found = {folder: runs_by_digest(folder) for folder in {each.config.runs_dir for each in runs}}
-    return [_planned(each, found[each.config.runs_dir].get(each.digest)) for each in runs]
+    return [_planned(each, _found(found[each.config.runs_dir], each)) for each in runs]
+
+
+def _found(runs: Mapping[str, Run], resolved: Resolved) -> Run | None:
+    """The run of a configuration, which an earlier version may have trained."""
+    if not runs or resolved.digest in runs:
+        return runs.get(resolved.digest)
+    return runs.get(earlier_digest(resolved)) if resolved.data.num_classes * resolved.dim <= _DRAWN_AT_ONCE else None
 
 
 def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:

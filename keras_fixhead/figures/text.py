@@ -18,14 +18,15 @@ def class_names(label_names: Sequence[str], indices: Sequence[int] | None = None
         indices: the index of each; 0 to m - 1 if None.
 
     Example:
-        >>> class_names(["cat", "\\ue9f3"])
-        ['cat', 'class 1']
+        >>> class_names(["cat", "кот"])
+        ['cat', 'кот']
     """
     numbered = list(zip(range(len(label_names)) if indices is None else indices, label_names, strict=True))
     missing = {index for index, name in numbered if any(map(_is_missing, _one_line(name)))}
     if missing:
-        warn_once(f"No installed font has the characters of {len(missing)} class names: figures show them by index, "
-                  f"such as 'class {min(missing)}'. Install a font for their script to see them.")
+        names = "a class name" if len(missing) == 1 else f"{len(missing)} class names"
+        warn_once(f"No installed font has the characters of {names}: figures show an index instead, such as "
+                  f"'class {min(missing)}'. Install a font for that script to see the name.")
     return [f"class {index}" if index in missing else name for index, name in numbered]
 
 

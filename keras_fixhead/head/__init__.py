@@ -1,4 +1,6 @@
 """The layer whose class vectors lie on the hypersphere."""
-from keras_fixhead.head.layer import INITIAL_BIAS, HypersphereHead, unit_length
+from keras_fixhead.head.layer import INITIAL_BIAS, HypersphereHead
+from keras_fixhead.head.lengths import unit_length
+from keras_fixhead.head.precision import full_precision
 
-__all__ = ["INITIAL_BIAS", "HypersphereHead", "unit_length"]
+__all__ = ["INITIAL_BIAS", "HypersphereHead", "full_precision", "unit_length"]

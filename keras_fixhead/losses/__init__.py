@@ -1,5 +1,9 @@
-"""Losses of integer labels and logits, margins among them; all usable from `compile`, computed in float32."""
+"""Losses: of labels and logits, of labels, features and a head, and the classes that `compile` takes."""
+from keras_fixhead.losses.compiled import ArcFace, CosFace, NormFace
 from keras_fixhead.losses.cross_entropy import accuracy, cross_entropy, mixed
-from keras_fixhead.losses.margins import ArcFace, CosFace, NormFace, arcface, cosface
+from keras_fixhead.losses.dense import loss_of
+from keras_fixhead.losses.labels import check_labels
+from keras_fixhead.losses.margins import arcface, cosface
 
-__all__ = ["ArcFace", "CosFace", "NormFace", "accuracy", "arcface", "cosface", "cross_entropy", "mixed"]
+__all__ = ["ArcFace", "CosFace", "NormFace", "accuracy", "arcface", "check_labels", "cosface", "cross_entropy",
+           "loss_of", "mixed"]

@@ -1,8 +1,12 @@
-"""Softmax cross-entropy of integer labels, exact where it is small."""
+"""Softmax cross-entropy of labels and logits, exact where it is small."""
 from collections.abc import Callable
 from typing import Any
 
 from keras import ops
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.losses.arguments import checked_smoothing
+from keras_fixhead.losses.labels import class_numbers, full_precision_of, target_logits, target_mask
 
 
 def cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
@@ -15,12 +19,16 @@ def cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any
     The target stays out of L, so that a loss of 1e-8, which large scales reach, is not rounded to 0 in float32.
 
     Args:
-        labels: integers in [0, m), shape (N,) or (N, 1).
-        logits: float tensor of shape (N, m), m at least 2; compared in float32.
+        labels: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        logits: float tensor of shape (N, m), m at least 2; compared in float32, or in float64 if they are that.
         label_smoothing: e in [0, 1).
 
     Returns:
-        float32 tensor of shape (N,).
+        tensor of shape (N,). In a compiled step, the loss of a label that names no class is NaN.
+
+    Raises:
+        ArgumentError: (a ValueError) in eager execution, for labels that name no class; it names the smallest and the
+            largest.
 
     Reference: label smoothing of Szegedy et al. (2016), arXiv:1512.00567, section 7.
 
@@ -28,36 +36,22 @@ def cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any
         >>> round(float(cross_entropy([0], [[0.0, 0.0]])[0]), 4)
         0.6931
     """
-    logits = ops.cast(logits, "float32")
-    labels = flat_labels(labels)
-    target = target_logits(labels, logits)
-    others = ops.logsumexp(ops.where(target_mask(labels, logits), -1e30, logits), axis=1)
+    smoothing = checked_smoothing(label_smoothing)
+    logits = full_precision_of(logits)
+    numbers = class_numbers(labels, logits)
+    target = target_logits(numbers, logits)
+    others = ops.logsumexp(ops.where(target_mask(numbers, logits), -1e30, logits), axis=1)
     loss = ops.softplus(others - target)
-    if label_smoothing:
-        loss = loss + label_smoothing * (target - ops.mean(logits, axis=1))
+    if smoothing:
+        loss = loss + smoothing * (target - ops.mean(logits, axis=1))
     return loss
-
-
-def flat_labels(labels: Any) -> Any:
-    """Returns integer labels of shape (N,) or (N, 1) as int32 of shape (N,)."""
-    return ops.reshape(ops.cast(labels, "int32"), (-1,))
-
-
-def target_logits(labels: Any, logits: Any) -> Any:
-    """Returns the logit of each example's label: (N,) from labels (N,) and logits (N, m)."""
-    return ops.squeeze(ops.take_along_axis(logits, labels[:, None], axis=1), axis=1)
-
-
-def target_mask(labels: Any, logits: Any) -> Any:
-    """Returns a boolean (N, m) tensor that is true at each example's label."""
-    return ops.arange(ops.shape(logits)[1], dtype="int32")[None, :] == labels[:, None]
 
 
 def mixed(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Returns the loss of images that were mixed in pairs: share loss(label) + (1 - share) loss(partner's label).
 
     Args:
-        loss: function of (labels, logits) that gives one value an example; it may be an accuracy as well.
+        loss: function of (labels, logits) that returns one value per example; it may be an accuracy as well.
 
     Returns:
         function of (labels, logits) whose labels are (N, 3): label, partner's label, share of the first in [0, 1].
@@ -70,6 +64,8 @@ def mixed(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """
     def both(labels: Any, logits: Any) -> Any:
         labels = ops.cast(labels, "float32")
+        if len(labels.shape) != 2 or labels.shape[1] != 3:
+            raise ArgumentError(f"Labels of mixed images must have shape (N, 3), got {tuple(labels.shape)}.")
         share = labels[:, 2]
         return share * loss(labels[:, 0], logits) + (1 - share) * loss(labels[:, 1], logits)
 
@@ -83,4 +79,5 @@ def accuracy(labels: Any, logits: Any) -> Any:
         >>> float(accuracy([1], [[0.0, 2.0]])[0])
         1.0
     """
-    return ops.cast(ops.argmax(logits, axis=1) == flat_labels(labels), "float32")
+    logits = ops.convert_to_tensor(logits)
+    return ops.cast(ops.cast(ops.argmax(logits, axis=1), "int32") == class_numbers(labels, logits), "float32")

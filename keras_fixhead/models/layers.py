@@ -28,7 +28,7 @@ class Layers:
         seed: seed of the initial weights.
         weight_decay: torch's c.
         normalization: class of batch normalisation layers.
-        decay_norms: whether gamma and beta have the L2 penalty too, as torch's optimizer gives it to all there is.
+        decay_norms: whether gamma and beta have the L2 penalty too, as torch's optimizer applies it to every weight.
     """
 
     def __init__(self, seed: int, weight_decay: float,

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 ONEDNN_CHANNELS = 16
-"""oneDNN normalises a number of channels that is no multiple of this by plain code: 14 ms for 128x32x32x36 in bfloat16,
-where 48 channels took 0.3. Zeros beside the channels cost less: a step of MobileNetV2 at width 1/4 took 0.69 times as
-long. In float32 they cost more than they save."""
+"""oneDNN normalises a number of channels that is not a multiple of this by plain code: 14 ms for 128x32x32x36 in
+bfloat16, where 48 channels took 0.3. Padding with channels of zeros costs less: a step of MobileNetV2 at width 1/4 took
+0.69 times as long. In float32 it costs more than it saves."""
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")

@@ -4,10 +4,11 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from keras_fixhead.errors import RunError, VectorsError
+from keras_fixhead.errors import ArgumentError, RunError, VectorsError
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -15,22 +16,27 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
 
     Raises:
         RunError: if the file cannot be written.
+        VectorsError: if its class vectors were changed by hand to what a fixed head cannot have.
     """
-    file = Path(path)
+    if not isinstance(model, keras.Model):
+        raise ArgumentError(f"model must be a Keras model, got {type(model).__name__}.")
+    file = _checked_path(path)
     aside = None
     try:
-        descriptor, aside = tempfile.mkstemp(dir=file.parent, prefix=".model-", suffix=".keras")
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".model-", suffix=".keras")
         os.close(descriptor)
+        aside = Path(name)
         model.save(aside)
-        with Path(aside).open("rb+") as written:
+        with aside.open("rb+") as written:
             os.fsync(written.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(file)
+        aside.chmod(0o644)
+        aside.replace(file)
     except OSError as error:
+        raise RunError(f"{file} cannot be written: {error.strerror or error}.") from None
+    finally:
         if aside is not None:
             with contextlib.suppress(OSError):
-                Path(aside).unlink(missing_ok=True)
-        raise RunError(f"{file} cannot be written: {error.strerror or error}.") from None
+                aside.unlink(missing_ok=True)
 
 
 def load_model(path: str | os.PathLike[str]) -> keras.Model:
@@ -40,7 +46,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         RunError: if there is no such model, or the file is damaged.
         VectorsError: if its fixed class vectors are not the ones that its configuration names.
     """
-    file = Path(path)
+    file = _checked_path(path)
     if file.is_dir():
         file = file / "model.keras"
         if not file.is_file():
@@ -57,3 +63,9 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
             if line.startswith("The class vectors "):  # Keras has wrapped the head's own refusal
                 raise VectorsError(f"{file}: {line}") from None
         raise RunError(f"{file} is damaged or not one of ours: {lines[0]}") from error
+
+
+def _checked_path(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ArgumentError(f"path must be the path of a run directory or a .keras file, got {path!r}.")
+    return Path(path)

@@ -103,9 +103,9 @@ def defocus_blur(images: Images, *, disk_radius_px: float, antialias_sigma_px: f
 def disk_kernel(radius: float, sigma: float) -> NDArray[np.float64]:
     """Returns the blur kernel of a disk: its indicator on an integer grid, divided by its sum, smoothed by a Gaussian.
 
-    Radii to 8 have a grid of 17 x 17 and a Gaussian of 3 taps, larger ones a grid that just holds them and 5 taps. The
-    smoothing mirrors at the grid's edge, so the sum exceeds 1 where the disk reaches it (by 1.3 % at radius 8): the
-    published scripts do so, and so it stays. Margins of zeros are cut off.
+    Radii to 8 have a grid of 17 x 17 and a Gaussian of 3 taps, larger ones a grid that just fits them and 5 taps. The
+    smoothing mirrors at the grid's edge, so the sum exceeds 1 where the disk reaches it (by 1.3 % at radius 8), as in
+    the published scripts. Margins of zeros are cut off.
 
     Example:
         >>> disk_kernel(1, 0.01).tolist()

@@ -68,7 +68,7 @@ class Run:
 
     @property
     def resume_command(self) -> str:
-        """What to type to go on with the run."""
+        """What to type to continue the run."""
         return f"fixhead train --resume {shlex.quote(str(self.path))}"
 
     def stored(self) -> Stored:
@@ -131,7 +131,7 @@ class Run:
         return self.has("status") and self.read("status")["state"] == "complete"
 
     def write_status(self, state: str, *, epoch: int, reason: str | None = None) -> None:
-        """Writes status.json: running, interrupted, failed or complete, and how to go on."""
+        """Writes status.json: running, interrupted, failed or complete, and how to continue."""
         self.write("status", {
             "state": state,
             "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -143,12 +143,12 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other processes from training this run meanwhile; the lock goes with the process that holds it.
+        """Keeps other processes from training this run; the lock ends with the process that has it.
 
         Raises:
-            RunError: if another process holds it.
+            RunError: if another process has it.
         """
-        import fcntl  # there is none on Windows
+        import fcntl  # not available on Windows
 
         try:
             file = (self.path / ".lock").open("w")
@@ -159,7 +159,7 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RunError(f"{self.path} is being trained by another process.",
-                               hint="Wait until it is done, or stop it.") from None
+                               hint="Wait until it is finished, or stop it.") from None
             yield
 
     def is_locked(self) -> bool:
@@ -173,10 +173,10 @@ class Run:
             return True
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, one an epoch.
+        """Returns the lines of metrics.jsonl, one per epoch.
 
         Raises:
-            RunError: if a line is no JSON object.
+            RunError: if a line is not a JSON object.
         """
         path = self.path / "metrics.jsonl"
         try:
@@ -202,7 +202,7 @@ class Run:
 
 
 class UnwrittenRun(Run):
-    """A run that another process writes: it is read here, and what would be written goes nowhere."""
+    """A run that another process writes: here it is only read, and nothing is written."""
 
     def write_config(self, stored: Stored) -> None:
         pass
@@ -251,7 +251,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     """Returns the run in a directory.
 
     Raises:
-        RunError: if there is no such directory, or it holds no config.json.
+        RunError: if there is no such directory, or it has no config.json.
     """
     folder = Path(path).absolute()
     if not (folder / "config.json").is_file():
@@ -348,4 +348,4 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{path} cannot be made: {error.strerror}.",
-                       hint="Choose a folder that can be written to.") from None
+                       hint="Choose a writable folder.") from None

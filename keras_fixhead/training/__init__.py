@@ -10,6 +10,7 @@ import keras
 from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, to_store
 from keras_fixhead.data import Dataset, run_dataset
 from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.losses import check_labels
 from keras_fixhead.runs import Run, UnwrittenRun, continued, create_run
 from keras_fixhead.training import processes
 from keras_fixhead.training.announce import announce_scale
@@ -29,12 +30,12 @@ _log = logging.getLogger(__name__)
 def start(config: TrainConfig | Resolved) -> Resolved:
     """Returns the configuration resolved for the devices of this process, in which the backend has been started.
 
-    Where Keras' variables say that it is one of several processes, it has joined them; `is_first` says whether it is
-    the one that writes and reports.
+    If Keras' variables say that it is one of several processes, it has joined them; `is_first` says whether it is the
+    one that writes and reports.
 
     Raises:
         ArgumentError: (a ValueError) if it cannot join them.
-        TrainingError: if this process computes in another way already.
+        TrainingError: if this process already computes in another way.
     """
     resolved = config if isinstance(config, Resolved) else resolve(config)
     start_backend(resolved.config)  # before the devices are asked for
@@ -43,25 +44,25 @@ def start(config: TrainConfig | Resolved) -> Resolved:
 
 def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
           callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
-    """Returns the run directory of a training, finished.
+    """Trains a configuration and returns its run directory.
 
-    One of several processes (see `start`) that all call this trains with the others; the first one writes the run.
+    If several processes (see `start`) all call this, they train together; the first one writes the run.
 
     A first SIGINT or SIGTERM lets it finish its step and write a checkpoint; a second one stops it at once.
 
     Args:
         config: what to train, as it is asked for or resolved. Its `recipe` is only a name: `recipes.build_config`
             returns a configuration with a recipe's values.
-        resume: an unfinished run of this configuration, to go on from its newest checkpoint; or a finished one that
+        resume: an unfinished run of this configuration, to continue from its newest checkpoint; or a finished one that
             `config` extends.
         callbacks: Keras callbacks, given to `fit` for each epoch.
 
     Raises:
         ArgumentError: (a ValueError) if `resume` is a run of another configuration, or other processes have another.
-        DataError: if the data are not there.
+        DataError: if the data are missing.
         DependencyError: if a network or logger needs a package that is not installed.
         RunError: if the run directory or a checkpoint cannot be read or written.
-        TrainingError: if the loss is no longer a number.
+        TrainingError: if the loss is infinite or NaN.
 
     Example:
         >>> from keras_fixhead.recipes import build_config
@@ -74,6 +75,7 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     announce_scale(resolved)
     stored = to_store(resolved) if resume is None else continued(resume, resolved)
     dataset = run_dataset(**resolved.config.data_fields)
+    check_labels(dataset.train.labels, dataset.num_classes)  # in a compiled step they would only be a loss of NaN
     processes.check_shares(min(resolved.config.batch_size, len(dataset.train)), resolved.config.devices)
     with processes.failing_together():
         run = _run_of_all(resolved, resume)
@@ -81,10 +83,10 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     with processes.failing_together(run.resume_command), run.lock():
         _train(run, resolved, stored, dataset, callbacks, resumed=resume is not None)
         if is_first():
-            with contextlib.suppress(Exception):  # whether others fail now is theirs to say: the run is complete
+            with contextlib.suppress(Exception):  # if others fail now, they report it themselves: the run is complete
                 processes.from_first(None)
         else:
-            processes.from_first(None)  # they return when the run is there
+            processes.from_first(None)  # they return when the run is written
     return run
 
 

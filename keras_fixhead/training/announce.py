@@ -56,7 +56,7 @@ def _announce_reach(model: keras.Model) -> None:
 
 
 def announce_extension(config: TrainConfig, epoch: int) -> None:
-    """Logs by which schedule a run goes on that was extended after an epoch."""
+    """Logs the schedule by which a run continues that was extended after an epoch."""
     if config.schedule in ("constant", "plateau"):
         _log.info("Extended to %d epochs, at the same rate (%s schedule).", config.epochs, config.schedule)
     else:

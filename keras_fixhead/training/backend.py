@@ -1,4 +1,4 @@
-"""What has to be set on a backend before its first operation, and what is recorded of it."""
+"""What must be set on a backend before its first operation, and what is recorded about it."""
 import contextlib
 import functools
 import os
@@ -25,12 +25,12 @@ _XLA_THREADS = "NPROC"
 _XLA_DETERMINISTIC = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_exclude_nondeterministic_ops=true")
 
 def start_backend(config: TrainConfig) -> None:
-    """Sets threads and determinism as a run's configuration has them; joins the processes that train together.
+    """Sets threads and determinism of a run's configuration, and joins the processes that train together.
 
     JAX takes all this at its start and never again, so this comes before anything asks for its devices.
 
     Raises:
-        ArgumentError: (a ValueError) if the environment has this process join others, and it cannot.
+        ArgumentError: (a ValueError) if the environment tells this process to join others, and it cannot.
         TrainingError: if this process already computes in another way: the run could not be repeated.
     """
     if keras.backend.backend() == "tensorflow":
@@ -62,7 +62,7 @@ def _start_tensorflow(config: TrainConfig) -> None:
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     elif is_op_determinism_enabled():
-        raise TrainingError("TensorFlow computes deterministically in this process, and cannot be told not to.",
+        raise TrainingError("TensorFlow computes deterministically in this process, and this cannot be switched off.",
                             hint="Train in a new process, or with `deterministic`.")
 
 
@@ -93,7 +93,7 @@ def _check_threads(config: TrainConfig, there: int) -> None:
 
 
 def _jax_has_started() -> bool:
-    from jax._src import xla_bridge  # there is no public way to ask without starting it
+    from jax._src import xla_bridge  # there is no public way to ask without starting JAX
 
     return bool(xla_bridge.backends_are_initialized())
 
@@ -187,7 +187,7 @@ def prepare_ahead(batches: keras.utils.PyDataset) -> None:
 def augments_on_device(config: TrainConfig, augmentation: Augmentation) -> bool:
     """Returns whether training images are augmented on the device: by choice, or where a host could limit JAX's GPU.
 
-    One core crops and mirrors for a GPU; to compute pixels can take it longer than a step does (docs/backends.md).
+    One core can crop and mirror for a GPU; computing pixels can take it longer than a step (docs/backends.md).
     """
     if config.augment_on == "auto":
         return keras.backend.backend() == "jax" and augmentation.computes and on_gpu()
@@ -211,7 +211,7 @@ def device_peak_memory_bytes() -> int | None:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Returns versions, devices, threads and the state of the sources, as environment.json holds them."""
+    """Returns versions, devices, threads and the state of the sources, as in environment.json."""
     packages = ["keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "scipy"]
     return {
         "python": platform.python_version(),

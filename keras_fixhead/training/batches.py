@@ -14,20 +14,20 @@ from keras_fixhead.data import Augmentation, Split, change, epoch_order, make_ba
 class TrainBatches(keras.utils.PyDataset):
     """The batches of one epoch, each a pure function of (seed, epoch, step).
 
-    Pass it to `fit` with `shuffle=False`: its order is already random. What is left over at the end of an epoch
-    and does not fill a batch is left out, unless `partial_batch`; each epoch leaves out other images.
+    Pass it to `fit` with `shuffle=False`: its order is already random. Images left over at the end of an epoch that do
+    not fill a batch are left out, unless `partial_batch`; each epoch leaves out other images.
 
     Labels are int32, shape (B,). Where images are mixed in pairs they are float32, shape (B, 3): the label, the
     partner's label, and the share of the first, in [0, 1]; `losses.mixed` makes a loss of them.
 
     Args:
         split: training images.
-        batch_size: images a batch; all of them where there are fewer.
+        batch_size: images per batch; all of them if there are fewer.
         augmentation: what is done to them.
         seed: seed of order and augmentation.
         epoch: from 0.
         first_step: step of the epoch to begin with.
-        partial_batch: whether to show what is left over as a smaller batch.
+        partial_batch: whether to return the images that are left over as a smaller batch.
         on_device: whether images are changed on JAX's first device, and stay there; to the bit as NumPy changes them.
         share: which of several equal parts of each batch is made, from 0, and of how many.
 

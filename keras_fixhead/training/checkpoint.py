@@ -47,7 +47,7 @@ class Progress:
     epoch_seconds: float = 0.0
 
     def after_epoch(self, accuracy: float, seconds: float) -> "Progress":
-        """Returns the progress after one more epoch with this accuracy, which took so many seconds."""
+        """Returns the progress after one more epoch, with its accuracy and the seconds it took."""
         better = accuracy > self.best
         return replace(self, epoch=self.epoch + 1, step=0, best_epoch=self.epoch + 1 if better else self.best_epoch,
                        best=accuracy if better else self.best, seconds=self.seconds + seconds, epoch_seconds=0.0)
@@ -70,7 +70,7 @@ def load_progress(run: Run, model: keras.Model) -> Progress:
     A damaged one is reported and put aside as newest.npz.damaged, and the previous one takes its place.
 
     Raises:
-        RunError: if there is no whole one.
+        RunError: if there is no intact one.
     """
     try:
         return load_checkpoint(run.newest_checkpoint, model)
@@ -81,7 +81,7 @@ def load_progress(run: Run, model: keras.Model) -> Progress:
         _log.warning("%s Using the previous one.", error.what)
         if processes.is_first():
             with contextlib.suppress(RunError):  # it may be missing altogether
-                # a copy: other processes look for the newest one meanwhile
+                # a copy, because other processes may look for the newest one
                 copy_file(run.newest_checkpoint, run.newest_checkpoint.with_name("newest.npz.damaged"))
             copy_file(run.previous_checkpoint, run.newest_checkpoint)
         return progress

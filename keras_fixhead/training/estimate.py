@@ -22,7 +22,7 @@ class StepTimer(keras.callbacks.Callback):
 
     Args:
         resolved: the run's configuration.
-        steps: of an epoch.
+        steps: per epoch.
 
     Attributes:
         epoch_seconds: wall time of the newest epoch's steps.

@@ -1,4 +1,4 @@
-"""Where each epoch's numbers go besides metrics.jsonl and metrics.csv."""
+"""Where each epoch's numbers go in addition to metrics.jsonl and metrics.csv."""
 import sys
 import time
 import types
@@ -31,12 +31,12 @@ def open_loggers(run: Run, config: TrainConfig, rows: Sequence[Mapping[str, Any]
     elif config.logger == "wandb":
         loggers.append(WandbLog(run, config))
     for row in rows:
-        loggers[0].write(row)  # its files are begun anew, the others keep what they have
+        loggers[0].write(row)  # its files are written again, the others keep what they have
     return loggers
 
 
 class EventLog:
-    """Writes each epoch's numbers to a folder that TensorBoard reads, begun anew, by its own writer.
+    """Writes each epoch's numbers to an emptied folder that TensorBoard reads, by TensorBoard's own writer.
 
     TensorBoard's writer needs no TensorFlow.
     """
@@ -102,5 +102,5 @@ def _imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise DependencyError(f"--logger {name} needs {name}, which cannot be loaded: {error}.",
+        raise DependencyError(f"--logger {name} needs {name}, which cannot be imported: {error}.",
                               hint=f"Install it: pip install 'keras-fixhead[{name}]'") from None

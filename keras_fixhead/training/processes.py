@@ -1,6 +1,6 @@
 """Several processes that train one model together, on JAX: which one this is, and what they have to agree on.
 
-Each runs the same code. The first one alone measures and writes; the others take from it what decides how to go on.
+Each runs the same code. Only the first one measures and writes; the others get from it what decides how to continue.
 """
 import contextlib
 import functools
@@ -74,10 +74,10 @@ def failing_together(resume_command: str | None = None) -> Iterator[None]:
     """Says what it is if one of several processes fails and the others find their network broken.
 
     Args:
-        resume_command: how to go on, where there is something to go on with.
+        resume_command: how to continue, if there is a run to continue.
 
     Raises:
-        TrainingError: in the place of what is no error of ours.
+        TrainingError: instead of an error that is not ours.
     """
     try:
         yield

@@ -19,7 +19,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: steps of the rise and the fall.
         warmup_fraction: share of the steps in which it rises.
         shape: 'cosine', 'one_cycle' or 'constant'.
-        first_step: the step at which it begins: an extended run begins anew where it was extended.
+        first_step: the step at which it begins: an extended run starts again where it was extended.
 
     Example:
         >>> schedule = WarmupDecay(0.2, total_steps=100, warmup_fraction=0.25, shape="one_cycle")
@@ -51,7 +51,7 @@ def after_plateau(progress: Progress, accuracy: float, patience: int) -> tuple[P
     """Returns the progress of the plateau schedule after an epoch, and whether the rate is to be cut.
 
     As torch's ReduceLROnPlateau: the rate is cut in the epoch in which the count of epochs without a gain passes the
-    patience, and the count begins anew.
+    patience, and the count starts again.
 
     Example:
         >>> progress, cuts = Progress(), []

@@ -11,7 +11,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequests:
-    """Notes the first SIGINT or SIGTERM while it is entered; a second one goes to the handler that was there before.
+    """Records the first SIGINT or SIGTERM while it is active; a second one goes to the previous handler.
 
     Outside the main thread, which alone may handle signals, it notes none.
 

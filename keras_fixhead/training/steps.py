@@ -19,7 +19,7 @@ class Interrupted(Exception):
 
 def step_callbacks(model: keras.Model, own: Sequence[keras.callbacks.Callback],
                    others: Sequence[keras.callbacks.Callback]) -> Any:
-    """Returns what `fit` takes as callbacks: ours alone get a step's numbers as the device has them.
+    """Returns what `fit` takes as callbacks: only ours get a step's numbers unread, as the device has them.
 
     Keras would read them before it calls any callback, and so wait for the device after each step. Callbacks of the
     user are given floats, as Keras promises them.
@@ -28,7 +28,7 @@ def step_callbacks(model: keras.Model, own: Sequence[keras.callbacks.Callback],
 
 
 class _UnreadLogs(keras.callbacks.CallbackList):
-    """Hands a step's numbers on unread."""
+    """Passes a step's numbers on unread."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         for each in self.callbacks:
@@ -36,7 +36,7 @@ class _UnreadLogs(keras.callbacks.CallbackList):
 
 
 class StepGuard(keras.callbacks.Callback):
-    """Writes checkpoints inside an epoch, stops on a signal to any process, and on a loss that is no number.
+    """Writes checkpoints inside an epoch, stops on a signal to any process, and on a loss that is infinite or NaN.
 
     Args:
         progress: where the epoch begins.
@@ -46,7 +46,7 @@ class StepGuard(keras.callbacks.Callback):
         minutes: between checkpoints.
 
     Raises:
-        TrainingError: at the first step whose loss is infinite or no number.
+        TrainingError: at the first step whose loss is infinite or NaN.
     """
 
     def __init__(self, progress: Progress, save: Callable[[Progress], None], stop: StopRequests, metrics: list[Any],
@@ -67,7 +67,7 @@ class StepGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = self._progress.step + batch + 1
-        self._check_loss()  # of the step before: a device computes this one meanwhile, and is not waited for
+        self._check_loss()  # of the step before: the device still computes this one, and is not waited for
         self._unread = (step, (logs or {}).get("loss", 0.0))
         stopped = self._any_process(self._stop.received is not None)
         now = time.perf_counter()

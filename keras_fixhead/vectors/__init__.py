@@ -5,7 +5,6 @@ class has a random stream of its own, so the first rows do not depend on the num
 'optimized' have the same bits on every platform and NumPy version.
 """
 import difflib
-import functools
 import hashlib
 import json
 import operator
@@ -23,8 +22,8 @@ from keras_fixhead.vectors.reach import Optimum, loss_optimum, reachable_cosine
 from keras_fixhead.vectors.scales import adacos_scale, auto_scale_reason, ceiling, scale_warning
 
 __all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_scale_reason", "ceiling",
-           "checked_integer", "class_vectors", "cosine_bound", "draw_digest", "is_digest_of", "kind_of", "loss_optimum",
-           "max_cosine", "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
+           "checked_integer", "class_vectors", "cosine_bound", "draw_digest", "kind_of", "loss_optimum", "max_cosine",
+           "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
 
@@ -111,7 +110,7 @@ def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
         raise ArgumentError(f"class_vectors must have shape (num_classes, dim) with 2 classes or more, got "
                             f"{rows.shape}.")
     if not np.isfinite(rows).all():
-        raise ArgumentError(f"class_vectors holds numbers that are not finite, first in row "
+        raise ArgumentError(f"class_vectors has numbers that are not finite, first in row "
                             f"{int(np.argmin(np.isfinite(rows).all(axis=1)))}.")
     largest = np.abs(rows).max(axis=1)
     if not largest.all():
@@ -161,27 +160,9 @@ def draw_digest(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed:
     """
     entry, num_classes, dim, seed = _checked_draw(kind, num_classes, dim, seed, rotate)
     if not entry.by_class:
-        return _drawn_digest(kind, num_classes, dim, seed, bool(rotate))
+        return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
     recipe = {"kind": kind, "num_classes": num_classes, "dim": dim, "seed": seed, "version": entry.version}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def is_digest_of(digest: str, kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
-                 rotate: bool = True) -> bool:
-    """Returns whether a digest names a draw: by its recipe, or as in older files by its bytes, which are then drawn.
-
-    Example:
-        >>> is_digest_of(vectors_digest(class_vectors("cube", 3, 8)), "cube", 3, 8)
-        True
-    """
-    entry, num_classes, dim, seed = _checked_draw(kind, num_classes, dim, seed, rotate)
-    return digest == draw_digest(kind, num_classes, dim, seed, rotate=rotate) or (
-        entry.by_class and digest == _drawn_digest(kind, num_classes, dim, seed, bool(rotate)))
-
-
-@functools.lru_cache(maxsize=16)
-def _drawn_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
-    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
 
 
 def kind_of(name: object) -> Kind:

@@ -80,6 +80,7 @@ def welch_bound(num_classes: int, dim: int) -> float:
 
 
 def _checked(num_classes: int, dim: int) -> tuple[int, int]:
-    if num_classes < 2 or dim < 1:
-        raise ArgumentError(f"A bound needs at least 2 classes and 1 dimension, got {num_classes} and {dim}.")
+    for value, least in ((num_classes, 2), (dim, 1)):
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+            raise ArgumentError(f"A bound needs at least 2 classes and 1 dimension, got {num_classes!r} and {dim!r}.")
     return int(num_classes), int(dim)

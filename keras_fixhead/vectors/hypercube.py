@@ -16,7 +16,7 @@ def hypercube_vectors(num_classes: int, dim: int, *, seed: int, rotate: bool = T
     Args:
         num_classes: m, at most 2^`dim`.
         dim: embedding size d.
-        seed: integer in [0, 2^64); without rotation every seed gives the same.
+        seed: integer in [0, 2^64); without rotation every seed returns the same.
         rotate: whether to rotate it at random (Haar).
 
     Returns:

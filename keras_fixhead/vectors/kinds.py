@@ -1,4 +1,4 @@
-"""The table of kinds: what each needs, what it gives, and what draws it."""
+"""The table of kinds: what each needs, what to expect of it, and what draws it."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Kind:
         cosines: the pairwise cosines to expect.
         reach: what features without negative entries reach of it.
         source: where it comes from.
-        largest: function of d that gives the most classes it takes; None where there is no such limit.
+        largest: function of d that returns the most classes it takes; None for no limit.
         by_class: whether every class has a stream of its own in integer arithmetic and float64 of a fixed order:
             regenerated in place of stored, bit for bit, on every platform.
         extends: whether the first rows do not depend on the number of classes, so that classes can be appended.

@@ -51,7 +51,7 @@ def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.fl
         return vectors(m, dim, seed=seed)
     if m > LARGEST_OPTIMIZED:
         raise ArgumentError(f"Kind 'optimized' takes at most {LARGEST_OPTIMIZED:,} classes, got {m:,}.",
-                            hint="Kind 'uniform' is nearly as good for so many.")
+                            hint="Kind 'uniform' is nearly as good for that many.")
     return _spread(m, dim, seed).copy()
 
 

@@ -2,6 +2,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_fixhead.errors import ArgumentError
+
 
 def pairwise_cosines(class_vectors: ArrayLike) -> NDArray[np.float64]:
     """Returns the cosine of each pair of different class vectors.
@@ -24,9 +26,15 @@ def unit(class_vectors: ArrayLike) -> NDArray[np.float64]:
     """Returns the rows of (m, d) divided by their length, in float64.
 
     Raises:
-        ValueError: if `class_vectors` is not of rank 2.
+        ArgumentError: (a ValueError) if `class_vectors` is not an array of finite numbers of rank 2, or has a zero row.
     """
-    vectors = np.asarray(class_vectors, np.float64)
-    if vectors.ndim != 2:
-        raise ValueError(f"class_vectors must have shape (num_classes, dim), got {vectors.shape}.")
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    try:
+        vectors = np.asarray(class_vectors, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError("class_vectors must be an array of numbers, of shape (num_classes, dim).") from None
+    if vectors.ndim != 2 or not vectors.size:
+        raise ArgumentError(f"class_vectors must have shape (num_classes, dim), got {vectors.shape}.")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and lengths.all()):
+        raise ArgumentError("class_vectors must be finite, and no row all zero.")
+    return vectors / lengths

@@ -26,7 +26,7 @@ def reachable_cosine(class_vectors: ArrayLike) -> NDArray[np.float64]:
         float64 array of shape (m,).
 
     Raises:
-        ValueError: if `class_vectors` is not of rank 2.
+        ArgumentError: (a ValueError) if `class_vectors` is not an array of finite numbers of rank 2, or has a zero row.
 
     Example:
         >>> reachable_cosine([[3.0, -4.0], [-3.0, -4.0]]).round(6).tolist()
@@ -65,14 +65,14 @@ def loss_optimum(class_vectors: ArrayLike, scale: float = 1.0, *, signed_feature
         signed_features: whether features may have negative entries.
 
     Raises:
-        ArgumentError: (a ValueError) for a scale that is no positive number.
+        ArgumentError: (a ValueError) for a scale that is not a positive number.
 
     Example:
         >>> optimum = loss_optimum(np.eye(10), scale=1.0, signed_features=True)
         >>> round(float(optimum.cosine[0]), 4), round(float(optimum.loss[0]), 4)
         (0.9487, 1.4199)
     """
-    if not (math.isfinite(scale) and scale > 0):
+    if isinstance(scale, bool) or not isinstance(scale, (int, float, np.number)) or not 0 < scale < math.inf:
         raise ArgumentError(f"scale must be a positive number, got {scale!r}.")
     vectors = unit(class_vectors)
     features = _nearest(vectors, signed_features)

@@ -40,7 +40,7 @@ def ceiling(num_classes: int, scale: float) -> tuple[float, float]:
         >>> round(probability, 4), round(loss, 4)
         (0.0358, 3.3298)
     """
-    loss = _softplus(math.log(_classes(num_classes) - 1) - 2.0 * scale)
+    loss = _softplus(math.log(_classes(num_classes) - 1) - 2.0 * _positive(scale))
     return math.exp(-loss), loss
 
 
@@ -70,9 +70,15 @@ def scale_warning(num_classes: int, scale: float, *, fixed: bool) -> str | None:
 
 
 def _classes(num_classes: int) -> int:
-    if num_classes < 2:
-        raise ArgumentError(f"num_classes must be at least 2, got {num_classes}.")
+    if isinstance(num_classes, bool) or not hasattr(num_classes, "__index__") or num_classes < 2:
+        raise ArgumentError(f"num_classes must be an integer and at least 2, got {num_classes!r}.")
     return int(num_classes)
+
+
+def _positive(scale: float) -> float:
+    if isinstance(scale, bool) or not hasattr(scale, "__float__") or not 0 < scale < math.inf:
+        raise ArgumentError(f"scale must be a positive number, got {scale!r}.")
+    return float(scale)
 
 
 def _softplus(x: float) -> float:

@@ -15,7 +15,7 @@ def simplex_vectors(num_classes: int, dim: int, *, seed: int, rotate: bool = Tru
     Args:
         num_classes: m, at most `dim` + 1.
         dim: embedding size d.
-        seed: integer in [0, 2^64); without rotation every seed gives the same.
+        seed: integer in [0, 2^64); without rotation every seed returns the same.
         rotate: whether to rotate it at random (Haar).
 
     Returns:

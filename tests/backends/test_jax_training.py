@@ -61,7 +61,7 @@ def test_a_run_of_jax_evaluates_goes_on_and_exports_on_tensorflow(tmp_path):
     assert "needs the TensorFlow backend, not jax" in refused.stderr
 
     said = fixhead("train", "--resume", run.path, "--epochs", "2", backend="tensorflow").stderr
-    assert "The run was trained on jax and goes on on tensorflow" in said
+    assert "The run was trained on jax and continues on tensorflow" in said
     assert run.read("result")["environment"]["backends"] == ["jax", "tensorflow"]
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
 

@@ -342,7 +342,7 @@ def test_names_in_any_script_or_none_do_not_spoil_the_sheet(fixhead, server, tmp
     answer = fixhead("predict", server.url, odd, "--sheet", tmp_path / "sheet.png", "--json")
 
     assert answer.code == 0 and (tmp_path / "sheet.png").is_file()
-    assert len(answer.err.splitlines()) == 1 and "No installed font has the characters of 1 class names" in answer.err
+    assert len(answer.err.splitlines()) == 1 and "No installed font has the characters of a class name" in answer.err
     assert os.fsencode(answer.json["predictions"][0]["file"]) == os.fsencode(odd)
 
 

@@ -1,10 +1,12 @@
 """Plans of many runs; a real sweep is in tests/end_to_end."""
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_fixhead import hardware
-from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.config import TrainConfig, earlier_digest, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import (
     parse_grid,
@@ -88,6 +90,14 @@ def test_hours_and_disk_space_are_measured_or_not_given(explicit, complete):
 
     assert summary["hours"] == pytest.approx(resolved.config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
     assert summary["disk_bytes"] > 1500
+
+
+def test_a_run_of_an_earlier_version_is_not_trained_again(explicit, complete):
+    resolved = plan_runs(explicit, {}, [0])[0].resolved
+    run = complete(resolved)
+    run.write_config(dataclasses.replace(run.stored(), digest=earlier_digest(resolved)))
+
+    assert [each.state for each in plan_runs(explicit, {}, [0, 1])] == ["complete", "new"]
 
 
 def test_shared_and_varied_fields_ignore_seeds():

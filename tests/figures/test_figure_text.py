@@ -48,7 +48,7 @@ def test_no_figure_warns_of_anything_but_one_note_of_ours(name, tmp_path, recwar
 
 
 def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_reported_once():
-    with pytest.warns(FixheadWarning, match=r"No installed font has the characters of 1 class names.*'class 6'"):
+    with pytest.warns(FixheadWarning, match=r"No installed font has the characters of a class name.*'class 6'"):
         found = class_names(NAMES)
 
     assert found == [*NAMES[:6], "class 6", *NAMES[7:]]

@@ -59,7 +59,7 @@ def test_an_array_is_divided_by_its_rows_lengths_and_its_configuration_holds_no_
 
 @pytest.mark.parametrize("arguments, message", [
     ({"class_vectors": ARRAY[:3]}, "class_vectors has 3 rows for num_classes = 5"),
-    ({"class_vectors": "array"}, "stands in saved configurations only"),
+    ({"class_vectors": "array"}, "is for saved configurations only"),
     ({"class_vectors": ARRAY[0]}, r"must have shape \(num_classes, dim\)"),
     ({"class_vectors": np.zeros((CLASSES, DIM))}, "Row 0 of class_vectors is zero"),
     ({"class_vectors": None}, "must have shape|array of numbers"),
@@ -84,7 +84,7 @@ def test_a_layer_rebuilt_from_the_configuration_of_an_array_holds_zeros_and_refu
         for use in (lambda: again(FEATURES), lambda: again.predict(FEATURES, verbose=0),
                     lambda: again.fit(FEATURES, LABELS, verbose=0),
                     lambda: again.get_layer("head").limits()):
-            with pytest.raises(VectorsError, match=r"'head' has no class vectors yet: .*kind 'array'"):
+            with pytest.raises(VectorsError, match=r"'head' has no class vectors yet: .*an array"):
                 use()
 
 
@@ -195,5 +195,5 @@ def test_what_cannot_be_drawn_again_everywhere_has_to_be_stored(arguments):
 def test_a_file_that_lacks_class_vectors_says_so_to_a_head_that_stores_them(tmp_path):
     model_with(store_vectors=False, bias="learned").save_weights(tmp_path / "m.weights.h5")
 
-    with pytest.raises(ValueError, match="lacks the stored weights class_vectors; the file holds bias"):
+    with pytest.raises(ValueError, match="The file has no class_vectors for layer 'head'; it has bias"):
         model_with(bias="learned").load_weights(tmp_path / "m.weights.h5")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_fixhead.errors import ArgumentError, VectorsError
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import INITIAL_BIAS, HypersphereHead
 from keras_fixhead.models import append_classes, attach_head, build_model, feature_model, load_model
 from keras_fixhead.vectors import KINDS, class_vectors
@@ -117,7 +117,7 @@ def test_the_scale_stays_what_it_was(scale):
     old, new = (float(keras.ops.convert_to_numpy(each.layers[-1].current_scale()))
                 for each in (model, append_classes(model, NEW)))
 
-    assert new == old  # 'auto' is not worked out anew: old logits would change
+    assert new == old  # 'auto' is not computed again: old logits would change
 
 
 @settings(max_examples=20, deadline=None)
@@ -141,9 +141,9 @@ def test_a_head_that_is_not_built_gives_one_that_is_not_built():
 
 
 @pytest.mark.parametrize("arguments, total, message", [
-    ({"fixed": False}, NEW, "Learned class vectors cannot be appended to"),
-    ({"class_vectors": "simplex"}, NEW, "kind 'simplex' are given or arranged for 5 classes"),
-    ({"class_vectors": np.eye(OLD, DIM)}, NEW, "kind 'array' are given or arranged for 5 classes"),
+    ({"fixed": False}, NEW, "Learned class vectors cannot be extended"),
+    ({"class_vectors": "simplex"}, NEW, "kind 'simplex' are arranged for 5 classes"),
+    ({"class_vectors": np.eye(OLD, DIM)}, NEW, "given as an array, or changed by hand, cannot be extended"),
     ({}, OLD, "num_classes is the new total and must be above 5, got 5"),
     ({}, 3, "must be above 5, got 3"),
     ({}, 9.5, "num_classes must be an integer"),
@@ -162,9 +162,9 @@ def test_a_model_without_such_a_head_is_refused():
         append_classes(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), 5)
 
 
-def test_class_vectors_that_were_overwritten_are_not_extended():
+def test_class_vectors_that_were_changed_by_hand_are_not_extended():
     model = functional()
     model.layers[-1].class_vectors.assign(class_vectors("uniform", OLD, DIM, 4))
 
-    with pytest.raises(VectorsError, match="are not the ones of its configuration"):
+    with pytest.raises(ArgumentError, match="given as an array, or changed by hand, cannot be extended"):
         append_classes(model, NEW)

@@ -1,4 +1,5 @@
 """Training from a configuration to a finished run directory."""
+import dataclasses
 import json
 import math
 
@@ -9,7 +10,7 @@ import pytest
 from keras_fixhead import train, training
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import limit_train, load_dataset
-from keras_fixhead.errors import DataError, RunError, TrainingError
+from keras_fixhead.errors import ArgumentError, DataError, RunError, TrainingError
 from keras_fixhead.evaluation import evaluate_model
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import list_runs
@@ -244,3 +245,19 @@ def test_a_configuration_is_resolved_once_however_it_is_given(tiny, monkeypatch)
 
     train(asked)
     assert calls == [asked]
+
+
+def test_labels_that_name_no_class_are_one_line_before_anything_is_trained(tiny, tmp_path, monkeypatch):
+    from keras_fixhead import training
+
+    def with_unknown(**fields):
+        dataset = run_dataset(**fields)
+        labels = dataset.train.labels.copy()
+        labels[3] = -1
+        return dataclasses.replace(dataset, train=dataclasses.replace(dataset.train, labels=labels))
+
+    run_dataset = training.run_dataset
+    monkeypatch.setattr(training, "run_dataset", with_unknown)
+    with pytest.raises(ArgumentError, match=r"Labels must be whole numbers in \[0, 10\), got -1 to 9 for 10 classes"):
+        train(tiny())
+    assert not list(list_runs(tiny().runs_dir))

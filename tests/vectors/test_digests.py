@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.vectors import KINDS, class_vectors, draw_digest, is_digest_of, vectors_digest
+from keras_fixhead.vectors import KINDS, class_vectors, draw_digest, vectors_digest
 
 BY_CLASS = [name for name, kind in KINDS.items() if kind.by_class]
 GOLDEN = {  # of (kind, 10, 128, 0)
@@ -33,14 +33,6 @@ def test_of_other_kinds_it_is_the_digest_of_their_bytes(kind):
     assert draw_digest(kind, 4, 8, 3) == vectors_digest(class_vectors(kind, 4, 8, 3))
     if KINDS[kind].rotates:
         assert draw_digest(kind, 4, 8, 3, rotate=False) == vectors_digest(class_vectors(kind, 4, 8, 3, rotate=False))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_digest_of_the_bytes_as_in_older_files_still_names_the_draw(kind):
-    by_bytes = vectors_digest(class_vectors(kind, 4, 8, 3))
-
-    assert is_digest_of(by_bytes, kind, 4, 8, 3) and is_digest_of(draw_digest(kind, 4, 8, 3), kind, 4, 8, 3)
-    assert not is_digest_of(by_bytes, kind, 4, 8, 4) and not is_digest_of("0" * 64, kind, 4, 8, 3)
 
 
 @pytest.mark.parametrize("kind", BY_CLASS)

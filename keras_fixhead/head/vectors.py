@@ -1,0 +1,173 @@
+"""What a head knows of its class vectors besides their values: where they come from, and the digest they must have."""
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.errors import ArgumentError, VectorsError
+from keras_fixhead.head_config import HeadConfig
+from keras_fixhead.vectors import array_vectors, class_vectors, kind_of, vectors_digest
+
+RECORD = "class_vectors_origin"
+"""Name under which a weights file keeps where its class vectors come from, as JSON in bytes."""
+
+_LONGEST = 1e-3  # what a length may differ from 1 by: more than any rounding, less than any intention
+
+
+class Origin:
+    """Where the class vectors of a head come from: a draw, or an array, which is also what vectors changed by hand are.
+
+    The digest of the bytes names fixed class vectors. Where they are found to have another one, they were changed by
+    hand (by `assign` or `set_weights`): from then on the head is one with an array, stored in its files, with a digest
+    of its own.
+
+    Args:
+        options: the head's options.
+        given: its argument `class_vectors`.
+        num_classes: number of classes m.
+        digest: the digest that the class vectors must have; None for no check.
+        shape: (m, d) of an array that is not there yet, in a saved configuration.
+
+    Attributes:
+        kind: a kind of draw, or 'array'.
+        stored: whether files hold the class vectors.
+        digest: of the bytes of fixed class vectors; None before they are known.
+        shape: (m, d) of an array; None for a draw.
+        awaited: whether the class vectors are zeros until weights are loaded.
+    """
+
+    def __init__(self, options: HeadConfig, given: Any, num_classes: int, digest: Any, shape: Any) -> None:
+        self.kind = options.class_vectors
+        self.stored = options.store_vectors
+        self.digest = _checked_digest(digest)
+        self.shape: tuple[int, int] | None = None
+        self.array: NDArray[np.float32] | None = None
+        self.awaited = False
+        self._fixed = options.fixed
+        self._seed = options.seed
+        self._rotate = options.rotate
+        self._num_classes = num_classes
+        if self.kind == "array":
+            self._take(given, shape)
+
+    def _take(self, given: Any, shape: Any) -> None:
+        """Keeps an array until the layer is built; or only its shape, where it comes from a saved configuration."""
+        if isinstance(given, str):
+            if shape is None:
+                raise ArgumentError("class_vectors='array' is for saved configurations only.",
+                                    hint="Pass the array itself: class_vectors=W, of shape (num_classes, dim).")
+            self.shape = _checked_shape(shape)
+            self.awaited = True
+        else:
+            self.array = array_vectors(given)
+            self.shape = (len(self.array), self.array.shape[1])
+            self.digest = self.digest or vectors_digest(self.array)
+        if self.shape[0] != self._num_classes:
+            raise ArgumentError(f"class_vectors has {self.shape[0]} rows for num_classes = {self._num_classes}.")
+
+    def initial(self, dim: int, layer: str) -> NDArray[np.float32]:
+        """Returns the values to start from: the draw, the array, or zeros that loaded weights will replace."""
+        if self.shape is not None:
+            if self.shape[1] != dim:
+                raise ArgumentError(f"The features have {dim} entries and the class vectors {self.shape[1]}.",
+                                    hint="Project one onto the other, for example with a Dense layer before the head.")
+            if self.array is None:
+                return np.zeros(self.shape, np.float32)
+            vectors = self.array
+        else:
+            vectors = class_vectors(self.kind, self._num_classes, dim, self._seed, rotate=self._rotate)
+            if self.digest not in (None, vectors_digest(vectors)) and not kind_of(self.kind).portable:
+                self.awaited = True  # drawn on another machine, where the last bits differ
+                return np.zeros_like(vectors)
+        found = vectors_digest(vectors)
+        if self._fixed and self.digest not in (None, found):
+            raise VectorsError(f"The class vectors drawn from its configuration have digest {found[:16]}, but layer "
+                               f"{layer!r} was saved with {str(self.digest)[:16]} ({self}).",
+                               hint="The configuration was edited, or the file is damaged.")
+        self.digest = found
+        return vectors
+
+    def require(self, layer: str) -> None:
+        """Raises a VectorsError if zeros are in the place of the class vectors."""
+        if self.awaited:
+            raise VectorsError(f"Layer {layer!r} has no class vectors yet: its configuration names them ({self}) but "
+                               "does not contain them.",
+                               hint="Load its weights: model.load_weights(FILE) or model.set_weights(WEIGHTS)")
+
+    def note(self, values: NDArray[Any], layer: str, *, of_unit_length: bool) -> None:
+        """Makes the head one with an array if its fixed class vectors were changed by hand.
+
+        Raises:
+            VectorsError: if they were changed to what a fixed head cannot have.
+        """
+        if not self._fixed or self.awaited:
+            return
+        found = vectors_digest(values)
+        if found == self.digest:
+            return
+        lengths = np.linalg.norm(values.astype(np.float64), axis=1)
+        if not np.isfinite(lengths).all():
+            raise VectorsError(f"The class vectors of layer {layer!r} were changed to values that are not finite.",
+                               hint="Assign finite numbers, or load the model again.")
+        if of_unit_length and np.abs(lengths - 1).max() > _LONGEST:
+            raise VectorsError(f"The class vectors of layer {layer!r} were changed to lengths of {lengths.min():.4g} "
+                               f"to {lengths.max():.4g}; fixed ones with cosine logits must have length 1.",
+                               hint="Assign W / np.linalg.norm(W, axis=1, keepdims=True).")
+        self.kind, self.shape, self.digest, self.stored = "array", tuple(values.shape), found, True
+
+    def record(self) -> NDArray[np.uint8]:
+        """Returns what a weights file keeps next to the class vectors, so that a refusal can say what is in it."""
+        said = {"kind": self.kind, "seed": self._seed, "rotate": self._rotate, "digest": self.digest}
+        return np.frombuffer(json.dumps(said).encode(), np.uint8)
+
+    def check_loaded(self, values: NDArray[Any], record: Any, layer: str) -> None:
+        """Raises a VectorsError if a file's class vectors are not the ones of a fixed head.
+
+        A changed vector must be an error, not a silent loss of accuracy.
+        """
+        if not self._fixed or self.digest is None:
+            return
+        found = vectors_digest(values)
+        if found == self.digest:
+            return
+        told = f"The class vectors loaded have digest {found[:16]}, but"
+        mine = f"layer {layer!r} has {self.digest[:16]} ({self})"
+        saved = _read_record(record)
+        if saved is None:  # a file of an earlier version
+            raise VectorsError(f"{told} {mine}.", hint="The file is damaged, belongs to a head with other class "
+                               "vectors, or was saved after they were changed by hand.")
+        if saved.get("digest") != found:
+            raise VectorsError(f"{told} were saved with {str(saved.get('digest'))[:16]}: the file is damaged.",
+                               hint="Load another copy of it.")
+        if saved.get("kind") == "array":
+            raise VectorsError(f"{told} {mine}: the file's were given as an array or changed by hand.",
+                               hint="Load the whole model (keras_fixhead.load_model), or build the head with "
+                                    "class_vectors=W.")
+        raise VectorsError(f"{told} {mine}: the file has another draw, kind {saved.get('kind')!r} with seed "
+                           f"{saved.get('seed')}.", hint="Build the head with that kind and seed.")
+
+    def __str__(self) -> str:
+        return "an array" if self.kind == "array" else f"kind {self.kind!r}, seed {self._seed}"
+
+
+def _checked_digest(digest: Any) -> str | None:
+    if digest is None or (isinstance(digest, str) and len(digest) == 64):
+        return digest
+    raise ArgumentError(f"vectors_digest must be a sha256 of 64 hexadecimal digits or None, got {digest!r}.")
+
+
+def _checked_shape(shape: Any) -> tuple[int, int]:
+    if isinstance(shape, (list, tuple)) and [type(each) for each in shape] == [int, int] and min(shape) > 0:
+        return shape[0], shape[1]
+    raise ArgumentError(f"vectors_shape must be (num_classes, dim), got {shape!r}.")
+
+
+def _read_record(record: Any) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    try:
+        said = json.loads(np.asarray(record, np.uint8).tobytes())
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

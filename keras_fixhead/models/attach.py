@@ -1,0 +1,49 @@
+"""A head on any Keras backbone."""
+from typing import Any
+
+import keras
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead, full_precision
+from keras_fixhead.models.parts import FEATURES, inputs_of
+
+
+def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) -> keras.Model:
+    """Returns a model of any Keras backbone and a `HypersphereHead` on its features.
+
+    The backbone's layers are shared, not copied.
+
+    Args:
+        backbone: functional or sequential model with one output: features (N, d), or a feature map (N, H, W, C), which
+            is averaged over its positions.
+        num_classes: number of classes m, at least 2.
+        head_arguments: arguments of `HypersphereHead`.
+
+    Returns:
+        model from the backbone's inputs to logits, (N, num_classes), float32 unless a float64 policy is set.
+
+    Raises:
+        ArgumentError: (a ValueError) if the backbone has not been built, or its output is neither.
+
+    Example:
+        >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)])
+        >>> attach_head(backbone, num_classes=5, scale=10).output_shape
+        (None, 5)
+    """
+    outputs = getattr(backbone, "outputs", None)
+    if not outputs or len(outputs) != 1:
+        raise ArgumentError(
+            f"{getattr(backbone, 'name', backbone)!r} has no single symbolic output to attach a head to.",
+            hint="Give a functional or sequential model that has been built, for example starting with keras.Input.",
+        )
+    x = outputs[0]
+    if len(x.shape) not in (2, 4):
+        raise ArgumentError(f"{backbone.name!r} has an output of shape {x.shape}; expected features (N, d) or a "
+                            "feature map (N, H, W, C).")
+    if FEATURES in {layer.name for layer in backbone.layers}:
+        raise ArgumentError(f"{backbone.name!r} already has a layer named {FEATURES!r}.", hint="Rename that layer.")
+    pool = keras.layers.GlobalAveragePooling2D if len(x.shape) == 4 else keras.layers.Identity
+    dtype = "float64" if x.dtype == "float64" else full_precision()
+    features = pool(dtype=dtype, name=FEATURES)(x)
+    head = HypersphereHead(num_classes, **{"name": "head", **head_arguments})
+    return keras.Model(inputs_of(backbone), head(features), name=f"{backbone.name}_fixhead")

@@ -1,0 +1,103 @@
+"""Parts of a model: its features, its head, more classes on it."""
+import math
+from typing import Any
+
+import keras
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead
+
+FEATURES = "features"
+"""Name of the layer whose output is the features."""
+
+
+def feature_model(model: keras.Model) -> keras.Model:
+    """Returns the model from images to features (N, d), sharing the layers.
+
+    Raises:
+        ArgumentError: (a ValueError) if `model` is not a built model, or has no layer named 'features'.
+    """
+    _checked(model, built=True)
+    if FEATURES not in {layer.name for layer in model.layers}:
+        raise ArgumentError(f"{model.name!r} has no layer named {FEATURES!r}.",
+                            hint="Models of build_model and attach_head have one.")
+    return keras.Model(inputs_of(model), model.get_layer(FEATURES).output, name=f"{model.name}_features")
+
+
+def inputs_of(model: keras.Model) -> Any:
+    """Returns the inputs of a model in the structure in which it takes them: one tensor, or several in a list."""
+    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
+
+
+def head_of(model: keras.Model) -> HypersphereHead:
+    """Returns the head of a model.
+
+    Raises:
+        ArgumentError: (a ValueError) if its last layer is not a `HypersphereHead`.
+    """
+    layers = _checked(model).layers
+    head = layers[-1] if layers else None
+    if not isinstance(head, HypersphereHead):
+        raise ArgumentError(f"The last layer of {model.name!r} is a {type(head).__name__}, not a HypersphereHead.")
+    return head
+
+
+def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
+    """Returns a model with more classes, on the same backbone: nothing is retrained, and old logits stay.
+
+    Class vectors must be fixed, of a kind that extends ('uniform', 'cube', 'rademacher'; up to their limits
+    'orthogonal', 'hadamard', 'orthoplex'). Old class vectors are bit-identical; old logits are equal to rounding. A
+    learned bias keeps its values for old classes and starts at 0.01 for new ones: it is not known what it would have
+    become. The layers of the backbone are shared with `model`, and the result is not compiled.
+
+    Args:
+        model: a functional or sequential model whose last layer is a `HypersphereHead`, of `build_model`,
+            `attach_head` or your own.
+        num_classes: the new total.
+
+    Raises:
+        ArgumentError: (a ValueError) if the last layer is not such a head, or cannot be extended.
+
+    Example:
+        >>> from keras_fixhead.models import build_model
+        >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10, width=0.125)
+        >>> append_classes(model, num_classes=12).output_shape
+        (None, 12)
+    """
+    head = head_of(model)
+    _checked(model, built=True)
+    return keras.Model(inputs_of(model), head.with_classes(num_classes)(head.input), name=model.name)
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Returns the multiply-adds of one image's forward pass in convolutions and the head; two operations each.
+
+    Raises:
+        ArgumentError: if the model has no head, or takes images of any size.
+
+    Example:
+        >>> from keras_fixhead.models import build_model
+        >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10)
+        >>> round(multiply_adds(model) / 1e6)
+        555
+    """
+    head = head_of(model)
+    total = math.prod(head.class_vectors.shape)
+    if None in (side for each in model.inputs for side in each.shape[1:]):
+        raise ArgumentError(f"The multiply-adds of {model.name!r} depend on the size of its images, which it leaves "
+                            "open.", hint="Build it with an input_shape of numbers.")
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+            height, width = layer.output.shape[1:3]
+            total += math.prod(layer.kernel.shape) * height * width
+    return total
+
+
+def _checked(model: Any, *, built: bool = False) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        raise ArgumentError(f"model must be a Keras model, got {type(model).__name__}.")
+    if built and not getattr(model, "inputs", None):
+        raise ArgumentError(f"{model.name!r} has no symbolic inputs.",
+                            hint="Give a functional or sequential model that has been built, for example starting with "
+                                 "keras.Input.")
+    return model

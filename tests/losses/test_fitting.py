@@ -1,0 +1,202 @@
+"""Losses where they meet a head: they follow its scale, and refuse in one line what they do not fit."""
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_fixhead
+from keras_fixhead.catalog import MARGINS
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead
+from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cosface, cross_entropy, loss_of
+
+CLASSES, DIM = 5, 8
+FEATURES = np.random.default_rng(0).normal(size=(6, DIM)).astype("float32")
+LABELS = np.arange(6) % CLASSES
+SCHEDULE = keras.optimizers.schedules.PolynomialDecay(1.0, 4, 9.0)
+MISFITS = {
+    "a dot head": ({"logits": "dot", "scale": 30.0}, {"scale": 30.0}, "the logits of layer 'head' are dot products"),
+    "a bias": ({"bias": "learned", "scale": 30.0}, {"scale": 30.0}, "layer 'head' adds a bias to them"),
+    "another scale": ({"scale": 1.0}, {"scale": 30.0}, r"has scale=30, but layer 'head' has scale=1\. Pass scale=None"),
+    "the default scale": ({}, {}, "has scale=30, but layer 'head' has scale=1"),
+    "a learned scale": ({"scale": "learned"}, {"scale": 30.0}, "the scale of layer 'head' changes in training"),
+    "a schedule": ({"scale": SCHEDULE}, {}, "the scale of layer 'head' changes in training"),
+}
+
+every_margin = pytest.mark.parametrize("loss_class", [ArcFace, CosFace])
+every_execution = pytest.mark.parametrize("execution", [{"run_eagerly": True}, {"jit_compile": False},
+                                                        {"jit_compile": True}], ids=str)
+
+
+def model_with(**arguments):
+    inputs = keras.Input((DIM,))
+    return keras.Model(inputs, HypersphereHead(CLASSES, name="head", **arguments)(keras.layers.Dense(DIM)(inputs)))
+
+
+@every_execution
+@every_margin
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_a_loss_that_does_not_fit_the_head_is_one_line_at_the_first_step(misfit, loss_class, execution):
+    arguments, options, message = MISFITS[misfit]
+    model = model_with(**arguments)
+    model.compile("sgd", loss_class(**options), **execution)
+    with pytest.raises(ArgumentError, match=message) as refusal:
+        model.fit(FEATURES, LABELS, verbose=0)
+
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("arguments", [{"logits": "dot"}, {"bias": "fixed"}])
+def test_normface_is_for_cosines_too(arguments):
+    model = model_with(**arguments)
+    model.compile("sgd", NormFace())
+    with pytest.raises(ArgumentError, match=r"NormFace is for cosines, but .* or use keras_fixhead\.cross_entropy"):
+        model.fit(FEATURES, LABELS, verbose=0)
+
+
+@every_margin
+@pytest.mark.parametrize("arguments", [{"logits": "dot"}, {"bias": "learned"}])
+def test_given_the_scale_of_a_head_it_sees_at_once_whether_it_fits(loss_class, arguments):
+    head = HypersphereHead(CLASSES, scale=30.0, **arguments)
+    with pytest.raises(ArgumentError, match="is for cosines, but"):
+        loss_class(scale=head.current_scale)
+
+
+@every_execution
+@every_margin
+@pytest.mark.parametrize("scale", [30.0, 1.0, "auto", "learned", SCHEDULE], ids=str)
+def test_without_a_scale_of_its_own_it_follows_that_of_the_head(loss_class, scale, execution):
+    found = []
+    for loss_scale in (None, "head"):
+        keras.utils.set_random_seed(0)
+        model = model_with(scale=scale)
+        head = model.get_layer("head")
+        model.compile(keras.optimizers.SGD(0.1), loss_class(scale=loss_scale and head.current_scale), **execution)
+        found.append(model.fit(FEATURES, LABELS, batch_size=6, epochs=3, verbose=0).history["loss"])
+        found[-1].append(model.evaluate(FEATURES, LABELS, verbose=0))
+
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+def test_it_sees_the_head_under_every_policy(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = model_with(scale=12.0)
+        model.compile("sgd", ArcFace(scale=None))
+        assert np.isfinite(model.fit(FEATURES, LABELS, verbose=0).history["loss"][0])
+        model.compile("sgd", ArcFace(scale=3.0))
+        with pytest.raises(ArgumentError, match="has scale=3, but layer 'head' has scale=12"):
+            model.fit(FEATURES, LABELS, verbose=0)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_logits_that_no_head_made_need_a_scale():
+    with pytest.raises(ArgumentError, match=r"ArcFace has no scale, and cannot see .*\. Pass scale=head\.scale, or"):
+        ArcFace(scale=None)(LABELS, np.zeros((6, CLASSES), "float32"))
+
+
+def test_two_heads_are_told_apart():
+    inputs = keras.Input((DIM,))
+    one, two = HypersphereHead(CLASSES, scale=12.0, name="one"), HypersphereHead(CLASSES, logits="dot", name="two")
+    model = keras.Model(inputs, {"one": one(inputs), "two": two(inputs)})
+    model.compile("sgd", {"one": ArcFace(scale=None), "two": cross_entropy})
+    assert np.isfinite(model.evaluate(FEATURES, {"one": LABELS, "two": LABELS}, verbose=0)[0])
+
+    model.compile("sgd", {"one": cross_entropy, "two": CosFace(scale=1.0)})
+    with pytest.raises(ArgumentError, match="the logits of layer 'two' are dot products"):
+        model.evaluate(FEATURES, {"one": LABELS, "two": LABELS}, verbose=0)
+
+
+def test_a_saved_loss_that_followed_the_head_follows_it_again(tmp_path):
+    model = model_with(scale="learned")
+    model.compile(keras.optimizers.SGD(0.1), ArcFace(scale=model.get_layer("head").current_scale))
+    model.fit(FEATURES, LABELS, verbose=0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+
+    assert loaded.evaluate(FEATURES, LABELS, verbose=0) == pytest.approx(model.evaluate(FEATURES, LABELS, verbose=0))
+
+
+ON_JAX = """
+import keras, numpy as np
+from keras_fixhead.head import HypersphereHead
+from keras_fixhead.losses import ArcFace
+features, labels = np.random.default_rng(0).normal(size=(6, 8)).astype("float32"), np.arange(6) % 5
+for execution in ({"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}):
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, HypersphereHead(5, scale=12.0, name="head")(keras.layers.Dense(8)(inputs)))
+    model.compile("sgd", ArcFace(scale=None), **execution)
+    assert np.isfinite(model.fit(features, labels, verbose=0).history["loss"][0])
+    model.compile("sgd", ArcFace(), **execution)
+    try:
+        model.fit(features, labels, verbose=0)
+    except ValueError as error:
+        assert "has scale=30, but layer 'head' has scale=12" in str(error), error
+    else:
+        raise AssertionError(execution)
+print("done")
+"""
+
+
+def test_it_sees_the_head_on_jax_too():
+    done = subprocess.run([sys.executable, "-c", ON_JAX], text=True, capture_output=True,
+                          env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
+
+    assert done.stdout.split()[-1:] == ["done"], done.stderr
+
+
+# of features and a head
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("margin, transform", [("none", None), ("cosface", cosface), ("arcface", arcface)])
+def test_the_loss_of_features_under_a_head_is_that_of_its_logits(margin, transform, smoothing):
+    head = HypersphereHead(CLASSES, scale=12.0, seed=3)
+    logits = head(FEATURES)
+    if transform is not None:
+        logits = transform(LABELS, logits, 12.0)  # of the published size
+
+    found = loss_of(LABELS, FEATURES, head, margin=margin, label_smoothing=smoothing)
+    np.testing.assert_array_equal(found, cross_entropy(LABELS, logits, smoothing))
+
+
+def test_what_compile_takes_is_the_same_loss():
+    head = HypersphereHead(CLASSES, scale=12.0)
+    logits = head(FEATURES)
+    for found, loss in (({"margin": "arcface", "margin_size": 0.3}, ArcFace(0.3, scale=None)),
+                        ({"margin": "cosface"}, CosFace(scale=12)), ({"label_smoothing": 0.2}, NormFace(0.2))):
+        assert float(np.mean(loss_of(LABELS, FEATURES, head, **found))) == pytest.approx(float(loss(LABELS, logits)))
+
+
+def test_dot_logits_and_biases_have_a_loss_without_a_margin_only():
+    for arguments in ({"logits": "dot"}, {"bias": "learned"}):
+        head = HypersphereHead(CLASSES, **arguments)
+        assert np.isfinite(loss_of(LABELS, FEATURES, head)).all()
+        with pytest.raises(ArgumentError, match="Margin 'arcface' is for cosines, but"):
+            loss_of(LABELS, FEATURES, head, margin="arcface")
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"margin": "arcfase"}, "Did you mean 'arcface'"), ({"margin": None}, "Unknown margin None"),
+    ({"margin_size": 0.3}, "margin_size is given, but no margin"),
+    *[({"margin": name, "margin_size": size}, r"margin must be in \[0, ")
+      for name in MARGINS for size in (-1, "0.5", True, float("nan"), 9.0, [])],
+    *[({"label_smoothing": each}, "label_smoothing must be in") for each in (1, -0.1, "0.1", None, True, [])],
+])
+def test_wrong_arguments_are_one_line(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        loss_of(LABELS, FEATURES, HypersphereHead(CLASSES), **arguments)
+    with pytest.raises(ArgumentError, match="head must be a HypersphereHead, got Dense"):
+        loss_of(LABELS, FEATURES, keras.layers.Dense(3), **arguments)
+
+
+def test_the_default_margins_are_the_published_ones_of_the_catalogue():
+    assert {"arcface": ArcFace().margin, "cosface": CosFace().margin} == {name: each.size
+                                                                          for name, each in MARGINS.items()}
+    assert keras_fixhead.ArcFace is ArcFace
