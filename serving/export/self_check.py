@@ -185,7 +185,7 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
     for name, wrong_inputs in (("serving_default", images), ("features", images),
                                ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
         for wrong in wrong_inputs:
-            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "bytes that are no picture"
+            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is not a picture"
             say(f"{name} has to refuse {what}")
             try:
                 ask[name](wrong)
