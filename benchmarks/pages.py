@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure_data(folder: str) -> dict[str, Any]:
-    """Sizes, mean and standard deviation of the training part of the sets that are at hand."""
+    """Sizes, mean and standard deviation of the training part of the sets that are available."""
     from keras_fixhead.data import load_dataset
     from keras_fixhead.errors import DataError
 
