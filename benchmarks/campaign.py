@@ -2,7 +2,7 @@
 
     python benchmarks/campaign.py --requests 100000 --seed 0 --out results/checks/campaign.json
 
-It sends over loopback, to a server that it starts and stops itself, and ends after so many requests. It fails, with
+It sends over loopback, to a server that it starts and stops itself, and ends after a number of requests. It fails, with
 the numbers of the requests to blame, on a status that is not documented, a dropped connection, the end of the
 process, a wrong answer to a sentinel, or if fewer than 30 % of the requests have reached a model. `--only NUMBER`
 sends one request again.
@@ -146,7 +146,7 @@ def _send_all(host: str, port: int, numbers: range, seed: int, tally: Tally) -> 
         except OSError as error:  # nobody listens any more
             status, fault = None, f"no connection: {error}"
         except ValueError as error:
-            fault = f"an answer that is no JSON: {error}: {body[:200]!r}"
+            fault = f"an answer that is not JSON: {error}: {body[:200]!r}"
         with tally.lock:
             tally.kinds[sent.kind] += 1
             tally.sentinels += sent.expected is not None

@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/conformance.md anew: from the record, the declared deviations, the campaign.
+"""Writes the generated parts of docs/conformance.md: from the record, the declared deviations, the campaign.
 
     python benchmarks/conformance_page.py
 """

@@ -167,7 +167,7 @@ def check_equal(*arguments: Any) -> None:
 
 
 def load(server: Server, sent: bytes, clients: int, requests: int) -> tuple[float, float]:
-    """Processor and wall seconds of one request, when so many clients send so many in all."""
+    """Processor and wall seconds of one request, when several clients send a number of requests in all."""
     def client(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         for _ in range(number):
@@ -267,7 +267,7 @@ def block(report: dict[str, Any]) -> list[str]:
     faster = [each for each in report["measurements"] if each["name"].startswith("serving/batching")
               and each["name"].endswith("/requests")]
     lines += [f"With batching, {each['name'].split('/', 2)[2].removesuffix('/requests').replace('/', ', ')}: "
-              f"{each['median']:.2f} times as many requests a second (quartiles {each['quartiles'][0]:.2f} to "
+              f"{each['median']:.2f} times as many requests per second (quartiles {each['quartiles'][0]:.2f} to "
               f"{each['quartiles'][1]:.2f})." for each in faster]
     return [*lines, ""]
 

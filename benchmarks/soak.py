@@ -7,17 +7,13 @@
 served, with three times the clients, until a process has what it keeps once and for all (allocators keep what their
 fullest moment took); then every minute, and twice a broken one. Clients ask with arrays and pictures and compare each
 answer with what the version that may be served at that moment gives in process; others vanish in the middle of a
-request or before its answer, send a body slowly, or send garbage. After that a bare loop in a process of its own loads
-the same versions one after the other, runs their warm-up requests, drops each when the next one is there, returns free
-memory, and calls each from several threads, as the server does: what TensorFlow itself keeps of a model that is
-reloaded. Exits with 1 if any answer was wrong or anything broke; which of the two grows more steeply is said on the
-page. All on loopback, bounded in time.
+request or before its answer, send a body slowly, or send garbage. After that bare_loop.py loads the same versions in a
+process of its own, for what TensorFlow itself keeps of a model that is reloaded. Exits with 1 if any answer was wrong
+or anything broke; the page says which of the two grows more steeply. All on loopback, bounded in time.
 """
 import argparse
 import contextlib
-import ctypes
 import http.client
-import itertools
 import json
 import os
 import random
@@ -36,40 +32,30 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from report import RESULTS, ROOT, measurement, write_block, write_report
+from bare_loop import images, resident_bytes
+from report import ROOT, write_report
+from soak_page import CROWD, FILE, SETTLED, reported, write_page
 
 from fixhead_serving.local import SERVE, served_by
 
-FILE = RESULTS / "soak.json"
-PAGE = ROOT / "docs" / "server.md"
-BLOCK = "soak"
-FIGURE = ROOT / "docs" / "server_soak.png"
 VERSIONS = 10  # that differ; they are published in turn, under new numbers
 BROKEN_AFTER = (2.5, 6.5)  # minutes
-CROWD = 3  # clients of each kind, without pauses, until the memory has settled; then one of each, with pauses
 PAUSE_SECONDS = 0.02
 RELOAD_SECONDS = 30  # by when a new version must answer
-CALLS = 1000  # of each of the bare loop's threads, while it has one version
-CALLERS = 4
 SETTLING_SECONDS = 3  # that a version is called for, until then
-SETTLED = 20  # loads, in which allocators, thread pools and TensorFlow's caches grow to what they keep
 TOLERANCE = 1e-4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=int, default=10)
-    parser.add_argument("--bare-loop", metavar="DIR", help="load the versions in DIR in turn (what this script starts)")
-    parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again, beside the JSON file's")
+    parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again; keep all else")
     parser.add_argument("--page-only", action="store_true", help="write the page's lines and figure from the JSON file")
     options = parser.parse_args()
     if options.minutes < 2:
         parser.error("a growth takes 2 minutes or more")
     if options.page_only:
         write_page()
-        return
-    if options.bare_loop:
-        bare_loop(Path(options.bare_loop), SETTLED + options.minutes)
         return
     faults: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +69,8 @@ def main() -> None:
             counts, served = soak.run(options.minutes)
             faults = soak.faults
             print(*faults[:10], sep="\n", file=sys.stderr)
-        command = [sys.executable, __file__, "--bare-loop", str(staged), "--minutes", str(options.minutes)]
+        loads = str(SETTLED + options.minutes)
+        command = [sys.executable, str(ROOT / "benchmarks" / "bare_loop.py"), str(staged), "--loads", loads]
         bare = [int(line) for line in subprocess.run(command, capture_output=True, text=True, check=True, env={
             **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}).stdout.split()]
     made = reported(options.minutes, served, bare)
@@ -93,13 +80,6 @@ def main() -> None:
         write_page()
     if faults:
         raise SystemExit(1)
-
-
-def write_page() -> None:
-    """The page's lines and its figure, from the JSON file."""
-    report = json.loads(FILE.read_text())
-    draw(*(each["values"] for each in report["measurements"]))
-    write_block(BLOCK, block(report), PAGE)
 
 
 def export_versions(base: Path, count: int) -> list["np.ndarray[Any, Any]"]:
@@ -114,10 +94,6 @@ def export_versions(base: Path, count: int) -> list["np.ndarray[Any, Any]"]:
         export_model(model, base, label_names=[f"class {index}" for index in range(10)])
         logits.append(model.predict(images().astype("float32"), verbose=0))
     return logits
-
-
-def images() -> "np.ndarray[Any, Any]":
-    return np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
 
 
 class Soak:
@@ -339,115 +315,6 @@ class Soak:
         with self._lock:
             self.faults.append(text)
             self.counts["faults"] += 1
-
-
-def bare_loop(base: Path, loads: int) -> None:
-    """Prints the resident bytes after each version that was loaded, called and dropped."""
-    import gc
-
-    import tensorflow as tf
-
-    from fixhead_serving import warmup
-    from fixhead_serving.client import encode_png
-
-    pictures = [encode_png(image) for image in images()]
-    served: list[Any] = []
-
-    def call(number: int) -> None:
-        for turn in range(CALLS):
-            rows = 1 + (turn + number) % 8
-            model = served[0]
-            outputs = (model.signatures["serving_bytes"](image_bytes=tf.constant(pictures[:rows])) if number % 2 else
-                       model.signatures["serving_default"](images=tf.constant(images()[:rows], tf.float32)))
-            json.dumps({name: tensor.numpy().astype(str).tolist() for name, tensor in outputs.items()})
-
-    versions = sorted(base.iterdir(), key=lambda path: int(path.name))
-    for version in itertools.islice(itertools.cycle(versions), loads):
-        model = tf.saved_model.load(str(version))
-        for name, inputs in warmup.read_requests(version / warmup.FILE):
-            model.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
-        served[:] = [model]  # the old one is dropped when the new one is there
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
-        threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        print(resident_bytes(os.getpid()), flush=True)
-
-
-def resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def growth(sizes: list[int]) -> tuple[float, float]:
-    """Bytes a reload by least squares, once what is kept is there, and their standard error."""
-    from scipy.stats import linregress
-
-    kept = sizes[SETTLED:]
-    line = linregress(np.arange(len(kept)), kept)
-    return float(line.slope), float(line.stderr)
-
-
-def verdict(served: list[int], bare: list[int]) -> str:
-    """How the server's growth lies to the bare loop's, with the 95 % interval of the difference."""
-    from scipy.stats import t
-
-    (slope, error), (other, other_error) = growth(served), growth(bare)
-    steeper, freedom = slope - other, len(served[SETTLED:]) + len(bare[SETTLED:]) - 4
-    reach = float(t.ppf(0.975, freedom)) * float(np.hypot(error, other_error))
-    said = ("reached" if steeper <= 0 else "neither reached nor missed for certain" if steeper <= reach else "missed")
-    low, high = (edge / 2**20 for edge in (steeper - reach, steeper + reach))
-    return f"{said}: the difference is {steeper / 2**20:.2f} MiB a reload (95 % interval {low:.2f} to {high:.2f})"
-
-
-def reported(minutes: int, served: list[int], bare: list[int]) -> list[dict[str, Any]]:
-    config = {"minutes": minutes, "model": "resnet18", "width": 0.125, "pixels": 32, "loads_before": SETTLED,
-              "clients_before": f"{CROWD} of each kind"}
-    return [measurement(name=f"soak/{name}", metric=f"resident memory at the end of each version; it grows by "
-                        f"{growth(sizes)[0] / 2**20:.2f} MiB a reload", unit="bytes", values=sizes, warmup="none",
-                        config=config) for name, sizes in (("server", served), ("bare loop", bare))]
-
-
-def block(report: dict[str, Any]) -> list[str]:
-    """The lines of docs/server.md."""
-    counts = report["counts"]
-    grown = {each["name"].removeprefix("soak/"): each["metric"].rpartition("grows by ")[2]
-             for each in report["measurements"]}
-    filled = {each["name"].removeprefix("soak/"): (each["values"][SETTLED] - each["values"][0]) / 2**20
-              for each in report["measurements"]}
-    config = report["measurements"][0]["config"]
-    answers = "; ".join(f"{what} {count:,}" for what, count in counts.items() if ": " in what)
-    vanished = counts["vanished within a request"] + counts["vanished before the answer"]
-    published = f"{counts['versions published']} versions and {counts['broken versions published']} broken ones"
-    return ["", f"{config['minutes']} minutes, {published}: {counts.get('wrong answers', 0)} wrong answers, "
-            f"{counts.get('faults', 0)} faults.",
-            f"Answers by status: {answers}.",
-            f"{vanished:,} clients vanished. On SIGTERM it was gone within {counts['seconds to stop'] + 1} s.",
-            f"In {config['loads_before']} loads before that (clients: {config['clients_before']}), it comes to what a "
-            f"process keeps for good (an allocator keeps what its fullest moment took): {filled['server']:.0f} MiB in "
-            f"the server, "
-            f"{filled['bare loop']:.0f} MiB in the bare loop. Then, in those minutes, resident memory grew by "
-            f"{grown['server']} in the server, and by {grown['bare loop']} in the bare loop: growth no steeper than "
-            f"the loop's, which was asked for, is {verdict(*(each['values'] for each in report['measurements']))}.",
-            f"By `{report['command']}`, other programs running beside it.", ""]
-
-
-def draw(served: list[int], bare: list[int]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
-    for sizes, label, style in ((served, "server under load, then a new version every minute", "-"),
-                                (bare, "bare loop: load, warm up, drop the old one, call", "--")):
-        axes.plot(range(1, len(sizes) + 1), [size / 2**20 for size in sizes], marker="o", linestyle=style, label=label)
-    axes.axvspan(1, SETTLED + 1, color="0.92", label=f"the first {SETTLED}: as fast as they load")
-    axes.set(xlabel="versions loaded", ylabel="resident memory, MiB", ylim=(0, 1.15 * max(*served, *bare) / 2**20))
-    axes.legend(loc="lower right")
-    figure.savefig(FIGURE, dpi=120)
 
 
 if __name__ == "__main__":

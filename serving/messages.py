@@ -1,6 +1,6 @@
 """TensorFlow Serving's protobuf messages that we read and write, without its package.
 
-The package `tensorflow-serving-api` cannot be installed beside every TensorFlow, so the few messages are described
+The package `tensorflow-serving-api` cannot be installed next to every TensorFlow, so the few messages are described
 here. Names and numbers are those of TensorFlow Serving's .proto files; what is left out is skipped when read.
 """
 from functools import cache

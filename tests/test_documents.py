@@ -114,7 +114,7 @@ def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, n
     assert with_block(text, name, lines()) == text
 
 
-@pytest.mark.parametrize("name", ["serving", "soak"])
+@pytest.mark.parametrize("name", ["serving", "soak_page"])
 def test_the_servers_page_says_what_was_measured(name):
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     script = importlib.util.module_from_spec(spec)  # by its path: the folder of the serving kit has the same name

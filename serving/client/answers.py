@@ -84,7 +84,7 @@ def to_array(name: str, value: Any, size: int) -> Array:
         size: how many inputs were sent.
 
     Raises:
-        MalformedAnswer: if it is no such array of numbers or text.
+        MalformedAnswer: if it is not such an array of numbers or text.
 
     Example:
         >>> to_array("class_index", [3, 1], 2).dtype.kind, to_array("logits", [[0.5], [1.5]], 2).dtype.name

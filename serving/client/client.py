@@ -46,8 +46,8 @@ class Client:
         retries: how often, and after which waits, a request is sent again where the server is busy (429, 503) or
             breaks the connection off.
         compress: whether images that are sent as numbers are compressed with gzip: half the bytes or less, which pays
-            on a network of less than a gigabit a second.
-        transport: what carries requests, in the place of the network; for tests.
+            on a network of less than a gigabit per second.
+        transport: what carries requests, instead of the network; for tests.
 
     Raises:
         ArgumentError: if one of these is not what it should be.
@@ -173,7 +173,7 @@ class Client:
 
         Raises:
             ArgumentError: if `batch_size` is below 1.
-            DataError: if a folder holds no picture or cannot be read.
+            DataError: if a folder contains no picture or cannot be read.
             ServingError: if the server cannot be reached, refuses, or answers something else.
         """
         def predict(contents: list[bytes], names: list[str]) -> dict[str, Array]:
@@ -242,7 +242,7 @@ class Client:
         return str(name)
 
     def _explained(self, error: RequestError, signature: str) -> RequestError:
-        """A refusal with what the server has in the place of what was asked for, where that can be learnt."""
+        """The refusal, with what the server has instead of what was asked for, if that can be found out."""
         hint = error.hint
         try:
             if error.status == 400 and "not found in signature def" in error.what:

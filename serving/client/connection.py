@@ -52,7 +52,7 @@ class Connection:
         token: sent as `Authorization: Bearer TOKEN`.
         ca_cert: file of certificates that the server's must be signed by; the usual authorities if None.
         retries: how often and when a request is sent again.
-        transport: what carries requests, in the place of the network.
+        transport: what carries requests, instead of the network.
 
     Raises:
         ArgumentError: if one of these is not what it should be.
@@ -108,7 +108,7 @@ class Connection:
             suffix: what follows the model's address.
             body: what is sent.
             headers: headers beyond the usual ones.
-            url: an address in the place of the model's own.
+            url: an address to use instead of the model's own.
             seconds: the longest that it may take, where that is less than the time-out.
 
         Raises:
@@ -143,7 +143,7 @@ class Connection:
         except httpx.DecodingError:
             text = f"The answer of {self.url} is not a model server's: it cannot be decompressed."
             raise ServingError(text, hint=ADDRESS_HINT) from None
-        except (httpx.HTTPError, OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+        except (httpx.HTTPError, OSError, UnicodeError) as error:  # UnicodeError: a host that is not a name
             raise self._broken(error) from None
         if response.is_success:
             return content
@@ -244,7 +244,7 @@ def checked_url(url: str) -> str:
 
 def _checked_token(token: str) -> str:
     if not re.fullmatch(r"[!-~]+", token):
-        raise ArgumentError("The token has characters that no header can carry, or none at all.",
+        raise ArgumentError("The token is empty, or has characters that a header cannot carry.",
                             hint="Expected letters, digits and signs, without blanks.")  # fmt: skip
     return token
 
@@ -253,7 +253,7 @@ def _certificates(path: str | os.PathLike[str]) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=Path(path))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "no PEM file"
+        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "not PEM"
         raise ArgumentError(f"ca_cert={os.fspath(path)!r} cannot be read: {reason}.",
                             hint="Expected a file of certificates in PEM form.") from None  # fmt: skip
 

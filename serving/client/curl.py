@@ -29,7 +29,7 @@ def curl_line(
         ca_cert: file of certificates that the server's must be signed by.
 
     Raises:
-        ArgumentError: if there is no picture, or one is stored turned, which a shell cannot undo.
+        ArgumentError: if there is no picture, or one is stored rotated, which a shell cannot undo.
         DataError: if a file cannot be read.
 
     Example:
@@ -58,5 +58,5 @@ def curl_line(
 def _check_upright(path: str | os.PathLike[str]) -> None:
     with open_picture(read_file(path), os.fspath(path)) as picture:
         if is_turned(picture):
-            raise ArgumentError(f"{os.fspath(path)} is stored turned, which curl cannot undo.",
+            raise ArgumentError(f"{os.fspath(path)} is stored rotated, which curl cannot undo.",
                                 hint="Save it upright first, or ask without --curl.")  # fmt: skip

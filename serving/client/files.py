@@ -26,7 +26,7 @@ class FileBatch:
 
     Args:
         files: those that were predicted.
-        outputs: for each output an array with one row a file.
+        outputs: for each output an array with one row per file.
         skipped: those that could not be read, or that the server did not take, with the reason.
     """
 
@@ -36,12 +36,12 @@ class FileBatch:
 
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Returns files as they are, and in the place of each folder the pictures in it, at any depth, sorted by name.
+    """Returns files as they are, and for each folder the pictures in it, at any depth, sorted by name.
 
     In a folder pictures go by their ending; files and folders whose names start with a dot are left out.
 
     Raises:
-        DataError: if a folder holds no picture or cannot be read.
+        DataError: if a folder contains no picture or cannot be read.
     """
     return [file for path in map(Path, paths) for file in (_pictures_in(path) if _is_folder(path) else [path])]
 
@@ -95,9 +95,9 @@ def read_images(path: str | os.PathLike[str]) -> Array:
     except DataError:
         raise
     except Exception as error:  # whatever NumPy and zipfile raise for a damaged file
-        raise DataError(f"{path} is no NumPy file that can be read: {_first_line(error)}.") from None
+        raise DataError(f"{path} is not a NumPy file that can be read: {_first_line(error)}.") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
-        raise DataError(f"{path} holds {array.dtype}. Expected uint8 pixels, or float ones in [0, 255].")
+        raise DataError(f"{path} contains {array.dtype}. Expected uint8 pixels, or float ones in [0, 255].")
     if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
         raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3).")
     return array
@@ -112,7 +112,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
     if not found:
-        raise DataError(f"{folder} holds no picture.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
+        raise DataError(f"{folder} has no pictures.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
     return sorted(found)
 
 

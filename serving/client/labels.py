@@ -11,7 +11,7 @@ from keras_fixhead.errors import DataError
 
 
 def read_label_names(path: str | os.PathLike[str]) -> list[str]:
-    """Returns the names in a file with one a line, such as the `assets.extra/labels.txt` of an export.
+    """Returns the names in a file with one per line, such as the `assets.extra/labels.txt` of an export.
 
     Raises:
         DataError: if it cannot be read, or names nothing.
@@ -21,7 +21,7 @@ def read_label_names(path: str | os.PathLike[str]) -> list[str]:
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise DataError(f"{os.fspath(path)} is no text.", hint="Expected the name of one class per line.") from None
+        raise DataError(f"{os.fspath(path)} is not text.", hint="Expected the name of one class per line.") from None
     names = text.removesuffix("\n").split("\n") if text else []
     if not names or not all(names):
         raise DataError(f"{os.fspath(path)} has {'an empty line' if names else 'no line'}.",

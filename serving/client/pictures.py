@@ -40,13 +40,13 @@ _JPEG_QUALITY = 95
 
 
 def read_picture(path: str | os.PathLike[str]) -> bytes:
-    """Returns a picture file as it is sent.
+    """Returns the contents of a picture file, as they are sent.
 
     Args:
         path: a PNG, JPEG, BMP, GIF or WebP file, whatever its name.
 
     Raises:
-        DataError: if it cannot be read, or is no such picture.
+        DataError: if it cannot be read, or is not such a picture.
     """
     return upright(read_file(path), os.fspath(path))
 
@@ -76,7 +76,7 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
         name: what to call it in a message.
 
     Raises:
-        DataError: if it is no picture that can be read.
+        DataError: if it is not a picture that can be read.
     """
     from PIL import ImageOps
 
@@ -105,7 +105,7 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
     """Yields a picture, decoded whole; of an animation the first frame.
 
     Raises:
-        DataError: if it is no picture that can be read.
+        DataError: if it is not a picture that can be read.
     """
     from PIL import Image
 
@@ -118,7 +118,7 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
         raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.",
                         hint="Make it smaller first; a model sees far less of it.") from None  # fmt: skip
     except _UNREADABLE:
-        raise DataError(f"{name} is no picture that can be read.",
+        raise DataError(f"{name} is not a picture that can be read.",
                         hint="Give a PNG, JPEG, BMP, GIF or WebP file.") from None  # fmt: skip
     with picture:
         yield picture
@@ -135,7 +135,7 @@ def thumbnail(content: bytes, side: int) -> npt.NDArray[np.uint8]:
         uint8 array (H, W, 3), the longer of H and W at most `side`.
 
     Raises:
-        DataError: if it is no picture that can be read.
+        DataError: if it is not a picture that can be read.
     """
     with open_picture(upright(content), "The picture") as picture:
         small = _eight_bits(picture).convert("RGB")
@@ -155,7 +155,7 @@ def encode_png(image: Array) -> bytes:
     from PIL import Image  # here, so that those who have files already need no Pillow
 
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ArgumentError(f"{described(image)} is no image to encode. Expected a uint8 array (H, W, 3).")
+        raise ArgumentError(f"{described(image)} is not an image to encode. Expected a uint8 array (H, W, 3).")
     if 0 in image.shape:
         raise ArgumentError(f"An image of shape {image.shape} has no pixels.")
     return _encoded(Image.fromarray(np.ascontiguousarray(image)), "PNG")

@@ -21,7 +21,7 @@ class Retries:
         seed: of the jitter, for waits that are the same every time; None for others each time.
 
     Raises:
-        ArgumentError: if `most` is negative, or a wait is negative or no finite number.
+        ArgumentError: if `most` is negative, or a wait is negative or not finite.
 
     Example:
         >>> [round(wait, 2) for wait in Retries(most=3, first_seconds=1, seed=0).waits()]
@@ -35,10 +35,10 @@ class Retries:
 
     def __post_init__(self) -> None:
         if self.most < 0:
-            raise ArgumentError(f"most={self.most} is no number of retries. Expected 0 or more.")
+            raise ArgumentError(f"most={self.most} is not a number of retries. Expected 0 or more.")
         for name in ("first_seconds", "longest_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ArgumentError(f"{name}={getattr(self, name)} is no time to wait. Expected seconds, 0 or more.")
+                raise ArgumentError(f"{name}={getattr(self, name)} is not a time to wait. Expected seconds, 0 or more.")
 
     def waits(self) -> Iterator[float]:
         """Yields the wait before each retry, in seconds: between a half and the whole of what has doubled so far."""

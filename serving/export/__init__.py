@@ -98,7 +98,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     Args:
         model: a Keras model from images to the logits of a `HypersphereHead`, its last layer.
         base_path: DIR; the model's name is DIR's name.
-        label_names: one name a class.
+        label_names: one name per class.
         format: 'saved_model', 'onnx' or 'litert'.
         training: what the model card says of the training, of `card.describe_run`.
 

@@ -56,7 +56,7 @@ class Answers(keras.layers.Layer):
 
 
 def _image_shape(model: keras.Model) -> tuple[int, int, int]:
-    head_of(model)  # says what is no model of ours
+    head_of(model)  # refuses what is not a model of ours
     shapes = [tuple(each.shape) for each in model.inputs]
     (shape, *further) = shapes
     if not further and len(shape) == 4 and shape[0] is None and None not in shape[1:3] and shape[3] == 3:
@@ -67,7 +67,7 @@ def _image_shape(model: keras.Model) -> tuple[int, int, int]:
 
 
 def _in_float32(model: keras.Model) -> keras.Model:
-    """The model itself; or, where a layer has another precision, one built anew in float32 with its weights."""
+    """The model itself; or, where a layer has another precision, one built again in float32 with its weights."""
     others = sorted({name for layer in _layers(model) for name in (layer.compute_dtype, layer.variable_dtype)}
                     - {"float32"})
     if not others:
@@ -80,7 +80,7 @@ def _in_float32(model: keras.Model) -> keras.Model:
     except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ArgumentError(f"The model computes in {', '.join(others)}, a server's answers are float32, and it cannot "
-                            f"be built anew in float32: {first_line}",
+                            f"be built again in float32: {first_line}",
                             hint="Build it under the float32 policy and carry the weights over.") from error
     return rebuilt
 

@@ -1,6 +1,6 @@
-"""The model card: what an exported model is, what it was measured to do and what it is not for; as JSON and Markdown.
+"""The model card: what an exported model is, how well it was measured to do, and what it is not for; JSON and Markdown.
 
-It names no path: it may be handed to anybody together with the model.
+It names no path: it can be passed on together with the model.
 """
 import datetime
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ from keras_fixhead.runs import Run
 
 SCHEMA = 1
 
-INTENDED_USE = ("Sorting images of the kind that it was trained on into the classes listed below, and comparing such "
-                "images by their embedding.")
+INTENDED_USE = ("Sorting images of the kind that it was trained on into its classes, and comparing such images by "
+                "their embedding.")
 LIMITS = (
-    "It names one of its classes for every image, also for one that shows none of them; probabilities are not "
+    "It names one of its classes for every image, even if the image shows none of them; probabilities are not "
     "calibrated, and with cosine logits they cannot exceed what S and the number of classes allow.",
-    "Images that differ from those of training in origin, size or quality lower the accuracy: `fixhead robustness` "
+    "Images that differ from the training images in origin, size or quality lower the accuracy: `fixhead robustness` "
     "measures by how much.",
-    "It has not been examined for bias, safety or fitness for decisions about people.",
+    "It has not been examined for bias, for safety, or for decisions about people.",
 )
-LICENSE_NOTE = ("The software is Apache-2.0. The weights come from the data set named here, whose own terms may limit "
-                "what they may be used for: ask its source before you publish or sell them.")
+LICENSE_NOTE = ("The software is Apache-2.0. The weights come from the data set named here, whose own terms may "
+                "restrict their use: ask its source before you publish or sell them.")
 
 
 def describe_run(run: Run) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         },
         "network": config.model,
         "width": config.width,
-        "epochs": result.get("epochs_done", config.epochs),
+        "epochs": result.get("epochs_done"),  # those that were trained: a run may end early
         "selected_epoch": result.get("epoch"),
         "selection": config.selection,
         "seed": config.seed,
@@ -67,7 +67,7 @@ def describe_model(model: Any, answers: Any, label_names: Sequence[str]) -> dict
     Args:
         model: the model with its head.
         answers: the answers model made from it.
-        label_names: one name a class.
+        label_names: one name per class.
     """
     import keras
 
@@ -147,7 +147,7 @@ def card_text(card: Mapping[str, Any]) -> str:
         f"In a process of its own, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, is "
         "that of the Keras model. Largest differences: "
         + ", ".join(f"{name} {each:.1e}" for name, each in check["largest_difference"].items()) + ".",
-        f"A note of the machine that exported it: {check['images_per_second']:,.0f} images a second in batches of "
+        f"A note of the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
         f"{check['timed_batch']} (n = {check['timed_batches']} batches, CPU, other work on the machine not excluded).",
         f"Exported with {_named(card['exported_with'])}.",
     ]
@@ -156,15 +156,16 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
     if training is None:
-        return ["Not known here: the model was exported from memory, not from a run."]
+        return ["Unknown: the model was exported from memory, not from a run."]
     data = training["dataset"]
     lines = [
         f"- Run {training['run']}, recipe {training['recipe']}, configuration `{training['config_digest']}`.",
         f"- Data set: {data['name']}" + (f" ({data['citation']})" if data["citation"] else "")
-        + (f", {data['train_images']:,} images of training" if data["train_images"] else "")
+        + (f", {data['train_images']:,} training images" if data["train_images"] else "")
         + (f"; {data['subset']}" if data["subset"] else "") + ".",
-        f"- Network: {training['network']}, width {training['width']:g}; {training['epochs']} epochs, seed "
-        f"{training['seed']}, {training['precision']}.",
+        f"- Network: {training['network']}, width {training['width']:g}"
+        + (f"; {training['epochs']} epochs" if training["epochs"] else "")
+        + f", seed {training['seed']}, {training['precision']}.",
     ]
     for split, each in training["accuracy"].items():
         low, high = each["interval_95"]

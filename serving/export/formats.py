@@ -10,7 +10,7 @@ from keras_fixhead.errors import ArgumentError, DependencyError
 
 SIGNATURES = ("serving_default", "serving_bytes", "features")
 CLASSIFY = ("logits", "probabilities", "cosines")
-"""What the first two signatures answer, where the model has it, beside the class's index and label."""
+"""What the first two signatures answer, where the model has it, next to the class's index and label."""
 FEATURES = ("features", "embedding")
 """What the third answers."""
 
@@ -22,7 +22,7 @@ class Format:
     Attributes:
         prefix: of a version folder's name: a server takes only plain numbers for versions.
         extras_folder: where in a version folder labels and card stand.
-        packages: what it needs beside TensorFlow, to be written and checked.
+        packages: what it needs besides TensorFlow, to be written and checked.
         write: writes an answers model with its label names into a folder.
     """
 

@@ -27,7 +27,7 @@ def versions(base_path: Path, prefix: str = "") -> list[int]:
 
 @contextlib.contextmanager
 def folder_aside(base: Path) -> Iterator[Path]:
-    """Gives a new folder beside the versions, on the same file system, that no server takes for a version.
+    """Yields a new folder next to the versions, on the same file system, that no server takes for a version.
 
     What is left of it at the end is removed; and so is, at the start, what exports that were killed have left.
     """

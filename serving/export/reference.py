@@ -1,4 +1,4 @@
-"""Pictures and what a model should answer for them, kept beside an exported model so that it can be checked anywhere.
+"""Pictures and what a model should answer for them, kept next to an exported model so that it can be checked anywhere.
 
 Written where the Keras model is; read where there may be no Keras: reading and comparing need NumPy alone.
 """
@@ -27,7 +27,7 @@ class Reference:
         of_images: the answers for `images`, by name, with the batch dimension first.
         of_others: the answers for `others`, resized to the model's size with anti-aliasing.
         scale: S, the factor on the logits: the larger it is, the more of a logit is rounding.
-        label_names: one name a class.
+        label_names: one name per class.
     """
 
     images: NDArray[np.uint8]
@@ -63,7 +63,7 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference
     Args:
         model: a model of `answers_model`.
         scale: S.
-        label_names: one name a class.
+        label_names: one name per class.
     """
     import keras
 
@@ -120,7 +120,7 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
     """
     classes = {"class_index", "label"} & set(found)
     if set(found) - classes != set(expected):
-        raise Mismatch(f"it answers {', '.join(sorted(found))} in the place of {', '.join(sorted(expected))}")
+        raise Mismatch(f"it answers {', '.join(sorted(found))} instead of {', '.join(sorted(expected))}")
     differences = {}
     for name, wanted in expected.items():
         value = np.asarray(found[name])
@@ -130,7 +130,7 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
         if value.shape != wanted.shape:
             raise Mismatch(f"{name} has shape {value.shape}, not {wanted.shape}")
         if not (np.isfinite(wanted).all() and np.isfinite(value).all()):
-            raise Mismatch(f"{name} has values that are no finite numbers")
+            raise Mismatch(f"{name} has values that are not finite")
         largest = float(np.abs(value - wanted).max(initial=0.0))
         allowed = tolerance(name, wanted, reference.scale)
         if largest > allowed:

@@ -59,7 +59,7 @@ def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[
             largest = _check_answers(ask, _floats(reference.images), reference.of_images, reference, name, say)
             say("timing")
             return {"runtime": runtime, "largest_difference": largest, **_speed(ask, reference)}
-    raise Mismatch(f"{folder} holds no saved_model.pb, model.onnx or model.tflite")
+    raise Mismatch(f"{folder} has no saved_model.pb, model.onnx or model.tflite")
 
 
 def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
     for name, wrong_inputs in (("serving_default", images), ("features", images),
                                ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
         for wrong in wrong_inputs:
-            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is no picture"
+            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is not a picture"
             say(f"{name} has to refuse {what}")
             try:
                 ask[name](wrong)
@@ -195,7 +195,7 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
 
 
 def _speed(ask: Ask, reference: Reference) -> dict[str, Any]:
-    """Images a second of this machine, briefly: after one batch to get going, as many as fit into half a second."""
+    """Images per second on this machine, briefly: after one batch to get going, as many as fit into half a second."""
     images = _floats(np.resize(reference.images, (TIMED_BATCH, *reference.images.shape[1:])))
     ask(images)
     start, batches, seconds = time.perf_counter(), 0, 0.0

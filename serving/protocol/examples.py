@@ -17,7 +17,7 @@ def parse_examples(body: bytes) -> PredictBody:
     """Returns a classify or regress request's JSON object and the name of the signature that it asks for.
 
     Raises:
-        Refusal: 400 if it is no JSON object with `examples`, or one of them is no example.
+        Refusal: 400 if it is not a JSON object with `examples`, or one of them is not an example.
     """
     parsed = parse_predict(body)
     document = parsed.document

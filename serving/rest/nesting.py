@@ -10,10 +10,10 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def nested_deeper(body: bytes, depth: int) -> bool:
-    """Returns whether lists and objects of a JSON text are nested deeper than so many levels.
+    """Returns whether lists and objects of a JSON text are nested deeper than some number of levels.
 
-    What is looked at are the brackets outside strings, whose innermost pairs are taken away level by level. Of a text
-    that is not JSON the answer means nothing.
+    It looks at the brackets outside strings, and takes away their innermost pairs level by level. For a text that is
+    not JSON the answer means nothing.
 
     Example:
         >>> nested_deeper(b'{"x": [[1, 2]]}', 3), nested_deeper(b'{"x": [[1, 2]]}', 2)
@@ -24,7 +24,7 @@ def nested_deeper(body: bytes, depth: int) -> bool:
         fewer = brackets.replace(b"[]", b"")
         if not fewer:
             return False
-        if len(fewer) == len(brackets):  # no JSON
+        if len(fewer) == len(brackets):  # not JSON
             return _deepest(brackets) > depth
         brackets = fewer
     return True

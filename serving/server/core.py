@@ -86,7 +86,7 @@ class Place:
         """Returns what a request writes once its model has run.
 
         Raises:
-            Refused: if the core or the model does not take it, or there is no answer in time.
+            Refused: if the core or the model refuses it, or there is no answer in time.
             Exception: whatever the request itself raises.
         """
         self._task = task = self._predictor.submit(request)

@@ -28,11 +28,11 @@ def read_model_config(file: Path) -> list[ModelSource]:
     try:
         text_format.Parse(text, parsed)
     except text_format.ParseError as error:  # says line and column
-        raise ServingError(f"'{file}' is no models.config: {error}") from None
+        raise ServingError(f"'{file}' is not a valid models.config: {error}") from None
     sources = [_source(model, file.absolute().parent) for model in parsed.model_config_list.config]
     if not sources:
         hint = 'Such as: model_config_list { config { name: "m" base_path: "m" } }'
-        raise ServingError(f"'{file}' names no model.", hint=hint)
+        raise ServingError(f"'{file}' does not name a model.", hint=hint)
     names = [source.name for source in sources]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ArgumentError(f"Two models in '{file}' are called '{twice}'.")
@@ -54,6 +54,6 @@ def _policy(model: Any) -> VersionPolicy:
         return ALL
     if policy.HasField("specific"):
         if not policy.specific.versions:
-            raise ArgumentError(f"Model '{model.name}' is to serve specific versions, and none is given.")
+            raise ArgumentError(f"Model '{model.name}' is to serve specific versions, but none is given.")
         return VersionPolicy(numbers=tuple(policy.specific.versions))
     return VersionPolicy(latest=policy.latest.num_versions or 1) if policy.HasField("latest") else LATEST

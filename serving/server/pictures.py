@@ -76,7 +76,7 @@ def _reader(data: bytes) -> Callable[[bytes], int | None] | None:
         return _gif
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp
-    if data[:2] == b"BM" and data[6:10] == bytes(4):  # two reserved words: text that begins with BM is no picture
+    if data[:2] == b"BM" and data[6:10] == bytes(4):  # two reserved words: text that begins with BM is not a picture
         return _bmp
     if data[:2] == b"\xff\x0a" or data[:12] == _JXL_BOX:
         return _jxl

@@ -116,7 +116,7 @@ def _named_path(text: str) -> tuple[str, Path]:
 
 def _policies(texts: Iterable[str], names: list[str]) -> dict[str, VersionPolicy]:
     policies = dict.fromkeys(names, LATEST)
-    for text in sorted(texts, key=lambda text: "=" in text):  # what is said of one model wins
+    for text in sorted(texts, key=lambda text: "=" in text):  # a policy for one model wins
         name, equals, policy = text.rpartition("=")
         if equals and name not in names:
             raise _no_such_model(name, text, names)

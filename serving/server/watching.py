@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Refreshes models, one after the other, until it is left; nothing that goes wrong ends it.
+    """Refreshes models, one after the other, until the context is left; no failure ends it.
 
     Args:
         models: the models, started.
@@ -24,7 +24,7 @@ class Watcher:
         self._poll_seconds = poll_seconds
         self._on_change = on_change
         self._stop = threading.Event()
-        # A load cannot be interrupted, and shall not keep a server from ending.
+        # A load cannot be interrupted, and must not keep a server from ending.
         self._thread = threading.Thread(target=self._run, name="fixhead-watcher", daemon=True)
 
     def __enter__(self) -> "Watcher":

@@ -1,4 +1,4 @@
-"""Threads that work on tasks which an event loop gives them: one hop there, one back."""
+"""Threads that work on the tasks of an event loop: one hop there, one back."""
 import asyncio
 import contextlib
 import threading

@@ -246,7 +246,8 @@ def test_a_file_that_is_not_a_picture_is_one_line(fixhead, tmp_path):
     file = tmp_path / "a.png"
     file.write_text("no picture")
 
-    assert "a.png is no picture" in one_line_error(fixhead("predict", "http://127.0.0.1:9/v1/models/m", file), code=1)
+    answer = fixhead("predict", "http://127.0.0.1:9/v1/models/m", file)
+    assert "a.png is not a picture" in one_line_error(answer, code=1)
 
 
 def test_serving_a_folder_without_versions_fails_at_once(fixhead, tmp_path):

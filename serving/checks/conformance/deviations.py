@@ -42,7 +42,7 @@ DEVIATIONS: dict[str, Deviation] = {
         Expect(json={"predictions": [4.0]}),
     ),
     "an output of text that is not UTF-8": Deviation(
-        "TensorFlow Serving answers with a body that is no JSON. Bytes need an output whose name ends in `_bytes`.",
+        "TensorFlow Serving answers with a body that is not JSON. Bytes need an output whose name ends in `_bytes`.",
         Expect(400, error="Output y is text that is not UTF-8. Bytes need an output whose name ends in '_bytes'."),
     ),
     "bytes that are not UTF-8": Deviation(

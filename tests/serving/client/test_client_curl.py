@@ -37,11 +37,11 @@ def test_a_picture_that_is_stored_turned_is_refused(tmp_path):
     exif[0x0112] = 6
     file = picture(tmp_path / "a.jpg", exif=exif)
 
-    with pytest.raises(ArgumentError, match=r"a\.jpg is stored turned, which curl cannot undo\. Save it upright"):
+    with pytest.raises(ArgumentError, match=r"a\.jpg is stored rotated, which curl cannot undo\. Save it upright"):
         curl_line(URL, [file])
 
 
-@pytest.mark.parametrize("content, match", [(None, "cannot be read"), (b"x", "is no picture")])
+@pytest.mark.parametrize("content, match", [(None, "cannot be read"), (b"x", "is not a picture")])
 def test_files_that_are_no_pictures_are_one_line(content, match, tmp_path):
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)

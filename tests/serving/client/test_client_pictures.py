@@ -181,7 +181,7 @@ BROKEN = {
 def test_what_no_server_decodes_is_found_before_it_is_sent(name, tmp_path):
     (tmp_path / "a.png").write_bytes(BROKEN[name])
 
-    with pytest.raises(DataError, match=r"a\.png is no picture that can be read\. Give a PNG"):
+    with pytest.raises(DataError, match=r"a\.png is not a picture that can be read\. Give a PNG"):
         read_picture(tmp_path / "a.png")
 
 
@@ -258,7 +258,7 @@ def test_a_folder_gives_its_pictures_at_any_depth_sorted(folder, tmp_path):
 
 
 def test_a_folder_without_a_picture_says_which_endings_are_known(tmp_path):
-    with pytest.raises(DataError, match=r"holds no picture\. Known endings: \.png, \.jpg"):
+    with pytest.raises(DataError, match=r"has no pictures\. Known endings: \.png, \.jpg"):
         find_pictures([tmp_path])
 
 
@@ -280,7 +280,7 @@ def test_files_are_read_a_batch_at_a_time_and_those_that_cannot_be_are_left_out_
     first = next(batches)
     assert read == [2]  # nothing is read before its turn
     assert [path.name for path in first.files] == ["a.JPG", "b.png"]
-    assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is no picture that can be read."}
+    assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is not a picture that can be read."}
     rest = list(batches)
     assert sum(len(batch.files) for batch in rest) == 3 and read == [2, 3]
     assert list(rest[-1].skipped.values()) == [f"{folder / 'missing.png'} cannot be read: No such file or directory."]
@@ -368,9 +368,9 @@ def test_an_npy_file_is_not_read_whole(tmp_path):
     (np.zeros((2, 3, 3), np.uint8), r"shape \(2, 3, 3\)\. Expected images of shape \(N, H, W, 3\)"),
     (np.zeros((2, 3, 3, 1), np.uint8), "shape"),
     (np.zeros((0, 3, 3, 3), np.uint8), "shape"),
-    (np.zeros((1, 3, 3, 3), np.int64), "holds int64. Expected uint8"),
-    (np.array(["x"]), "holds <U1"),
-    (np.array([{}], dtype=object), "no NumPy file that can be read: "),
+    (np.zeros((1, 3, 3, 3), np.int64), "contains int64. Expected uint8"),
+    (np.array(["x"]), "contains <U1"),
+    (np.array([{}], dtype=object), "not a NumPy file that can be read: "),
 ])  # fmt: skip
 def test_arrays_that_are_no_images_are_one_line(content, match, tmp_path):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
@@ -411,7 +411,7 @@ def test_label_names_are_lines(tmp_path):
 
 
 @pytest.mark.parametrize("content, match", [
-    (None, "cannot be read"), (b"", "has no line"), (b"a\n\nb", "an empty line"), (b"\xff", "is no text"),
+    (None, "cannot be read"), (b"", "has no line"), (b"a\n\nb", "an empty line"), (b"\xff", "is not text"),
 ])  # fmt: skip
 def test_a_file_that_names_no_classes_is_one_line(content, match, tmp_path):
     if content is not None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fixhead_serving import export
 from fixhead_serving.export import SIGNATURES
-from fixhead_serving.export.card import describe_run
+from fixhead_serving.export.card import card_text, describe_run
 from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import Run
@@ -74,6 +74,25 @@ def test_the_card_says_what_the_run_says_and_names_no_path(exported, digits_run,
     for content in (json.dumps(card), text):
         assert not re.search(r"(?<![\w.`])/[a-zA-Z]+/", content)
         assert str(tmp_path.parent) not in content
+
+
+def test_the_card_says_what_was_trained_and_not_what_was_configured(digits_run, exported, monkeypatch):
+    """108 images where 2,000 were asked for, 3 epochs of 100: what is reported is what was measured."""
+    card = json.loads((exported.path / "assets.extra" / "model_card.json").read_text())
+    result = {**digits_run.read("result"), "train_images": 108, "epochs_done": 3}
+    asked = dataclasses.replace(digits_run.config(), limit_train=2000, epochs=100)
+    monkeypatch.setattr(Run, "read", lambda self, name: result)
+    monkeypatch.setattr(Run, "config", lambda self: asked)
+    text = card_text({**card, "training": describe_run(digits_run)})
+
+    assert "108 training images" in text and "; 3 epochs," in text
+    assert "2,000" not in text and "100 epochs" not in text
+
+
+def test_what_the_card_points_at_is_where_it_says(exported):
+    text = (exported.path / "assets.extra" / "model_card.md").read_text("utf-8")
+
+    assert "below" not in text and "- Classes: 0, 1, " in text.partition("## Intended use")[0]
 
 
 def test_an_exported_folder_is_a_data_set_by_its_name_alone(digits_run, monkeypatch):

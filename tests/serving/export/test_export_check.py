@@ -154,7 +154,7 @@ def no_model(folder):
     (wrong_warm_up, "warm-up request 1: .*not compatible with expected shape"),
     (no_warm_up, "warm-up request 1: "),
     (other_labels, "serving_default on images, a batch of 1: label is"),
-    (no_model, "holds no saved_model.pb"),
+    (no_model, "has no saved_model.pb"),
 ])
 def test_damage_is_found(copy, damage, said):
     damage(copy)

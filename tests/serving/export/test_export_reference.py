@@ -69,13 +69,13 @@ def test_the_same_answers_differ_by_nothing(rows):
     ("logits", LOGITS.astype(np.float64), "logits is float64, not float32"),
     ("logits", LOGITS.astype(np.float16), "logits is float16"),
     ("logits", LOGITS[:, :2], r"logits has shape \(3, 2\), not \(3, 3\)"),
-    ("logits", LOGITS * np.float32(np.nan), "no finite numbers"),
+    ("logits", LOGITS * np.float32(np.nan), "not finite"),
     ("features", np.full((3, 4), 1.01, np.float32), "features differs by 1.0e-02, allowed 1.0e-04"),
     ("class_index", np.array([2, 0, 2]), "not that of the largest logit"),
     ("class_index", np.array([2, 0, 1], np.int32), "class_index is int32, not int64"),
     ("label", np.array([b"Katze"] * 3, object), "label is Katze, Katze, Katze for the classes 2, 0, 1"),
     ("label", np.array([b"\xff"] * 3, object), "label is"),
-    ("surprise", LOGITS, "it answers class_index, features, label, logits, surprise in the place of"),
+    ("surprise", LOGITS, "it answers class_index, features, label, logits, surprise instead of"),
 ])
 def test_another_answer_is_named(name, value, said):
     reference = make_reference()
@@ -89,7 +89,7 @@ def test_an_answer_that_is_missing_is_named():
     found = answer(reference)
     del found["features"]
 
-    with pytest.raises(Mismatch, match="in the place of features, logits"):
+    with pytest.raises(Mismatch, match="instead of features, logits"):
         compare(found, reference.of_images, reference)
 
 

@@ -129,10 +129,10 @@ def test_tensorflow_servings_own_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     "text, error",
     [
-        ("", "names no model"),
-        ("model_config_list {}", "names no model"),
+        ("", "does not name a model"),
+        ("model_config_list {}", "does not name a model"),
         ("model_config_list { config { nam: 'x' } }", "1:30 .*nam"),
-        ("{", "is no models.config: 1:"),
+        ("{", "is not a valid models.config: 1:"),
         ("model_config_list { config { name: 'm' } }", "has no base_path"),
         ("model_config_list { config { base_path: 'm' } }", "cannot be called ''"),
         ("model_config_list { config { name: 'm' base_path: 'm' model_platform: 'torch' } }", "platform 'torch'"),
