@@ -1,5 +1,4 @@
 """`HypersphereHead`: the classification layer whose class vectors are drawn at random."""
-import sys
 from typing import Any
 
 import keras
@@ -26,8 +25,6 @@ from keras_fixhead.vectors import kind_of
 
 INITIAL_BIAS = 0.01
 """Of every class, as in the paper's released code."""
-
-_TRAINABLE_OF_A_MODEL = keras.layers.Layer.trainable.fset.__code__  # it sets that of each of its layers
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
@@ -153,11 +150,11 @@ class HypersphereHead(keras.layers.Layer):
         return self._fixed
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "trainable" and value and getattr(self, "_fixed", False) \
-                and sys._getframe(1).f_code is not _TRAINABLE_OF_A_MODEL:  # of this layer, or in a loop over layers
-            warn_once("trainable = True does not make fixed class vectors learn. To learn them from where they are, "
-                      "make another head on the same features: HypersphereHead(..., fixed=False, class_vectors=W).",
-                      stacklevel=2)
+        # not a property: Keras leaves a setter out where the value stays the same
+        if name == "trainable" and value and getattr(self, "_fixed", False):
+            warn_once(f"Setting trainable = True leaves the class vectors of layer {self.name!r} fixed. To learn them "
+                      "from where they are, make another head on the same features: "
+                      "HypersphereHead(..., fixed=False, class_vectors=W).", stacklevel=2)
         super().__setattr__(name, value)
 
     @property

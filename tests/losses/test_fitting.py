@@ -67,7 +67,8 @@ def test_given_the_scale_of_a_head_it_sees_at_once_whether_it_fits(loss_class, a
 
 @every_execution
 @every_margin
-@pytest.mark.parametrize("scale", [30.0, 1.0, "auto", "learned", SCHEDULE], ids=str)
+@pytest.mark.parametrize("scale", [30.0, 1.0, "auto", "learned", SCHEDULE],
+                         ids=["30", "1", "auto", "learned", "schedule"])
 def test_without_a_scale_of_its_own_it_follows_that_of_the_head(loss_class, scale, execution):
     found = []
     for loss_scale in (None, "head"):
