@@ -3,19 +3,12 @@
 import itertools
 import json
 import logging
-import os
-import shutil
 import socket
-import ssl
-import subprocess
-import sys
 import threading
 import time
-import warnings
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +16,7 @@ from hypothesis import strategies as st
 
 from fixhead_serving.client import Client, Retries, connection
 from fixhead_serving.client.retries import retry_after_seconds
-from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, ServingError
+from keras_fixhead.errors import ArgumentError, RequestError, ServingError
 
 URL = "http://127.0.0.1:8501/v1/models/tiny"
 STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
@@ -299,137 +292,3 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
 def test_what_is_no_model_server_is_said_in_one_line(data, match):
     with Scripted([answers(data)]) as server, Client(server.url, retries=Retries(most=1, first_seconds=0)) as client:
         timed(client.status, match)
-
-
-# Tokens and certificates
-
-
-def test_the_token_is_sent_as_a_bearers():
-    seen = []
-
-    def handle(request):
-        seen.append(request.headers.get("authorization"))
-        return httpx.Response(200, json=STATUS)
-
-    for token in (None, "se-cret="):
-        Client(URL, token=token, transport=httpx.MockTransport(handle)).status()
-    assert seen == [None, "Bearer se-cret="]
-
-
-@pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "é"])
-def test_a_token_that_no_header_carries_is_a_wrong_argument_that_does_not_show_it(token):
-    with pytest.raises(ArgumentError, match="token") as caught:
-        Client(URL, token=token)
-    assert not token or token not in str(caught.value)
-
-
-def test_a_token_that_goes_out_unencrypted_is_warned_of():
-    with pytest.warns(FixheadWarning, match=r"model\.example unencrypted") as caught:
-        Client("http://model.example/v1/models/m", token="secret")
-    assert caught[0].filename == __file__
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Client("https://model.example/v1/models/m", token="secret")
-        Client(URL, token="secret")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Returns the files of a certificate for 127.0.0.1, signed by itself, and of its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    if not shutil.which("openssl"):
-        pytest.skip("openssl makes the certificate, and is not here; .ci/run counts that as NOT RUN")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
-        cwd=folder, check=True, capture_output=True)  # fmt: skip
-    return folder / "cert.pem", folder / "key.pem"
-
-
-@pytest.fixture
-def secure(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    with Scripted([answers(GOOD)], context) as server:
-        yield server
-
-
-def test_a_certificate_of_ones_own_is_trusted_where_it_is_given(secure, certificate):
-    with Client(secure.url, ca_cert=certificate[0]) as client:
-        assert client.status() == STATUS
-
-
-def test_a_certificate_that_nobody_knows_is_refused_with_the_way_to_give_it(secure):
-    with Client(secure.url) as client:
-        timed(client.status, "^No secure connection to .*CERTIFICATE_VERIFY_FAILED.* --ca-cert FILE")
-
-
-def test_tls_to_a_server_without_it_says_so():
-    with Scripted([answers(http(400))]) as server, Client(server.url.replace("http:", "https:")) as client:
-        timed(client.status, "^No secure connection to .* Does it speak http://, without TLS?")
-
-
-def test_plain_http_to_a_server_with_tls_ends_in_one_line(secure):
-    with Client(secure.url.replace("https:", "http:"), retries=Retries(most=1, first_seconds=0)) as client:
-        timed(client.status, "broke the connection off")
-
-
-@pytest.mark.parametrize("content", [None, "", "no certificate", b"\xff\x00"])
-def test_a_file_of_certificates_that_is_none_is_a_wrong_argument(content, tmp_path):
-    file = tmp_path / "ca.pem"
-    if content is not None:
-        file.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM form"):
-        Client("https://127.0.0.1/v1/models/m", ca_cert=file)
-
-
-# The life of a client
-
-
-def test_a_closed_client_says_so_and_may_be_closed_again():
-    client = Client(URL)
-    client.close()
-    client.close()
-
-    with pytest.raises(ArgumentError, match="This client is closed"):
-        client.status()
-
-
-def test_a_client_works_in_a_child_that_was_forked():
-    with Scripted([answers(GOOD)]) as server:
-        with Client(server.url) as client:
-            client.status()  # the loop of the parent is running
-        child = os.fork()
-        if not child:
-            code = 1
-            try:
-                with Client(server.url, timeout=5) as client:
-                    code = 0 if client.status() == STATUS else 2
-            finally:
-                os._exit(code)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_a_client_that_nobody_closed_does_not_keep_the_process_from_ending():
-    program = "import sys; from fixhead_serving.client import Client; print(Client(sys.argv[1]).status())"
-    with Scripted([answers(GOOD)]) as server:
-        done = subprocess.run([sys.executable, "-c", program, server.url], capture_output=True, text=True, timeout=30)
-
-    assert done.returncode == 0 and done.stderr == "" and "AVAILABLE" in done.stdout
-
-
-def test_an_interrupt_ends_a_call_at_once():
-    """In a process of its own: Ctrl-C goes to a main thread."""
-    program = "import sys; from fixhead_serving.client import Client; print('ready', flush=True); " \
-              "Client(sys.argv[1], timeout=60).status()"
-    with Scripted([is_silent]) as server:
-        command = [sys.executable, "-c", program, server.url]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        process.stdout.readline()
-        while not server.connections:
-            time.sleep(0.02)
-        start = time.monotonic()
-        process.send_signal(2)
-        _, errors = process.communicate(timeout=20)
-        assert "KeyboardInterrupt" in errors and time.monotonic() - start < 5
