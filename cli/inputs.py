@@ -71,7 +71,7 @@ def curl_lines(target: Any, inputs: Inputs, batch_size: int, connection: Mapping
         target: a served model's address.
         inputs: pictures.
         batch_size: how many go into one request.
-        connection: `token`, `ca_cert` and `timeout` of `server_options`.
+        connection: `token`, `ca_cert` and `timeout` of `client_options`.
 
     Raises:
         ArgumentError: (a ValueError) for a run, or arrays.

@@ -107,7 +107,7 @@ def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Pat
 
     Args:
         target: a run, or a served model's address.
-        connection: `token`, `ca_cert` and `timeout` of `server_options`.
+        connection: `token`, `ca_cert` and `timeout` of `client_options`.
         labels: file with the names of a served model's classes.
         batch_size: largest number of images per request.
         compress: whether to compress images that are sent as numbers.

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.client_options import client_options
 from fixhead_cli.counting import counting
 from fixhead_cli.inputs import curl_lines, find_inputs, predict_inputs
 from fixhead_cli.output import json_option, print_result, quiet_option
 from fixhead_cli.predictions import Predictions, line, nothing_read, report_skipped
-from fixhead_cli.server_options import server_options
 from fixhead_cli.targets import open_target
 from fixhead_serving.client import BATCH_SIZE
 from keras_fixhead.runs import Run
@@ -27,7 +27,7 @@ from keras_fixhead.runs import Run
               help="Pictures read and predicted at a time.")
 @click.option("--gzip", "compress", is_flag=True, help="URL: compress images that are sent as numbers.")
 @click.option("--curl", is_flag=True, help="URL: print the curl commands, and send nothing.")
-@server_options
+@client_options
 @quiet_option
 @json_option
 def command(target: Run | str, pictures: tuple[Path, ...], top_k: int, labels: Path | None, sheet: Path | None,

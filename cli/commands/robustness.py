@@ -4,9 +4,9 @@ from typing import Any
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.client_options import client_options
 from fixhead_cli.framework import load_reader
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result, quiet_option, table
-from fixhead_cli.server_options import server_options
 from fixhead_cli.targets import open_target
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.runs import Run
@@ -19,7 +19,7 @@ from keras_fixhead.runs import Run
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @data_dir_option
-@server_options
+@client_options
 @quiet_option
 @json_option
 def command(target: Run | str, suite: str, dataset: str | None, limit: int | None, seed: int, data_dir: str | None,

@@ -1,12 +1,4 @@
-"""The configuration of a run: what is asked for (`asked`), what it resolves to (`resolved`), and both in files."""
-from keras_fixhead.config.asked import (
-    RESULT_ROLES,
-    ROLES,
-    TrainConfig,
-    arm_name,
-    check_names,
-    scale_text,
-)
+"""The configuration of a run: what is asked for (`train_config`), what it resolves to (`resolved`), and both in files."""
 from keras_fixhead.config.files import (
     CONFIG_SCHEMA,
     Stored,
@@ -17,6 +9,14 @@ from keras_fixhead.config.files import (
     to_store,
 )
 from keras_fixhead.config.resolved import Resolved, dataset_entry, resolve, run_digest, steps_of, train_size
+from keras_fixhead.config.train_config import (
+    RESULT_ROLES,
+    ROLES,
+    TrainConfig,
+    arm_name,
+    check_names,
+    scale_text,
+)
 
 __all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored", "TrainConfig", "arm_name", "check_names",
            "dataset_entry", "earlier_digest", "from_stored", "read_config_file", "resolve", "resolved_fields",

@@ -1,6 +1,6 @@
 """What the fields of a configuration ask of each other. `implied` has what yields before these checks."""
 from keras_fixhead.catalog import MARGINS
-from keras_fixhead.config.asked import TrainConfig
+from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import keras_backend

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS
-from keras_fixhead.config.asked import TrainConfig, check_names
 from keras_fixhead.config.resolved import Resolved, run_digest
+from keras_fixhead.config.train_config import TrainConfig, check_names
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import class_vectors, vectors_digest

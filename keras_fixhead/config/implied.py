@@ -10,8 +10,8 @@ from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
 from keras_fixhead.config import checks
-from keras_fixhead.config.asked import TrainConfig
 from keras_fixhead.config.resolved import dataset_entry
+from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import is_folder, packed_folder
 from keras_fixhead.errors import ArgumentError, DataError

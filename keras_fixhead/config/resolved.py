@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
-from keras_fixhead.config.asked import RESULT_ROLES, TrainConfig
 from keras_fixhead.config.checks import check_data, check_head, check_training
+from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision

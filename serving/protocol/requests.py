@@ -59,7 +59,7 @@ def parse_predict(body: bytes) -> PredictBody:
 def decode_inputs(document: Mapping[str, Any], signature: Signature) -> Inputs:
     """Returns the tensors of a predict request, each of the type that the signature says.
 
-    Whether their shapes are those of the signature is checked for all protocols, in `fixhead_serving.server.checking`.
+    Their shapes are compared with the signature for all protocols, in `fixhead_serving.server.request_checks`.
 
     Args:
         document: the request's JSON object, with `instances` (row format) or `inputs` (columnar format).

@@ -5,7 +5,7 @@
     sources     which models and versions a server is to serve; model_config: from a file of TensorFlow Serving's
     models      on disk, followed by watching; savedmodel: loaded; versions: what can be called, and its state
     core        requests in the event loop; predicting: in a worker's thread (workers), merged if they may (batching)
-    limits      what may be asked for; checking, pictures: whether a request's arrays keep to it; refusals: if not
+    limits      what may be asked for; request_checks, pictures: whether a request's arrays keep to it; refusals: if not
     readiness, metrics, memory
 
 A protocol stands on top: it gives requests that can read themselves into arrays and write arrays as their answer

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fixhead_serving.server import batching
-from fixhead_serving.server.checking import check_limits, check_shapes
 from fixhead_serving.server.limits import Limits
 from fixhead_serving.server.metrics import Metrics
+from fixhead_serving.server.request_checks import check_limits, check_shapes
 from fixhead_serving.server.versions import LoadedVersion, ServedModel
 from fixhead_serving.server.workers import Take, Task, Workers
 from fixhead_serving.specs import ModelSpec, Tensors

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from fixhead_serving.protocol import Refusal, error_body, parse_predict
 from fixhead_serving.protocol.json_text import quote
-from fixhead_serving.server.checking import check_shapes
 from fixhead_serving.server.refusals import InvalidRequest
+from fixhead_serving.server.request_checks import check_shapes
 
 SIGNATURES = [IMAGES, PAIR, TEXT, SCALAR, ANY_SIZE, of_type("DT_UINT8"), of_type("DT_BOOL"), of_type("DT_HALF")]
 

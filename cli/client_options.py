@@ -10,7 +10,7 @@ from fixhead_serving.client import TIMEOUT_SECONDS
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def server_options(command: Function) -> Function:
+def client_options(command: Function) -> Function:
     """Adds `--token`, `--ca-cert` and `--timeout` to a command."""
     for option in (
         click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from fixhead_serving.server.checking import check_limits, check_shapes
 from fixhead_serving.server.limits import Limits
 from fixhead_serving.server.refusals import InvalidRequest, TooLarge
+from fixhead_serving.server.request_checks import check_limits, check_shapes
 from fixhead_serving.specs import Signature, TensorSpec
 
 IMAGES = Signature({"images": TensorSpec("DT_FLOAT", (None, 2, 3))}, {})
