@@ -1,6 +1,6 @@
-"""The data sets that can be named, with their facts and what loads them.
+"""The known data sets: their facts, and how to load them.
 
-Only a table: a loader is given as 'module:function' and imported when it is needed.
+This module is only a table: a loader is written as 'module:function' and imported when it is needed.
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,22 +14,22 @@ class DatasetEntry:
 
     Attributes:
         loader: function of (entry, data_dir) that returns whole splits and label names.
-        source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None if it is
-            embedded.
+        source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None for an
+            embedded data set.
         image_shape: (H, W, 3) of the images as the network sees them.
-        train, validation, test: images in each split; validation is held out of the original training set.
-        crop_padding: pixels of black border from which training images are cropped, 0 for none.
+        train, validation, test: number of images in each split; validation is held out of the original training set.
+        crop_padding: width in pixels of the black border from which training images are cropped; 0 for none.
         flip: whether training images are mirrored at random.
-        probe_url: where a download would begin; None if there is nothing to download.
-        label_names: names of the classes in the order of their labels; None if only the files have them.
+        probe_url: address to probe before a download; None if there is nothing to download.
+        label_names: names of the classes in the order of their labels; None if they have to be read from the files.
         groups: group -> names of its classes, if the set has coarse labels.
-        builder: a builder of our own for TensorFlow Datasets, 'module:class', if those have none.
+        builder: our own builder for TensorFlow Datasets, 'module:class', if TensorFlow Datasets has none.
         archive: the file that this builder looks for in the folder downloads/manual.
-        resize: whether images of another size than `image_shape` are resized; for a folder of images only.
-        tests: the data set for whose models it is a test set; it has no training images.
+        resize: whether images whose size is not `image_shape` are resized; for folders of images only.
+        tests: the data set whose models it tests, for a set without training images.
         terms: the terms under which its owners offer it.
         packed: the folder of the packed set that it is read from.
-        subset: what a packed set is a subset of, by its own files, in words.
+        subset: description of what a packed set is a subset of, from its own files.
     """
 
     summary: str
@@ -185,11 +185,11 @@ DATASETS: dict[str, DatasetEntry] = {
 
 
 def own_entry(summary: str, side: int) -> DatasetEntry:
-    """Returns the entry of somebody's own images, without classes and numbers.
+    """Returns the entry of a user's own images, without classes and sizes.
 
     Args:
-        summary: what they are.
-        side: of the images, in pixels.
+        summary: description of the images.
+        side: side of the images, in pixels.
     """
     return DatasetEntry(
         summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,

@@ -144,8 +144,8 @@ def test_top_k_without_a_file_takes_names_from_the_answers_and_numbers_for_other
 
 
 @pytest.mark.parametrize("names, expected", [
-    (["red", "green"], "There are 2 label names for a model of 4 classes"),
-    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' by the given names"),
+    (["red", "green"], "There are 2 label names for a model with 4 classes"),
+    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' in the given names"),
 ])
 def test_names_of_other_classes_are_noticed(fixhead, server, tmp_path, names, expected):
     (tmp_path / "labels.txt").write_text("\n".join(names))
@@ -251,10 +251,10 @@ def test_a_picture_that_the_server_refuses_is_left_out_and_the_others_answered(f
 @pytest.mark.parametrize("status, content, expected", [
     (404, {"error": "Servable not found for request: Latest(m)"}, "Servable not found for request: Latest(m)"),
     (401, {"error": "no token"}, "--token"),
-    (200, {"outputs": {"logits": [[1.0]]}}, "does not answer with class_index, label, probabilities; it has logits"),
-    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
-    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "do not fit together"),
-    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
+    (200, {"outputs": {"logits": [[1.0]]}}, "does not return class_index, label, probabilities; it returns logits"),
+    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "are inconsistent"),
+    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "are inconsistent"),
+    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "are inconsistent"),
     (200, {"predictions": []}, "not an object with 'outputs'"),
 ])
 def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, status, content, expected):
@@ -270,7 +270,7 @@ def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, stat
     (["URL", "a.npy"], "a.npy cannot be read"),
     (["runs/none", "PICTURE"], "runs/none does not exist. Expected a run directory, or a served model's address"),
     (["URL", "a.npy", "--curl"], "a.npy cannot be read"),
-    (["URL", "b.npy", "--curl"], "b.npy is not a picture: a shell cannot turn arrays into a request"),
+    (["URL", "b.npy", "--curl"], "b.npy is not a picture: --curl cannot send arrays"),
     (["URL", "PICTURE", "--labels", "none.txt"], "none.txt does not exist"),
     (["URL", "PICTURE", "--timeout", "0"], "--timeout"),
     (["URL", "PICTURE", "--top-k", "0"], "--top-k"),

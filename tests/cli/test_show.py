@@ -77,5 +77,5 @@ def test_accuracy_is_shown_with_its_interval(fixhead, make_run):
     run = make_run({"result": result()})
 
     assert line(fixhead("show", run.path), "test") == (
-        "test: 50.00 % of 360 (95 % interval 45.00 % to 55.00 %), cosine to the own class vector 0.800, to the nearest "
+        "test: 50.00 % of 360 (95 % interval 45.00 % to 55.00 %), cosine to own class vector 0.800, to the nearest "
         "other 0.300")
