@@ -14,7 +14,7 @@ def test_a_confusion_matrix_counts_by_class_and_prediction():
             assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()
 
 
-def test_the_bound_is_reached_where_only_the_nearest_pairs_have_errors():
+def test_the_bound_is_reached_if_only_the_nearest_pairs_have_errors():
     """Errors that are all different, on the nearest pairs alone, correlate as well as their ties allow."""
     m = 12
     cosines = np.arange(m * m, dtype=float).reshape(m, m)

@@ -45,7 +45,7 @@ def clear(words, code, out, err):
 
 
 @pytest.mark.parametrize("words, command", [pytest.param(*each, id=" ".join(each[0])) for each in leaves()])
-def test_a_random_call_ends_with_a_result_or_with_one_clear_line(fixhead, tmp_path, monkeypatch, words, command):
+def test_a_random_call_ends_with_a_result_or_a_one_line_error(fixhead, tmp_path, monkeypatch, words, command):
     monkeypatch.chdir(tmp_path)
     things(tmp_path)
     create_run(resolve(build_config({"runs_dir": str(tmp_path)}))).path.rename(tmp_path / "run")
@@ -58,7 +58,7 @@ def test_a_random_call_ends_with_a_result_or_with_one_clear_line(fixhead, tmp_pa
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(40))
-def test_a_random_training_ends_with_a_run_or_with_one_clear_line(tmp_path, number):
+def test_random_training_ends_with_a_run_or_a_one_line_error(tmp_path, number):
     """Each in a process of its own: precision, threads and determinism are set once per process."""
     (words, command), = [each for each in leaves() if each[0] == ("train",)]
     things(tmp_path)

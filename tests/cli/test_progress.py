@@ -21,7 +21,7 @@ def test_the_bar_is_shown_only_on_a_terminal(monkeypatch):
     assert progress_bars(3, quiet=False) == []
 
 
-def test_the_bar_shows_steps_values_and_the_remaining_time_and_is_erased(monkeypatch):
+def test_the_bar_shows_steps_values_and_remaining_time_and_is_erased(monkeypatch):
     """One second per step, two epochs of four steps: after the second step two and four more are left."""
     terminal, now = Terminal(), [0.0]
     monkeypatch.setattr(sys, "stderr", terminal)

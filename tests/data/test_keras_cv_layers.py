@@ -33,7 +33,7 @@ def shares_of(layer):
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
-def test_mixup_shares_have_the_distribution_of_keras_cvs(layers, alpha):
+def test_mixup_shares_have_the_same_distribution_as_in_keras_cv(layers, alpha):
     """An image that is mixed with itself keeps a share of 1: one in a hundred there, none here; left out."""
     theirs = shares_of(layers.MixUp(alpha=alpha))
     theirs = theirs[theirs < 1]
@@ -45,7 +45,7 @@ def test_mixup_shares_have_the_distribution_of_keras_cvs(layers, alpha):
     assert ks_2samp(theirs, ours).pvalue > 1e-4
 
 
-def test_cutmix_areas_have_the_mean_of_keras_cvs(layers):
+def test_cutmix_areas_have_the_same_mean_as_in_keras_cv(layers):
     theirs = np.unique(shares_of(layers.CutMix(alpha=1.0)).round(6))
     ours = mixing(np.arange(COUNT), 10_000, (16, 16, 3), Augmentation(cutmix=1.0), seed=0, epoch=0).shares
 
@@ -54,7 +54,7 @@ def test_cutmix_areas_have_the_mean_of_keras_cvs(layers):
     assert abs(theirs.mean() - ours.mean()) < 5 * error + 0.02
 
 
-def test_cutout_covers_the_share_that_keras_cvs_covers(layers):
+def test_cutout_covers_the_same_share_as_in_keras_cv(layers):
     """A square of 8 of 32 pixels around a uniform place, cut off at the border."""
     white = np.full((COUNT, 32, 32, 3), 255, np.uint8)
     ours = (augment(white, np.arange(COUNT), Augmentation(cutout=8), seed=0, epoch=0) == 0).mean(axis=(1, 2, 3))
@@ -70,7 +70,7 @@ def test_cutout_covers_the_share_that_keras_cvs_covers(layers):
     ("solarize", "Solarization", {"value_range": (0, 255), "threshold_factor": (128, 128)}),
     ("posterize", "Posterization", {"value_range": (0, 255), "bits": 6}),
 ])
-def test_operations_of_randaugment_are_keras_cvs(layers, name, layer, arguments):
+def test_randaugment_operations_match_keras_cv(layers, name, layer, arguments):
     """With fixed strengths; nearly all pixels within two levels: rounding and the handling of the ends differ.
 
     Equalization is left out: keras-cv's is another function (of noise, 41 % of the pixels are within 8 levels), ours is

@@ -29,7 +29,7 @@ def test_features_and_logits_are_those_of_the_model(model):
     np.testing.assert_allclose(outputs.logits, model.predict(images, verbose=0), atol=1e-5)
 
 
-def test_evaluating_equals_keras_own_metrics(model):
+def test_evaluation_matches_the_metrics_of_keras(model):
     split = Split(DRAW.integers(0, 256, (40, 32, 32, 3)).astype("uint8"), DRAW.integers(0, 10, 40).astype("int32"))
     found = evaluate_model(model, split)
     logits = model.predict(split.images, verbose=0)
@@ -40,7 +40,7 @@ def test_evaluating_equals_keras_own_metrics(model):
     assert found.cross_entropy == pytest.approx(float(loss(split.labels, logits)), rel=1e-5)
 
 
-def test_a_trained_model_has_learned_more_than_chance_on_what_it_was_trained_on(digits_run):
+def test_a_trained_model_is_better_than_chance_on_its_training_images(digits_run):
     """Two epochs of two steps teach little; that its figures are those of a classifier of ten classes is enough."""
     found = evaluate_model(load_model(digits_run.path), load_dataset("digits").validation)
 

@@ -28,7 +28,7 @@ def test_measures_by_hand():
     assert found.feature_norm == pytest.approx(1.5)
 
 
-def test_cosines_do_not_depend_on_lengths_and_zero_features_have_none():
+def test_cosines_do_not_depend_on_norms_and_are_0_for_zero_features():
     features = DRAW.normal(size=(20, 8)).astype("float32")
     vectors = DRAW.normal(size=(5, 8)).astype("float32")
     labels = DRAW.integers(0, 5, 20)

@@ -24,7 +24,7 @@ def noise(images, fraction=0.2, seed=0, severity=1, indices=None):
 
 @every_corruption
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_shape_and_type_are_kept_and_the_given_images_are_not_changed(corruption, severity):
+def test_shape_and_dtype_are_kept_and_the_input_is_not_modified(corruption, severity):
     before = IMAGES.copy()
     found = corrupt(IMAGES, corruption, severity)
 
@@ -34,7 +34,7 @@ def test_shape_and_type_are_kept_and_the_given_images_are_not_changed(corruption
 
 
 @every_corruption
-def test_an_image_is_corrupted_by_its_number_not_by_the_batch_it_is_in(corruption):
+def test_corruption_depends_on_the_image_index_and_not_on_the_batch(corruption):
     whole = corrupt(IMAGES, corruption, 3, seed=5)
     chosen = np.array([7, 2, 9])
 
@@ -61,14 +61,14 @@ def test_images_need_not_be_square(corruption):
     (("defocus_blur", 2.5), "severity must be 1 to 5, got 2.5"),
     (("defocus_blur", "3"), "severity must be 1 to 5, got '3'"),
 ])
-def test_a_wrong_name_or_severity_is_refused(arguments, message):
+def test_an_unknown_name_or_severity_is_refused(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         corrupt(IMAGES, *arguments)
     with pytest.raises(ArgumentError, match=r"Unknown suite 'papers'.* Did you mean 'paper'"):
         corrupt(IMAGES, "defocus_blur", 1, suite="papers")
 
 
-def test_the_paper_suite_has_the_papers_three_at_the_librarys_strengths():
+def test_the_paper_suite_has_its_three_corruptions_at_the_strengths_of_imgaug():
     """imgaug.augmenters.imgcorruptlike at severity 1 to 5, whatever the image size."""
     strengths = {corruption: [severity_parameters("paper", corruption, severity) for severity in SEVERITIES]
                  for corruption in SUITES["paper"]}
@@ -83,7 +83,7 @@ def test_the_paper_suite_has_the_papers_three_at_the_librarys_strengths():
 # impulse noise
 
 @pytest.mark.parametrize("fraction", [0.03, 0.27, 0.5])
-def test_the_given_share_of_values_is_replaced_half_by_black_and_half_by_white(fraction):
+def test_impulse_noise_replaces_the_given_share_of_values_half_black_half_white(fraction):
     """Of n = 614,400 values, within 5 standard deviations of a binomial share."""
     found = noise(GREY, fraction)
     n = GREY.size
@@ -102,12 +102,12 @@ def test_channels_are_hit_independently():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_none_or_all_values_are_replaced(fraction):
+def test_shares_0_and_1_replace_no_values_or_all(fraction):
     assert (noise(GREY, fraction) == 100).all() == (fraction == 0)
     assert set(np.unique(noise(GREY, fraction)).tolist()) == ({100} if fraction == 0 else {0, 255})
 
 
-def test_noise_at_one_severity_is_independent_of_another():
+def test_noise_is_independent_between_severities():
     """At p = 0.5 the places hit at two severities coincide in a quarter of the values, as independent ones do."""
     one, other = (noise(GREY, 0.5, severity=severity) != 100 for severity in (1, 2))
 
@@ -121,7 +121,7 @@ def test_other_values_are_not_changed():
     np.testing.assert_array_equal(found[kept], IMAGES[kept])
 
 
-def test_noise_has_the_same_bits_as_ever():
+def test_noise_never_changes():
     """Robustness is compared over REST and in process, this year and next. Never replace these numbers."""
     changed = np.flatnonzero(noise(np.full((1, 32, 32, 3), 100, np.uint8), 0.004, seed=3) != 100)
 
@@ -169,7 +169,7 @@ def slow_blur(image, kernel):
 
 @pytest.mark.parametrize("radius, sigma", [(0.3, 0.4), (1, 0.2), (1.5, 0.1), (3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5),
                                            (10, 0.5)])
-def test_kernels_equal_a_slow_reference_except_for_their_margin_of_zeros(radius, sigma):
+def test_kernels_match_a_slow_reference_except_for_their_zero_margin(radius, sigma):
     found, expected = disk_kernel(radius, sigma), slow_kernel(radius, sigma)
     margin = (len(expected) - len(found)) // 2
     padded = np.pad(found, margin)
@@ -196,7 +196,7 @@ def test_a_radius_of_1_is_a_plus_of_5_and_1_5_is_a_box_of_9():
 
 
 @pytest.mark.parametrize("radius, total", [(8, 1.01298), (10, 1.01079), (6, 1.0), (4, 1.0)])
-def test_large_disks_brighten_by_about_one_percent_as_the_published_scripts_do(radius, total):
+def test_large_disks_brighten_by_about_one_percent_like_the_published_scripts(radius, total):
     assert disk_kernel(radius, 0.5).sum() == pytest.approx(total, abs=5e-6)
 
 
@@ -222,7 +222,7 @@ def test_the_result_is_truncated_not_rounded():
     assert found[4, 4] == found[3, 4] == found[4, 5] == 1 and found.sum() == 5
 
 
-def test_white_stays_white_and_black_black():
+def test_black_and_white_images_are_not_changed_by_blur():
     for value in (0, 255):
         flat = np.full((1, 32, 32, 3), value, np.uint8)
         found = defocus_blur(flat, disk_radius_px=8, antialias_sigma_px=0.5)
@@ -240,7 +240,7 @@ def test_channels_and_images_are_blurred_separately():
 # JPEG
 
 @pytest.mark.parametrize("quality", [25, 18, 15, 10, 7])
-def test_images_are_what_pillow_makes_of_them(quality):
+def test_jpeg_compression_matches_pillow(quality):
     found = jpeg_compression(IMAGES, quality=quality)
     for image, compressed in zip(IMAGES, found, strict=True):
         file = io.BytesIO()
@@ -248,7 +248,7 @@ def test_images_are_what_pillow_makes_of_them(quality):
         np.testing.assert_array_equal(compressed, np.asarray(Image.open(io.BytesIO(file.getvalue()))))
 
 
-def test_lower_quality_is_further_from_the_image():
+def test_lower_quality_has_a_larger_error():
     errors = [np.abs(corrupt(IMAGES, "jpeg_compression", severity).astype(int) - IMAGES).mean()
               for severity in SEVERITIES]
 

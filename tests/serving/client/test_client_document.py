@@ -65,7 +65,7 @@ def test_every_command_runs(line, url, files, fixhead):
     assert program == "fixhead" and answer.code == 0 and answer.out
 
 
-def test_the_table_of_sizes_is_what_is_sent():
+def test_the_table_of_sizes_matches_the_requests():
     table = PAGE.partition("<!-- bytes of an image -->")[2].partition("<!-- end")[0]
     rows = re.findall(r"^\| (\d+)x\d+ \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", table, flags=re.MULTILINE)
     assert len(rows) == 4

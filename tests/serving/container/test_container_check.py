@@ -60,7 +60,7 @@ def run_checks(check, environment, conformance, model):
         env={**environment, "SERVER_NAME": "fixhead serve", "CONFORMANCE_URL": conformance, "MODEL_URL": model})
 
 
-def test_the_check_passes_where_nothing_differs(check, environment, servers):
+def test_the_check_passes_if_nothing_differs(check, environment, servers):
     conformance, model = servers
     assert is_healthy(conformance, "conformance") and is_healthy(model, "classifier")
 
@@ -71,7 +71,7 @@ def test_the_check_passes_where_nothing_differs(check, environment, servers):
     assert (check / "conformance.json").is_file()
 
 
-def test_the_check_fails_where_the_model_is_not_the_runs(check, environment, servers):
+def test_the_check_fails_if_the_model_is_not_from_the_run(check, environment, servers):
     conformance, _ = servers
     done = run_checks(check, environment, conformance, f"{conformance}/v1/models/conformance")
 
@@ -79,7 +79,7 @@ def test_the_check_fails_where_the_model_is_not_the_runs(check, environment, ser
     assert " 0 fail" in done.stdout and "The answers agree" not in done.stdout
 
 
-def test_the_check_fails_where_the_protocol_is_not_spoken(check, environment, servers):
+def test_the_check_fails_if_the_protocol_is_not_followed(check, environment, servers):
     _, model = servers
     done = run_checks(check, environment, model, f"{model}/v1/models/classifier")
 

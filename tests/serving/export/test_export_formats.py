@@ -14,7 +14,7 @@ FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_a_run_is_exported_as_one_file_beside_the_versions_of_a_server(digits_run, tmp_path, fixhead, format):
+def test_a_run_is_exported_as_one_file_next_to_the_served_versions(digits_run, tmp_path, fixhead, format):
     base = tmp_path / "digits"
     (base / "1").mkdir(parents=True)
     found = fixhead("export", digits_run.path, base, "--format", format, "--json").json
@@ -34,7 +34,7 @@ def test_a_run_is_exported_as_one_file_beside_the_versions_of_a_server(digits_ru
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_the_file_has_named_inputs_and_outputs_and_answers_batches_of_any_size(digits_run, tmp_path, format):
+def test_the_file_has_named_inputs_and_outputs_and_accepts_any_batch_size(digits_run, tmp_path, format):
     folder = export_run(digits_run.path, tmp_path / "m", format=format).path
     model = load_model(digits_run.path)
     vectors = np.asarray(head_of(model).class_vectors.value)
@@ -57,7 +57,7 @@ def test_the_file_has_named_inputs_and_outputs_and_answers_batches_of_any_size(d
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_a_file_that_answers_something_else_is_not_published(tmp_path, monkeypatch, format):
+def test_a_file_with_wrong_answers_is_not_published(tmp_path, monkeypatch, format):
     from fixhead_serving.export import reference
 
     ask = reference.ask_model

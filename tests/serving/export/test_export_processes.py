@@ -21,7 +21,7 @@ def start(digits_run, tmp_path):
     return begin
 
 
-def test_two_exports_at_once_get_two_numbers(start, tmp_path):
+def test_two_concurrent_exports_get_two_numbers(start, tmp_path):
     both = [start(), start()]
     said = [process.communicate(timeout=300) for process in both]
 
@@ -32,7 +32,7 @@ def test_two_exports_at_once_get_two_numbers(start, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_an_export_that_is_stopped_while_it_is_checked_leaves_no_version(start, tmp_path, number):
+def test_an_export_stopped_during_its_check_leaves_no_version(start, tmp_path, number):
     # A shell's background processes, and so the tests there, ignore SIGINT, and what they start does too.
     with start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         for line in process.stderr:
@@ -50,7 +50,7 @@ def test_an_export_that_is_stopped_while_it_is_checked_leaves_no_version(start, 
         assert left == [] and "Traceback" not in said
 
 
-def test_a_disk_that_is_full_is_one_line(start, tmp_path):
+def test_a_full_disk_during_an_export_is_a_one_line_error(start, tmp_path):
     """By a limit on the size of a file, which fails in the same calls; below that of the weights."""
     process = start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
     out, said = process.communicate(timeout=300)

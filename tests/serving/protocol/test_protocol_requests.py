@@ -18,7 +18,7 @@ def test_row_format_stacks_the_elements():
     np.testing.assert_array_equal(inputs.arrays["images"], expected, strict=True)
 
 
-def test_row_format_takes_named_elements_for_one_input_and_for_several():
+def test_row_format_accepts_named_elements_for_one_or_several_inputs():
     one = decode({"instances": [{"images": [[1, 2, 3], [4, 5, 6]]}]}, IMAGES).arrays
     several = decode({"instances": [{"a": 1, "b": [2, 3]}, {"b": [4, 5], "a": 6}]}, PAIR).arrays
 
@@ -27,7 +27,7 @@ def test_row_format_takes_named_elements_for_one_input_and_for_several():
     np.testing.assert_array_equal(several["b"], np.array([[2, 3], [4, 5]], np.int32), strict=True)
 
 
-def test_columnar_format_takes_bare_and_named_values_and_ignores_unknown_names():
+def test_columnar_format_accepts_bare_and_named_values_and_ignores_unknown_names():
     bare = decode({"inputs": [[1, 2], [3, 4]], "ignored": {}}, ANY_SIZE)
     named = decode({"inputs": {"a": [1], "b": [[2, 3]], "c": "ignored"}}, PAIR)
     scalar = decode({"inputs": 2.5}, SCALAR)
@@ -48,11 +48,11 @@ def test_bare_nan_and_infinity_are_read():
 
 
 @pytest.mark.parametrize("text", ["/+8=", "/+8", " /+\n8 = ", "/\t+8"])
-def test_base64_may_have_blanks_and_lack_padding(text):
+def test_base64_may_contain_spaces_and_lack_padding(text):
     assert decode({"instances": [{"b64": text}]}, TEXT).arrays["image_bytes"].tolist() == [b"\xff\xef"]
 
 
-def test_plain_text_is_taken_as_it_is_and_keeps_zero_bytes():
+def test_plain_text_is_used_unchanged_with_its_zero_bytes():
     encoded = b64encode(b"\x00x\x00").decode()
     array = decode({"inputs": ["a\u00e9", "", {"b64": encoded}, {"b64": ""}]}, TEXT).arrays["image_bytes"]
 
@@ -306,7 +306,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     "body, signature, status, text", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_a_bad_request_is_refused_with_status_and_text(body, signature, status, text):
+def test_a_bad_request_is_refused_with_status_and_message(body, signature, status, text):
     with pytest.raises(Refusal) as caught:
         decode(body, signature)
 

@@ -62,7 +62,7 @@ def check(answer):
 
 @FEW
 @given(body=mutations(), zipped=st.booleans())
-def test_changed_requests_are_answered(app, ask, body, zipped):
+def test_mutated_requests_are_answered(app, ask, body, zipped):
     check(ask(app, "POST", "/v1/models/tiny:predict", body, {"Content-Encoding": "gzip"} if zipped else {}))
 
 
@@ -85,7 +85,7 @@ def test_random_paths_are_answered(app, ask, method, path):
     check(ask(app, method, path if path.startswith("/") else f"/{path}", b"{}"))
 
 
-def test_a_valid_request_is_still_answered_after_all_that(app, ask):
+def test_a_valid_request_is_still_answered_afterwards(app, ask):
     for body in VALID:
         assert ask(app, "POST", "/v1/models/tiny:predict", body).status == 200
     assert ask(app, "GET", "/readyz").status == 200
