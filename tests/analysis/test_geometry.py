@@ -1,4 +1,4 @@
-"""Cosines of features and class vectors, against closed forms."""
+"""Cosines of features and class vectors, compared with closed forms."""
 import numpy as np
 import pytest
 
@@ -51,10 +51,10 @@ def test_histograms_count_every_image_even_beyond_1_by_rounding():
 
 
 def test_separation_by_hand():
-    """Unit embeddings at +-30 degrees around 0 and at 90: means (cos 30, 0) and (0, 1).
+    """Unit embeddings at +-30 degrees around 0 and at 90 have the means (cos 30, 0) and (0, 1).
 
-    Within: two embeddings are sin 30 = 0.5 away from their mean, one is at it: (0.25 + 0.25 + 0) / 3. Between: each
-    mean is half the distance of the two means away from their middle: (3/4 + 1) / 4.
+    Within: two embeddings are sin 30 = 0.5 away from their mean, one is equal to it: (0.25 + 0.25 + 0) / 3. Between:
+    each mean is half the distance of the two means away from their midpoint: (3/4 + 1) / 4.
     """
     angles = np.deg2rad([30, -30, 90])
     features = 3 * np.stack([np.cos(angles), np.sin(angles)], axis=1)

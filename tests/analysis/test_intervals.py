@@ -22,7 +22,7 @@ def test_wilson_bounds_are_the_limits_of_the_score_test(successes, n):
 
 @pytest.mark.parametrize("n", [1, 10, 360, 10_000])
 def test_wilson_bounds_for_0_and_n_successes(n):
-    """With no success p (n + z^2) = z^2; the rest is its mirror image."""
+    """Without successes, p (n + z^2) = z^2; with n successes, it is the mirror image."""
     none, all_ = wilson_interval(0, n), wilson_interval(n, n)
 
     assert none == pytest.approx((0, Z**2 / (n + Z**2)), abs=1e-7)

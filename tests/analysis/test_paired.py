@@ -1,4 +1,4 @@
-"""Paired differences by hand."""
+"""Paired differences computed by hand."""
 import pytest
 from scipy.stats import ttest_rel
 

@@ -1,4 +1,4 @@
-"""The command line without a framework: help, listings, dry runs, wrong calls."""
+"""The command line without a framework: help, lists, dry runs, invalid arguments."""
 import ast
 import json
 import pkgutil
@@ -33,7 +33,7 @@ main()
 
 
 def one_line_error(answer, code=2):
-    """The message, checked to be one line (and a hint), without a traceback, on standard error alone."""
+    """Returns the message after checking that it is one line (and a hint) on standard error, without a traceback."""
     assert answer.code == code
     assert answer.out == ""
     assert "Traceback" not in answer.err
@@ -48,7 +48,7 @@ def test_every_command_module_is_in_the_list_of_commands():
 
 
 def test_every_command_is_short():
-    """Under 60 lines of code: what goes beyond parsing, calling and printing stands in a module next to the command."""
+    """Under 60 lines of code: anything beyond parsing, calling and printing belongs in a module next to the command."""
     for file in Path(fixhead_cli.commands.__path__[0]).rglob("*.py"):
         tree = ast.parse(file.read_text())
         texts = {line for each in ast.walk(tree) if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)
@@ -93,7 +93,7 @@ def test_show_works_without_any_framework(tmp_path):
 
 
 def test_help_takes_at_most_four_times_as_long_as_importing_click():
-    """Each is timed several times, alternating, and the quickest of each compared: the machine may be busy."""
+    """Both are timed several times, alternating, and their fastest times compared: the machine may be busy."""
     commands = {"help": [sys.executable, "-m", "fixhead_cli", "--help"],
                 "click": [sys.executable, "-c", "import click"]}
     seconds = {name: [] for name in commands}

@@ -26,7 +26,7 @@ main()
 
 
 def test_show_has_only_options_that_have_an_effect():
-    """Each option changes the images, their number, or the file: none is of the network or of training."""
+    """Each option changes the images, their number or the file; none is for the network or for training."""
     names = {each.name for each in show.params}
 
     assert names == {"out", "images", "epoch", "as_json", "data_dir", "seed", "recipe"} | set(

@@ -1,4 +1,4 @@
-"""`sweep`, `compare`, `data show`, `completion`, and extending runs, by the command line."""
+"""`sweep`, `compare`, `data show`, `completion` and extending runs, from the command line."""
 import json
 import os
 import subprocess
@@ -47,7 +47,7 @@ def test_a_sweep_trains_and_exports_missing_runs_and_compare_pairs_them(fixhead,
     again = fixhead(*command)
 
     assert first.code == again.code == 0
-    assert (first.err + again.err).count("are known to fall behind") == 1  # by the plan, and by none of the processes
+    assert (first.err + again.err).count("are known to fall behind") == 1  # from the plan, not from its processes
     assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 4
     assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 4
     files = sorted((tmp_path / "results").glob("*.json"))
@@ -132,7 +132,7 @@ def test_a_finished_run_is_extended_and_a_complete_one_is_reported(fixhead, tmp_
 
 
 def test_a_full_file_system_is_a_one_line_error_and_loses_nothing(fixhead, tmp_path):
-    """A file system of one megabyte, where this process may mount one; else a limit on the size of a file."""
+    """Uses a file system of one megabyte if this process may mount one, otherwise a limit on the file size."""
     full = tmp_path / "full"
     full.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(full)], capture_output=True)
@@ -145,7 +145,7 @@ def test_a_full_file_system_is_a_one_line_error_and_loses_nothing(fixhead, tmp_p
         assert len(errors) == 1 and "cannot be written" in errors[0] and "Traceback" not in done.stderr
         (run,) = (full / "runs").iterdir()
         assert json.loads((run / "config.json").read_text())["resolved"]["dataset"] == "digits"
-        assert not [path for path in run.rglob(".*-*") if path.is_file()]  # nothing half-written is left
+        assert not [path for path in run.rglob(".*-*") if path.is_file()]  # no partial file is left
     finally:
         if mounted.returncode == 0:
             subprocess.run(["umount", str(full)], check=True)

@@ -1,4 +1,4 @@
-"""Every path that a user gives, in every option and argument of every command: one line says what is wrong with it."""
+"""Paths in every option and argument of every command: one line says what is wrong."""
 import io
 import os
 import re
@@ -61,7 +61,7 @@ CASES = [(words, command, parameter, situation) for words, command, parameter in
 
 
 def wrong_path(situation, folder, monkeypatch):
-    """Returns a path that is wrong as the situation says."""
+    """Returns a path with the problem named by the situation."""
     path, file = folder / "given.png", folder / "file.json"
     file.write_text("{}\n")
     if situation in ("a folder", "an empty folder", "an unreadable folder"):
@@ -78,7 +78,7 @@ def wrong_path(situation, folder, monkeypatch):
 
 
 def refuse(monkeypatch, path):
-    """Refuses to read the path and to write next to it, as for a user without permission; a superuser has them all."""
+    """Refuses to read the path or write next to it, as without permission; a superuser has all permissions."""
     def refusing(real):
         def call(target=".", *arguments, **keywords):
             if isinstance(target, (str, os.PathLike)) and os.fspath(target) == os.fspath(path):
@@ -94,7 +94,7 @@ def refuse(monkeypatch, path):
 
 
 def right_value(parameter, folder):
-    """Returns a value that the parameter takes."""
+    """Returns a valid value for the parameter."""
     kind = parameter.type
     if isinstance(kind, paths.RunDirectory):
         return "http://127.0.0.1:9/v1/models/m" if kind.or_url else create_run(
@@ -123,7 +123,7 @@ def test_a_wrong_path_is_a_one_line_error_with_the_reason(fixhead, tmp_path, mon
 
 
 def test_every_text_parameter_is_a_path_or_listed_as_not_a_path():
-    """An option added without a path type, or without a word on why it needs none, fails here."""
+    """Fails for an option added without a path type and not listed as needing none."""
     plain = [(words, each.name) for words, _, each in PARAMETERS
              if isinstance(each.type, (click.Path, click.File)) or (
                  each.type is click.STRING and each.name not in NOT_PATHS | WORDS)]

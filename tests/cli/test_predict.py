@@ -1,4 +1,4 @@
-"""`fixhead predict` against a small server of known answers: the class of a picture is its strongest colour."""
+"""`fixhead predict` with a small server with known answers: the class of a picture is its strongest colour."""
 import base64
 import gzip
 import http.server
@@ -30,7 +30,7 @@ main()
 
 
 def answer_to(body):
-    """Returns what a model of four classes says, whose probabilities are the shares of the colours."""
+    """Returns the answer of a model of four classes whose probabilities are the shares of the colours."""
     if body["signature_name"] == "serving_bytes":
         images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each["b64"], validate=True))).convert("RGB"))
                   for each in body["inputs"]]
@@ -44,7 +44,7 @@ def answer_to(body):
 
 
 class ColourServer(http.server.ThreadingHTTPServer):
-    """Keeps the requests it gets; `answer` may be replaced."""
+    """Keeps its requests; `answer` may be replaced."""
 
     def __init__(self):
         self.requests = []
@@ -102,7 +102,7 @@ def folder(tmp_path):
     return tmp_path / "photographs"
 
 
-# What is answered
+# Predictions
 
 
 def test_pictures_get_one_line_each_in_the_order_of_the_arguments(fixhead, server, tmp_path):
@@ -137,7 +137,7 @@ def test_top_k_without_a_file_uses_the_names_in_the_answers_or_class_numbers(fix
     rows = fixhead("predict", server.url, *files, "--top-k", 3, "--json").json["predictions"]
     text = fixhead("predict", server.url, *files, "--top-k", 3).out
 
-    # red is known from the second picture, green from none
+    # the second picture reveals the name red, no picture reveals green
     assert {each["class_index"]: each["label"] for each in rows[0]["top"]} == {0: "red", 1: None, 2: "blue"}
     assert rows[0]["top"][0] == {"label": "blue", "class_index": 2, "probability": rows[0]["probability"]}
     assert text.count("class 1 (") == 2
@@ -203,7 +203,7 @@ def test_robustness_accepts_the_same_options(fixhead, server):
     assert answer.code == 2 and "labels are not those of this data set" in answer.err
 
 
-# What goes wrong
+# Errors
 
 
 def test_unreadable_files_are_listed_together_and_the_others_predicted(fixhead, server, folder):
@@ -368,10 +368,10 @@ def test_the_curl_command_works_when_pasted(fixhead, server, tmp_path, shell, mo
         picture(tmp_path / name, list(COLOURS)[number % 3])
     monkeypatch.setenv("FIXHEAD_TOKEN", "se\"cret'$x")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (250, 300, 3)).astype(np.uint8)).save("large.png")
-    assert (tmp_path / "large.png").stat().st_size > 2**17  # more than fits in an argument of a command
+    assert (tmp_path / "large.png").stat().st_size > 2**17  # more than fits into a command-line argument
     files = [*(f"./{name}" if name.startswith("-") else name for name in ODD_NAMES), "large.png"]
     line = fixhead("predict", server.url, *files, "--curl").out
-    assert server.requests == [] and line.count("\n") == 2  # its end, and that in a file's name
+    assert server.requests == [] and line.count("\n") == 2  # the end marker, and the same text in a file name
     done = subprocess.run([shell, "-c", line], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     by_client = fixhead("predict", server.url, *files, "--json").json["predictions"]

@@ -1,4 +1,4 @@
-"""`fixhead predict` of a run: the same files, folders and arrays as a server takes, in this process."""
+"""`fixhead predict` for a run: the same files, folders and arrays as for a server, in this process."""
 import io
 
 import numpy as np
@@ -43,7 +43,7 @@ def test_probabilities_for_folders_and_arrays_match_the_model(fixhead, digits_ru
 
 def test_a_rotated_picture_is_predicted_like_the_upright_one(fixhead, digits_run, images, tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 8  # to be turned by a quarter against the clock
+    exif[0x0112] = 8  # to be rotated 90 degrees counterclockwise
     Image.fromarray(np.rot90(images[0], -1)).save(tmp_path / "turned.png", exif=exif)
     Image.fromarray(images[0]).save(tmp_path / "upright.png")
     turned, upright = fixhead("predict", digits_run.path, tmp_path / "turned.png", tmp_path / "upright.png", "--top-k",

@@ -1,4 +1,4 @@
-"""What `show` says of a run is what was measured, not what was configured."""
+"""`show` reports what was measured, not what was configured."""
 import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
@@ -10,7 +10,7 @@ MEASURED = {"n": 360, "accuracy": 0.5, "accuracy_low": 0.45, "accuracy_high": 0.
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Returns a function that makes a run directory, and writes these files."""
+    """Returns a function that makes a run directory with these files."""
     def make(files=None, **values):
         run = create_run(resolve(TrainConfig(**{"precision": "float32", "runs_dir": str(tmp_path)} | values)))
         for name, content in (files or {}).items():

@@ -1,4 +1,4 @@
-"""Prepared sets are read once, and then from the cache: until their files change, or the cache is damaged or off."""
+"""Prepared sets are read once and then come from the cache, until their files change or the cache is damaged or off."""
 import json
 import logging
 import os
@@ -25,7 +25,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A prepared cifar10 of 40 and 10 images as far as its sizes go; how often it is read is counted."""
+    """Prepares a small cifar10 (40 and 10 images) and counts how often it is read."""
     folder = tmp_path / "prepared"
     version = folder / "cifar10" / "3.0.2"
     version.mkdir(parents=True)

@@ -33,14 +33,14 @@ def test_an_equal_choice_differs_by_at_most_one_unless_a_class_is_exhausted(labe
 
     assert len(chosen) == count == len(set(chosen.tolist()))
     assert (np.diff(chosen) > 0).all()
-    for most in given_by[with_more]:  # a class that could give more gives at least as much as any other, but for one
+    for most in given_by[with_more]:  # a class with images left has at most one image fewer than any other
         assert most >= given_by.max() - 1
     np.testing.assert_array_equal(equal_choice(labels, count), chosen)
 
 
 @pytest.mark.parametrize("sizes, count, expected", [
     ([100, 100, 100], 30, [10, 10, 10]),
-    ([900, 90, 10], 30, [10, 10, 10]),  # in proportion they would be 27, 3 and 0
+    ([900, 90, 10], 30, [10, 10, 10]),  # proportionally they would be 27, 3 and 0
     ([900, 90, 5], 30, [13, 12, 5]),
     ([3, 900, 4, 2], 30, [3, 21, 4, 2]),
     ([50, 0, 50], 11, [6, 0, 5]),
@@ -56,7 +56,7 @@ def test_an_equal_choice_from_unequal_classes(sizes, count, expected):
 @settings(deadline=None)
 @given(classes=st.integers(1, 12), members=st.integers(1, 30), share=st.floats(0, 1), seed=st.integers(0, 99))
 def test_both_choices_are_the_same_for_balanced_classes(classes, members, share, seed):
-    """So a limit on a balanced set chooses the images that it has always chosen."""
+    """So a limit on a balanced set always selects the same images."""
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes, dtype=np.int32), members))
     count = int(share * len(labels))
 
@@ -86,7 +86,7 @@ def test_different_splits_draw_different_choices():
 
 
 def test_the_choice_never_changes():
-    """Every result rests on these parts. Never replace these numbers."""
+    """Every result depends on these splits. Never change these numbers."""
     labels = (np.arange(40) * 7 % 4).astype(np.int32)
     split = Split(np.arange(40, dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 3), labels)
 

@@ -38,11 +38,11 @@ def test_every_digit_is_in_exactly_one_split(digits):
 
 
 def test_splits_are_balanced(digits):
-    """Each class gives its share, to within one image."""
+    """Every class has its share, to within one image."""
     whole = np.bincount(load_digits().target)
     for name in SPLITS:
         counts = np.bincount(digits.split(name).labels, minlength=10)
-        assert np.abs(counts - whole * len(digits.split(name)) / 1797).max() <= 2  # validation is drawn from the rest
+        assert np.abs(counts - whole * len(digits.split(name)) / 1797).max() <= 2  # validation comes from the rest
 
 
 def test_splits_share_no_image(digits):

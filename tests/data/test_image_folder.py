@@ -1,4 +1,4 @@
-"""Folders of images, whole and broken."""
+"""Image folders, valid and broken."""
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +15,7 @@ def write_pictures(folder, count, *, level=0, size=(20, 20), ending=".png"):
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         pixels = np.full((size[1], size[0], 3), level, np.uint8)
-        pixels[0, 0] = number  # no two alike
+        pixels[0, 0] = number  # all different
         Image.fromarray(pixels).save(folder / f"{number:03}{ending}")
 
 
@@ -45,7 +45,7 @@ def test_splits_share_no_picture_and_are_deterministic(folder):
 
 
 def test_a_limit_takes_equally_many_pictures_from_unequal_classes(tmp_path):
-    """In proportion, the limit would leave none of the smallest class."""
+    """A proportional limit would leave no images of the smallest class."""
     for name, count in (("many", 100), ("some", 40), ("few", 6)):
         write_pictures(tmp_path / name, count)
     data = run_dataset(str(tmp_path), limit_train=12)
@@ -112,7 +112,7 @@ def test_the_first_ten_of_many_broken_files_are_named(folder):
 ])
 def test_an_invalid_image_folder_is_refused_before_reading_anything(folder, spoil, message):
     spoil(folder)
-    if message.endswith("|ok"):  # classes named like parts are classes if there are others
+    if message.endswith("|ok"):  # folders named like splits are classes if there are other classes
         assert "train" in describe(str(folder)).label_names
         return
     with pytest.raises(DataError, match=message):
@@ -136,7 +136,7 @@ def test_splits_with_different_classes_are_refused(tmp_path):
 
 def test_data_set_names_are_not_taken_for_folders_and_unknown_names_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "cifar10").mkdir()  # a prepared set may lie where one works
+    (tmp_path / "cifar10").mkdir()  # a prepared set may be in the current folder
     (tmp_path / "photographs").mkdir()
 
     assert not is_folder("cifar10") and is_folder("photographs") and is_folder("./cifar10")

@@ -1,4 +1,4 @@
-"""Packed sets: they are read as they were written, damage is noticed by name, unfinished writing leaves nothing."""
+"""Packed sets are read back unchanged, damaged files are named, and interrupted packing leaves nothing behind."""
 import dataclasses
 import hashlib
 import json
@@ -25,7 +25,7 @@ IMAGES = st.tuples(*[st.integers(1, 6)] * 3).flatmap(lambda shape: arrays(np.uin
 
 
 def damaged(folder, name, change):
-    """Changes the content of a file in place, as a bad disk would."""
+    """Changes the content of a file in place, like a faulty disk."""
     path = folder / name
     path.write_bytes(change(path.read_bytes()))
 
@@ -98,7 +98,7 @@ def test_the_same_data_are_packed_to_the_same_bytes(tmp_path, whole_set):
 
 
 def test_photographs_and_drawings_are_both_compressed(tmp_path):
-    """Digits are repeats of pixels, which zlib finds; that needs another strategy than smooth photographs."""
+    """Enlarged digits have repeated pixels, which need another zlib strategy than smooth photographs."""
     digits = load_dataset("digits")
     images = digits.train.images
 
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_is_named(copied):
 
 
 def test_an_index_that_matches_its_files_but_not_the_data_is_refused(copied):
-    """Parts in another order, with a new checksum: each file is whole, the data set is not the one packed."""
+    """The splits are swapped with a valid checksum: every file is intact, but the data set is not the packed one."""
     index = read_index(copied)
     files = list(index.files)
     first, second = (number for number, file in enumerate(files)
@@ -193,7 +193,7 @@ def test_packing_that_fails_at_any_file_leaves_nothing_behind(tmp_path, whole_se
         assert "No space left on device" in str(error)
         assert list(tmp_path.iterdir()) == [] and packed_under(tmp_path) == []
     else:
-        assert stop > len(done) and done[-1] == INDEX  # what makes it a set is written last
+        assert stop > len(done) and done[-1] == INDEX  # the index, which makes it a set, is written last
 
 
 def test_a_full_disk_is_a_one_line_error(tmp_path, whole_set, monkeypatch):
@@ -237,7 +237,7 @@ pack_dataset("digits", Path(sys.argv[1]))
 
 
 def test_killed_packing_leaves_nothing_loadable_and_the_next_run_cleans_up(tmp_path):
-    for files in (2, 6):  # 6: after the index, before the folder has its name
+    for files in (2, 6):  # 6: after the index, before the folder is renamed
         done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, str(files)], capture_output=True)
         assert done.returncode == -9
     left = list(tmp_path.iterdir())
@@ -251,7 +251,7 @@ def test_killed_packing_leaves_nothing_loadable_and_the_next_run_cleans_up(tmp_p
     for each in (*old.iterdir(), old):
         os.utime(each, (0, time.time() - 7_200))
     pack_dataset("digits", tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([young, tmp_path / "digits.packed"])  # a young one may be at work
+    assert sorted(tmp_path.iterdir()) == sorted([young, tmp_path / "digits.packed"])  # a recent one may still be in use
 
 
 def test_an_existing_set_is_never_overwritten(copied, whole_set):

@@ -1,4 +1,4 @@
-"""The index of a packed set: damaged, of something else, from a newer version."""
+"""The index of a packed set: damaged, of another kind, or from a newer version."""
 import json
 
 import pytest

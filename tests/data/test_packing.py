@@ -1,4 +1,4 @@
-"""Packed sets as data sets: where they are found, their names, and that they equal the sets that were packed."""
+"""Packed sets used as data sets: how they are found and named, and that they equal the sets that were packed."""
 import dataclasses
 import json
 import subprocess
@@ -95,7 +95,7 @@ def test_a_packed_set_takes_precedence_over_prepared_and_embedded_ones(packed, t
     assert len(load_dataset("cifar10", str(tmp_path)).train) == 27
     (packed / "digits.packed" / "index.json").rename(packed / "index.away")
     try:
-        with pytest.raises(DataError, match=r"digits\.packed/index\.json is missing"):  # not the embedded one, silently
+        with pytest.raises(DataError, match=r"digits\.packed/index\.json is missing"):  # not silently the embedded one
             load_dataset("digits", str(packed))
     finally:
         (packed / "index.away").rename(packed / "digits.packed" / "index.json")

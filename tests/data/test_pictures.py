@@ -38,7 +38,7 @@ def test_lossy_formats_are_decoded_too(format):
     found = decode_picture(encoded(flat, format), "a")
 
     assert found.shape == (10, 20, 3)
-    assert np.abs(found.astype(int) - [200, 30, 60]).max() <= 4  # their loss
+    assert np.abs(found.astype(int) - [200, 30, 60]).max() <= 4  # lossy
 
 
 def test_grey_pictures_become_three_equal_channels():
@@ -84,7 +84,7 @@ def test_the_first_frame_of_an_animation_is_used():
 
 
 def png_of_declared_size(width, height):
-    """A PNG whose header promises a size that its data do not have."""
+    """Returns a PNG whose header declares a size that its data do not have."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 10)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

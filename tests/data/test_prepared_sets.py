@@ -1,7 +1,7 @@
-"""Sets that come through TensorFlow Datasets, on synthetic trees of their layout.
+"""Sets read through TensorFlow Datasets, on synthetic folders with their layout.
 
-Their pixels are missing for fashion_mnist and cifar10_1, and as subsets for stl10 and tiny_imagenet: the real parts
-are read by the slow tests.
+Real pixels are not available for fashion_mnist and cifar10_1, and only in part for stl10 and tiny_imagenet: the slow
+tests read these parts.
 """
 import io
 import zipfile
@@ -25,7 +25,7 @@ def offline(monkeypatch):
 
 
 def prepare(folder, name, version, image_shape, num_classes, sizes, config=None):
-    """Writes a data set with the features and folder of TensorFlow Datasets' own, of random images."""
+    """Writes a data set of random images with the features and folder layout of TensorFlow Datasets."""
     import tensorflow_datasets
 
     features = tensorflow_datasets.features.FeaturesDict({
@@ -76,7 +76,7 @@ def test_a_subset_is_reported_with_its_sizes_before_it_is_read(tmp_path, offline
 
 @pytest.fixture(scope="module")
 def tiny_archive(tmp_path_factory):
-    """The official layout: 200 classes, 3 training and 1 validation image each, some grey; test images unlabelled."""
+    """The official layout: 200 classes with 3 training and 1 validation image each, some grey; unlabelled test images."""
     folder = tmp_path_factory.mktemp("tiny") / "downloads" / "manual"
     folder.mkdir(parents=True)
     numbers = [f"n{10_000_000 + 37 * number}" for number in range(200)]
@@ -116,9 +116,9 @@ def test_tiny_imagenet_is_prepared_from_its_archive(tiny_archive, offline):
         split = dataset.split(name)
         assert split.images.shape[1:] == (64, 64, 3)
         levels = split.images.mean(axis=(1, 2, 3))
-        assert np.abs(levels - split.labels).max() <= 1.5  # a picture's grey level is its class; JPEG rounds
+        assert np.abs(levels - split.labels).max() <= 1.5  # the grey level of a picture is its class; JPEG rounds
     assert describe("tiny_imagenet", str(tiny_archive), classes="thing_3,thing_7").num_classes == 2
-    again = load_dataset("tiny_imagenet", str(tiny_archive))  # now from what was prepared
+    again = load_dataset("tiny_imagenet", str(tiny_archive))  # now from the prepared files
     assert again.digest() == dataset.digest()
 
 

@@ -1,4 +1,4 @@
-"""Each operation against Pillow's, or by hand; and what holds for all of them."""
+"""Each operation compared with Pillow or with a reference, and properties of all of them."""
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ def test_equalize_matches_pillow(images):
 
 @pytest.mark.parametrize("images", [NOISE, DULL, FLAT], ids=["noise", "dull", "flat"])
 def test_autocontrast_matches_pillow_except_for_rounding_errors(images):
-    """255 (level - low) / (high - low) without decimals: where it is a whole number, Pillow may give one less."""
+    """255 (level - low) / (high - low), truncated: where it is a whole number, Pillow may return one less."""
     found = OPERATIONS["autocontrast"](images, np.ones(len(images)))
     low, high = (end(axis=(1, 2), keepdims=True).astype(int) for end in (images.min, images.max))
     exact = 255 * (images - low) % np.maximum(high - low, 1) == 0
@@ -44,7 +44,7 @@ def test_autocontrast_matches_pillow_except_for_rounding_errors(images):
 @pytest.mark.parametrize("name, kind", [("color", ImageEnhance.Color), ("contrast", ImageEnhance.Contrast),
                                         ("brightness", ImageEnhance.Brightness), ("sharpness", ImageEnhance.Sharpness)])
 def test_enhancements_match_pillow_within_one_level(name, kind, strength):
-    """Pillow cuts decimals off, we round."""
+    """Pillow truncates, we round."""
     expected = by_pillow(NOISE, lambda image: kind(image).enhance(1 + MAX_ENHANCEMENT * strength))
     found = OPERATIONS[name](NOISE, np.full(len(NOISE), strength))
 
@@ -97,7 +97,7 @@ def test_the_largest_images_do_not_overflow_32_bits(height, width):
 
 
 def test_rotations_and_shears_match_a_slow_reference():
-    """Pixel by pixel, in float64: out(x, y) is in(...) with x and y counted from the middle."""
+    """Computes pixel by pixel in float64: out(x, y) is in(...) with x and y counted from the centre."""
     def reference(image, matrix):
         height, width, _ = image.shape
         out = np.zeros_like(image)
@@ -114,7 +114,7 @@ def test_rotations_and_shears_match_a_slow_reference():
                          ("shear_x", [[1, 0.7 * 0.3], [0, 1]]), ("shear_y", [[1, 0], [0.7 * 0.3, 1]])):
         found = OPERATIONS[name](NOISE[:5], np.full(5, 0.7))
         expected = np.stack([reference(image, np.array(matrix)) for image in NOISE[:5]])
-        assert (found != expected).any(axis=3).mean() < 0.002, name  # rounded cosines may fall to another pixel
+        assert (found != expected).any(axis=3).mean() < 0.002, name  # rounded cosines may select another pixel
 
 
 @pytest.mark.parametrize("name", sorted(NEUTRAL))
@@ -146,7 +146,7 @@ def test_the_result_does_not_depend_on_the_batch(order, magnitude, operations):
 
 
 def test_operations_and_signs_are_drawn_uniformly():
-    """14 operations of 14,000 images: chi^2 with 13 degrees of freedom, beyond its 1e-6 tail for one seed."""
+    """14 operations in 14,000 images: chi^2 with 13 degrees of freedom exceeds this bound for 1e-6 of seeds."""
     draws = words(9, np.arange(14_000), [0, 1])
     chosen = draws[:, 0].astype(np.uint64) * np.uint64(14) >> np.uint64(32)
     counts = np.bincount(chosen.astype(int), minlength=14)

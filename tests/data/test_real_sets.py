@@ -1,4 +1,4 @@
-"""The real data: whole CIFAR sets, parts of STL-10 and Tiny ImageNet, in the folder $FIXHEAD_TEST_CIFAR."""
+"""Real data in the folder $FIXHEAD_TEST_CIFAR: complete CIFAR sets, parts of STL-10 and Tiny ImageNet."""
 import json
 import os
 import zlib
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 MEASURED = json.loads((Path(__file__).parents[2] / "results" / "data.json").read_text())["datasets"]
 
-# mean and standard deviation of the whole training set as commonly published, shares of 255
+# mean and standard deviation of the complete training set as commonly published, as fractions of 255
 PUBLISHED = {
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
@@ -39,7 +39,7 @@ def test_cifar10_and_the_other_real_sets_match_the_catalogue(name):
     for part in ("train", "validation", "test"):
         counts = np.bincount(dataset.split(part).labels, minlength=entry.num_classes)
         assert counts.min() == counts.max()  # all of these sets are balanced
-    # of the whole set within its rounding and the part held out; of a small part within its sampling error
+    # tolerance: rounding and the held-out images for a complete set, the sampling error for a part
     tolerance = 0.001 if dataset.subset is None else 0.02
     np.testing.assert_allclose([dataset.mean / 255, dataset.std / 255], PUBLISHED[name], atol=tolerance)
 

@@ -1,4 +1,4 @@
-"""Missing data sets. That prepared ones are read is shown by the training on real CIFAR-10."""
+"""Missing data sets. Reading prepared ones is covered by training on real CIFAR-10."""
 import http.client
 import threading
 import time
@@ -34,7 +34,7 @@ def test_an_unprepared_set_without_network_suggests_the_option_and_the_embedded_
 
     assert "--data-dir" in str(caught.value) and "TFDS_DATA_DIR" in str(caught.value)
     assert "--dataset digits" in str(caught.value) and "\n" not in str(caught.value)
-    assert time.perf_counter() - start < 2  # TensorFlow Datasets alone retries for minutes
+    assert time.perf_counter() - start < 2  # TensorFlow Datasets alone would retry for minutes
     assert offline == ["https://www.cs.toronto.edu/"]
 
 
@@ -46,7 +46,7 @@ def test_availability_is_checked_without_loading_anything(tmp_path, offline):
     (tmp_path / "cifar10" / "3.0.2" / "dataset_info.json").write_text("{}")
     asked = len(offline)
     check_available("cifar10", str(tmp_path))
-    assert len(offline) == asked  # what is prepared needs no network
+    assert len(offline) == asked  # prepared sets need no network
 
 
 def test_a_missing_folder_is_reported_before_anything_is_tried(offline):

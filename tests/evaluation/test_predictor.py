@@ -59,7 +59,7 @@ def test_a_data_set_that_does_not_fit_is_refused_with_a_hint(predictor):
 @pytest.mark.parametrize("size, target", [((200, 50), (32, 32)), ((10, 7), (32, 32)), ((33, 31), (32, 32)),
                                           ((90, 60), (64, 48))])
 def test_pictures_are_resized_as_in_an_exported_model(size, target):
-    """To a hundredth of a level: Pillow weights in float64, Keras in float32."""
+    """They agree to a hundredth of a level: Pillow computes its weights in float64, Keras in float32."""
     image = DRAW.integers(0, 256, (*size, 3)).astype("uint8")
     expected = keras.ops.convert_to_numpy(keras.ops.image.resize(image.astype("float32"), target, antialias=True))
     found = fit_picture(image, prediction_form((*target, 3)))

@@ -1,4 +1,4 @@
-"""Results in groups, and their paired differences."""
+"""Grouped results and their paired differences."""
 import numpy as np
 import pytest
 

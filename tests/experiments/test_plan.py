@@ -1,4 +1,4 @@
-"""Plans of many runs; a real sweep is in tests/end_to_end."""
+"""Plans of many runs. Real sweeps are in tests/end_to_end."""
 import dataclasses
 
 import pytest
@@ -115,4 +115,4 @@ def test_a_plan_warns_once_about_learned_class_vectors_at_a_small_scale(explicit
     for each in plan:
         if each.config.head == "cos" and not each.config.fixed:
             complete(each.resolved)
-    assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # there is nothing left to warn of
+    assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # nothing left to warn about

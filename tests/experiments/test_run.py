@@ -1,4 +1,4 @@
-"""Running a plan, with trainings that cost nothing."""
+"""Running a plan, with stand-ins for training."""
 import subprocess
 import sys
 
@@ -24,7 +24,7 @@ def test_complete_runs_are_skipped_and_a_failure_does_not_stop_the_others(explic
     grid = {"lr": [0.1, 0.2, 0.3, 0.4]}
     done = complete(plan_runs(explicit, grid, [0])[1].resolved)
     half = create_run(plan_runs(explicit, grid, [0])[3].resolved)
-    half.write_status("running", epoch=1)  # killed: nobody holds its lock
+    half.write_status("running", epoch=1)  # killed: its lock is not held
     outcomes = list(run_plan(plan_runs(explicit, grid, [0]), train))
 
     assert [each.what for each in outcomes] == ["trained", "done", "failed", "resumed"]
@@ -81,7 +81,7 @@ def test_a_sweep_warns_once_and_its_processes_do_not_repeat_the_warning(explicit
 
     def train(config, resume):
         complete(config)
-        return run_trained_by([sys.executable, "-c", SAY.format(text)], config)  # as the head of a training does
+        return run_trained_by([sys.executable, "-c", SAY.format(text)], config)  # like the head during training
 
     with pytest.warns(FixheadWarning) as said:
         list(run_plan(plan_runs(explicit, {"fixed": [False]}, [0, 1]), train))

@@ -27,7 +27,7 @@ def test_the_figure_is_a_png_and_not_blank(tmp_path, arms, num_classes, rows):
     picture = Image.open(io.BytesIO(content))
 
     assert picture.format == "PNG"
-    assert picture.width >= 900 and picture.height >= 900  # two panels a row at 120 dots an inch
+    assert picture.width >= 900 and picture.height >= 900  # two panels per row at 120 dpi
     assert 20_000 < len(content) < 2_000_000
     assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
 

@@ -1,4 +1,4 @@
-"""Names in any script: drawn, or replaced by an index with one note of ours; nothing else is warned of."""
+"""Names in any script are drawn, or replaced by an index with one note and no other warnings."""
 import warnings
 
 import numpy as np
@@ -18,8 +18,8 @@ from keras_fixhead.figures import (
     text,
 )
 
-UNWRITABLE = "\U000f1234"  # for private use: no font of Matplotlib's has it
-STIX = "\ue000"  # in a font that Matplotlib brings along, but not in its default one
+UNWRITABLE = "\U000f1234"  # private use area: not in any font of Matplotlib
+STIX = "\ue000"  # in a font that comes with Matplotlib, but not in its default one
 NAMES = ["cat", "кот", "γάτα", "a$b", "$x^$", "tab\tnewline\n", f"x{UNWRITABLE}", "50 % _{", "\udcff.png", STIX]
 ROWS = [{"epoch": epoch, "accuracy": 0.5, "validation_accuracy": 0.5, "cross_entropy": 1.0,
          "validation_cross_entropy": 1.0, "lr": 0.1} for epoch in (1, 2)]

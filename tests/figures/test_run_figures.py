@@ -1,4 +1,4 @@
-"""Figures of runs: they are complete and show what they should."""
+"""Figures of runs are complete and show the expected content."""
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,7 +43,7 @@ def test_a_confusion_matrix_of_any_size_is_drawn(tmp_path, num_classes):
 
 
 def test_correct_predictions_come_first_and_wrong_ones_start_a_new_row(tmp_path):
-    """Ten images, six classified right: two rows, text in green and in red."""
+    """Ten images, six classified correctly: two rows, with text in green and in red."""
     images = np.full((10, 8, 8, 3), 128, np.uint8)
     labels = np.arange(10, dtype=np.int32) % 2
     logits = np.eye(2, dtype=np.float32)[np.where(np.arange(10) < 6, labels, 1 - labels)]
@@ -65,7 +65,7 @@ def test_a_sheet_is_drawn_if_all_predictions_are_correct_or_all_wrong(tmp_path, 
 
 
 def test_a_contact_sheet_shows_each_image(tmp_path):
-    """Images of one colour each are found in the picture."""
+    """Each image has one colour, which must appear in the figure."""
     colors = ["#ff0000", "#00ff00", "#0000ff", "#ffff00", "#00ffff", "#ff00ff", "#804000"]
     images = np.stack([np.full((6, 6, 3), [int(color[place : place + 2], 16) for place in (1, 3, 5)], np.uint8)
                        for color in colors])

@@ -1,4 +1,4 @@
-"""Results in files: what is read, and what is refused."""
+"""Results in files: what is read and what is refused."""
 import dataclasses
 import json
 

@@ -1,4 +1,4 @@
-"""The cells that are run, their order, and their names."""
+"""The cells of the plan, their order and their names."""
 from collections import Counter
 
 import pytest
@@ -10,7 +10,7 @@ from keras_fixhead.reproduction import BLOCKS, cell, plan, read_results
 from keras_fixhead.reproduction.cells import SCALES, scale_cell
 from keras_fixhead.reproduction.results import best_scales
 
-# as design and issue have them; block 6 shares seed 0 of three arms with block 5, and runs it once
+# block 6 shares seed 0 of three arms with block 5, and runs it once
 RUNS = {"1": 12, "2": 12, "3": 24, "4": 20, "5": 12, "5b": 12, "6": 24 - 3, "7": 26, "7b": 24, "8": 8, "9": 18,
         "9b": 9, "10": 4}
 CHOSEN = {True: 1.0, False: 20.0}
@@ -54,7 +54,7 @@ def test_block_4_waits_until_the_best_scale_can_be_chosen():
 def test_the_best_scale_is_chosen_by_validation_over_three_seeds(tmp_path):
     for scale in SCALES:
         for seed in range(3):
-            # test accuracy says the opposite, and is not looked at
+            # test accuracy says the opposite and is not used
             write_result(tmp_path, scale_cell(True, scale), seed, test=90 - scale, validation=50 + scale)
             if scale < 40 or seed < 2:
                 write_result(tmp_path, scale_cell(False, scale), seed)

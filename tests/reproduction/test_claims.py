@@ -1,4 +1,4 @@
-"""What synthetic results say about the paper's claims: the answer turns with the numbers."""
+"""The paper's claims judged on synthetic results: the answer follows the numbers."""
 import numpy as np
 import pytest
 from synthetic import write_matrices, write_result
@@ -34,7 +34,7 @@ def test_the_plan_runs_all_cells_that_the_claims_need():
 ])
 def test_the_main_effect_is_judged_by_its_paired_interval(tmp_path, gains, state):
     for seed, gain in enumerate(gains):
-        # the spread over seeds is larger than the effect and falls out of the paired difference
+        # the spread over seeds is larger than the effect and cancels in the paired difference
         write_result(tmp_path, arm("cifar100", "cos", True), seed, 40 + 10 * seed + gain)
         write_result(tmp_path, arm("cifar100", "cos", False), seed, 40 + 10 * seed)
     found = answer("cos-s1-fixed-converges", read_results(tmp_path))

@@ -1,4 +1,4 @@
-"""The page of evidence: exactly what code and results give."""
+"""The page of evidence: generated from code and results."""
 import re
 from pathlib import Path
 
@@ -20,7 +20,7 @@ HOW = (ROOT / "docs" / "reproduction.md").read_text()
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Results of the first three blocks, a failed run among them."""
+    """Results of the first three blocks, including a failed run."""
     folder = tmp_path_factory.mktemp("gpu")
     for run in plan({}, ["1", "2", "3"]):
         config = run.cell.config

@@ -1,4 +1,4 @@
-"""The paper's tables and claims as data: shapes, ranges, and what follows from them."""
+"""The tables and claims of the paper as data: shapes, ranges, and consequences."""
 import statistics
 
 import pytest

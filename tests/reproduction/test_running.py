@@ -1,4 +1,4 @@
-"""Running the paper's cells: the plan, rehearsals, and how it stops."""
+"""Running the cells of the paper: the plan, rehearsals, and stopping."""
 import dataclasses
 import json
 import os
@@ -34,7 +34,7 @@ def options(tmp_path, **changes):
 
 @pytest.fixture
 def work():
-    """Work that does nothing, and tells its lines to standard output."""
+    """Returns work that does nothing and prints its lines to standard output."""
     return running.Work(train=lambda *_: pytest.fail("trained"), measure=lambda *_: pytest.fail("measured"),
                         device=lambda: "a device", forget=lambda: None, say=click.echo)
 
@@ -69,7 +69,7 @@ def test_the_next_run_is_the_first_one_without_a_result_and_not_yet_tried(tmp_pa
 
 
 class Call:
-    """A call in which this many seconds are left."""
+    """A call with this many seconds left."""
 
     def __init__(self, left):
         self.left = left
@@ -80,7 +80,7 @@ class Call:
 
 def test_a_run_that_only_the_next_call_can_finish_is_not_started(work, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(running, "run_one", lambda *_: pytest.fail("started it"))
-    left = iter([580.0, 580.0])  # as the call begins
+    left = iter([580.0, 580.0])  # at the start of the call
     monkeypatch.setattr(running.Alarm, "seconds_left", lambda _: next(left, 300.0))
     monkeypatch.setattr(running, "seconds_of", lambda *_: 400.0)
     status = running.run_all(options(tmp_path, deadline=time.monotonic() + 600), work)
@@ -129,7 +129,7 @@ def test_the_alarm_interrupts_like_ctrl_c_even_after_its_deadline(seconds):
 
 
 def test_a_run_still_going_at_the_limit_is_interrupted_like_by_ctrl_c(work, tmp_path, monkeypatch, capsys):
-    """The alarm is real; the limit is far away until the run has begun, however slow the machine is."""
+    """The alarm is real. The limit is far away until the run has started, however slow the machine is."""
     begun = []
 
     def run_one(*_):
@@ -186,7 +186,7 @@ def test_every_cell_can_be_rehearsed(tmp_path):
 
 @pytest.fixture
 def tiny_network(monkeypatch):
-    """Puts a network of one convolution in the place of ResNet18."""
+    """Replaces ResNet18 with a network of one convolution."""
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "training"))
     monkeypatch.setitem(MODELS, "resnet18", dataclasses.replace(MODELS["resnet18"], builder="tiny_network:build"))
 

@@ -1,4 +1,4 @@
-"""The small studies in results/ as the README and the pages read them."""
+"""The small studies in results/, as read by the README and the pages."""
 import json
 from pathlib import Path
 
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 def test_fixed_vectors_win_at_scale_1_and_lose_at_scale_30_in_the_files():
     one, thirty = fixed_against_learned(RESULTS)
-    stored = json.loads((RESULTS / "main_effect.json").read_text())  # collected before studies had comparisons
+    stored = json.loads((RESULTS / "main_effect.json").read_text())  # written before studies had comparisons
     (plain,) = [each for each in json.loads((RESULTS / "margins.json").read_text())["comparisons"]
                 if each["arm"] == "none, fixed"]
 

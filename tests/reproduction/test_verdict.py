@@ -1,4 +1,4 @@
-"""The rules by which a claim is held, refuted or undecided."""
+"""The rules that decide whether a claim is held, refuted or undecided."""
 import math
 
 import pytest
@@ -22,7 +22,7 @@ from keras_fixhead.reproduction.verdict import (
 
 @pytest.mark.parametrize("values, expected, state", [
     ([], above(0), NOT_MEASURED),
-    ([30.0], above(0), UNDECIDED),  # one seed is an anecdote
+    ([30.0], above(0), UNDECIDED),  # one seed is not evidence
     ([30.0, 30.1], above(0), UNDECIDED),
     ([24.7, 26.4, 24.0], above(0), HELD),
     ([-9.2, -5.0, -9.5], above(0), REFUTED),

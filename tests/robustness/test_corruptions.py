@@ -1,4 +1,4 @@
-"""Each corruption against a slow reference, and what is known of its strengths."""
+"""Each corruption compared with a slow reference, and its strengths."""
 import io
 
 import numpy as np
@@ -20,7 +20,7 @@ def noise(images, fraction=0.2, seed=0, severity=1, indices=None):
                          indices=np.arange(len(images)) if indices is None else indices)
 
 
-# what all have in common
+# common properties
 
 @every_corruption
 @pytest.mark.parametrize("severity", SEVERITIES)
@@ -69,7 +69,7 @@ def test_an_unknown_name_or_severity_is_refused(arguments, message):
 
 
 def test_the_paper_suite_has_its_three_corruptions_at_the_strengths_of_imgaug():
-    """imgaug.augmenters.imgcorruptlike at severity 1 to 5, whatever the image size."""
+    """The strengths of imgaug.augmenters.imgcorruptlike at severity 1 to 5, for any image size."""
     strengths = {corruption: [severity_parameters("paper", corruption, severity) for severity in SEVERITIES]
                  for corruption in SUITES["paper"]}
 
@@ -84,7 +84,7 @@ def test_the_paper_suite_has_its_three_corruptions_at_the_strengths_of_imgaug():
 
 @pytest.mark.parametrize("fraction", [0.03, 0.27, 0.5])
 def test_impulse_noise_replaces_the_given_share_of_values_half_black_half_white(fraction):
-    """Of n = 614,400 values, within 5 standard deviations of a binomial share."""
+    """The share of n = 614,400 values is within 5 standard deviations of a binomial share."""
     found = noise(GREY, fraction)
     n = GREY.size
     for value, share in ((0, fraction / 2), (255, fraction / 2), (100, 1 - fraction)):
@@ -92,7 +92,7 @@ def test_impulse_noise_replaces_the_given_share_of_values_half_black_half_white(
 
 
 def test_channels_are_hit_independently():
-    """At p = 0.2 a pixel keeps all three channels with probability 0.8^3: 48.8 percent are changed."""
+    """At p = 0.2 a pixel keeps all three channels with probability 0.8^3, so 48.8 percent are changed."""
     changed = noise(GREY, 0.2) != 100
     pixels = GREY.size / 3
 
@@ -108,7 +108,7 @@ def test_shares_0_and_1_replace_no_values_or_all(fraction):
 
 
 def test_noise_is_independent_between_severities():
-    """At p = 0.5 the places hit at two severities coincide in a quarter of the values, as independent ones do."""
+    """At p = 0.5 a quarter of the values is changed at both severities, as expected for independent noise."""
     one, other = (noise(GREY, 0.5, severity=severity) != 100 for severity in (1, 2))
 
     assert abs((one & other).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / GREY.size)
@@ -122,7 +122,7 @@ def test_other_values_are_not_changed():
 
 
 def test_noise_never_changes():
-    """Robustness is compared over REST and in process, this year and next. Never replace these numbers."""
+    """Robustness over REST and in process, now and later, must be comparable. Never change these numbers."""
     changed = np.flatnonzero(noise(np.full((1, 32, 32, 3), 100, np.uint8), 0.004, seed=3) != 100)
 
     assert changed.tolist() == [446, 658, 663, 819, 1324, 2006, 2209, 2696, 2700]
@@ -131,13 +131,13 @@ def test_noise_never_changes():
 # defocus blur
 
 def mirrored(position, size):
-    """Index into 0..size-1 of a position beyond the edge, the edge itself not repeated."""
+    """Returns the index in 0..size-1 for a position beyond the edge, without repeating the edge."""
     position = abs(position)
     return position if position < size else 2 * (size - 1) - position
 
 
 def slow_kernel(radius, sigma):
-    """The disk on a grid of 17 (or 2 r + 1), divided by its sum, smoothed by a Gaussian of 3 (or 5) taps."""
+    """Returns the disk on a grid of 17 (or 2 r + 1), divided by its sum and smoothed by a Gaussian of 3 (or 5) taps."""
     reach, half = (8, 1) if radius <= 8 else (radius, 2)
     size = 2 * reach + 1
     disk = np.array([[float((row - reach) ** 2 + (column - reach) ** 2 <= radius**2) for column in range(size)]
@@ -202,7 +202,7 @@ def test_large_disks_brighten_by_about_one_percent_like_the_published_scripts(ra
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_blurred_images_equal_a_direct_sum(severity):
-    """Exactly but for truncation: a rounding of float64 at an integer moves a value by one level."""
+    """They are equal except for truncation: float64 rounding near an integer changes a value by one level."""
     strength = severity_parameters("paper", "defocus_blur", severity)
     kernel = slow_kernel(strength["disk_radius_px"], strength["antialias_sigma_px"])
     found = defocus_blur(IMAGES[:3], **strength)
@@ -212,7 +212,7 @@ def test_blurred_images_equal_a_direct_sum(severity):
 
 
 def test_the_result_is_truncated_not_rounded():
-    """A flat 200 comes out as 199: 200 / 255 x 255 after the sum is just below 200."""
+    """A flat 200 becomes 199: after the sum, 200 / 255 x 255 is just below 200."""
     flat = np.full((1, 32, 32, 3), 200, np.uint8)
 
     assert set(np.unique(defocus_blur(flat, disk_radius_px=3, antialias_sigma_px=0.1)).tolist()) <= {199, 200}

@@ -15,7 +15,7 @@ SPLIT = Split(DRAW.integers(0, 256, (30, 16, 16, 3)).astype("uint8"), DRAW.integ
 
 
 def by_brightness(images):
-    """A classifier of sorts: a function of the pixels alone."""
+    """A stand-in for a classifier: a function of the pixels only."""
     return np.digitize(images.mean(axis=(1, 2, 3)), [126, 129])
 
 

@@ -48,7 +48,7 @@ def test_an_export_is_never_written_into_another_kind_of_folder(fixhead, tmp_pat
 
 @leads_out("Use letters, digits, '.', '_' and '-' for the folder's name.",
            "Choose a folder that can be written to, with room for the model.")
-def test_an_unwritable_folder_is_replaced_by_another(fixhead, tmp_path, digits_run, checked_here, monkeypatch):
+def test_another_folder_works_after_a_bad_name_or_a_full_disk(fixhead, tmp_path, digits_run, checked_here, monkeypatch):
     assert hint_of(fixhead("export", digits_run.path, tmp_path / "a b")).startswith("Use letters")
 
     def full(*arguments):
@@ -152,7 +152,7 @@ def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monk
 
 
 @leads_out("Is this the model that was exported from the run?")
-def test_an_answer_from_another_model_is_explained_by_its_hint():
+def test_an_answer_from_another_model_gets_a_hint():
     import numpy as np
 
     expected = np.array([[0.7, 0.3]], np.float32)

@@ -98,7 +98,7 @@ def test_an_answer_without_an_output_cannot_be_compared():
 
 @given(st.lists(st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=5),
        st.floats(-1e-3, 1e-3))
-def test_counts_do_not_depend_on_batches(rows, shift):
+def test_counts_add_up_over_single_images(rows, shift):
     expected = np.array(rows, np.float32)
     given_answer = answer((expected.astype("float64") + shift * np.arange(3)).astype("float32"))
     whole = compare(expected, given_answer, NAMES, 1e-4)

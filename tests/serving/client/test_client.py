@@ -182,7 +182,7 @@ def test_a_timeout_is_reported():
         client.status()
 
 
-def test_an_answer_is_from_one_version_even_if_outputs_change_shape():
+def test_outputs_that_change_shape_between_batches_are_an_error():
     lengths = iter([2, 3])
 
     def answer(request):

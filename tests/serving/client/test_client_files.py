@@ -106,7 +106,7 @@ def test_other_refusals_stop_the_prediction(folder, status):
         list(predict_files(refuses("b.png", status=status), find_pictures([folder]), 3))
 
 
-def test_only_the_last_picture_may_be_refused(folder):
+def test_a_last_batch_with_only_a_refused_picture_is_skipped(folder):
     *_, last = predict_files(refuses("é.bmp"), find_pictures([folder]), batch_size=2)
 
     assert last.files == [] and len(last.skipped) == 1

@@ -89,7 +89,7 @@ def test_the_card_describes_the_actual_training_and_not_the_configuration(digits
     assert "2,000" not in text and "100 epochs" not in text
 
 
-def test_files_named_in_the_card_exist(exported):
+def test_the_card_lists_the_classes_directly(exported):
     text = (exported.path / "assets.extra" / "model_card.md").read_text("utf-8")
 
     assert "below" not in text and "- Classes: 0, 1, " in text.partition("## Intended use")[0]

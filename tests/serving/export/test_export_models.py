@@ -26,7 +26,7 @@ def small_model(**arguments):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_exports_of_any_precision_answer_like_the_float32_model(policy, logits):
+def test_answers_of_any_precision_match_the_float32_model(policy, logits):
     with precision_policy("float32"):
         plain = small_model(logits=logits, seed=3, scale="learned")
     before = keras.config.dtype_policy()

@@ -110,6 +110,6 @@ def test_logits_may_differ_by_the_documented_share_of_the_scale_and_no_more(scal
             compare(found, reference.of_images, reference)
 
 
-def test_answers_between_minus_1_and_1_may_differ_by_1e_4_at_any_scale():
+def test_cosines_and_embeddings_may_differ_by_1e_4_at_any_scale():
     assert tolerance("cosines", np.array([0.5]), 64.0) == tolerance("embedding", np.array([0.5]), 64.0) == 1e-4
     assert tolerance("probabilities", np.array([0.5]), 64.0) == pytest.approx(64e-4)
