@@ -1,4 +1,4 @@
-"""The campaign's requests and its judgement; a short campaign against a process of ours."""
+"""The requests of the campaign and how answers are judged, and a short campaign against our server process."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Every hint of the client, read in the situation that prints it, and followed out of it."""
+"""Every hint of the client: produced in its situation, and followed."""
 import json
 import logging
 import re
@@ -35,7 +35,7 @@ def picture(tmp_path, images):
 
 
 def answering(*answers):
-    """Returns a client that gets one answer after the other, the last one ever after."""
+    """Returns a client that gets these answers in order, and the last one from then on."""
     left = list(answers)
 
     def answer(request):
@@ -125,7 +125,7 @@ def test_two_options_limit_the_time_and_size_of_an_answer(fixhead, images, tmp_p
         Image.fromarray(image).save(tmp_path / f"{number}.png")
 
     async def slow(scope, receive, send):
-        """Takes a tenth of a second and a kilobyte for each picture."""
+        """Takes a tenth of a second and a kilobyte per picture."""
         body = b""
         while (message := await receive()).get("body") is not None:
             body += message["body"]

@@ -1,4 +1,4 @@
-"""Every hint of `fixhead export` and of `fixhead check`, read in the situation that prints it, and followed."""
+"""Every hint of `fixhead export` and `fixhead check`: produced in its situation, and followed."""
 import asyncio
 import configparser
 import shutil
@@ -131,7 +131,7 @@ def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkey
            "Serve the suite's model: fixhead check conformance --make-models DIR && ",
            "fixhead serve ... --versions all ", "Serve it: ")
 def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monkeypatch):
-    """The whole way: from a wrong call to a server without the model, to one that serves it."""
+    """From invalid arguments through a server without the model to one that serves it."""
     assert hint_of(fixhead("check", "conformance")) == "fixhead check conformance http://127.0.0.1:8501"
     assert hint_of(fixhead("check", "conformance", "127.0.0.1:8501")) == "Write it like http://127.0.0.1:8501"
     with serving(create_app(ModelServer([ServedModel("other", {})]))) as origin:

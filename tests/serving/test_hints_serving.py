@@ -1,4 +1,4 @@
-"""Every hint of `fixhead serve`, read in the situation that prints it, and followed out of it."""
+"""Every hint of `fixhead serve`: produced in its situation, and followed."""
 import shutil
 import socket
 from pathlib import Path
@@ -23,7 +23,7 @@ TLS = Path(__file__).with_name("tls")
 
 @pytest.fixture
 def served(fixhead, monkeypatch, tmp_path):
-    """Returns a function that calls `fixhead serve`, which ends well where it would begin to load."""
+    """Returns a function that calls `fixhead serve`, which exits successfully where it would start loading."""
     def loading():
         raise click.exceptions.Exit(0)
 
@@ -57,7 +57,7 @@ def test_a_folder_without_a_version_gets_an_export_and_other_folders_are_left_al
     if situation == "other files":
         (folder / "thesis.tex").touch()
     before = sorted(folder.rglob("*")) if situation == "other files" else None
-    with pytest.raises(ServingError) as caught:  # the command line finds a missing folder itself
+    with pytest.raises(ServingError) as caught:  # the command line itself detects a missing folder
         serve(folder)
     follow(served, caught.value.hint, RUN=digits_run.path)
 
@@ -72,7 +72,7 @@ def test_a_folder_without_a_version_gets_an_export_and_other_folders_are_left_al
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_run_directory_is_exported_to_another_folder(served, tmp_path, digits_run, checked_here, monkeypatch, inside):
-    """It was suggested to export the run into itself."""
+    """The hint used to suggest exporting the run into itself."""
     run = shutil.copytree(digits_run.path, tmp_path / "runs" / "first")
     monkeypatch.chdir(run if inside else tmp_path)
     before = sorted(run.rglob("*"))
@@ -105,7 +105,7 @@ def test_training_of_an_unfinished_run_is_completed_first(served, tmp_path):
 
 @leads_out("Serve them: fixhead serve ")
 def test_the_command_that_serves_its_models_is_suggested_for_a_folder_of_models(served, tmp_path):
-    """An export was suggested instead."""
+    """The hint used to suggest an export."""
     for name in ("cats", "two words", "a:b"):
         publish(tmp_path / "models" / name, 1)
     (tmp_path / "models" / "notes").mkdir()
@@ -227,7 +227,7 @@ def test_a_usable_address_is_suggested_in_place_of_an_unusable_one(tmp_path, fix
     with socket.create_server(("127.0.0.1", 0)) as taken:
         hint = hint_of(fixhead("serve", model, "--port", taken.getsockname()[1]))
     assert hint == "--port 0 picks a free one." and fixhead("serve", model, "--port", 0).code == 0
-    for host in ("192.0.2.1", "no such host"):  # an address kept for examples: no port of it is ours
+    for host in ("192.0.2.1", "no such host"):  # an address reserved for examples, not of this machine
         hint = hint_of(served("serve", model, "--host", host))
         assert served("serve", model, *hint.removeprefix("Try ").rstrip(".").split()).code == 0
 

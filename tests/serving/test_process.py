@@ -1,4 +1,4 @@
-"""The server as a process of its own, over real connections."""
+"""The server as its own process, with real connections."""
 import json
 import os
 import signal
@@ -51,12 +51,12 @@ def test_a_server_starts_answers_and_stops_within_seconds_of_sigterm(running, im
         pictures = client.predict_pictures([encode_png(image) for image in images], batch_size=2)
         for name in numbers:
             np.testing.assert_array_equal(numbers[name], pictures[name], strict=True)
-        with pytest.raises(RequestError, match="413") as caught:  # over a real connection: not a reset
+        with pytest.raises(RequestError, match="413") as caught:  # not a connection reset
             client.predict_pictures([b"x" * 30 * 2**20])
         assert caught.value.status == 413
         assert client.predict_images(images)["label"].tolist() == numbers["label"].tolist()
 
-        asked = time.monotonic()  # with a connection that is still open
+        asked = time.monotonic()  # with a connection still open
         running.send_signal(signal.SIGTERM)
         output, errors = running.communicate(timeout=10)
     assert time.monotonic() - asked < 10
@@ -82,10 +82,10 @@ def test_an_invalid_port_is_an_argument_error(base_path, port):
 
 def test_a_host_of_another_machine_is_refused(base_path):
     with pytest.raises(ServingError, match=r"(cannot be used|is no address to serve on): .+"):
-        serve(base_path, ServerConfig("192.0.2.1", 0))  # an address kept for examples
+        serve(base_path, ServerConfig("192.0.2.1", 0))  # an address reserved for examples
 
 
-# Without TensorFlow: models are folders whose versions answer with their number, after a while if they are called slow.
+# Without TensorFlow: versions answer with their number, after a delay if their model is called slow.
 PLAIN = """
 import json, sys, time
 from pathlib import Path
@@ -117,7 +117,7 @@ config = ServerConfig(**{"port": 0, "drain_seconds": 0, "poll_seconds": 0.05, **
 serve(sys.argv[1], config, on_ready=lambda urls: print(*urls, flush=True))
 print("stopped", flush=True)
 """
-TLS = Path(__file__).with_name("tls")  # a certificate for localhost, made for these tests and trusted by nobody else
+TLS = Path(__file__).with_name("tls")  # a certificate for localhost, made for these tests and trusted nowhere else
 
 
 def publish(base, number, broken=False):
@@ -131,7 +131,7 @@ def publish(base, number, broken=False):
 
 @pytest.fixture
 def start(tmp_path):
-    """Returns a function that starts a server over version 1 of a model, and gives its process and URL."""
+    """Returns a function that starts a server with version 1 of a model and returns its process and URL."""
     publish(tmp_path, 1)
     started = []
 
@@ -148,7 +148,7 @@ def start(tmp_path):
 
 
 def in_background(function):
-    """Calls a function in a thread; returns what waits for its result."""
+    """Calls a function in a thread; returns a function that waits for its result."""
     with_result = []
     thread = threading.Thread(target=lambda: with_result.append(function()))
     thread.start()
@@ -184,7 +184,7 @@ def test_an_idle_server_with_open_connections_fails_its_probe_and_stops_within_s
     host, port = origin.removeprefix("http://").split(":")
     with httpx.Client() as kept, socket.create_connection((host, int(port))), \
             socket.create_connection((host, int(port))) as half:  # fmt: skip
-        half.sendall(b"POST /v1/models/x:predict HTTP/1.1\r\nHost: x\r\n")  # headers that never end
+        half.sendall(b"POST /v1/models/x:predict HTTP/1.1\r\nHost: x\r\n")  # endless headers
         assert kept.get(f"{origin}/readyz").status_code == 200
         asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -228,7 +228,7 @@ def test_too_many_requests_are_refused_and_slow_ones_time_out(start):
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
 
     assert slow().status_code == 504
-    assert httpx.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 429  # its thread still runs
+    assert httpx.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 429  # its thread is still running
     wait_for(lambda: httpx.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 200)
 
 

@@ -1,4 +1,4 @@
-"""docs/server.md says what is true: options, limits, statuses, the example."""
+"""docs/server.md is correct: options, limits, statuses, and the example."""
 import dataclasses
 import importlib
 import re

@@ -1,4 +1,4 @@
-"""Warm-up requests: the bytes of `PredictionLog`, by hand and by TensorFlow Serving's own messages."""
+"""Warm-up requests: the bytes of `PredictionLog`, by hand and with the messages of TensorFlow Serving."""
 import numpy as np
 import pytest
 
@@ -39,12 +39,12 @@ def test_a_small_file_has_requests_of_every_batch_size_for_every_signature(path)
             assert (value == b"\x89PNG\0\xff").all()
         else:
             np.testing.assert_array_equal(value, np.full((len(value), 4, 6, 3), 127.5, np.float32), strict=True)
-    assert path.stat().st_size < 1500  # a batch of 32 is one value and a shape
+    assert path.stat().st_size < 1500  # a batch of 32 is stored as one value and a shape
 
 
 @pytest.mark.long
 def test_the_messages_of_tensorflow_serving_parse_the_requests(path):
-    """In an environment with tensorflow-serving-api, installed with --no-deps."""
+    """Needs tensorflow-serving-api, installed with --no-deps."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 

@@ -1,4 +1,4 @@
-"""The suite against our server in memory and as a process, and against servers that answer wrongly."""
+"""The suite against our server in memory and as a process, and against servers with wrong answers."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(base, tmp_path_factory):
-    """Returns an app that serves both versions under their labels, as models.config has it."""
+    """Returns an app that serves both versions with their labels, as in models.config."""
     from fixhead_serving.rest import create_app
     from fixhead_serving.server import ModelServer, ServedModel, load_model
 
@@ -51,7 +51,7 @@ def run(app, cases=CASES, server_name=LOCAL_SERVER):
 
 
 def plain_app(status=200, body=b'{"predictions": []}', media_type="application/json"):
-    """Returns an app that answers everything in one way."""
+    """Returns an app with one answer to everything."""
 
     async def app(scope, receive, send):
         await receive()
@@ -87,7 +87,7 @@ def test_every_case_has_a_unique_name_and_cites_a_file_and_a_function():
 
 
 def test_no_case_is_deeply_nested_or_large():
-    for case in CASES:  # what stops a real server has no place here
+    for case in CASES:  # the suite must not crash a real server
         assert len(case.body) < 10_000
         assert case.body.count(b"[") < 1000 and b"[[[[[[" not in case.body
 
@@ -100,7 +100,7 @@ def test_a_server_with_one_answer_to_everything_fails_nearly_every_case(app):
     try:
         found = counts(run(app))
     except ServingError:
-        return  # it does not serve the model
+        return  # does not serve the model
     assert found["pass"] < 10 < found["fail"]
 
 
@@ -145,7 +145,7 @@ def test_cases_that_the_server_cannot_run_are_reported_as_not_run(base):
     from fixhead_serving.rest import create_app
     from fixhead_serving.server import ModelServer, load_model
 
-    results = run(create_app(ModelServer([load_model(base)])))  # version 2 alone, without labels
+    results = run(create_app(ModelServer([load_model(base)])))  # only version 2, without labels
 
     lacking = {result.case.name for result in results if result.outcome == "not run"}
     assert lacking == {case.name for case in CASES if case.needs}
@@ -160,7 +160,7 @@ def test_a_server_without_the_model_is_one_error_that_says_what_to_serve():
 
 
 def test_a_hint_is_printed_once(fixhead):
-    """The suite's own command printed it in the error and below it."""
+    """The command of the suite used to print it in the error and below it."""
     answer = fixhead("check", "conformance", "http://127.0.0.1:1")
 
     assert answer.code == 1 and answer.err.count("--make-models") == 1
@@ -233,7 +233,7 @@ def test_every_option_on_the_page_exists(fixhead):
     commands = re.findall(r"^```bash\n(.+)\n```", page, re.MULTILINE)
     ours = [(start, line) for line in commands for start in known if line.startswith(start)]
 
-    assert len(commands) == len(ours) + 1  # the other one is docker's
+    assert len(commands) == len(ours) + 1  # the other one is from docker
     for start, line in ours:
         assert all(option in known[start] for option in re.findall(r" (--[a-z-]+)", line)), line
 

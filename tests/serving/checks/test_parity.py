@@ -1,4 +1,4 @@
-"""Parity of a server's answers with a run's: the comparison by hand, and the command with a real run and server."""
+"""Parity of a server with a run: the comparison by hand, and the command with a real run and server."""
 import json
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def test_another_class_is_a_difference_even_if_the_probabilities_agree():
 
 
 def test_a_tie_within_the_tolerance_is_counted_but_not_a_difference():
-    """Where two probabilities differ by less than what rounding may change, neither class is wrong."""
+    """If two probabilities differ by less than rounding errors, neither class is wrong."""
     tied = np.array([[0.40002, 0.4, 0.19998]], np.float32)
 
     found = compare(tied, answer(tied, classes=[1]), NAMES, 1e-4)
@@ -111,7 +111,7 @@ def test_counts_add_up_over_single_images(rows, shift):
 
 
 def by_brightness(images):
-    """A model of sorts: probabilities from the mean pixel."""
+    """A stand-in for a model: probabilities from the mean pixel."""
     mean = images.mean(axis=(1, 2, 3)) / 255
     return np.stack([mean, 0.9 - mean, np.full_like(mean, 0.1)], axis=1).astype("float32")
 
@@ -150,7 +150,7 @@ WORSE = {**SET, "other_class": 1, "beyond_tolerance": 2, "max_difference": None,
 
 @pytest.fixture
 def check(fixhead, digits_run, monkeypatch):
-    """Returns a function that calls the command with a report, or an error, in the place of the comparison."""
+    """Returns a function that calls the command with a report or an error as the result of the comparison."""
     def call(result, *options):
         def check_parity(run, url, *, progress, **others):
             if isinstance(result, Exception):
@@ -213,7 +213,7 @@ def runs(tmp_path_factory):
 
 
 def is_healthy(url, model):
-    """What the container's health check says of a server, by way of its real socket."""
+    """Returns the result of the container's health check for a server on a real socket."""
     port = str(httpx.URL(url).port)
     return subprocess.run(["timeout", "3", "bash", CONFIG / "healthcheck.bash", model, port]).returncode == 0
 

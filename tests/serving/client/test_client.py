@@ -14,7 +14,7 @@ ECHO = {"outputs": {"logits": [[0.5, 1.0]], "class_index": [1], "label": ["dog"]
 
 
 def client_of(answer, url=URL, requests=None, **options):
-    """Returns a client whose server is a function of the request, or always answers the same."""
+    """Returns a client whose server is a function of the request or a fixed answer."""
 
     def handle(request):
         if requests is not None:
@@ -28,7 +28,7 @@ def client_of(answer, url=URL, requests=None, **options):
 
 
 def count(request):
-    """Returns an answer with one row for each input of a request."""
+    """Returns an answer with one row per input of the request."""
     inputs = json.loads(request.content)["inputs"]
     return {"outputs": {"first": [float(np.ravel(one)[0]) for one in inputs], "label": ["x"] * len(inputs)}}
 
@@ -192,7 +192,7 @@ def test_outputs_that_change_shape_between_batches_are_an_error():
         client_of(answer).predict_pictures([b"x", b"y"], batch_size=1)
 
 
-# Which form is sent
+# Request forms
 
 
 def test_uint8_images_are_sent_as_png_and_others_as_numbers():
@@ -211,7 +211,7 @@ def count_any(request):
 
 @pytest.mark.parametrize("side", [8, 32, 64, 224])
 def test_png_is_less_than_half_the_size_of_the_shortest_numbers_even_for_noise(side):
-    """What `predict` goes by. Noise is the worst case for PNG, and integers the best one for numbers."""
+    """The basis of the choice in `predict`. Noise is the worst case for PNG, integers are the best case for numbers."""
     requests = []
     client = client_of(count_any, requests=requests)
     image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3)).astype(np.uint8)
@@ -238,7 +238,7 @@ def test_numbers_are_compressed_only_on_request_and_arrive_unchanged():
 
 
 def limited(most_bytes):
-    """Returns a server that refuses bodies above a size, and answers with how many pictures it was sent."""
+    """Returns a server that refuses bodies above a size and otherwise answers with the number of pictures."""
 
     def answer(request):
         if len(request.content) > most_bytes:
@@ -258,7 +258,7 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits_and_stays_in_order():
     assert client.predict_pictures(pictures)["label"].tolist() == expected
     refused = sum(len(request.content) > 1_500 for request in requests)
     client.predict_pictures(pictures)
-    assert sum(len(request.content) > 1_500 for request in requests) == refused  # it has learnt what is too large
+    assert sum(len(request.content) > 1_500 for request in requests) == refused  # it has learnt the limit
 
 
 def test_a_picture_with_too_many_pixels_does_not_shrink_later_batches():
@@ -284,7 +284,7 @@ def test_a_single_picture_that_is_too_large_is_refused_with_a_hint():
     assert caught.value.status == 413
 
 
-# What a refusal is explained with
+# Explanations of refusals
 
 
 def test_a_missing_signature_is_named_together_with_the_existing_ones():

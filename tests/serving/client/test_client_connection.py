@@ -1,4 +1,4 @@
-"""Requests against servers that misbehave, on real sockets: each ends in its time, with one line."""
+"""Requests to misbehaving servers on real sockets: each ends in time with a one-line error."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ from keras_fixhead.errors import ArgumentError, RequestError, ServingError
 URL = "http://127.0.0.1:8501/v1/models/tiny"
 STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
 QUICK = Retries(first_seconds=0.01, seed=0)
-SLACK_SECONDS = 2.5  # of a busy machine
+SLACK_SECONDS = 2.5  # for a busy machine
 
 
 def http(status, body=b"", *headers):
@@ -34,7 +34,7 @@ GOOD = http(200, STATUS)
 
 
 class Scripted:
-    """A server whose n-th connection is handled by the n-th function of a script, the last one ever after."""
+    """A server that handles its n-th connection with the n-th function of a script, later ones with the last."""
 
     def __init__(self, script, context=None):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -80,7 +80,7 @@ def answers(data):
 
 
 def trickles(data, seconds=0.02):
-    """Sends a byte at a time, and never comes to an end."""
+    """Sends one byte at a time, endlessly."""
 
     def handle(connection, stopped):
         connection.recv(65536)
@@ -113,7 +113,7 @@ def timed(call, match, error=ServingError):
     return time.monotonic() - start
 
 
-# Time-outs
+# Timeouts
 
 
 @pytest.mark.parametrize("handle", [
@@ -129,7 +129,7 @@ def test_no_call_takes_longer_than_its_timeout(handle):
 
 
 def test_a_server_that_does_not_read_the_request_costs_at_most_the_timeout():
-    images = np.zeros((1, 400, 400, 3), np.float32)  # 2 MB, more than sockets keep
+    images = np.zeros((1, 400, 400, 3), np.float32)  # 2 MB, more than sockets buffer
     with Scripted([is_silent]) as server, Client(server.url, timeout=0.5) as client:
         assert timed(lambda: client.predict_images(images), "within 0.5 seconds") < 0.5 + SLACK_SECONDS
 

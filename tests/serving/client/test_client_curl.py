@@ -1,4 +1,4 @@
-"""The line for a shell; that it works when pasted is tested with the command, `tests/cli/test_predict.py`."""
+"""The curl command for a shell; tests/cli/test_predict.py checks that it works when pasted."""
 
 import io
 

@@ -22,7 +22,7 @@ from keras_fixhead.errors import DataError, RequestError, ServingError
 
 @pytest.fixture
 def folder(tmp_path):
-    """Returns a folder of five pictures, and of what is none."""
+    """Returns a folder with five pictures and some other files."""
     root = tmp_path / "photographs"
     for name in ["b.png", "a.JPG", "deep/er/c.webp", "deep/d.gif", "z z/é.bmp"]:
         file = root / name
@@ -38,7 +38,7 @@ def folder(tmp_path):
 def test_pictures_are_found_in_a_folder_at_any_depth_and_sorted(folder, tmp_path):
     found = find_pictures([tmp_path / "named.txt", folder])
 
-    assert found[0] == tmp_path / "named.txt"  # a file that is named is taken at its word
+    assert found[0] == tmp_path / "named.txt"  # a file given by name is used whatever its suffix
     assert [str(path.relative_to(folder)) for path in found[1:]] == [
         "a.JPG", "b.png", "deep/d.gif", "deep/er/c.webp", "z z/é.bmp"]  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_files_are_read_one_batch_at_a_time_and_unreadable_ones_are_skipped_by_n
 
     batches = predict_files(predict, [*find_pictures([folder]), folder / "missing.png"], batch_size=3)
     first = next(batches)
-    assert read == [2]  # nothing is read before its turn
+    assert read == [2]  # files are read only when needed
     assert [path.name for path in first.files] == ["a.JPG", "b.png"]
     assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is not a picture that can be read."}
     rest = list(batches)
@@ -74,7 +74,7 @@ def test_files_are_read_one_batch_at_a_time_and_unreadable_ones_are_skipped_by_n
 
 
 def refuses(*broken, status=400):
-    """Returns a function that refuses every batch with one of some pictures in it, as a server does."""
+    """Returns a function that refuses, like a server, every batch with one of these pictures."""
 
     def predict(contents, names):
         if any(name.endswith(broken) for name in names):

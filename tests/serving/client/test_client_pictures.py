@@ -1,4 +1,4 @@
-"""Pictures, folders and array files as they are sent."""
+"""Pictures prepared for sending."""
 
 import io
 import struct
@@ -62,7 +62,7 @@ def test_invalid_images_are_not_encoded(image):
 
 # Orientation
 
-TURNED = {  # what a viewer shows of an image stored with each EXIF orientation, by the standard (JEITA CP-3451, 4.6.4)
+TURNED = {  # what a viewer shows for each EXIF orientation, from the standard (JEITA CP-3451, 4.6.4)
     1: lambda image: image,
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -83,7 +83,7 @@ def test_a_picture_is_rotated_like_in_a_viewer_without_loss(orientation, form):
 
     np.testing.assert_array_equal(decoded(sent), TURNED[orientation](image))
     assert (sent == content) == (orientation == 1)
-    assert upright(sent) == sent  # it is not turned a second time
+    assert upright(sent) == sent  # not rotated a second time
 
 
 def test_a_rotated_jpeg_has_the_pixels_of_its_own_decoding():
@@ -102,7 +102,7 @@ def test_pictures_of_every_mode_can_be_rotated(mode):
     turned = Image.open(io.BytesIO(upright(content)))
 
     assert turned.size == (4, 7)
-    if mode == "I;16":  # no bit of the sixteen is lost
+    if mode == "I;16":  # all 16 bits are kept
         np.testing.assert_array_equal(np.asarray(turned), np.rot90(np.asarray(picture)))
     else:
         stored = Image.open(io.BytesIO(content)).convert("RGB")
@@ -110,7 +110,7 @@ def test_pictures_of_every_mode_can_be_rotated(mode):
 
 
 def test_a_rotated_photograph_too_large_as_png_is_sent_as_jpeg_within_one_grey_level(monkeypatch):
-    """A model sees far fewer pixels: what is compared is what is left of both at 32x32, with a photograph's noise."""
+    """Both are compared at 32x32, as models see far fewer pixels; the noise is like in a photograph."""
     from sklearn.datasets import load_sample_image
 
     photograph = Image.fromarray(load_sample_image("flower.jpg"))

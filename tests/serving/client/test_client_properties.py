@@ -1,4 +1,4 @@
-"""Whatever is sent comes back, also from a real model behind the real app; and no framework is needed."""
+"""Inputs round trip, even through a real model in the real app, and no framework is needed."""
 import asyncio
 import json
 import subprocess
@@ -21,7 +21,7 @@ from keras_fixhead.errors import RequestError, ServingError
 
 
 def echo(request):
-    """Reads a request and writes the very numbers back, as a reference for what arrives."""
+    """Reads a request and answers with the same numbers."""
     return json.dumps({"outputs": {"same": json.loads(request.content)["inputs"], "label": [
         "x"] * len(json.loads(request.content)["inputs"])}}).encode()
 
@@ -36,7 +36,7 @@ def test_any_float32_round_trips_exactly_in_batches_of_any_size(images, batch_si
     with client_of(echo) as client:
         same = client.predict_images(images, batch_size=batch_size)["same"]
 
-    # written as text, a NaN has no payload, and all of them come back as the same one
+    # as text, a NaN has no payload, so all NaNs come back the same
     np.testing.assert_array_equal(same.astype(np.float32), images)
     finite = np.isfinite(images)
     assert (same.astype(np.float32)[finite].view(np.uint32) == images[finite].view(np.uint32)).all()
@@ -66,12 +66,12 @@ def test_any_answer_becomes_arrays_or_a_serving_error(body):
             assert all(len(each) == 1 for each in outputs.values())
 
 
-# A real model behind the real app, in memory
+# A real model in the real app, in memory
 
 
 @pytest.fixture
 def in_memory(served, ask):
-    """Returns a client of the app over the tiny model."""
+    """Returns a client of the app with the tiny model."""
     app = create_app(ModelServer([served]))
 
     async def handle(request):

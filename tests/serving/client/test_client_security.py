@@ -1,4 +1,4 @@
-"""Tokens, certificates, and the life of a client."""
+"""Tokens, certificates, and the lifetime of a client."""
 import os
 import shutil
 import ssl
@@ -48,7 +48,7 @@ def test_sending_a_token_unencrypted_gives_a_warning():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """Returns the files of a certificate for 127.0.0.1, signed by itself, and of its key."""
+    """Returns the files of a self-signed certificate for 127.0.0.1 and of its key."""
     folder = tmp_path_factory.mktemp("certificate")
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificate, and is not here; .ci/run counts that as NOT RUN")
@@ -97,7 +97,7 @@ def test_an_invalid_certificate_file_is_an_argument_error(content, tmp_path):
         Client("https://127.0.0.1/v1/models/m", ca_cert=file)
 
 
-# The life of a client
+# The lifetime of a client
 
 
 def test_a_closed_client_refuses_calls_and_may_be_closed_again():
@@ -112,7 +112,7 @@ def test_a_closed_client_refuses_calls_and_may_be_closed_again():
 def test_a_client_works_in_a_forked_process():
     with Scripted([answers(GOOD)]) as server:
         with Client(server.url) as client:
-            client.status()  # the loop of the parent is running
+            client.status()  # the event loop of the parent is running
         child = os.fork()
         if not child:
             code = 1
@@ -133,7 +133,7 @@ def test_an_unclosed_client_does_not_keep_the_process_running():
 
 
 def test_an_interrupt_ends_a_call_immediately():
-    """In a process of its own: Ctrl-C goes to a main thread."""
+    """Uses its own process: Ctrl-C goes to the main thread."""
     program = "import sys; from fixhead_serving.client import Client; print('ready', flush=True); " \
               "Client(sys.argv[1], timeout=60).status()"
     with Scripted([is_silent]) as server:

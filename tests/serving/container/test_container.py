@@ -1,4 +1,4 @@
-"""The container's files, checked without a Docker engine: by schemas, and against each other."""
+"""The container files, checked without a Docker engine: with schemas and against each other."""
 import json
 import re
 import shutil
@@ -29,7 +29,7 @@ from fixhead_serving.server.model_config import read_model_config
 from keras_fixhead.errors import ServingError
 
 TFS_VERSION = "2.20.0"
-GRPC_PORT = 8500  # TensorFlow Serving's own; ours serves REST alone
+GRPC_PORT = 8500  # of TensorFlow Serving; ours serves only REST
 MODEL = "classifier"
 SERVERS = ("server", "server-gpu", "model-server", "conformance-server")
 
@@ -122,7 +122,7 @@ def test_the_gpu_server_differs_from_the_cpu_server_in_image_and_gpu_only(servic
 
 
 def test_the_server_checked_for_parity_is_configured_like_the_real_one(services):
-    """Apart from where its models come from, who reaches it, and that it must not come back after a crash."""
+    """Except for the source of its models, its network, and that it must not restart after a crash."""
     own = {"profiles", "ports", "networks", "depends_on", "volumes", "restart"}
 
     def rest(name):
@@ -175,7 +175,7 @@ def test_batching_uses_the_batch_limit_of_the_local_server_and_a_thread_per_proc
     assert batching.max_batch_size.value == LARGEST_BATCH >= BATCH_SIZE
     assert batching.num_batch_threads.value == int(environment()["CPUS"])
     assert batching.max_enqueued_batches.value > 0 and batching.batch_timeout_micros.value == 0
-    assert not batching.allowed_batch_sizes  # padding to a list of sizes pays on accelerators alone
+    assert not batching.allowed_batch_sizes  # padding to a list of sizes is worthwhile only on accelerators
 
 
 def test_metrics_have_the_same_path_as_on_the_local_server():
@@ -229,7 +229,7 @@ def test_the_health_check_uses_the_served_model_and_the_port_of_the_server(servi
 
 
 def test_files_copied_into_the_check_image_exist_and_are_in_its_context(tmp_path):
-    """Its .dockerignore leaves out everything, then lets some of it in again."""
+    """Its .dockerignore excludes everything, then includes some files again."""
     ignored = (CONTAINER / "Dockerfile.check.dockerignore").read_text().split()
     allowed = [line[1:] for line in ignored if line.startswith("!")]
     left_out = ignored[ignored.index("!serving") + 1:]
@@ -244,7 +244,7 @@ def test_files_copied_into_the_check_image_exist_and_are_in_its_context(tmp_path
 
 
 def test_files_needed_by_the_installation_are_in_the_check_image(tmp_path):
-    """setup.cfg reads the version and the long description from files: those must be in the image too."""
+    """setup.cfg reads the version and the long description from files, which must be in the image too."""
     copied = " ".join(rest for word, rest in instructions("Dockerfile.check") if word == "COPY").split()
 
     assert {"pyproject.toml", "setup.cfg", "README.md", "LICENSE", "keras_fixhead/", "cli/", "serving/"} <= set(copied)

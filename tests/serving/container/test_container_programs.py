@@ -1,4 +1,4 @@
-"""The files for containers and Kubernetes, read by other projects' programs: requirements/container-checks.txt."""
+"""The files for containers and Kubernetes, checked by external programs: requirements/container-checks.txt."""
 import contextlib
 import json
 import shutil
@@ -56,7 +56,7 @@ def test_the_messages_of_tensorflow_serving_parse_the_models_config():
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_kustomize_renders_an_overlay_like_the_other_tests(name):
-    """Through kubectl, which has kustomize in it and needs no cluster for it."""
+    """Uses kubectl, which includes kustomize and needs no cluster for it."""
     built = subprocess.run(["kubectl", "kustomize", str(KUBERNETES / "overlays" / name)], check=True,
                            capture_output=True, text=True).stdout
     documents = list(YAML(typ="safe").load_all(built))
@@ -85,7 +85,7 @@ def test_a_field_unknown_to_kubernetes_is_refused():
 
 
 def test_the_files_copied_into_the_check_image_install_the_project(tmp_path):
-    """Its two steps of pip, without Docker: the second one in a folder with nothing but what is copied before it."""
+    """Runs its two pip steps without Docker, the second one in a folder with only the files copied before it."""
     context, installed = tmp_path / "context", tmp_path / "installed"
     for sources, target in (rest.rsplit(None, 1) for word, rest in instructions("Dockerfile.check") if word == "COPY"):
         for source in sources.split() if not target.startswith("/") else []:
@@ -107,9 +107,9 @@ def test_the_files_copied_into_the_check_image_install_the_project(tmp_path):
 @pytest.mark.parametrize("command, ends", [
     (("bash", CONFIG / "serve.bash"), True), (("tensorflow_model_server",), False)])
 def test_as_process_1_a_stop_reaches_the_server_only_through_the_script(command, ends, tmp_path):
-    """Why the script is there: process 1 has no default action for SIGTERM, and the server no action of its own.
+    """The reason for the script: process 1 has no default action for SIGTERM, and the server does not handle it.
 
-    The server's stand-in sleeps. The namespace is made by unshare, which needs the right to do so.
+    The stand-in for the server sleeps. unshare makes the namespace and needs permission to do so.
     """
     running = tmp_path / "running"
     stand_in = tmp_path / "tensorflow_model_server"

@@ -1,4 +1,4 @@
-"""The container's scripts, run here: with the real bash, and stand-ins for what only a container has."""
+"""The container scripts, run with the real bash and with stand-ins for programs that only the container has."""
 import contextlib
 import json
 import os
@@ -24,7 +24,7 @@ SYSTEM = "/usr/bin:/bin"
 
 @pytest.fixture
 def stand_in(tmp_path):
-    """Returns a function that puts a program of that name, a Python script, on a path of its own."""
+    """Returns a function that puts a Python script with that program name on a separate path."""
     folder = tmp_path / "bin"
     folder.mkdir()
 
@@ -56,7 +56,7 @@ STATUS = """{
 
 @contextlib.contextmanager
 def answering(body, *, hang=False):
-    """Yields the port of a server that gives one answer to everything, or none."""
+    """Yields the port of a server that sends one answer to everything, or none."""
     requests = []
 
     class Handler(socketserver.StreamRequestHandler):
@@ -143,7 +143,7 @@ aside.rename({record!r})
 
 @pytest.fixture
 def serve(stand_in, tmp_path):
-    """Returns a function that starts serve.bash over a stand-in for the server, and waits for that to run."""
+    """Returns a function that starts serve.bash with a stand-in for the server and waits until it runs."""
     record = tmp_path / "arguments.json"
     started = []
 
@@ -211,7 +211,7 @@ def test_stopping_ends_the_server_soon_and_successfully(serve, number):
     process.send_signal(number)
 
     assert process.wait(timeout=5) == 0
-    with pytest.raises(ProcessLookupError):  # and with it, the server
+    with pytest.raises(ProcessLookupError):  # and the server with it
         os.killpg(process.pid, 0)
 
 
@@ -225,7 +225,7 @@ def test_stopping_leaves_the_server_time_to_drain(serve):
 
 
 @pytest.mark.parametrize("then, code", [
-    ("sys.exit(255)", 255),  # TensorFlow Serving's own for a start that failed: -1
+    ("sys.exit(255)", 255),  # the exit code of TensorFlow Serving for a failed start: -1
     ("os.abort()", 128 + signal.SIGABRT),
 ])
 def test_a_server_that_exits_ends_the_container_with_its_exit_code(serve, then, code):
@@ -248,7 +248,7 @@ words = " ".join([name, *arguments])
 
 @pytest.fixture
 def recorded(stand_in, tmp_path):
-    """Returns a function that runs a script of the container with stand-ins, and gives its code and their calls."""
+    """Returns a function that runs a container script with stand-ins and returns its exit code and their calls."""
     log = tmp_path / "calls.jsonl"
     log.touch()
 

@@ -1,4 +1,4 @@
-"""What an export writes and answers, and what the command says."""
+"""What an export contains and answers, and what the command prints."""
 import dataclasses
 import io
 import json
@@ -33,7 +33,7 @@ def model(digits_run):
 
 
 def test_labels_card_warm_up_and_check_are_stored_where_a_server_ignores_them(exported):
-    """TensorFlow Serving takes warm-up requests, saved_model_config.pb and mlmd_uuid from there; see its
+    """TensorFlow Serving reads warm-up requests, saved_model_config.pb and mlmd_uuid from there: see its
     saved_model_warmup_util.cc, saved_model_config_util.cc and machine_learning_metadata.cc."""
     assert sorted(path.name for path in exported.path.iterdir() if path.name not in ("assets", "fingerprint.pb")) == [
         "assets.extra", "saved_model.pb", "variables"]
@@ -77,7 +77,7 @@ def test_the_card_matches_the_run_and_contains_no_path(exported, digits_run, tmp
 
 
 def test_the_card_describes_the_actual_training_and_not_the_configuration(digits_run, exported, monkeypatch):
-    """108 images where 2,000 were asked for, 3 epochs of 100: what is reported is what was measured."""
+    """The run had 108 of 2,000 requested images and 3 of 100 epochs: the card reports the actual numbers."""
     card = json.loads((exported.path / "assets.extra" / "model_card.json").read_text())
     result = {**digits_run.read("result"), "train_images": 108, "epochs_done": 3}
     asked = dataclasses.replace(digits_run.config(), limit_train=2000, epochs=100)
@@ -162,7 +162,7 @@ def test_pictures_of_every_format_and_size_are_decoded_and_resized_with_anti_ali
         with Image.open(io.BytesIO(lossy[name])) as opened:
             decoded = np.asarray(opened.convert("RGB"), np.float32)[None]
         wanted = model.predict(np.clip(keras.ops.image.resize(decoded, (32, 32), antialias=True), 0, 255), verbose=0)
-        np.testing.assert_allclose(row, wanted[0], atol=2e-2, err_msg=name)  # decoders round in different ways
+        np.testing.assert_allclose(row, wanted[0], atol=2e-2, err_msg=name)  # decoders round differently
 
     animated = encoded(still, "WEBP", lossless=True, save_all=True, append_images=frames[1:])
     with pytest.raises(tf.errors.InvalidArgumentError, match="WebP Animation"):

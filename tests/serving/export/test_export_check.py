@@ -1,4 +1,4 @@
-"""What the self-check finds, and that nothing is published then."""
+"""What the self-check finds, in which case nothing is published."""
 import errno
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ def small_model(**arguments):
 
 @pytest.fixture
 def copy(exported, tmp_path):
-    """Returns a version folder that may be damaged."""
+    """Returns a copy of a version folder, for tests that damage it."""
     shutil.copytree(exported.path, tmp_path / "copy")
     return tmp_path / "copy"
 
@@ -45,7 +45,7 @@ def test_a_model_whose_weights_change_before_the_check_is_not_published(tmp_path
 
 
 def test_a_model_without_guards_is_not_published(tmp_path, monkeypatch, checked_here):
-    """Global pooling would answer images of any size, and a wrong rank end a server's process."""
+    """Global pooling would accept images of any size, and a wrong rank would crash the server."""
     import tensorflow as tf
 
     guard = tf.ensure_shape

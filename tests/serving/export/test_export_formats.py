@@ -1,4 +1,4 @@
-"""ONNX and LiteRT: one file, checked in its own runtime; in an environment with the extras [onnx] and [litert]."""
+"""ONNX and LiteRT: one file, checked in its own runtime; needs the extras [onnx] and [litert]."""
 import json
 
 import numpy as np
@@ -21,7 +21,7 @@ def test_a_run_is_exported_as_one_file_next_to_the_served_versions(digits_run, t
     again = export_run(digits_run.path, base, format=format)
 
     assert (found["version"], again.version) == (1, 2) and found["path"] == str(base / f"{format}-1")
-    assert versions(base) == [1] and versions(base, f"{format}-") == [1, 2]  # a server sees its own version only
+    assert versions(base) == [1] and versions(base, f"{format}-") == [1, 2]  # a server sees only its own version
     assert {path.name for path in again.path.iterdir()} == {
         FILES[format], "labels.txt", "model_card.json", "model_card.md", "self_check.npz"}
     assert again.size_bytes == (again.path / FILES[format]).stat().st_size

@@ -1,4 +1,4 @@
-"""Which models can be exported: any precision, other backbones; and what is refused before anything is written."""
+"""Models that can be exported (any precision, other backbones), and those refused before writing anything."""
 import json
 import os
 import subprocess
@@ -64,14 +64,14 @@ def test_a_16_bit_model_is_exported_in_float32_even_under_a_16_bit_policy(tmp_pa
 
 def test_a_model_that_cannot_be_rebuilt_is_an_error_with_a_hint():
     images = keras.Input((8, 8, 3))
-    code = keras.layers.Lambda(lambda x: x, dtype="mixed_bfloat16")  # Keras does not run code out of a configuration
+    code = keras.layers.Lambda(lambda x: x, dtype="mixed_bfloat16")  # Keras does not run code from a configuration
     x = code(keras.layers.GlobalAveragePooling2D()(images))
     with pytest.raises(ArgumentError, match=r"computes in bfloat16.* Build it under the float32 policy"):
         answers_model(keras.Model(images, HypersphereHead(3)(x)))
 
 
 def test_a_head_on_a_backbone_is_exported_with_its_own_answers(tmp_path, checked_here):
-    """No layer of build_model's, no name of an input, a dot head with a bias: and version 2 follows version 1."""
+    """No layers from build_model, an unnamed input, a dot head with a bias; and version 2 follows version 1."""
     backbone = keras.Sequential([keras.Input((12, 9, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(4, 3)])
     model = attach_head(backbone, 3, logits="dot", bias="learned", fixed=False)
     (tmp_path / "m" / "1").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Version folders: nothing half-written is ever seen under a number, and no number is given twice."""
+"""Version folders: a number never refers to a partial version, and no number is used twice."""
 import errno
 import os
 import signal
@@ -30,7 +30,7 @@ def test_a_version_gets_the_next_number_and_is_readable_by_others(tmp_path):
     for expected in (1, 2):
         with folder_aside(base) as folder:
             write(folder)
-            assert versions(base) == list(range(1, expected))  # not seen before it is published
+            assert versions(base) == list(range(1, expected))  # not visible before it is published
             assert publish(folder, base) == expected
     with folder_aside(base) as folder:
         assert publish(folder, base, "onnx-") == 1
@@ -63,7 +63,7 @@ def test_concurrent_exports_get_different_numbers(tmp_path):
 def test_an_empty_folder_or_a_file_with_the_next_number_is_left_unchanged(tmp_path, monkeypatch):
     (tmp_path / "1").mkdir()
     (tmp_path / "2").write_text("somebody's")
-    monkeypatch.setattr("fixhead_serving.export.publishing.versions", lambda *_: [])  # as if they came this instant
+    monkeypatch.setattr("fixhead_serving.export.publishing.versions", lambda *_: [])  # as if they had just appeared
     with folder_aside(tmp_path) as folder:
         write(folder)
         assert publish(folder, tmp_path) == 3
@@ -98,7 +98,7 @@ def test_a_killed_export_leaves_no_version_and_its_files_are_removed_after_a_day
     assert versions(tmp_path) == [] and (left / "saved_model.pb").is_file()
 
     with folder_aside(tmp_path):
-        assert left.is_dir()  # it could be an export that is under way
+        assert left.is_dir()  # it could be an export in progress
     yesterday = left.stat().st_mtime - 25 * 3600
     os.utime(left, (yesterday, yesterday))
     with folder_aside(tmp_path) as folder:

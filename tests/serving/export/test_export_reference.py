@@ -1,4 +1,4 @@
-"""What counts as the same answer, and what does not."""
+"""Which answers count as the same, and which do not."""
 import dataclasses
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The manifests, with the patches of each overlay applied: against each other, and against the container's files."""
+"""The manifests with the patches of each overlay applied, compared with each other and with the container files."""
 import pytest
 from container_files import CONTAINER, compose, environment, instruction
 from kubernetes_files import OVERLAYS, merged, overlay, pod
@@ -25,7 +25,7 @@ def test_each_overlay_has_every_object_once(manifests):
 
 
 def test_all_selectors_match_the_pods_of_the_deployment(manifests):
-    """An empty or missing selector would take every pod of the namespace, or none."""
+    """An empty or missing selector would match every pod of the namespace, or none."""
     spec = manifests["Deployment"]["spec"]
 
     assert spec["template"]["metadata"]["labels"] == spec["selector"]["matchLabels"] == NAME

@@ -1,4 +1,4 @@
-"""JSON: what is wrong with it, and how it is quoted, in RapidJSON's words."""
+"""JSON: errors in the words of RapidJSON, and quoted values."""
 
 import pytest
 from decoding import SCALAR, decode

@@ -1,4 +1,4 @@
-"""Whatever is sent, it is decoded or refused."""
+"""Any input is decoded or refused."""
 import json
 
 from decoding import ANY_SIZE, IMAGES, PAIR, SCALAR, TEXT, decode, of_type

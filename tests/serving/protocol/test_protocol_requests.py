@@ -1,4 +1,4 @@
-"""Predict requests that are fine, and a table of those that are not."""
+"""Valid predict requests, and a table of invalid ones."""
 import json
 from base64 import b64encode
 

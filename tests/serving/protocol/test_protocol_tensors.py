@@ -32,7 +32,7 @@ NUMBERS = st.integers(-(2**40), 2**40) | st.floats(width=32)
 def test_the_fast_and_the_slow_path_agree(value, dtype, whole, many):
     value = [[[int(x) if whole and np.isfinite(x) else x for x in row] for row in rows] for rows in value]
     if many:
-        value *= 200 // max(1, len(value))  # enough of them are read in another way than a few
+        value *= 200 // max(1, len(value))  # many values take another path than a few
     array = read(value, dtype)
     try:
         shape = walk(value, dtype)

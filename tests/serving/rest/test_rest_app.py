@@ -1,4 +1,4 @@
-"""The app over plain functions, in memory: no TensorFlow."""
+"""The app in memory with plain functions as models, without TensorFlow."""
 import asyncio
 import gzip
 import struct
@@ -203,7 +203,7 @@ def test_a_decompression_bomb_is_refused_before_decoding_and_text_is_not(ask):
 
 
 def held_model():
-    """Returns a model whose calls wait, two events: that one has begun, and that they may end; and how many ended."""
+    """Returns a model whose calls wait, two events (a call has started; calls may end) and the list of ended calls."""
     begun, go_on, ended = threading.Event(), threading.Event(), []
 
     def call(name, inputs):
@@ -242,7 +242,7 @@ def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_slot_until_its_thr
     async def run():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
             running, queued = await asyncio.gather(*(client.post(PREDICT, json={"inputs": [n]}) for n in range(2)))
-            # The one that waited in the queue has given its place back, the running one has not.
+            # The queued request has released its slot, the running one has not.
             second = asyncio.create_task(client.post(PREDICT, json={"inputs": [3]}))
             await asyncio.sleep(0.05)
             third = await client.post(PREDICT, json={"inputs": [4]})
@@ -256,7 +256,7 @@ def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_slot_until_its_thr
     *early, last = asyncio.run(run())
     assert [answer.status_code for answer in early] == [504, 504, 504, 429]
     assert early[0].json() == {"error": "No answer within 0.2 seconds."}
-    assert last.json() == {"outputs": [5.0]} and len(ended) == 2  # what had left the queue was never run
+    assert last.json() == {"outputs": [5.0]} and len(ended) == 2  # requests removed from the queue were never run
 
 
 def test_a_body_that_never_arrives_is_a_408(ask):

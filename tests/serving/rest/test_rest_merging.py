@@ -1,4 +1,4 @@
-"""Concurrent requests that become one call, over the app in memory."""
+"""Concurrent requests merged into one call, with the app in memory."""
 import asyncio
 import threading
 
@@ -12,7 +12,7 @@ from fixhead_serving.server.refusals import ModelFailed
 
 
 def rows_model(calls, *, mergeable=frozenset({"serving_default"}), wrong=None):
-    """Returns a model that notes how many rows each call has, and waits in the first until it is told to go on."""
+    """Returns a model that records the rows of each call and waits in the first call until released."""
     begun, go_on = threading.Event(), threading.Event()
 
     def call(name, inputs):
@@ -28,7 +28,7 @@ def rows_model(calls, *, mergeable=frozenset({"serving_default"}), wrong=None):
 
 
 def send_while_busy(app, begun, go_on, bodies):
-    """Sends one request that holds the only worker, then others that queue behind it; returns all answers."""
+    """Sends a request that occupies the only worker, then others that queue behind it; returns all answers."""
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:

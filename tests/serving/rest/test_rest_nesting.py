@@ -34,7 +34,7 @@ def test_the_depth_matches_the_parsed_value_whatever_its_strings_contain(value, 
 def test_brackets_in_strings_hide_nothing(depth):
     value = 1
     for _ in range(depth):
-        value = ["]", value, "["]  # taken together the brackets of the text are pairs
+        value = ["]", value, "["]  # counted together, the brackets of the text are balanced
     body = json.dumps(value).encode()
 
     assert nested_deeper(body, 32) is (depth > 32)
@@ -55,4 +55,4 @@ def test_the_time_is_linear_in_the_size(piece):
     start = time.process_time()
     nested_deeper(piece * (2 * 2**20 // len(piece)), 32)
 
-    assert time.process_time() - start < 5  # a quadratic one takes hours
+    assert time.process_time() - start < 5  # a quadratic algorithm would take hours

@@ -1,4 +1,4 @@
-"""Probes, metrics and the token, over the app in memory."""
+"""Probes, metrics and the token, with the app in memory."""
 import asyncio
 import time
 

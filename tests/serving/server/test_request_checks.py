@@ -1,4 +1,4 @@
-"""Arrays are compared with the signature before a model runs: a wrong rank could end the process."""
+"""Arrays are checked against the signature before a model runs: a wrong rank could crash the process."""
 import numpy as np
 import pytest
 
@@ -48,7 +48,7 @@ def test_a_shape_that_matches_the_signature_is_accepted(signature, shape):
 @pytest.mark.parametrize("shape, fits", [((3, 2, 3), True), ((4, 2, 3), False)])
 def test_the_batch_is_limited_if_the_signature_accepts_any_size(shape, fits):
     fixed = Signature({"images": TensorSpec("DT_FLOAT", shape)}, {})
-    assert check_limits(zeros(fixed, shape), fixed, Limits(batch=3)) == 0  # the model's own size
+    assert check_limits(zeros(fixed, shape), fixed, Limits(batch=3)) == 0  # the fixed size of the model
     if fits:
         assert check_limits(zeros(IMAGES, shape), IMAGES, Limits(batch=3)) == 0
     else:

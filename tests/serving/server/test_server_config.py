@@ -70,7 +70,7 @@ def test_any_text_is_accepted_or_an_argument_error(directory, versions, label):
         except ArgumentError as error:
             assert str(error)
         except ValueError as error:
-            assert "null byte" in str(error)  # no path
+            assert "null byte" in str(error)  # not a path
 
 
 @pytest.mark.parametrize("field", [each.name for each in fields(Limits)])

@@ -1,4 +1,4 @@
-"""The core without REST: a protocol of a few lines whose requests and answers are arrays."""
+"""The core without REST: a minimal protocol whose requests and answers are arrays."""
 import asyncio
 import threading
 
@@ -15,7 +15,7 @@ DOUBLE = Signature({"x": TensorSpec("DT_FLOAT", (None,))}, {"y": TensorSpec("DT_
 
 
 class ArrayRequest:
-    """A request that is an array, and whose answer is the model's."""
+    """A request that is an array and is answered with the output of the model."""
 
     def __init__(self, x, name="double"):
         self.spec = ModelSpec(name)

@@ -1,4 +1,4 @@
-"""What the process keeps of what it has used."""
+"""Memory that the process keeps after use."""
 import ctypes
 import gc
 import os
@@ -14,7 +14,7 @@ from fixhead_serving.server.memory import settle_memory
 
 HAS_ARENAS = hasattr(ctypes.CDLL(None), "malloc_info")
 
-# Eight threads that hold memory at the same time; then glibc's own account of its arenas.
+# Eight threads hold memory at the same time; then glibc reports its arenas.
 ARENAS = """
 import ctypes, threading
 from fixhead_serving.server.memory import share_arena
@@ -69,7 +69,7 @@ def test_frozen_objects_are_freed_after_unloading():
     settle_memory()
     del node
     gc.collect()
-    assert not freed  # frozen: not looked at
+    assert not freed  # frozen: ignored by the collector
     settle_memory()
     assert freed
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""Models that follow their folders, with a loader that is a plain function: no TensorFlow."""
+"""Models that follow their folders, with a plain function as loader and without TensorFlow."""
 import logging
 import shutil
 import threading
@@ -14,7 +14,7 @@ from keras_fixhead.errors import ServingError
 
 
 class Loader:
-    """Loads whatever is not called broken, and notes what it was asked for."""
+    """Loads versions that are not marked broken, and records its calls."""
 
     def __init__(self):
         self.loaded = []
@@ -33,7 +33,7 @@ def load():
 
 @pytest.fixture
 def publish(tmp_path):
-    """Returns a function that makes a version, as an export does: aside, then renamed."""
+    """Returns a function that publishes a version like an export: written elsewhere, then renamed."""
 
     def make(number, broken=False):
         aside = tmp_path / ".tmp-x"
@@ -157,7 +157,7 @@ def test_a_version_whose_folder_disappears_is_replaced_by_the_previous_one(watch
     shutil.rmtree(tmp_path / "1")
     watched.refresh()
     assert not watched.model.versions
-    publish(1)  # and it comes back
+    publish(1)  # and comes back
     watched.refresh()
     assert states(watched)[1] == "AVAILABLE"
 

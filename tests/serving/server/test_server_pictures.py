@@ -1,4 +1,4 @@
-"""Sizes from headers, checked against what Pillow writes and against the formats' definitions."""
+"""Sizes from headers, checked against files written by Pillow and the definitions of the formats."""
 import io
 import struct
 
@@ -64,7 +64,7 @@ def test_bytes_before_jpeg_markers_are_skipped_like_in_decoders():
     data = EXAMPLES["jpeg"](12, 5)
 
     assert count_pixels(data[:2] + b"\xff\xff" + data[2:3] + data[3:]) == 60
-    start = data.index(b"\xff\xdb")  # the tables' marker
+    start = data.index(b"\xff\xdb")  # the marker of the tables
     assert count_pixels(data[:start] + b"junk" + data[start:]) == 60
 
 
@@ -74,12 +74,12 @@ def test_all_frames_of_a_gif_count():
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], optimize=False)
 
     assert count_pixels(file.getvalue()) == 40 * 100 * 100 // 8
-    frame = b"," + struct.pack("<HHHHB", 0, 0, 60000, 50000, 0) + b"\x02\0"  # larger than the screen says
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 60000, 50000, 0) + b"\x02\0"  # larger than the declared screen
     assert count_pixels(b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + frame + b";") == 60000 * 50000
 
 
 def _jxl(width, height, ratio=0):
-    """A codestream's SizeHeader (ISO/IEC 18181-1): bits from the lowest, 30-bit lengths."""
+    """Returns the SizeHeader of a codestream (ISO/IEC 18181-1): least significant bits first, 30-bit lengths."""
     bits, at = 0, 0
     across = [] if ratio else [(3, 2), (width - 1, 30)]
     for value, count in [(0, 1), (3, 2), (height - 1, 30), (ratio, 3), *across]:
@@ -89,7 +89,7 @@ def _jxl(width, height, ratio=0):
 
 
 def test_jpeg_xl_sizes_are_read_with_and_without_a_container():
-    small = b"\xff\x0a" + (1 | 4 << 1 | 1 << 6).to_bytes(12, "little")  # eighths: 8 * (4 + 1) rows, square
+    small = b"\xff\x0a" + (1 | 4 << 1 | 1 << 6).to_bytes(12, "little")  # in units of 8: 8 * (4 + 1) rows, square
     container = b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
     boxed = container + struct.pack(">I4s", 0, b"jxlc")
     part = container + struct.pack(">I4sI", 0, b"jxlp", 0)

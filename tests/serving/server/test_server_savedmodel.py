@@ -1,4 +1,4 @@
-"""Loading SavedModels, and the app over one."""
+"""Loading SavedModels, and the app with one."""
 import ctypes
 import dataclasses
 import gc
@@ -25,7 +25,7 @@ from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
 from fixhead_serving.specs import TensorSpec
 from keras_fixhead.errors import ServingError
 
-# Of the model in conftest.py.
+# For the model in conftest.py.
 SIZE = 8
 LABELS = ["cat", "dog", "owl"]
 
@@ -137,7 +137,7 @@ def test_a_damaged_version_is_a_one_line_error(tmp_path, base_path):
 
 @pytest.fixture(scope="module")
 def any_rank(tmp_path_factory):
-    """Returns a version whose input may be of any rank, and ends in a convolution."""
+    """Returns a version with an input of unknown rank and a convolution."""
     import tensorflow as tf
 
     kernel = tf.ones((3, 3, 3, 1))
@@ -186,7 +186,7 @@ def test_a_signature_with_a_sparse_tensor_is_not_served(copied, caplog):
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     sparse = saved.meta_graphs[0].signature_def["sparse"]
     sparse.CopyFrom(saved.meta_graphs[0].signature_def["serving_default"])
-    sparse.outputs["logits"].coo_sparse.values_tensor_name = "values:0"  # in the place of the tensor's own name
+    sparse.outputs["logits"].coo_sparse.values_tensor_name = "values:0"  # instead of the name of the tensor
     file.write_bytes(saved.SerializeToString())
     version = Loader()(3, copied)
 
@@ -195,7 +195,7 @@ def test_a_signature_with_a_sparse_tensor_is_not_served(copied, caplog):
 
 
 class Allocated(ctypes.Structure):
-    """glibc's mallinfo2."""
+    """The struct of mallinfo2 in glibc."""
 
     _fields_ = [(name, ctypes.c_size_t) for name in (
         "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
@@ -217,7 +217,7 @@ def test_failing_calls_do_not_leak_memory(copied):
     fail(200)
     before = in_use().uordblks
     fail(1000)
-    assert in_use().uordblks - before < 200 * 1000  # an eager function keeps about 950 bytes of each
+    assert in_use().uordblks - before < 200 * 1000  # an eager function keeps about 950 bytes of each call
 
 
 def test_an_unloaded_version_is_freed(copied):
@@ -227,7 +227,7 @@ def test_an_unloaded_version_is_freed(copied):
     watched = WatchedModel(ModelSource("m", base), Loader())
     watched.start()
     settle_memory()
-    gc.unfreeze()  # what is frozen is not listed
+    gc.unfreeze()  # frozen objects are not listed
     loaded = [weakref.ref(each) for each in gc.get_objects() if isinstance(each, tf.compat.v1.Session)]
     settle_memory()
     shutil.copytree(copied, base / ".tmp").rename(base / "4")
@@ -238,7 +238,7 @@ def test_an_unloaded_version_is_freed(copied):
     gc.unfreeze()
 
 
-# Warming up, and what may be merged
+# Warming up and merging
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def copied(tmp_path, base_path):
 
 
 def write_records(folder, requests):
-    """Writes warm-up records as TensorFlow Serving's documentation has it: protobuf's bytes, by field numbers."""
+    """Writes warm-up records as documented by TensorFlow Serving: protobuf bytes, by field numbers."""
     import tensorflow as tf
 
     def field(number, content):
@@ -325,7 +325,7 @@ def test_merged_requests_get_the_same_answers_as_single_ones(copied, ask_all, im
     for one, other in zip(single, at_once, strict=True):
         for first, second in zip(one.json.get("predictions", []), other.json.get("predictions", []), strict=True):
             assert first["label"] == second["label"]
-            # another batch may be summed up in another order
+            # other batches may be summed in another order
             np.testing.assert_allclose(first["logits"], second["logits"], rtol=1e-5, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Threads behind the event loop: every task is done once, by the thread that was busy last."""
+"""Threads behind the event loop: every task runs once, on the most recently busy thread."""
 import asyncio
 import threading
 import time
@@ -25,7 +25,7 @@ def results(pool, *payloads):
 
 def test_consecutive_tasks_run_on_the_most_recently_busy_thread():
     pool, both = Workers(2, in_thread), threading.Barrier(2)
-    assert len(set(results(pool, *[lambda ident: (both.wait(10), ident)[1]] * 2))) == 2  # both threads are there
+    assert len(set(results(pool, *[lambda ident: (both.wait(10), ident)[1]] * 2))) == 2  # both threads exist
     time.sleep(0.05)  # until both wait
 
     seen = []
