@@ -21,7 +21,7 @@ def call(draw: random.Random, words, command, folder: Path, last=()) -> list[str
         draw: the random generator.
         words: the words that call the command.
         command: the Click command.
-        folder: the folder filled by `things`.
+        folder: the folder filled by `make_files`.
         last: options that override the drawn ones.
     """
     options = [each for each in command.params if isinstance(each, click.Option) and not each.is_eager]
@@ -32,7 +32,7 @@ def call(draw: random.Random, words, command, folder: Path, last=()) -> list[str
             *(_value(draw, each.type, folder) for each in arguments)]
 
 
-def things(folder: Path) -> None:
+def make_files(folder: Path) -> None:
     """Makes the files and folders that calls refer to."""
     (folder / "file.txt").write_text("some text\n")
     (folder / "file.json").write_text('{"schema": 1}\n')

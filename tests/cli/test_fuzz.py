@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from command_tree import leaves
-from fuzzing import call, things
+from fuzzing import call, make_files
 
 from keras_fixhead.config import resolve
 from keras_fixhead.recipes import build_config
@@ -32,7 +32,7 @@ SHORT = {
 }
 
 
-def clear(words, code, out, err):
+def check_outcome(words, code, out, err):
     """Checks that a call has ended with 0 and a result, or with a one-line error."""
     said = f"{words}\n{err}"
     assert code in (0, 1, 2), said
@@ -47,13 +47,13 @@ def clear(words, code, out, err):
 @pytest.mark.parametrize("words, command", [pytest.param(*each, id=" ".join(each[0])) for each in leaves()])
 def test_a_random_call_ends_with_a_result_or_a_one_line_error(fixhead, tmp_path, monkeypatch, words, command):
     monkeypatch.chdir(tmp_path)
-    things(tmp_path)
+    make_files(tmp_path)
     create_run(resolve(build_config({"runs_dir": str(tmp_path)}))).path.rename(tmp_path / "run")
     draw = random.Random(f"{SEED} {words}")
     for _ in range(CALLS):
         arguments = call(draw, words, command, tmp_path, SHORT[words])
         answer = fixhead(*arguments)
-        clear(arguments, answer.code, answer.out, answer.err)
+        check_outcome(arguments, answer.code, answer.out, answer.err)
 
 
 @pytest.mark.long
@@ -61,9 +61,9 @@ def test_a_random_call_ends_with_a_result_or_a_one_line_error(fixhead, tmp_path,
 def test_random_training_ends_with_a_run_or_a_one_line_error(tmp_path, number):
     """Each call has its own process: precision, threads and determinism are set once per process."""
     (words, command), = [each for each in leaves() if each[0] == ("train",)]
-    things(tmp_path)
+    make_files(tmp_path)
     arguments = call(random.Random(f"{SEED} {number}"), words, command, tmp_path, ("--quiet",))
     done = subprocess.run([sys.executable, "-m", "fixhead_cli", "train", *DIGITS, *arguments[1:]],
                           capture_output=True, text=True, cwd=tmp_path, timeout=300)
 
-    clear(arguments, done.returncode, done.stdout, done.stderr)
+    check_outcome(arguments, done.returncode, done.stdout, done.stderr)

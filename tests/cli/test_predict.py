@@ -362,7 +362,7 @@ ODD_NAMES = ["plain.png", "two words.png", "it's \"$HOME\" `id` $(id) \\ %s %%.p
 def test_the_curl_command_works_when_pasted(fixhead, server, tmp_path, shell, monkeypatch):
     for program in (shell, "curl", "base64", "tr"):
         if not shutil.which(program):
-            pytest.skip(f"the line is for a shell with {program}, which is not here; .ci/run counts that as NOT RUN")
+            pytest.skip(f"the command needs {program}, which is not installed; .ci/run counts this as NOT RUN")
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(ODD_NAMES):
         picture(tmp_path / name, list(COLOURS)[number % 3])
@@ -389,8 +389,7 @@ def test_there_is_one_curl_command_per_batch(fixhead, server, folder):
     assert shlex.split(lines[0])
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="this runs curl itself, which is not here; .ci/run counts that as "
-                    "NOT RUN")
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, which is not installed; .ci/run counts this as NOT RUN")
 def test_curl_reports_a_refusal(fixhead, server, tmp_path):
     server.answer = lambda body: (400, {"error": "no such thing"})
     line = fixhead("predict", server.url, picture(tmp_path / "a.png"), "--curl").out

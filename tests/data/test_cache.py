@@ -66,7 +66,7 @@ def test_a_second_load_comes_from_the_cache_and_is_identical(prepared, own_cache
     lambda version: os.utime(version / "dataset_info.json", (1, 1)),
     lambda version: (version / "label.labels.txt").write_text("\n".join(CIFAR10)),
     lambda version: shutil.copytree(version, version.with_name("3.0.3")),
-], ids=["a file's content", "a time of change", "a new file", "a new version"])
+], ids=["file content", "modification time", "new file", "new version"])
 def test_changed_prepared_files_are_read_again_and_the_old_entry_is_removed(prepared, change):
     folder, reads = prepared
     load_dataset("cifar10", str(folder))

@@ -76,7 +76,7 @@ def test_a_subset_is_reported_with_its_sizes_before_it_is_read(tmp_path, offline
 
 @pytest.fixture(scope="module")
 def tiny_archive(tmp_path_factory):
-    """The official layout: 200 classes with 3 training images and 1 validation image, some grey; unlabelled test images."""
+    """The official layout: 200 classes of 3 training and 1 validation image each, some grey; test images unlabelled."""
     folder = tmp_path_factory.mktemp("tiny") / "downloads" / "manual"
     folder.mkdir(parents=True)
     numbers = [f"n{10_000_000 + 37 * number}" for number in range(200)]

@@ -24,7 +24,7 @@ def has_color(image, color, tolerance=40):
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:1], [{"epoch": 1, "accuracy": 0.5, "cross_entropy": 1.0}]],
-                         ids=["five epochs", "one", "without validation"])
+                         ids=["five epochs", "one epoch", "without validation"])
 def test_curves_are_drawn_for_whatever_was_measured(tmp_path, rows):
     plot_curves(rows, tmp_path / "curves.png", title="a run")
     image = pixels(tmp_path / "curves.png")

@@ -51,7 +51,7 @@ def certificate(tmp_path_factory):
     """Returns the files of a self-signed certificate for 127.0.0.1 and of its key."""
     folder = tmp_path_factory.mktemp("certificate")
     if not shutil.which("openssl"):
-        pytest.skip("openssl makes the certificate, and is not here; .ci/run counts that as NOT RUN")
+        pytest.skip("the certificate needs openssl, which is not installed; .ci/run counts this as NOT RUN")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
          "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],

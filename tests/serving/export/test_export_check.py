@@ -76,13 +76,13 @@ def test_a_hanging_check_is_killed(tmp_path, monkeypatch):
         export._self_check(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["full disk", "full disk, said by TensorFlow", "stopped"])
+@pytest.mark.parametrize("name", ["full disk", "full disk, reported by TensorFlow", "stopped"])
 def test_a_failed_write_is_a_one_line_error_and_leaves_nothing_behind(tmp_path, monkeypatch, name):
     import tensorflow as tf
 
     error = {"full disk": OSError(errno.ENOSPC, "No space left on device"),
-             "full disk, said by TensorFlow": tf.errors.ResourceExhaustedError(None, None, "/x; No space left on "
-                                                                               "device\nand more"),
+             "full disk, reported by TensorFlow": tf.errors.ResourceExhaustedError(
+                 None, None, "/x; No space left on device\nand more"),
              "stopped": KeyboardInterrupt()}[name]
 
     def write(answers, folder, label_names):

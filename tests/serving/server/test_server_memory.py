@@ -35,7 +35,7 @@ libc.fflush(ctypes.c_void_p(out))
 """
 
 
-@pytest.mark.skipif(not HAS_ARENAS, reason="only glibc has arenas to share; .ci/run counts that as NOT RUN")
+@pytest.mark.skipif(not HAS_ARENAS, reason="only glibc has arenas to share; .ci/run counts this as NOT RUN")
 @pytest.mark.parametrize("setting, several", [({}, False), ({"MALLOC_ARENA_MAX": "4"}, True)])
 def test_threads_share_an_arena_unless_the_environment_overrides_it(setting, several):
     environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}

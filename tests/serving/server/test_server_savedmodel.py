@@ -201,8 +201,8 @@ class Allocated(ctypes.Structure):
         "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="only glibc 2.33 or later says how much is in "
-                    "use; .ci/run counts that as NOT RUN")
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="only glibc 2.33 or later reports its "
+                    "memory in use; .ci/run counts this as NOT RUN")
 def test_failing_calls_do_not_leak_memory(copied):
     call = Loader()(3, copied).call
     in_use = ctypes.CDLL(None).mallinfo2
