@@ -1,4 +1,4 @@
-"""Kinds, arrays, and class vectors that are not stored, in the layer."""
+"""Kinds, arrays and unstored class vectors in the layer."""
 import json
 import zipfile
 
@@ -77,7 +77,7 @@ def test_an_array_whose_dim_differs_from_the_features_is_refused_on_build():
 @of_both_arms
 def test_a_layer_rebuilt_without_its_array_has_zeros_and_refuses_to_compute(fixed):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
-    again = keras.models.clone_model(model)  # symbolic calls are no computation
+    again = keras.models.clone_model(model)  # symbolic calls do not compute anything
     np.testing.assert_array_equal(vectors_of(again), np.zeros((CLASSES, DIM)))
     for jit in (False, True):
         again.compile(keras.optimizers.SGD(0.1), LOSS, jit_compile=jit)
@@ -138,8 +138,8 @@ def test_loading_another_array_is_refused_if_fixed_and_accepted_if_learned(fixed
 
 
 def test_a_mismatched_draw_waits_for_weights_if_optimized_and_fails_if_portable():
-    """On another machine the last bits of 'optimized' differ: its own draw does not have the digest."""
-    model = model_with(dim=2, class_vectors="optimized")  # 5 > 2 d: optimised indeed
+    """The last bits of 'optimized' differ between machines, so a local draw may not match the stored digest."""
+    model = model_with(dim=2, class_vectors="optimized")  # 5 > 2 d: really optimized
     config = model.get_layer("head").get_config()
     elsewhere = {**config, "vectors_digest": "0" * 64}
     head = HypersphereHead.from_config(elsewhere)
@@ -157,7 +157,7 @@ def test_a_mismatched_draw_waits_for_weights_if_optimized_and_fails_if_portable(
 
 
 def arrays_in(path):
-    """The bytes of everything in a .keras file or checkpoint, or of a weights file."""
+    """Returns the bytes of all members of a .keras file or checkpoint, or of a weights file."""
     if not zipfile.is_zipfile(path):
         return path.read_bytes()
     with zipfile.ZipFile(path) as file:

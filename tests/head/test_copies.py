@@ -1,4 +1,4 @@
-"""Copies of heads and losses, built or not: deepcopy, pickle, clone; and heads asked to learn."""
+"""Copies of built and unbuilt heads and losses by deepcopy, pickle and clone; and fixed heads made trainable."""
 import copy
 import pickle
 
@@ -104,7 +104,7 @@ def test_a_head_and_the_loss_that_follows_its_scale_are_copied_together(how):
         float(ArcFace(margin=0.3, scale=float(np.exp(0.5)))(LABELS, np.array(pair["head"](FEATURES)))), rel=1e-6)
 
 
-# a fixed head that is asked to learn
+# making a fixed head trainable
 
 
 def fixed_model():
@@ -150,7 +150,7 @@ def test_fixed_is_set_on_creation_and_read_only():
 
 
 def test_a_second_stage_learns_starting_from_the_fixed_vectors(tmp_path):
-    """As the warning says: another head on the same features."""
+    """As the warning recommends: a new head on the same features."""
     first = keras_fixhead.build_model("resnet18", (16, 16, 3), CLASSES, width=1 / 32, scale=9.0)
     vectors = np.array(first.layers[-1].class_vectors)
     backbone = feature_model(first)

@@ -1,4 +1,4 @@
-"""The contract of a Keras layer: Keras' own layer test, masks, compilation, formats."""
+"""The contract of a Keras layer: the Keras layer test, masks, compilation, formats."""
 import itertools
 import json
 import subprocess
@@ -89,7 +89,7 @@ def test_trainable_can_be_turned_off_and_back_on(fixed):
         head.trainable = trainable
         counts.append(len(head.trainable_weights))
 
-    assert counts == [0, 0 if fixed else 1]  # fixed class vectors are not made learned ones by it
+    assert counts == [0, 0 if fixed else 1]  # this does not make fixed class vectors learned
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
@@ -133,7 +133,7 @@ def test_every_variant_loads_in_another_process(tmp_path):
         x = keras.layers.Dense(DIM, kernel_initializer=keras.initializers.HeNormal(seed=1))(inputs)
         model = keras.Model(inputs, HypersphereHead(**arguments_of(named))(x))
         model.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(FEATURES, np.arange(6) % CLASSES, verbose=0)  # so that scales, steps and biases have moved
+        model.fit(FEATURES, np.arange(6) % CLASSES, verbose=0)  # so that scales, steps and biases have changed
         expected[f"{tmp_path}/{index}.keras"] = model.predict(FEATURES, verbose=0)
         model.save(f"{tmp_path}/{index}.keras")
     np.save(tmp_path / "features.npy", FEATURES)

@@ -145,7 +145,7 @@ def test_missing_fields_of_an_older_configuration_get_defaults(run):
 
 
 def flat(run, **changes):
-    """Writes config.json as schema 1 had it."""
+    """Writes config.json in schema 1."""
     stored = run.stored()
     content = {"schema": 1, **stored.config.as_dict(), "class_vectors_digest": stored.class_vectors_digest,
                "extended_from": None, "config_digest": stored.digest} | changes

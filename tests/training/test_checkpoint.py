@@ -16,7 +16,7 @@ def compiled(units=3):
 
 
 def trained():
-    """A model in the state that some training could have left."""
+    """Returns a model in a state that training could have left."""
     model, draw = compiled(), np.random.default_rng(0)
     model.optimizer.build(model.trainable_variables)
     for variable in (*model.weights, *model.optimizer.variables):
