@@ -147,7 +147,7 @@ def test_every_head_option_is_documented():
     assert all(f"`{name}`" in PAGES["docs/head.md"] for name in own)
 
 
-def test_the_recipe_expects_what_was_measured():
+def test_the_expected_result_of_the_recipe_matches_the_measurement():
     report = json.loads((ROOT / "results" / "main_effect.json").read_text())
     means = {arm: 100 * statistics.fmean(run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm)
              for arm in ("cos-fixed", "cos-learned")}

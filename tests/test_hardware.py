@@ -11,7 +11,7 @@ from keras_fixhead.hardware import resolve_precision, store_step_seconds, stored
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered_from_one_test_to_the_next(monkeypatch):
+def _no_cached_results(monkeypatch):
     for name in ("gpus", "cpu_has_bfloat16", "cpu_name"):
         monkeypatch.setattr(hardware, name, getattr(hardware, name).__wrapped__)
 

@@ -44,7 +44,7 @@ def losses():
 
 straight = losses()
 draw = np.random.default_rng(1)
-for variable, value in zip(model.weights, start):  # the same start, moved by about one unit in the last place
+for variable, value in zip(model.weights, start):  # the same weights, moved by about one unit in the last place
     variable.assign(value * (1 + 6e-8 * draw.standard_normal(value.shape)).astype("float32"))
 for variable in model.optimizer.variables:
     variable.assign(np.zeros(variable.shape, variable.dtype))

@@ -106,6 +106,6 @@ def test_a_file_counts_as_explicit_over_the_recipe():
         resolve(build_config({}, {"schedule": "plateau", "warmup_fraction": 0.1}))
 
 
-def test_the_plan_shows_what_was_implied():
+def test_resolving_shows_implied_values():
     assert resolve(build_config({"schedule": "plateau"})).config.warmup_fraction == 0.0
     assert TrainConfig.warmup_fraction > 0

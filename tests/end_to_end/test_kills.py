@@ -26,7 +26,7 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def after(function, when):
-    # kills right after the call of that number
+    # kills right after the call with that number
     calls = []
     def wrapped(*arguments, **more):
         found = function(*arguments, **more)
@@ -37,9 +37,9 @@ def after(function, when):
     return wrapped
 
 where, values = sys.argv[1], json.loads(sys.argv[2])
-if where == "within an epoch":  # 12 steps an epoch
+if where == "within an epoch":  # 12 steps per epoch
     training.loop.StepTimer.on_train_batch_end = after(training.loop.StepTimer.on_train_batch_end, 17)
-elif where == "at an epoch's end":  # the checkpoint is written, the best one not yet
+elif where == "at an epoch's end":  # the checkpoint is written, but not yet the best one
     training.loop.Loop._keep_best = lambda self, progress: kill()
 elif where == "in the last step":
     training.loop.StepGuard.on_train_batch_end = after(training.loop.StepGuard.on_train_batch_end, 36)

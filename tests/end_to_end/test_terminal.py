@@ -40,7 +40,7 @@ def fixhead(*arguments, cwd):
     return done.stdout
 
 
-def test_data_with_unusual_names_print_only_our_lines(pictures, tmp_path):
+def test_data_with_unusual_names_prints_only_our_lines(pictures, tmp_path):
     fixhead("data", "show", pictures, "--out", tmp_path / "sheet.png", cwd=tmp_path)
 
 

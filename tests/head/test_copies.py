@@ -112,26 +112,26 @@ def fixed_model():
     return keras.Model(inputs, HypersphereHead(CLASSES, name="head")(keras.layers.Dense(DIM)(inputs)))
 
 
-def ask_the_head(model):
+def make_head_trainable(model):
     model.layers[-1].trainable = True
 
 
-def ask_each_layer(model):
+def make_each_layer_trainable(model):
     model.trainable = False
     for layer in model.layers:
         layer.trainable = True
 
 
-def ask_the_model(model):
+def make_model_trainable(model):
     model.trainable = False
     model.trainable = True
 
 
-@pytest.mark.parametrize("ask", [ask_the_head, ask_each_layer, ask_the_model])
-def test_a_fixed_head_made_trainable_stays_fixed_and_warns_once(ask, tmp_path, recwarn):
+@pytest.mark.parametrize("make_trainable", [make_head_trainable, make_each_layer_trainable, make_model_trainable])
+def test_a_fixed_head_made_trainable_stays_fixed_and_warns_once(make_trainable, tmp_path, recwarn):
     model = fixed_model()
     before = np.array(model.layers[-1].class_vectors)
-    ask(model)
+    make_trainable(model)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(FEATURES, LABELS, verbose=0)
     model.save(tmp_path / "m.keras")

@@ -26,7 +26,7 @@ def arguments_of(named):
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
-def test_it_passes_keras_layer_test(named):
+def test_it_passes_the_keras_layer_test(named):
     trainable = (not named["fixed"]) + (named["scale"] == "learned") + (named.get("bias") == "learned")
     others = named["fixed"] + (named["scale"] == "schedule") + (named.get("bias") == "fixed")
     TestCase().run_layer_test(
@@ -36,7 +36,7 @@ def test_it_passes_keras_layer_test(named):
         supports_masking=True)
 
 
-def test_it_passes_keras_layer_test_on_sequences_and_with_a_penalty():
+def test_it_passes_the_keras_layer_test_on_sequences_and_with_a_penalty():
     TestCase().run_layer_test(
         HypersphereHead, init_kwargs={"num_classes": CLASSES, "fixed": False, "vector_weight_decay": 0.1, "scale": 9.0},
         input_shape=(2, 3, DIM), expected_output_shape=(2, 3, CLASSES), expected_num_losses=1, supports_masking=True)

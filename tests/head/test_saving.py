@@ -47,7 +47,7 @@ def test_in_training_fixed_class_vectors_stay_bit_identical_and_learned_ones_cha
     assert not np.array_equal(model.layers[1].kernel, kernel)
 
 
-def test_fixed_class_vectors_survive_weight_decay_and_trainable():
+def test_fixed_class_vectors_survive_weight_decay_and_making_the_model_trainable():
     model = small_model()
     model.trainable = False
     model.trainable = True

@@ -248,7 +248,7 @@ for arguments in ({"fixed": False}, {"fixed": False}, {"fixed": True}, {"fixed":
     model_of(**arguments)
 model = model_of(fixed=False)
 for again in range(2):
-    warnings.simplefilter("default")  # empties Python's own record of what was said
+    warnings.simplefilter("default")  # clears Python's record of warnings given
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         keras.models.clone_model(model)

@@ -223,9 +223,9 @@ print("trained")
 
 
 def test_odd_batches_on_few_channels_do_not_write_out_of_bounds():
-    """The filter's gradient of a 1x1 convolution with stride 2 on fewer channels than a vector register holds (8 at an
-    eighth of the width) is written past its memory by oneDNN: uxlfoundation/oneDNN issue 6035. The process is aborted,
-    or not, so it is another one. Subsampling first and then convolving with stride 1 is the same function.
+    """oneDNN writes the filter gradient of a 1x1 convolution with stride 2 out of bounds if it has
+    fewer channels than a vector register (8 at 1/8 of the width): uxlfoundation/oneDNN issue 6035. That may abort the
+    process, so the test starts another one. Subsampling and then convolving with stride 1 is the same function.
     """
     done = subprocess.run([sys.executable, "-c", ODD_BATCHES], capture_output=True, text=True)
 

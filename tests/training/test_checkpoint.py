@@ -79,7 +79,7 @@ def test_a_checkpoint_from_a_newer_version_is_refused(saved):
 @pytest.mark.parametrize("meta", [
     None, np.array("{"), np.array([{}], dtype=object), np.array("{}"), np.array('{"schema": 1, "epok": 2}'),
     np.array('{"schema": "1"}'), np.array("[1]"), np.array("3"),
-], ids=["missing", "no JSON", "a pickle", "empty", "unknown key", "schema as text", "a list", "a number"])
+], ids=["missing", "not JSON", "a pickle", "empty", "unknown key", "schema as text", "a list", "a number"])
 def test_a_checkpoint_without_its_description_is_damaged(saved, meta):
     path, model = saved
     with np.load(path) as file:

@@ -230,7 +230,7 @@ def test_an_unwritable_folder_is_reported_before_training(tiny):
         train(tiny(runs_dir="/dev/null/runs"))
 
 
-def test_missing_data_leave_no_run_behind(tiny):
+def test_missing_data_leaves_no_run_behind(tiny):
     with pytest.raises(DataError, match="does not exist"):
         train(tiny(dataset="cifar10", data_dir="/no/such/folder"))
     assert list(list_runs(tiny().runs_dir)) == []

@@ -105,7 +105,7 @@ def test_it_agrees_with_values_computed_for_other_draws(dim, num_classes, scale,
     assert optimum.loss.mean() == pytest.approx(loss, abs=0.04)
 
 
-def test_features_without_negative_entries_stay_below_what_they_can_reach():
+def test_non_negative_features_stay_within_their_reach():
     vectors = class_vectors("uniform", 20, 16, 2)
     optimum = loss_optimum(vectors, 10.0)
 
