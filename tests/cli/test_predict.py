@@ -389,7 +389,7 @@ def test_there_is_one_curl_command_per_batch(fixhead, server, folder):
     assert shlex.split(lines[0])
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, which is not installed; .ci/run counts this as NOT RUN")
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, which is missing; .ci/run counts this as NOT RUN")
 def test_curl_reports_a_refusal(fixhead, server, tmp_path):
     server.answer = lambda body: (400, {"error": "no such thing"})
     line = fixhead("predict", server.url, picture(tmp_path / "a.png"), "--curl").out
