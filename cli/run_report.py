@@ -85,7 +85,7 @@ def _images(config: TrainConfig, result: Mapping[str, Any], environment: Mapping
     if images is not None:
         return f"{images:,} training images" + (f", {result['subset']}" if result.get("subset") else "")
     asked = "all" if config.limit_train is None else f"at most {config.limit_train:,}"
-    return f"{asked} training images asked for"
+    return f"{asked} training images requested"
 
 
 def _batches(config: TrainConfig, result: Mapping[str, Any], environment: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The geometry of features and class vectors: cosines between them, and among each of them.
+"""The geometry of features relative to class vectors and to each other, and of class vectors among themselves.
 
 Arrays in, numbers out. Features have shape (N, d), class vectors (m, d), labels (N,).
 """

@@ -62,7 +62,7 @@ class DatasetEntry:
 
 DATASETS: dict[str, DatasetEntry] = {
     "digits": DatasetEntry(
-        summary="handwritten digits that come with scikit-learn: 8x8 pixels, enlarged to 32x32; nothing to download",
+        summary="handwritten digits from scikit-learn, 8x8 pixels, enlarged to 32x32; nothing to download",
         loader="keras_fixhead.data.digits:load_digits",
         source=None,
         image_shape=(32, 32, 3),
@@ -78,7 +78,7 @@ DATASETS: dict[str, DatasetEntry] = {
         terms="CC BY 4.0 (UCI Machine Learning Repository)",
     ),
     "cifar10": DatasetEntry(
-        summary="photographs of 10 kinds of things, 32x32",
+        summary="photographs of objects in 10 classes, 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="cifar10:3.*.*",
         image_shape=(32, 32, 3),
@@ -95,7 +95,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "photographs belong to their photographers",
     ),
     "cifar100": DatasetEntry(
-        summary="photographs of 100 kinds of things in 20 groups, 32x32",
+        summary="photographs of objects in 100 classes and 20 groups, 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="cifar100:3.*.*",
         image_shape=(32, 32, 3),
@@ -113,7 +113,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "photographs belong to their photographers",
     ),
     "stl10": DatasetEntry(
-        summary="photographs of 10 kinds of things, 96x96; its unlabelled images are not used",
+        summary="photographs of objects in 10 classes, 96x96; its unlabelled images are not used",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="stl10:1.*.*",
         image_shape=(96, 96, 3),
@@ -130,7 +130,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "images come from ImageNet, whose terms allow non-commercial research and education only",
     ),
     "tiny_imagenet": DatasetEntry(
-        summary="photographs of 200 kinds of things, 64x64; its validation images are the test set",
+        summary="photographs of objects in 200 classes, 64x64; its validation images are the test set",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="tiny_imagenet:1.*.*",
         image_shape=(64, 64, 3),
@@ -148,7 +148,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "photographers",
     ),
     "fashion_mnist": DatasetEntry(
-        summary="pieces of clothing, grey, 28x28, with a black border of 2 pixels: 32x32",
+        summary="grey images of clothing, 28x28, with a black border of 2 pixels: 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="fashion_mnist:3.*.*",
         image_shape=(32, 32, 3),

@@ -115,7 +115,7 @@ def write_packed(target: Path, name: str, whole: WholeSet, *, part_bytes: int, c
     try:
         index = _write_files(aside, name, whole, part_bytes, coding, source)
         write_bytes(aside / INDEX, index_bytes(index))
-        aside.chmod(0o755)  # mkdtemp gives 0700
+        aside.chmod(0o755)  # mkdtemp sets 0700
         _rename(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -21,7 +21,7 @@ _IMPULSE_NOISE = 1  # identifies this use of the corruption stream; never reuse 
 
 def impulse_noise(images: Images, *, flipped_fraction: float, seed: int, severity: int,
                   indices: NDArray[np.intp]) -> Images:
-    """Returns images with salt and pepper on single channel values.
+    """Returns images with salt-and-pepper noise on single channel values.
 
     Every channel value independently becomes 0 with probability p / 2 and 255 with probability p / 2.
 

@@ -55,7 +55,7 @@ def test_an_unfinished_run_shows_how_many_training_images_it_has(fixhead, make_r
 def test_a_run_that_has_not_started_shows_the_requested_number(fixhead, make_run, limit, said):
     run = make_run(limit_train=limit)
 
-    assert line(fixhead("show", run.path), "data") == f"data: digits, {said} training images asked for"
+    assert line(fixhead("show", run.path), "data") == f"data: digits, {said} training images requested"
     assert fixhead("show", run.path, "--json").json["train_images"] is None
 
 
