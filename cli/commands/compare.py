@@ -14,7 +14,7 @@ from keras_fixhead.runs.result import Result, read_result
 @click.command("compare")
 @click.argument("runs", nargs=-1, required=True, type=RUN_OR_RESULTS)
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True,
-              help="Whose accuracy to compare.")
+              help="Split whose accuracy is compared.")
 @click.option("--figure", type=PNG_FILE, default="compare.png", show_default=True,
               help="File for the figure of the learning curves.")
 @json_option

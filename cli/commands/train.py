@@ -21,7 +21,7 @@ from keras_fixhead.runs import Run, resumed
               help="JSON file with values for options that are not given.")
 @click.option("--resume", "run", metavar="RUN", type=paths.RUN,
               help="Continue an unfinished run; with --epochs, extend a finished one.")
-@click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, which --config takes back.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, for use with --config.")
 @quiet_option
 @json_option
 def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: bool, as_json: bool,

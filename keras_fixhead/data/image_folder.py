@@ -94,7 +94,7 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     classes = {each.name: _pictures(each) for each in _subfolders(folder)}
     if len(classes) < 2:
         raise DataError(f"{folder} has {len(classes)} subfolders; a folder of images needs one subfolder per class, "
-                        "2 or more.",
+                        "at least 2.",
                         hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/....")
     return classes
 
@@ -110,7 +110,7 @@ def _pictures(folder: Path) -> list[Path]:
         raise DataError(f"{others[0]} does not have the name of a picture ({len(others)} such files in {folder}).",
                         hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
     if len(files) < 2:
-        raise DataError(f"{folder} has {len(files)} pictures; a class needs 2 or more.")
+        raise DataError(f"{folder} has {len(files)} pictures; a class needs at least 2.")
     return files
 
 
@@ -154,4 +154,4 @@ def _check_size(image: NDArray[np.uint8], side: int, resize: bool, file: Path) -
     if not resize and (height, width) != (side, side):
         raise DataError(f"{file} has {width}x{height} pixels, not the {side}x{side} of the first picture.")
     if min(height, width) < MIN_SIDE:
-        raise DataError(f"{file} has {width}x{height} pixels; each side needs {MIN_SIDE} or more.")
+        raise DataError(f"{file} has {width}x{height} pixels; each side needs at least {MIN_SIDE}.")

@@ -50,7 +50,7 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
 def _name(dataset: str, name: str | None) -> str:
     if not is_folder(dataset):
         if name not in (None, dataset):
-            raise ArgumentError(f"{dataset} keeps its own name; --name is for folders of images, got {name!r}.")
+            raise ArgumentError(f"{dataset} cannot be renamed to {name!r}: --name applies only to folders of images.")
         return dataset
     own = name or Path(dataset).expanduser().absolute().name.removesuffix(SUFFIX)
     if own in DATASETS and not _is_that(dataset, own):

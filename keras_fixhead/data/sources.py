@@ -47,7 +47,8 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
         entry = packed_entry(folder)
         if image_size not in (None, entry.image_shape[0]):
             raise ArgumentError(f"{folder} was packed with images of {entry.image_shape[0]}x{entry.image_shape[1]} "
-                                f"pixels, not {image_size}.", hint="Leave --image-size out, or pack it again with it.")
+                                f"pixels, not {image_size}.", hint="Leave --image-size out, or pack the images again "
+                                f"with --image-size {image_size}.")
     elif is_folder(name):
         entry = folder_entry(str(Path(name).expanduser().absolute()), image_size)
     else:

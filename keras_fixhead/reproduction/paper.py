@@ -128,5 +128,5 @@ def _content(name: str) -> dict[str, Any]:
     with resources.as_file(resources.files("keras_fixhead.reproduction") / f"{name}.json") as path:
         content = read_json(path, schema=_SCHEMA)
     if content["source"] != SOURCE:
-        raise ArgumentError(f"{name}.json is of {content['source']}, not of {SOURCE}.")
+        raise ArgumentError(f"{name}.json describes {content['source']}, not {SOURCE}.")
     return content

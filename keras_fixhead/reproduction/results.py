@@ -72,7 +72,7 @@ def read_evidence(path: Path, *, rehearsal: bool = False) -> Result:
         raise RunError(f"{path} is damaged: it is not the result of a cell ({error}).") from None
     if marked is not rehearsal:
         raise RunError(f"{path} is a result of {'a rehearsal, which is not evidence' if marked else 'a real run'}.",
-                       hint="Keep rehearsals in a folder of their own.")
+                       hint="Keep rehearsals in a separate folder.")
     if not rehearsal and not (asked.agrees(result.config) and result.seed == seed):
         raise RunError(f"{path} is damaged: the configuration of its run is not that of its cell, {asked.label}.")
     if not rehearsal and content.get("subset") and asked.config.dataset not in MAY_BE_PARTS:
