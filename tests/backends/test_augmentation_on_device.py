@@ -45,7 +45,7 @@ def drawn(indices, size, image_shape, augmentation, seed=3):
 
 @pytest.mark.parametrize("height, width", SIZES)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_is_numpys(name, height, width):
+def test_every_operation_matches_numpy(name, height, width):
     images = images_of(16, height, width)
     strengths = np.concatenate([[-1, 1, 0, 1e-9], DRAW.uniform(-1, 1, 12)])
     parameters = OPERATIONS[name].parameters(strengths, images.shape[1:])
@@ -58,7 +58,7 @@ def test_every_operation_is_numpys(name, height, width):
 
 @pytest.mark.parametrize("height, width", SIZES)
 @pytest.mark.parametrize("what", [*EACH.values(), ALL], ids=[*EACH, "all"])
-def test_every_augmentation_is_numpys(what, height, width):
+def test_every_augmentation_matches_numpy(what, height, width):
     images = images_of(40, height, width)
     for count in (24, 1):
         indices, draws = drawn(np.arange(count), 40, images.shape[1:], Augmentation(**what))
@@ -74,7 +74,7 @@ def test_every_augmentation_is_numpys(what, height, width):
        rotation=st.floats(0, 180), operations=st.sampled_from([0, 2]), magnitude=st.floats(0, 10),
        side=st.integers(0, 20), erasing=st.floats(0, 1), mixup=st.sampled_from([0.0, 0.1, 5.0]),
        cutmix=st.sampled_from([0.0, 0.3, 1.0]))
-def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude, side, erasing, mixup, cutmix):
+def test_any_draw_matches_numpy(seed, count, padding, rotation, operations, magnitude, side, erasing, mixup, cutmix):
     what = Augmentation(crop_padding=padding, flip=True, rotation=rotation, randaugment=operations,
                         randaugment_magnitude=magnitude, cutout=side, erasing=erasing, mixup=mixup, cutmix=cutmix)
     images = images_of(8, 9, 12)
@@ -86,7 +86,7 @@ def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
                     "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("what", [ALL, {"randaugment": 2}, {"mixup": 0.2}], ids=["all", "randaugment", "mixup"])
-def test_batches_made_on_the_device_are_those_of_the_host(what):
+def test_batches_augmented_on_the_device_match_the_host(what):
     """Compiled as one program, the smaller last batch too."""
     import jax
 

@@ -84,7 +84,7 @@ def reference_loss(features, vectors, *, logits, scale, margin=None, size=0.0, b
     ("cos", 30.0, "arcface", 0.5, ArcFace(0.5, scale=30.0)),
     ("dot", 0.01, None, 0.0, lambda labels, outputs: keras.ops.mean(cross_entropy(labels, outputs))),
 ])
-def test_loss_and_gradients_through_the_head_equal_those_of_float64(logits, scale, margin, size, loss, fixed):
+def test_loss_and_gradients_through_the_head_match_float64(logits, scale, margin, size, loss, fixed):
     vectors = class_vectors("uniform", CLASSES, DIM, 3) * np.linspace(0.5, 2, CLASSES, dtype="float32")[:, None]
     head = HypersphereHead(CLASSES, logits=logits, scale=scale, fixed=False, seed=3)
     head.build((None, DIM))
@@ -116,7 +116,7 @@ def class_vectors_of(head):
     return keras.ops.convert_to_numpy(head.class_vectors.value)
 
 
-def test_gradients_stay_finite_where_cosines_are_1_and_minus_1_and_features_are_zero():
+def test_gradients_stay_finite_at_cosines_1_and_minus_1_and_zero_features():
     drawn = class_vectors("uniform", CLASSES, DIM, 3)
     collapsed = np.concatenate([drawn[:3], -drawn[:3], np.zeros((3, DIM))]).astype("float32")
     labels = np.array([0, 1, 2] * 3)
@@ -128,7 +128,7 @@ def test_gradients_stay_finite_where_cosines_are_1_and_minus_1_and_features_are_
         assert np.abs(gradient[-3:]).max() > 0  # zero features are pulled somewhere
 
 
-def test_margins_change_the_true_class_alone():
+def test_margins_change_only_the_true_class():
     logits = (10 * DRAW.uniform(-1, 1, (9, CLASSES))).astype("float32")
     others = np.arange(CLASSES) != LABELS[:, None]
     for changed in (arcface(LABELS, logits, 10.0, 0.5), cosface(LABELS, logits, 10.0, 0.35)):
@@ -145,7 +145,7 @@ def test_small_losses_are_not_rounded_to_zero():
 
 
 @pytest.mark.parametrize("scale", ["learned", SCHEDULE])
-def test_a_scale_that_changes_does_so_in_fit(scale):
+def test_learned_and_scheduled_scales_change_in_fit(scale):
     inputs = keras.Input((DIM,))
     head = HypersphereHead(CLASSES, scale=scale, bias="learned", name="head")
     model = keras.Model(inputs, head(inputs))
@@ -164,7 +164,7 @@ def test_a_scale_that_changes_does_so_in_fit(scale):
                                   class_vectors("uniform", CLASSES, DIM, 0))
 
 
-def test_a_head_that_lacks_its_array_says_so_in_predict_and_works_once_it_has_it():
+def test_a_head_without_its_array_fails_in_predict_until_it_is_loaded():
     inputs = keras.Input((DIM,))
     own = DRAW.normal(size=(CLASSES, DIM))
     model = keras.Model(inputs, HypersphereHead(CLASSES, class_vectors=own, name="head")(inputs))
@@ -176,7 +176,7 @@ def test_a_head_that_lacks_its_array_says_so_in_predict_and_works_once_it_has_it
     np.testing.assert_array_equal(again.predict(FEATURES, verbose=0), model.predict(FEATURES, verbose=0))
 
 
-def test_classes_are_appended_and_a_model_comes_back_from_its_file(tmp_path):
+def test_classes_can_be_appended_and_the_model_saved(tmp_path):
     model = build_model("resnet18", (16, 16, 3), CLASSES, width=1 / 8, scale=10.0, store_vectors=False)
     images = DRAW.integers(0, 256, (4, 16, 16, 3)).astype("uint8")
     larger = append_classes(model, CLASSES + 4)

@@ -100,7 +100,7 @@ def straight(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["within an epoch", "at an epoch's end", "in the last step",
                                    "while a checkpoint is written"])
-def test_a_killed_run_ends_as_if_it_had_not_been(straight, tmp_path, where):
+def test_a_killed_run_resumes_to_the_same_result(straight, tmp_path, where):
     run = train(tmp_path, where)
     assert not run.has("result")
     if where == "while a checkpoint is written":

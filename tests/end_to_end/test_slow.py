@@ -19,7 +19,7 @@ def fixhead(*arguments, cwd, environment=None):
     return json.loads(done.stdout)
 
 
-def test_the_demo_trains_serves_and_reports_what_it_found(tmp_path):
+def test_the_demo_trains_serves_and_reports(tmp_path):
     first = fixhead("demo", cwd=tmp_path)
 
     assert first["served"]["answers_equal"]
@@ -31,7 +31,7 @@ def test_the_demo_trains_serves_and_reports_what_it_found(tmp_path):
     assert (tmp_path / "fixhead-demo" / "summary.json").is_file()
 
 
-def test_real_cifar10_is_trained_evaluated_exported_served_queried_and_corrupted(tmp_path):
+def test_the_readme_commands_work_on_real_cifar10(tmp_path):
     """The commands of the README, with less to train; $FIXHEAD_TEST_CIFAR is where cifar10 has been prepared."""
     data = {"TFDS_DATA_DIR": os.environ["FIXHEAD_TEST_CIFAR"]}
     trained = fixhead("train", "--dataset", "cifar10", "--data-dir", data["TFDS_DATA_DIR"], "--head", "cos", "--fixed",

@@ -40,12 +40,12 @@ def fixhead(*arguments, cwd):
     return done.stdout
 
 
-def test_data_with_unusual_names_are_shown_without_foreign_lines(pictures, tmp_path):
+def test_data_with_unusual_names_print_only_our_lines(pictures, tmp_path):
     fixhead("data", "show", pictures, "--out", tmp_path / "sheet.png", cwd=tmp_path)
 
 
 @pytest.mark.slow
-def test_the_main_commands_print_no_foreign_lines(pictures, tmp_path):
+def test_the_main_commands_print_only_our_lines(pictures, tmp_path):
     train = ("train", "--dataset", pictures, "--recipe", "smoke", "--width", "0.0625", "--epochs", "1",
              "--batch-size", "16", "--runs-dir", "my runs")
     runs = [fixhead(*train, *more, cwd=tmp_path).splitlines()[0].removeprefix("run: ")

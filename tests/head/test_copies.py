@@ -33,7 +33,7 @@ every_copy = pytest.mark.parametrize("how", COPIES)
 
 @every_copy
 @every_head
-def test_a_copy_of_a_head_that_is_not_built_becomes_the_same_head(arguments, how):
+def test_a_copy_of_an_unbuilt_head_builds_the_same_head(arguments, how):
     head = HypersphereHead(CLASSES, **arguments)
     again = COPIES[how](head)
 
@@ -67,7 +67,7 @@ def test_a_copy_of_a_model_gives_the_same_logits(arguments, how):
 
 
 @every_head
-def test_a_clone_of_a_model_has_the_configuration_of_its_head(arguments):
+def test_a_cloned_model_has_the_same_head_configuration(arguments):
     inputs = keras.Input((DIM,))
     model = keras.Model(inputs, HypersphereHead(CLASSES, name="head", **arguments)(inputs))
     clone = keras.models.clone_model(model)
@@ -85,7 +85,7 @@ def a_scale():
 @pytest.mark.parametrize("loss", [
     CosFace(margin=0.2, scale=12.0, label_smoothing=0.1), ArcFace(margin=0.3, scale=12, name="mine"),
     ArcFace(margin=0.3, scale=a_scale, reduction="sum"), NormFace(label_smoothing=0.2)], ids=lambda loss: loss.name)
-def test_a_copy_of_a_loss_is_the_same_loss(loss, how):
+def test_a_copied_loss_is_the_same_loss(loss, how):
     again = COPIES[how](loss)
     cosines = np.random.default_rng(2).uniform(-1, 1, (6, CLASSES)).astype("float32")
 
@@ -94,7 +94,7 @@ def test_a_copy_of_a_loss_is_the_same_loss(loss, how):
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle"])
-def test_a_head_and_a_loss_that_follows_its_scale_are_copied_together(how):
+def test_a_head_and_the_loss_that_follows_its_scale_are_copied_together(how):
     head = HypersphereHead(CLASSES, scale="learned")
     head(FEATURES)
     pair = COPIES[how]({"head": head, "loss": ArcFace(margin=0.3, scale=head.current_scale)})
@@ -128,7 +128,7 @@ def ask_the_model(model):
 
 
 @pytest.mark.parametrize("ask", [ask_the_head, ask_each_layer, ask_the_model])
-def test_a_fixed_head_that_is_made_trainable_stays_fixed_and_says_so_once(ask, tmp_path, recwarn):
+def test_a_fixed_head_made_trainable_stays_fixed_and_warns_once(ask, tmp_path, recwarn):
     model = fixed_model()
     before = np.array(model.layers[-1].class_vectors)
     ask(model)
@@ -143,13 +143,13 @@ def test_a_fixed_head_that_is_made_trainable_stays_fixed_and_says_so_once(ask, t
     assert len(said) == 1 and "leaves the class vectors of layer 'head' fixed" in said[0] and "fixed=False" in said[0]
 
 
-def test_whether_a_head_is_fixed_is_decided_when_it_is_made():
+def test_fixed_is_set_on_creation_and_read_only():
     head = HypersphereHead(CLASSES)
     with pytest.raises(AttributeError):
         head.fixed = False
 
 
-def test_a_second_stage_learns_from_where_the_fixed_ones_are(tmp_path):
+def test_a_second_stage_learns_starting_from_the_fixed_vectors(tmp_path):
     """As the warning says: another head on the same features."""
     first = keras_fixhead.build_model("resnet18", (16, 16, 3), CLASSES, width=1 / 32, scale=9.0)
     vectors = np.array(first.layers[-1].class_vectors)

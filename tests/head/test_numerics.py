@@ -59,7 +59,7 @@ def assert_close(found, expected):
 @every_policy
 @every_norm
 @every_head
-def test_values_and_gradients_equal_those_of_float64(policy, norm, logits, fixed):
+def test_values_and_gradients_match_float64(policy, norm, logits, fixed):
     rounded = features_of(norm, policy)
     head = head_under(policy, logits=logits, fixed=fixed, scale=SCALE, bias="learned")
     features = tf.cast(rounded, "float32")  # the head's own first step, from which its arithmetic is float32
@@ -97,7 +97,7 @@ def test_the_gradient_of_a_learned_scale_is_that_of_its_exponential(norm):
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
 @every_norm
 @every_head
-def test_the_gradient_that_leaves_for_the_layers_before_is_finite_or_the_step_is_skipped(policy, norm, logits, fixed):
+def test_the_gradient_passed_to_earlier_layers_is_finite_or_the_step_skipped(policy, norm, logits, fixed):
     """Cast back to float16 under loss scaling: finite from length 1 up."""
     rounded = features_of(norm, policy)
     head = head_under(policy, logits=logits, fixed=fixed, scale=SCALE)
@@ -115,7 +115,7 @@ def test_the_gradient_that_leaves_for_the_layers_before_is_finite_or_the_step_is
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("fixed", [True, False])
-def test_no_weight_becomes_nan_in_a_step_under_float16(norm, fixed):
+def test_no_weight_becomes_nan_in_a_float16_step(norm, fixed):
     """The step is taken, or the loss-scale optimizer skips it and halves its scale."""
     with precision_policy("float16"):
         inputs = keras.Input((DIM,))
@@ -149,7 +149,7 @@ def test_zero_features_have_cosine_zero_and_the_gradient_of_their_floor():
 
 
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
-def test_a_mixed_policy_of_its_own_is_computed_in_float32_too(policy):
+def test_a_per_layer_mixed_policy_also_computes_in_float32(policy):
     head = HypersphereHead(CLASSES, dtype=f"mixed_{policy}")
     outputs = head(features_of(300.0, policy))  # squared norms beyond float16's 65504
 

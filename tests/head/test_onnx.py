@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_frozen_class_vectors_are_in_the_file_bit_for_bit_and_the_logits_are_the_models(tmp_path, logits):
+def test_the_file_has_the_exact_frozen_class_vectors_and_gives_the_models_logits(tmp_path, logits):
     import onnx
     import onnxruntime
 

@@ -26,7 +26,7 @@ EVERY_FORM = [CosFace(margin=0.2, scale=12.0, label_smoothing=0.1), ArcFace(marg
 
 
 @pytest.mark.parametrize("loss", EVERY_FORM, ids=lambda loss: loss.name)
-def test_serialized_it_comes_back_as_it_was(loss):
+def test_serialization_restores_the_loss(loss):
     labels, logits = some_logits(12.0)
     config = keras.losses.serialize(loss)
     loaded = keras.losses.deserialize(json.loads(json.dumps(config)))
@@ -52,7 +52,7 @@ def some_features(rows=40):
 
 
 @pytest.mark.parametrize("loss", EVERY_FORM, ids=lambda loss: loss.name)
-def test_a_saved_model_evaluates_to_the_same_loss(loss, tmp_path):
+def test_a_saved_model_has_the_same_loss(loss, tmp_path):
     model = cosine_model(loss)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -63,7 +63,7 @@ def test_a_saved_model_evaluates_to_the_same_loss(loss, tmp_path):
 
 
 @every_loss
-def test_a_function_is_not_saved_and_the_error_says_what_to_do(loss_class, tmp_path):
+def test_saving_a_scale_function_fails_with_advice(loss_class, tmp_path):
     def made(scale):
         return loss_class(scale=scale)
 
@@ -88,7 +88,7 @@ def test_a_function_is_not_saved_and_the_error_says_what_to_do(loss_class, tmp_p
 
 @every_loss
 @pytest.mark.parametrize("kind", ["int32", "int64", "uint8", "float32", "column"])
-def test_labels_may_be_a_column_and_of_any_type(loss_class, kind):
+def test_labels_may_be_a_column_and_have_any_type(loss_class, kind):
     labels, logits = some_logits()
     loss = loss_class(reduction="none")
     given_labels = labels[:, None] if kind == "column" else labels.astype(kind)
@@ -99,7 +99,7 @@ def test_labels_may_be_a_column_and_of_any_type(loss_class, kind):
 
 
 @every_loss
-def test_reductions_and_sample_weights_are_those_of_keras(loss_class):
+def test_reductions_and_sample_weights_match_keras(loss_class):
     labels, logits = some_logits()
     weights = np.random.default_rng(1).uniform(0, 2, 40).astype("float32")
     each = reference_loss(loss_class, labels, logits, 30.0, loss_class().margin)
@@ -112,7 +112,7 @@ def test_reductions_and_sample_weights_are_those_of_keras(loss_class):
 
 
 @every_loss
-def test_fit_and_evaluate_take_sample_weights(loss_class):
+def test_fit_and_evaluate_accept_sample_weights(loss_class):
     """One step on examples, half of them with weight 0, is the step on the others at half the rate."""
     features, labels = some_features()
     weights = np.repeat([1.0, 0.0], 20).astype("float32")
@@ -133,7 +133,7 @@ def test_fit_and_evaluate_take_sample_weights(loss_class):
 
 @every_loss
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_logits_of_16_bits_are_compared_in_float32(loss_class, dtype):
+def test_logits_of_16_bits_are_computed_in_float32(loss_class, dtype):
     labels, logits = some_logits()
     coarse = keras.ops.cast(logits, dtype)
     loss = loss_class(reduction="none")
@@ -156,7 +156,7 @@ def mixed_float16():
 
 
 @pytest.mark.parametrize("loss_class", [CosFace, ArcFace, NormFace])
-def test_under_a_mixed_policy_a_loss_stays_in_float32(mixed_float16, loss_class):
+def test_a_loss_stays_in_float32_under_a_mixed_policy(mixed_float16, loss_class):
     labels, logits = some_logits()
     coarse = logits.astype("float16")
     loss = loss_class(reduction="none")
@@ -187,7 +187,7 @@ def test_arguments_out_of_range_are_refused(loss_class, arguments, message):
         loss_class(**arguments)
 
 
-def test_a_variable_in_the_place_of_a_scale_is_refused():
+def test_a_variable_as_scale_is_refused():
     """It would be saved as the number that it is today, and not follow the head's any more."""
     with pytest.raises(ArgumentError, match=r"scale must be a positive number or a function"):
         ArcFace(scale=keras.Variable(30.0))
@@ -195,7 +195,7 @@ def test_a_variable_in_the_place_of_a_scale_is_refused():
 
 @pytest.mark.parametrize("loss", [ArcFace(margin=0.3, scale=10.0), CosFace(margin=0.2, scale=10.0), NormFace()],
                          ids=lambda loss: loss.name)
-def test_compiled_it_trains_a_small_head_from_integer_labels(loss):
+def test_a_compiled_loss_trains_a_small_head_from_integer_labels(loss):
     from keras_fixhead.head import HypersphereHead
 
     keras.utils.set_random_seed(0)
@@ -211,7 +211,7 @@ def test_compiled_it_trains_a_small_head_from_integer_labels(loss):
     assert after < 0.5 * before and accuracy == 1.0
 
 
-def test_compiled_by_xla_values_and_gradients_are_the_same():
+def test_xla_gives_the_same_values_and_gradients():
     import tensorflow as tf
 
     labels, logits = some_logits()

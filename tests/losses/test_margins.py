@@ -28,7 +28,7 @@ from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cross_entr
 @every_smoothing
 @every_scale
 @loss_and_margin
-def test_values_and_gradients_equal_those_of_float64(loss_class, margin, scale, smoothing):
+def test_values_and_gradients_match_float64(loss_class, margin, scale, smoothing):
     """A cosine is off by 6e-8, a logit by 7 S times that: 3e-5 at S = 64, as is then the gradient."""
     labels, logits = some_logits(scale)
     loss = loss_class(margin=margin, scale=scale, label_smoothing=smoothing, reduction="none")
@@ -43,7 +43,7 @@ def test_values_and_gradients_equal_those_of_float64(loss_class, margin, scale, 
 
 
 @loss_and_margin
-def test_only_the_true_classs_logit_is_changed(loss_class, margin):
+def test_only_the_logit_of_the_true_class_is_changed(loss_class, margin):
     labels, logits = some_logits()
     found = keras.ops.convert_to_numpy(TRANSFORMS[loss_class](labels, logits, 30.0, margin))
     others = np.arange(CLASSES) != labels[:, None]
@@ -54,7 +54,7 @@ def test_only_the_true_classs_logit_is_changed(loss_class, margin):
 
 @every_smoothing
 @every_loss
-def test_a_margin_of_zero_is_the_cross_entropy_at_every_cosine(loss_class, smoothing):
+def test_a_margin_of_zero_is_the_cross_entropy(loss_class, smoothing):
     cosines = np.array([[1.0, 0.2], [-1.0, 0.2], [1.0 + 1e-6, -1.0], [0.0, 0.0], [0.3, 0.9]], "float32")
     labels = np.zeros(5, "int32")
     loss = loss_class(margin=0.0, scale=30.0, label_smoothing=smoothing, reduction="none")
@@ -65,7 +65,7 @@ def test_a_margin_of_zero_is_the_cross_entropy_at_every_cosine(loss_class, smoot
     np.testing.assert_allclose(gradient, plain_gradient, rtol=1e-5)
 
 
-def test_normface_is_the_cross_entropy_itself():
+def test_normface_is_the_cross_entropy():
     labels, logits = some_logits()
     for smoothing in (0.0, 0.1):
         loss = NormFace(label_smoothing=smoothing, reduction="none")
@@ -93,7 +93,7 @@ def test_am_softmax_is_cosface():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8), st.floats(0, np.pi / 2), st.floats(1, 64))
-def test_arcface_rises_with_the_cosine(cosines, margin, scale):
+def test_the_arcface_logit_increases_with_the_cosine(cosines, margin, scale):
     """Also across the change of formula at pi - margin, and at the ends; equal to 4 roundings of S (1 + margin)."""
     ends = [-1.0, -np.cos(margin) - 1e-6, -np.cos(margin) + 1e-6, 1.0, 1.0 + 1e-6]
     cosines = np.sort(np.array([*cosines, *ends], "float32"))
@@ -107,7 +107,7 @@ def test_arcface_rises_with_the_cosine(cosines, margin, scale):
 @given(st.lists(st.floats(-1, 1, width=32), min_size=CLASSES, max_size=CLASSES),
        st.lists(st.floats(0, np.pi / 2), min_size=2, max_size=2), st.sampled_from([CosFace, ArcFace]),
        st.sampled_from([1.0, 30.0, 64.0]))
-def test_a_larger_margin_is_never_a_smaller_loss(cosines, margins, loss_class, scale):
+def test_a_larger_margin_never_lowers_the_loss(cosines, margins, loss_class, scale):
     logits = scale * np.array([cosines], "float32")
     small, large = (float(loss_class(margin=margin, scale=scale)([2], logits)) for margin in sorted(margins))
 
@@ -116,7 +116,7 @@ def test_a_larger_margin_is_never_a_smaller_loss(cosines, margins, loss_class, s
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
 @every_scale
-def test_beyond_pi_minus_the_margin_arcface_goes_on_in_a_straight_line(margin, scale):
+def test_arcface_is_linear_beyond_pi_minus_the_margin(margin, scale):
     """The value is S (c - m sin m), and the slope against the logit 1."""
     cosines = np.linspace(-1, -np.cos(margin) - 1e-5, 9).astype("float32")
     logits = np.float32(scale) * np.stack([cosines, np.zeros_like(cosines)], axis=1)
@@ -127,7 +127,7 @@ def test_beyond_pi_minus_the_margin_arcface_goes_on_in_a_straight_line(margin, s
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
-def test_at_its_ends_a_cosine_gives_finite_slopes_and_the_value_of_the_limit(margin):
+def test_cosines_near_1_and_minus_1_have_finite_slopes_and_the_limit_value(margin):
     """Rounding gives cosines beyond 1. The sine is at most sqrt(2e-6) off, of the cosine of a sum that is 1.5e-3."""
     cosines = np.array([1 - 2e-6, 1.0, 1 + 1e-6, -1 + 2e-6, -1.0, -1 - 1e-6], "float32")
     logits = 30 * np.stack([cosines, np.zeros_like(cosines)], axis=1)
@@ -169,7 +169,7 @@ def test_collapsed_features_have_finite_losses_and_gradients(loss_class, collaps
 
 
 @every_loss
-def test_a_scale_may_be_a_function_and_gets_its_gradient(loss_class):
+def test_a_scale_may_be_a_function_and_receives_a_gradient(loss_class):
     """The logits are S cosines of the same S, which a learned scale changes on both ways."""
     labels, cosines = some_cosines()
     variable = keras.Variable(20.0)
@@ -191,7 +191,7 @@ def test_a_scale_may_be_a_function_and_gets_its_gradient(loss_class):
 
 
 @every_loss
-def test_fit_steps_a_learned_scale_by_its_gradient(loss_class):
+def test_fit_updates_a_learned_scale_by_its_gradient(loss_class):
     """d loss / d ln S = S d loss / dS; one step of SGD at rate 1e-2."""
     from keras_fixhead.head import HypersphereHead
 

@@ -56,7 +56,7 @@ def randomize(model):
     ("preact_resnet18", True, 0.25, 32), ("preact_resnet18", False, 0.25, 96),
     ("mobilenet_v2", False, 0.25, 32), ("mobilenet_v2", False, 1.0, 32), ("mobilenet_v2", True, 0.25, 96),
 ])
-def test_shapes_counts_and_features_are_torchs(name, signed, width, side, normalization, tmp_path):
+def test_shapes_counts_and_features_match_torch(name, signed, width, side, normalization, tmp_path):
     model = build_model(name, (side, side, 3), 10, width=width, signed_features=signed, normalization=normalization,
                         mean=0.0, std=1.0)
     weights = randomize(model)

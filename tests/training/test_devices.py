@@ -35,7 +35,7 @@ def trained(devices, folder):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_two_devices_train_as_one_does(tmp_path):
+def test_two_devices_train_like_one(tmp_path):
     """One step, of a batch that both share: loss within 1e-5, the step of all weights within 1 % of its length.
 
     (0.1 to 0.6 % were seen, 3 % with the stock layer's variance.) Later steps amplify rounding, as any training does.

@@ -6,7 +6,7 @@ from keras_fixhead import train
 pytestmark = pytest.mark.long
 
 
-def test_mlflow_has_the_curves_and_the_configuration(tiny, tmp_path, monkeypatch):
+def test_mlflow_gets_the_curves_and_the_configuration(tiny, tmp_path, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # its database store is in the whole mlflow only

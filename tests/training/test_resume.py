@@ -171,7 +171,7 @@ def straight_runs():
     (stop_at_the_end, 3, {"selection": "last", "flip": True}),
     (stop_before_the_best_is_kept, 1, {"lr": 0.0}),  # all epochs are equal: the first wins
 ], ids=lambda value: getattr(value, "__name__", None))
-def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_runs, stop, done, values):
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tiny, stopped, straight_runs, stop, done, values):
     values = {"epochs": 3, "schedule": "one_cycle", "warmup_fraction": 0.3, **values}
     config = tiny(**values)
     key = repr({**config.values(), "runs_dir": None})
@@ -193,7 +193,7 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
                     "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("goes_on", ["device", "host"])
-def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped, goes_on):
+def test_a_resumed_run_augmented_on_the_device_equals_an_uninterrupted_one_on_the_host(tiny, stopped, goes_on):
     values = {"epochs": 3, "flip": True, "crop_padding": 2, "rotation": 10.0, "randaugment": 2, "cutout": 4,
               "erasing": 0.5, "mixup": 0.4, "cutmix": 1.0}
     straight = train(tiny(**values, augment_on="host"))
@@ -205,7 +205,7 @@ def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_ho
     assert resumed.read("environment")["augmented_on"] == goes_on
 
 
-def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):
+def test_a_run_that_ran_out_of_disk_space_can_be_resumed(tiny, stopped):
     def fill_the_disk(patch):
         original = training.checkpoint.write_bytes
 
@@ -226,7 +226,7 @@ def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):
     assert_equal_runs(train(tiny(**values)), train(run.config(), resume=run))
 
 
-def test_where_no_checkpoint_is_whole_they_stay_where_they_are(stopped):
+def test_damaged_checkpoints_stay_in_place_if_none_is_usable(stopped):
     run = stopped(stop_when_events_are_written)
     whole, rows = run.newest_checkpoint.read_bytes(), run.metrics()
     one_bit = whole[:400] + bytes([whole[400] ^ 1]) + whole[401:]
@@ -240,7 +240,7 @@ def test_where_no_checkpoint_is_whole_they_stay_where_they_are(stopped):
         assert run.read("status")["state"] == "failed"
 
 
-def test_of_two_checkpoints_the_newest_whole_one_is_used_and_the_damage_reported(tiny, stopped, caplog):
+def test_the_newest_undamaged_checkpoint_is_used_and_the_damage_reported(tiny, stopped, caplog):
     """A checkpoint of every step; the last of them, and metrics ahead of it, are lost with the damage."""
     values = {"epochs": 3, "checkpoint_minutes": 0.0}
     straight = train(tiny(**values))
@@ -255,7 +255,7 @@ def test_of_two_checkpoints_the_newest_whole_one_is_used_and_the_damage_reported
     assert_equal_runs(straight, resumed)
 
 
-def test_a_damaged_checkpoint_does_not_become_the_best_one(tiny, stopped):
+def test_a_damaged_checkpoint_does_not_become_the_best(tiny, stopped):
     """The previous checkpoint is that of the first epoch, which is the best: the rate is 0, and all are equal."""
     values = {"epochs": 3, "lr": 0.0}
     straight = train(tiny(**values))
@@ -290,7 +290,7 @@ def test_a_second_signal_stops_at_once(stopped, python_handles_interrupts):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, monkeypatch, tmp_path):
+def test_a_finished_run_can_be_extended_and_logs_its_schedule(tiny, caplog, monkeypatch, tmp_path):
     run = train(tiny(epochs=2, runs_dir=str(tmp_path / "extended")))
     before, digest = run.metrics(), run.digest()
     config = extended(run, 4)
@@ -319,7 +319,7 @@ def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, mon
         extended(run, 7)
 
 
-def test_a_run_of_schema_1_is_resumed_to_the_bit_and_becomes_one_of_schema_2(tiny, stopped):
+def test_a_run_of_schema_1_resumes_bit_identically_and_becomes_schema_2(tiny, stopped):
     straight = train(tiny())
     run = stopped(stop_by_a_signal)
     stored = run.stored()
@@ -333,14 +333,14 @@ def test_a_run_of_schema_1_is_resumed_to_the_bit_and_becomes_one_of_schema_2(tin
     assert run.digest() == stored.digest
 
 
-def test_two_processes_do_not_train_one_run(stopped):
+def test_two_processes_cannot_train_the_same_run(stopped):
     run = stopped(stop_when_events_are_written)
     with run.lock(), pytest.raises(RunError, match="is being trained by another process"):
         train(run.config(), resume=run)
     assert run.read("status")["state"] == "interrupted" and not run.is_locked()
 
 
-def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):
+def test_a_run_can_only_be_resumed_with_its_own_configuration(tiny, stopped):
     run = stopped(stop_when_events_are_written)
     status = run.read("status")
     with pytest.raises(ArgumentError, match=f"The configuration is not that of {run.path}"):
@@ -349,7 +349,7 @@ def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):
     assert run.read("status") == status
 
 
-def test_a_process_whose_checkpoint_is_not_the_first_ones_does_not_train(tiny, monkeypatch):
+def test_a_process_whose_checkpoint_differs_from_the_first_does_not_train(tiny, monkeypatch):
     original = training.processes.from_first
     monkeypatch.setattr(training.processes, "from_first",
                         lambda value: {**value, "epoch": 1} if isinstance(value, dict) else original(value))

@@ -50,7 +50,7 @@ def our_trajectory(**arguments):
     ({"weight_decay": 0.5, "vector_weight_decay": 0.3, "fixed": False}, {"kernel": 0.5, "class_vectors": 0.3}),
     ({"weight_decay": 0.5, "fixed": False}, {"kernel": 0.5}),
 ], ids=["fixed", "learned, decayed", "learned"])
-def test_training_follows_torchs_trajectory(tiny, arguments, decay_of):
+def test_training_follows_the_trajectory_of_torch(tiny, arguments, decay_of):
     """To 1e-4 of the largest weight over 6 steps in float32; a decay ten times weaker, as Keras' own is, gives 0.2."""
     tiny()
     model, found = our_trajectory(**arguments)
@@ -59,7 +59,7 @@ def test_training_follows_torchs_trajectory(tiny, arguments, decay_of):
         np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max(), err_msg=weight.path)
 
 
-def test_the_comparison_would_see_a_decay_of_another_strength(tiny):
+def test_the_comparison_detects_a_different_weight_decay(tiny):
     tiny()
     _, found = our_trajectory(weight_decay=0.5)
     expected = torch_trajectory({"kernel": 0.45})

@@ -59,45 +59,45 @@ def test_any_word_equals_the_reference(seed, stream, item, position):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_arrays_and_integers_are_mixed_alike(x):
+def test_arrays_and_integers_mix_the_same_way(x):
     assert int(mix(np.array([x], np.uint32))[0]) == mix_int(x) == reference_mix(x)
 
 
-def test_a_stream_of_several_parts_mixes_them_in_one_after_the_other():
+def test_the_parts_of_a_stream_are_mixed_in_order():
     key = reference_mix(reference_mix(reference_key(3, 18) ^ 5) ^ 2)
 
     assert stream_key(3, 18, 5, 2) == key
     assert stream_key(3, 18, 2, 5) != key
 
 
-def test_mixing_leaves_the_array_that_was_given_as_it_was():
+def test_mixing_does_not_modify_its_argument():
     given_array = np.arange(5, dtype=np.uint32)
     mix(given_array)
 
     assert given_array.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_no_two_items_share_a_word_at_one_position():
+def test_no_two_items_share_a_word_at_the_same_position():
     drawn = words(stream_key(0, UNIFORM_STREAM), np.arange(200_000), [3])[:, 0]
 
     assert len(np.unique(drawn)) == len(drawn)
 
 
-def test_items_and_positions_are_independent_of_what_they_are_asked_for_with():
+def test_words_do_not_depend_on_the_other_items_and_positions_requested():
     key = stream_key(9, UNIFORM_STREAM)
     whole = words(key, np.arange(50), np.arange(40))
 
     np.testing.assert_array_equal(words(key, [7, 3], [39, 0]), whole[[7, 3]][:, [39, 0]])
 
 
-def test_no_number_of_a_stream_is_given_twice():
+def test_stream_numbers_are_unique():
     numbers = [value for name, value in vars(hashing).items() if name.endswith("_STREAM")]
 
     assert len(set(numbers)) == len(numbers) >= 8
     assert (RADEMACHER_STREAM, CUBE_STREAM, UNIFORM_STREAM) == (0, 1, 2)  # written in stored digests
 
 
-def test_streams_of_one_seed_and_seeds_of_one_stream_have_different_keys():
+def test_different_seeds_and_streams_have_different_keys():
     keys = {stream_key(seed, stream) for seed in range(500) for stream in range(21)}
 
     assert len(keys) > 500 * 21 - 20  # 10,500 keys of 32 bits: 0.013 chance pairs are expected
@@ -111,7 +111,7 @@ def test_bits_are_fair():
     assert np.abs(ones - len(drawn) / 2).max() < 5 * np.sqrt(len(drawn)) / 2
 
 
-def test_a_tensorflow_graph_makes_the_same_words():
+def test_a_tensorflow_graph_gives_the_same_words():
     import tensorflow as tf
 
     def graph_mix(x):
@@ -136,7 +136,7 @@ def test_a_tensorflow_graph_makes_the_same_words():
     np.testing.assert_array_equal(found.numpy(), words(key, ITEMS, POSITIONS))
 
 
-def test_jax_without_64_bits_makes_the_same_words():
+def test_jax_without_64_bits_gives_the_same_words():
     import jax
     import jax.numpy as jnp
 

@@ -8,7 +8,7 @@ from keras_fixhead.vectors.hashing import RADEMACHER_STREAM, stream_key, words
 
 
 @pytest.mark.parametrize("dim", [1, 31, 32, 33, 512])
-def test_coordinate_i_is_bit_i_mod_32_of_word_i_div_32_and_a_set_bit_is_negative(dim):
+def test_coordinates_are_bits_of_words_and_a_set_bit_is_negative(dim):
     drawn = class_vectors("rademacher", 6, dim, seed=12)
     bits = words(stream_key(12, RADEMACHER_STREAM), np.arange(6), np.arange(math.ceil(dim / 32)))
     for row in range(6):

@@ -23,7 +23,7 @@ def test_the_reachable_cosine_is_that_of_the_nearest_non_negative_features():
         assert reachable_cosine([vector])[0] == pytest.approx(cosine, abs=1e-7)  # length 1 to float32
 
 
-def test_no_non_negative_features_come_nearer():
+def test_no_non_negative_features_come_closer():
     vectors = class_vectors("cube", 8, 6, seed=3)
     features = np.abs(np.random.default_rng(0).standard_normal((20_000, 6)))
     features[np.random.default_rng(1).random(features.shape) < 0.5] = 0
@@ -33,22 +33,22 @@ def test_no_non_negative_features_come_nearer():
     assert (cosines.max(axis=0) <= reachable_cosine(vectors) + 1e-6).all()
 
 
-def test_for_signs_it_is_the_root_of_the_share_of_positive_ones():
+def test_for_signs_it_is_the_square_root_of_the_share_of_positive_signs():
     vectors = class_vectors("rademacher", 50, 128, seed=0)
 
     np.testing.assert_allclose(reachable_cosine(vectors), np.sqrt((vectors > 0).mean(axis=1)), atol=1e-12)
 
 
-def test_for_uniform_vectors_it_is_about_the_root_of_one_half():
+def test_for_uniform_vectors_it_is_about_sqrt_one_half():
     assert reachable_cosine(class_vectors("uniform", 2_000, 512)).mean() == pytest.approx(math.sqrt(0.5), abs=2e-3)
 
 
-def test_it_needs_rows():
+def test_a_one_dimensional_array_is_refused():
     with pytest.raises(ValueError, match=r"must have shape \(num_classes, dim\), got \(3,\)"):
         reachable_cosine([1, 2, 3])
 
 
-def test_pairwise_cosines_are_those_of_the_upper_triangle_whatever_the_lengths():
+def test_pairwise_cosines_are_the_upper_triangle_for_any_lengths():
     vectors = np.random.default_rng(0).standard_normal((4, 3)) * [[1], [10], [1e-3], [5]]
     expected = [vectors[i] @ vectors[j] / np.linalg.norm(vectors[i]) / np.linalg.norm(vectors[j])
                 for i in range(4) for j in range(i + 1, 4)]
@@ -97,7 +97,7 @@ def test_no_search_finds_a_smaller_loss(scale, signed):
     (128, 10, 1, False, 0.660, 1.677), (128, 100, 1, False, 0.692, 3.915), (512, 200, 1, False, 0.692, 4.608),
     (512, 10, 1, True, 0.949, 1.421), (512, 100, 1, True, 0.995, 3.615), (1280, 200, 1, True, 0.997, 4.305),
 ])
-def test_it_gives_what_was_computed_for_other_draws(dim, num_classes, scale, signed, cosine, loss):
+def test_it_agrees_with_values_computed_for_other_draws(dim, num_classes, scale, signed, cosine, loss):
     """Ten classes of another draw, by another program: their mean spreads by sd 0.05 / sqrt(10) at d = 128."""
     optimum = loss_optimum(class_vectors("uniform", num_classes, dim), scale, signed_features=signed)
 
@@ -113,13 +113,13 @@ def test_features_without_negative_entries_stay_below_what_they_can_reach():
     assert (optimum.loss >= loss_optimum(vectors, 10.0, signed_features=True).loss).all()
 
 
-def test_a_class_vector_without_a_positive_entry_has_an_optimum_too():
+def test_a_class_vector_without_positive_entries_has_an_optimum():
     optimum = loss_optimum([[-1.0, -2.0], [1.0, 0.0]], 2.0)
 
     assert np.isfinite(optimum.loss).all() and optimum.cosine[0] == pytest.approx(-2 / math.sqrt(5))
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf")])
-def test_a_scale_that_is_none_is_refused(scale):
+def test_an_invalid_scale_is_refused(scale):
     with pytest.raises(ValueError, match="scale must be a positive number"):
         loss_optimum(np.eye(3), scale)

@@ -16,18 +16,18 @@ EDGE = (np.arange(1000) + 0.5) / 2**32
     (np.random.default_rng(0).integers(0, 2**32, 200_000) + 0.5) / 2**32,
     np.array([0.075, 0.925, 0.5]) + np.array([-1e-9, 0, 1e-9])[:, None],  # where its branches meet
 ], ids=["lower edge", "upper edge", "inside", "joints"])
-def test_the_normal_quantile_equals_scipys(p):
+def test_the_normal_quantile_matches_scipy(p):
     # 5e-15: some roundings of values up to 6.4
     np.testing.assert_allclose(normal_quantile(p.ravel()), ndtri(p.ravel()), rtol=0, atol=5e-15)
 
 
-def test_the_normal_quantile_is_odd_about_one_half():
+def test_the_normal_quantile_is_antisymmetric_about_one_half():
     p = (np.random.default_rng(1).integers(0, 2**31, 10_000) + 0.5) / 2**32
 
     np.testing.assert_array_equal(normal_quantile(1 - p), -normal_quantile(p))
 
 
-def test_vectors_are_normal_quantiles_of_the_words_divided_by_their_norm():
+def test_vectors_are_normalized_normal_quantiles_of_the_words():
     bits = words(stream_key(5, UNIFORM_STREAM), np.arange(20), np.arange(33))
     normal = ndtri((bits + 0.5) / 2**32)
     expected = normal / np.linalg.norm(normal, axis=1, keepdims=True)
@@ -45,7 +45,7 @@ def test_a_coordinate_is_distributed_as_on_the_sphere():
         assert kstest(drawn[:, axis], "uniform", args=(-1, 2)).pvalue > 1e-4
 
 
-def test_directions_have_no_preference():
+def test_directions_are_not_biased():
     """The mean of n unit vectors has squared length 1/n on average, with sd sqrt(2/d)/n: below 1 + 5 sd."""
     n, dim = 5_000, 64
     drawn = class_vectors("uniform", n, dim, seed=8).astype(np.float64)
