@@ -70,7 +70,7 @@ class Workers:
         self._lock = threading.Lock()
         self._queue: deque[Task] = deque()
         self._threads = 0
-        self._idle: list[threading.Lock] = []  # idle threads wait for these; the thread that was busy last is at the end
+        self._idle: list[threading.Lock] = []  # idle threads wait for these; the last busy one is at the end
 
     def submit(self, task: Task) -> None:
         """Queues a task."""

@@ -76,7 +76,7 @@ def test_a_taken_port_is_said_before_the_model_is_loaded(base_path, monkeypatch)
 
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_number_that_is_no_port_is_a_wrong_argument(base_path, port):
-    with pytest.raises(ArgumentError, match=f"port={port} is not a port"):
+    with pytest.raises(ArgumentError, match=f"port={port} is not a valid port"):
         serve(base_path, ServerConfig(port=port))
 
 

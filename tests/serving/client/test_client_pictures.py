@@ -173,7 +173,7 @@ BROKEN = {
 def test_what_no_server_decodes_is_found_before_it_is_sent(name, tmp_path):
     (tmp_path / "a.png").write_bytes(BROKEN[name])
 
-    with pytest.raises(DataError, match=r"a\.png is not a picture that can be read\. Give a PNG"):
+    with pytest.raises(DataError, match=r"a\.png is not a readable picture\. Expected a PNG"):
         read_picture(tmp_path / "a.png")
 
 

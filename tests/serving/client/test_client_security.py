@@ -79,12 +79,12 @@ def test_a_certificate_that_nobody_knows_is_refused_with_the_way_to_give_it(secu
 
 def test_tls_to_a_server_without_it_says_so():
     with Scripted([answers(http(400))]) as server, Client(server.url.replace("http:", "https:")) as client:
-        timed(client.status, "^No secure connection to .* Does it speak http://, without TLS?")
+        timed(client.status, "^No secure connection to .* Does the server speak plain http://")
 
 
 def test_plain_http_to_a_server_with_tls_ends_in_one_line(secure):
     with Client(secure.url.replace("https:", "http:"), retries=Retries(most=1, first_seconds=0)) as client:
-        timed(client.status, "broke the connection off")
+        timed(client.status, "dropped the connection")
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate", b"\xff\x00"])

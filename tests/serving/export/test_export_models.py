@@ -139,7 +139,7 @@ def test_an_unknown_format_and_a_missing_extra_are_said_before_anything_is_writt
         export_model(small_model(), tmp_path / "m", label_names=NAMES, format="h5")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name, package in (("onnx", "tf2onnx and onnxruntime"), ("litert", "ai_edge_litert")):
-        said = rf"needs {package}, not installed here.* pip install 'keras-fixhead\[{name}\]'"
+        said = rf"needs {package}, not installed.* pip install 'keras-fixhead\[{name}\]'"
         with pytest.raises(DependencyError, match=said):
             export_model(small_model(), tmp_path / "m", label_names=NAMES, format=name)
     assert not (tmp_path / "m").exists()

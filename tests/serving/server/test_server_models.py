@@ -119,7 +119,7 @@ def test_a_broken_version_is_passed_over_and_reported_and_not_tried_again(watch,
     assert (state.state, state.error_code) == ("END", "INTERNAL")
     assert "cannot be loaded: damaged" in state.error_message and "\n" not in state.error_message
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "Version 2 of model 'm' is passed over" in record.getMessage()
+    assert "Version 2 of model 'm' is skipped" in record.getMessage()
 
 
 def test_a_broken_version_is_tried_again_when_its_files_change(watch, publish, load, tmp_path):
@@ -205,8 +205,8 @@ def test_a_model_whose_only_version_is_broken_does_not_start(watch, publish):
 @pytest.mark.parametrize(
     "fields, text",
     [
-        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of the versions 8, 9\. It has 1, 2\."),
-        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points at version 1, .* Served: 2"),
+        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of these versions: 8, 9\. It has 1, 2\."),
+        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points to version 1, .* Served: 2"),
     ],
 )
 def test_versions_and_labels_that_are_not_there_are_said_at_the_start(watch, publish, fields, text):
@@ -221,7 +221,7 @@ def test_a_label_of_a_version_that_cannot_be_loaded_is_said_at_the_start(watch, 
     publish(1, broken=True)
     publish(2)
 
-    with pytest.raises(ServingError, match=r"points at version 1, which could not be loaded: .*damaged"):
+    with pytest.raises(ServingError, match=r"points to version 1, which could not be loaded: .*damaged"):
         watch(policy=VersionPolicy(), labels={"stable": 1})
 
 
