@@ -32,7 +32,7 @@ def checked_images(images: npt.ArrayLike) -> Array:
         whole = array.dtype.kind in "ui" and array.dtype.isnative  # "7" is shorter than "7.0" and means the same
         array = np.ascontiguousarray(array, None if whole else np.float32)
     except (TypeError, ValueError):
-        raise ArgumentError("images is not a regular array of numbers. Expected shape (N, H, W, 3).") from None
+        raise ArgumentError("images is not a regular array of numbers. Expected an array (N, H, W, 3).") from None
     if array.ndim != 4 or 0 in array.shape:
         raise ArgumentError(f"images has shape {array.shape}. Expected (N, H, W, 3) with N of at least 1.")
     return array

@@ -24,7 +24,7 @@ from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, Se
 TIMEOUT_SECONDS = 60.0
 ANSWER_LIMIT_BYTES = 256 * 2**20
 START_HINT = "Start one: fixhead serve DIR"
-ADDRESS_HINT = "Is this the address of a model server? `fixhead serve` prints its own when it starts."
+ADDRESS_HINT = "Is this the address of a model server? `fixhead serve` prints its address when it starts."
 
 _URL = re.compile(r"https?://[^/?#]+/v1/models/[^/:?#]+(/versions/[0-9]+|/labels/[^/:?#]+)?/?", re.IGNORECASE)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

@@ -46,7 +46,7 @@ def answering(*answers):
 
 
 @leads_out("Start one: fixhead serve DIR",
-           "Is this the address of a model server? `fixhead serve` prints its own when it starts.",
+           "Is this the address of a model server? `fixhead serve` prints its address when it starts.",
            "Model names are case-sensitive; `fixhead serve` prints the address of each model when it starts.")
 def test_where_no_model_answers_the_address_that_serve_prints_does(fixhead, served, base_path, picture, monkeypatch):
     hint = hint_of(fixhead("predict", "http://127.0.0.1:1/v1/models/tiny", picture))

@@ -56,7 +56,8 @@ def test_another_folder_is_written_to(fixhead, tmp_path, digits_run, checked_her
 
     with monkeypatch.context() as patched:
         patched.setattr(export, "publish", full)
-        assert hint_of(fixhead("export", digits_run.path, tmp_path / "a-b", "--quiet")).startswith("Choose a writable folder")
+        hint = hint_of(fixhead("export", digits_run.path, tmp_path / "a-b", "--quiet"))
+        assert hint.startswith("Choose a writable folder")
 
     assert export_run(digits_run.path, tmp_path / "a-b").version == 1
 

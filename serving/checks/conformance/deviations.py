@@ -59,5 +59,5 @@ BEYOND = (
     "A batch above the limit is refused with 400; TensorFlow Serving has no limit.",
     "Rank and dimensions are compared with the signature before the model runs: 400 with our own text.",
     "Answers are not pretty-printed, and a quoted string in an error text is cut after 256 characters.",
-    "Classify and regress requests are checked, then refused with the signature that they would need.",
+    "Classify and regress requests are checked, then refused with a text that names the signature they need.",
 )

@@ -284,9 +284,9 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
 @pytest.mark.parametrize("data, match", [
     (b"SSH-2.0-OpenSSH_9.6\r\n", "dropped the connection: "),
     (b"\x00" * 100, "dropped the connection: "),
-    (http(200, b"<html>"), "not JSON"),
+    (http(200, b"<html>"), "not valid JSON"),
     (http(200, b"xx", "Content-Encoding: gzip"), "cannot be decompressed"),
-    (http(302, b"", "Location: /login"), "It points to /login"),
+    (http(302, b"", "Location: /login"), "It redirects to /login"),
     (http(502, b"<html><h1>Bad Gateway"), "answered 502: Some$"),
 ])  # fmt: skip
 def test_what_is_no_model_server_is_said_in_one_line(data, match):

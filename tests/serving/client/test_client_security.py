@@ -93,7 +93,7 @@ def test_a_file_of_certificates_that_is_none_is_a_wrong_argument(content, tmp_pa
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM form"):
+    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM format"):
         Client("https://127.0.0.1/v1/models/m", ca_cert=file)
 
 

@@ -138,7 +138,7 @@ def test_tensorflow_servings_own_file_is_read(tmp_path):
         ("model_config_list { config { name: 'm' base_path: 'm' model_platform: 'torch' } }", "platform 'torch'"),
         (
             "model_config_list { config { name: 'm' base_path: 'm' model_version_policy { specific {} } } }",
-            "none is given",
+            "specific version policy without any versions",
         ),
         (
             "model_config_list { config { name: 'm' base_path: 'a' } config { name: 'm' base_path: 'b' } }",

@@ -173,7 +173,7 @@ def test_a_folder_that_is_gone_for_a_while_changes_nothing(watch, publish, tmp_p
     watched.refresh()
 
     assert list(watched.model.versions) == [1]
-    assert sum("There is no folder" in record.getMessage() for record in caplog.records) == 1
+    assert sum("does not exist" in record.getMessage() for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize(
