@@ -15,10 +15,10 @@ from keras_fixhead.runs import Run
 
 SCHEMA = 1
 
-INTENDED_USE = ("Sorting images of the kind that it was trained on into its classes, and comparing such images by "
+INTENDED_USE = ("Classifying images like those it was trained on, and comparing such images by "
                 "their embedding.")
 LIMITS = (
-    "It names one of its classes for every image, even if the image shows none of them; probabilities are not "
+    "It assigns every image to one of its classes, even if the image shows none of them; probabilities are not "
     "calibrated, and with cosine logits they cannot exceed what S and the number of classes allow.",
     "Images that differ from the training images in origin, size or quality lower the accuracy: `fixhead robustness` "
     "measures by how much.",
@@ -144,10 +144,10 @@ def card_text(card: Mapping[str, Any]) -> str:
         "", "## Limits", "", *(f"- {limit}" for limit in card["limits"]),
         "", "## Licence", "", card["license_note"],
         "", "## Checked", "",
-        f"In a process of its own, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, is "
-        "that of the Keras model. Largest differences: "
+        f"In a separate process, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, matches "
+        "the Keras model's. Largest differences: "
         + ", ".join(f"{name} {each:.1e}" for name, each in check["largest_difference"].items()) + ".",
-        f"A note of the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
+        f"On the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
         f"{check['timed_batch']} (n = {check['timed_batches']} batches, CPU, other work on the machine not excluded).",
         f"Exported with {_named(card['exported_with'])}.",
     ]
@@ -172,7 +172,7 @@ def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
         lines.append(f"- Accuracy on {split}: {100 * each['accuracy']:.2f} % of {each['n']:,} images (95 % Wilson "
                      f"interval {100 * low:.2f} to {100 * high:.2f} %; one run).")
     if training["selection"] == "test":
-        lines.append("- The epoch was selected on TEST images: the test accuracy is too high.")
+        lines.append("- The epoch was selected on TEST images, so the test accuracy is too high.")
     lines.append(f"- Trained with {_named(training['versions'])}.")
     return lines
 

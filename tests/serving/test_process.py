@@ -308,5 +308,5 @@ def test_listening_on_this_machine_alone_is_not_warned_of(host, recwarn):
 def test_onednn_that_has_been_imported_cannot_be_switched_off(base_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    with pytest.raises(ArgumentError, match="TensorFlow has been imported already"):
+    with pytest.raises(ArgumentError, match="TensorFlow has already been imported"):
         serve(base_path, ServerConfig(port=0, onednn=False))

@@ -94,7 +94,7 @@ def test_a_write_that_fails_is_one_line_and_leaves_nothing(tmp_path, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             export_model(small_model(), tmp_path / "m", label_names=NAMES)
     else:
-        with pytest.raises(ServingError, match=r"written: .*No space left on device\. Choose a folder") as said:
+        with pytest.raises(ServingError, match=r"written: .*No space left on device\. Choose a writable folder") as said:
             export_model(small_model(), tmp_path / "m", label_names=NAMES)
         assert "\n" not in str(said.value)
     assert list((tmp_path / "m").iterdir()) == []

@@ -135,7 +135,7 @@ def test_a_run_without_a_model_says_what_it_is(tmp_path, digits_run):
 
 
 def test_an_unknown_format_and_a_missing_extra_are_said_before_anything_is_written(tmp_path, monkeypatch):
-    with pytest.raises(ArgumentError, match=r"no format 'h5'.* saved_model, onnx, litert"):
+    with pytest.raises(ArgumentError, match=r"Unknown format 'h5'.* saved_model, onnx, litert"):
         export_model(small_model(), tmp_path / "m", label_names=NAMES, format="h5")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name, package in (("onnx", "tf2onnx and onnxruntime"), ("litert", "ai_edge_litert")):
