@@ -88,5 +88,5 @@ def test_data_sets_have_plausible_numbers():
         assert (whole == 0) == (entry.tests is not None), name
         assert {each for names in entry.groups.values() for each in names} <= set(entry.label_names or ()), name
     assert (DATASETS["digits"].train, DATASETS["digits"].validation, DATASETS["digits"].test) == (1257, 180, 360)
-    assert not DATASETS["digits"].flip  # a mirrored 2 is no 2
+    assert not DATASETS["digits"].flip  # a mirrored 2 is not a 2
     assert DATASETS["cifar10"].train + DATASETS["cifar10"].validation == 50_000

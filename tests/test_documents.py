@@ -1,4 +1,4 @@
-"""The documents are true: commands, examples, generated tables, links, versions."""
+"""The documentation is correct: commands, examples, generated tables, links, versions."""
 import importlib
 import importlib.util
 import json
@@ -64,7 +64,7 @@ def test_every_command_is_on_the_command_page():
 
 
 def test_the_readme_is_short():
-    """A table, two commands, ten lines of Python, five of shell, and where to go on: no more than a page."""
+    """It has a table, two commands, ten lines of Python, five of shell and further links: no more than a page."""
     (python,) = blocks("python")
     shell = [block for block in blocks("sh") if block.startswith("fixhead ")]
 
@@ -117,7 +117,7 @@ def test_the_generated_parts_of_the_pages_are_up_to_date(page, name, lines):
 @pytest.mark.parametrize("name", ["serving", "soak_page"])
 def test_the_server_page_matches_the_measurements(name):
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    script = importlib.util.module_from_spec(spec)  # by its path: the folder of the serving kit has the same name
+    script = importlib.util.module_from_spec(spec)  # loaded by path: the serving kit has a folder of the same name
     sys.modules[spec.name] = script
     spec.loader.exec_module(script)
     text = (ROOT / "docs" / "server.md").read_text()
@@ -147,7 +147,7 @@ def test_every_head_option_is_documented():
     assert all(f"`{name}`" in PAGES["docs/head.md"] for name in own)
 
 
-def test_the_recipe_expects_what_was_measured():
+def test_the_expected_result_of_the_recipe_matches_the_measurement():
     report = json.loads((ROOT / "results" / "main_effect.json").read_text())
     means = {arm: 100 * statistics.fmean(run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm)
              for arm in ("cos-fixed", "cos-learned")}

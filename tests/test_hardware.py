@@ -11,7 +11,7 @@ from keras_fixhead.hardware import resolve_precision, store_step_seconds, stored
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered_from_one_test_to_the_next(monkeypatch):
+def _no_cached_results(monkeypatch):
     for name in ("gpus", "cpu_has_bfloat16", "cpu_name"):
         monkeypatch.setattr(hardware, name, getattr(hardware, name).__wrapped__)
 
@@ -50,7 +50,7 @@ def test_precision_follows_the_gpu_or_else_the_processor(monkeypatch, capabiliti
     (["NVIDIA H200", "NVIDIA A100-SXM4-80GB"], "bfloat16", ("NVIDIA A100-SXM4-80GB", 312e12)),  # the weakest decides
     (["Tesla T4", "Tesla T4"], "float16", ("Tesla T4", 65e12)),
     (["NVIDIA L40S"], "bfloat16", ("NVIDIA L40S", 362e12)),
-    (["NVIDIA L40"], "bfloat16", ("NVIDIA L40", None)),  # not listed, and no L4
+    (["NVIDIA L40"], "bfloat16", ("NVIDIA L40", None)),  # not listed, and not an L4
     (["NVIDIA H200", "Unknown"], "bfloat16", ("NVIDIA H200", None)),
     (["NVIDIA H200"], "float32", ("NVIDIA H200", None)),
     ([], "bfloat16", (None, None)),
@@ -208,7 +208,7 @@ def test_the_backend_comes_from_loaded_keras_then_environment_then_file(monkeypa
 
 def test_cores_and_used_memory_are_reported():
     assert hardware.cpu_count() >= 1
-    assert 10**7 < hardware.peak_memory_bytes() < 10**12  # in bytes, whatever the system counts in
+    assert 10**7 < hardware.peak_memory_bytes() < 10**12  # in bytes, whatever unit the system uses
 
 
 @pytest.mark.parametrize("visible, smi, found, words", [

@@ -39,7 +39,7 @@ def test_explicit_values_override_the_file_the_recipe_and_the_defaults():
     recipe = RECIPES["cpu"].values
     config = build_config({"epochs": 3}, {"recipe": "cpu", "epochs": 4, "lr": 0.7})
 
-    assert config.epochs == 3  # explicit, over file and recipe
+    assert config.epochs == 3  # explicit value over file and recipe
     assert config.lr == 0.7  # file, over recipe
     assert config.width == recipe["width"] != TrainConfig.width  # recipe, over default
     assert config.momentum == TrainConfig.momentum
@@ -84,7 +84,7 @@ def test_wrong_names_and_values_are_refused(explicit, file, message):
 ])
 def test_paper_code_has_the_released_hyperparameters_of_each_arm(head, fixed, lr, decay, vector_decay, norms, bias,
                                                                  monkeypatch, tmp_path):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # the whole set, as the catalogue has it
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # the whole set, as in the catalog
     found = resolve(build_config({"recipe": "paper-code", "dataset": "stl10", "head": head, "fixed": fixed}))
     config = found.config
 
@@ -95,7 +95,7 @@ def test_paper_code_has_the_released_hyperparameters_of_each_arm(head, fixed, lr
     assert (config.selection, config.hold_out, config.normalization, config.pooling, config.class_vectors) == (
         "test", False, "half", "4x4", "cube")
     assert (config.crop_padding, config.flip, config.signed_features, config.warmup_fraction) == (10, True, False, 0)
-    assert found.steps_per_epoch == 157  # of 5,000 images, the last of 8
+    assert found.steps_per_epoch == 157  # for 5,000 images, the last batch has 8
 
 
 def test_an_explicit_value_overrides_that_of_an_arm():

@@ -12,9 +12,10 @@ from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
-from keras_fixhead.vectors import adacos_scale, class_vectors, draw_digest, vectors_digest
+from keras_fixhead.vectors import adacos_scale, draw_digest
 
 _AUGMENTATION = 2  # how pixels are computed: 2 since it is in whole numbers
+_LIMIT = 2  # how `limit_train` chooses: 2 since it takes the same number from each class
 _INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
 
 
@@ -27,7 +28,7 @@ class Resolved:
         config: the same fields, every open one filled in.
         data: what is known of the data set before its images are read.
         dim: number of features d.
-        class_vectors_digest: of the class vectors before training.
+        class_vectors_digest: of the draw of the class vectors, by `vectors.draw_digest`.
     """
 
     asked: TrainConfig
@@ -106,8 +107,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
     )
     dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
-    digest = _class_vectors_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0,
-                                   config.rotate)
+    digest = _draw_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0, config.rotate)
     return Resolved(asked, config, entry, dim, digest)
 
 
@@ -121,7 +121,7 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
 
     Args:
         config: resolved.
-        class_vectors_digest: of the class vectors before training.
+        class_vectors_digest: of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas.
     """
     relevant = config.values(*RESULT_ROLES) | {
@@ -129,6 +129,8 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
         "initial_weights": _INITIAL_WEIGHTS}
     if any((config.rotation, config.randaugment, config.erasing, config.mixup, config.cutmix)):
         relevant["augmentation"] = _AUGMENTATION
+    if config.limit_train is not None:
+        relevant["limit"] = _LIMIT
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -157,11 +159,6 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-_MANY_NUMBERS = 1 << 24  # to draw these takes a second; of more, the recipe is named, not the bytes
-
-
 @functools.lru_cache(maxsize=16)
-def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
-    if num_classes * dim > _MANY_NUMBERS:
-        return draw_digest(kind, num_classes, dim, seed, rotate=rotate)
-    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
+def _draw_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    return draw_digest(kind, num_classes, dim, seed, rotate=rotate)

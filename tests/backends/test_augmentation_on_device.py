@@ -1,4 +1,4 @@
-"""Augmentation by keras.ops against NumPy's: equal to the last bit, on whatever backend Keras has."""
+"""Augmentation by keras.ops is bit-identical to NumPy's, on whatever backend Keras uses."""
 import keras
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ ALL = {name: value for what in EACH.values() for name, value in what.items()} | 
 
 
 def images_of(count, height, width):
-    """Noise, dull noise, images with few levels, and one of a single level."""
+    """Returns noise, dull noise, images with few levels, and one of a single level."""
     images = DRAW.integers(0, 256, (count, height, width, 3)).astype("uint8")
     images[1::4] = images[1::4] // 3 + 40
     images[2::4] //= 64
@@ -35,7 +35,7 @@ def on_device(images, draws):
 
 
 def drawn(indices, size, image_shape, augmentation, seed=3):
-    """The images that a batch is made of, partners among them, and its draws."""
+    """Returns the images of a batch, including mixing partners, and its random draws."""
     mixed = {}
     if augmentation.mixes:
         how = mixing(indices, size, image_shape, augmentation, seed=seed, epoch=1)
@@ -87,7 +87,7 @@ def test_any_draw_matches_numpy(seed, count, padding, rotation, operations, magn
                     "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("what", [ALL, {"randaugment": 2}, {"mixup": 0.2}], ids=["all", "randaugment", "mixup"])
 def test_batches_augmented_on_the_device_match_the_host(what):
-    """Compiled as one program, the smaller last batch too."""
+    """They are compiled as one program, including the smaller last batch."""
     import jax
 
     split = Split(images_of(26, 32, 32), np.arange(26, dtype=np.int32))

@@ -1,4 +1,4 @@
-"""Training by two processes of JAX that meet on loopback, each with one CPU device."""
+"""Training by two JAX processes connected over loopback, each with one CPU device."""
 import contextlib
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from keras_fixhead.runs import list_runs
 
-SECONDS = 150  # in which everything must have ended, on a busy machine
+SECONDS = 150  # time limit for everything, on a busy machine
 OPTIONS = ["--dataset", "digits", "--recipe", "smoke", "--width", "0.0625", "--batch-size", "60", "--precision",
            "float32", "--threads", "1", "--limit-train"]
 
@@ -24,7 +24,7 @@ def command(*arguments):
 
 @contextlib.contextmanager
 def two_processes(*arguments):
-    """Yields both processes of a training; kills what is left of them."""
+    """Yields both processes of a training, and kills them at the end if they still run."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -69,7 +69,7 @@ def wait_for_an_epoch(folder):
 
 @pytest.mark.slow
 def test_two_processes_train_like_one(tmp_path):
-    """One step: the weights within 1e-6 (6e-8 were seen); one run directory, one result, one voice."""
+    """After one step the weights agree within 1e-6 (6e-8 observed); there is one run directory, result and output."""
     options = [*OPTIONS, "60", "--epochs", "1", "--json", "--quiet"]
     subprocess.run(command(*options, "--runs-dir", tmp_path / "1"), env={**os.environ, "KERAS_BACKEND": "jax"},
                    stdout=subprocess.DEVNULL, check=True, timeout=SECONDS)
@@ -119,7 +119,7 @@ def test_killing_one_process_ends_the_other(tmp_path):
 
 @pytest.mark.slow
 def test_a_single_process_trains(tmp_path):
-    """What a line for many makes of one, in Slurm for instance."""
+    """For instance when a command line for several processes starts only one, as under Slurm."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

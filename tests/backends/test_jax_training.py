@@ -1,4 +1,4 @@
-"""Training on JAX, in processes of their own: devices, threads and flags are taken at its start."""
+"""Training on JAX in separate processes, since JAX reads devices, threads and flags when it starts."""
 import json
 import os
 import subprocess
@@ -28,9 +28,9 @@ def weights(run):
 
 
 def test_four_devices_train_like_one(tmp_path):
-    """One step: the weights within 1e-5 (4e-7 were seen), batch normalisation's averages of the whole batch among them.
+    """After one step the weights agree within 1e-5 (4e-7 observed), including batch normalization averages.
 
-    Were statistics taken of each device's part, the averages would differ by some per cents.
+    If statistics were computed per device, the averages would differ by a few per cent.
     """
     four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "1")

@@ -1,4 +1,4 @@
-"""Head and losses against float64 NumPy, on whatever backend Keras has: run with KERAS_BACKEND=jax and torch too."""
+"""Head and losses compared with float64 NumPy on any Keras backend; also run with KERAS_BACKEND=jax and torch."""
 import keras
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ SCHEDULE = keras.optimizers.schedules.PolynomialDecay(2.0, 10, 12.0)
 
 
 def value_and_gradients(function, *arrays):
-    """A scalar function of arrays and its gradients, by the backend at hand."""
+    """Returns the value and gradients of a scalar function of arrays, computed by the current backend."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -40,7 +40,7 @@ def value_and_gradients(function, *arrays):
 
 
 def numeric_gradient(function, array, step=1e-5):
-    """Central differences in float64, with steps in proportion to each row's length."""
+    """Returns central differences in float64, with steps proportional to the length of each row."""
     array = array.astype(np.float64)
     gradient = np.empty_like(array)
     for index in np.ndindex(array.shape):
@@ -57,7 +57,7 @@ def unit(rows):
 
 
 def reference_loss(features, vectors, *, logits, scale, margin=None, size=0.0, bias=0.0):
-    """Mean cross-entropy in float64 through arccos, not through the code's own formulas."""
+    """Returns the mean cross-entropy in float64, computed with arccos rather than the formulas of the code."""
     features, vectors = features.astype(np.float64), vectors.astype(np.float64)
     if logits == "dot":
         z = scale * features @ vectors.T + bias
@@ -104,7 +104,7 @@ def test_loss_and_gradients_through_the_head_match_float64(logits, scale, margin
     np.testing.assert_allclose(by_features / largest, expected / largest, atol=3e-4)
     expected = numeric_gradient(lambda each: reference(FEATURES, each), vectors)
     np.testing.assert_allclose(by_vectors, expected, atol=3e-4 * np.abs(expected).max())
-    if fixed:  # the same features give a fixed head, of unit vectors, the same loss
+    if fixed:  # a fixed head, which has unit vectors, gives the reference loss too
         still = HypersphereHead(CLASSES, logits=logits, scale=scale, seed=3)
         drawn = class_vectors_of(still)
         assert float(keras.ops.convert_to_numpy(loss(LABELS, still(FEATURES)))) == pytest.approx(
@@ -125,7 +125,7 @@ def test_gradients_stay_finite_at_cosines_1_and_minus_1_and_zero_features():
         value, (gradient,) = value_and_gradients(lambda features: loss(labels, head(features)), collapsed)  # noqa: B023
 
         assert np.isfinite(value) and np.isfinite(gradient).all()
-        assert np.abs(gradient[-3:]).max() > 0  # zero features are pulled somewhere
+        assert np.abs(gradient[-3:]).max() > 0  # zero features have a non-zero gradient
 
 
 def test_margins_change_only_the_true_class():
@@ -157,7 +157,7 @@ def test_learned_and_scheduled_scales_change_in_fit(scale):
     if scale == "learned":
         assert before == pytest.approx(adacos_scale(CLASSES)) and after != before and after > 0
     else:
-        assert (before, after) == (2.0, pytest.approx(7.0))  # the last of 6 steps, of 10 from 2 to 12
+        assert (before, after) == (2.0, pytest.approx(7.0))  # after 6 steps of 10 from 2 to 12
     bias = keras.ops.convert_to_numpy(head.bias.value)
     assert np.abs(bias - INITIAL_BIAS).max() > 0
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(head.class_vectors.value),

@@ -37,7 +37,7 @@ def test_a_configuration_file_that_is_missing_is_refused(tmp_path):
 
 
 def earlier(**changes):
-    """A flat config.json of schema 1, as version 0.1 wrote it."""
+    """Returns a flat config.json of schema 1 as written by version 0.1."""
     found = resolve(TrainConfig(**{"dataset": "cifar10", "precision": "float32", "threads": 2, "lr": 0.3} | changes))
     derived = {"class_vectors_digest": found.class_vectors_digest, "extended_from": None}
     return found, {**found.config.as_dict(), **derived, "config_digest": found.digest}

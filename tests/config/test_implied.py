@@ -1,4 +1,4 @@
-"""What yields to an explicit option, both ways: alone it is implied; against another explicit option it is refused."""
+"""Values that yield to an explicit option, and explicit options that contradict each other."""
 import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
@@ -8,7 +8,7 @@ from keras_fixhead.recipes import RECIPES, build_config
 
 CV = "keras_cv/resnet18"
 
-# field that yields, options, file, its value then, a value of it that contradicts the options, and the refusal
+# yielding field, options, file, implied value, a value that contradicts the options, and the refusal
 CASES = [
     ("warmup_fraction", {"schedule": "plateau"}, {}, 0.0, 0.1, "has no warm-up"),
     ("warmup_fraction", {"schedule": "plateau", "recipe": "cpu"}, {}, 0.0, 0.1, "has no warm-up"),
@@ -106,6 +106,6 @@ def test_a_file_counts_as_explicit_over_the_recipe():
         resolve(build_config({}, {"schedule": "plateau", "warmup_fraction": 0.1}))
 
 
-def test_the_plan_shows_what_was_implied():
+def test_resolving_shows_implied_values():
     assert resolve(build_config({"schedule": "plateau"})).config.warmup_fraction == 0.0
     assert TrainConfig.warmup_fraction > 0

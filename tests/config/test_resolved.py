@@ -8,7 +8,7 @@ from keras_fixhead.catalog import feature_dim
 from keras_fixhead.config import TrainConfig, earlier_digest, resolve, resolved, run_digest
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
+from keras_fixhead.vectors import draw_digest
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 
@@ -39,7 +39,7 @@ def test_the_digest_depends_on_exactly_the_fields_that_affect_the_result():
                    "augment_on"}
     assert set(TrainConfig.names("place")) == indifferent
     for name, value in CHANGES.items():
-        if value is None:  # one choice only, so far
+        if value is None:  # only one choice so far
             continue
         changed = dataclasses.replace(TrainConfig(), **{name: value})
         assert (digest(changed) != digest(TrainConfig())) == (name not in indifferent), name
@@ -52,7 +52,7 @@ def test_the_digest_depends_on_class_vectors_and_extension():
 
 
 def test_digests_of_earlier_versions_are_still_recognized():
-    """As version 0.1 computed it for a resolved configuration; a run that it trained is found again."""
+    """Version 0.1 computed these digests of resolved configurations; its runs must still be found."""
     found = resolve(TrainConfig(precision="float32", threads=2))
 
     assert earlier_digest(found) == "fd56bd687899b70b5519bde6025108d024c99fc3e06e9e1ffe4a67834d7b8592"
@@ -73,12 +73,12 @@ def test_resolving_leaves_nothing_open(monkeypatch):
 
     assert not [name for name in FIELDS if config.is_open(name)]
     assert {name for name, value in config.as_dict().items() if value is None} == {
-        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes"}  # None means something here
+        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes"}  # None has a meaning here
     assert config.signed_features is False
     assert (config.vector_seed, config.crop_padding, config.flip) == (4, 4, True)
     assert (config.precision, config.threads, config.margin_size) == ("bfloat16", 3, 0.5)
     assert config.scale == pytest.approx(2**0.5 * 2.1972245773362196)  # ln 9
-    assert found.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 4))
+    assert found.class_vectors_digest == draw_digest("uniform", 10, 512, 4)
     assert (found.asked, found.data, found.dim) == (asked, DATASETS["cifar10"], 512)
     assert resolve(config).config == config and resolve(config).digest == found.digest
 
@@ -129,9 +129,9 @@ def test_resolving_keeps_given_values():
 @pytest.mark.parametrize("dataset", [name for name, entry in DATASETS.items() if entry.tests is None])
 def test_the_class_vector_digest_follows_data_set_and_width(dataset):
     found = resolve(TrainConfig(dataset=dataset, width=0.25, class_vectors="cube", vector_seed=9))
-    expected = class_vectors("cube", DATASETS[dataset].num_classes, feature_dim("resnet18", 0.25), 9)
 
-    assert found.class_vectors_digest == vectors_digest(expected)
+    assert found.class_vectors_digest == draw_digest("cube", DATASETS[dataset].num_classes,
+                                                     feature_dim("resnet18", 0.25), 9)
     assert (found.config.crop_padding, found.config.flip) == (DATASETS[dataset].crop_padding, DATASETS[dataset].flip)
 
 
@@ -188,14 +188,14 @@ def test_class_vectors_match_the_classes_and_the_pooling():
     some = resolve(TrainConfig(dataset="cifar100", classes="fish,people"))
     flat = resolve(TrainConfig(dataset="stl10", pooling="4x4"))
 
-    assert some.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 0))
-    assert flat.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 4608, 0))
+    assert some.class_vectors_digest == draw_digest("uniform", 10, 512, 0)
+    assert flat.class_vectors_digest == draw_digest("uniform", 10, 4608, 0)
 
 
 @pytest.mark.parametrize("values, steps", [
     ({"dataset": "cifar10"}, 351), ({"dataset": "cifar10", "hold_out": False, "selection": "last"}, 390),
     ({"dataset": "cifar10", "partial_batch": True}, 352), ({"dataset": "cifar100", "classes": "fish,people"}, 35),
-    ({"dataset": "cifar10", "imbalance": 100.0}, 87),  # 4500 sum of 100^(-c/9) = 11,170 images
+    ({"dataset": "cifar10", "imbalance": 100.0}, 87),  # the sum of 4500 x 100^(-c/9) is 11,170 images
 ])
 def test_the_number_of_steps_is_known_before_reading_images(values, steps, monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
@@ -209,5 +209,5 @@ def test_very_many_class_vectors_are_identified_by_recipe_without_drawing(monkey
     start = time.perf_counter()
     found = resolve(TrainConfig(dataset="cifar10", seed=3))
 
-    assert time.perf_counter() - start < 2  # drawing 512 million numbers takes half a minute
+    assert time.perf_counter() - start < 2  # drawing 512 million numbers would take half a minute
     assert found.class_vectors_digest == draw_digest("uniform", 1_000_000, 512, 3)

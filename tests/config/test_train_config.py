@@ -18,7 +18,7 @@ FLOATS = [name for name, field in FIELDS.items() if field.type in ("float", floa
 
 
 def refusal(**values):
-    """The message with which TrainConfig refuses these values, checked to be one line."""
+    """Returns the message with which TrainConfig refuses these values, after checking that it is one line."""
     with pytest.raises(ArgumentError) as caught:
         TrainConfig(**values)
     message = str(caught.value)

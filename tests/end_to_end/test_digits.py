@@ -1,4 +1,4 @@
-"""From training to corrupted images over REST, by the command line, on the embedded digits."""
+"""From training to corrupted images over REST, using the command line on the bundled digits."""
 import dataclasses
 import json
 import signal
@@ -129,7 +129,7 @@ def test_the_server_gives_the_same_answers_as_the_model(url, model, test_split):
 
 def test_the_run_and_the_server_give_a_picture_the_same_label(fixhead, url, trained, test_split, folder):
     files = []
-    for number, size in enumerate([(32, 32), (80, 60)]):  # one of the model's size, one that has to be resized
+    for number, size in enumerate([(32, 32), (80, 60)]):  # one of the model's size, one to be resized
         files.append(folder / f"{number}.png")
         Image.fromarray(test_split.images[number]).resize(size).save(files[-1])
     turned = Image.Exif()
@@ -169,7 +169,7 @@ def test_the_robustness_command_gives_the_same_for_the_run_and_the_server(fixhea
 
 
 @pytest.mark.parametrize("body", [
-    {"instances": [1.0]},  # wrong rank: without a guard this would abort the process
+    {"instances": [1.0]},  # wrong rank: without a check this would abort the process
     {"instances": [[[1.0, 2.0, 3.0]]]},
     {"instances": np.zeros((1, 16, 16, 3)).tolist()},
     {"instances": np.zeros((1, 32, 32, 1)).tolist()},

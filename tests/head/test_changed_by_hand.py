@@ -1,4 +1,4 @@
-"""Class vectors changed by hand: from then on the head is one with an array, in every format and on every path."""
+"""Class vectors changed by hand turn the head into one with an array, in every format and on every path."""
 import json
 import zipfile
 
@@ -154,7 +154,7 @@ def test_a_checkpoint_stores_changed_vectors_even_with_store_vectors_off(tmp_pat
     load_checkpoint(tmp_path / "c.npz", again)
 
     np.testing.assert_array_equal(again.get_layer("head").class_vectors, OWN)
-    with pytest.raises(RunError, match="belongs to another model"):  # never drawn again in their place
+    with pytest.raises(RunError, match="belongs to another model"):  # never redrawn
         load_checkpoint(tmp_path / "c.npz", model_with(store_vectors=False, bias="learned"))
 
 
@@ -197,7 +197,7 @@ def test_a_head_still_waiting_for_its_vectors_cannot_be_saved(tmp_path):
             save()
 
 
-# what a refusal says is in a file
+# the text of refusals when loading a file
 
 
 def weights_in(folder, model):
@@ -273,7 +273,7 @@ def test_a_file_with_an_unreadable_origin_note_loads_if_its_vectors_match(tmp_pa
 
 
 def test_a_keras_file_from_an_earlier_version_loads(tmp_path):
-    """It has no note of where its class vectors come from."""
+    """Such a file does not record where its class vectors come from."""
     model = model_with(seed=5)
     model.save(tmp_path / "new.keras")
     with zipfile.ZipFile(tmp_path / "new.keras") as file:

@@ -1,4 +1,4 @@
-"""Kinds, arrays, and class vectors that are not stored, in the layer."""
+"""Kinds, arrays and unstored class vectors in the layer."""
 import json
 import zipfile
 
@@ -20,7 +20,7 @@ LABELS = np.arange(6) % CLASSES
 ARRAY = np.random.default_rng(1).normal(size=(CLASSES, DIM))
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-of_both_arms = pytest.mark.parametrize("fixed", [True, False])
+both_arms = pytest.mark.parametrize("fixed", [True, False])
 
 
 def model_with(dim=DIM, **arguments):
@@ -35,7 +35,7 @@ def vectors_of(model):
     return keras.ops.convert_to_numpy(model.get_layer("head").class_vectors)
 
 
-@of_both_arms
+@both_arms
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_starts_as_drawn_and_changes_only_if_learned(kind, fixed):
     model = model_with(class_vectors=kind, seed=7, fixed=fixed)
@@ -46,7 +46,7 @@ def test_every_kind_starts_as_drawn_and_changes_only_if_learned(kind, fixed):
     assert np.array_equal(vectors_of(model), drawn) == fixed
 
 
-@of_both_arms
+@both_arms
 def test_an_array_is_normalized_by_row_and_left_out_of_the_configuration(fixed):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
     config = model.get_layer("head").get_config()
@@ -74,10 +74,10 @@ def test_an_array_whose_dim_differs_from_the_features_is_refused_on_build():
         HypersphereHead(CLASSES, class_vectors=ARRAY).build((None, 8))
 
 
-@of_both_arms
+@both_arms
 def test_a_layer_rebuilt_without_its_array_has_zeros_and_refuses_to_compute(fixed):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
-    again = keras.models.clone_model(model)  # symbolic calls are no computation
+    again = keras.models.clone_model(model)  # symbolic calls do not compute anything
     np.testing.assert_array_equal(vectors_of(again), np.zeros((CLASSES, DIM)))
     for jit in (False, True):
         again.compile(keras.optimizers.SGD(0.1), LOSS, jit_compile=jit)
@@ -100,7 +100,7 @@ LOADERS = {
 }
 
 
-@of_both_arms
+@both_arms
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_rebuilt_layer_computes_once_its_weights_are_loaded(fixed, loader, tmp_path):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
@@ -111,7 +111,7 @@ def test_a_rebuilt_layer_computes_once_its_weights_are_loaded(fixed, loader, tmp
     np.testing.assert_array_equal(again.predict(FEATURES, verbose=0), model.predict(FEATURES, verbose=0))
 
 
-@of_both_arms
+@both_arms
 def test_a_model_with_an_array_survives_saving(fixed, tmp_path):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
     model.fit(FEATURES, LABELS, verbose=0)
@@ -123,7 +123,7 @@ def test_a_model_with_an_array_survives_saving(fixed, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:A total of 1 objects could not be loaded")
-@of_both_arms
+@both_arms
 def test_loading_another_array_is_refused_if_fixed_and_accepted_if_learned(fixed, tmp_path):
     other = model_with(class_vectors=ARRAY[::-1], fixed=fixed)
     other.save_weights(tmp_path / "m.weights.h5")
@@ -138,8 +138,8 @@ def test_loading_another_array_is_refused_if_fixed_and_accepted_if_learned(fixed
 
 
 def test_a_mismatched_draw_waits_for_weights_if_optimized_and_fails_if_portable():
-    """On another machine the last bits of 'optimized' differ: its own draw does not have the digest."""
-    model = model_with(dim=2, class_vectors="optimized")  # 5 > 2 d: optimised indeed
+    """The last bits of 'optimized' differ between machines, so a local draw may not match the stored digest."""
+    model = model_with(dim=2, class_vectors="optimized")  # 5 > 2 d: really optimized
     config = model.get_layer("head").get_config()
     elsewhere = {**config, "vectors_digest": "0" * 64}
     head = HypersphereHead.from_config(elsewhere)
@@ -157,7 +157,7 @@ def test_a_mismatched_draw_waits_for_weights_if_optimized_and_fails_if_portable(
 
 
 def arrays_in(path):
-    """The bytes of everything in a .keras file or checkpoint, or of a weights file."""
+    """Returns the bytes of all members of a .keras file or checkpoint, or of a weights file."""
     if not zipfile.is_zipfile(path):
         return path.read_bytes()
     with zipfile.ZipFile(path) as file:

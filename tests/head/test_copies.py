@@ -1,4 +1,4 @@
-"""Copies of heads and losses, built or not: deepcopy, pickle, clone; and heads asked to learn."""
+"""Copies of built and unbuilt heads and losses by deepcopy, pickle and clone; and fixed heads made trainable."""
 import copy
 import pickle
 
@@ -104,7 +104,7 @@ def test_a_head_and_the_loss_that_follows_its_scale_are_copied_together(how):
         float(ArcFace(margin=0.3, scale=float(np.exp(0.5)))(LABELS, np.array(pair["head"](FEATURES)))), rel=1e-6)
 
 
-# a fixed head that is asked to learn
+# making a fixed head trainable
 
 
 def fixed_model():
@@ -112,26 +112,26 @@ def fixed_model():
     return keras.Model(inputs, HypersphereHead(CLASSES, name="head")(keras.layers.Dense(DIM)(inputs)))
 
 
-def ask_the_head(model):
+def make_head_trainable(model):
     model.layers[-1].trainable = True
 
 
-def ask_each_layer(model):
+def make_each_layer_trainable(model):
     model.trainable = False
     for layer in model.layers:
         layer.trainable = True
 
 
-def ask_the_model(model):
+def make_model_trainable(model):
     model.trainable = False
     model.trainable = True
 
 
-@pytest.mark.parametrize("ask", [ask_the_head, ask_each_layer, ask_the_model])
-def test_a_fixed_head_made_trainable_stays_fixed_and_warns_once(ask, tmp_path, recwarn):
+@pytest.mark.parametrize("make_trainable", [make_head_trainable, make_each_layer_trainable, make_model_trainable])
+def test_a_fixed_head_made_trainable_stays_fixed_and_warns_once(make_trainable, tmp_path, recwarn):
     model = fixed_model()
     before = np.array(model.layers[-1].class_vectors)
-    ask(model)
+    make_trainable(model)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(FEATURES, LABELS, verbose=0)
     model.save(tmp_path / "m.keras")
@@ -150,7 +150,7 @@ def test_fixed_is_set_on_creation_and_read_only():
 
 
 def test_a_second_stage_learns_starting_from_the_fixed_vectors(tmp_path):
-    """As the warning says: another head on the same features."""
+    """As the warning recommends: a new head on the same features."""
     first = keras_fixhead.build_model("resnet18", (16, 16, 3), CLASSES, width=1 / 32, scale=9.0)
     vectors = np.array(first.layers[-1].class_vectors)
     backbone = feature_model(first)

@@ -1,4 +1,4 @@
-"""`HypersphereHead` against NumPy in float64, and the contract of a Keras layer."""
+"""`HypersphereHead` compared with float64 NumPy, and its contract as a Keras layer."""
 import json
 
 import keras
@@ -33,7 +33,7 @@ def reference_logits(features, vectors, *, logits, scale, normalize_vectors):
 
 
 def reference_gradient_of_length(vectors, upstream, floor):
-    """d(upstream . v / max(|v|, floor)) / dv: (g - u (u . g)) / |v|, or g / floor for short ones."""
+    """d(upstream . v / max(|v|, floor)) / dv: (g - u (u . g)) / |v|, or g / floor for short vectors."""
     norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit = vectors / np.maximum(norm, floor)
     projected = upstream - unit * (unit * upstream).sum(axis=-1, keepdims=True)
@@ -49,12 +49,12 @@ def built(**arguments):
 @every_head
 @pytest.mark.parametrize("norm", NORMS)
 def test_values_and_gradients_match_float64(logits, fixed, norm):
-    """Relative to the largest value: 1e-5, some dozen roundings of float32."""
+    """The tolerance is 1e-5 of the largest value, a few dozen float32 roundings."""
     import tensorflow as tf
 
     scale = 3.0
     head = built(logits=logits, fixed=fixed, scale=scale, seed=2)
-    if not fixed:  # learned ones do not stay at length 1
+    if not fixed:  # learned vectors do not keep length 1
         head.class_vectors.assign(class_vectors("uniform", CLASSES, DIM, 2) * np.linspace(0.5, 4, CLASSES)[:, None])
     vectors = keras.ops.convert_to_numpy(head.class_vectors)
     features = features_of_norm(norm)
@@ -141,7 +141,7 @@ def test_class_vectors_start_as_drawn_whether_fixed_or_learned(kind, fixed):
 
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
 def test_it_computes_in_float32_under_a_mixed_policy(policy):
-    features = keras.ops.cast(features_of_norm(300.0), policy)  # squared norms beyond float16's 65504
+    features = keras.ops.cast(features_of_norm(300.0), policy)  # squared norms exceed float16's 65504
     with precision_policy(policy):
         head = HypersphereHead(CLASSES)
         symbolic = head(keras.Input((DIM,), dtype=policy))

@@ -1,4 +1,4 @@
-"""The contract of a Keras layer: Keras' own layer test, masks, compilation, formats."""
+"""The contract of a Keras layer: the Keras layer test, masks, compilation, formats."""
 import itertools
 import json
 import subprocess
@@ -26,7 +26,7 @@ def arguments_of(named):
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
-def test_it_passes_keras_layer_test(named):
+def test_it_passes_the_keras_layer_test(named):
     trainable = (not named["fixed"]) + (named["scale"] == "learned") + (named.get("bias") == "learned")
     others = named["fixed"] + (named["scale"] == "schedule") + (named.get("bias") == "fixed")
     TestCase().run_layer_test(
@@ -36,7 +36,7 @@ def test_it_passes_keras_layer_test(named):
         supports_masking=True)
 
 
-def test_it_passes_keras_layer_test_on_sequences_and_with_a_penalty():
+def test_it_passes_the_keras_layer_test_on_sequences_and_with_a_penalty():
     TestCase().run_layer_test(
         HypersphereHead, init_kwargs={"num_classes": CLASSES, "fixed": False, "vector_weight_decay": 0.1, "scale": 9.0},
         input_shape=(2, 3, DIM), expected_output_shape=(2, 3, CLASSES), expected_num_losses=1, supports_masking=True)
@@ -89,7 +89,7 @@ def test_trainable_can_be_turned_off_and_back_on(fixed):
         head.trainable = trainable
         counts.append(len(head.trainable_weights))
 
-    assert counts == [0, 0 if fixed else 1]  # fixed class vectors are not made learned ones by it
+    assert counts == [0, 0 if fixed else 1]  # this does not make fixed class vectors learned
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
@@ -133,7 +133,7 @@ def test_every_variant_loads_in_another_process(tmp_path):
         x = keras.layers.Dense(DIM, kernel_initializer=keras.initializers.HeNormal(seed=1))(inputs)
         model = keras.Model(inputs, HypersphereHead(**arguments_of(named))(x))
         model.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(FEATURES, np.arange(6) % CLASSES, verbose=0)  # so that scales, steps and biases have moved
+        model.fit(FEATURES, np.arange(6) % CLASSES, verbose=0)  # so that scales, steps and biases have changed
         expected[f"{tmp_path}/{index}.keras"] = model.predict(FEATURES, verbose=0)
         model.save(f"{tmp_path}/{index}.keras")
     np.save(tmp_path / "features.npy", FEATURES)

@@ -18,7 +18,7 @@ def test_the_file_has_the_exact_frozen_class_vectors_and_gives_the_models_logits
     inputs = keras.Input((8,))
     x = keras.layers.Dense(16, activation="relu")(inputs)
     model = keras.Model(inputs, HypersphereHead(5, logits=logits, scale=3.0, seed=1)(x))
-    expected = model.predict(features, verbose=0)  # Keras exports a model that has been called
+    expected = model.predict(features, verbose=0)  # Keras can only export a model that has been called
     model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     (found,) = session.run(None, {session.get_inputs()[0].name: features})

@@ -1,4 +1,4 @@
-"""What training and files leave of class vectors: fixed ones stay to the bit, and a changed one is found out."""
+"""Training and saving leave fixed class vectors bit-identical, and a changed vector in a file is detected."""
 import contextlib
 import json
 import subprocess
@@ -47,7 +47,7 @@ def test_in_training_fixed_class_vectors_stay_bit_identical_and_learned_ones_cha
     assert not np.array_equal(model.layers[1].kernel, kernel)
 
 
-def test_fixed_class_vectors_survive_weight_decay_and_trainable():
+def test_fixed_class_vectors_survive_weight_decay_and_making_the_model_trainable():
     model = small_model()
     model.trainable = False
     model.trainable = True
@@ -74,7 +74,7 @@ def test_a_saved_model_loads_unchanged(tmp_path, logits, fixed):
 
 
 def tamper(path):
-    """Changes one class vector in a .weights.h5 file by the smallest amount."""
+    """Changes one entry of the class vectors in a .weights.h5 file by the smallest amount."""
     found = []
 
     def look(name, item):
@@ -90,7 +90,7 @@ def tamper(path):
 
 
 def tampered_model(folder, fixed):
-    """A .keras file with one changed class vector."""
+    """Returns a .keras file with one changed class vector."""
     small_model(fixed=fixed).save(folder / "m.keras")
     with zipfile.ZipFile(folder / "m.keras") as file:
         file.extractall(folder / "parts")
@@ -105,7 +105,7 @@ def test_changed_fixed_class_vectors_are_an_error_when_loading_weights(tmp_path)
     small_model().save_weights(tmp_path / "m.weights.h5")
     tamper(tmp_path / "m.weights.h5")
 
-    # Keras wraps what a layer raises in a ValueError with the message in it
+    # Keras wraps errors raised by a layer in a ValueError that contains their message
     with pytest.raises((VectorsError, ValueError), match=r"The class vectors loaded have digest [0-9a-f]{16}, but"):
         small_model().load_weights(tmp_path / "m.weights.h5")
 
@@ -113,7 +113,7 @@ def test_changed_fixed_class_vectors_are_an_error_when_loading_weights(tmp_path)
 @pytest.mark.filterwarnings("ignore:A total of 1 objects could not be loaded")
 @pytest.mark.parametrize("skip_mismatch", [False, True])
 def test_changed_fixed_class_vectors_never_reach_the_head(tmp_path, skip_mismatch):
-    """Keras turns a refusal into a warning under `skip_mismatch`: then the vectors must be those of before."""
+    """With `skip_mismatch` Keras turns the refusal into a warning; the vectors must then be unchanged."""
     small_model().save_weights(tmp_path / "m.weights.h5")
     tamper(tmp_path / "m.weights.h5")
     model = small_model()

@@ -1,4 +1,4 @@
-"""Scales, biases, the learning rate between fixed and learned, and what S allows."""
+"""Scales, biases, the learning rate of class vectors, and the limits that S sets."""
 import subprocess
 import sys
 
@@ -36,7 +36,7 @@ def test_auto_uses_the_adacos_formula_and_logs_why(caplog, capfd):
     assert head.scale == head.get_config()["scale"] == pytest.approx(np.sqrt(2) * np.log(99))
     assert ["sqrt(2) ln(m - 1)) = 6.498 for m = 100" in each for each in caplog.messages] == [True]
     HypersphereHead.from_config(head.get_config())
-    assert len(caplog.messages) == 1  # a number by now
+    assert len(caplog.messages) == 1  # already a number
     assert capfd.readouterr() == ("", "")
 
 
@@ -69,10 +69,10 @@ def test_a_schedule_advances_only_in_training_calls(tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     seen.append(scale_of(loaded.get_layer("head")))
-    model.fit(FEATURES, LABELS, batch_size=1, verbose=0)  # six more: it ends at four
+    model.fit(FEATURES, LABELS, batch_size=1, verbose=0)  # six more: the schedule ends at four
     seen.append(scale_of(head))
 
-    assert seen == pytest.approx([1.0, 1.0, 3.0, 3.0, 9.0])  # of steps 0, 0, 1, 1 and 7, after the end
+    assert seen == pytest.approx([1.0, 1.0, 3.0, 3.0, 9.0])  # at steps 0, 0, 1, 1 and 7, the last one past the end
     np.testing.assert_allclose(head(FEATURES), 9.0 * head.cosines(FEATURES), rtol=1e-6)
 
 
@@ -128,7 +128,7 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 
 
 def by_numpy(vectors, *, lr, decay, steps, momentum):
-    """SGD with Nesterov momentum on dot logits, the L2 penalty's gradient included, in float64."""
+    """SGD with Nesterov momentum on dot logits in float64, including the gradient of the L2 penalty."""
     w, velocity = vectors.astype(np.float64), 0.0
     f = FEATURES.astype(np.float64)
     for _ in range(steps):
@@ -179,7 +179,7 @@ def test_limits_include_the_papers_ceiling(num_classes, probability, loss):
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 10.0])
 def test_trained_features_never_go_below_the_smallest_loss(signed, scale):
-    """One free feature a class, trained by Adam: it comes near and never below."""
+    """One free feature vector per class, trained by Adam, approaches the smallest loss but never goes below it."""
     head = HypersphereHead(8, scale=scale, seed=4)
     free = keras.Variable(np.abs(np.random.default_rng(0).normal(size=(8, 12))).astype("float32"))
     head.build((None, 12))
@@ -214,12 +214,12 @@ def test_limits_are_refused_for_dot_logits_and_layers_without_vectors():
     (100, 4.0, False, True), (100, 30.0, False, False), (1000, 64.0, False, False), (2, 1.0, False, False),
     (3, 1.0, False, False), (10, 1000.0, True, True), (10, 1000.0, False, True), (10, 64.0, True, False),
 ])
-def test_a_scale_known_to_be_too_small_gives_a_warning(num_classes, scale, fixed, warned):
+def test_a_scale_known_to_perform_badly_gives_a_warning(num_classes, scale, fixed, warned):
     assert (scale_warning(num_classes, scale, fixed=fixed) is not None) == warned
 
 
 def test_the_warning_threshold_is_where_a_simplex_gives_probability_one_half():
-    """At S m / (m - 1) = ln(m - 1) the true class of a simplex has probability 1 / 2."""
+    """At S m / (m - 1) = ln(m - 1), the true class of a simplex has probability 1 / 2."""
     for m in (5, 10, 100):
         scale = np.log(m - 1) * (m - 1) / m
         own, others = np.exp(scale), (m - 1) * np.exp(-scale / (m - 1))
@@ -248,7 +248,7 @@ for arguments in ({"fixed": False}, {"fixed": False}, {"fixed": True}, {"fixed":
     model_of(**arguments)
 model = model_of(fixed=False)
 for again in range(2):
-    warnings.simplefilter("default")  # empties Python's own record of what was said
+    warnings.simplefilter("default")  # clears Python's record of warnings given
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         keras.models.clone_model(model)
@@ -263,4 +263,4 @@ def test_the_warning_is_given_once_per_process(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("FixheadWarning: Learned class vectors with cosine logits and S = 1") == 1
-    assert done.stderr.count("FixheadWarning: ") == 1  # what follows is the source line
+    assert done.stderr.count("FixheadWarning: ") == 1  # the rest is the source line

@@ -1,4 +1,4 @@
-"""The losses that `compile` takes: configurations, saved models, labels, weights, precision, backends."""
+"""The losses passed to `compile`: configurations, saved models, labels, weights, precision, backends."""
 import json
 import os
 import subprocess
@@ -78,9 +78,9 @@ def test_saving_a_scale_function_fails_with_advice(loss_class, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.evaluate(features, labels, verbose=0) == pytest.approx(model.evaluate(features, labels, verbose=0))
-    changed = keras.Sequential([*loaded.layers, keras.layers.Rescaling(2.0)])  # no longer the head's own logits
+    changed = keras.Sequential([*loaded.layers, keras.layers.Rescaling(2.0)])  # no longer the head's logits
     changed.compile("sgd", loaded.loss)
-    with pytest.raises(ArgumentError, match=expected):  # out of the traced function, too, where TensorFlow rewraps
+    with pytest.raises(ArgumentError, match=expected):  # also where TensorFlow rewraps the error
         changed.evaluate(features, labels, verbose=0)
     loaded.compile("sgd", made(loaded.layers[-1].current_scale))
     assert loaded.evaluate(features, labels, verbose=0) == pytest.approx(model.evaluate(features, labels, verbose=0))
@@ -113,7 +113,7 @@ def test_reductions_and_sample_weights_match_keras(loss_class):
 
 @every_loss
 def test_fit_and_evaluate_accept_sample_weights(loss_class):
-    """One step on examples, half of them with weight 0, is the step on the others at half the rate."""
+    """A step on examples of which half have weight 0 equals a step on the other half at half the learning rate."""
     features, labels = some_features()
     weights = np.repeat([1.0, 0.0], 20).astype("float32")
     loss = loss_class(scale=12.0)
@@ -122,12 +122,12 @@ def test_fit_and_evaluate_accept_sample_weights(loss_class):
 
     assert weighted.evaluate(features, labels, sample_weight=weights, batch_size=40, verbose=0) == pytest.approx(
         (weights * each).mean(), rel=1e-5)
-    half.optimizer.learning_rate = 0.005  # of sgd's 0.01
+    half.optimizer.learning_rate = 0.005  # of SGD's default 0.01
     before = keras.ops.convert_to_numpy(half.trainable_weights[0])
     weighted.fit(features, labels, sample_weight=weights, batch_size=40, verbose=0)
     half.fit(features[:20], labels[:20], batch_size=20, verbose=0)
     moved = [keras.ops.convert_to_numpy(model.trainable_weights[0]) - before for model in (weighted, half)]
-    np.testing.assert_allclose(moved[0], moved[1], atol=1e-6)  # a weight's rounding, twice
+    np.testing.assert_allclose(moved[0], moved[1], atol=1e-6)  # two roundings of a weight
     assert np.abs(moved[0]).max() > 1e-3
 
 
@@ -174,7 +174,7 @@ BAD_ARGUMENTS = [
     (ArcFace, {"margin": np.pi}, r"margin must be in \[0, 3\.14159\), got 3\.14159"),
     *[(loss, {"scale": scale}, r"scale must be a positive number .* scale=head\.current_scale if it changes")
       for loss in (CosFace, ArcFace)
-      for scale in (0, -30.0, float("nan"), float("inf"),  # then what head.scale is where S changes
+      for scale in (0, -30.0, float("nan"), float("inf"),  # the value of head.scale when S changes
                     "learned", keras.optimizers.schedules.ExponentialDecay(10.0, 5, 0.5))],
     *[(loss, {"label_smoothing": smoothing}, r"label_smoothing must be in \[0, 1\), got")
       for loss in (CosFace, ArcFace, NormFace) for smoothing in (1, -0.1, float("nan"))],
@@ -188,7 +188,7 @@ def test_arguments_out_of_range_are_refused(loss_class, arguments, message):
 
 
 def test_a_variable_as_scale_is_refused():
-    """It would be saved as the number that it is today, and not follow the head's any more."""
+    """It would be saved as its current value and stop following the head's scale."""
     with pytest.raises(ArgumentError, match=r"scale must be a positive number or a function"):
         ArcFace(scale=keras.Variable(30.0))
 
@@ -215,7 +215,7 @@ def test_xla_gives_the_same_values_and_gradients():
     import tensorflow as tf
 
     labels, logits = some_logits()
-    logits[0] = 30.0  # a cosine of 1 and one of -1, where the root is clipped
+    logits[0] = 30.0  # cosines of 1 and -1, where the root is clipped
     logits[1] = -30.0
     losses = [ArcFace(reduction="none"), CosFace(reduction="none", label_smoothing=0.1), NormFace(reduction="none")]
 
@@ -252,7 +252,7 @@ print(json.dumps(found))
 
 def test_jax_gives_the_same_values_and_gradients():
     labels, logits = some_logits(rows=8)
-    logits[0] = 30.0  # the ends, where the root is clipped
+    logits[0] = 30.0  # cosines of 1 and -1, where the root is clipped
     logits[1] = -30.0
     done = subprocess.run(
         [sys.executable, "-c", JAX_SCRIPT], input=json.dumps([labels.tolist(), logits.tolist()]), text=True,

@@ -1,4 +1,4 @@
-"""`cross_entropy` against NumPy in float64, tiny losses above all."""
+"""`cross_entropy` compared with float64 NumPy, above all for tiny losses."""
 import keras
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ DRAW = np.random.default_rng(0)
 LOGITS = DRAW.normal(size=(50, 7)).astype("float32") * 5
 LABELS = DRAW.integers(0, 7, 50).astype("int32")
 
-# Losses e^-gap; -ln 1e-30 is 69. Whole numbers, which float32 holds exactly, so that only the loss itself rounds
+# Losses e^-gap; -ln 1e-30 is 69. Whole numbers are exact in float32, so that only the loss itself is rounded
 GAPS = [5.0, 17.0, 30.0, 50.0, 69.0]
 
 every_smoothing = pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5, 0.999])
 
 
 def reference(labels, logits, smoothing):
-    """-sum over classes of target x log softmax, in float64."""
+    """Returns -sum over classes of target x log softmax, in float64."""
     logits = logits.astype(np.float64)
     targets = (1 - smoothing) * np.eye(logits.shape[1])[labels] + smoothing / logits.shape[1]
     log_softmax = logits - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True)) \
@@ -96,9 +96,9 @@ def test_fit_accepts_it_as_a_loss():
 @pytest.mark.parametrize("offset", [0.0, 100.0, -100.0])
 @pytest.mark.parametrize("others", [1, 4])
 def test_tiny_losses_and_their_gradients_are_not_rounded_to_zero(gap, offset, others):
-    """The loss is log1p(n e^-gap) for n others at a distance of gap; p of each other is e^-gap / (1 + n e^-gap).
+    """For n other classes at distance gap, the loss is log1p(n e^-gap) and each has p = e^-gap / (1 + n e^-gap).
 
-    Relative to 2e-5: the logarithm of n is added to numbers up to 170, whose float32 neighbours are 1.5e-5 away.
+    The relative tolerance is 2e-5: ln n is added to numbers up to 170, where float32 values are 1.5e-5 apart.
     """
     loss, gradient = value_and_gradient([0], [[gap + offset] + [offset] * others])
 
@@ -129,19 +129,19 @@ def _traced(labels, logits):
 
 
 def test_two_classes_give_the_logistic_loss():
-    """The other classes are then one: what stands in the target's place in their sum must leave no trace."""
+    """There is one other class: the placeholder for the target in the sum must not contribute."""
     gaps = np.array([-1e4, -80.0, -3.0, 0.0, 3.0, 80.0])
     logits = np.stack([gaps, np.zeros(len(gaps))], axis=1)
     loss, gradient = value_and_gradient(np.zeros(len(gaps), "int32"), logits)
 
-    rising = 1 / (1 + np.exp(np.minimum(gaps, 700.0)))  # e^710 is beyond float64
+    rising = 1 / (1 + np.exp(np.minimum(gaps, 700.0)))  # e^710 exceeds float64
     np.testing.assert_allclose(loss, np.logaddexp(0, -gaps), rtol=1e-6)
     np.testing.assert_allclose(gradient, np.stack([-rising, rising], axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("target", [0.0, 12.0, 40.0])
 def test_small_losses_are_kept_with_100000_classes(target):
-    """log1p((m - 1) e^-target), relative to 1e-4: a float32 sum of 1e5 terms, and 11.5 - 40 rounded."""
+    """log1p((m - 1) e^-target) to 1e-4 relative: a float32 sum of 1e5 terms, and 11.5 - 40 is rounded."""
     classes = 100_000
     loss, gradient = value_and_gradient([7], [[target if j == 7 else 0.0 for j in range(classes)]])
 

@@ -1,4 +1,4 @@
-"""Losses where they meet a head: they follow its scale, and refuse in one line what they do not fit."""
+"""Losses combined with a head: they follow its scale, and refuse unsuitable heads in one line."""
 import os
 import subprocess
 import sys
@@ -152,7 +152,7 @@ def test_it_finds_the_head_on_jax():
     assert done.stdout.split()[-1:] == ["done"], done.stderr
 
 
-# of features and a head
+# the loss of features and a head
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -161,7 +161,7 @@ def test_the_loss_of_features_and_head_is_the_loss_of_the_logits(margin, transfo
     head = HypersphereHead(CLASSES, scale=12.0, seed=3)
     logits = head(FEATURES)
     if transform is not None:
-        logits = transform(LABELS, logits, 12.0)  # of the published size
+        logits = transform(LABELS, logits, 12.0)  # the published size
 
     found = loss_of(LABELS, FEATURES, head, margin=margin, label_smoothing=smoothing)
     np.testing.assert_array_equal(found, cross_entropy(LABELS, logits, smoothing))

@@ -1,4 +1,4 @@
-"""Labels in every form that names a class, and labels that name none: on TensorFlow and JAX, eager and compiled."""
+"""Valid labels in every form, and invalid ones, on TensorFlow and JAX, eager and compiled."""
 import os
 import subprocess
 import sys
@@ -151,7 +151,7 @@ found = {}
 on_jax = keras.backend.backend() == "jax"
 for name, loss in {"ArcFace": ArcFace(scale=10), "CosFace": CosFace(scale=10), "NormFace": NormFace(),
                    "cross_entropy": cross_entropy}.items():
-    for jit in (True,) if on_jax else (False, True):  # JAX runs what it does not compile as it stands
+    for jit in (True,) if on_jax else (False, True):  # without jit, JAX runs eagerly
         for rank in (1, 2):
             inputs = keras.Input((8,))
             model = keras.Model(inputs, HypersphereHead(5, scale=10.0, bias="none", name="head")(inputs))

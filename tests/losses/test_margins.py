@@ -1,4 +1,4 @@
-"""Margins and their losses against NumPy in float64, where the angle is an arccos and gradients are differences."""
+"""Margins and their losses compared with float64 NumPy, which uses arccos and finite differences."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cross_entr
 @every_scale
 @loss_and_margin
 def test_values_and_gradients_match_float64(loss_class, margin, scale, smoothing):
-    """A cosine is off by 6e-8, a logit by 7 S times that: 3e-5 at S = 64, as is then the gradient."""
+    """A cosine is off by 6e-8, and a logit by 7 S times that: 3e-5 at S = 64; so is the gradient."""
     labels, logits = some_logits(scale)
     loss = loss_class(margin=margin, scale=scale, label_smoothing=smoothing, reduction="none")
     found, gradient = value_and_gradient(lambda z: loss(labels, z), logits)
@@ -79,7 +79,7 @@ def test_normface_is_the_cross_entropy():
 
 
 def test_am_softmax_is_cosface():
-    """Equation 6 of AM-Softmax (arXiv:1801.05599), written out: -ln e^(s (c_y - m)) / (that + sum e^(s c_j))."""
+    """Equation 6 of AM-Softmax (arXiv:1801.05599): -ln(a / (a + sum e^(s c_j))) with a = e^(s (c_y - m))."""
     labels, cosines = some_cosines()
     cosines64 = cosines.astype(np.float64)
     expected = []
@@ -94,7 +94,7 @@ def test_am_softmax_is_cosface():
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8), st.floats(0, np.pi / 2), st.floats(1, 64))
 def test_the_arcface_logit_increases_with_the_cosine(cosines, margin, scale):
-    """Also across the change of formula at pi - margin, and at the ends; equal to 4 roundings of S (1 + margin)."""
+    """Also across the change of formula at pi - margin and at both ends, to within 4 roundings of S (1 + margin)."""
     ends = [-1.0, -np.cos(margin) - 1e-6, -np.cos(margin) + 1e-6, 1.0, 1.0 + 1e-6]
     cosines = np.sort(np.array([*cosines, *ends], "float32"))
     logits = scale * np.stack([cosines, np.zeros_like(cosines)], axis=1)
@@ -117,7 +117,7 @@ def test_a_larger_margin_never_lowers_the_loss(cosines, margins, loss_class, sca
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
 @every_scale
 def test_arcface_is_linear_beyond_pi_minus_the_margin(margin, scale):
-    """The value is S (c - m sin m), and the slope against the logit 1."""
+    """The value is S (c - m sin m), with a slope of 1 in the logit."""
     cosines = np.linspace(-1, -np.cos(margin) - 1e-5, 9).astype("float32")
     logits = np.float32(scale) * np.stack([cosines, np.zeros_like(cosines)], axis=1)
     found, gradient = value_and_gradient(lambda z: arcface(np.zeros(9), z, scale, margin)[:, 0], logits)
@@ -128,23 +128,23 @@ def test_arcface_is_linear_beyond_pi_minus_the_margin(margin, scale):
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
 def test_cosines_near_1_and_minus_1_have_finite_slopes_and_the_limit_value(margin):
-    """Rounding gives cosines beyond 1. The sine is at most sqrt(2e-6) off, of the cosine of a sum that is 1.5e-3."""
+    """Rounding gives cosines beyond 1. The sine is off by at most sqrt(2e-6), so psi is off by at most 1.5e-3."""
     cosines = np.array([1 - 2e-6, 1.0, 1 + 1e-6, -1 + 2e-6, -1.0, -1 - 1e-6], "float32")
     logits = 30 * np.stack([cosines, np.zeros_like(cosines)], axis=1)
     found, gradient = value_and_gradient(lambda z: arcface(np.zeros(6), z, 30.0, margin)[:, 0], logits)
 
     exact = 30 * with_margin(ArcFace, np.clip(cosines.astype(np.float64), -1, 1), margin)
     np.testing.assert_allclose(found[:3], exact[:3], rtol=0, atol=30 * 1.5e-3)
-    np.testing.assert_allclose(found[3:], exact[3:], rtol=0, atol=30 * 2e-6)  # where there is no root
+    np.testing.assert_allclose(found[3:], exact[3:], rtol=0, atol=30 * 2e-6)  # the branch without a root
     assert np.all(np.isfinite(gradient)) and np.all(gradient[:, 0] > 0) and np.all(gradient <= LARGEST_SLOPE)
 
 
 @every_loss
 @pytest.mark.parametrize("collapsed", ["onto the class vector", "onto its negative", "onto zero"])
 def test_collapsed_features_have_finite_losses_and_gradients(loss_class, collapsed):
-    """Through plain NumPy cosines, and through a real head to the features; float64 gives the loss.
+    """The gradient is taken with respect to NumPy logits, and through a real head with respect to the features.
 
-    The clip changes a cosine by at most 1.5e-3 sin(0.5): a logit by 0.022, and a small loss by as much of itself.
+    Clipping changes a cosine by at most 1.5e-3 sin(0.5), so a logit by 0.022 and a small loss by 2.2 % of itself.
     """
     from keras_fixhead.head import HypersphereHead
 
@@ -165,12 +165,12 @@ def test_collapsed_features_have_finite_losses_and_gradients(loss_class, collaps
     found, gradient = value_and_gradient(lambda f: loss(labels, head(f)), features)
     np.testing.assert_allclose(found, expected, rtol=0.03, atol=1e-4)
     assert np.all(np.isfinite(gradient))
-    assert collapsed != "onto zero" or np.all(np.abs(gradient).max(axis=1) > 1e3)  # divided by 1e-6: they do move
+    assert collapsed != "onto zero" or np.all(np.abs(gradient).max(axis=1) > 1e3)  # divided by 1e-6: not stuck
 
 
 @every_loss
 def test_a_scale_may_be_a_function_and_receives_a_gradient(loss_class):
-    """The logits are S cosines of the same S, which a learned scale changes on both ways."""
+    """The logits are cosines times the same S, so a learned scale receives a gradient from both."""
     labels, cosines = some_cosines()
     variable = keras.Variable(20.0)
     loss = loss_class(scale=lambda: variable * 1.5)
@@ -186,7 +186,7 @@ def test_a_scale_may_be_a_function_and_receives_a_gradient(loss_class):
     expected = differences(lambda numbers: in_float64(numbers[0]), np.array([20.0]))[0] / len(labels)
     assert float(tape.gradient(value, variable.value)) == pytest.approx(expected, rel=1e-4)
 
-    variable.assign(4.0)  # it is asked again each time
+    variable.assign(4.0)  # the function is called each time
     assert float(loss(labels, 6 * cosines)) == pytest.approx(in_float64(4.0).mean(), rel=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""More classes for a trained model, with the old ones as they were."""
+"""Adding classes to a trained model without changing the old ones."""
 import keras
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def trained(model):
 
 
 def assert_extended(larger, model, kind="uniform"):
-    """Old class vectors to the bit, old logits within 1e-6 of the scale, new ones of the larger draw."""
+    """Old vectors must be bit-identical, old logits within 1e-6 of the scale, new vectors those of the larger draw."""
     head, old_head = larger.layers[-1], model.layers[-1]
     vectors = keras.ops.convert_to_numpy(head.class_vectors)
     np.testing.assert_array_equal(vectors[:OLD], old_head.class_vectors)
@@ -117,7 +117,7 @@ def test_the_scale_is_unchanged(scale):
     old, new = (float(keras.ops.convert_to_numpy(each.layers[-1].current_scale()))
                 for each in (model, append_classes(model, NEW)))
 
-    assert new == old  # 'auto' is not computed again: old logits would change
+    assert new == old  # 'auto' is not recomputed: old logits would change
 
 
 @settings(max_examples=20, deadline=None)

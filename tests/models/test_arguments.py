@@ -1,4 +1,4 @@
-"""Every argument of what builds, saves and loads models, with values of wrong types: one line each, and no model."""
+"""Wrong values for every argument that builds, saves or loads models give a one-line error and no model."""
 import inspect
 
 import keras

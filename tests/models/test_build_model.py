@@ -1,4 +1,4 @@
-"""ResNet18 by its numbers, and what every model of `build_model` has."""
+"""The structure of ResNet18, and what all models from `build_model` have in common."""
 import math
 import subprocess
 import sys
@@ -117,7 +117,7 @@ def test_mean_and_std_are_one_number_or_one_per_channel():
     mean, std = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]
     found = build(mean=mean, std=std).get_layer("normalize")(PIXELS)
 
-    # float32: values to 2 after a subtraction of values to 2
+    # float32 rounding of values up to 2, after subtracting values up to 2
     np.testing.assert_allclose(found, (PIXELS - np.array(mean)) / np.array(std), atol=2e-6)
     np.testing.assert_allclose(build(mean=100, std=50).get_layer("normalize")(PIXELS), (PIXELS - 100.0) / 50, atol=2e-6)
 
@@ -148,7 +148,7 @@ def test_weight_decay_is_half_as_an_l2_penalty_on_kernels_only():
 
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
     assert not build().losses
-    assert len(build(vector_weight_decay=1e-2).losses) == 0  # fixed class vectors have nothing to decay
+    assert len(build(vector_weight_decay=1e-2).losses) == 0  # fixed class vectors are not decayed
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "vector_weight_decay"])
@@ -178,7 +178,7 @@ def test_the_policy_is_restored_after_an_error():
 
 
 def test_fused_and_stock_normalization_give_the_same_network():
-    """Same outputs in inference to the bit; in training and in the gradient to float32's rounding over 20 layers."""
+    """Inference is bit-identical; training outputs and gradients agree to float32 rounding over 20 layers."""
     import tensorflow as tf
 
     fused, stock = build(width=1 / 8), build(width=1 / 8, normalization=keras.layers.BatchNormalization)
@@ -223,9 +223,9 @@ print("trained")
 
 
 def test_odd_batches_on_few_channels_do_not_write_out_of_bounds():
-    """The filter's gradient of a 1x1 convolution with stride 2 on fewer channels than a vector register holds (8 at an
-    eighth of the width) is written past its memory by oneDNN: uxlfoundation/oneDNN issue 6035. The process is aborted,
-    or not, so it is another one. Subsampling first and then convolving with stride 1 is the same function.
+    """oneDNN writes the filter gradient of a 1x1 convolution with stride 2 out of bounds if it has
+    fewer channels than a vector register (8 at 1/8 of the width): uxlfoundation/oneDNN issue 6035. That may abort the
+    process, so the test starts another one. Subsampling and then convolving with stride 1 is the same function.
     """
     done = subprocess.run([sys.executable, "-c", ODD_BATCHES], capture_output=True, text=True)
 
@@ -233,7 +233,7 @@ def test_odd_batches_on_few_channels_do_not_write_out_of_bounds():
 
 
 def test_no_1x1_convolution_on_few_channels_has_a_stride(model):
-    """The cause of the above, in a form that cannot pass by luck."""
+    """Checks for the cause of the above, so that it cannot pass by luck."""
     shortcuts = [layer for layer in model.layers
                  if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1)]
 
@@ -243,7 +243,7 @@ def test_no_1x1_convolution_on_few_channels_has_a_stride(model):
 
 
 def test_subsampling_before_a_1x1_convolution_equals_striding():
-    for size in (8, 9):  # even and odd sides
+    for size in (8, 9):  # even and odd sizes
         x = keras.Input((size, size, 4))
         ours = keras.Model(x, Layers(seed=0, weight_decay=0.0).conv(x, 6, 1, 2, name="conv"))
         stock = keras.layers.Conv2D(6, 1, 2, "same", use_bias=False)
@@ -251,7 +251,7 @@ def test_subsampling_before_a_1x1_convolution_equals_striding():
         stock.set_weights(ours.get_weights())
         images = np.random.default_rng(size).normal(size=(2, size, size, 4)).astype("float32")
 
-        np.testing.assert_allclose(ours(images), stock(images), atol=1e-6)  # float32, sums of four terms
+        np.testing.assert_allclose(ours(images), stock(images), atol=1e-6)  # float32 sums of four terms
 
 
 def test_head_of_a_model_without_a_head_is_an_error():

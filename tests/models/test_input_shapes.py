@@ -1,4 +1,4 @@
-"""Images of any size, of one channel or several, and precision policies: what can work works, the rest is one line."""
+"""Image sizes, channels and precision policies: valid ones work, and the rest give a one-line error."""
 import keras
 import numpy as np
 import pytest

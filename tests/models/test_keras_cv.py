@@ -1,4 +1,4 @@
-"""keras-cv's networks as entries of the catalogue; in an environment with the extra [cv]."""
+"""keras-cv networks in the catalog; these tests need the extra [cv]."""
 import signal
 
 import numpy as np

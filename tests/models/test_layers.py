@@ -7,7 +7,7 @@ from keras_fixhead.models.layers import Layers, name_seed, relu
 
 
 def torch_convolution(images, kernel, strides):
-    """Pads (k - 1) / 2 zeros on every side, then takes each position of the grid that starts at the first one."""
+    """Convolves with (k - 1) / 2 zeros of padding on every side, on the grid that starts at the first position."""
     padding = (kernel.shape[0] - 1) // 2
     padded = np.pad(images.astype(np.float64), ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     outputs = np.stack([

@@ -1,4 +1,4 @@
-"""The three networks by their numbers."""
+"""The three networks: parameter counts, feature counts, initialization."""
 import math
 
 import keras
@@ -62,7 +62,7 @@ def test_a_learned_head_with_a_bias_adds_its_vectors_and_biases(name, num_classe
 
 
 def test_the_released_form_has_4608_features_at_96_pixels():
-    """11,214,922 trainable parameters with its learned head and bias."""
+    """It has 11,214,922 trainable parameters with its learned head and bias."""
     model = build_model("resnet18", (96, 96, 3), 10, pooling="4x4", fixed=False, bias="learned")
 
     assert count(model.trainable_weights) == 11_214_922
@@ -80,7 +80,7 @@ def test_any_input_size_gives_the_features_listed_in_the_catalog(name, side, poo
 
 
 def test_pooling_4x4_averages_adjacent_blocks():
-    """Of a feature map of 8x8 positions: the features of a position are the mean of its 4x4 part."""
+    """From a feature map of 8x8 positions, each pooled feature is the mean of a 4x4 block."""
     model = build_model("resnet18", (64, 64, 3), 10, width=1 / 32, pooling="4x4")
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("uint8")
     maps = keras.Model(model.inputs, model.get_layer("pool").input).predict(images, verbose=0)
@@ -100,9 +100,9 @@ def test_signed_features_are_optional(name):
 
 @pytest.mark.parametrize("name", OURS)
 def test_kernels_start_with_the_variance_of_torch_by_their_own_fan_in(name):
-    """Uniform with variance 1 / (3 fan_in); the sample variance of n values errs by sqrt(0.8 / n): within 5 of them.
+    """Uniform with variance 1 / (3 fan_in); the sample variance of n values has sd sqrt(0.8 / n): within 5 sd.
 
-    The fan_in of a depthwise kernel is 9: Keras, which counts the channels too, would start it far too small.
+    A depthwise kernel has fan_in 9. Keras also counts the channels, which would start it far too small.
     """
     model = build_model(name, (32, 32, 3), 10, width=1 / 4)
     seen = set()
@@ -122,7 +122,7 @@ def test_kernels_start_with_the_variance_of_torch_by_their_own_fan_in(name):
 
 @pytest.mark.parametrize("strides", [1, 2])
 def test_a_depthwise_convolution_matches_torch(strides):
-    """Padding 1 on each side, then every `strides`-th position, in float64 by hand."""
+    """By hand in float64: padding of 1 on each side, then every `strides`-th position."""
     inputs = keras.Input((9, 8, 5))
     model = keras.Model(inputs, Layers(0, 0.0).depthwise_conv(inputs, 3, strides, name="conv"))
     x = np.random.default_rng(0).normal(size=(2, 9, 8, 5)).astype("float32")

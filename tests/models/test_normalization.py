@@ -1,4 +1,4 @@
-"""`FusedBatchNormalization` against the stock layer."""
+"""`FusedBatchNormalization` compared with the stock layer."""
 import keras
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def inputs(shape, dtype="float32", offset=0.5):
 
 
 def step(layer, x, upstream):
-    """Outputs, gradients and moving statistics of a training step."""
+    """Returns outputs, gradients and moving statistics of a training step."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x, training=True)
@@ -51,7 +51,7 @@ def uses_the_kernel(layer, x, training=True):
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_float32_training_step_matches_the_stock_layer(settings, shape):
-    """To 5e-6 of the largest value: what differs is the order of summation."""
+    """Equal to 5e-6 of the largest value: only the order of summation differs."""
     x, upstream = inputs(shape), np.random.default_rng(2).normal(size=shape).astype("float32")
     fused, stock = pair(shape, **settings)
 
@@ -67,7 +67,7 @@ def test_a_bfloat16_training_step_matches_the_stock_layer_to_rounding():
     found, expected = step(fused, x, upstream), step(stock, x, upstream)
 
     assert fused(x, training=True).dtype == tf.bfloat16
-    # one rounding of bfloat16 is 2^-8; statistics are computed in float32 by both
+    # one bfloat16 rounding is 2^-8; both compute statistics in float32
     tolerances = [2**-7, 2**-7, 1e-3, 1e-3, 1e-5, 1e-5]
     for name, tolerance, a, b in zip(("y", "dx", "dgamma", "dbeta", "mean", "variance"), tolerances, found, expected,
                                      strict=True):

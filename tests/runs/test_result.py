@@ -1,4 +1,4 @@
-"""The result of a run: the same from its directory and from its exported file."""
+"""The result of a run, from its directory and from its exported file."""
 import json
 import re
 
@@ -15,7 +15,7 @@ CONFUSION, VECTORS = np.array([[3, 1], [0, 4]]), np.array([[2.0, 0.0], [0.6, 0.8
 
 @pytest.fixture
 def run(tmp_path):
-    """A run directory as a finished training leaves it."""
+    """Returns a run directory as left by a finished training."""
     run = create_run(resolve(TrainConfig(data_dir=str(tmp_path), epochs=3, precision="float32",
                                          runs_dir=str(tmp_path / "runs"))))
     run.write_metrics([{"epoch": epoch, "cross_entropy": 2.0 / epoch} for epoch in (1, 2, 3)])

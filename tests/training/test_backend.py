@@ -13,7 +13,7 @@ from keras_fixhead.training.backend import describe_environment, jit_compile, st
 
 
 def threads_in_use():
-    keras.ops.convert_to_numpy(keras.ops.ones(1))  # TensorFlow has started: its threads cannot be changed any more
+    keras.ops.convert_to_numpy(keras.ops.ones(1))  # starts TensorFlow; its threads can no longer be changed
     return tf.config.threading.get_intra_op_parallelism_threads() or cpu_count()
 
 
@@ -90,10 +90,10 @@ def test_the_environment_outside_a_repository_has_no_commit(monkeypatch, tmp_pat
 
 @pytest.fixture
 def jax_backend(monkeypatch):
-    """Keras says that it is on JAX; returns a function that sets whether JAX has started, and on a GPU."""
+    """Makes Keras report JAX; returns a function that sets whether JAX has started and has a GPU."""
     monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
     for name in ("NPROC", "XLA_FLAGS"):
-        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.setenv(name, "")  # so that it is restored
 
     def state(*, started, gpu=False):
         monkeypatch.setattr(backend, "_jax_has_started", lambda: started)
@@ -115,7 +115,7 @@ def test_threads_and_determinism_are_set_before_jax_starts(monkeypatch, jax_back
 def test_other_settings_are_refused_once_jax_has_started(monkeypatch, jax_backend):
     jax_backend(started=True)
     monkeypatch.setenv("NPROC", "3")
-    start_backend(TrainConfig(threads=3, deterministic=True))  # on a CPU nothing has to be switched
+    start_backend(TrainConfig(threads=3, deterministic=True))  # on a CPU nothing has to be enabled
     with pytest.raises(TrainingError, match="with 4 threads, but JAX has started with 3 in"):
         start_backend(TrainConfig(threads=4))
     jax_backend(started=True, gpu=True)

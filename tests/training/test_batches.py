@@ -99,7 +99,7 @@ def test_a_partial_batch_has_the_remaining_images():
 
 
 def test_mixed_labels_are_label_partner_label_and_share():
-    """With black and white images the share can be read from the pixels."""
+    """With black and white images, the share can be read from the pixels."""
     labels = np.repeat(np.arange(2, dtype=np.int32), 20)
     split = Split((255 * labels).astype(np.uint8)[:, None, None, None] * np.ones((1, 6, 6, 3), np.uint8), labels)
     for what in ({"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}):

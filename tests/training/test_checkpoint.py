@@ -16,7 +16,7 @@ def compiled(units=3):
 
 
 def trained():
-    """A model in the state that some training could have left."""
+    """Returns a model in a state that training could have left."""
     model, draw = compiled(), np.random.default_rng(0)
     model.optimizer.build(model.trainable_variables)
     for variable in (*model.weights, *model.optimizer.variables):
@@ -79,7 +79,7 @@ def test_a_checkpoint_from_a_newer_version_is_refused(saved):
 @pytest.mark.parametrize("meta", [
     None, np.array("{"), np.array([{}], dtype=object), np.array("{}"), np.array('{"schema": 1, "epok": 2}'),
     np.array('{"schema": "1"}'), np.array("[1]"), np.array("3"),
-], ids=["missing", "no JSON", "a pickle", "empty", "unknown key", "schema as text", "a list", "a number"])
+], ids=["missing", "not JSON", "a pickle", "empty", "unknown key", "schema as text", "a list", "a number"])
 def test_a_checkpoint_without_its_description_is_damaged(saved, meta):
     path, model = saved
     with np.load(path) as file:

@@ -1,4 +1,4 @@
-"""The model of a run takes what its data decide: here, what pixels are normalized by."""
+"""The model of a run depends on its data: here, on their mean and standard deviation."""
 import numpy as np
 import pytest
 

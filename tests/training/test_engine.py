@@ -15,9 +15,9 @@ from keras_fixhead.evaluation import evaluate_model
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import list_runs
 from keras_fixhead.training.compiled import compiled_model
-from keras_fixhead.vectors import class_vectors, vectors_digest
+from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
 
-# resnet18, really trained
+# resnet18, trained for real
 
 
 def test_a_run_writes_exactly_its_files(digits_run):
@@ -58,7 +58,7 @@ def test_there_is_one_line_of_metrics_per_epoch(digits_run):
                               "lr", "seconds", "train_seconds", "images_per_second", "class_vectors_mean_cosine",
                               "class_vectors_max_cosine", "class_vectors_mean_norm"}
         assert all(math.isfinite(value) for value in row.values())
-        assert row["loss"] > row["cross_entropy"] > 0  # the penalty on the kernels is in the loss alone
+        assert row["loss"] > row["cross_entropy"] > 0  # only the loss includes the kernel penalty
         assert 0 < row["train_seconds"] <= row["seconds"]
         assert row["class_vectors_mean_norm"] == pytest.approx(1, abs=1e-6)
 
@@ -68,8 +68,9 @@ def test_the_result_has_the_measured_values_and_their_origin(digits_run):
     dataset = load_dataset("digits")
 
     assert result["config_digest"] == stored.digest
-    assert result["class_vectors_digest"] == stored.class_vectors_digest
-    assert result["data_digest"] != dataset.digest()  # of the 200 images trained on
+    assert stored.class_vectors_digest == draw_digest("uniform", 10, 32, stored.config.vector_seed)
+    assert result["class_vectors_digest"] == vectors_digest(class_vectors("uniform", 10, 32, stored.config.vector_seed))
+    assert result["data_digest"] != dataset.digest()  # it covers only the 200 training images
     assert result["label_names"] == list("0123456789")
     assert (result["data_mean"], result["data_std"]) == (dataset.mean.tolist(), dataset.std.tolist())
     assert (result["train_images"], result["epoch"], result["selection"]) == (200, 2, "last")
@@ -100,16 +101,16 @@ def test_evaluating_the_saved_model_gives_the_result(digits_run):
     model, dataset = load_model(digits_run.path), load_dataset("digits")
     for split in ("validation", "test"):
         expected = digits_run.read("result")["evaluation"][split]
-        # the same model on the same machine; predict may choose other kernels for another shape of batch
+        # same model and machine, but predict may choose other kernels for another batch shape
         found = evaluate_model(model, dataset.split(split)).as_dict()
         assert found.pop("top5") is expected.pop("top5") is None  # ten classes
         assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_saved_class_vectors_match_the_configuration(digits_run):
-    head, stored = head_of(load_model(digits_run.path)), digits_run.stored()
+    head, result = head_of(load_model(digits_run.path)), digits_run.read("result")
 
-    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == stored.class_vectors_digest
+    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == result["class_vectors_digest"]
     np.testing.assert_array_equal(head.class_vectors, class_vectors("uniform", 10, 32, 0))
 
 
@@ -124,7 +125,7 @@ def test_parameters_are_counted_as_trained_and_fixed(digits_run):
 def test_every_file_is_readable_by_others_and_standard_json(digits_run):
     for path in digits_run.path.glob("*.json"):
         assert path.stat().st_mode & 0o044 == 0o044
-        json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+        json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is not valid JSON"))
 
 
 # the engine, on a network of one convolution
@@ -139,7 +140,7 @@ def test_every_arm_learns_and_only_learned_class_vectors_change(tiny, head, fixe
 
     assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"]
     assert run.read("result")["accuracy"]["validation"] > 0.2  # chance is 0.1, sd 0.022 on 180 images
-    assert (vectors_digest(vectors) == run.stored().class_vectors_digest) == fixed
+    assert (vectors_digest(vectors) == run.read("result")["class_vectors_digest"]) == fixed
     assert run.name.endswith(f"digits-resnet18-{head}-{'fixed' if fixed else 'learned'}-s0")
 
 
@@ -148,7 +149,7 @@ def test_the_best_validation_epoch_is_kept_on_request(tiny):
     accuracies = [row["validation_accuracy"] for row in run.metrics()]
     result = run.read("result")
 
-    assert result["epoch"] == 1 + accuracies.index(max(accuracies))  # the first of equals
+    assert result["epoch"] == 1 + accuracies.index(max(accuracies))  # the first of equal epochs
     assert result["accuracy"]["validation"] == pytest.approx(max(accuracies), abs=1e-6)
     assert run.best_checkpoint.is_file()
 
@@ -162,7 +163,7 @@ def test_the_last_epoch_is_kept_on_request(tiny):
 
 
 def test_smoothing_affects_the_loss_but_not_the_cross_entropy(tiny):
-    """Nothing decays and nothing moves: loss and cross-entropy are of the same logits."""
+    """Without decay and with a rate of 0, loss and cross-entropy are computed from the same logits."""
     row = train(tiny(epochs=1, label_smoothing=0.3, weight_decay=0.0, lr=0.0)).metrics()[0]
 
     assert abs(row["loss"] - row["cross_entropy"]) > 1e-3
@@ -210,7 +211,7 @@ def test_a_batch_larger_than_the_set_trains_on_the_whole_set(tiny):
     (row,) = train(tiny(limit_train=50, batch_size=128, epochs=1, weight_decay=0.0)).metrics()
 
     assert row["step"] == 1
-    assert row["loss"] == pytest.approx(row["cross_entropy"], rel=1e-5)  # without decay and smoothing
+    assert row["loss"] == pytest.approx(row["cross_entropy"], rel=1e-5)  # there is no decay or smoothing
 
 
 def test_a_nan_loss_ends_the_run_with_a_reason(tiny):
@@ -230,7 +231,7 @@ def test_an_unwritable_folder_is_reported_before_training(tiny):
         train(tiny(runs_dir="/dev/null/runs"))
 
 
-def test_missing_data_leave_no_run_behind(tiny):
+def test_missing_data_leaves_no_run_behind(tiny):
     with pytest.raises(DataError, match="does not exist"):
         train(tiny(dataset="cifar10", data_dir="/no/such/folder"))
     assert list(list_runs(tiny().runs_dir)) == []

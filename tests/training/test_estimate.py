@@ -33,7 +33,7 @@ def test_a_long_run_is_announced_with_its_time_and_a_shorter_alternative(caplog)
 def test_a_short_run_or_a_gpu_gives_no_announcement(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         announce_if_long(LONG.config, 1e-3, 70_200, "")
-        announce_stored_estimate(LONG, 351)  # nothing has been measured
+        announce_stored_estimate(LONG, 351)  # no step time is stored
         monkeypatch.setattr(estimate, "on_gpu", lambda: True)
         announce_if_long(LONG.config, 2.0, 70_200, "")
 
@@ -64,7 +64,7 @@ def test_steps_that_compile_are_not_timed(monkeypatch, caplog):
 
 
 def test_the_time_of_a_whole_epoch_replaces_that_of_the_first_steps(monkeypatch):
-    short = resolve(TrainConfig(limit_train=300, batch_size=100, precision="float32", threads=2))  # 3 steps an epoch
+    short = resolve(TrainConfig(limit_train=300, batch_size=100, precision="float32", threads=2))  # 3 steps per epoch
     now = [0.0]
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
     timer = StepTimer(short, 3)

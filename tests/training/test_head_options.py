@@ -1,4 +1,4 @@
-"""What a configuration says of the head, in training: margins, scales, signed features, kinds, vectors not stored."""
+"""Head options in training: margins, scales, signed features, kinds, and vectors that are not stored."""
 import logging
 import zipfile
 
@@ -48,7 +48,7 @@ def test_a_run_with_head_options_completes_and_its_model_has_its_accuracy(tiny, 
     assert all(row["scale"] > 0 for row in rows)
     if values["scale"] == "learned":
         assert rows[-1]["scale"] != pytest.approx(adacos_scale(10), rel=1e-6)
-        assert result["scale"] == pytest.approx(rows[result["epoch"] - 1]["scale"], rel=1e-6)  # of the best epoch
+        assert result["scale"] == pytest.approx(rows[result["epoch"] - 1]["scale"], rel=1e-6)  # from the best epoch
     elif values["scale"] == "auto":
         assert run.config().scale == result["scale"] == adacos_scale(10)
 
@@ -65,7 +65,7 @@ def test_with_store_vectors_off_no_file_of_the_run_contains_class_vectors(tiny):
 
 
 def test_files_of_other_runs_contain_class_vectors(tiny):
-    """The search of the test above finds what is there."""
+    """The search in the test above does find stored vectors."""
     run = train(tiny(scale=10.0))
     with zipfile.ZipFile(run.newest_checkpoint) as file:
         assert class_vectors("uniform", 10, 8, 0)[0].tobytes() in b"".join(file.read(name) for name in file.namelist())

@@ -56,7 +56,7 @@ def test_a_missing_logger_is_reported_before_the_first_step(tiny, monkeypatch, n
 
 
 def test_every_epoch_goes_to_the_other_logger(tiny, monkeypatch):
-    """A stand-in with MLflow's four calls; the real one is used in .ci/long."""
+    """Uses a stand-in with MLflow's four calls; .ci/long uses the real one."""
     calls = []
     stand_in = types.SimpleNamespace(
         start_run=lambda run_name: calls.append(("start", run_name)),

@@ -6,7 +6,7 @@ from keras_fixhead.training.schedule import WarmupDecay
 
 
 def reference(peak, total, warmup_fraction, shape):
-    """Rates of all steps, one after the other, in float64."""
+    """Returns the rates of all steps in float64."""
     warmup = max(1.0, warmup_fraction * total)
     rates = []
     for step in range(total):

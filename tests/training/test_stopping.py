@@ -1,4 +1,4 @@
-"""Ends before the last epoch: patience, time, and the plateau schedule."""
+"""Ending before the last epoch: patience, time limit and the plateau schedule."""
 import keras
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from keras_fixhead.training.steps import StepGuard
 
 
 def test_training_ends_after_patience_epochs_without_improvement(tiny):
-    run = train(tiny(epochs=20, lr=0.0, patience=3))  # nothing moves: the first epoch stays the best
+    run = train(tiny(epochs=20, lr=0.0, patience=3))  # nothing changes: the first epoch stays the best
     result = run.read("result")
 
     assert len(run.metrics()) == 4 and result["epochs_done"] == 4 and result["epoch"] == 1
@@ -21,7 +21,7 @@ def test_training_ends_after_patience_epochs_without_improvement(tiny):
 def test_training_ends_with_the_epoch_in_which_the_time_limit_passes(tiny):
     run = train(tiny(epochs=20, max_minutes=0.0))
 
-    assert len(run.metrics()) == run.read("result")["epochs_done"] == 1  # there is something to keep
+    assert len(run.metrics()) == run.read("result")["epochs_done"] == 1  # so that there is a result
     assert run.read("result")["stop_reason"] == "0 minutes are over"
 
 
@@ -32,9 +32,9 @@ def test_the_rate_drops_on_a_plateau_and_stays_low_after_resuming(tiny):
 
 
 def test_the_plateau_schedule_matches_torch():
-    """ReduceLROnPlateau(mode='max', factor=0.2, patience=3, threshold=1e-4 of per cents), written out from its rule."""
+    """ReduceLROnPlateau(mode='max', factor=0.2, patience=3, threshold=1e-4 per cent), written out from its rule."""
     accuracies = np.round(np.random.default_rng(0).uniform(0.4, 0.6, 60), 6)
-    accuracies[10:20] = 0.7 + 1e-7 * np.arange(10)  # gains below the threshold are none
+    accuracies[10:20] = 0.7 + 1e-7 * np.arange(10)  # gains below the threshold do not count
     progress, best, bad, expected, found = Progress(), -np.inf, 0, [], []
     for accuracy in accuracies:
         if 100 * accuracy > 100 * best + 1e-4:

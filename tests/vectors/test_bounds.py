@@ -1,4 +1,4 @@
-"""Bounds on cosines, and the largest cosine of the vectors at hand."""
+"""Bounds on cosines, and the largest cosine of given vectors."""
 import math
 
 import numpy as np
@@ -32,7 +32,7 @@ def test_simplex_and_orthoplex_meet_the_bound(kind, num_classes, dim):
 
 
 def test_the_bound_never_exceeds_known_optimal_codes_and_never_decreases():
-    """The 16 Clebsch points in 5 dimensions (s = 1/5), Schlaefli's 27 in 6 (1/4), 56 in 7 (1/3)."""
+    """The 16 Clebsch points in 5 dimensions (s = 1/5), the 27 Schlaefli points in 6 (1/4), and 56 in 7 (1/3)."""
     for num_classes, dim, cosine in ((16, 5, 1 / 5), (27, 6, 1 / 4), (56, 7, 1 / 3)):
         assert cosine_bound(num_classes, dim) <= cosine + 1e-12
     for dim in (3, 8, 128):
@@ -44,7 +44,7 @@ def test_the_root_satisfies_the_levenshtein_equation():
     for num_classes, dim in ((300, 128), (20, 8), (30, 8)):
         s = cosine_bound(num_classes, dim)
         assert dim * (1 - s) * (2 + (dim + 1) * s) / (1 - dim * s * s) == pytest.approx(num_classes)
-    # beyond d (d + 3) / 2 classes it stays at the end of its range
+    # beyond d (d + 3) / 2 classes the root stays at the end of its range
     assert cosine_bound(10**6, 8) == cosine_bound(45, 8) == pytest.approx((math.sqrt(11) - 1) / 10)
 
 

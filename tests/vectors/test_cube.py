@@ -18,7 +18,7 @@ def test_vectors_are_the_normalized_integer_points():
     points = np.array([[int(word) * 200 // 2**32 - 100 for word in row] for row in bits], np.float64)
     expected = points / np.linalg.norm(points, axis=1, keepdims=True)
 
-    np.testing.assert_allclose(class_vectors("cube", 20, 33, 5), expected, atol=6e-8)  # half a rounding of float32
+    np.testing.assert_allclose(class_vectors("cube", 20, 33, 5), expected, atol=6e-8)  # half a float32 rounding
     assert points.min() >= -100 and points.max() <= 99
 
 

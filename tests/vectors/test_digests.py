@@ -1,4 +1,4 @@
-"""Digests: of bytes, and of the recipe of a draw."""
+"""Digests of bytes, and of the recipe of a draw."""
 import time
 
 import numpy as np

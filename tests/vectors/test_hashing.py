@@ -1,4 +1,4 @@
-"""The hash against a reference in Python integers, written from the formula and not from the code."""
+"""The hash compared with a reference in Python integers, written from the formula rather than the code."""
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,17 +94,17 @@ def test_stream_numbers_are_unique():
     numbers = [value for name, value in vars(hashing).items() if name.endswith("_STREAM")]
 
     assert len(set(numbers)) == len(numbers) >= 8
-    assert (RADEMACHER_STREAM, CUBE_STREAM, UNIFORM_STREAM) == (0, 1, 2)  # written in stored digests
+    assert (RADEMACHER_STREAM, CUBE_STREAM, UNIFORM_STREAM) == (0, 1, 2)  # part of stored digests
 
 
 def test_different_seeds_and_streams_have_different_keys():
     keys = {stream_key(seed, stream) for seed in range(500) for stream in range(21)}
 
-    assert len(keys) > 500 * 21 - 20  # 10,500 keys of 32 bits: 0.013 chance pairs are expected
+    assert len(keys) > 500 * 21 - 20  # 10,500 keys of 32 bits: 0.013 pairs are expected to collide by chance
 
 
 def test_bits_are_fair():
-    """Each of 32 bits is set in half of n = 2^18 words: within 5 standard deviations, 5 sqrt(n) / 2."""
+    """Each of the 32 bits is set in half of n = 2^18 words, within 5 standard deviations: 5 sqrt(n) / 2."""
     drawn = words(stream_key(5, UNIFORM_STREAM), np.arange(4096), np.arange(64)).ravel()
     ones = np.array([int(((drawn >> np.uint32(bit)) & np.uint32(1)).sum()) for bit in range(32)])
 
@@ -129,7 +129,7 @@ def test_a_tensorflow_graph_gives_the_same_words():
         return graph_mix(tf.bitwise.bitwise_xor(item_keys[:, None], word_keys[None, :]))
 
     key = stream_key(2**40 + 7, UNIFORM_STREAM)
-    with tf.device("CPU"):  # GPUs have no kernels for uint32
+    with tf.device("CPU"):  # TensorFlow has no uint32 kernels for GPUs
         found = graph_words(tf.constant(key, tf.uint32), tf.constant(ITEMS, tf.uint32),
                             tf.constant(POSITIONS, tf.uint32))
 

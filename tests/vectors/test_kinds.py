@@ -1,4 +1,4 @@
-"""Laws of all kinds of class vectors, and their bits."""
+"""Properties of all kinds of class vectors, and their exact bits."""
 import hashlib
 import json
 import os
@@ -21,7 +21,7 @@ ROTATED = [name for name, kind in KINDS.items() if kind.rotates]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Kind 'optimized' gives:keras_fixhead.errors.FixheadWarning")
 
-# These bits stand in the results and models of the past: a change here voids them. Never write new ones in.
+# Existing results and models depend on these bits: never replace them.
 GOLDEN = {
     ("uniform", 10, 128, 0): "8a80a0dd7c2b7d954533a9eecc1f9837730e27ddda7a8d28e767d4742781476b",
     ("uniform", 200, 512, 2**40 + 7): "3c9e22884c37a7b91b44c3aa30b19e1b09e4c7d835c2d1a4ed3d3dcfe438043a",
@@ -61,7 +61,7 @@ print(json.dumps([vectors_digest(class_vectors(*arguments)) for arguments in jso
 def test_the_bits_are_the_same_without_wide_vector_instructions():
     environment = os.environ | {
         "OPENBLAS_NUM_THREADS": "1",
-        # names that a NumPy or a processor does not have are passed over with a warning
+        # NumPy skips unknown feature names with a warning
         "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR AVX2 FMA3 "
                                     "X86_V3 X86_V4",
     }
@@ -72,7 +72,7 @@ def test_the_bits_are_the_same_without_wide_vector_instructions():
 
 
 def most(kind, dim, at_most=200):
-    """The most classes that a kind has in some dimensions."""
+    """Returns the largest number of classes of a kind in the given dimension, up to a limit."""
     largest = KINDS[kind].largest
     return at_most if largest is None else min(largest(dim), at_most)
 
@@ -86,7 +86,7 @@ def test_rows_have_length_1_and_the_same_seed_gives_the_same_bits(kind, data, se
     drawn = class_vectors(kind, num_classes, dim, seed)
 
     assert drawn.dtype == np.float32 and drawn.shape == (num_classes, dim)
-    # a float32 row is off by half a rounding an entry, 6e-8 relative
+    # each float32 entry is off by half a rounding, 6e-8 relative
     np.testing.assert_allclose(np.linalg.norm(drawn.astype(np.float64), axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(class_vectors(kind, num_classes, dim, seed), drawn)
 
@@ -145,17 +145,17 @@ def test_a_rotation_keeps_the_cosines(kind, num_classes, dim):
 def test_different_seeds_share_no_rows(kind):
     one, other = class_vectors(kind, 100, 64, 0), class_vectors(kind, 100, 64, 1)
 
-    # 10,000 cosines of sd 1/8: 0.125 x 6 is never reached by chance, and a shared row would give 1
+    # 10,000 cosines of sd 1/8 never reach 6 sd = 0.75 by chance; a shared row would give 1
     assert np.abs(one @ other.T).max() < 0.75
 
 
 @pytest.mark.parametrize("kind", BY_CLASS)
 def test_cosines_have_standard_deviation_one_over_sqrt_dim(kind):
-    """Mean 0 and sd 1/sqrt(d), over n = 500 x 499 / 2 pairs: their error is about sd / sqrt(2 n), 0.2 %."""
+    """Mean 0 and sd 1/sqrt(d) over n = 500 x 499 / 2 pairs; the error is about sd / sqrt(2 n), or 0.2 %."""
     cosines = pairwise_cosines(class_vectors(kind, 500, 256, seed=11))
 
     assert abs(cosines.std() * 16 - 1) < 0.01
-    assert abs(cosines.mean()) < 5 / 16 / np.sqrt(len(cosines)) + 1e-4  # the cube's own mean is 7.5e-5
+    assert abs(cosines.mean()) < 5 / 16 / np.sqrt(len(cosines)) + 1e-4  # the mean of the cube is 7.5e-5
 
 
 @every_kind
@@ -169,13 +169,13 @@ def test_numpy_integers_are_accepted(kind):
 @pytest.mark.parametrize("dim", [1, 2, 4])
 def test_the_largest_number_of_classes_works_and_one_more_is_refused(kind, dim):
     largest = most(kind, dim, 10**6)
-    if kind != "optimized":  # 10,000 of those would take a while
+    if kind != "optimized":  # 10,000 optimized vectors would take a while
         drawn = class_vectors(kind, largest, dim, 3)
         assert len(np.unique(drawn.round(5), axis=0)) == largest  # no two classes share a vector
     message = rf"^Kind '{kind}' has at most {largest} class vectors in {dim} dim"
     with pytest.raises(ArgumentError, match=message) as error:
         class_vectors(kind, largest + 1, dim)
-    for name in error.value.hint.partition(": ")[2].rstrip(".").split(", "):  # and what is named does have them
+    for name in error.value.hint.partition(": ")[2].rstrip(".").split(", "):  # the suggested kinds have enough
         if largest < 1000:
             assert class_vectors(name, largest + 1, dim).shape == (largest + 1, dim)
 

@@ -18,7 +18,7 @@ def test_coordinates_are_bits_of_words_and_a_set_bit_is_negative(dim):
 
 
 def test_signs_are_fair_in_every_coordinate():
-    """Of n = 20,000 signs n/2 are negative, within 5 standard deviations: 5 sqrt(n) / 2."""
+    """Of n = 20,000 signs, n/2 are negative within 5 standard deviations: 5 sqrt(n) / 2."""
     negative = (class_vectors("rademacher", 20_000, 96, seed=2) < 0).sum(axis=0)
 
     assert np.abs(negative - 10_000).max() < 5 * math.sqrt(20_000) / 2

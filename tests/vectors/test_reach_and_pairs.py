@@ -9,18 +9,18 @@ from keras_fixhead.vectors import class_vectors, loss_optimum, pairwise_cosines,
 
 
 def test_reachable_cosines_in_closed_form():
-    """One positive entry of two: 3/5. All positive: 1. None: the largest entry over the length. An axis: 1 and 0."""
+    """One positive entry of two: 3/5. All positive: 1. None: largest entry / length. An axis: 1, or 0 if negative."""
     vectors = [[3, -4], [1, 2], [-3, -4], [1, 0], [0, -1]]
 
     np.testing.assert_allclose(reachable_cosine(vectors), [0.6, 1, -0.6, 1, 0], atol=1e-15)
 
 
 def test_the_reachable_cosine_is_that_of_the_nearest_non_negative_features():
-    """Non-negative least squares finds the same optimum: f = argmin |w - f|, f >= 0, points to the best direction."""
+    """Non-negative least squares has the same optimum: f = argmin |w - f|, f >= 0, points in the best direction."""
     for vector in class_vectors("uniform", 20, 12, seed=3).astype(np.float64):
         features, _ = nnls(np.eye(12), vector)
         cosine = features @ vector / np.linalg.norm(features)
-        assert reachable_cosine([vector])[0] == pytest.approx(cosine, abs=1e-7)  # length 1 to float32
+        assert reachable_cosine([vector])[0] == pytest.approx(cosine, abs=1e-7)  # length 1 in float32
 
 
 def test_no_non_negative_features_come_closer():
@@ -56,7 +56,7 @@ def test_pairwise_cosines_are_the_upper_triangle_for_any_lengths():
     np.testing.assert_allclose(pairwise_cosines(vectors), expected, atol=1e-12)
 
 
-# where the loss would have the features
+# the features that minimize the loss
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 10.0, 30.0])
@@ -72,7 +72,7 @@ def test_for_orthonormal_class_vectors_the_optimum_is_the_same_at_every_scale(nu
 
 
 def best_by_search(vectors, own, scale, signed):
-    """ln(sum of the others' powers) - own logit at the best of four searches by BFGS."""
+    """Returns ln(sum of e^logit over other classes) - own logit, minimized by the best of four BFGS searches."""
     def gap(free):
         features = free if signed else np.maximum(free, 0)
         logits = scale * vectors @ features / max(np.linalg.norm(features), 1e-12)
@@ -98,14 +98,14 @@ def test_no_search_finds_a_smaller_loss(scale, signed):
     (512, 10, 1, True, 0.949, 1.421), (512, 100, 1, True, 0.995, 3.615), (1280, 200, 1, True, 0.997, 4.305),
 ])
 def test_it_agrees_with_values_computed_for_other_draws(dim, num_classes, scale, signed, cosine, loss):
-    """Ten classes of another draw, by another program: their mean spreads by sd 0.05 / sqrt(10) at d = 128."""
+    """Values from another program for ten classes of another draw; their mean has sd 0.05 / sqrt(10) at d = 128."""
     optimum = loss_optimum(class_vectors("uniform", num_classes, dim), scale, signed_features=signed)
 
     assert optimum.cosine[:10].mean() == pytest.approx(cosine, abs=0.05)
     assert optimum.loss.mean() == pytest.approx(loss, abs=0.04)
 
 
-def test_features_without_negative_entries_stay_below_what_they_can_reach():
+def test_non_negative_features_stay_within_their_reach():
     vectors = class_vectors("uniform", 20, 16, 2)
     optimum = loss_optimum(vectors, 10.0)
 

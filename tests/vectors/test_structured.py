@@ -1,4 +1,4 @@
-"""Orthogonal, Hadamard, simplex, orthoplex, hypercube and optimised class vectors against their closed forms."""
+"""Orthogonal, Hadamard, simplex, orthoplex, hypercube and optimized class vectors and their closed forms."""
 import math
 import warnings
 
@@ -25,20 +25,20 @@ def test_rows_are_orthonormal_to_the_last_digits(rows, dim):
 
 
 def test_directions_are_uniform():
-    """For a Haar matrix, q_ij^2 is Beta(1/2, (d - 1)/2) at every place. 600 seeds; p < 1e-4 by chance in 1e-4."""
+    """For a Haar matrix, q_ij^2 is Beta(1/2, (d - 1)/2) for all i, j. 600 seeds; p < 1e-4 has probability 1e-4."""
     matrices = np.stack([orthonormal_rows(3, 5, seed=seed) for seed in range(600)])
     law = stats.beta(0.5, 2.0).cdf
 
     for place in ((0, 0), (1, 3), (2, 4)):
         entries = matrices[:, *place]
         assert stats.kstest(entries**2, law).pvalue > 1e-4
-        assert abs((entries > 0).mean() - 0.5) < 4 * 0.5 / math.sqrt(600)  # a sign each way: QR without care has one
+        assert abs((entries > 0).mean() - 0.5) < 4 * 0.5 / math.sqrt(600)  # both signs: plain QR gives only one
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=70))
 def test_an_ordered_sum_equals_the_sum(terms):
-    # rounding: log2(70) additions deep, each of a half unit in the last place of at most 70e6
+    # rounding: log2(70) levels of additions, each off by half a unit in the last place of at most 70e6
     assert float(ordered_sum(np.array(terms))) == pytest.approx(math.fsum(terms), abs=1e-6)
 
 
@@ -54,11 +54,11 @@ def test_every_supported_order_gives_a_hadamard_matrix():
 
 
 def test_the_orders_are_1_2_and_multiples_of_4_except_52_below_92():
-    """52 = 2 (5^2 + 1): Paley's second construction over a power of a prime, which is not offered."""
+    """52 = 2 (5^2 + 1) needs Paley's second construction over a prime power, which is not supported."""
     found = [order for order in range(1, 92) if has_hadamard(order)]
 
     assert found == [1, 2] + [order for order in range(4, 92, 4) if order != 52]
-    assert all(has_hadamard(order) for order in (512, 1280, 2048, 4608, 11520))  # features of the paper's networks
+    assert all(has_hadamard(order) for order in (512, 1280, 2048, 4608, 11520))  # features of the paper's models
 
 
 def test_seeds_choose_rows_and_column_signs():
@@ -66,7 +66,7 @@ def test_seeds_choose_rows_and_column_signs():
 
     np.testing.assert_array_equal(np.abs(one), np.full((64, 64), 0.125))
     assert len(np.unique(np.sign(one[0] * other[0]))) == 2
-    # with the signs of columns taken out, the rows of all seeds are those of one matrix, in another order
+    # without the column signs, all seeds have the rows of one matrix in different orders
     by_rows = {tuple(row) for row in np.sign(one * np.sign(one[0]))}
     assert len(by_rows) == 64
 
@@ -131,7 +131,7 @@ def test_a_known_optimum_is_returned_and_reported(num_classes, known):
 
 
 def test_twelve_vectors_in_3_dimensions_form_an_icosahedron():
-    """Nearest neighbours at the cosine 1 / sqrt(5), the optimum known since Fejes Toth (1943)."""
+    """Nearest neighbors have cosine 1 / sqrt(5), the optimum known since Fejes Toth (1943)."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert max_cosine(class_vectors("optimized", 12, 3)) == pytest.approx(1 / math.sqrt(5), abs=1e-3)
