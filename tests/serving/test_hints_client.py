@@ -1,4 +1,4 @@
-"""Every hint of the client, read in the situation that prints it, and followed out of it."""
+"""Every hint of the client: produced in its situation, and followed."""
 import json
 import logging
 import re
@@ -35,7 +35,7 @@ def picture(tmp_path, images):
 
 
 def answering(*answers):
-    """Returns a client that gets one answer after the other, the last one ever after."""
+    """Returns a client that gets these answers in order, and the last one from then on."""
     left = list(answers)
 
     def answer(request):
@@ -48,7 +48,7 @@ def answering(*answers):
 @leads_out("Start one: fixhead serve DIR",
            "Is this the address of a model server? `fixhead serve` prints its own when it starts.",
            "Names of models are case-sensitive; `fixhead serve` prints its own when it starts.")
-def test_where_no_model_answers_the_address_that_serve_prints_does(fixhead, served, base_path, picture, monkeypatch):
+def test_the_address_printed_by_serve_fixes_a_wrong_one(fixhead, served, base_path, picture, monkeypatch):
     hint = hint_of(fixhead("predict", "http://127.0.0.1:1/v1/models/tiny", picture))
     printed = []
     with serving(create_app(ModelServer([served]))) as origin:
@@ -70,7 +70,7 @@ def test_where_no_model_answers_the_address_that_serve_prints_does(fixhead, serv
 
 
 @leads_out("Give the server's token: --token, or $FIXHEAD_TOKEN.")
-def test_a_token_is_given_in_either_way(fixhead, served, picture, monkeypatch):
+def test_a_token_can_be_given_in_both_ways(fixhead, served, picture, monkeypatch):
     monkeypatch.delenv("FIXHEAD_TOKEN", raising=False)
     with serving(create_app(ModelServer([served]), token="right")) as origin:
         url = f"{origin}/v1/models/tiny"
@@ -90,7 +90,7 @@ def test_a_token_is_given_in_either_way(fixhead, served, picture, monkeypatch):
     (301, {"location": "https://elsewhere.example/v1/models/tiny"}, "It points to https://elsewhere.example/"),
     (504, {}, "Send fewer at once"),
 ])
-def test_what_only_the_server_can_change_passes_once_it_has(status, headers, hint):
+def test_server_side_problems_pass_once_fixed_on_the_server(status, headers, hint):
     client = answering((status, {"error": "no"}, headers), (200, GOOD, {}))
     with pytest.raises(RequestError, match=hint):
         client.status()
@@ -105,7 +105,7 @@ def test_what_only_the_server_can_change_passes_once_it_has(status, headers, hin
 
 
 @leads_out("Send a smaller picture, or raise the limit where the server runs: fixhead serve --help")
-def test_a_picture_beyond_a_limit_is_made_smaller_or_the_limit_raised(fixhead, served, tmp_path):
+def test_a_picture_above_a_limit_passes_if_reduced_or_with_a_higher_limit(fixhead, served, tmp_path):
     Image.new("RGB", (200, 200)).save(tmp_path / "large.png")
     Image.new("RGB", (50, 50)).save(tmp_path / "small.png")
     with serving(create_app(ModelServer([served], limits=Limits(picture_pixels=10_000)))) as origin:
@@ -118,14 +118,14 @@ def test_a_picture_beyond_a_limit_is_made_smaller_or_the_limit_raised(fixhead, s
 
 @leads_out("Raise the timeout (--timeout), or ask for fewer pictures at once (--batch-size).",
            "Ask for fewer at once: a smaller batch size (--batch-size).")
-def test_time_and_size_of_an_answer_are_a_matter_of_two_options(fixhead, images, tmp_path, monkeypatch):
+def test_two_options_limit_the_time_and_size_of_an_answer(fixhead, images, tmp_path, monkeypatch):
     import asyncio
 
     for number, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
 
     async def slow(scope, receive, send):
-        """Takes a tenth of a second and a kilobyte for each picture."""
+        """Takes a tenth of a second and a kilobyte per picture."""
         body = b""
         while (message := await receive()).get("body") is not None:
             body += message["body"]
@@ -152,7 +152,7 @@ def test_time_and_size_of_an_answer_are_a_matter_of_two_options(fixhead, images,
            "Does it speak http://, without TLS?",
            "Does it speak https:// instead? Otherwise the server's log may say why.",
            "Expected a file of certificates in PEM form.")
-def test_tls_and_its_absence_are_told_apart(fixhead, served, picture, tmp_path):
+def test_tls_and_plain_http_mismatches_are_recognised(fixhead, served, picture, tmp_path):
     app = create_app(ModelServer([served]))
     with serving(app, ssl_certfile=TLS / "cert.pem", ssl_keyfile=TLS / "key.pem") as origin:
         url = f"{origin}/v1/models/tiny"
@@ -173,7 +173,7 @@ def test_tls_and_its_absence_are_told_apart(fixhead, served, picture, tmp_path):
 
 @leads_out("Make another one, or ask inside its with block.", "Expected letters, digits and signs, without blanks.",
            "The model has no '...'; it has ....", "Versions that are served: ...")
-def test_a_client_in_python_is_put_right_as_its_hints_say(served, images):
+def test_a_client_in_python_works_after_following_its_hints(served, images):
     with serving(create_app(ModelServer([served]))) as origin:
         url = f"{origin}/v1/models/tiny"
         with Client(url) as client:
@@ -198,7 +198,7 @@ def test_a_client_in_python_is_put_right_as_its_hints_say(served, images):
 @leads_out("Is it a picture?", "Make it smaller first; a model sees far less of it.",
            "Give a PNG, JPEG, BMP, GIF or WebP file.", "Known endings: ...",
            "Save it upright first, or ask without --curl.", "Expected the name of one class per line.")
-def test_files_are_put_right_as_their_hints_say(tmp_path, monkeypatch):
+def test_files_are_accepted_after_following_their_hints(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures_module, "FILE_LIMIT_BYTES", 1000)
     (tmp_path / "a.png").write_bytes(bytes(1001))
     with pytest.raises(DataError, match=r"Is it a picture\?"):

@@ -1,4 +1,4 @@
-"""Every hint of `fixhead serve`, read in the situation that prints it, and followed out of it."""
+"""Every hint of `fixhead serve`: produced in its situation, and followed."""
 import shutil
 import socket
 from pathlib import Path
@@ -23,7 +23,7 @@ TLS = Path(__file__).with_name("tls")
 
 @pytest.fixture
 def served(fixhead, monkeypatch, tmp_path):
-    """Returns a function that calls `fixhead serve`, which ends well where it would begin to load."""
+    """Returns a function that calls `fixhead serve`, which exits successfully where it would start loading."""
     def loading():
         raise click.exceptions.Exit(0)
 
@@ -46,7 +46,7 @@ def publish(model, *versions):
 
 @leads_out("Export a run first: fixhead export ")
 @pytest.mark.parametrize("situation", ["empty", "unpublished", "other files", "missing"])
-def test_a_folder_without_a_version_gets_an_export_and_nothing_else_is_written_into(
+def test_a_folder_without_a_version_gets_an_export_and_other_folders_are_left_alone(
         served, tmp_path, digits_run, checked_here, situation):
     folder = tmp_path / "m"
     if situation != "missing":
@@ -57,7 +57,7 @@ def test_a_folder_without_a_version_gets_an_export_and_nothing_else_is_written_i
     if situation == "other files":
         (folder / "thesis.tex").touch()
     before = sorted(folder.rglob("*")) if situation == "other files" else None
-    with pytest.raises(ServingError) as caught:  # the command line finds a missing folder itself
+    with pytest.raises(ServingError) as caught:  # the command line itself detects a missing folder
         serve(folder)
     follow(served, caught.value.hint, RUN=digits_run.path)
 
@@ -71,8 +71,8 @@ def test_a_folder_without_a_version_gets_an_export_and_nothing_else_is_written_i
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_run_directory_is_exported_to_somewhere_else(served, tmp_path, digits_run, checked_here, monkeypatch, inside):
-    """It was suggested to export the run into itself."""
+def test_a_run_directory_is_exported_to_another_folder(served, tmp_path, digits_run, checked_here, monkeypatch, inside):
+    """The hint used to suggest exporting the run into itself."""
     run = shutil.copytree(digits_run.path, tmp_path / "runs" / "first")
     monkeypatch.chdir(run if inside else tmp_path)
     before = sorted(run.rglob("*"))
@@ -83,7 +83,7 @@ def test_a_run_directory_is_exported_to_somewhere_else(served, tmp_path, digits_
     assert served("serve", tmp_path / "served" / "first").code == 0
 
 
-def test_a_folder_of_runs_is_answered_with_the_newest(served, tmp_path, digits_run, checked_here):
+def test_the_newest_run_is_suggested_for_a_folder_of_runs(served, tmp_path, digits_run, checked_here):
     for name in ("2025-a", "2026-b"):
         shutil.copytree(digits_run.path, tmp_path / "runs" / name)
     answer = served("serve", tmp_path / "runs")
@@ -94,7 +94,7 @@ def test_a_folder_of_runs_is_answered_with_the_newest(served, tmp_path, digits_r
 
 
 @leads_out("It has no model yet. Train it to the end: ")
-def test_an_unfinished_run_is_trained_to_its_end(served, tmp_path):
+def test_training_of_an_unfinished_run_is_completed_first(served, tmp_path):
     run = create_run(resolve(build_config({"recipe": "smoke", "width": 1 / 16, "limit_train": 100, "epochs": 1,
                                            "runs_dir": str(tmp_path / "runs")})))
     hint = hint_of(served("serve", run.path))
@@ -104,8 +104,8 @@ def test_an_unfinished_run_is_trained_to_its_end(served, tmp_path):
 
 
 @leads_out("Serve them: fixhead serve ")
-def test_a_folder_of_models_is_answered_with_the_command_that_serves_them(served, tmp_path):
-    """An export was suggested instead."""
+def test_the_command_that_serves_its_models_is_suggested_for_a_folder_of_models(served, tmp_path):
+    """The hint used to suggest an export."""
     for name in ("cats", "two words", "a:b"):
         publish(tmp_path / "models" / name, 1)
     (tmp_path / "models" / "notes").mkdir()
@@ -117,7 +117,7 @@ def test_a_folder_of_models_is_answered_with_the_command_that_serves_them(served
 
 @leads_out("Serve its parent: fixhead serve ", "Make it version 1 of a model: mkdir -p ")
 @pytest.mark.parametrize("name", ["3", "my model", "digits"])
-def test_a_version_is_served_as_a_part_of_its_model(served, tmp_path, name):
+def test_a_version_is_served_through_its_model(served, tmp_path, name):
     publish(tmp_path / "all", name)
 
     follow(served, hint_of(served("serve", tmp_path / "all" / name)))
@@ -125,7 +125,7 @@ def test_a_version_is_served_as_a_part_of_its_model(served, tmp_path, name):
 
 @leads_out("Serve one of them: --versions ", "Serve that one too: --versions all", "Point it at one of them: --label ")
 @pytest.mark.parametrize("options", [("--versions", "8"), ("--label", "new=1"), ("--label", "new=9")])
-def test_versions_and_labels_that_are_not_served_are_answered_with_those_that_are(served, tmp_path, options):
+def test_served_versions_and_labels_are_suggested_in_place_of_missing_ones(served, tmp_path, options):
     model = publish(tmp_path / "m", 1, 2)
     hint = hint_of(served("serve", model, *options))
     found, wanted = hint.partition(": ")[2].partition(", or in models.config ")[::2]
@@ -175,7 +175,7 @@ def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
 
 @leads_out("Give it one without '/' and ':', as NAME=DIR.", "Name one of them: NAME=DIR.", "Such as ...:...",
            "fixhead serve DIR", "Leave them out here.")
-def test_a_wrong_call_is_put_right_as_its_hint_says(served, tmp_path):
+def test_a_wrong_call_works_after_following_its_hint(served, tmp_path):
     one, two = publish(tmp_path / "a:b", 1), publish(tmp_path / "c" / "m", 1)
     other = publish(tmp_path / "d" / "m", 1)
     config = tmp_path / "models.config"
@@ -193,7 +193,7 @@ def test_a_wrong_call_is_put_right_as_its_hint_says(served, tmp_path):
 
 
 @leads_out("Such as: model_config_list {")
-def test_an_empty_configuration_is_answered_with_one_that_works(served, tmp_path):
+def test_a_working_configuration_is_suggested_for_an_empty_one(served, tmp_path):
     publish(tmp_path / "m", 1)
     config = tmp_path / "models.config"
     config.write_text("model_config_list {}")
@@ -205,7 +205,7 @@ def test_an_empty_configuration_is_answered_with_one_that_works(served, tmp_path
 
 @leads_out("--tls-cert C --tls-key K", "Expected PEM files: a certificate, and its key without a password.",
            "python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one.")
-def test_tls_and_token_are_taken_as_their_hints_say(served, tmp_path):
+def test_tls_and_token_are_accepted_after_following_their_hints(served, tmp_path):
     import subprocess
 
     model = publish(tmp_path / "m", 1)
@@ -222,12 +222,12 @@ def test_tls_and_token_are_taken_as_their_hints_say(served, tmp_path):
 
 
 @leads_out("--port 0 picks a free one.", "Try --host ", "Set TF_ENABLE_ONEDNN_OPTS=0 before the import")
-def test_an_address_that_cannot_be_used_is_answered_with_one_that_can(tmp_path, fixhead, served, monkeypatch):
+def test_a_usable_address_is_suggested_in_place_of_an_unusable_one(tmp_path, fixhead, served, monkeypatch):
     model = publish(tmp_path / "m", 1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         hint = hint_of(fixhead("serve", model, "--port", taken.getsockname()[1]))
     assert hint == "--port 0 picks a free one." and fixhead("serve", model, "--port", 0).code == 0
-    for host in ("192.0.2.1", "no such host"):  # an address kept for examples: no port of it is ours
+    for host in ("192.0.2.1", "no such host"):  # an address reserved for examples, not of this machine
         hint = hint_of(served("serve", model, "--host", host))
         assert served("serve", model, *hint.removeprefix("Try ").rstrip(".").split()).code == 0
 
@@ -239,6 +239,6 @@ def test_an_address_that_cannot_be_used_is_answered_with_one_that_can(tmp_path, 
     process._switch_onednn(False)
 
 
-def test_a_source_that_can_be_served_is_not_commented_on(tmp_path):
+def test_a_source_that_can_be_served_gets_no_hint(tmp_path):
     check_source(ModelSource("m", publish(tmp_path / "m", 1), labels={"stable": 1}))
     assert ServerConfig().port
