@@ -94,7 +94,7 @@ def test_a_failed_write_is_a_one_line_error_and_leaves_nothing_behind(tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             export_model(small_model(), tmp_path / "m", label_names=NAMES)
     else:
-        with pytest.raises(ServingError, match=r"written: .*No space left on device\. Choose a writable folder") as said:
+        with pytest.raises(ServingError, match=r"written: .*No space left on device\. Choose a writable") as said:
             export_model(small_model(), tmp_path / "m", label_names=NAMES)
         assert "\n" not in str(said.value)
     assert list((tmp_path / "m").iterdir()) == []
