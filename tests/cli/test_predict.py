@@ -214,7 +214,7 @@ def test_unreadable_files_are_listed_together_and_the_others_predicted(fixhead, 
     assert [skip["file"] for skip in answer.json["skipped"]] == [str(folder / "3a.png"), str(folder / "missing.png")]
     assert answer.err.splitlines() == [
         "Left out 2 of 11 files:",
-        f"  {folder / '3a.png'} is not a picture that can be read.",
+        f"  {folder / '3a.png'} is not a readable picture.",
         f"  {folder / 'missing.png'} cannot be read: No such file or directory.",
     ]
 
@@ -233,7 +233,7 @@ def test_nothing_is_printed_if_no_file_is_readable(fixhead, server, tmp_path):
     answer = fixhead("predict", server.url, tmp_path / "a.png", tmp_path / "b.png", "--json")
 
     assert answer.code == 1 and answer.out == "" and server.requests == []
-    assert "a.png is not a picture that can be read." in answer.err and "b.png cannot be read" in answer.err
+    assert "a.png is not a readable picture." in answer.err and "b.png cannot be read" in answer.err
     assert len(answer.err.strip().splitlines()) == 2
 
 
