@@ -152,4 +152,4 @@ def test_another_backend_is_refused_with_what_export_needs():
 
     assert done.stderr.strip().splitlines()[-1] == (
         "keras_fixhead.errors.DependencyError: Exporting a SavedModel needs the TensorFlow backend, not jax. Install "
-        "TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
+        "TensorFlow if it is missing, and run this with KERAS_BACKEND=tensorflow")
