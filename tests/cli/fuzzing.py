@@ -10,7 +10,7 @@ DOWN = "http://127.0.0.1:9/v1/models/m"
 TEXTS = ("", " ", "a,b", "=", "0-2", "1,2", "lr=0.1", "lr=0.1,x", "fixed=yes,no", "latest:2", "m=all", "a:b=1", "%s%n",
          "猫🐈", "line\nbreak", "x" * 300, "None", "uniform", "digits", "learned", "localhost", "evaluate", "../..")
 GOOD = 0.8
-"""Share of values that are likely to be valid: a call with a wrong one ends before the others are looked at."""
+"""Share of values chosen to be valid: a call stops at its first invalid value and never checks the others."""
 NUMBERS = ("0", "1", "2", "-1", "0.5", "1e-3", "1e9", "nan", "inf", "-inf", "1e400", "9" * 30, "0x10", "1_000", "x", "")
 
 

@@ -40,7 +40,7 @@ def test_show_needs_no_framework_and_prints_only_its_result(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "pixels are normalized, as shares of 255, by mean 0.3" in done.stdout
+    assert "pixels are normalized with mean 0.3" in done.stdout
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
 

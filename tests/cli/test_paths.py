@@ -26,7 +26,7 @@ SAID = {
     "an empty file": "is empty|not? (a )?picture",
     "a binary file": "is not UTF-8 text|not? (a )?picture|not a JSON file",
     "an empty folder": "no config.json|holds? no|has no|does not contain|one subfolder|0 subfolders|version",
-    "the empty path": "The empty path names nothing",
+    "the empty path": "The empty path is not the name of a file or folder",
     "a link to nothing": "is a link to .*nothing, which does not exist|No such file",
     "too long": "File name too long",
 }

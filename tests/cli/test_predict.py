@@ -144,8 +144,8 @@ def test_top_k_without_a_file_uses_the_names_in_the_answers_or_class_numbers(fix
 
 
 @pytest.mark.parametrize("names, expected", [
-    (["red", "green"], "There are 2 label names for a model of 4 classes"),
-    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' by the given names"),
+    (["red", "green"], "There are 2 label names for a model with 4 classes"),
+    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' in the given names"),
 ])
 def test_a_label_file_for_other_classes_is_detected(fixhead, server, tmp_path, names, expected):
     (tmp_path / "labels.txt").write_text("\n".join(names))
@@ -214,7 +214,7 @@ def test_unreadable_files_are_listed_together_and_the_others_predicted(fixhead, 
     assert [skip["file"] for skip in answer.json["skipped"]] == [str(folder / "3a.png"), str(folder / "missing.png")]
     assert answer.err.splitlines() == [
         "Left out 2 of 11 files:",
-        f"  {folder / '3a.png'} is not a picture that can be read.",
+        f"  {folder / '3a.png'} is not a readable picture.",
         f"  {folder / 'missing.png'} cannot be read: No such file or directory.",
     ]
 
@@ -233,7 +233,7 @@ def test_nothing_is_printed_if_no_file_is_readable(fixhead, server, tmp_path):
     answer = fixhead("predict", server.url, tmp_path / "a.png", tmp_path / "b.png", "--json")
 
     assert answer.code == 1 and answer.out == "" and server.requests == []
-    assert "a.png is not a picture that can be read." in answer.err and "b.png cannot be read" in answer.err
+    assert "a.png is not a readable picture." in answer.err and "b.png cannot be read" in answer.err
     assert len(answer.err.strip().splitlines()) == 2
 
 
@@ -251,10 +251,10 @@ def test_a_picture_refused_by_the_server_is_skipped_and_the_others_predicted(fix
 @pytest.mark.parametrize("status, content, expected", [
     (404, {"error": "Servable not found for request: Latest(m)"}, "Servable not found for request: Latest(m)"),
     (401, {"error": "no token"}, "--token"),
-    (200, {"outputs": {"logits": [[1.0]]}}, "does not answer with class_index, label, probabilities; it has logits"),
-    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
-    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "do not fit together"),
-    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
+    (200, {"outputs": {"logits": [[1.0]]}}, "does not return class_index, label, probabilities; it returns logits"),
+    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "are inconsistent"),
+    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "are inconsistent"),
+    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "are inconsistent"),
     (200, {"predictions": []}, "not an object with 'outputs'"),
 ])
 def test_invalid_answers_are_a_one_line_error_and_a_hint(fixhead, server, tmp_path, status, content, expected):
@@ -270,7 +270,7 @@ def test_invalid_answers_are_a_one_line_error_and_a_hint(fixhead, server, tmp_pa
     (["URL", "a.npy"], "a.npy cannot be read"),
     (["runs/none", "PICTURE"], "runs/none does not exist. Expected a run directory, or a served model's address"),
     (["URL", "a.npy", "--curl"], "a.npy cannot be read"),
-    (["URL", "b.npy", "--curl"], "b.npy is not a picture: a shell cannot turn arrays into a request"),
+    (["URL", "b.npy", "--curl"], "b.npy is not a picture: --curl cannot send arrays"),
     (["URL", "PICTURE", "--labels", "none.txt"], "none.txt does not exist"),
     (["URL", "PICTURE", "--timeout", "0"], "--timeout"),
     (["URL", "PICTURE", "--top-k", "0"], "--top-k"),

@@ -71,8 +71,8 @@ def test_float_arrays_of_another_size_are_refused_with_a_hint(fixhead, digits_ru
 
 
 @pytest.mark.parametrize("option, expected", [
-    (["--curl"], "is a run: curl asks a server"),
-    (["--labels", "labels.txt"], "--labels is for a server: a run knows the names of its classes"),
+    (["--curl"], "is a run, but --curl needs a server"),
+    (["--labels", "labels.txt"], "--labels applies only to a server: a run knows the names of its classes"),
 ])
 def test_server_options_are_refused_for_a_run(fixhead, digits_run, folder, tmp_path, monkeypatch, option, expected):
     monkeypatch.chdir(tmp_path)

@@ -55,7 +55,7 @@ def test_an_unfinished_run_shows_how_many_training_images_it_has(fixhead, make_r
 def test_a_run_that_has_not_started_shows_the_requested_number(fixhead, make_run, limit, said):
     run = make_run(limit_train=limit)
 
-    assert line(fixhead("show", run.path), "data") == f"data: digits, {said} training images asked for"
+    assert line(fixhead("show", run.path), "data") == f"data: digits, {said} training images requested"
     assert fixhead("show", run.path, "--json").json["train_images"] is None
 
 
@@ -77,5 +77,5 @@ def test_accuracy_is_shown_with_its_interval(fixhead, make_run):
     run = make_run({"result": result()})
 
     assert line(fixhead("show", run.path), "test") == (
-        "test: 50.00 % of 360 (95 % interval 45.00 % to 55.00 %), cosine to the own class vector 0.800, to the nearest "
+        "test: 50.00 % of 360 (95 % interval 45.00 % to 55.00 %), cosine to own class vector 0.800, to the nearest "
         "other 0.300")

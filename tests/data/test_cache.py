@@ -103,7 +103,7 @@ def test_a_damaged_cache_is_reported_and_rewritten(prepared, caplog, name, damag
                                   + content[-8:])
     assert load_dataset("cifar10", str(folder)).digest() == digest
     assert len(reads) == 2
-    assert name in caplog.text and "The cache is written again" in caplog.text
+    assert name in caplog.text and "The cache is being rebuilt" in caplog.text
     assert load_dataset("cifar10", str(folder)).digest() == digest and len(reads) == 2
 
 
@@ -155,7 +155,7 @@ def test_nothing_is_cached_on_a_nearly_full_disk(prepared, own_cache, monkeypatc
     folder, _ = prepared
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 200_000})())
     assert len(load_dataset("cifar10", str(folder)).test) == 10
-    assert "too little to keep cifar10" in caplog.text and list(own_cache.iterdir()) == []
+    assert "too little to cache cifar10" in caplog.text and list(own_cache.iterdir()) == []
 
 
 def test_a_cache_folder_that_cannot_be_created_is_reported_once(prepared, tmp_path, monkeypatch, caplog):
@@ -164,7 +164,7 @@ def test_a_cache_folder_that_cannot_be_created_is_reported_once(prepared, tmp_pa
     folder, reads = prepared
     for _ in range(2):
         assert len(load_dataset("cifar10", str(folder)).test) == 10
-    assert len(reads) == 2 and caplog.text.count("cannot be kept") == 1
+    assert len(reads) == 2 and caplog.text.count("cannot be cached") == 1
 
 
 def test_an_environment_variable_switches_the_cache_off(prepared, monkeypatch, own_cache):

@@ -106,9 +106,11 @@ def test_the_first_ten_of_many_broken_files_are_named(folder):
 
 
 @pytest.mark.parametrize("spoil, message", [
-    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"), r"notes\.txt is not a picture by its name"),
-    (lambda folder: write_pictures(folder / "one", 1), r"one has 1 pictures; a class needs 2 or more"),
-    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"], r"not a picture by its name|has|ok"),
+    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"),
+     r"notes\.txt does not have the name of a picture"),
+    (lambda folder: write_pictures(folder / "one", 1), r"one has 1 pictures; a class needs at least 2"),
+    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"],
+     r"does not have the name of a picture|has|ok"),
 ])
 def test_an_invalid_image_folder_is_refused_before_reading_anything(folder, spoil, message):
     spoil(folder)

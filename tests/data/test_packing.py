@@ -134,7 +134,7 @@ def test_a_packed_set_can_be_packed_again_with_different_splits(packed, tmp_path
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"name": "other"}, "keeps its own name"), ({"part_mb": 0.0}, "part_mb must be above 0"),
+    ({"name": "other"}, "digits cannot be renamed to 'other'"), ({"part_mb": 0.0}, "part_mb must be above 0"),
 ])
 def test_invalid_arguments_are_refused_before_reading_anything(tmp_path, arguments, message):
     with pytest.raises(ArgumentError, match=message):

@@ -43,7 +43,7 @@ def test_a_run_can_be_evaluated_on_another_set_with_the_same_classes(digits_run,
         evaluate_run(digits_run, ["validation"], dataset="digits_1")
     monkeypatch.setattr(run_module, "run_dataset",
                         lambda dataset, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
-    with pytest.raises(ArgumentError, match="digits_1 has other classes than the run: a, b, c"):
+    with pytest.raises(ArgumentError, match="digits_1 does not have the run's classes: a, b, c"):
         evaluate_run(digits_run, dataset="digits_1")
 
 

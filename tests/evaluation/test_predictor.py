@@ -49,7 +49,7 @@ def test_a_predictor_from_a_run_has_its_model_and_label_names(digits_run):
 def test_a_data_set_that_does_not_fit_is_refused_with_a_hint(predictor):
     digits = load_dataset("digits")
     predictor.check_fits(digits)
-    with pytest.raises(ArgumentError, match=r"digits has other classes than the run: a, b, c, .* --dataset"):
+    with pytest.raises(ArgumentError, match=r"digits does not have the run's classes: a, b, c, .* --dataset"):
         predictor.check_fits(dataclasses.replace(digits, label_names=tuple("abcdefghij")))
     small = dataclasses.replace(digits.test, images=digits.test.images[:, :16])
     with pytest.raises(ArgumentError, match=r"images of shape \(16, 32, 3\); the model takes .* --dataset"):

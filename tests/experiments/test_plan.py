@@ -70,7 +70,7 @@ def test_recipes_in_the_grid_and_in_arms_set_their_values(explicit):
 
 @pytest.mark.parametrize("grid, shared, message", [
     ({"lr": [0.1]}, {"lr": 0.2}, "lr is given both in the grid and as an option"),
-    ({"seed": [1, 2]}, {}, "Give seeds by --seeds"), ({}, {"seed": 3}, "Give seeds by --seeds"),
+    ({"seed": [1, 2]}, {}, "Set seeds with --seeds"), ({}, {"seed": 3}, "Set seeds with --seeds"),
     ({"lr": [0.1, 0.1]}, {}, "Two points of the grid are the same run"),
     ({"epochs": [0]}, {}, "epochs must be at least 1"),
 ])

@@ -129,7 +129,7 @@ def test_a_cell_with_only_failed_runs_is_measured_and_undecided(tmp_path):
 
     assert found.state == UNDECIDED and found.findings[0].verdict.state == UNDECIDED
     assert {each.verdict.state for each in found.findings[1:]} == {NOT_MEASURED}
-    assert "1 run without a value" in state_text(found)
+    assert "1 without a value" in state_text(found)
 
 
 def test_best_learning_rates_from_two_seeds_are_shown_but_decide_nothing(tmp_path):
@@ -173,7 +173,7 @@ def test_geometry_and_confusion_are_read_from_the_matrices(tmp_path, dataset):
     for head in ("dot", "cos"):
         (found,) = [each for each in answer(f"confusion-correlation-{head}", results).findings if each.values]
         assert 0.3 < found.verdict.mean < 1 and found.verdict.state == HELD
-        assert found.note == "at most 1.00 can be reached"
+        assert found.note == "at most 1.00 is possible"
 
 
 def test_the_effects_of_the_scale_are_judged_by_their_sign(tmp_path):

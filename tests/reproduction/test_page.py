@@ -74,7 +74,7 @@ def test_results_appear_in_every_part_of_the_page(measured):
     assert "not measured" not in text["comparisons"]
     assert "| 1 | cifar100 resnet18 cos | 30 | 3 | 74.4 | 27.1 | 71.0 ± 1.00, n = 3, 30 epochs | 51.0 ± 1.00, n = 3, " \
         "30 epochs | +20.0 [+20.0, +20.0], n = 3 |" in text["cells"]
-    assert "| 3 | Table 3 and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
+    assert "| 3 | Table 3, and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
     assert "from seconds measured on NVIDIA H100" in text["plan"]
     assert "**held**; 2 of 5 comparisons measured" in text["measured"]
 

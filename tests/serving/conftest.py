@@ -28,7 +28,7 @@ class Answer:
 
 @pytest.fixture(scope="session")
 def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a base path `tiny` with versions 1 and 2."""
+    """Returns a base path `tiny` with versions 1 and 2, of which 2 is served."""
     import tensorflow as tf
 
     base = tmp_path_factory.mktemp("models") / "tiny"

@@ -15,7 +15,7 @@ CONFIG = CONTAINER / "config"
 WORKFLOW = ROOT / ".github" / "workflows" / "container.yml"
 PAGE = ROOT / "docs" / "container.md"
 NEVER_RUN = not (ROOT / "results" / "checks" / "container.txt").exists()
-"""Whether check.bash has never been run with Docker: its output, once there is one, is kept there."""
+"""True until check.bash has been run with Docker and its output stored there."""
 
 DOCKERFILES = ("Dockerfile", "Dockerfile.check")
 SCRIPTS = sorted(CONTAINER.rglob("*.bash"))

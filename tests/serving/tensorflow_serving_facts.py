@@ -23,7 +23,7 @@ _FLAGS = """
 """
 FLAGS = frozenset(_FLAGS.split())
 
-# tensorflow_serving/model_servers/server.cc, BuildAndStart(): what its gRPC health service knows
+# tensorflow_serving/model_servers/server.cc, BuildAndStart(): the services known to its gRPC health service
 HEALTH_SERVICES = {"ModelService", "PredictionService"}
 
 # message -> its fields: name, number, type; "*" marks a repeated one. A type with a capital is a message.

@@ -47,7 +47,7 @@ def test_an_export_is_never_written_into_another_kind_of_folder(fixhead, tmp_pat
 
 
 @leads_out("Use letters, digits, '.', '_' and '-' for the folder's name.",
-           "Choose a folder that can be written to, with room for the model.")
+           "Choose a writable folder with enough space for the model.")
 def test_another_folder_works_after_a_bad_name_or_a_full_disk(fixhead, tmp_path, digits_run, checked_here, monkeypatch):
     assert hint_of(fixhead("export", digits_run.path, tmp_path / "a b")).startswith("Use letters")
 
@@ -56,16 +56,17 @@ def test_another_folder_works_after_a_bad_name_or_a_full_disk(fixhead, tmp_path,
 
     with monkeypatch.context() as patched:
         patched.setattr(export, "publish", full)
-        assert hint_of(fixhead("export", digits_run.path, tmp_path / "a-b", "--quiet")).startswith("Choose a folder")
+        hint = hint_of(fixhead("export", digits_run.path, tmp_path / "a-b", "--quiet"))
+        assert hint.startswith("Choose a writable folder")
 
     assert export_run(digits_run.path, tmp_path / "a-b").version == 1
 
 
 @leads_out("Give one name per class, in the order of the classes.",
-           "Give names of at least one character, without line breaks.", "Build it with keras.Input((H, W, 3)).",
+           "Use names of at least one character, without line breaks.", "Build it with keras.Input((H, W, 3)).",
            "Build it under the float32 policy and carry the weights over.")
 def test_models_and_names_that_cannot_be_exported_are_fixed_by_their_hints(model):
-    for names, match in ((NAMES[:2], "Give one name per class"), (["a", "", "c"], "Give names of at least one")):
+    for names, match in ((NAMES[:2], "Give one name per class"), (["a", "", "c"], "Use names of at least one")):
         with pytest.raises(ArgumentError, match=match):
             export._check_labels(names, model)
     export._check_labels(NAMES, model)
@@ -87,7 +88,7 @@ def test_models_and_names_that_cannot_be_exported_are_fixed_by_their_hints(model
 
 
 @leads_out("Formats: ...", "Install it: pip install 'keras-fixhead[",
-           "Install TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
+           "Install TensorFlow if it is missing, and run this with KERAS_BACKEND=tensorflow")
 def test_missing_formats_and_backends_are_named(monkeypatch):
     with pytest.raises(ArgumentError) as caught:
         look_up_format("savedmodel")
@@ -109,15 +110,15 @@ def test_missing_formats_and_backends_are_named(monkeypatch):
     export.check_backend()
 
 
-@leads_out("Export again on a machine that is less busy.", "Export again; if that fails too, report it with this line.")
+@leads_out("Export again on a less busy machine.", "Export again. If that fails too, report it with this message.")
 def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_CHECK_SECONDS", 0.01)
-    with pytest.raises(ServingError, match="Export again on a machine that is less busy"):
+    with pytest.raises(ServingError, match="Export again on a less busy machine"):
         export_model(model, tmp_path / "m", label_names=NAMES)
     monkeypatch.setattr(export, "_CHECK_SECONDS", 600)
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run([sys.executable, "-c", "1/0"], **options))
-    with pytest.raises(ServingError, match="Export again; if that fails too"):
+    with pytest.raises(ServingError, match=r"Export again\. If that fails too"):
         export_model(model, tmp_path / "m", label_names=NAMES)
     monkeypatch.setattr(subprocess, "run", run)
 
@@ -127,13 +128,13 @@ def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkey
 # fixhead check
 
 
-@leads_out("fixhead check conformance http://127.0.0.1:8501", "Write it like http://127.0.0.1:8501",
+@leads_out("fixhead check conformance http://127.0.0.1:8501", "For example: http://127.0.0.1:8501",
            "Serve the suite's model: fixhead check conformance --make-models DIR && ",
            "fixhead serve ... --versions all ", "Serve it: ")
 def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monkeypatch):
     """From invalid arguments through a server without the model to one that serves it."""
     assert hint_of(fixhead("check", "conformance")) == "fixhead check conformance http://127.0.0.1:8501"
-    assert hint_of(fixhead("check", "conformance", "127.0.0.1:8501")) == "Write it like http://127.0.0.1:8501"
+    assert hint_of(fixhead("check", "conformance", "127.0.0.1:8501")) == "For example: http://127.0.0.1:8501"
     with serving(create_app(ModelServer([ServedModel("other", {})]))) as origin:
         hint = hint_of(fixhead("check", "conformance", origin))
 

@@ -93,7 +93,7 @@ def test_the_newest_run_is_suggested_for_a_folder_of_runs(served, tmp_path, digi
     assert served("serve", tmp_path / "served" / "2026-b").code == 0
 
 
-@leads_out("It has no model yet. Train it to the end: ")
+@leads_out("It has no model yet. Finish its training: ")
 def test_training_of_an_unfinished_run_is_completed_first(served, tmp_path):
     run = create_run(resolve(build_config({"recipe": "smoke", "width": 1 / 16, "limit_train": 100, "epochs": 1,
                                            "runs_dir": str(tmp_path / "runs")})))
@@ -123,7 +123,8 @@ def test_a_version_is_served_through_its_model(served, tmp_path, name):
     follow(served, hint_of(served("serve", tmp_path / "all" / name)))
 
 
-@leads_out("Serve one of them: --versions ", "Serve that one too: --versions all", "Point it at one of them: --label ")
+@leads_out("Serve one of them: --versions ", "Serve that version too: --versions all",
+           "Point it to one of them: --label ")
 @pytest.mark.parametrize("options", [("--versions", "8"), ("--label", "new=1"), ("--label", "new=9")])
 def test_served_versions_and_labels_are_suggested_in_place_of_missing_ones(served, tmp_path, options):
     model = publish(tmp_path / "m", 1, 2)
@@ -152,7 +153,7 @@ def test_a_damaged_version_is_removed_and_exported_again(served, tmp_path, digit
 
 
 @leads_out("Save it with signatures: tf.saved_model.save(model, DIR, signatures=FUNCTION)",
-           "Export the model with an input_signature that gives the rank, or serve it with --no-onednn.")
+           "Export the model with an input_signature of known rank, or serve it with --no-onednn.")
 def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
     import tensorflow as tf
 
@@ -165,7 +166,7 @@ def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
     with pytest.raises(ServingError, match=r"no signature to serve\. Save it with signatures"):
         load_model(tmp_path / "none")
     tf.saved_model.save(module, str(tmp_path / "any" / "1"), signatures=module.run)
-    with pytest.raises(ServingError, match=r"no known rank.* input_signature that gives the rank"):
+    with pytest.raises(ServingError, match=r"no known rank.* input_signature of known rank"):
         load_model(tmp_path / "any")
     tf.saved_model.save(module, str(tmp_path / "good" / "1"), signatures=module.ranked)
 
@@ -173,7 +174,7 @@ def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
     assert Loader(onednn=False)(1, tmp_path / "any" / "1").signatures
 
 
-@leads_out("Give it one without '/' and ':', as NAME=DIR.", "Name one of them: NAME=DIR.", "Such as ...:...",
+@leads_out("Choose a name without '/' and ':': NAME=DIR.", "Rename one of them: NAME=DIR.", "For example ...:...",
            "fixhead serve DIR", "Leave them out here.")
 def test_a_wrong_call_works_after_following_its_hint(served, tmp_path):
     one, two = publish(tmp_path / "a:b", 1), publish(tmp_path / "c" / "m", 1)
@@ -181,7 +182,7 @@ def test_a_wrong_call_works_after_following_its_hint(served, tmp_path):
     config = tmp_path / "models.config"
     config.write_text('model_config_list { config { name: "m" base_path: "c/m" } }')
 
-    assert "as NAME=DIR" in hint_of(served("serve", one))
+    assert "':': NAME=DIR" in hint_of(served("serve", one))
     assert served("serve", f"ab={one}").code == 0
     assert "NAME=DIR" in hint_of(served("serve", two, other))
     assert served("serve", two, f"other={other}").code == 0
@@ -192,19 +193,19 @@ def test_a_wrong_call_works_after_following_its_hint(served, tmp_path):
     assert served("serve", "--config", config).code == 0
 
 
-@leads_out("Such as: model_config_list {")
+@leads_out("For example: model_config_list {")
 def test_a_working_configuration_is_suggested_for_an_empty_one(served, tmp_path):
     publish(tmp_path / "m", 1)
     config = tmp_path / "models.config"
     config.write_text("model_config_list {}")
     hint = hint_of(served("serve", "--config", config))
-    config.write_text(hint.removeprefix("Such as: "))
+    config.write_text(hint.removeprefix("For example: "))
 
     assert served("serve", "--config", config).code == 0
 
 
 @leads_out("--tls-cert C --tls-key K", "Expected PEM files: a certificate, and its key without a password.",
-           "python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one.")
+           "Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'")
 def test_tls_and_token_are_accepted_after_following_their_hints(served, tmp_path):
     import subprocess
 
@@ -216,7 +217,7 @@ def test_tls_and_token_are_accepted_after_following_their_hints(served, tmp_path
 
     token = tmp_path / "token"
     token.write_text("two\nlines\n")
-    command = command_in(hint_of(served("serve", model, "--token-file", token))).removesuffix(" makes a good one.")
+    command = command_in(hint_of(served("serve", model, "--token-file", token)))
     token.write_bytes(subprocess.run(command, shell=True, check=True, capture_output=True).stdout)
     assert served("serve", model, "--token-file", token).code == 0
 

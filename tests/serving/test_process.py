@@ -76,7 +76,7 @@ def test_a_port_in_use_is_reported_before_the_model_is_loaded(base_path, monkeyp
 
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_an_invalid_port_is_an_argument_error(base_path, port):
-    with pytest.raises(ArgumentError, match=f"port={port} is not a port"):
+    with pytest.raises(ArgumentError, match=f"port={port} is not a valid port"):
         serve(base_path, ServerConfig(port=port))
 
 
@@ -308,5 +308,5 @@ def test_listening_only_on_this_machine_gives_no_warning(host, recwarn):
 def test_onednn_cannot_be_switched_off_after_importing_tensorflow(base_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    with pytest.raises(ArgumentError, match="TensorFlow has been imported already"):
+    with pytest.raises(ArgumentError, match="TensorFlow has already been imported"):
         serve(base_path, ServerConfig(port=0, onednn=False))

@@ -106,11 +106,11 @@ def test_the_token_may_come_from_the_environment(fixhead, monkeypatch, tmp_path)
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ([], "Expected what to serve"),
-        (["m", "--config", "c"], "Expected what to serve"),
+        ([], "Expected either folders"),
+        (["m", "--config", "c"], "Expected either folders"),
         (["--config", "c", "--versions", "all"], "With --config, versions and labels are set in that file."),
-        (["m", "--versions", "x"], "does not say which versions to serve"),
-        (["m", "--tls-cert", "c"], "TLS needs both files"),
+        (["m", "--versions", "x"], "is not a valid choice of versions"),
+        (["m", "--tls-cert", "c"], "TLS needs both"),
         (["m", "--port", "70000"], "70000 is not in the range"),
         (["m", "--max-batch", "0"], "0 is not in the range"),
     ],

@@ -170,7 +170,7 @@ def test_existing_models_are_not_overwritten(base, fixhead):
     assert (base.parent / "models.config").read_text() == MODELS_CONFIG
     answer = fixhead("check", "conformance", "--make-models", base.parent)
 
-    assert answer.code == 2 and f"'{base}' exists already." in answer.err
+    assert answer.code == 2 and f"'{base}' already exists." in answer.err
 
 
 def test_the_container_configuration_names_the_models_that_are_written(base):
@@ -186,7 +186,7 @@ def test_the_container_configuration_names_the_models_that_are_written(base):
     [
         ([], "Expected the URL of a server, or --make-models DIR."),
         (["http://127.0.0.1:1", "--make-models", "."], "Expected the URL of a server, or --make-models DIR."),
-        (["127.0.0.1:8501"], "'127.0.0.1:8501' is not the address of a server."),
+        (["127.0.0.1:8501"], "'127.0.0.1:8501' is not a server's address."),
         (["http://127.0.0.1:1"], "No answer from http://127.0.0.1:1"),
     ],
 )

@@ -308,7 +308,7 @@ def test_a_missing_version_is_answered_with_the_served_ones():
 
     with pytest.raises(RequestError) as caught:
         client_of(answer, url=f"{URL}/versions/9").predict_pictures([b"x"])
-    assert caught.value.hint == "Versions that are served: 2."
+    assert caught.value.hint == "Versions served: 2."
 
 
 @pytest.mark.parametrize("explanation", [
@@ -346,7 +346,7 @@ def test_the_name_of_a_single_output_is_requested_once_per_call():
     assert [request.method for request in requests] == ["POST", "POST", "POST", "GET"]
 
 
-@pytest.mark.parametrize("status, hint", [(401, "--token"), (403, "Ask who runs it"), (504, "fewer")])
+@pytest.mark.parametrize("status, hint", [(401, "--token"), (403, "Ask whoever runs it"), (504, "fewer")])
 def test_other_refusals_have_a_hint(status, hint):
     with pytest.raises(RequestError, match=hint):
         client_of(httpx.Response(status, json={"error": "no"})).predict_pictures([b"x"])
@@ -356,6 +356,6 @@ def test_a_redirect_is_shown_and_not_followed():
     requests = []
     answer = httpx.Response(301, headers={"Location": "https://elsewhere.example/v1/models/tiny"})
 
-    with pytest.raises(RequestError, match=r"It points to https://elsewhere\.example/v1/models/tiny") as caught:
+    with pytest.raises(RequestError, match=r"It redirects to https://elsewhere\.example/v1/models/tiny") as caught:
         client_of(answer, requests=requests).predict_pictures([b"x"])
     assert caught.value.status == 301 and len(requests) == 1

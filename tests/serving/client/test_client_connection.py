@@ -125,7 +125,7 @@ def timed(call, match, error=ServingError):
 ], ids=["silent", "no head", "endless head", "short body", "slow body"])  # fmt: skip
 def test_no_call_takes_longer_than_its_timeout(handle):
     with Scripted([handle]) as server, Client(server.url, timeout=0.5, retries=QUICK) as client:
-        assert timed(client.status, "within 0.5 seconds|broke the connection off") < 0.5 + SLACK_SECONDS
+        assert timed(client.status, "within 0.5 seconds|dropped the connection") < 0.5 + SLACK_SECONDS
 
 
 def test_a_server_that_does_not_read_the_request_costs_at_most_the_timeout():
@@ -165,7 +165,7 @@ def test_an_endless_name_lookup_costs_at_most_the_timeout(monkeypatch):
 def test_retries_end_with_the_timeout():
     with Scripted([resets]) as server:
         client = Client(server.url, timeout=0.6, retries=Retries(most=10_000, first_seconds=0.02, longest_seconds=0.05))
-        assert timed(client.status, "broke the connection off|within 0.6") < 0.6 + SLACK_SECONDS
+        assert timed(client.status, "dropped the connection|within 0.6") < 0.6 + SLACK_SECONDS
         assert server.connections > 3
 
 
@@ -234,7 +234,7 @@ def test_a_wait_requested_by_the_server_is_respected():
 def test_a_wait_beyond_the_timeout_is_reported_and_not_started():
     with Scripted([answers(http(429, {"error": "busy"}, "Retry-After: 3600"))]) as server:
         client = Client(server.url, timeout=30, retries=QUICK)
-        assert timed(client.status, "busy .*It asks to come again in 3600 s", RequestError) < SLACK_SECONDS
+        assert timed(client.status, "busy .*It asks to retry in 3600 s", RequestError) < SLACK_SECONDS
         assert server.connections == 1
 
 
@@ -282,11 +282,11 @@ def test_an_endless_answer_is_cut_off(monkeypatch):
 
 
 @pytest.mark.parametrize("data, match", [
-    (b"SSH-2.0-OpenSSH_9.6\r\n", "broke the connection off: "),
-    (b"\x00" * 100, "broke the connection off: "),
-    (http(200, b"<html>"), "not JSON"),
+    (b"SSH-2.0-OpenSSH_9.6\r\n", "dropped the connection: "),
+    (b"\x00" * 100, "dropped the connection: "),
+    (http(200, b"<html>"), "not valid JSON"),
     (http(200, b"xx", "Content-Encoding: gzip"), "cannot be decompressed"),
-    (http(302, b"", "Location: /login"), "It points to /login"),
+    (http(302, b"", "Location: /login"), "It redirects to /login"),
     (http(502, b"<html><h1>Bad Gateway"), "answered 502: Some$"),
 ])  # fmt: skip
 def test_a_server_of_another_kind_is_a_one_line_error(data, match):

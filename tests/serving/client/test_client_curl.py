@@ -41,7 +41,7 @@ def test_a_picture_stored_rotated_is_refused(tmp_path):
         curl_line(URL, [file])
 
 
-@pytest.mark.parametrize("content, match", [(None, "cannot be read"), (b"x", "is not a picture")])
+@pytest.mark.parametrize("content, match", [(None, "cannot be read"), (b"x", "is not a readable picture")])
 def test_files_that_are_not_pictures_are_a_one_line_error(content, match, tmp_path):
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)

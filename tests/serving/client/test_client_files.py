@@ -44,7 +44,7 @@ def test_pictures_are_found_in_a_folder_at_any_depth_and_sorted(folder, tmp_path
 
 
 def test_a_folder_without_pictures_is_an_error_with_the_known_suffixes(tmp_path):
-    with pytest.raises(DataError, match=r"has no pictures\. Known endings: \.png, \.jpg"):
+    with pytest.raises(DataError, match=r"has no pictures\. Known extensions: \.png, \.jpg"):
         find_pictures([tmp_path])
 
 
@@ -66,7 +66,7 @@ def test_files_are_read_one_batch_at_a_time_and_unreadable_ones_are_skipped_by_n
     first = next(batches)
     assert read == [2]  # files are read only when needed
     assert [path.name for path in first.files] == ["a.JPG", "b.png"]
-    assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is not a picture that can be read."}
+    assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is not a readable picture."}
     rest = list(batches)
     assert sum(len(batch.files) for batch in rest) == 3 and read == [2, 3]
     assert list(rest[-1].skipped.values()) == [f"{folder / 'missing.png'} cannot be read: No such file or directory."]
@@ -156,7 +156,7 @@ def test_an_npy_file_is_not_read_completely(tmp_path):
     (np.zeros((0, 3, 3, 3), np.uint8), "shape"),
     (np.zeros((1, 3, 3, 3), np.int64), "contains int64. Expected uint8"),
     (np.array(["x"]), "contains <U1"),
-    (np.array([{}], dtype=object), "not a NumPy file that can be read: "),
+    (np.array([{}], dtype=object), "not a readable NumPy file: "),
 ])  # fmt: skip
 def test_arrays_that_are_not_images_are_a_one_line_error(content, match, tmp_path):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
@@ -182,7 +182,7 @@ def test_files_without_arrays_are_a_one_line_error(name, content, tmp_path):
 def test_the_names_are_listed_if_there_are_several_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros(1), y=np.zeros(1))
 
-    with pytest.raises(DataError, match=r"has the arrays 'x', 'y'\. Expected one, or one that is called 'images'"):
+    with pytest.raises(DataError, match=r"has the arrays 'x', 'y'\. Expected one, or one called 'images'"):
         read_images(tmp_path / "a.npz")
 
 
@@ -197,7 +197,7 @@ def test_label_names_are_read_line_by_line(tmp_path):
 
 
 @pytest.mark.parametrize("content, match", [
-    (None, "cannot be read"), (b"", "has no line"), (b"a\n\nb", "an empty line"), (b"\xff", "is not text"),
+    (None, "cannot be read"), (b"", "is empty"), (b"a\n\nb", "an empty line"), (b"\xff", "is not text"),
 ])  # fmt: skip
 def test_a_file_without_label_names_is_a_one_line_error(content, match, tmp_path):
     if content is not None:

@@ -173,7 +173,7 @@ BROKEN = {
 def test_files_that_no_server_decodes_are_refused_before_sending(name, tmp_path):
     (tmp_path / "a.png").write_bytes(BROKEN[name])
 
-    with pytest.raises(DataError, match=r"a\.png is not a picture that can be read\. Give a PNG"):
+    with pytest.raises(DataError, match=r"a\.png is not a readable picture\. Expected a PNG"):
         read_picture(tmp_path / "a.png")
 
 

@@ -79,12 +79,12 @@ def test_an_unknown_certificate_is_refused_with_a_hint(secure):
 
 def test_tls_to_a_server_without_tls_is_reported():
     with Scripted([answers(http(400))]) as server, Client(server.url.replace("http:", "https:")) as client:
-        timed(client.status, "^No secure connection to .* Does it speak http://, without TLS?")
+        timed(client.status, "^No secure connection to .* Does the server speak plain http://")
 
 
 def test_plain_http_to_a_server_with_tls_is_a_one_line_error(secure):
     with Client(secure.url.replace("https:", "http:"), retries=Retries(most=1, first_seconds=0)) as client:
-        timed(client.status, "broke the connection off")
+        timed(client.status, "dropped the connection")
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate", b"\xff\x00"])
@@ -93,7 +93,7 @@ def test_an_invalid_certificate_file_is_an_argument_error(content, tmp_path):
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM form"):
+    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM format"):
         Client("https://127.0.0.1/v1/models/m", ca_cert=file)
 
 

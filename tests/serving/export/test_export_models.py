@@ -135,11 +135,11 @@ def test_a_run_without_a_model_is_reported_as_such(tmp_path, digits_run):
 
 
 def test_an_unknown_format_or_a_missing_extra_is_reported_before_writing_anything(tmp_path, monkeypatch):
-    with pytest.raises(ArgumentError, match=r"no format 'h5'.* saved_model, onnx, litert"):
+    with pytest.raises(ArgumentError, match=r"Unknown format 'h5'.* saved_model, onnx, litert"):
         export_model(small_model(), tmp_path / "m", label_names=NAMES, format="h5")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name, package in (("onnx", "tf2onnx and onnxruntime"), ("litert", "ai_edge_litert")):
-        said = rf"needs {package}, not installed here.* pip install 'keras-fixhead\[{name}\]'"
+        said = rf"needs {package}, not installed.* pip install 'keras-fixhead\[{name}\]'"
         with pytest.raises(DependencyError, match=said):
             export_model(small_model(), tmp_path / "m", label_names=NAMES, format=name)
     assert not (tmp_path / "m").exists()

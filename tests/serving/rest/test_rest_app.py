@@ -231,7 +231,7 @@ def test_requests_above_the_limit_are_told_when_to_retry():
 
     refused, others, done, after = asyncio.run(run())
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-    assert refused.json() == {"error": "There are 2 requests in flight already. Try again."}
+    assert refused.json() == {"error": "There are already 2 requests in flight. Try again."}
     assert [answer.status_code for answer in [*others, *done, after]] == [200] * 6
 
 

@@ -32,7 +32,7 @@ def test_readiness_means_every_version_of_every_model_predicts(ask):
     "model, text",
     [
         (echo_model(lambda name, inputs: 1 / 0, sample=("s", {})), "Model 'echo', version 1: division by zero"),
-        (echo_model(versions=()), "Model 'echo' has no version to serve."),
+        (echo_model(versions=()), "Model 'echo' has no loaded version."),
         (echo_model(lambda name, inputs: time.sleep(1), sample=("s", {})), "The models did not answer within 0.1 sec"),
     ],
 )

@@ -45,13 +45,13 @@ def test_policies_and_labels_apply_to_all_models_or_one():
 @pytest.mark.parametrize(
     "directories, versions, labels, text",
     [
-        (["a/m", "b/m"], [], [], "Two models are called 'm'. Name one of them: NAME=DIR"),
+        (["a/m", "b/m"], [], [], "Two models are called 'm'. Rename one of them: NAME=DIR"),
         (["m"], ["x=all"], [], "There is no model 'x'"),
         (["m"], [], ["x:stable=1"], "There is no model 'x'"),
-        (["m"], [], ["stable"], "is not a label"),
-        (["m"], [], ["stable=x"], "is not a label"),
-        (["m"], [], ["a-b=1"], "is not a label"),
-        (["m", "n"], [], ["stable=1"], "does not say which model it is of. Such as m:stable=1"),
+        (["m"], [], ["stable"], "is not a valid label"),
+        (["m"], [], ["stable=x"], "is not a valid label"),
+        (["m"], [], ["a-b=1"], "is not a valid label"),
+        (["m", "n"], [], ["stable=1"], "does not say which model it is for. For example m:stable=1"),
         (["x:y=m"], [], [], "A model cannot be called 'x:y'"),
         (["=m"], [], [], "A model cannot be called ''"),
     ],
@@ -76,18 +76,18 @@ def test_any_text_is_accepted_or_an_argument_error(directory, versions, label):
 @pytest.mark.parametrize("field", [each.name for each in fields(Limits)])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_limits_must_be_above_0(field, value):
-    with pytest.raises(ArgumentError, match=f"{field}=.* is not a limit"):
+    with pytest.raises(ArgumentError, match=f"{field}=.* is not valid"):
         Limits(**{field: value})
 
 
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ({"port": -1}, "port=-1 is not a port"),
-        ({"port": 65536}, "port=65536 is not a port"),
+        ({"port": -1}, "port=-1 is not a valid port"),
+        ({"port": 65536}, "port=65536 is not a valid port"),
         ({"workers": 0}, "workers=0"),
         ({"poll_seconds": -1}, "poll_seconds=-1"),
-        ({"tls_cert": "c"}, "TLS needs both files"),
+        ({"tls_cert": "c"}, "TLS needs both"),
         ({"token": ""}, "The token is empty"),
         ({"token": "a\nb"}, "The token is empty, or has characters"),
     ],
@@ -129,8 +129,8 @@ def test_a_models_config_of_tensorflow_serving_is_read(tmp_path):
 @pytest.mark.parametrize(
     "text, error",
     [
-        ("", "does not name a model"),
-        ("model_config_list {}", "does not name a model"),
+        ("", "does not list any models"),
+        ("model_config_list {}", "does not list any models"),
         ("model_config_list { config { nam: 'x' } }", "1:30 .*nam"),
         ("{", "is not a valid models.config: 1:"),
         ("model_config_list { config { name: 'm' } }", "has no base_path"),
@@ -138,7 +138,7 @@ def test_a_models_config_of_tensorflow_serving_is_read(tmp_path):
         ("model_config_list { config { name: 'm' base_path: 'm' model_platform: 'torch' } }", "platform 'torch'"),
         (
             "model_config_list { config { name: 'm' base_path: 'm' model_version_policy { specific {} } } }",
-            "none is given",
+            "specific version policy without any versions",
         ),
         (
             "model_config_list { config { name: 'm' base_path: 'a' } config { name: 'm' base_path: 'b' } }",

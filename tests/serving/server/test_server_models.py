@@ -119,7 +119,7 @@ def test_a_broken_version_is_skipped_reported_and_not_retried(watch, publish, lo
     assert (state.state, state.error_code) == ("END", "INTERNAL")
     assert "cannot be loaded: damaged" in state.error_message and "\n" not in state.error_message
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "Version 2 of model 'm' is passed over" in record.getMessage()
+    assert "Version 2 of model 'm' is skipped" in record.getMessage()
 
 
 def test_a_broken_version_is_retried_when_its_files_change(watch, publish, load, tmp_path):
@@ -173,7 +173,7 @@ def test_a_temporarily_missing_model_folder_changes_nothing(watch, publish, tmp_
     watched.refresh()
 
     assert list(watched.model.versions) == [1]
-    assert sum("There is no folder" in record.getMessage() for record in caplog.records) == 1
+    assert sum("does not exist" in record.getMessage() for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_a_model_whose_only_version_is_broken_does_not_start(watch, publish):
 @pytest.mark.parametrize(
     "fields, text",
     [
-        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of the versions 8, 9\. It has 1, 2\."),
-        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points at version 1, .* Served: 2"),
+        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of these versions: 8, 9\. It has 1, 2\."),
+        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points to version 1, .* Served: 2"),
     ],
 )
 def test_missing_versions_and_labels_are_reported_at_startup(watch, publish, fields, text):
@@ -221,7 +221,7 @@ def test_a_label_for_a_version_that_cannot_be_loaded_is_reported_at_startup(watc
     publish(1, broken=True)
     publish(2)
 
-    with pytest.raises(ServingError, match=r"points at version 1, which could not be loaded: .*damaged"):
+    with pytest.raises(ServingError, match=r"points to version 1, which could not be loaded: .*damaged"):
         watch(policy=VersionPolicy(), labels={"stable": 1})
 
 
