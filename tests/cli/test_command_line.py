@@ -247,7 +247,7 @@ def test_a_file_that_is_not_a_picture_is_a_one_line_error(fixhead, tmp_path):
     file.write_text("no picture")
 
     answer = fixhead("predict", "http://127.0.0.1:9/v1/models/m", file)
-    assert "a.png is not a picture" in one_line_error(answer, code=1)
+    assert "a.png is not a readable picture" in one_line_error(answer, code=1)
 
 
 def test_serving_a_folder_without_versions_fails_immediately(fixhead, tmp_path):
