@@ -1,10 +1,12 @@
 """Settings for tests and doctests: the home folder is never read or written, and doctests run in a temporary folder."""
+import contextlib
 import json
+import logging
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +43,20 @@ class Answer:
         return json.loads(self.out)
 
 
+@contextlib.contextmanager
+def _process_state_restored() -> Iterator[None]:
+    """Restores what a command sets for its process: the handler of SIGTERM, and where our messages go."""
+    handler = signal.getsignal(signal.SIGTERM)
+    loggers = [logging.getLogger(name) for name in ("keras_fixhead", "fixhead_serving")]
+    settings = [(list(logger.handlers), logger.propagate, logger.level) for logger in loggers]
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        for logger, (logger.handlers, logger.propagate, level) in zip(loggers, settings, strict=True):
+            logger.setLevel(level)
+
+
 @pytest.fixture
 def fixhead(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """Returns a function that runs a command in this process, including its entry point and error handling."""
@@ -48,12 +64,8 @@ def fixhead(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
     def call(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["fixhead", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as stop:
-                main()
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        with _process_state_restored(), pytest.raises(SystemExit) as stop:
+            main()
         out, err = capfd.readouterr()
         return Answer(int(stop.value.code or 0), out, err)
 
