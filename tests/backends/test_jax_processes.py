@@ -112,7 +112,7 @@ def test_the_other_process_ends_when_one_is_killed(tmp_path):
         both[1].kill()
         code, _, err = ends(both[0])
     assert code == 1, err[-3000:]
-    assert "Error: This process or another one of the 2 has failed: " in err
+    assert "Error: One of the 2 processes has failed: " in err
     assert run.resume_command in err
     assert run.read("status")["state"] == "failed"
 

@@ -182,7 +182,7 @@ def test_a_wrong_argument_is_refused_when_the_layer_is_made(arguments, message):
 
 
 def test_it_must_know_the_number_of_features():
-    with pytest.raises(ArgumentError, match="known number of features"):
+    with pytest.raises(ArgumentError, match="fixed number of features"):
         HypersphereHead(CLASSES).build((None, None))
 
 

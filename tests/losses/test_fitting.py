@@ -53,7 +53,7 @@ def test_a_loss_that_does_not_fit_the_head_is_one_line_at_the_first_step(misfit,
 def test_normface_is_for_cosines_too(arguments):
     model = model_with(**arguments)
     model.compile("sgd", NormFace())
-    with pytest.raises(ArgumentError, match=r"NormFace is for cosines, but .* or use keras_fixhead\.cross_entropy"):
+    with pytest.raises(ArgumentError, match=r"NormFace needs cosines, but .* or use keras_fixhead\.cross_entropy"):
         model.fit(FEATURES, LABELS, verbose=0)
 
 
@@ -61,7 +61,7 @@ def test_normface_is_for_cosines_too(arguments):
 @pytest.mark.parametrize("arguments", [{"logits": "dot"}, {"bias": "learned"}])
 def test_given_the_scale_of_a_head_it_sees_at_once_whether_it_fits(loss_class, arguments):
     head = HypersphereHead(CLASSES, scale=30.0, **arguments)
-    with pytest.raises(ArgumentError, match="is for cosines, but"):
+    with pytest.raises(ArgumentError, match="needs cosines, but"):
         loss_class(scale=head.current_scale)
 
 
@@ -179,13 +179,13 @@ def test_dot_logits_and_biases_have_a_loss_without_a_margin_only():
     for arguments in ({"logits": "dot"}, {"bias": "learned"}):
         head = HypersphereHead(CLASSES, **arguments)
         assert np.isfinite(loss_of(LABELS, FEATURES, head)).all()
-        with pytest.raises(ArgumentError, match="Margin 'arcface' is for cosines, but"):
+        with pytest.raises(ArgumentError, match="Margin 'arcface' needs cosines, but"):
             loss_of(LABELS, FEATURES, head, margin="arcface")
 
 
 @pytest.mark.parametrize("arguments, message", [
     ({"margin": "arcfase"}, "Did you mean 'arcface'"), ({"margin": None}, "Unknown margin None"),
-    ({"margin_size": 0.3}, "margin_size is given, but no margin"),
+    ({"margin_size": 0.3}, "margin_size is given without a margin"),
     *[({"margin": name, "margin_size": size}, r"margin must be in \[0, ")
       for name in MARGINS for size in (-1, "0.5", True, float("nan"), 9.0, [])],
     *[({"label_smoothing": each}, "label_smoothing must be in") for each in (1, -0.1, "0.1", None, True, [])],

@@ -95,11 +95,11 @@ def test_a_run_is_absolute_wherever_the_process_goes(config, tmp_path, monkeypat
 
 
 def test_runs_that_cannot_be_made_are_an_error_of_one_line():
-    with pytest.raises(RunError, match=r"/dev/null/x cannot be made: Not a directory\."):
+    with pytest.raises(RunError, match=r"/dev/null/x cannot be created: Not a directory\."):
         create_run(resolve(TrainConfig(runs_dir="/dev/null/x")))
-    with pytest.raises(RunError, match="/dev/null cannot be made"):
+    with pytest.raises(RunError, match="/dev/null cannot be created"):
         create_run(resolve(TrainConfig(runs_dir="/dev/null")))
-    with pytest.raises(RunError, match="cannot be made"):
+    with pytest.raises(RunError, match="cannot be created"):
         make_folder(Path("/dev/null/a/b"))
 
 
@@ -184,7 +184,7 @@ def test_a_run_is_not_continued_with_another_configuration(run, config):
     finished(run)
     for change in ({"lr": 0.3}, {"epochs": 100}, {"seed": 1}, {"epochs": 300, "lr": 0.3}):
         other = resolve(TrainConfig(**config.values() | change))
-        with pytest.raises(ArgumentError, match=f"The configuration is not that of {run.path}"):
+        with pytest.raises(ArgumentError, match=f"The configuration differs from that of {run.path}"):
             continued(run, other)
     assert continued(run, resolve(TrainConfig(**config.values() | {"logger": "mlflow"}))).asked.logger == "mlflow"
 
@@ -196,14 +196,14 @@ def test_a_run_is_resumed_with_changes_that_change_no_result(run, config):
         if not TrainConfig.field(name).metadata["resumable"] and name != "epochs":
             with pytest.raises(ArgumentError, match=f"--{name.replace('_', '-')} cannot change it"):
                 resumed(run, {name: getattr(config, name)})
-    with pytest.raises(ArgumentError, match="is not finished: it cannot be extended"):
+    with pytest.raises(ArgumentError, match="is not finished, so it cannot be extended"):
         resumed(run, {"epochs": 300})
     finished(run)
     assert resumed(run, {"epochs": 300}).epochs == 300
 
 
 def test_a_run_that_is_not_finished_is_not_extended(run, config):
-    with pytest.raises(ArgumentError, match="is not finished: it cannot be extended"):
+    with pytest.raises(ArgumentError, match="is not finished, so it cannot be extended"):
         continued(run, resolve(TrainConfig(**config.values() | {"epochs": 300})))
 
 

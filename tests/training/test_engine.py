@@ -226,7 +226,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(tiny):
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_training(tiny):
-    with pytest.raises(RunError, match="/dev/null/runs cannot be made: Not a directory"):
+    with pytest.raises(RunError, match="/dev/null/runs cannot be created: Not a directory"):
         train(tiny(runs_dir="/dev/null/runs"))
 
 

@@ -299,7 +299,7 @@ def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, mon
     rows = run.metrics()
 
     assert rows[:2] == before and [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert "epochs 3 to 4 follow a cosine schedule of their own, from the rate 0.1 down to 0" in caplog.text
+    assert "epochs 3 to 4 follow a new cosine schedule without warm-up, from a rate of 0.1 down to 0" in caplog.text
     # after 5 of the 10 added steps the next one has 4 of 9 left: 0.1 (1 - cos(4 pi / 9)) / 2
     assert rows[2]["lr"] == pytest.approx(0.05 * (1 - np.cos(np.pi * 4 / 9)), rel=1e-5)
     assert rows[3]["lr"] == pytest.approx(0, abs=1e-8)
@@ -311,11 +311,11 @@ def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, mon
         stop_by_a_signal(patch)
         train(extended(run, 7), resume=run)
     assert run.stored().extended_from == "2,4"
-    with pytest.raises(ArgumentError, match=r"is not finished: it cannot be extended\. fixhead train --resume"):
+    with pytest.raises(ArgumentError, match=r"is not finished, so it cannot be extended\. fixhead train --resume"):
         extended(run, 9)
     train(run.config(), resume=run)  # an interrupted extension goes on like any run
     assert [row["epoch"] for row in run.metrics()] == list(range(1, 8))
-    with pytest.raises(ArgumentError, match="has 7 epochs already; epochs must be more, got 7"):
+    with pytest.raises(ArgumentError, match="already has 7 epochs; epochs must be larger, got 7"):
         extended(run, 7)
 
 
@@ -343,7 +343,7 @@ def test_two_processes_do_not_train_one_run(stopped):
 def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):
     run = stopped(stop_when_events_are_written)
     status = run.read("status")
-    with pytest.raises(ArgumentError, match=f"The configuration is not that of {run.path}"):
+    with pytest.raises(ArgumentError, match=f"The configuration differs from that of {run.path}"):
         train(tiny(lr=0.3), resume=run)
 
     assert run.read("status") == status
@@ -353,5 +353,5 @@ def test_a_process_whose_checkpoint_is_not_the_first_ones_does_not_train(tiny, m
     original = training.processes.from_first
     monkeypatch.setattr(training.processes, "from_first",
                         lambda value: {**value, "epoch": 1} if isinstance(value, dict) else original(value))
-    with pytest.raises(RunError, match="is not the one that the first process has"):
+    with pytest.raises(RunError, match="differs from that of the first process"):
         train(tiny(epochs=2))

@@ -72,7 +72,7 @@ def test_seeds_choose_rows_and_signs_of_columns():
 
 
 def test_an_order_that_cannot_be_made_is_refused_with_its_neighbours():
-    with pytest.raises(ArgumentError, match=r"order 130 can be made here\. The nearest orders are 128 and 132;"):
+    with pytest.raises(ArgumentError, match=r"order 130 can be constructed here\. The nearest orders are 128 and 132;"):
         class_vectors("hadamard", 10, 130)
     with pytest.raises(ArgumentError, match="order 3"):
         hadamard_matrix(3)
