@@ -14,24 +14,24 @@ PATHS = [(name, getattr(entry, field)) for table in TABLES.values() for name, en
 
 
 @pytest.mark.parametrize("name, path", PATHS)
-def test_every_entry_names_a_function_that_is_there(name, path):
+def test_every_entry_names_an_existing_function(name, path):
     assert callable(import_object(path))
 
 
-def test_every_entry_has_been_looked_at():
+def test_every_entry_is_covered():
     own_builders = sum(entry.builder is not None for entry in DATASETS.values())
     assert len(PATHS) == sum(len(table) for table in TABLES.values()) + own_builders
 
 
 @pytest.mark.parametrize("what", TABLES)
-def test_every_entry_says_what_it_is_in_one_line(what):
+def test_every_entry_has_a_one_line_summary(what):
     for name, entry in TABLES[what].items():
         assert entry.summary and "\n" not in entry.summary, name
         assert getattr(entry, "citation", "none needed"), name
 
 
 @pytest.mark.parametrize("what", TABLES)
-def test_names_are_looked_up_and_unknown_ones_are_answered_with_the_nearest(what):
+def test_names_are_looked_up_and_unknown_ones_suggest_the_nearest(what):
     table = TABLES[what]
     for name in table:
         assert look_up(table, name, what) is table[name]
@@ -43,19 +43,19 @@ def test_names_are_looked_up_and_unknown_ones_are_answered_with_the_nearest(what
         assert "Did you mean" not in str(caught.value)
 
 
-def test_entries_cannot_be_changed():
+def test_entries_are_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         DATASETS["digits"].train = 1
 
 
 @pytest.mark.parametrize("width, stem, dim", [(1, 64, 512), (0.5, 32, 256), (0.25, 16, 128), (0.125, 8, 64),
                                               (1 / 64, 1, 8), (1e-9, 1, 1), (16, 1024, 8192)])
-def test_channels_follow_the_width(width, stem, dim):
+def test_channels_scale_with_the_width(width, stem, dim):
     assert (scaled(64, width), feature_dim("resnet18", width)) == (stem, dim)
 
 
 @pytest.mark.parametrize("width", [0, -1, float("nan"), float("inf")])
-def test_a_width_that_is_no_positive_number_is_refused(width):
+def test_an_invalid_width_is_refused(width):
     with pytest.raises(ArgumentError, match="width must be a positive number, got"):
         feature_dim("resnet18", width)
 
@@ -65,12 +65,12 @@ def test_a_width_that_is_no_positive_number_is_refused(width):
     ("mobilenet_v2", (32, 32, 3), 1280), ("mobilenet_v2", (64, 64, 3), 5120), ("mobilenet_v2", (96, 96, 3), 11520),
     ("preact_resnet18", (96, 96, 3), 4608),
 ])
-def test_pooling_4x4_gives_the_features_of_the_released_code(model, shape, dim):
+def test_pooling_4x4_gives_as_many_features_as_the_released_code(model, shape, dim):
     assert feature_dim(model, 1.0, shape, "4x4") == dim
 
 
-def test_what_does_not_fit_a_model_is_said():
-    with pytest.raises(ArgumentError, match=r"too small for pooling 4x4: it needs 25 or more.* --pooling global"):
+def test_options_that_do_not_fit_a_model_are_reported():
+    with pytest.raises(ArgumentError, match=r"small for pooling 4x4 with .*: it needs 25 or more .* --pooling global"):
         feature_dim("resnet18", 1.0, (24, 24, 3), "4x4")
     with pytest.raises(ArgumentError, match=r"keras_cv/resnet18 supports width 1 only, got 0\.25"):
         feature_dim("keras_cv/resnet18", 0.25)
@@ -88,5 +88,5 @@ def test_data_sets_have_plausible_numbers():
         assert (whole == 0) == (entry.tests is not None), name
         assert {each for names in entry.groups.values() for each in names} <= set(entry.label_names or ()), name
     assert (DATASETS["digits"].train, DATASETS["digits"].validation, DATASETS["digits"].test) == (1257, 180, 360)
-    assert not DATASETS["digits"].flip  # a mirrored 2 is no 2
+    assert not DATASETS["digits"].flip  # a mirrored 2 is not a 2
     assert DATASETS["cifar10"].train + DATASETS["cifar10"].validation == 50_000

@@ -1,4 +1,4 @@
-"""The documents are true: commands, examples, generated tables, links, versions."""
+"""The documentation is correct: commands, examples, generated tables, links, versions."""
 import importlib
 import importlib.util
 import json
@@ -31,7 +31,7 @@ def blocks(language, page="README.md"):
 
 
 @pytest.mark.parametrize("words", ["fixhead demo", "pytest"])
-def test_each_of_the_two_commands_is_one_line_of_its_own_block(words):
+def test_each_of_the_two_commands_is_one_line_in_its_own_block(words):
     (block,) = [block for block in blocks("sh") if block.rstrip().endswith(words)]
 
     assert len(block.strip().splitlines()) == 1
@@ -56,15 +56,15 @@ def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
             assert option in known, line
 
 
-def test_every_command_is_shown_in_the_page_of_commands():
+def test_every_command_is_on_the_command_page():
     shown = "".join(blocks("sh", "docs/commands.md"))
 
     for words, _ in leaves():
         assert f"fixhead {' '.join(words)}" in shown
 
 
-def test_the_readme_is_read_in_a_minute():
-    """A table, two commands, ten lines of Python, five of shell, and where to go on: no more than a page."""
+def test_the_readme_is_short():
+    """It has a table, two commands, ten lines of Python, five of shell and further links: no more than a page."""
     (python,) = blocks("python")
     shell = [block for block in blocks("sh") if block.startswith("fixhead ")]
 
@@ -80,14 +80,14 @@ def test_every_page_is_in_the_index():
         assert f"]({page.name})" in index or page.name == "README.md"
 
 
-def test_every_link_from_the_readme_and_the_index_leads_somewhere():
+def test_every_link_from_the_readme_and_the_index_works():
     for page in ("README.md", "docs/README.md", "docs/commands.md", "docs/python.md", "docs/results.md"):
         file = ROOT / page
         for target in re.findall(r"\]\(([^):]+)\)", file.read_text()):
             assert (file.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
 
 
-def test_the_table_of_the_training_step_is_what_its_file_gives():
+def test_the_training_step_table_matches_its_file():
     import train_step
 
     report, page = json.loads((ROOT / "results" / "train_step.json").read_text()), PAGES["docs/results.md"]
@@ -96,28 +96,28 @@ def test_the_table_of_the_training_step_is_what_its_file_gives():
 
 
 @pytest.mark.parametrize("name", ["signed_features", "margins"])
-def test_the_tables_of_the_heads_page_are_of_three_seeds(name):
+def test_the_tables_on_the_heads_page_have_three_seeds(name):
     for comparison in read_study(ROOT / "results" / f"{name}.json").content["comparisons"]:
         assert comparison["n"] == 3
 
 
 @pytest.mark.filterwarnings("error::keras_fixhead.errors.FixheadWarning")
-def test_the_table_of_kinds_is_what_the_code_gives():
+def test_the_table_of_kinds_matches_the_code():
     from kinds import BLOCK, block
     assert with_block(PAGES["docs/class-vectors.md"], BLOCK, block()) == PAGES["docs/class-vectors.md"]
 
 
 @pytest.mark.parametrize("page, name, lines", [pytest.param(*each, id=each[1]) for each in pages.BLOCKS])
-def test_the_generated_parts_of_the_pages_are_what_code_and_results_give(page, name, lines):
+def test_the_generated_parts_of_the_pages_are_up_to_date(page, name, lines):
     text = page.read_text()
 
     assert with_block(text, name, lines()) == text
 
 
 @pytest.mark.parametrize("name", ["serving", "soak_page"])
-def test_the_servers_page_says_what_was_measured(name):
+def test_the_server_page_matches_the_measurements(name):
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    script = importlib.util.module_from_spec(spec)  # by its path: the folder of the serving kit has the same name
+    script = importlib.util.module_from_spec(spec)  # loaded by path: the serving kit has a folder of the same name
     sys.modules[spec.name] = script
     spec.loader.exec_module(script)
     text = (ROOT / "docs" / "server.md").read_text()
@@ -137,7 +137,7 @@ def test_exported_results_are_complete_pairs_and_contain_no_path():
         assert not re.search(r'"/(?!s)[a-z]+/', file.read_text()), file
 
 
-def test_every_option_of_the_head_is_in_its_page():
+def test_every_head_option_is_documented():
     import inspect
 
     from keras_fixhead.head import HypersphereHead
@@ -147,7 +147,7 @@ def test_every_option_of_the_head_is_in_its_page():
     assert all(f"`{name}`" in PAGES["docs/head.md"] for name in own)
 
 
-def test_the_recipe_expects_what_was_measured():
+def test_the_expected_result_of_the_recipe_matches_the_measurement():
     report = json.loads((ROOT / "results" / "main_effect.json").read_text())
     means = {arm: 100 * statistics.fmean(run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm)
              for arm in ("cos-fixed", "cos-learned")}
@@ -155,7 +155,7 @@ def test_the_recipe_expects_what_was_measured():
     assert f"fixed {means['cos-fixed']:.1f} %, learned {means['cos-learned']:.1f} %" in RECIPES["cpu"].expect
 
 
-def test_the_changelog_begins_with_this_version():
+def test_the_changelog_starts_with_this_version():
     (newest, *_) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
 
     assert newest == __version__

@@ -11,7 +11,7 @@ from keras_fixhead.hardware import resolve_precision, store_step_seconds, stored
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered_from_one_test_to_the_next(monkeypatch):
+def _no_cached_results(monkeypatch):
     for name in ("gpus", "cpu_has_bfloat16", "cpu_name"):
         monkeypatch.setattr(hardware, name, getattr(hardware, name).__wrapped__)
 
@@ -32,7 +32,7 @@ def cache(tmp_path, monkeypatch):
     ((6.1,), True, "float32"),
     ((9.0, 7.5), True, "float16"),  # the weakest decides
 ])
-def test_precision_follows_the_gpu_and_where_there_is_none_the_processor(monkeypatch, capabilities, cpu, expected):
+def test_precision_follows_the_gpu_or_else_the_processor(monkeypatch, capabilities, cpu, expected):
     monkeypatch.setattr(hardware, "gpus", lambda: tuple(("card", capability) for capability in capabilities))
     monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: cpu)
 
@@ -50,12 +50,12 @@ def test_precision_follows_the_gpu_and_where_there_is_none_the_processor(monkeyp
     (["NVIDIA H200", "NVIDIA A100-SXM4-80GB"], "bfloat16", ("NVIDIA A100-SXM4-80GB", 312e12)),  # the weakest decides
     (["Tesla T4", "Tesla T4"], "float16", ("Tesla T4", 65e12)),
     (["NVIDIA L40S"], "bfloat16", ("NVIDIA L40S", 362e12)),
-    (["NVIDIA L40"], "bfloat16", ("NVIDIA L40", None)),  # not listed, and no L4
+    (["NVIDIA L40"], "bfloat16", ("NVIDIA L40", None)),  # not listed, and not an L4
     (["NVIDIA H200", "Unknown"], "bfloat16", ("NVIDIA H200", None)),
     (["NVIDIA H200"], "float32", ("NVIDIA H200", None)),
     ([], "bfloat16", (None, None)),
 ])
-def test_the_peak_of_a_gpu_is_what_its_maker_states(monkeypatch, names, precision, expected):
+def test_the_peak_of_a_gpu_is_the_manufacturers_figure(monkeypatch, names, precision, expected):
     monkeypatch.setattr(hardware, "gpus", lambda: tuple((name, 9.0) for name in names))
 
     assert hardware.gpu_peak(precision) == expected
@@ -68,7 +68,7 @@ def test_an_unknown_precision_is_refused():
 
 @pytest.mark.parametrize("flags, expected", [
     ("fpu avx2 avx512f avx512_bf16 sse", True), ("amx_bf16", True), ("fpu avx512f avx512_bf16x", False), ("", False)])
-def test_the_processors_flags_are_read_as_whole_words(monkeypatch, flags, expected):
+def test_processor_flags_are_matched_as_whole_words(monkeypatch, flags, expected):
     text = f"processor\t: 0\nmodel name\t: Chip: 3\nflags\t\t: {flags}\n\nflags : other\n"
     monkeypatch.setattr(hardware.Path, "read_text", lambda self, encoding: text)
 
@@ -76,7 +76,7 @@ def test_the_processors_flags_are_read_as_whole_words(monkeypatch, flags, expect
     assert hardware.cpu_name() == "Chip: 3"
 
 
-def test_a_system_without_cpuinfo_has_no_bfloat16_and_still_a_name(monkeypatch):
+def test_a_system_without_cpuinfo_has_no_bfloat16_but_a_name(monkeypatch):
     def missing(self, encoding):
         raise FileNotFoundError
 
@@ -108,7 +108,7 @@ def nvidia_smi(monkeypatch, answer):
     (subprocess.TimeoutExpired("nvidia-smi", 10), ()),
     (PermissionError(), ()),
 ])
-def test_gpus_are_what_nvidia_smi_reports(monkeypatch, answer, expected):
+def test_gpus_are_those_reported_by_nvidia_smi(monkeypatch, answer, expected):
     nvidia_smi(monkeypatch, answer)
 
     assert hardware.gpus() == expected
@@ -116,7 +116,7 @@ def test_gpus_are_what_nvidia_smi_reports(monkeypatch, answer, expected):
 
 @pytest.mark.parametrize("visible, expected", [("0", [9.0]), ("1", [7.5]), ("1,0", [7.5, 9.0]), ("5", []),
                                                ("GPU-8f2a", [9.0, 7.5])])
-def test_gpus_are_those_that_this_process_may_see(monkeypatch, visible, expected):
+def test_only_gpus_visible_to_this_process_are_listed(monkeypatch, visible, expected):
     nvidia_smi(monkeypatch, "NVIDIA H200, 9.0\nTesla T4, 7.5\n")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
@@ -124,7 +124,7 @@ def test_gpus_are_those_that_this_process_may_see(monkeypatch, visible, expected
 
 
 @pytest.mark.parametrize("hidden", ["", "-1", " "])
-def test_gpus_that_are_hidden_from_this_process_are_none(monkeypatch, hidden):
+def test_hidden_gpus_are_not_listed(monkeypatch, hidden):
     nvidia_smi(monkeypatch, "NVIDIA H200, 9.0\n")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
 
@@ -149,7 +149,7 @@ def test_step_times_are_remembered_by_key(cache):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1, "a": "fast"}', '{"schema": 1, "a": null}',
                                      '{"schema": 99, "a": 1}'])
-def test_damaged_step_times_count_as_not_measured_and_are_written_anew(cache, content):
+def test_damaged_step_times_are_ignored_and_overwritten(cache, content):
     store_step_seconds("x", 1.0)
     (file,) = cache.iterdir()
     file.write_text(content)
@@ -171,7 +171,7 @@ def test_a_user_without_a_home_has_no_cache_and_no_error(monkeypatch):
     assert stored_step_seconds("a") is None
 
 
-def test_a_cache_that_cannot_be_written_ends_nothing(monkeypatch):
+def test_an_unwritable_cache_is_not_an_error(monkeypatch):
     monkeypatch.setenv("FIXHEAD_CACHE_DIR", "/dev/null/cache")
     store_step_seconds("a", 0.5)
 
@@ -189,7 +189,7 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert hardware.cache_dir() == tmp_path / ".cache" / "keras_fixhead"
 
 
-def test_the_backend_is_asked_of_keras_if_loaded_then_the_environment_then_its_file(monkeypatch, tmp_path):
+def test_the_backend_comes_from_loaded_keras_then_environment_then_file(monkeypatch, tmp_path):
     loaded = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "jax"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("KERAS_BACKEND", "torch")
@@ -206,9 +206,9 @@ def test_the_backend_is_asked_of_keras_if_loaded_then_the_environment_then_its_f
         assert hardware.keras_backend() == "tensorflow"
 
 
-def test_the_process_has_cores_and_has_used_memory():
+def test_cores_and_used_memory_are_reported():
     assert hardware.cpu_count() >= 1
-    assert 10**7 < hardware.peak_memory_bytes() < 10**12  # in bytes, whatever the system counts in
+    assert 10**7 < hardware.peak_memory_bytes() < 10**12  # in bytes, whatever unit the system uses
 
 
 @pytest.mark.parametrize("visible, smi, found, words", [
@@ -217,7 +217,7 @@ def test_the_process_has_cores_and_has_used_memory():
     (None, "/usr/bin/nvidia-smi", (), "reports no GPU"),
     (None, "/usr/bin/nvidia-smi", (("H200", 9.0),), r"keras-fixhead\[gpu\]"),
 ])
-def test_why_no_gpu_is_used_is_said_with_what_to_do(monkeypatch, visible, smi, found, words):
+def test_the_reason_for_not_using_a_gpu_is_given_with_advice(monkeypatch, visible, smi, found, words):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

@@ -15,7 +15,7 @@ def fail(*arguments, **keywords):
     raise NO_SPACE
 
 
-def test_what_was_written_comes_back_without_the_schema_number(tmp_path):
+def test_written_content_is_read_back_without_the_schema_number(tmp_path):
     content = {"a": 1, "b": [0.1, None, "ü"], "c": {"d": True}}
     write_json(tmp_path / "x.json", content, schema=2)
 
@@ -24,7 +24,7 @@ def test_what_was_written_comes_back_without_the_schema_number(tmp_path):
 
 
 @pytest.mark.parametrize("owner, method", [(Path, "replace"), (os, "fsync"), (Path, "chmod")])
-def test_a_write_that_fails_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path, monkeypatch, owner, method):
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path, monkeypatch, owner, method):
     path = tmp_path / "x.json"
     write_json(path, {"a": 1}, schema=1)
     with monkeypatch.context() as broken:
@@ -36,7 +36,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole_and_nothing_beside_it(tmp_
     assert os.listdir(tmp_path) == ["x.json"]  # noqa: PTH208
 
 
-def test_the_content_is_on_disk_before_the_name_is_given(tmp_path, monkeypatch):
+def test_content_is_flushed_to_disk_before_the_rename(tmp_path, monkeypatch):
     steps = []
     flush, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda file: (steps.append("flush"), flush(file)))
@@ -47,13 +47,13 @@ def test_the_content_is_on_disk_before_the_name_is_given(tmp_path, monkeypatch):
     assert (tmp_path / "x").read_bytes() == b"content"
 
 
-def test_the_file_can_be_read_by_others(tmp_path):
+def test_the_file_is_readable_by_others(tmp_path):
     write_bytes(tmp_path / "x", b"content")
 
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_folder_that_is_none_is_an_error_of_one_line():
+def test_a_path_that_is_not_a_folder_gives_a_one_line_error():
     with pytest.raises(RunError, match=r"/dev/null/x\.json cannot be written: Not a directory\."):
         write_json(Path("/dev/null/x.json"), {}, schema=1)
     with pytest.raises(RunError, match=r"cannot be read: Not a directory\."):
@@ -69,7 +69,7 @@ def test_a_folder_that_is_none_is_an_error_of_one_line():
     (b"\xff\xfe\x00", "is damaged"),
     (b'{"schema": 2, "a": 1}', "has schema 2; this version of keras_fixhead reads up to 1. Upgrade"),
 ])
-def test_a_file_that_cannot_be_understood_is_an_error_with_its_name(tmp_path, content, message):
+def test_a_damaged_file_is_an_error_naming_the_file(tmp_path, content, message):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(RunError, match=message) as caught:
@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_understood_is_an_error_with_its_name(tmp_path, co
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_copy_stays_when_the_original_is_written_again(tmp_path, monkeypatch, links):
+def test_a_copy_is_unaffected_by_rewriting_the_original(tmp_path, monkeypatch, links):
     if not links:
         monkeypatch.setattr(os, "link", fail)
     original, copy = tmp_path / "a", tmp_path / "b"
@@ -93,7 +93,7 @@ def test_a_copy_stays_when_the_original_is_written_again(tmp_path, monkeypatch, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_a_copy_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
+def test_a_failed_copy_keeps_the_old_file_and_leaves_nothing_behind(tmp_path, monkeypatch):
     write_bytes(tmp_path / "a", b"new")
     write_bytes(tmp_path / "b", b"old")
     with monkeypatch.context() as broken:
@@ -113,6 +113,6 @@ def test_an_older_schema_is_read(tmp_path):
     assert read_json(tmp_path / "x.json", schema=3) == {"a": 1}
 
 
-def test_a_file_that_is_not_there_is_missing(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(RunError, match=r"x\.json is missing\."):
         read_json(tmp_path / "x.json", schema=1)

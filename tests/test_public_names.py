@@ -27,14 +27,14 @@ print(keras_fixhead.TrainConfig is TrainConfig)
 """
 
 
-def test_everything_up_to_runs_is_imported_and_works_with_every_framework_blocked():
+def test_everything_up_to_runs_works_with_every_framework_blocked():
     done = subprocess.run([sys.executable, "-c", BLOCKED, *FRAMEWORK_FREE], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith("(2, 3) ") and done.stdout.splitlines()[1] == "True"
 
 
-def test_importing_the_package_alone_loads_no_framework():
+def test_importing_the_package_loads_no_framework():
     code = "import sys, keras_fixhead; print(sorted({'keras', 'tensorflow', 'numpy', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -42,7 +42,7 @@ def test_importing_the_package_alone_loads_no_framework():
 
 
 @pytest.mark.parametrize("name", keras_fixhead.__all__)
-def test_every_public_name_is_there_and_described(name):
+def test_every_public_name_exists_and_has_a_docstring(name):
     found = getattr(keras_fixhead, name)
 
     assert name in dir(keras_fixhead)
@@ -60,7 +60,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error():
     assert not hasattr(keras_fixhead, "no_such_name")
 
 
-def test_every_module_is_imported_and_says_what_it_is_for():
+def test_every_module_imports_and_has_a_docstring():
     names = [module.name for module in pkgutil.walk_packages(keras_fixhead.__path__, "keras_fixhead.")]
 
     assert len(names) > 30
@@ -71,7 +71,7 @@ def test_every_module_is_imported_and_says_what_it_is_for():
             assert hasattr(sys.modules[package], public), f"{package}.{public}"
 
 
-def test_errors_are_one_tree_and_say_what_and_what_to_do():
+def test_errors_form_one_tree_and_have_a_message_and_a_hint():
     from keras_fixhead import errors
 
     classes = [each for each in vars(errors).values() if isinstance(each, type)]

@@ -16,36 +16,36 @@ def test_a_recipe_gives_a_configuration_with_its_values_and_its_name(name):
 
 
 @every_recipe
-def test_a_recipe_says_where_it_comes_from_and_what_to_expect(name):
+def test_a_recipe_states_its_source_and_expected_result(name):
     recipe = RECIPES[name]
 
     assert recipe.summary and recipe.source and recipe.expect and recipe.cost
     assert "\n" not in recipe.summary
 
 
-def test_the_default_recipe_is_the_defaults():
+def test_the_default_recipe_equals_the_defaults():
     assert TrainConfig.recipe == "honest"
     assert build_config({}) == TrainConfig() == build_config({"recipe": "honest"})
 
 
-def test_the_cpu_recipe_is_the_one_that_the_readme_measures():
+def test_the_cpu_recipe_is_the_one_measured_in_the_readme():
     config = build_config({"recipe": "cpu", "dataset": "cifar10"})
 
     assert (config.width, config.limit_train, config.epochs, config.batch_size) == (0.25, 20_480, 10, 128)
     assert (config.schedule, config.lr, config.selection, config.scale) == ("one_cycle", 0.2, "last", 1.0)
 
 
-def test_explicit_values_go_over_the_file_over_the_recipe_over_the_defaults():
+def test_explicit_values_override_the_file_the_recipe_and_the_defaults():
     recipe = RECIPES["cpu"].values
     config = build_config({"epochs": 3}, {"recipe": "cpu", "epochs": 4, "lr": 0.7})
 
-    assert config.epochs == 3  # explicit, over file and recipe
+    assert config.epochs == 3  # explicit value over file and recipe
     assert config.lr == 0.7  # file, over recipe
     assert config.width == recipe["width"] != TrainConfig.width  # recipe, over default
     assert config.momentum == TrainConfig.momentum
 
 
-def test_a_recipe_can_be_given_with_a_file_that_names_none_or_the_same():
+def test_a_recipe_can_be_combined_with_a_file_that_names_none_or_the_same():
     config = build_config({"recipe": "smoke"}, {"width": 0.5})
 
     assert (config.recipe, config.width) == ("smoke", 0.5)
@@ -53,12 +53,12 @@ def test_a_recipe_can_be_given_with_a_file_that_names_none_or_the_same():
     assert build_config({"recipe": "cpu"}, {"recipe": "cpu", "width": 0.5}).width == 0.5
 
 
-def test_another_recipe_than_the_files_own_is_refused():
+def test_a_recipe_other_than_the_one_in_the_file_is_refused():
     with pytest.raises(ArgumentError, match=r"was made with recipe 'cpu'.* Leave out --recipe or --config"):
         build_config({"recipe": "smoke"}, {"recipe": "cpu", "width": 0.5})
 
 
-def test_the_file_is_left_as_it_was():
+def test_the_file_is_not_modified():
     file = TrainConfig().as_dict()
     before = dict(file)
     build_config({"seed": 3, "schedule": "plateau"}, file)
@@ -84,7 +84,7 @@ def test_wrong_names_and_values_are_refused(explicit, file, message):
 ])
 def test_paper_code_has_the_released_hyperparameters_of_each_arm(head, fixed, lr, decay, vector_decay, norms, bias,
                                                                  monkeypatch, tmp_path):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # the whole set, as the catalogue has it
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # the whole set, as in the catalog
     found = resolve(build_config({"recipe": "paper-code", "dataset": "stl10", "head": head, "fixed": fixed}))
     config = found.config
 
@@ -95,10 +95,10 @@ def test_paper_code_has_the_released_hyperparameters_of_each_arm(head, fixed, lr
     assert (config.selection, config.hold_out, config.normalization, config.pooling, config.class_vectors) == (
         "test", False, "half", "4x4", "cube")
     assert (config.crop_padding, config.flip, config.signed_features, config.warmup_fraction) == (10, True, False, 0)
-    assert found.steps_per_epoch == 157  # of 5,000 images, the last of 8
+    assert found.steps_per_epoch == 157  # for 5,000 images, the last batch has 8
 
 
-def test_an_explicit_value_wins_over_that_of_an_arm():
+def test_an_explicit_value_overrides_that_of_an_arm():
     config = build_config({"recipe": "paper-code", "head": "dot", "fixed": False, "lr": 0.01})
 
     assert (config.lr, config.bias) == (0.01, "learned")
@@ -113,7 +113,7 @@ def test_all_arms_of_the_other_recipes_have_the_same_hyperparameters(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_no_choice_is_made_on_test_images_but_where_the_recipe_says_so(name):
+def test_test_images_select_epochs_only_if_the_recipe_says_so(name):
     config = build_config({"recipe": name})
 
     assert (config.selection == "test") == ("TEST" in RECIPES[name].summary)

@@ -4,6 +4,7 @@ from keras_fixhead.config.files import (
     Stored,
     earlier_digest,
     from_stored,
+    names_draw,
     read_config_file,
     resolved_fields,
     to_store,
@@ -19,5 +20,5 @@ from keras_fixhead.config.train_config import (
 )
 
 __all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored", "TrainConfig", "arm_name", "check_names",
-           "dataset_entry", "earlier_digest", "from_stored", "read_config_file", "resolve", "resolved_fields",
-           "run_digest", "scale_text", "steps_of", "to_store", "train_size"]
+           "dataset_entry", "earlier_digest", "from_stored", "names_draw", "read_config_file", "resolve",
+           "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store", "train_size"]

@@ -30,7 +30,7 @@ class Stored:
         asked: the configuration as asked for.
         config: the resolved configuration.
         digest: the digest that identifies the run.
-        class_vectors_digest: digest of the class vectors before training.
+        class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas; None if it was not.
     """
 
@@ -65,10 +65,23 @@ def to_store(resolved: Resolved, asked: TrainConfig | None = None, extended_from
 
 def earlier_digest(resolved: Resolved) -> str:
     """Returns the digest of a run in earlier versions; it covers the bytes of class vectors, so they are drawn."""
+    return run_digest(resolved.config, _bytes_digest(resolved))
+
+
+def names_draw(digest: str, resolved: Resolved) -> bool:
+    """Returns whether a stored digest matches the class vectors of a configuration.
+
+    Args:
+        digest: digest in a run's config.json: of the draw or, in earlier versions, of the bytes.
+        resolved: the configuration.
+    """
+    return digest == resolved.class_vectors_digest or digest == _bytes_digest(resolved)
+
+
+def _bytes_digest(resolved: Resolved) -> str:
     config = resolved.config
-    vectors = class_vectors(config.class_vectors, resolved.data.num_classes, resolved.dim, config.vector_seed or 0,
-                            rotate=config.rotate)
-    return run_digest(config, vectors_digest(vectors))
+    return vectors_digest(class_vectors(config.class_vectors, resolved.data.num_classes, resolved.dim,
+                                        config.vector_seed or 0, rotate=config.rotate))
 
 
 def from_stored(content: Mapping[str, Any]) -> Stored:

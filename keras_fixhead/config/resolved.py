@@ -12,9 +12,10 @@ from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
-from keras_fixhead.vectors import adacos_scale, class_vectors, draw_digest, vectors_digest
+from keras_fixhead.vectors import adacos_scale, draw_digest
 
 _AUGMENTATION = 2  # version of pixel computation: 2 since it uses integers
+_LIMIT = 2  # version of `limit_train`: 2 since it takes the same number from each class
 _INITIAL_WEIGHTS = 2  # version of the draw: 2 since a seed gives the same weights on every backend
 
 
@@ -27,7 +28,7 @@ class Resolved:
         config: the same fields, with every open one filled in.
         data: what is known about the data set before its images are read.
         dim: number of features d.
-        class_vectors_digest: digest of the class vectors before training.
+        class_vectors_digest: digest of the draw of the class vectors, from `vectors.draw_digest`.
     """
 
     asked: TrainConfig
@@ -106,8 +107,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
     )
     dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
-    digest = _class_vectors_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0,
-                                   config.rotate)
+    digest = _draw_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0, config.rotate)
     return Resolved(asked, config, entry, dim, digest)
 
 
@@ -120,8 +120,8 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
     """Returns the digest that identifies a run: the sha256 of all that affects its result, as canonical JSON.
 
     Args:
-        config: resolved configuration.
-        class_vectors_digest: digest of the class vectors before training.
+        config: the resolved configuration.
+        class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas.
     """
     relevant = config.values(*RESULT_ROLES) | {
@@ -129,6 +129,8 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
         "initial_weights": _INITIAL_WEIGHTS}
     if any((config.rotation, config.randaugment, config.erasing, config.mixup, config.cutmix)):
         relevant["augmentation"] = _AUGMENTATION
+    if config.limit_train is not None:
+        relevant["limit"] = _LIMIT
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -157,11 +159,6 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-_MANY_NUMBERS = 1 << 24  # drawing these takes a second; for more, the recipe is hashed instead of the bytes
-
-
 @functools.lru_cache(maxsize=16)
-def _class_vectors_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
-    if num_classes * dim > _MANY_NUMBERS:
-        return draw_digest(kind, num_classes, dim, seed, rotate=rotate)
-    return vectors_digest(class_vectors(kind, num_classes, dim, seed, rotate=rotate))
+def _draw_digest(kind: str, num_classes: int, dim: int, seed: int, rotate: bool) -> str:
+    return draw_digest(kind, num_classes, dim, seed, rotate=rotate)

@@ -14,7 +14,7 @@ from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.vectors import scale_warning
 
-_DRAWN_AT_ONCE = 2**24  # numbers of class vectors that are drawn in a blink, to look for runs of earlier versions
+_DRAWN_QUICKLY = 2**24  # numbers of class vectors that take a second to draw, to look for runs of earlier versions
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -134,7 +134,7 @@ def _found(runs: Mapping[str, Run], resolved: Resolved) -> Run | None:
     """The run of a configuration, which an earlier version may have trained."""
     if not runs or resolved.digest in runs:
         return runs.get(resolved.digest)
-    return runs.get(earlier_digest(resolved)) if resolved.data.num_classes * resolved.dim <= _DRAWN_AT_ONCE else None
+    return runs.get(earlier_digest(resolved)) if resolved.data.num_classes * resolved.dim <= _DRAWN_QUICKLY else None
 
 
 def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:

@@ -22,6 +22,7 @@ from keras_fixhead.config import (
     TrainConfig,
     arm_name,
     from_stored,
+    names_draw,
     run_digest,
     to_store,
 )
@@ -316,7 +317,7 @@ def continued(run: Run, resolved: Resolved) -> Stored:
     if run_digest(same, before.class_vectors_digest, before.extended_from) != _digest_of(before):
         raise ArgumentError(f"The configuration differs from that of {run.path}.",
                             hint="Resume with the run's own configuration: train(run.config(), resume=run)")
-    if before.class_vectors_digest not in ("", resolved.class_vectors_digest):
+    if before.class_vectors_digest and not names_draw(before.class_vectors_digest, resolved):
         raise ArgumentError(
             f"{run.path} was trained with class vectors of digest {before.class_vectors_digest[:16]}, but kind "
             f"{config.class_vectors!r} with seed {config.vector_seed} gives {resolved.class_vectors_digest[:16]} here.",

@@ -45,7 +45,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
     rows = run.metrics()
     run.write("result", {
         "config_digest": stored.digest,
-        "class_vectors_digest": stored.class_vectors_digest,
+        "class_vectors_digest": head_of(final).vectors_digest,
         "label_names": list(dataset.label_names),
         "data_digest": dataset.digest(),
         "data_mean": dataset.mean.tolist(),

@@ -110,7 +110,7 @@ def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
         raise ArgumentError(f"class_vectors must have shape (num_classes, dim) with 2 classes or more, got "
                             f"{rows.shape}.")
     if not np.isfinite(rows).all():
-        raise ArgumentError(f"class_vectors must be finite; the first row that is not is row "
+        raise ArgumentError(f"class_vectors has values that are not finite, first in row "
                             f"{int(np.argmin(np.isfinite(rows).all(axis=1)))}.")
     largest = np.abs(rows).max(axis=1)
     if not largest.all():

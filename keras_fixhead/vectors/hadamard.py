@@ -38,7 +38,7 @@ def hadamard_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.flo
         below = next(order for order in range(dim - 1, 0, -1) if has_hadamard(order))
         above = next(order for order in range(dim + 1, 2 * dim) if has_hadamard(order))
         raise ArgumentError(f"No Hadamard matrix of order {dim} can be constructed here.",
-                            hint=f"The nearest orders are {below} and {above}. Kind 'orthogonal' takes any.")
+                            hint=f"The nearest orders are {below} and {above}; kind 'orthogonal' takes any dim.")
     order = np.argsort(words(stream_key(seed, HADAMARD_ROW_STREAM), np.arange(dim), [0])[:, 0])
     negative = (words(stream_key(seed, HADAMARD_SIGN_STREAM), np.arange(dim), [0])[:, 0] >> np.uint32(31)).astype(bool)
     rows = hadamard_matrix(dim)[order[:num_classes]].astype(np.float64)

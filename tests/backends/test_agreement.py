@@ -1,6 +1,6 @@
-"""One seed on every backend: the same logits, and the same losses to rounding. Each backend in a process of its own.
+"""One seed gives the same logits on every backend, and the same losses up to rounding.
 
-TensorFlow and JAX by the environment of the tests; PyTorch by the interpreter that $FIXHEAD_PEERS_PYTHON names.
+Each backend runs in its own process: TensorFlow and JAX in the test environment, PyTorch with $FIXHEAD_PEERS_PYTHON.
 """
 import json
 import os
@@ -44,7 +44,7 @@ def losses():
 
 straight = losses()
 draw = np.random.default_rng(1)
-for variable, value in zip(model.weights, start):  # the same start, moved by about one unit in the last place
+for variable, value in zip(model.weights, start):  # the same weights, moved by about one unit in the last place
     variable.assign(value * (1 + 6e-8 * draw.standard_normal(value.shape)).astype("float32"))
 for variable in model.optimizer.variables:
     variable.assign(np.zeros(variable.shape, variable.dtype))
@@ -60,9 +60,9 @@ def answers(backend, python=sys.executable):
 
 
 def assert_agree(one, other):
-    """Logits within 1e-4; losses of 20 steps within what one unit in the last place of the weights grows to.
+    """Logits agree within 1e-4; losses over 20 steps within what one unit in the last place of the weights grows to.
 
-    The first losses agree within 1e-6, 1e-4, 1e-3. A difference of rounding grows by itself in any training: in 20
+    The first losses agree within 1e-6, 1e-4 and 1e-3. Rounding differences grow in any training: in 20
     steps of ResNet18 at width 1/16 to 1 % of the loss, as the run from weights moved by 6e-8 shows (0.026 of 2.35;
     TensorFlow and JAX differed by 0.019).
     """

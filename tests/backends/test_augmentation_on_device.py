@@ -1,4 +1,4 @@
-"""Augmentation by keras.ops against NumPy's: equal to the last bit, on whatever backend Keras has."""
+"""Augmentation by keras.ops is bit-identical to NumPy's, on whatever backend Keras uses."""
 import keras
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ ALL = {name: value for what in EACH.values() for name, value in what.items()} | 
 
 
 def images_of(count, height, width):
-    """Noise, dull noise, images with few levels, and one of a single level."""
+    """Returns noise, dull noise, images with few levels, and one of a single level."""
     images = DRAW.integers(0, 256, (count, height, width, 3)).astype("uint8")
     images[1::4] = images[1::4] // 3 + 40
     images[2::4] //= 64
@@ -35,7 +35,7 @@ def on_device(images, draws):
 
 
 def drawn(indices, size, image_shape, augmentation, seed=3):
-    """The images that a batch is made of, partners among them, and its draws."""
+    """Returns the images of a batch, including mixing partners, and its random draws."""
     mixed = {}
     if augmentation.mixes:
         how = mixing(indices, size, image_shape, augmentation, seed=seed, epoch=1)
@@ -45,7 +45,7 @@ def drawn(indices, size, image_shape, augmentation, seed=3):
 
 @pytest.mark.parametrize("height, width", SIZES)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_is_numpys(name, height, width):
+def test_every_operation_matches_numpy(name, height, width):
     images = images_of(16, height, width)
     strengths = np.concatenate([[-1, 1, 0, 1e-9], DRAW.uniform(-1, 1, 12)])
     parameters = OPERATIONS[name].parameters(strengths, images.shape[1:])
@@ -58,7 +58,7 @@ def test_every_operation_is_numpys(name, height, width):
 
 @pytest.mark.parametrize("height, width", SIZES)
 @pytest.mark.parametrize("what", [*EACH.values(), ALL], ids=[*EACH, "all"])
-def test_every_augmentation_is_numpys(what, height, width):
+def test_every_augmentation_matches_numpy(what, height, width):
     images = images_of(40, height, width)
     for count in (24, 1):
         indices, draws = drawn(np.arange(count), 40, images.shape[1:], Augmentation(**what))
@@ -74,7 +74,7 @@ def test_every_augmentation_is_numpys(what, height, width):
        rotation=st.floats(0, 180), operations=st.sampled_from([0, 2]), magnitude=st.floats(0, 10),
        side=st.integers(0, 20), erasing=st.floats(0, 1), mixup=st.sampled_from([0.0, 0.1, 5.0]),
        cutmix=st.sampled_from([0.0, 0.3, 1.0]))
-def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude, side, erasing, mixup, cutmix):
+def test_any_draw_matches_numpy(seed, count, padding, rotation, operations, magnitude, side, erasing, mixup, cutmix):
     what = Augmentation(crop_padding=padding, flip=True, rotation=rotation, randaugment=operations,
                         randaugment_magnitude=magnitude, cutout=side, erasing=erasing, mixup=mixup, cutmix=cutmix)
     images = images_of(8, 9, 12)
@@ -86,8 +86,8 @@ def test_whatever_is_drawn(seed, count, padding, rotation, operations, magnitude
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
                     "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("what", [ALL, {"randaugment": 2}, {"mixup": 0.2}], ids=["all", "randaugment", "mixup"])
-def test_batches_made_on_the_device_are_those_of_the_host(what):
-    """Compiled as one program, the smaller last batch too."""
+def test_batches_augmented_on_the_device_match_the_host(what):
+    """They are compiled as one program, including the smaller last batch."""
     import jax
 
     split = Split(images_of(26, 32, 32), np.arange(26, dtype=np.int32))

@@ -1,4 +1,4 @@
-"""Training by two processes of JAX that meet on loopback, each with one CPU device."""
+"""Training by two JAX processes connected over loopback, each with one CPU device."""
 import contextlib
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from keras_fixhead.runs import list_runs
 
-SECONDS = 150  # in which everything must have ended, on a busy machine
+SECONDS = 150  # time limit for everything, on a busy machine
 OPTIONS = ["--dataset", "digits", "--recipe", "smoke", "--width", "0.0625", "--batch-size", "60", "--precision",
            "float32", "--threads", "1", "--limit-train"]
 
@@ -24,7 +24,7 @@ def command(*arguments):
 
 @contextlib.contextmanager
 def two_processes(*arguments):
-    """Yields both processes of a training; kills what is left of them."""
+    """Yields both processes of a training, and kills them at the end if they still run."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -68,8 +68,8 @@ def wait_for_an_epoch(folder):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(tmp_path):
-    """One step: the weights within 1e-6 (6e-8 were seen); one run directory, one result, one voice."""
+def test_two_processes_train_like_one(tmp_path):
+    """After one step the weights agree within 1e-6 (6e-8 observed); there is one run directory, result and output."""
     options = [*OPTIONS, "60", "--epochs", "1", "--json", "--quiet"]
     subprocess.run(command(*options, "--runs-dir", tmp_path / "1"), env={**os.environ, "KERAS_BACKEND": "jax"},
                    stdout=subprocess.DEVNULL, check=True, timeout=SECONDS)
@@ -85,7 +85,7 @@ def test_two_processes_train_as_one_does(tmp_path):
 
 
 @pytest.mark.long
-def test_a_signal_to_one_process_stops_both_and_they_go_on_to_the_bit(tmp_path):
+def test_a_signal_to_one_process_stops_both_and_they_resume_bit_identically(tmp_path):
     options = [*OPTIONS, "300", "--epochs", "3", "--devices", "2"]
     trained_by_two(*options, "--json", "--quiet", "--runs-dir", tmp_path / "whole")
     with two_processes(*options, "--runs-dir", tmp_path / "stopped") as both:
@@ -106,7 +106,7 @@ def test_a_signal_to_one_process_stops_both_and_they_go_on_to_the_bit(tmp_path):
 
 
 @pytest.mark.long
-def test_the_other_process_ends_when_one_is_killed(tmp_path):
+def test_killing_one_process_ends_the_other(tmp_path):
     with two_processes(*OPTIONS, "300", "--epochs", "50", "--devices", "2", "--runs-dir", tmp_path) as both:
         run = wait_for_an_epoch(tmp_path)
         both[1].kill()
@@ -118,8 +118,8 @@ def test_the_other_process_ends_when_one_is_killed(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_process_that_is_the_only_one_trains(tmp_path):
-    """What a line for many makes of one, in Slurm for instance."""
+def test_a_single_process_trains(tmp_path):
+    """For instance when a command line for several processes starts only one, as under Slurm."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -131,7 +131,7 @@ def test_a_process_that_is_the_only_one_trains(tmp_path):
 
 
 @pytest.mark.slow
-def test_each_process_must_have_a_share_of_the_devices(tmp_path):
+def test_every_process_must_have_a_share_of_the_devices(tmp_path):
     with two_processes(*OPTIONS, "60", "--epochs", "1", "--runs-dir", tmp_path) as both:
         for code, _, err in map(ends, both):
             assert code == 2, err[-3000:]

@@ -1,4 +1,4 @@
-"""Training on JAX, in processes of their own: devices, threads and flags are taken at its start."""
+"""Training on JAX in separate processes, since JAX reads devices, threads and flags when it starts."""
 import json
 import os
 import subprocess
@@ -27,10 +27,10 @@ def weights(run):
         return {name: file[name] for name in file.files if name.startswith("weight")}
 
 
-def test_four_devices_train_as_one_does(tmp_path):
-    """One step: the weights within 1e-5 (4e-7 were seen), batch normalisation's averages of the whole batch among them.
+def test_four_devices_train_like_one(tmp_path):
+    """After one step the weights agree within 1e-5 (4e-7 observed), including batch normalization averages.
 
-    Were statistics taken of each device's part, the averages would differ by some per cents.
+    If statistics were computed per device, the averages would differ by a few per cent.
     """
     four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "1")
@@ -45,7 +45,7 @@ def test_four_devices_train_as_one_does(tmp_path):
     assert "devices is 5, but JAX sees 4" in refused.stderr
 
 
-def test_a_run_of_jax_evaluates_goes_on_and_exports_on_tensorflow(tmp_path):
+def test_a_jax_run_evaluates_resumes_and_exports_on_tensorflow(tmp_path):
     fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "runs", "--threads", "1")
     (run,) = list_runs(tmp_path / "runs")
     assert run.read("environment")["threads"] == {"xla_cpu": 1}
@@ -70,7 +70,7 @@ HEAVY = ["--flip", "--crop-padding", "2", "--rotation", "10", "--randaugment", "
          "--mixup", "0.4", "--cutmix", "1"]
 
 
-def test_augmented_on_the_device_training_is_the_hosts_to_the_bit_and_four_devices_share_it(tmp_path):
+def test_augmenting_on_one_or_four_devices_trains_bit_identically_to_the_host(tmp_path):
     several = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "host", "--augment-on", "host")
     fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "device", "--augment-on", "device")

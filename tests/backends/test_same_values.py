@@ -1,4 +1,4 @@
-"""Head and losses against float64 NumPy, on whatever backend Keras has: run with KERAS_BACKEND=jax and torch too."""
+"""Head and losses compared with float64 NumPy on any Keras backend; also run with KERAS_BACKEND=jax and torch."""
 import keras
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ SCHEDULE = keras.optimizers.schedules.PolynomialDecay(2.0, 10, 12.0)
 
 
 def value_and_gradients(function, *arrays):
-    """A scalar function of arrays and its gradients, by the backend at hand."""
+    """Returns the value and gradients of a scalar function of arrays, computed by the current backend."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -40,7 +40,7 @@ def value_and_gradients(function, *arrays):
 
 
 def numeric_gradient(function, array, step=1e-5):
-    """Central differences in float64, with steps in proportion to each row's length."""
+    """Returns central differences in float64, with steps proportional to the length of each row."""
     array = array.astype(np.float64)
     gradient = np.empty_like(array)
     for index in np.ndindex(array.shape):
@@ -57,7 +57,7 @@ def unit(rows):
 
 
 def reference_loss(features, vectors, *, logits, scale, margin=None, size=0.0, bias=0.0):
-    """Mean cross-entropy in float64 through arccos, not through the code's own formulas."""
+    """Returns the mean cross-entropy in float64, computed with arccos rather than the formulas of the code."""
     features, vectors = features.astype(np.float64), vectors.astype(np.float64)
     if logits == "dot":
         z = scale * features @ vectors.T + bias
@@ -84,7 +84,7 @@ def reference_loss(features, vectors, *, logits, scale, margin=None, size=0.0, b
     ("cos", 30.0, "arcface", 0.5, ArcFace(0.5, scale=30.0)),
     ("dot", 0.01, None, 0.0, lambda labels, outputs: keras.ops.mean(cross_entropy(labels, outputs))),
 ])
-def test_loss_and_gradients_through_the_head_equal_those_of_float64(logits, scale, margin, size, loss, fixed):
+def test_loss_and_gradients_through_the_head_match_float64(logits, scale, margin, size, loss, fixed):
     vectors = class_vectors("uniform", CLASSES, DIM, 3) * np.linspace(0.5, 2, CLASSES, dtype="float32")[:, None]
     head = HypersphereHead(CLASSES, logits=logits, scale=scale, fixed=False, seed=3)
     head.build((None, DIM))
@@ -104,7 +104,7 @@ def test_loss_and_gradients_through_the_head_equal_those_of_float64(logits, scal
     np.testing.assert_allclose(by_features / largest, expected / largest, atol=3e-4)
     expected = numeric_gradient(lambda each: reference(FEATURES, each), vectors)
     np.testing.assert_allclose(by_vectors, expected, atol=3e-4 * np.abs(expected).max())
-    if fixed:  # the same features give a fixed head, of unit vectors, the same loss
+    if fixed:  # a fixed head, which has unit vectors, gives the reference loss too
         still = HypersphereHead(CLASSES, logits=logits, scale=scale, seed=3)
         drawn = class_vectors_of(still)
         assert float(keras.ops.convert_to_numpy(loss(LABELS, still(FEATURES)))) == pytest.approx(
@@ -116,7 +116,7 @@ def class_vectors_of(head):
     return keras.ops.convert_to_numpy(head.class_vectors.value)
 
 
-def test_gradients_stay_finite_where_cosines_are_1_and_minus_1_and_features_are_zero():
+def test_gradients_stay_finite_at_cosines_1_and_minus_1_and_zero_features():
     drawn = class_vectors("uniform", CLASSES, DIM, 3)
     collapsed = np.concatenate([drawn[:3], -drawn[:3], np.zeros((3, DIM))]).astype("float32")
     labels = np.array([0, 1, 2] * 3)
@@ -125,10 +125,10 @@ def test_gradients_stay_finite_where_cosines_are_1_and_minus_1_and_features_are_
         value, (gradient,) = value_and_gradients(lambda features: loss(labels, head(features)), collapsed)  # noqa: B023
 
         assert np.isfinite(value) and np.isfinite(gradient).all()
-        assert np.abs(gradient[-3:]).max() > 0  # zero features are pulled somewhere
+        assert np.abs(gradient[-3:]).max() > 0  # zero features have a non-zero gradient
 
 
-def test_margins_change_the_true_class_alone():
+def test_margins_change_only_the_true_class():
     logits = (10 * DRAW.uniform(-1, 1, (9, CLASSES))).astype("float32")
     others = np.arange(CLASSES) != LABELS[:, None]
     for changed in (arcface(LABELS, logits, 10.0, 0.5), cosface(LABELS, logits, 10.0, 0.35)):
@@ -145,7 +145,7 @@ def test_small_losses_are_not_rounded_to_zero():
 
 
 @pytest.mark.parametrize("scale", ["learned", SCHEDULE])
-def test_a_scale_that_changes_does_so_in_fit(scale):
+def test_learned_and_scheduled_scales_change_in_fit(scale):
     inputs = keras.Input((DIM,))
     head = HypersphereHead(CLASSES, scale=scale, bias="learned", name="head")
     model = keras.Model(inputs, head(inputs))
@@ -157,14 +157,14 @@ def test_a_scale_that_changes_does_so_in_fit(scale):
     if scale == "learned":
         assert before == pytest.approx(adacos_scale(CLASSES)) and after != before and after > 0
     else:
-        assert (before, after) == (2.0, pytest.approx(7.0))  # the last of 6 steps, of 10 from 2 to 12
+        assert (before, after) == (2.0, pytest.approx(7.0))  # after 6 steps of 10 from 2 to 12
     bias = keras.ops.convert_to_numpy(head.bias.value)
     assert np.abs(bias - INITIAL_BIAS).max() > 0
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(head.class_vectors.value),
                                   class_vectors("uniform", CLASSES, DIM, 0))
 
 
-def test_a_head_that_lacks_its_array_says_so_in_predict_and_works_once_it_has_it():
+def test_a_head_without_its_array_fails_in_predict_until_it_is_loaded():
     inputs = keras.Input((DIM,))
     own = DRAW.normal(size=(CLASSES, DIM))
     model = keras.Model(inputs, HypersphereHead(CLASSES, class_vectors=own, name="head")(inputs))
@@ -176,7 +176,7 @@ def test_a_head_that_lacks_its_array_says_so_in_predict_and_works_once_it_has_it
     np.testing.assert_array_equal(again.predict(FEATURES, verbose=0), model.predict(FEATURES, verbose=0))
 
 
-def test_classes_are_appended_and_a_model_comes_back_from_its_file(tmp_path):
+def test_classes_can_be_appended_and_the_model_saved(tmp_path):
     model = build_model("resnet18", (16, 16, 3), CLASSES, width=1 / 8, scale=10.0, store_vectors=False)
     images = DRAW.integers(0, 256, (4, 16, 16, 3)).astype("uint8")
     larger = append_classes(model, CLASSES + 4)

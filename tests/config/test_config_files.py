@@ -8,7 +8,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.recipes import build_config
 
 
-def test_a_configuration_file_may_be_a_runs_or_a_dry_runs(tmp_path):
+def test_a_configuration_file_may_come_from_a_run_or_a_dry_run(tmp_path):
     file = tmp_path / "plan.json"
     for content in ({"epochs": 3}, {"schema": 1, "epochs": 3, "config_digest": "0"}, {"config": {"epochs": 3}, "x": 1}):
         file.write_text(json.dumps(content))
@@ -37,13 +37,13 @@ def test_a_configuration_file_that_is_missing_is_refused(tmp_path):
 
 
 def earlier(**changes):
-    """A flat config.json of schema 1, as version 0.1 wrote it."""
+    """Returns a flat config.json of schema 1 as written by version 0.1."""
     found = resolve(TrainConfig(**{"dataset": "cifar10", "precision": "float32", "threads": 2, "lr": 0.3} | changes))
     derived = {"class_vectors_digest": found.class_vectors_digest, "extended_from": None}
     return found, {**found.config.as_dict(), **derived, "config_digest": found.digest}
 
 
-def test_a_configuration_is_stored_as_asked_for_and_as_resolved():
+def test_a_configuration_is_stored_as_asked_and_as_resolved():
     found = resolve(TrainConfig(dataset="cifar10", precision="float32", threads=2))
     content = json.loads(json.dumps(to_store(found).as_dict()))
 
@@ -52,7 +52,7 @@ def test_a_configuration_is_stored_as_asked_for_and_as_resolved():
     assert from_stored(content) == to_store(found)
 
 
-def test_a_flat_configuration_of_schema_1_is_read_as_it_was():
+def test_a_flat_configuration_of_schema_1_is_read_unchanged():
     found, content = earlier()
     stored = from_stored(content)
 
@@ -62,7 +62,7 @@ def test_a_flat_configuration_of_schema_1_is_read_as_it_was():
     assert from_stored({**content, "extended_from": "3,5"}).extended_from == "3,5"
 
 
-def test_what_a_flat_configuration_was_filled_in_with_was_not_asked_for():
+def test_values_filled_into_a_flat_configuration_do_not_count_as_asked_for():
     _, content = earlier(margin="arcface", crop_padding=2)
     asked = from_stored(content).asked
 
@@ -76,7 +76,7 @@ def test_what_a_flat_configuration_was_filled_in_with_was_not_asked_for():
     ({"seed": 4}, {"vector_seed": 4}),
     ({"model": "preact_resnet18"}, {"signed_features": True}),
 ])
-def test_a_run_of_schema_1_can_be_the_start_of_another(tmp_path, explicit, expected):
+def test_a_run_of_schema_1_can_configure_another(tmp_path, explicit, expected):
     _, content = earlier()
     (tmp_path / "config.json").write_text(json.dumps({"schema": 1, **content}))
     config = resolve(build_config(explicit, read_config_file(tmp_path / "config.json"))).config
@@ -85,13 +85,13 @@ def test_a_run_of_schema_1_can_be_the_start_of_another(tmp_path, explicit, expec
     assert config.lr == 0.3
 
 
-def test_a_hand_written_flat_file_keeps_what_equals_a_default_of_the_data_set(tmp_path):
+def test_a_hand_written_flat_file_keeps_values_equal_to_data_set_defaults(tmp_path):
     (tmp_path / "mine.json").write_text('{"dataset": "cifar10", "flip": true}')
 
     assert resolve(build_config({"dataset": "digits"}, read_config_file(tmp_path / "mine.json"))).config.flip is True
 
 
-def test_what_a_run_stores_is_what_config_takes_back(tmp_path):
+def test_the_configuration_stored_in_a_run_can_be_read_back(tmp_path):
     found = resolve(build_config({"recipe": "cpu", "dataset": "cifar10", "seed": 3}))
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"schema": 2, **to_store(found).as_dict()}))
@@ -100,7 +100,7 @@ def test_what_a_run_stores_is_what_config_takes_back(tmp_path):
     assert resolve(build_config({"seed": 4}, read_config_file(file))).config.vector_seed == 4
 
 
-def test_exported_results_can_be_taken_as_configuration():
+def test_exported_results_can_be_used_as_configuration():
     folder = Path(__file__).parents[2] / "results" / "first_runs"
     for file in sorted(folder.glob("*.json")):
         config = build_config({}, read_config_file(file))
@@ -122,7 +122,7 @@ def test_damaged_content_is_refused(content, message):
         from_stored(content)
 
 
-def test_younger_fields_of_a_resolved_configuration_have_their_defaults():
+def test_newer_fields_missing_from_a_resolved_configuration_get_defaults():
     old = TrainConfig(epochs=3, lr=0.5)
     kept = {"dataset", "model", "width", "head", "fixed", "scale", "seed", "epochs", "lr"}
 

@@ -1,4 +1,4 @@
-"""What yields to an explicit option, both ways: alone it is implied; against another explicit option it is refused."""
+"""Values that yield to an explicit option, and explicit options that contradict each other."""
 import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
@@ -8,7 +8,7 @@ from keras_fixhead.recipes import RECIPES, build_config
 
 CV = "keras_cv/resnet18"
 
-# field that yields, options, file, its value then, a value of it that contradicts the options, and the refusal
+# yielding field, options, file, implied value, a value that contradicts the options, and the refusal
 CASES = [
     ("warmup_fraction", {"schedule": "plateau"}, {}, 0.0, 0.1, "has no warm-up"),
     ("warmup_fraction", {"schedule": "plateau", "recipe": "cpu"}, {}, 0.0, 0.1, "has no warm-up"),
@@ -38,13 +38,14 @@ CASES = [
     ("batch_size", {"devices": 3}, {}, 129, 128, "must be a multiple of devices"),
     ("batch_size", {"devices": 1_000}, {}, 1_000, 128, "must be a multiple of devices"),
     ("devices", {"batch_size": 50}, {"devices": 4, "batch_size": 64}, 1, 4, "must be a multiple of devices"),
-    ("partial_batch", {"devices": 2, "recipe": "paper-code"}, {}, False, True, "A partial batch cannot be shared"),
-    ("devices", {"partial_batch": True}, {"devices": 2}, 1, 2, "A partial batch cannot be shared"),
+    ("partial_batch", {"devices": 2, "recipe": "paper-code"}, {}, False, True,
+     "A partial batch cannot be split between devices"),
+    ("devices", {"partial_batch": True}, {"devices": 2}, 1, 2, "A partial batch cannot be split between devices"),
 ]
 
 
 @pytest.mark.parametrize("field, explicit, file, implied", [case[:4] for case in CASES])
-def test_what_was_not_asked_for_yields_to_an_explicit_option(field, explicit, file, implied):
+def test_values_that_were_not_asked_for_yield_to_an_explicit_option(field, explicit, file, implied):
     config = build_config(explicit, file)
 
     assert getattr(config, field) == implied
@@ -54,7 +55,7 @@ def test_what_was_not_asked_for_yields_to_an_explicit_option(field, explicit, fi
 
 @pytest.mark.parametrize("field, explicit, value, message", [
     (field, explicit, value, message) for field, explicit, _, _, value, message in CASES if message])
-def test_two_explicit_options_that_contradict_each_other_are_refused(field, explicit, value, message):
+def test_contradictory_explicit_options_are_refused(field, explicit, value, message):
     with pytest.raises(ArgumentError, match=message):
         resolve(build_config({**explicit, field: value}))
 
@@ -73,7 +74,7 @@ def test_every_implication_has_a_case():
     ({"dataset": "cifar10_1"}, "has no training images"),
     ({"augment_on": "device"}, "only JAX takes batches"),
 ])
-def test_what_cannot_yield_is_refused(values, message):
+def test_values_that_cannot_yield_are_refused(values, message):
     with pytest.raises(ArgumentError, match=message):
         resolve(build_config(values))
 
@@ -87,25 +88,25 @@ def test_what_cannot_yield_is_refused(values, message):
     {"batch_size": 7}, {"store_vectors": False}, {"class_vectors": "simplex"}, {"dataset": "cifar100"},
     {"width": 0.25}, {"scale": "auto"}, {"limit_train": 10}, {"imbalance": 10.0}, {"normalization": "half"},
 ])
-def test_one_explicit_option_never_contradicts_a_recipe(recipe, explicit):
+def test_a_single_explicit_option_never_contradicts_a_recipe(recipe, explicit):
     config = build_config({"recipe": recipe, **explicit})
 
     assert {name: getattr(config, name) for name in explicit} == explicit
     resolve(config)
 
 
-def test_nothing_yields_where_nothing_contradicts():
+def test_nothing_yields_without_a_contradiction():
     values = {"schedule": "cosine", "warmup_fraction": 0.1}
 
     assert with_implied(values, {"schedule"}) == values
 
 
-def test_a_file_is_given_and_implies_for_the_recipe():
+def test_a_file_counts_as_explicit_over_the_recipe():
     assert build_config({}, {"schedule": "plateau"}).warmup_fraction == 0.0
     with pytest.raises(ArgumentError, match="has no warm-up"):
         resolve(build_config({}, {"schedule": "plateau", "warmup_fraction": 0.1}))
 
 
-def test_the_plan_shows_what_was_implied():
+def test_resolving_shows_implied_values():
     assert resolve(build_config({"schedule": "plateau"})).config.warmup_fraction == 0.0
     assert TrainConfig.warmup_fraction > 0

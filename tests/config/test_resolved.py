@@ -8,7 +8,7 @@ from keras_fixhead.catalog import feature_dim
 from keras_fixhead.config import TrainConfig, earlier_digest, resolve, resolved, run_digest
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
+from keras_fixhead.vectors import draw_digest
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 
@@ -33,32 +33,32 @@ def digest(config, **more):
     return run_digest(config, more.pop("vectors", "0" * 64), **more)
 
 
-def test_the_digest_changes_with_exactly_the_fields_that_change_the_result():
+def test_the_digest_depends_on_exactly_the_fields_that_affect_the_result():
     assert CHANGES.keys() == FIELDS.keys()
     indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors", "checkpoint_minutes", "logger",
                    "augment_on"}
     assert set(TrainConfig.names("place")) == indifferent
     for name, value in CHANGES.items():
-        if value is None:  # one choice only, so far
+        if value is None:  # only one choice so far
             continue
         changed = dataclasses.replace(TrainConfig(), **{name: value})
         assert (digest(changed) != digest(TrainConfig())) == (name not in indifferent), name
 
 
-def test_the_digest_changes_with_the_class_vectors_and_with_an_extension():
+def test_the_digest_depends_on_class_vectors_and_extension():
     digests = {digest(TrainConfig()), digest(TrainConfig(), vectors="1" * 64), digest(TrainConfig(), extended_from="2")}
 
     assert len(digests) == 3
 
 
-def test_the_digest_of_earlier_versions_is_still_known():
-    """As version 0.1 computed it for a resolved configuration; a run that it trained is found again."""
+def test_digests_of_earlier_versions_are_still_recognized():
+    """Version 0.1 computed these digests of resolved configurations; its runs must still be found."""
     found = resolve(TrainConfig(precision="float32", threads=2))
 
     assert earlier_digest(found) == "fd56bd687899b70b5519bde6025108d024c99fc3e06e9e1ffe4a67834d7b8592"
 
 
-def test_the_digest_does_not_depend_on_the_order_of_fields():
+def test_the_digest_does_not_depend_on_field_order():
     values = TrainConfig(lr=0.3, epochs=7).as_dict()
 
     assert digest(TrainConfig.from_dict(dict(reversed(values.items())))) == digest(TrainConfig(lr=0.3, epochs=7))
@@ -73,17 +73,17 @@ def test_resolving_leaves_nothing_open(monkeypatch):
 
     assert not [name for name in FIELDS if config.is_open(name)]
     assert {name for name, value in config.as_dict().items() if value is None} == {
-        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes"}  # None means something here
+        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes"}  # None has a meaning here
     assert config.signed_features is False
     assert (config.vector_seed, config.crop_padding, config.flip) == (4, 4, True)
     assert (config.precision, config.threads, config.margin_size) == ("bfloat16", 3, 0.5)
     assert config.scale == pytest.approx(2**0.5 * 2.1972245773362196)  # ln 9
-    assert found.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 4))
+    assert found.class_vectors_digest == draw_digest("uniform", 10, 512, 4)
     assert (found.asked, found.data, found.dim) == (asked, DATASETS["cifar10"], 512)
     assert resolve(config).config == config and resolve(config).digest == found.digest
 
 
-def test_the_precision_is_that_of_the_device_once_it_is_known(monkeypatch):
+def test_the_precision_follows_the_device_once_known(monkeypatch):
     monkeypatch.setattr(hardware, "gpus", lambda: (("T4", 7.5),))
     monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: False)
     before = resolve(TrainConfig())
@@ -93,7 +93,7 @@ def test_the_precision_is_that_of_the_device_once_it_is_known(monkeypatch):
     assert resolve(TrainConfig(precision="bfloat16")).for_device(gpu=False).config.precision == "bfloat16"
 
 
-def test_what_the_framework_says_of_a_gpu_wins_over_nvidia_smi(monkeypatch):
+def test_the_framework_overrides_nvidia_smi(monkeypatch):
     monkeypatch.setattr(hardware, "gpus", lambda: (("T4", 7.5),))
     monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: False)
 
@@ -102,14 +102,14 @@ def test_what_the_framework_says_of_a_gpu_wins_over_nvidia_smi(monkeypatch):
 
 
 @pytest.mark.parametrize("backend, threads", [("tensorflow", 3), ("jax", 3), ("torch", None)])
-def test_threads_are_the_cores_where_the_backend_can_be_told(monkeypatch, backend, threads):
+def test_threads_default_to_the_cores_if_the_backend_can_set_them(monkeypatch, backend, threads):
     monkeypatch.setattr(resolved, "cpu_count", lambda: 3)
     monkeypatch.setattr(resolved, "keras_backend", lambda: backend)
 
     assert resolve(TrainConfig(precision="float32")).config.threads == threads
 
 
-def test_the_folder_of_the_data_is_absolute(monkeypatch, tmp_path):
+def test_the_data_folder_is_made_absolute(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/someone")
 
@@ -117,7 +117,7 @@ def test_the_folder_of_the_data_is_absolute(monkeypatch, tmp_path):
     assert resolve(TrainConfig(data_dir="~/data")).config.data_dir == "/home/someone/data"
 
 
-def test_resolving_keeps_what_was_given():
+def test_resolving_keeps_given_values():
     given = TrainConfig(dataset="cifar10", seed=4, vector_seed=0, crop_padding=0, flip=False, precision="float32",
                         threads=1)
     config = resolve(given).config
@@ -127,11 +127,11 @@ def test_resolving_keeps_what_was_given():
 
 
 @pytest.mark.parametrize("dataset", [name for name, entry in DATASETS.items() if entry.tests is None])
-def test_the_digest_is_of_the_vectors_that_the_data_set_and_the_width_ask_for(dataset):
+def test_the_class_vector_digest_follows_data_set_and_width(dataset):
     found = resolve(TrainConfig(dataset=dataset, width=0.25, class_vectors="cube", vector_seed=9))
-    expected = class_vectors("cube", DATASETS[dataset].num_classes, feature_dim("resnet18", 0.25), 9)
 
-    assert found.class_vectors_digest == vectors_digest(expected)
+    assert found.class_vectors_digest == draw_digest("cube", DATASETS[dataset].num_classes,
+                                                     feature_dim("resnet18", 0.25), 9)
     assert (found.config.crop_padding, found.config.flip) == (DATASETS[dataset].crop_padding, DATASETS[dataset].flip)
 
 
@@ -139,13 +139,13 @@ def test_the_digest_is_of_the_vectors_that_the_data_set_and_the_width_ask_for(da
     (None, 128, 45_000, 351), (20_480, 128, 20_480, 160), (10**9, 128, 45_000, 351), (100, 128, 100, 1),
     (100, 50, 100, 2), (149, 50, 149, 2),
 ])
-def test_an_epoch_has_whole_batches_or_one_of_all_there_is(limit, batch_size, size, steps):
+def test_an_epoch_has_whole_batches_or_a_single_smaller_one(limit, batch_size, size, steps):
     found = resolve(TrainConfig(dataset="cifar10", limit_train=limit, batch_size=batch_size))
 
     assert (found.train_size, found.steps_per_epoch) == (size, steps)
 
 
-def test_a_step_time_is_remembered_by_what_it_depends_on(monkeypatch):
+def test_the_key_of_a_step_time_has_everything_it_depends_on(monkeypatch):
     monkeypatch.setattr(resolved, "gpus", lambda: (("NVIDIA H200", 9.0),))
 
     def key(**change):
@@ -164,7 +164,7 @@ def test_a_step_time_is_remembered_by_what_it_depends_on(monkeypatch):
     ({"hold_out": False, "selection": "last", "patience": 2}, "no validation images to detect a plateau on"),
     ({"schedule": "plateau"}, "The plateau schedule has no warm-up.* --warmup-fraction 0"),
     ({"devices": 3}, "batch_size must be a multiple of devices, got 128 for 3"),
-    ({"devices": 2, "partial_batch": True}, "A partial batch cannot be shared"),
+    ({"devices": 2, "partial_batch": True}, "A partial batch cannot be split between devices"),
     ({"augment_on": "device"}, "only JAX takes batches that are already on the device; the backend is tensorflow.* "
      "--augment-on auto"),
     ({"image_size": 48}, "digits has images of 32x32 pixels; an image size is for folders"),
@@ -173,41 +173,41 @@ def test_a_step_time_is_remembered_by_what_it_depends_on(monkeypatch):
     ({"model": "keras_cv/resnet18", "width": 0.5}, "keras_cv/resnet18 supports width 1 only"),
     ({"pooling": "4x4", "model": "keras_cv/resnet18"}, "too small for pooling 4x4"),
 ])
-def test_what_contradicts_itself_is_refused_with_a_way_out(values, message):
+def test_contradictions_are_refused_with_a_way_out(values, message):
     with pytest.raises(ArgumentError, match=message):
         resolve(TrainConfig(**values))
 
 
 @pytest.mark.parametrize("model, signed", [("resnet18", False), ("preact_resnet18", True), ("mobilenet_v2", False)])
-def test_features_have_the_networks_usual_form_unless_told_otherwise(model, signed):
+def test_features_have_the_usual_form_of_the_network_by_default(model, signed):
     assert resolve(TrainConfig(model=model)).config.signed_features is signed
     assert resolve(TrainConfig(model=model, signed_features=not signed)).config.signed_features is not signed
 
 
-def test_class_vectors_fit_the_classes_and_the_pooling():
+def test_class_vectors_match_the_classes_and_the_pooling():
     some = resolve(TrainConfig(dataset="cifar100", classes="fish,people"))
     flat = resolve(TrainConfig(dataset="stl10", pooling="4x4"))
 
-    assert some.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 512, 0))
-    assert flat.class_vectors_digest == vectors_digest(class_vectors("uniform", 10, 4608, 0))
+    assert some.class_vectors_digest == draw_digest("uniform", 10, 512, 0)
+    assert flat.class_vectors_digest == draw_digest("uniform", 10, 4608, 0)
 
 
 @pytest.mark.parametrize("values, steps", [
     ({"dataset": "cifar10"}, 351), ({"dataset": "cifar10", "hold_out": False, "selection": "last"}, 390),
     ({"dataset": "cifar10", "partial_batch": True}, 352), ({"dataset": "cifar100", "classes": "fish,people"}, 35),
-    ({"dataset": "cifar10", "imbalance": 100.0}, 87),  # 4500 sum of 100^(-c/9) = 11,170 images
+    ({"dataset": "cifar10", "imbalance": 100.0}, 87),  # the sum of 4500 x 100^(-c/9) is 11,170 images
 ])
-def test_steps_are_known_before_the_images_are_read(values, steps, monkeypatch, tmp_path):
+def test_the_number_of_steps_is_known_before_reading_images(values, steps, monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
 
     assert resolve(TrainConfig(**values)).steps_per_epoch == steps
 
 
-def test_very_many_class_vectors_are_named_by_their_recipe_without_being_drawn(monkeypatch):
+def test_very_many_class_vectors_are_identified_by_recipe_without_drawing(monkeypatch):
     entry = dataclasses.replace(DATASETS["cifar10"], num_classes=1_000_000)
     monkeypatch.setattr("keras_fixhead.config.resolved.describe", lambda *arguments, **options: entry)
     start = time.perf_counter()
     found = resolve(TrainConfig(dataset="cifar10", seed=3))
 
-    assert time.perf_counter() - start < 2  # drawing 512 million numbers takes half a minute
+    assert time.perf_counter() - start < 2  # drawing 512 million numbers would take half a minute
     assert found.class_vectors_digest == draw_digest("uniform", 1_000_000, 512, 3)

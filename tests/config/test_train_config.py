@@ -18,7 +18,7 @@ FLOATS = [name for name, field in FIELDS.items() if field.type in ("float", floa
 
 
 def refusal(**values):
-    """The message with which TrainConfig refuses these values, checked to be one line."""
+    """Returns the message with which TrainConfig refuses these values, after checking that it is one line."""
     with pytest.raises(ArgumentError) as caught:
         TrainConfig(**values)
     message = str(caught.value)
@@ -27,7 +27,7 @@ def refusal(**values):
 
 
 @pytest.mark.parametrize("name, bound", RANGED)
-def test_a_value_at_its_bound_is_accepted_and_one_beyond_is_refused_in_one_line(name, bound):
+def test_a_value_at_its_bound_is_accepted_and_one_beyond_it_is_refused(name, bound):
     limit = FIELDS[name].metadata[bound]
     number = int if type(FIELDS[name].default) is int or name in ("vector_seed", "limit_train", "crop_padding",
                                                                   "threads", "image_size", "patience") else float
@@ -65,7 +65,7 @@ def test_a_number_that_is_not_finite_is_refused(name, value):
     ({"dataset": 10}, "dataset must be str, got 10."),
     ({"runs_dir": None}, "runs_dir must be str, got None."),
 ])
-def test_a_value_of_another_type_is_refused(values, message):
+def test_a_value_of_the_wrong_type_is_refused(values, message):
     assert refusal(**values) == message
 
 
@@ -74,14 +74,14 @@ def test_a_value_of_another_type_is_refused(values, message):
     ("class_vectors", "unifrm", "uniform"), ("loss", "crossentropy", "cross_entropy"),
     ("schedule", "cosin", "cosine"), ("selection", "lst", "last"), ("precision", "float23", "float32"),
 ])
-def test_an_unknown_name_is_refused_with_the_known_ones_and_the_nearest(name, value, near):
+def test_an_unknown_name_is_refused_with_the_known_names_and_the_nearest(name, value, near):
     message = refusal(**{name: value})
 
     assert repr(value) in message and "Expected one of" in message
     assert message.endswith(f"Did you mean {near!r}?")
 
 
-def test_an_unknown_field_is_refused_with_the_nearest():
+def test_an_unknown_field_is_refused_with_the_nearest_name():
     with pytest.raises(ArgumentError, match=r"Unknown configuration field 'epoch'\. Did you mean 'epochs'\?"):
         TrainConfig.from_dict({"epoch": 3})
     with pytest.raises(ArgumentError, match=r"'zzzz'\. Known: dataset, "):
@@ -98,14 +98,14 @@ def test_an_integer_becomes_a_float_where_a_float_is_expected():
 @given(epochs=st.integers(1, 10**6), lr=st.floats(0, 1e4), width=st.floats(1 / 64, 16), seed=st.integers(0, 2**63 - 1),
        fixed=st.booleans(), limit=st.none() | st.integers(1, 10**12))
 @settings(max_examples=50, deadline=None)
-def test_a_configuration_survives_a_round_trip_through_its_dictionary_and_json(epochs, lr, width, seed, fixed, limit):
+def test_a_configuration_survives_a_round_trip_through_dictionary_and_json(epochs, lr, width, seed, fixed, limit):
     config = TrainConfig(epochs=epochs, lr=lr, width=width, seed=seed, fixed=fixed, limit_train=limit)
 
     assert TrainConfig.from_dict(config.as_dict()) == config
     assert TrainConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
 
 
-def test_it_cannot_be_changed():
+def test_it_is_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainConfig().epochs = 3
 
@@ -128,7 +128,7 @@ def test_an_unknown_role_is_an_error():
         TrainConfig.names("seed", "optimization")
 
 
-def test_the_defaults_of_the_head_are_those_of_the_layer():
+def test_the_head_defaults_match_the_layer():
     config, head = TrainConfig(), HeadConfig()
 
     assert config.head == head.logits
@@ -137,7 +137,7 @@ def test_the_defaults_of_the_head_are_those_of_the_layer():
         assert getattr(config, name) == getattr(head, name), name
 
 
-def test_a_field_is_open_where_something_has_to_be_filled_in():
+def test_a_field_is_open_if_it_must_be_filled_in():
     config = TrainConfig()
     open_fields = {name for name in FIELDS if config.is_open(name)}
 

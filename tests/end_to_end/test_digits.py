@@ -1,4 +1,4 @@
-"""From training to corrupted images over REST, by the command line, on the embedded digits."""
+"""From training to corrupted images over REST, using the command line on the bundled digits."""
 import dataclasses
 import json
 import signal
@@ -63,13 +63,13 @@ def test_split():
     return load_dataset("digits").test
 
 
-def test_training_learns_something_and_says_where_the_run_is(trained):
+def test_training_learns_and_reports_the_run_directory(trained):
     assert Path(trained["run"]).is_absolute()
     assert trained["accuracy"]["test"] > 0.2  # three epochs at an eighth of the width; chance is 0.1
     assert set(trained["accuracy"]) == {"validation", "test"}
 
 
-def test_evaluating_the_run_gives_the_accuracy_that_training_reported(trained):
+def test_evaluating_the_run_gives_the_reported_accuracy(trained):
     assert run_json("evaluate", trained["run"])["accuracy"] == trained["accuracy"]
 
 
@@ -99,7 +99,7 @@ def test_the_first_export_is_version_1_with_labels_and_the_next_is_2(exported, m
     assert not list((folder / "served" / "other").glob(".tmp-*"))
 
 
-def test_the_signatures_have_the_names_and_types_that_are_promised(url):
+def test_the_signatures_have_the_documented_names_and_types(url):
     with Client(url) as client:
         found = client.metadata()["metadata"]["signature_def"]["signature_def"]
     tensors = {name: ({key: value["dtype"] for key, value in each["inputs"].items()}, set(each["outputs"]))
@@ -112,7 +112,7 @@ def test_the_signatures_have_the_names_and_types_that_are_promised(url):
     assert tensors["features"] == ({"images": "DT_FLOAT"}, {"features", "embedding"})
 
 
-def test_the_server_answers_as_the_model_does(url, model, test_split):
+def test_the_server_gives_the_same_answers_as_the_model(url, model, test_split):
     images = test_split.images[:40]
     own = model.predict(images, verbose=0)
     with Client(url) as client:
@@ -127,9 +127,9 @@ def test_the_server_answers_as_the_model_does(url, model, test_split):
         assert answer["label"].tolist() == [str(index) for index in own.argmax(axis=1)]
 
 
-def test_a_picture_has_the_same_label_from_the_run_and_from_the_server(fixhead, url, trained, test_split, folder):
+def test_the_run_and_the_server_give_a_picture_the_same_label(fixhead, url, trained, test_split, folder):
     files = []
-    for number, size in enumerate([(32, 32), (80, 60)]):  # one of the model's size, one that has to be resized
+    for number, size in enumerate([(32, 32), (80, 60)]):  # one of the model's size, one to be resized
         files.append(folder / f"{number}.png")
         Image.fromarray(test_split.images[number]).resize(size).save(files[-1])
     turned = Image.Exif()
@@ -148,7 +148,7 @@ def test_a_picture_has_the_same_label_from_the_run_and_from_the_server(fixhead, 
                                atol=1e-4)
 
 
-def test_corrupted_images_get_the_same_classes_in_process_and_over_rest(url, model, test_split):
+def test_corrupted_images_get_the_same_classes_locally_and_over_rest(url, model, test_split):
     with Client(url) as client:
         over_rest = measure_robustness(
             lambda images: client.classify(images)["class_index"], test_split, limit=30, seed=3)
@@ -160,7 +160,7 @@ def test_corrupted_images_get_the_same_classes_in_process_and_over_rest(url, mod
         np.testing.assert_array_equal(over_rest.predictions[key], predicted)
 
 
-def test_robustness_by_the_command_line_is_the_same_for_the_run_and_the_server(fixhead, url, trained):
+def test_the_robustness_command_gives_the_same_for_the_run_and_the_server(fixhead, url, trained):
     by_run = fixhead("robustness", trained["run"], "--limit", 20, "--quiet", "--json").json
     by_server = fixhead("robustness", url, "--dataset", "digits", "--limit", 20, "--quiet", "--json").json
 
@@ -169,7 +169,7 @@ def test_robustness_by_the_command_line_is_the_same_for_the_run_and_the_server(f
 
 
 @pytest.mark.parametrize("body", [
-    {"instances": [1.0]},  # wrong rank: without a guard this would abort the process
+    {"instances": [1.0]},  # wrong rank: without a check this would abort the process
     {"instances": [[[1.0, 2.0, 3.0]]]},
     {"instances": np.zeros((1, 16, 16, 3)).tolist()},
     {"instances": np.zeros((1, 32, 32, 1)).tolist()},
@@ -179,7 +179,7 @@ def test_robustness_by_the_command_line_is_the_same_for_the_run_and_the_server(f
     {"inputs": {"images": "text"}},
     {},
 ])
-def test_a_request_that_cannot_be_answered_is_refused_and_the_server_goes_on(url, body, test_split):
+def test_an_invalid_request_is_refused_and_the_server_keeps_running(url, body, test_split):
     answer = httpx.post(f"{url}:predict", json=body, timeout=30)
     with Client(url) as client:
         after = client.predict_images(test_split.images[:1].astype(np.float32))
@@ -188,14 +188,14 @@ def test_a_request_that_cannot_be_answered_is_refused_and_the_server_goes_on(url
     assert after["logits"].shape == (1, 10)
 
 
-def test_a_port_in_use_is_one_line(fixhead, url, folder, exported):
+def test_a_port_in_use_gives_a_one_line_error(fixhead, url, folder, exported):
     port = httpx.URL(url).port
     answer = fixhead("serve", folder / "served" / "digits", "--port", port)
 
     assert answer.code == 1 and "--port 0" in answer.err and "Traceback" not in answer.err
 
 
-def test_exporting_to_where_nothing_can_be_written_is_one_line(fixhead, trained):
+def test_exporting_to_an_unwritable_folder_gives_a_one_line_error(fixhead, trained):
     answer = fixhead("export", trained["run"], "/dev/null/served")
 
     assert answer.code == 2 and "/dev/null is a file" in answer.err and "Traceback" not in answer.err
@@ -221,7 +221,7 @@ def test_dot_heads_have_no_cosines_in_their_answers(tmp_path):
         "logits", "probabilities", "class_index", "label"}
 
 
-def test_the_export_holds_no_operation_that_a_stock_server_cannot_run(exported):
+def test_the_export_uses_only_operations_that_a_stock_server_can_run(exported):
     from tensorflow.core.protobuf import saved_model_pb2
 
     saved = saved_model_pb2.SavedModel.FromString((Path(exported["path"]) / "saved_model.pb").read_bytes())
@@ -234,7 +234,7 @@ def test_the_export_holds_no_operation_that_a_stock_server_cannot_run(exported):
     assert not compiled
 
 
-def test_training_that_is_terminated_says_so_and_goes_on_where_it_was(tmp_path):
+def test_terminated_training_says_so_and_resumes(tmp_path):
     command = [sys.executable, "-m", "fixhead_cli"]
     arguments = ["train", "--dataset", "digits", "--recipe", "smoke", "--epochs", "4", "--runs-dir", str(tmp_path)]
     with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True) as process:
@@ -269,7 +269,7 @@ def test_a_robustness_figure_on_the_wrong_data_is_refused(url, trained, test_spl
             assert len(target.classifier(digits)(test_split.images[:2])) == 2
 
 
-def test_the_accuracy_on_training_images_is_on_those_that_were_trained_on(fixhead, trained):
+def test_training_accuracy_uses_the_images_trained_on(fixhead, trained):
     answer = fixhead("evaluate", trained["run"], "--split", "train", "--json")
 
     assert answer.json["evaluation"]["train"]["n"] == 1_257  # the recipe allows 2,000

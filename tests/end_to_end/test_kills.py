@@ -1,4 +1,4 @@
-"""Trainings that are killed, in processes of their own, resumed by the command line: equal to the last bit."""
+"""Training processes that are killed and resumed from the command line give bit-identical results."""
 import json
 import os
 import random
@@ -26,7 +26,7 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def after(function, when):
-    # kills right after the call of that number
+    # kills right after the call with that number
     calls = []
     def wrapped(*arguments, **more):
         found = function(*arguments, **more)
@@ -37,9 +37,9 @@ def after(function, when):
     return wrapped
 
 where, values = sys.argv[1], json.loads(sys.argv[2])
-if where == "within an epoch":  # 12 steps an epoch
+if where == "within an epoch":  # 12 steps per epoch
     training.loop.StepTimer.on_train_batch_end = after(training.loop.StepTimer.on_train_batch_end, 17)
-elif where == "at an epoch's end":  # the checkpoint is written, the best one not yet
+elif where == "at an epoch's end":  # the checkpoint is written, but not yet the best one
     training.loop.Loop._keep_best = lambda self, progress: kill()
 elif where == "in the last step":
     training.loop.StepGuard.on_train_batch_end = after(training.loop.StepGuard.on_train_batch_end, 36)
@@ -78,7 +78,7 @@ def state(path):
     return arrays, {name: value for name, value in meta.items() if name not in CLOCKS}
 
 
-def assert_equal_to_the_bit(straight, resumed):
+def assert_bit_identical(straight, resumed):
     for one, other in ((straight.newest_checkpoint, resumed.newest_checkpoint),
                        (straight.best_checkpoint, resumed.best_checkpoint)):
         (expected, expected_meta), (found, found_meta) = state(one), state(other)
@@ -100,20 +100,20 @@ def straight(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["within an epoch", "at an epoch's end", "in the last step",
                                    "while a checkpoint is written"])
-def test_a_killed_run_ends_as_if_it_had_not_been(straight, tmp_path, where):
+def test_a_killed_run_resumes_to_the_same_result(straight, tmp_path, where):
     run = train(tmp_path, where)
     assert not run.has("result")
     if where == "while a checkpoint is written":
-        assert list((run.path / "checkpoints").glob(".newest.npz-*"))  # half of one, aside
+        assert list((run.path / "checkpoints").glob(".newest.npz-*"))  # a half-written temporary file
 
     done = subprocess.run(resume(run), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert_equal_to_the_bit(straight, run)
+    assert_bit_identical(straight, run)
 
 
 @pytest.mark.long
 def test_fifty_random_stops_change_nothing(tmp_path):
-    """SIGKILL, SIGTERM and SIGINT at random moments of one training, each after at least one more checkpoint."""
+    """SIGKILL, SIGTERM and SIGINT at random moments of one training, each after at least one new checkpoint."""
     straight = train(tmp_path / "straight", epochs=100)
     draw = random.Random(0)
     (tmp_path / "stopped").mkdir()
@@ -137,12 +137,12 @@ def test_fifty_random_stops_change_nothing(tmp_path):
         (path,) = [each for each in (tmp_path / "stopped").iterdir() if each.is_dir()]
         run = open_run(path)
         command = resume(run)
-        assert not run.has("result"), "the training is too short for so many stops"
+        assert not run.has("result"), "the training is too short for 50 stops"
     assert {code for number, code in codes if number == signal.SIGKILL} == {-9}
     assert {code for number, code in codes if number == signal.SIGTERM} == {143}
     assert {code for number, code in codes if number == signal.SIGINT} == {130}
 
     assert subprocess.run(command, capture_output=True).returncode == 0
-    assert_equal_to_the_bit(straight, run)
+    assert_bit_identical(straight, run)
     rows = len(run.metrics())
     print(f"50 stops: {len(codes)} ({sum(number == signal.SIGKILL for number, _ in codes)} by SIGKILL), {rows} epochs")

@@ -1,4 +1,4 @@
-"""The documented commands that take minutes: the demo, and real CIFAR-10."""
+"""The documented commands that take minutes: the demo and real CIFAR-10."""
 import json
 import os
 import subprocess
@@ -15,11 +15,11 @@ def fixhead(*arguments, cwd, environment=None):
                           text=True, cwd=cwd, env={**os.environ, **(environment or {})}, timeout=900)
     assert done.returncode == 0, done.stderr
     warned = [line for line in done.stderr.splitlines() if line.startswith("Warning:")]
-    assert len(warned) == len(set(warned)), done.stderr  # a command says a thing once, whatever processes it starts
+    assert len(warned) == len(set(warned)), done.stderr  # each warning once, whatever processes it starts
     return json.loads(done.stdout)
 
 
-def test_the_demo_trains_serves_and_reports_what_it_found(tmp_path):
+def test_the_demo_trains_serves_and_reports(tmp_path):
     first = fixhead("demo", cwd=tmp_path)
 
     assert first["served"]["answers_equal"]
@@ -31,13 +31,13 @@ def test_the_demo_trains_serves_and_reports_what_it_found(tmp_path):
     assert (tmp_path / "fixhead-demo" / "summary.json").is_file()
 
 
-def test_real_cifar10_is_trained_evaluated_exported_served_queried_and_corrupted(tmp_path):
-    """The commands of the README, with less to train; $FIXHEAD_TEST_CIFAR is where cifar10 has been prepared."""
+def test_the_readme_commands_work_on_real_cifar10(tmp_path):
+    """Runs the README commands with less training; $FIXHEAD_TEST_CIFAR is the folder with cifar10 prepared."""
     data = {"TFDS_DATA_DIR": os.environ["FIXHEAD_TEST_CIFAR"]}
     trained = fixhead("train", "--dataset", "cifar10", "--data-dir", data["TFDS_DATA_DIR"], "--head", "cos", "--fixed",
                       "--recipe", "cpu", "--width", "0.125", "--limit-train", 5_120, "--epochs", 3, cwd=tmp_path)
     run = trained["run"]
-    # an eighth of the width, a quarter of the recipe's images, three epochs; chance is 0.1
+    # 1/8 of the width, 1/4 of the recipe's images, three epochs; chance is 0.1
     assert trained["accuracy"]["test"] > 0.25
     assert fixhead("evaluate", run, cwd=tmp_path, environment=data)["accuracy"] == trained["accuracy"]
     exported = fixhead("export", run, "served/cifar10", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""What reaches the terminal: our own lines and no others, whatever the classes and files are called."""
+"""Terminal output contains only our own lines, whatever the names of classes and files."""
 import os
 import re
 import subprocess
@@ -10,14 +10,14 @@ from PIL import Image
 
 CLASSES = ("猫", "قطة", "🐈", "two words", "it's \"quoted\"", "100%s", "-dash", "$x$_{y}")
 FOREIGN = re.compile(
-    r"(?<!^)Warning:"  # ours begin the line
+    r"(?<!^)Warning:"  # ours start the line
     r"|site-packages|Traceback|\.py:\d+|^\s+warnings\.warn|\[Errno|^(INFO|WARNING|ERROR):"
     r"|^[IWEF]\d{4} |^\d{4}-\d\d-\d\d \d\d:|oneDNN|\bcuda|<string>|absl", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A folder of pictures with unusual names: files like their classes."""
+    """Makes a folder of pictures in which files and classes have unusual names."""
     folder = tmp_path_factory.mktemp("my pictures 猫")
     colours = np.random.default_rng(0).integers(0, 255, (len(CLASSES), 3))
     for name, colour in zip(CLASSES, colours, strict=True):
@@ -30,7 +30,7 @@ def pictures(tmp_path_factory):
 
 
 def fixhead(*arguments, cwd):
-    """Runs a command as a user does, and checks what it has written."""
+    """Runs a command as a user would, and checks its output."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-m", "fixhead_cli", *map(str, arguments)], capture_output=True, text=True,
                           cwd=cwd, env=environment, timeout=600)
@@ -40,12 +40,12 @@ def fixhead(*arguments, cwd):
     return done.stdout
 
 
-def test_data_with_unusual_names_are_shown_without_foreign_lines(pictures, tmp_path):
+def test_data_with_unusual_names_prints_only_our_lines(pictures, tmp_path):
     fixhead("data", "show", pictures, "--out", tmp_path / "sheet.png", cwd=tmp_path)
 
 
 @pytest.mark.slow
-def test_the_main_commands_print_no_foreign_lines(pictures, tmp_path):
+def test_the_main_commands_print_only_our_lines(pictures, tmp_path):
     train = ("train", "--dataset", pictures, "--recipe", "smoke", "--width", "0.0625", "--epochs", "1",
              "--batch-size", "16", "--runs-dir", "my runs")
     runs = [fixhead(*train, *more, cwd=tmp_path).splitlines()[0].removeprefix("run: ")

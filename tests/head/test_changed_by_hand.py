@@ -1,4 +1,4 @@
-"""Class vectors changed by hand: from then on the head is one with an array, in every format and on every path."""
+"""Class vectors changed by hand turn the head into one with an array, in every format and on every path."""
 import json
 import zipfile
 
@@ -84,7 +84,7 @@ PATHS = {each.__name__: each for each in (from_keras_file, from_stock_keras_file
 @pytest.mark.parametrize("path", PATHS)
 @every_edit
 @every_start
-def test_it_comes_back_as_a_head_with_an_array(arguments, edit, path, tmp_path):
+def test_changed_vectors_are_restored_as_an_array(arguments, edit, path, tmp_path):
     model = model_with(**arguments)
     vectors = edit(model)
     again = PATHS[path](model, tmp_path)
@@ -98,7 +98,7 @@ def test_it_comes_back_as_a_head_with_an_array(arguments, edit, path, tmp_path):
 
 
 @every_edit
-def test_an_exported_savedmodel_computes_with_them(edit, tmp_path):
+def test_an_exported_savedmodel_uses_the_changed_vectors(edit, tmp_path):
     import tensorflow as tf
 
     model = model_with()
@@ -111,7 +111,7 @@ def test_an_exported_savedmodel_computes_with_them(edit, tmp_path):
     np.testing.assert_array_equal(stored, [vectors])
 
 
-def test_a_model_of_another_precision_is_served_with_them():
+def test_a_model_of_another_precision_serves_the_changed_vectors():
     from fixhead_serving.export.answers import answers_model
 
     inputs = keras.Input((8, 8, 3))
@@ -124,7 +124,7 @@ def test_a_model_of_another_precision_is_served_with_them():
 
 
 @every_edit
-def test_it_does_not_extend(edit):
+def test_a_head_with_changed_vectors_cannot_be_extended(edit):
     model = model_with()
     edit(model)
     for extend in (lambda: keras_fixhead.append_classes(model, 7), lambda: model.get_layer("head").with_classes(7)):
@@ -133,7 +133,7 @@ def test_it_does_not_extend(edit):
 
 
 @every_edit
-def test_a_checkpoint_goes_on_with_them(edit, tmp_path):
+def test_a_checkpoint_resumes_with_the_changed_vectors(edit, tmp_path):
     model = model_with(bias="learned")
     vectors = edit(model)
     model.fit(FEATURES, LABELS, verbose=0)
@@ -146,7 +146,7 @@ def test_a_checkpoint_goes_on_with_them(edit, tmp_path):
     np.testing.assert_array_equal(again.get_layer("head").class_vectors, vectors)
 
 
-def test_a_checkpoint_of_vectors_that_were_not_to_be_stored_holds_them_once_changed(tmp_path):
+def test_a_checkpoint_stores_changed_vectors_even_with_store_vectors_off(tmp_path):
     model = model_with(store_vectors=False, bias="learned")
     by_assign(model)
     save_checkpoint(tmp_path / "c.npz", model, Progress(1, 0, 0.5))
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_vectors_that_were_not_to_be_stored_holds_them_once_chan
     load_checkpoint(tmp_path / "c.npz", again)
 
     np.testing.assert_array_equal(again.get_layer("head").class_vectors, OWN)
-    with pytest.raises(RunError, match="does not fit the model"):  # never drawn again in their place
+    with pytest.raises(RunError, match="does not fit the model"):  # never redrawn
         load_checkpoint(tmp_path / "c.npz", model_with(store_vectors=False, bias="learned"))
 
 
@@ -171,7 +171,7 @@ def test_an_unchanged_head_keeps_its_kind(fixed):
 
 @pytest.mark.parametrize("factor, message", [(2.0, "lengths of 2 to 2; fixed ones with cosine logits must have length"),
                                              (np.nan, "values that are not finite"), (0.0, "lengths of 0 to 0")])
-def test_vectors_that_a_fixed_cosine_head_cannot_have_are_refused_in_one_line_where_they_are_kept(
+def test_invalid_vectors_of_a_fixed_cosine_head_are_refused_when_saved_or_copied(
         factor, message, tmp_path):
     model = model_with()
     head = model.get_layer("head")
@@ -182,7 +182,7 @@ def test_vectors_that_a_fixed_cosine_head_cannot_have_are_refused_in_one_line_wh
             keep()
 
 
-def test_dot_logits_take_class_vectors_of_any_length(tmp_path):
+def test_dot_logits_accept_class_vectors_of_any_length(tmp_path):
     model = model_with(logits="dot")
     model.get_layer("head").class_vectors.assign(3 * OWN)
 
@@ -190,14 +190,14 @@ def test_dot_logits_take_class_vectors_of_any_length(tmp_path):
                                   model.predict(FEATURES, verbose=0))
 
 
-def test_a_head_that_waits_for_its_vectors_is_not_saved_as_zeros(tmp_path):
+def test_a_head_still_waiting_for_its_vectors_cannot_be_saved(tmp_path):
     waiting = keras.models.clone_model(model_with(class_vectors=OWN))
     for save in (lambda: waiting.save(tmp_path / "m.keras"), lambda: waiting.save_weights(tmp_path / "m.weights.h5")):
         with pytest.raises(VectorsError, match="'head' has no class vectors yet"):
             save()
 
 
-# what a refusal says is in a file
+# the text of refusals when loading a file
 
 
 def weights_in(folder, model):
@@ -248,7 +248,7 @@ def older(folder):
 
 
 FILES = [
-    (other_draw, r"another draw, kind 'cube' with seed 7\. Build the head with that kind and seed"),
+    (other_draw, r"a different draw, kind 'cube' with seed 7\. Build the head with that kind and seed"),
     (changed_by_hand, "given as an array or changed by hand. Load the whole model"),
     (damaged("values"), r"were saved with [0-9a-f]{16}: the file is damaged\. Load another copy"),
     (older, "The file is damaged, belongs to a head with other class vectors, or was saved after they were changed"),
@@ -257,7 +257,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("make, message", FILES)
-def test_a_refusal_tells_another_draw_vectors_changed_by_hand_and_damage_apart(make, message, tmp_path):
+def test_a_refusal_distinguishes_another_draw_changed_vectors_and_damage(make, message, tmp_path):
     path = make(tmp_path)
     with pytest.raises((VectorsError, ValueError), match=message) as refusal:
         model_with().load_weights(path)
@@ -266,14 +266,14 @@ def test_a_refusal_tells_another_draw_vectors_changed_by_hand_and_damage_apart(m
     assert "layer 'head'" in line or "damaged" in line
 
 
-def test_a_file_whose_note_of_origin_is_unreadable_loads_as_long_as_its_vectors_are_right(tmp_path):
+def test_a_file_with_an_unreadable_origin_note_loads_if_its_vectors_match(tmp_path):
     path = weights_in(tmp_path, model_with())
     change(path, "origin")
     model_with().load_weights(path)
 
 
-def test_a_keras_file_of_an_earlier_version_loads(tmp_path):
-    """It has no note of where its class vectors come from."""
+def test_a_keras_file_from_an_earlier_version_loads(tmp_path):
+    """Such a file does not record where its class vectors come from."""
     model = model_with(seed=5)
     model.save(tmp_path / "new.keras")
     with zipfile.ZipFile(tmp_path / "new.keras") as file:
@@ -287,7 +287,7 @@ def test_a_keras_file_of_an_earlier_version_loads(tmp_path):
                                   model.predict(FEATURES, verbose=0))
 
 
-def test_the_configuration_of_a_changed_head_is_json_without_numbers_of_the_array():
+def test_the_configuration_of_a_changed_head_is_json_without_the_array():
     model = model_with()
     by_assign(model)
     config = model.get_layer("head").get_config()

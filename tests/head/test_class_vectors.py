@@ -1,4 +1,4 @@
-"""Kinds, arrays, and class vectors that are not stored, in the layer."""
+"""Kinds, arrays and unstored class vectors in the layer."""
 import json
 import zipfile
 
@@ -20,7 +20,7 @@ LABELS = np.arange(6) % CLASSES
 ARRAY = np.random.default_rng(1).normal(size=(CLASSES, DIM))
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-of_both_arms = pytest.mark.parametrize("fixed", [True, False])
+both_arms = pytest.mark.parametrize("fixed", [True, False])
 
 
 def model_with(dim=DIM, **arguments):
@@ -35,9 +35,9 @@ def vectors_of(model):
     return keras.ops.convert_to_numpy(model.get_layer("head").class_vectors)
 
 
-@of_both_arms
+@both_arms
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_starts_as_drawn_and_moves_only_where_learned(kind, fixed):
+def test_every_kind_starts_as_drawn_and_changes_only_if_learned(kind, fixed):
     model = model_with(class_vectors=kind, seed=7, fixed=fixed)
     drawn = class_vectors(kind, CLASSES, DIM, 7)
     np.testing.assert_array_equal(vectors_of(model), drawn)
@@ -46,8 +46,8 @@ def test_every_kind_starts_as_drawn_and_moves_only_where_learned(kind, fixed):
     assert np.array_equal(vectors_of(model), drawn) == fixed
 
 
-@of_both_arms
-def test_an_array_is_divided_by_its_rows_lengths_and_its_configuration_holds_no_numbers_of_it(fixed):
+@both_arms
+def test_an_array_is_normalized_by_row_and_left_out_of_the_configuration(fixed):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
     config = model.get_layer("head").get_config()
 
@@ -64,20 +64,20 @@ def test_an_array_is_divided_by_its_rows_lengths_and_its_configuration_holds_no_
     ({"class_vectors": np.zeros((CLASSES, DIM))}, "Row 0 of class_vectors is zero"),
     ({"class_vectors": None}, "must have shape|array of numbers"),
 ])
-def test_another_array_is_refused(arguments, message):
+def test_an_invalid_array_is_refused(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         HypersphereHead(CLASSES, **arguments)
 
 
-def test_an_array_of_another_length_than_the_features_is_refused_when_it_meets_them():
+def test_an_array_whose_dim_differs_from_the_features_is_refused_on_build():
     with pytest.raises(ArgumentError, match="The features have 8 entries, but the class vectors have 16"):
         HypersphereHead(CLASSES, class_vectors=ARRAY).build((None, 8))
 
 
-@of_both_arms
-def test_a_layer_rebuilt_from_the_configuration_of_an_array_holds_zeros_and_refuses_to_compute(fixed):
+@both_arms
+def test_a_layer_rebuilt_without_its_array_has_zeros_and_refuses_to_compute(fixed):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
-    again = keras.models.clone_model(model)  # symbolic calls are no computation
+    again = keras.models.clone_model(model)  # symbolic calls do not compute anything
     np.testing.assert_array_equal(vectors_of(again), np.zeros((CLASSES, DIM)))
     for jit in (False, True):
         again.compile(keras.optimizers.SGD(0.1), LOSS, jit_compile=jit)
@@ -100,9 +100,9 @@ LOADERS = {
 }
 
 
-@of_both_arms
+@both_arms
 @pytest.mark.parametrize("loader", LOADERS)
-def test_it_computes_once_its_weights_are_loaded(fixed, loader, tmp_path):
+def test_a_rebuilt_layer_computes_once_its_weights_are_loaded(fixed, loader, tmp_path):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
     model.fit(FEATURES, LABELS, verbose=0)
     again = keras.models.clone_model(model)
@@ -111,8 +111,8 @@ def test_it_computes_once_its_weights_are_loaded(fixed, loader, tmp_path):
     np.testing.assert_array_equal(again.predict(FEATURES, verbose=0), model.predict(FEATURES, verbose=0))
 
 
-@of_both_arms
-def test_a_model_with_an_array_comes_back_from_its_file(fixed, tmp_path):
+@both_arms
+def test_a_model_with_an_array_survives_saving(fixed, tmp_path):
     model = model_with(class_vectors=ARRAY, fixed=fixed)
     model.fit(FEATURES, LABELS, verbose=0)
     model.save(tmp_path / "m.keras")
@@ -123,8 +123,8 @@ def test_a_model_with_an_array_comes_back_from_its_file(fixed, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:A total of 1 objects could not be loaded")
-@of_both_arms
-def test_another_array_is_refused_by_a_fixed_head_and_taken_by_a_learned_one(fixed, tmp_path):
+@both_arms
+def test_loading_another_array_is_refused_if_fixed_and_accepted_if_learned(fixed, tmp_path):
     other = model_with(class_vectors=ARRAY[::-1], fixed=fixed)
     other.save_weights(tmp_path / "m.weights.h5")
     model = model_with(class_vectors=ARRAY, fixed=fixed)
@@ -137,9 +137,9 @@ def test_another_array_is_refused_by_a_fixed_head_and_taken_by_a_learned_one(fix
     np.testing.assert_array_equal(vectors_of(model), array_vectors(ARRAY))
 
 
-def test_optimized_vectors_of_another_machine_are_awaited_and_those_of_portable_kinds_are_an_error():
-    """On another machine the last bits of 'optimized' differ: its own draw does not have the digest."""
-    model = model_with(dim=2, class_vectors="optimized")  # 5 > 2 d: optimised indeed
+def test_a_mismatched_draw_waits_for_weights_if_optimized_and_fails_if_portable():
+    """The last bits of 'optimized' differ between machines, so a local draw may not match the stored digest."""
+    model = model_with(dim=2, class_vectors="optimized")  # 5 > 2 d: really optimized
     config = model.get_layer("head").get_config()
     elsewhere = {**config, "vectors_digest": "0" * 64}
     head = HypersphereHead.from_config(elsewhere)
@@ -157,7 +157,7 @@ def test_optimized_vectors_of_another_machine_are_awaited_and_those_of_portable_
 
 
 def arrays_in(path):
-    """The bytes of everything in a .keras file or checkpoint, or of a weights file."""
+    """Returns the bytes of all members of a .keras file or checkpoint, or of a weights file."""
     if not zipfile.is_zipfile(path):
         return path.read_bytes()
     with zipfile.ZipFile(path) as file:
@@ -166,7 +166,7 @@ def arrays_in(path):
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.by_class])
 @pytest.mark.parametrize("store", [True, False])
-def test_files_hold_class_vectors_unless_they_are_not_to_be_stored(kind, store, tmp_path):
+def test_files_contain_class_vectors_unless_store_vectors_is_off(kind, store, tmp_path):
     model = model_with(class_vectors=kind, store_vectors=store, bias="learned", seed=5)
     model.fit(FEATURES, LABELS, verbose=0)
     model.save(tmp_path / "m.keras")
@@ -187,12 +187,12 @@ def test_files_hold_class_vectors_unless_they_are_not_to_be_stored(kind, store, 
 
 @pytest.mark.parametrize("arguments", [{"fixed": False}, {"class_vectors": "simplex"}, {"class_vectors": "orthogonal"},
                                        {"class_vectors": ARRAY}, {"class_vectors": "optimized"}])
-def test_what_cannot_be_drawn_again_everywhere_has_to_be_stored(arguments):
+def test_kinds_that_are_not_portable_must_be_stored(arguments):
     with pytest.raises(ArgumentError, match="store_vectors=False"):
         HypersphereHead(CLASSES, store_vectors=False, **arguments)
 
 
-def test_a_file_that_lacks_class_vectors_says_so_to_a_head_that_stores_them(tmp_path):
+def test_loading_a_file_without_class_vectors_into_a_head_that_stores_them_fails(tmp_path):
     model_with(store_vectors=False, bias="learned").save_weights(tmp_path / "m.weights.h5")
 
     with pytest.raises(ValueError, match="The file has no class_vectors for layer 'head'; it has bias"):

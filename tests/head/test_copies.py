@@ -1,4 +1,4 @@
-"""Copies of heads and losses, built or not: deepcopy, pickle, clone; and heads asked to learn."""
+"""Copies of built and unbuilt heads and losses by deepcopy, pickle and clone; and fixed heads made trainable."""
 import copy
 import pickle
 
@@ -33,7 +33,7 @@ every_copy = pytest.mark.parametrize("how", COPIES)
 
 @every_copy
 @every_head
-def test_a_copy_of_a_head_that_is_not_built_becomes_the_same_head(arguments, how):
+def test_a_copy_of_an_unbuilt_head_builds_the_same_head(arguments, how):
     head = HypersphereHead(CLASSES, **arguments)
     again = COPIES[how](head)
 
@@ -67,7 +67,7 @@ def test_a_copy_of_a_model_gives_the_same_logits(arguments, how):
 
 
 @every_head
-def test_a_clone_of_a_model_has_the_configuration_of_its_head(arguments):
+def test_a_cloned_model_has_the_same_head_configuration(arguments):
     inputs = keras.Input((DIM,))
     model = keras.Model(inputs, HypersphereHead(CLASSES, name="head", **arguments)(inputs))
     clone = keras.models.clone_model(model)
@@ -85,7 +85,7 @@ def a_scale():
 @pytest.mark.parametrize("loss", [
     CosFace(margin=0.2, scale=12.0, label_smoothing=0.1), ArcFace(margin=0.3, scale=12, name="mine"),
     ArcFace(margin=0.3, scale=a_scale, reduction="sum"), NormFace(label_smoothing=0.2)], ids=lambda loss: loss.name)
-def test_a_copy_of_a_loss_is_the_same_loss(loss, how):
+def test_a_copied_loss_is_the_same_loss(loss, how):
     again = COPIES[how](loss)
     cosines = np.random.default_rng(2).uniform(-1, 1, (6, CLASSES)).astype("float32")
 
@@ -94,7 +94,7 @@ def test_a_copy_of_a_loss_is_the_same_loss(loss, how):
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle"])
-def test_a_head_and_a_loss_that_follows_its_scale_are_copied_together(how):
+def test_a_head_and_the_loss_that_follows_its_scale_are_copied_together(how):
     head = HypersphereHead(CLASSES, scale="learned")
     head(FEATURES)
     pair = COPIES[how]({"head": head, "loss": ArcFace(margin=0.3, scale=head.current_scale)})
@@ -104,7 +104,7 @@ def test_a_head_and_a_loss_that_follows_its_scale_are_copied_together(how):
         float(ArcFace(margin=0.3, scale=float(np.exp(0.5)))(LABELS, np.array(pair["head"](FEATURES)))), rel=1e-6)
 
 
-# a fixed head that is asked to learn
+# making a fixed head trainable
 
 
 def fixed_model():
@@ -112,26 +112,26 @@ def fixed_model():
     return keras.Model(inputs, HypersphereHead(CLASSES, name="head")(keras.layers.Dense(DIM)(inputs)))
 
 
-def ask_the_head(model):
+def make_head_trainable(model):
     model.layers[-1].trainable = True
 
 
-def ask_each_layer(model):
+def make_each_layer_trainable(model):
     model.trainable = False
     for layer in model.layers:
         layer.trainable = True
 
 
-def ask_the_model(model):
+def make_model_trainable(model):
     model.trainable = False
     model.trainable = True
 
 
-@pytest.mark.parametrize("ask", [ask_the_head, ask_each_layer, ask_the_model])
-def test_a_fixed_head_that_is_made_trainable_stays_fixed_and_says_so_once(ask, tmp_path, recwarn):
+@pytest.mark.parametrize("make_trainable", [make_head_trainable, make_each_layer_trainable, make_model_trainable])
+def test_a_fixed_head_made_trainable_stays_fixed_and_warns_once(make_trainable, tmp_path, recwarn):
     model = fixed_model()
     before = np.array(model.layers[-1].class_vectors)
-    ask(model)
+    make_trainable(model)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(FEATURES, LABELS, verbose=0)
     model.save(tmp_path / "m.keras")
@@ -143,14 +143,14 @@ def test_a_fixed_head_that_is_made_trainable_stays_fixed_and_says_so_once(ask, t
     assert len(said) == 1 and "leaves the class vectors of layer 'head' fixed" in said[0] and "fixed=False" in said[0]
 
 
-def test_whether_a_head_is_fixed_is_decided_when_it_is_made():
+def test_fixed_is_set_on_creation_and_read_only():
     head = HypersphereHead(CLASSES)
     with pytest.raises(AttributeError):
         head.fixed = False
 
 
-def test_a_second_stage_learns_from_where_the_fixed_ones_are(tmp_path):
-    """As the warning says: another head on the same features."""
+def test_a_second_stage_learns_starting_from_the_fixed_vectors(tmp_path):
+    """As the warning recommends: a new head on the same features."""
     first = keras_fixhead.build_model("resnet18", (16, 16, 3), CLASSES, width=1 / 32, scale=9.0)
     vectors = np.array(first.layers[-1].class_vectors)
     backbone = feature_model(first)

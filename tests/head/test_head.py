@@ -1,4 +1,4 @@
-"""`HypersphereHead` against NumPy in float64, and the contract of a Keras layer."""
+"""`HypersphereHead` compared with float64 NumPy, and its contract as a Keras layer."""
 import json
 
 import keras
@@ -33,7 +33,7 @@ def reference_logits(features, vectors, *, logits, scale, normalize_vectors):
 
 
 def reference_gradient_of_length(vectors, upstream, floor):
-    """d(upstream . v / max(|v|, floor)) / dv: (g - u (u . g)) / |v|, or g / floor for short ones."""
+    """d(upstream . v / max(|v|, floor)) / dv: (g - u (u . g)) / |v|, or g / floor for short vectors."""
     norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit = vectors / np.maximum(norm, floor)
     projected = upstream - unit * (unit * upstream).sum(axis=-1, keepdims=True)
@@ -48,13 +48,13 @@ def built(**arguments):
 
 @every_head
 @pytest.mark.parametrize("norm", NORMS)
-def test_values_and_gradients_equal_those_of_float64(logits, fixed, norm):
-    """Relative to the largest value: 1e-5, some dozen roundings of float32."""
+def test_values_and_gradients_match_float64(logits, fixed, norm):
+    """The tolerance is 1e-5 of the largest value, a few dozen float32 roundings."""
     import tensorflow as tf
 
     scale = 3.0
     head = built(logits=logits, fixed=fixed, scale=scale, seed=2)
-    if not fixed:  # learned ones do not stay at length 1
+    if not fixed:  # learned vectors do not keep length 1
         head.class_vectors.assign(class_vectors("uniform", CLASSES, DIM, 2) * np.linspace(0.5, 4, CLASSES)[:, None])
     vectors = keras.ops.convert_to_numpy(head.class_vectors)
     features = features_of_norm(norm)
@@ -104,14 +104,14 @@ def test_cosines_are_the_logits_of_a_cosine_head_without_its_scale():
     assert np.abs(head.cosines(features)).max() <= 1 + 1e-6
 
 
-def test_a_dot_head_has_cosines_too():
+def test_a_dot_head_also_has_cosines():
     head, cosine_head = built(logits="dot", scale=2.0), built()
     features = features_of_norm(7.0)
 
     np.testing.assert_allclose(head.cosines(features), cosine_head(features), rtol=1e-6)
 
 
-def test_features_equal_to_a_class_vector_have_cosine_1_to_it():
+def test_features_equal_to_a_class_vector_have_cosine_1_with_it():
     vectors = class_vectors("uniform", CLASSES, DIM, 0)
 
     np.testing.assert_allclose(np.diag(built()(5 * vectors)), 1, atol=1e-6)
@@ -129,7 +129,7 @@ def test_permuting_the_classes_permutes_the_logits():
 
 @pytest.mark.parametrize("fixed", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_class_vectors_start_as_drawn_whether_they_are_learned_or_not(kind, fixed):
+def test_class_vectors_start_as_drawn_whether_fixed_or_learned(kind, fixed):
     head = built(class_vectors=kind, seed=2**40 + 7, fixed=fixed)
     drawn = class_vectors(kind, CLASSES, DIM, 2**40 + 7)
 
@@ -141,7 +141,7 @@ def test_class_vectors_start_as_drawn_whether_they_are_learned_or_not(kind, fixe
 
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
 def test_it_computes_in_float32_under_a_mixed_policy(policy):
-    features = keras.ops.cast(features_of_norm(300.0), policy)  # squared norms beyond float16's 65504
+    features = keras.ops.cast(features_of_norm(300.0), policy)  # squared norms exceed float16's 65504
     with precision_policy(policy):
         head = HypersphereHead(CLASSES)
         symbolic = head(keras.Input((DIM,), dtype=policy))
@@ -157,7 +157,7 @@ def test_it_computes_in_float32_under_a_mixed_policy(policy):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_a_policy_of_16_bits_of_its_own_is_refused(dtype):
+def test_a_pure_16_bit_policy_is_refused(dtype):
     with pytest.raises(ArgumentError, match=f"computes in float32 or float64, got dtype '{dtype}'"):
         HypersphereHead(CLASSES, dtype=dtype)
 
@@ -176,17 +176,17 @@ def test_a_policy_of_16_bits_of_its_own_is_refused(dtype):
     ({"num_classes": 2, "seed": -1}, r"seed must be in \[0, "),
     ({"num_classes": 2, "seed": 1.5}, "seed must be an integer, got 1.5"),
 ])
-def test_a_wrong_argument_is_refused_when_the_layer_is_made(arguments, message):
+def test_a_wrong_argument_is_refused_on_creation(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         HypersphereHead(**arguments)
 
 
-def test_it_must_know_the_number_of_features():
+def test_the_number_of_features_must_be_known():
     with pytest.raises(ArgumentError, match="fixed number of features"):
         HypersphereHead(CLASSES).build((None, None))
 
 
-def test_features_of_another_length_or_without_a_batch_are_refused():
+def test_features_of_the_wrong_length_or_without_a_batch_axis_are_refused():
     head = built()
     for shape in ((2, DIM + 1), (DIM,)):
         with pytest.raises(ValueError, match="incompatible with the layer"):
@@ -194,14 +194,14 @@ def test_features_of_another_length_or_without_a_batch_are_refused():
 
 
 @pytest.mark.parametrize("shape", [(2, DIM), (2, 3, DIM), (2, 3, 4, DIM)])
-def test_any_leading_axes_are_kept(shape):
+def test_leading_axes_are_kept(shape):
     head = HypersphereHead(CLASSES)
     outputs = head(np.ones(shape, "float32"))
 
     assert outputs.shape == head.compute_output_shape(shape) == (*shape[:-1], CLASSES)
 
 
-def test_symbolic_inputs_of_rank_3_have_logits_of_rank_3():
+def test_symbolic_inputs_of_rank_3_give_logits_of_rank_3():
     head = HypersphereHead(CLASSES)
     outputs = head(keras.Input((None, DIM)))
 
@@ -210,7 +210,7 @@ def test_symbolic_inputs_of_rank_3_have_logits_of_rank_3():
 
 
 @every_head
-def test_a_configuration_makes_an_equal_layer(logits, fixed):
+def test_from_config_makes_an_equal_layer(logits, fixed):
     head = HypersphereHead(CLASSES, logits=logits, scale=2.5, fixed=fixed, class_vectors="cube", seed=2**63, name="h")
     for config in (head.get_config(), built(logits=logits, fixed=fixed, class_vectors="cube").get_config()):
         again = HypersphereHead.from_config(json.loads(json.dumps(config)))
@@ -221,14 +221,14 @@ def test_a_configuration_makes_an_equal_layer(logits, fixed):
     np.testing.assert_array_equal(again(features_of_norm(1.0)), head(features_of_norm(1.0)))
 
 
-def test_numpy_numbers_as_arguments_end_in_a_configuration_that_json_takes():
+def test_numpy_numbers_give_a_configuration_that_json_can_store():
     head = HypersphereHead(np.int64(CLASSES), scale=np.float32(2), seed=np.uint32(3))
 
     assert HypersphereHead.from_config(json.loads(json.dumps(head.get_config()))).seed == 3
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_unit_length_divides_by_the_length_or_by_the_floor(norm):
+def test_unit_length_divides_by_the_length_or_the_floor(norm):
     vectors = features_of_norm(norm)
     exact = vectors.astype(np.float64)
     expected = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), EPSILON)

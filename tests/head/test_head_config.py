@@ -29,7 +29,7 @@ def test_every_option_is_in_the_table_of_wrong_values():
 
 @pytest.mark.parametrize("name, value", [(name, value) for name, values in WRONG.items() for value in values],
                          ids=lambda each: str(each)[:20])
-def test_a_wrong_value_is_refused_in_one_line_that_names_the_option(name, value):
+def test_a_wrong_value_is_refused_in_one_line_naming_the_option(name, value):
     with pytest.raises(ArgumentError) as refusal:
         HeadConfig(**{name: value})
 
@@ -38,7 +38,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_option(name, value)
     assert name in said or (name == "class_vectors" and said.startswith("Unknown kind of class vectors"))
 
 
-def test_values_become_their_plain_types():
+def test_values_are_converted_to_plain_types():
     config = HeadConfig(scale=np.float32(3), fixed=np.bool_(False), seed=np.uint32(7), vector_lr=1, bias=None)
 
     assert config == HeadConfig(scale=3.0, fixed=False, seed=7, vector_lr=1.0, bias="none")
@@ -47,7 +47,7 @@ def test_values_become_their_plain_types():
 
 
 @pytest.mark.parametrize("arguments", [{"fixed": False}, {"class_vectors": "simplex"}, {"class_vectors": "array"}])
-def test_vectors_that_cannot_be_drawn_again_have_to_be_stored(arguments):
+def test_vectors_that_cannot_be_redrawn_must_be_stored(arguments):
     with pytest.raises(ArgumentError, match=r"store_vectors=False .* Leave store_vectors out"):
         HeadConfig(store_vectors=False, **arguments)
 
@@ -62,7 +62,7 @@ print(*sorted(name.split(".")[1] for name in sys.modules if name.startswith("ker
 
 
 @pytest.mark.parametrize("first", ["keras", "ours"])
-def test_importing_the_layer_loads_no_other_room_of_the_engine(first):
+def test_importing_the_layer_loads_only_the_rooms_it_needs(first):
     done = subprocess.run([sys.executable, "-c", IMPORTED, first], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
 

@@ -1,4 +1,4 @@
-"""The contract of a Keras layer: Keras' own layer test, masks, compilation, formats."""
+"""The contract of a Keras layer: the Keras layer test, masks, compilation, formats."""
 import itertools
 import json
 import subprocess
@@ -26,7 +26,7 @@ def arguments_of(named):
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
-def test_it_passes_keras_own_layer_test(named):
+def test_it_passes_the_keras_layer_test(named):
     trainable = (not named["fixed"]) + (named["scale"] == "learned") + (named.get("bias") == "learned")
     others = named["fixed"] + (named["scale"] == "schedule") + (named.get("bias") == "fixed")
     TestCase().run_layer_test(
@@ -36,13 +36,13 @@ def test_it_passes_keras_own_layer_test(named):
         supports_masking=True)
 
 
-def test_it_passes_keras_own_layer_test_on_sequences_and_with_a_penalty():
+def test_it_passes_the_keras_layer_test_on_sequences_and_with_a_penalty():
     TestCase().run_layer_test(
         HypersphereHead, init_kwargs={"num_classes": CLASSES, "fixed": False, "vector_weight_decay": 0.1, "scale": 9.0},
         input_shape=(2, 3, DIM), expected_output_shape=(2, 3, CLASSES), expected_num_losses=1, supports_masking=True)
 
 
-def test_with_a_numeric_scale_and_no_bias_its_only_weight_is_the_class_vectors():
+def test_with_a_numeric_scale_and_no_bias_the_only_weight_is_class_vectors():
     for logits, fixed in itertools.product(("cos", "dot"), (True, False)):
         head = HypersphereHead(CLASSES, logits=logits, fixed=fixed, scale=9.0)
         head.build((None, DIM))
@@ -50,7 +50,7 @@ def test_with_a_numeric_scale_and_no_bias_its_only_weight_is_the_class_vectors()
         assert [weight.name for weight in head.weights] == ["class_vectors"]
 
 
-def test_a_mask_goes_through():
+def test_a_mask_is_passed_on():
     inputs = keras.Input((4, DIM))
     outputs = HypersphereHead(CLASSES)(keras.layers.Masking()(inputs))
     sequence = np.ones((2, 4, DIM), "float32")
@@ -81,7 +81,7 @@ def test_the_summary_counts_fixed_class_vectors_as_non_trainable():
 
 
 @pytest.mark.parametrize("fixed", [True, False])
-def test_trainable_can_be_turned_off_and_on_again(fixed):
+def test_trainable_can_be_turned_off_and_back_on(fixed):
     head = HypersphereHead(CLASSES, fixed=fixed, scale=9.0)
     head.build((None, DIM))
     counts = []
@@ -89,11 +89,11 @@ def test_trainable_can_be_turned_off_and_on_again(fixed):
         head.trainable = trainable
         counts.append(len(head.trainable_weights))
 
-    assert counts == [0, 0 if fixed else 1]  # fixed class vectors are not made learned ones by it
+    assert counts == [0, 0 if fixed else 1]  # this does not make fixed class vectors learned
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
-def test_xla_and_graphs_give_what_eager_execution_gives(named):
+def test_xla_and_graph_results_match_eager(named):
     import tensorflow as tf
 
     head = HypersphereHead(**arguments_of(named))
@@ -104,7 +104,7 @@ def test_xla_and_graphs_give_what_eager_execution_gives(named):
 
 
 @pytest.mark.parametrize("named", ARGUMENTS, ids=lambda named: "-".join(map(str, named.values())))
-def test_a_clone_has_the_same_class_vectors_and_a_json_configuration_the_same_layer(named):
+def test_clones_and_json_configurations_reproduce_the_layer(named):
     inputs = keras.Input((DIM,))
     model = keras.Model(inputs, HypersphereHead(**arguments_of(named), name="head")(inputs))
     clone = keras.models.clone_model(model)
@@ -126,14 +126,14 @@ for name in sys.argv[2:]:
 """
 
 
-def test_another_process_loads_every_variant(tmp_path):
+def test_every_variant_loads_in_another_process(tmp_path):
     expected = {}
     for index, named in enumerate(ARGUMENTS):
         inputs = keras.Input((DIM,))
         x = keras.layers.Dense(DIM, kernel_initializer=keras.initializers.HeNormal(seed=1))(inputs)
         model = keras.Model(inputs, HypersphereHead(**arguments_of(named))(x))
         model.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        model.fit(FEATURES, np.arange(6) % CLASSES, verbose=0)  # so that scales, steps and biases have moved
+        model.fit(FEATURES, np.arange(6) % CLASSES, verbose=0)  # so that scales, steps and biases have changed
         expected[f"{tmp_path}/{index}.keras"] = model.predict(FEATURES, verbose=0)
         model.save(f"{tmp_path}/{index}.keras")
     np.save(tmp_path / "features.npy", FEATURES)
@@ -146,7 +146,7 @@ def test_another_process_loads_every_variant(tmp_path):
 
 
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_frozen_class_vectors_survive_a_saved_model(tmp_path, logits):
+def test_frozen_class_vectors_survive_saving(tmp_path, logits):
     import tensorflow as tf
 
     inputs = keras.Input((DIM,))

@@ -1,4 +1,4 @@
-"""Values and gradients against float64 NumPy, at every length of features, under every precision policy."""
+"""Values and gradients compared with float64 NumPy, for features of many lengths under every precision policy."""
 import keras
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ UPSTREAM = np.random.default_rng(1).normal(size=(4, CLASSES)).astype("float32")
 
 
 def features_of(norm, policy):
-    """Features of a length, rounded to the policy's type as the layers before would leave them."""
+    """Returns features of the given length, rounded to the policy's type as earlier layers would round them."""
     drawn = np.random.default_rng(0).normal(size=(4, DIM))
     drawn *= norm / np.linalg.norm(drawn, axis=1, keepdims=True)
     return tf.cast(tf.constant(drawn), policy)
@@ -32,13 +32,13 @@ def head_under(policy, **arguments):
     with precision_policy(policy):
         head = HypersphereHead(CLASSES, seed=2, **arguments)
         head.build((None, DIM))
-    if not head.fixed:  # learned ones do not stay at length 1
+    if not head.fixed:  # learned vectors do not keep length 1
         head.class_vectors.assign(class_vectors("uniform", CLASSES, DIM, 2) * np.linspace(0.5, 4, CLASSES)[:, None])
     return head
 
 
 def through_length(rows, upstream):
-    """d(upstream . v / max(|v|, floor)) / dv: (g - u (u . g)) / |v|, or g / floor for short ones."""
+    """d(upstream . v / max(|v|, floor)) / dv: (g - u (u . g)) / |v|, or g / floor for short vectors."""
     norm = np.linalg.norm(rows, axis=-1, keepdims=True)
     unit = rows / np.maximum(norm, FLOOR)
     projected = upstream - unit * (unit * upstream).sum(axis=-1, keepdims=True)
@@ -50,7 +50,7 @@ def unit(rows):
 
 
 def assert_close(found, expected):
-    """Relative to the largest value: 1e-5, some dozen roundings of float32."""
+    """The tolerance is 1e-5 of the largest value, a few dozen float32 roundings."""
     found = np.asarray(found, np.float64)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, expected, atol=1e-5 * max(np.abs(expected).max(), 1e-30), rtol=0)
@@ -59,17 +59,17 @@ def assert_close(found, expected):
 @every_policy
 @every_norm
 @every_head
-def test_values_and_gradients_equal_those_of_float64(policy, norm, logits, fixed):
+def test_values_and_gradients_match_float64(policy, norm, logits, fixed):
     rounded = features_of(norm, policy)
     head = head_under(policy, logits=logits, fixed=fixed, scale=SCALE, bias="learned")
-    features = tf.cast(rounded, "float32")  # the head's own first step, from which its arithmetic is float32
+    features = tf.cast(rounded, "float32")  # the head's first step; from here on it computes in float32
     with tf.GradientTape() as tape:
         tape.watch(features)
         outputs = head(features)
         loss = tf.reduce_sum(outputs * UPSTREAM)
     watched = [features, head.bias.value] + ([] if fixed else [head.class_vectors.value])
     by_features, by_bias, *by_vectors = tape.gradient(loss, watched)
-    np.testing.assert_array_equal(head(rounded), outputs)  # a 16-bit input gives the same
+    np.testing.assert_array_equal(head(rounded), outputs)  # a 16-bit input gives the same result
 
     f, w = np.asarray(features, np.float64), keras.ops.convert_to_numpy(head.class_vectors).astype(np.float64)
     g = SCALE * UPSTREAM.astype(np.float64)
@@ -97,7 +97,7 @@ def test_the_gradient_of_a_learned_scale_is_that_of_its_exponential(norm):
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
 @every_norm
 @every_head
-def test_the_gradient_that_leaves_for_the_layers_before_is_finite_or_the_step_is_skipped(policy, norm, logits, fixed):
+def test_the_gradient_passed_to_earlier_layers_is_finite_or_the_step_skipped(policy, norm, logits, fixed):
     """Cast back to float16 under loss scaling: finite from length 1 up."""
     rounded = features_of(norm, policy)
     head = head_under(policy, logits=logits, fixed=fixed, scale=SCALE)
@@ -108,18 +108,18 @@ def test_the_gradient_that_leaves_for_the_layers_before_is_finite_or_the_step_is
     values = tf.cast(gradient, "float32").numpy()
 
     assert gradient.dtype == policy
-    assert not np.isnan(values).any()  # infinite at the worst, which the loss-scale optimizer sees
+    assert not np.isnan(values).any()  # at worst infinite, which the loss-scale optimizer detects
     if (norm >= 1.0 or policy == "bfloat16") and logits == "cos":
         assert np.isfinite(values).all()
 
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("fixed", [True, False])
-def test_no_weight_becomes_nan_in_a_step_under_float16(norm, fixed):
-    """The step is taken, or the loss-scale optimizer skips it and halves its scale."""
+def test_no_weight_becomes_nan_in_a_float16_step(norm, fixed):
+    """Either the step is taken, or the loss-scale optimizer skips it and halves its scale."""
     with precision_policy("float16"):
         inputs = keras.Input((DIM,))
-        # an orthogonal layer keeps the length of what comes in
+        # an orthogonal layer keeps the length of its input
         x = keras.layers.Dense(DIM, use_bias=False, kernel_initializer=keras.initializers.Orthogonal(seed=1))(inputs)
         model = keras.Model(inputs, HypersphereHead(CLASSES, fixed=fixed, scale=10.0, bias="learned")(x))
         model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -149,9 +149,9 @@ def test_zero_features_have_cosine_zero_and_the_gradient_of_their_floor():
 
 
 @pytest.mark.parametrize("policy", ["float16", "bfloat16"])
-def test_a_mixed_policy_of_its_own_is_computed_in_float32_too(policy):
+def test_a_per_layer_mixed_policy_also_computes_in_float32(policy):
     head = HypersphereHead(CLASSES, dtype=f"mixed_{policy}")
-    outputs = head(features_of(300.0, policy))  # squared norms beyond float16's 65504
+    outputs = head(features_of(300.0, policy))  # squared norms exceed float16's 65504
 
     assert head.compute_dtype == head.variable_dtype == keras.backend.standardize_dtype(outputs.dtype) == "float32"
     assert np.isfinite(outputs).all()

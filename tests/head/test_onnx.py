@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_frozen_class_vectors_are_in_the_file_bit_for_bit_and_the_logits_are_the_models(tmp_path, logits):
+def test_the_file_has_the_exact_frozen_class_vectors_and_gives_the_models_logits(tmp_path, logits):
     import onnx
     import onnxruntime
 
@@ -18,7 +18,7 @@ def test_frozen_class_vectors_are_in_the_file_bit_for_bit_and_the_logits_are_the
     inputs = keras.Input((8,))
     x = keras.layers.Dense(16, activation="relu")(inputs)
     model = keras.Model(inputs, HypersphereHead(5, logits=logits, scale=3.0, seed=1)(x))
-    expected = model.predict(features, verbose=0)  # Keras exports a model that has been called
+    expected = model.predict(features, verbose=0)  # Keras can only export a model that has been called
     model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     (found,) = session.run(None, {session.get_inputs()[0].name: features})

@@ -1,4 +1,4 @@
-"""What training and files leave of class vectors: fixed ones stay to the bit, and a changed one is found out."""
+"""Training and saving leave fixed class vectors bit-identical, and a changed vector in a file is detected."""
 import contextlib
 import json
 import subprocess
@@ -37,7 +37,7 @@ def fit_a_step(model):
 
 
 @every_head
-def test_fixed_class_vectors_stay_to_the_bit_in_training_and_learned_ones_move(logits, fixed):
+def test_in_training_fixed_class_vectors_stay_bit_identical_and_learned_ones_change(logits, fixed):
     model = small_model(fixed=fixed, logits=logits)
     drawn = class_vectors("uniform", CLASSES, DIM)
     kernel = keras.ops.convert_to_numpy(model.layers[1].kernel)
@@ -47,7 +47,7 @@ def test_fixed_class_vectors_stay_to_the_bit_in_training_and_learned_ones_move(l
     assert not np.array_equal(model.layers[1].kernel, kernel)
 
 
-def test_fixed_class_vectors_stay_under_weight_decay_and_when_the_model_is_made_trainable():
+def test_fixed_class_vectors_survive_weight_decay_and_making_the_model_trainable():
     model = small_model()
     model.trainable = False
     model.trainable = True
@@ -59,7 +59,7 @@ def test_fixed_class_vectors_stay_under_weight_decay_and_when_the_model_is_made_
 
 
 @every_head
-def test_a_saved_model_comes_back_equal(tmp_path, logits, fixed):
+def test_a_saved_model_loads_unchanged(tmp_path, logits, fixed):
     model = small_model(fixed=fixed, logits=logits, class_vectors="rademacher", seed=9)
     fit_a_step(model)
     model.save(tmp_path / "m.keras")
@@ -74,7 +74,7 @@ def test_a_saved_model_comes_back_equal(tmp_path, logits, fixed):
 
 
 def tamper(path):
-    """Changes one class vector in a .weights.h5 file by the smallest amount."""
+    """Changes one entry of the class vectors in a .weights.h5 file by the smallest amount."""
     found = []
 
     def look(name, item):
@@ -90,7 +90,7 @@ def tamper(path):
 
 
 def tampered_model(folder, fixed):
-    """A .keras file with one changed class vector."""
+    """Returns a .keras file with one changed class vector."""
     small_model(fixed=fixed).save(folder / "m.keras")
     with zipfile.ZipFile(folder / "m.keras") as file:
         file.extractall(folder / "parts")
@@ -101,19 +101,19 @@ def tampered_model(folder, fixed):
     return folder / "t.keras"
 
 
-def test_changed_fixed_class_vectors_are_an_error_when_weights_are_loaded(tmp_path):
+def test_changed_fixed_class_vectors_are_an_error_when_loading_weights(tmp_path):
     small_model().save_weights(tmp_path / "m.weights.h5")
     tamper(tmp_path / "m.weights.h5")
 
-    # Keras wraps what a layer raises in a ValueError with the message in it
-    with pytest.raises((VectorsError, ValueError), match=r"The class vectors in the file have digest [0-9a-f]{16}, "):
+    # Keras wraps errors raised by a layer in a ValueError that contains their message
+    with pytest.raises((VectorsError, ValueError), match=r"vectors in the file have digest [0-9a-f]{16}, but"):
         small_model().load_weights(tmp_path / "m.weights.h5")
 
 
 @pytest.mark.filterwarnings("ignore:A total of 1 objects could not be loaded")
 @pytest.mark.parametrize("skip_mismatch", [False, True])
-def test_changed_fixed_class_vectors_never_get_into_the_head(tmp_path, skip_mismatch):
-    """Keras turns a refusal into a warning under `skip_mismatch`: then the vectors must be those of before."""
+def test_changed_fixed_class_vectors_never_reach_the_head(tmp_path, skip_mismatch):
+    """With `skip_mismatch` Keras turns the refusal into a warning; the vectors must then be unchanged."""
     small_model().save_weights(tmp_path / "m.weights.h5")
     tamper(tmp_path / "m.weights.h5")
     model = small_model()
@@ -123,13 +123,13 @@ def test_changed_fixed_class_vectors_never_get_into_the_head(tmp_path, skip_mism
     np.testing.assert_array_equal(model.layers[-1].class_vectors, class_vectors("uniform", CLASSES, DIM))
 
 
-def test_changed_fixed_class_vectors_are_an_error_when_keras_loads_the_model(tmp_path):
-    with pytest.raises((VectorsError, ValueError), match=r"The class vectors in the file have digest [0-9a-f]{16}, "):
+def test_changed_fixed_class_vectors_are_an_error_in_keras_load_model(tmp_path):
+    with pytest.raises((VectorsError, ValueError), match=r"vectors in the file have digest [0-9a-f]{16}, but"):
         keras.models.load_model(tampered_model(tmp_path, fixed=True))
 
 
-def test_changed_fixed_class_vectors_are_a_vectors_error_when_we_load_the_model(tmp_path):
-    with pytest.raises(VectorsError, match=r"The class vectors in the file have digest [0-9a-f]{16}, "):
+def test_changed_fixed_class_vectors_are_a_vectors_error_in_our_load_model(tmp_path):
+    with pytest.raises(VectorsError, match=r"vectors in the file have digest [0-9a-f]{16}, but"):
         keras_fixhead.load_model(tampered_model(tmp_path, fixed=True))
 
 
@@ -139,7 +139,7 @@ def test_changed_learned_class_vectors_are_loaded(tmp_path):
     assert np.abs(model.layers[-1].class_vectors - class_vectors("uniform", CLASSES, DIM)).max() > 0
 
 
-def test_a_configuration_whose_seed_does_not_give_its_digest_is_an_error():
+def test_a_configuration_whose_seed_and_digest_disagree_is_an_error():
     config = {**small_model().layers[-1].get_config(), "seed": 1}
 
     with pytest.raises(VectorsError, match="drawn from its configuration have digest"):
@@ -147,7 +147,7 @@ def test_a_configuration_whose_seed_does_not_give_its_digest_is_an_error():
     HypersphereHead.from_config({**config, "vectors_digest": None}).build((None, DIM))
 
 
-def test_a_file_whose_seed_does_not_give_its_digest_is_an_error(tmp_path):
+def test_a_file_whose_seed_and_digest_disagree_is_an_error(tmp_path):
     small_model().save(tmp_path / "m.keras")
     with zipfile.ZipFile(tmp_path / "m.keras") as file, zipfile.ZipFile(tmp_path / "t.keras", "w") as changed:
         for name in file.namelist():
@@ -171,7 +171,7 @@ print(type(model.layers[-1]).__module__, model.layers[-1].vectors_digest == agai
 """
 
 
-def test_another_process_loads_a_model_once_both_packages_are_imported(tmp_path):
+def test_a_model_loads_in_another_process_after_importing_both_packages(tmp_path):
     small_model().save(tmp_path / "m.keras")
     done = subprocess.run([sys.executable, "-c", LOAD, str(tmp_path / "m.keras")], capture_output=True, text=True)
 

@@ -1,4 +1,4 @@
-"""Scales, biases, the learning rate between fixed and learned, and what S allows."""
+"""Scales, biases, the learning rate of class vectors, and the limits that S sets."""
 import subprocess
 import sys
 
@@ -29,23 +29,23 @@ def scale_of(head):
     return float(keras.ops.convert_to_numpy(head.current_scale()))
 
 
-def test_auto_is_the_formula_of_adacos_with_its_reason_in_the_log(caplog, capfd):
+def test_auto_uses_the_adacos_formula_and_logs_why(caplog, capfd):
     caplog.set_level("INFO", logger="keras_fixhead.head")
     head = HypersphereHead(100, scale="auto")
 
     assert head.scale == head.get_config()["scale"] == pytest.approx(np.sqrt(2) * np.log(99))
     assert ["sqrt(2) ln(m - 1)) = 6.498 for m = 100" in each for each in caplog.messages] == [True]
     HypersphereHead.from_config(head.get_config())
-    assert len(caplog.messages) == 1  # a number by now
+    assert len(caplog.messages) == 1  # already a number
     assert capfd.readouterr() == ("", "")
 
 
-def test_auto_is_at_least_1_for_few_classes():
+def test_auto_is_at_least_1():
     assert HypersphereHead(2, scale="auto").scale == HypersphereHead(3, scale="auto").scale == 1.0
 
 
 @pytest.mark.parametrize("lr", [0.1, 1e3])
-def test_a_learned_scale_starts_at_auto_moves_and_stays_positive(lr):
+def test_a_learned_scale_starts_at_auto_changes_and_stays_positive(lr):
     model = model_with(scale="learned", lr=lr)
     head = model.get_layer("head")
     assert scale_of(head) == pytest.approx(adacos_scale(CLASSES))
@@ -57,7 +57,7 @@ def test_a_learned_scale_starts_at_auto_moves_and_stays_positive(lr):
         assert 0 < scale_of(head) < np.inf
 
 
-def test_a_schedule_takes_a_step_in_each_training_call_and_none_in_others(tmp_path):
+def test_a_schedule_advances_only_in_training_calls(tmp_path):
     model = model_with(scale=SCHEDULE)
     head = model.get_layer("head")
     seen = [scale_of(head)]
@@ -69,14 +69,14 @@ def test_a_schedule_takes_a_step_in_each_training_call_and_none_in_others(tmp_pa
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     seen.append(scale_of(loaded.get_layer("head")))
-    model.fit(FEATURES, LABELS, batch_size=1, verbose=0)  # six more: it ends at four
+    model.fit(FEATURES, LABELS, batch_size=1, verbose=0)  # six more: the schedule ends at four
     seen.append(scale_of(head))
 
-    assert seen == pytest.approx([1.0, 1.0, 3.0, 3.0, 9.0])  # of steps 0, 0, 1, 1 and 7, after the end
+    assert seen == pytest.approx([1.0, 1.0, 3.0, 3.0, 9.0])  # at steps 0, 0, 1, 1 and 7, the last one past the end
     np.testing.assert_allclose(head(FEATURES), 9.0 * head.cosines(FEATURES), rtol=1e-6)
 
 
-def test_a_margin_takes_the_scale_that_its_step_was_made_with():
+def test_a_margin_uses_the_scale_of_its_own_step():
     for scale, numbers in ((SCHEDULE, (1.0, 3.0)), ("learned", (adacos_scale(CLASSES),))):
         model = model_with(scale=scale, lr=0.0)
         head = model.get_layer("head")
@@ -87,25 +87,25 @@ def test_a_margin_takes_the_scale_that_its_step_was_made_with():
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), "1", "large", None, True, [3.0]])
-def test_another_scale_is_refused(scale):
+def test_an_invalid_scale_is_refused(scale):
     with pytest.raises(ArgumentError, match="scale must be a positive number, 'auto', 'learned' or a schedule, got"):
         HypersphereHead(CLASSES, scale=scale)
 
 
-def test_numbers_of_other_types_are_scales():
+def test_integers_and_numpy_numbers_are_valid_scales():
     for scale in (3, np.float32(3), np.int64(3)):
         assert HypersphereHead(CLASSES, scale=scale).scale == 3.0
 
 
 @pytest.mark.parametrize("bias", ["fixed", "learned"])
-def test_a_bias_starts_at_a_hundredth_and_is_added_after_the_scale(bias):
+def test_a_bias_starts_at_0_01_and_is_added_after_scaling(bias):
     head, without = HypersphereHead(CLASSES, scale=50.0, bias=bias), HypersphereHead(CLASSES, scale=50.0, bias=None)
 
     np.testing.assert_allclose(head(FEATURES) - without(FEATURES), INITIAL_BIAS, atol=1e-5)
     assert without.get_config()["bias"] == "none"
 
 
-def test_a_fixed_bias_stays_and_changes_no_probability_and_a_learned_one_moves():
+def test_a_fixed_bias_leaves_probabilities_unchanged_and_a_learned_one_trains():
     fixed, learned, none = (model_with(bias=bias) for bias in ("fixed", "learned", "none"))
     np.testing.assert_allclose(keras.ops.softmax(fixed(FEATURES)), keras.ops.softmax(none(FEATURES)), atol=1e-6)
     for model in (fixed, learned):
@@ -128,7 +128,7 @@ def test_arguments_out_of_range_are_refused(arguments, message):
 
 
 def by_numpy(vectors, *, lr, decay, steps, momentum):
-    """SGD with Nesterov momentum on dot logits, the L2 penalty's gradient included, in float64."""
+    """SGD with Nesterov momentum on dot logits in float64, including the gradient of the L2 penalty."""
     w, velocity = vectors.astype(np.float64), 0.0
     f = FEATURES.astype(np.float64)
     for _ in range(steps):
@@ -143,7 +143,7 @@ def by_numpy(vectors, *, lr, decay, steps, momentum):
 
 @pytest.mark.parametrize("vector_lr", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_vector_lr_is_a_factor_on_the_learning_rate_of_sgd(vector_lr, decay):
+def test_vector_lr_multiplies_the_learning_rate_of_sgd(vector_lr, decay):
     model = model_with(logits="dot", fixed=False, scale=2.0, vector_lr=vector_lr, vector_weight_decay=decay)
     model.compile(keras.optimizers.SGD(0.2, momentum=0.9, nesterov=True), LOSS)
     model.fit(FEATURES, LABELS, batch_size=6, epochs=5, shuffle=False, verbose=0)
@@ -156,7 +156,7 @@ def test_vector_lr_is_a_factor_on_the_learning_rate_of_sgd(vector_lr, decay):
 
 
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_vector_lr_changes_no_logit(logits):
+def test_vector_lr_does_not_change_the_logits(logits):
     heads = [HypersphereHead(CLASSES, logits=logits, fixed=False, scale=9.0, vector_lr=lr) for lr in (0.0, 0.3, 1.0)]
 
     np.testing.assert_array_equal(heads[0](FEATURES), heads[2](FEATURES))
@@ -165,7 +165,7 @@ def test_vector_lr_changes_no_logit(logits):
 
 @pytest.mark.parametrize("num_classes, probability, loss", [(10, 0.4509, 0.7966), (100, 0.06945, 2.6671),
                                                            (200, 0.03580, 3.3298)])
-def test_limits_begin_with_the_papers_ceiling(num_classes, probability, loss):
+def test_limits_include_the_papers_ceiling(num_classes, probability, loss):
     head = HypersphereHead(num_classes)
     head.build((None, 256))
     limits = head.limits()
@@ -178,8 +178,8 @@ def test_limits_begin_with_the_papers_ceiling(num_classes, probability, loss):
 
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 10.0])
-def test_no_features_that_are_trained_for_it_get_below_the_smallest_loss(signed, scale):
-    """One free feature a class, trained by Adam: it comes near and never below."""
+def test_trained_features_never_go_below_the_smallest_loss(signed, scale):
+    """One free feature vector per class, trained by Adam, approaches the smallest loss but never goes below it."""
     head = HypersphereHead(8, scale=scale, seed=4)
     free = keras.Variable(np.abs(np.random.default_rng(0).normal(size=(8, 12))).astype("float32"))
     head.build((None, 12))
@@ -202,7 +202,7 @@ def test_no_features_that_are_trained_for_it_get_below_the_smallest_loss(signed,
     assert limits.largest_probability == pytest.approx(optimum.probability.max())
 
 
-def test_limits_of_dot_logits_and_of_a_layer_without_vectors_are_refused():
+def test_limits_are_refused_for_dot_logits_and_layers_without_vectors():
     with pytest.raises(ArgumentError, match="Dot logits have no limit"):
         HypersphereHead(CLASSES, logits="dot").limits()
     with pytest.raises(ArgumentError, match="no class vectors yet"):
@@ -214,12 +214,12 @@ def test_limits_of_dot_logits_and_of_a_layer_without_vectors_are_refused():
     (100, 4.0, False, True), (100, 30.0, False, False), (1000, 64.0, False, False), (2, 1.0, False, False),
     (3, 1.0, False, False), (10, 1000.0, True, True), (10, 1000.0, False, True), (10, 64.0, True, False),
 ])
-def test_a_scale_is_warned_of_where_it_is_known_to_disappoint(num_classes, scale, fixed, warned):
+def test_a_scale_known_to_perform_badly_gives_a_warning(num_classes, scale, fixed, warned):
     assert (scale_warning(num_classes, scale, fixed=fixed) is not None) == warned
 
 
-def test_the_bound_of_the_warning_is_where_the_simplex_gives_one_half():
-    """At S m / (m - 1) = ln(m - 1) the true class of a simplex has probability 1 / 2."""
+def test_the_warning_threshold_is_where_a_simplex_gives_probability_one_half():
+    """At S m / (m - 1) = ln(m - 1), the true class of a simplex has probability 1 / 2."""
     for m in (5, 10, 100):
         scale = np.log(m - 1) * (m - 1) / m
         own, others = np.exp(scale), (m - 1) * np.exp(-scale / (m - 1))
@@ -228,7 +228,7 @@ def test_the_bound_of_the_warning_is_where_the_simplex_gives_one_half():
         assert scale_warning(m, scale * 0.999, fixed=False) and not scale_warning(m, scale * 1.001, fixed=False)
 
 
-def test_two_classes_have_a_ceiling_too():
+def test_two_classes_also_have_a_ceiling():
     assert ceiling(2, 1.0)[0] == pytest.approx(1 / (1 + np.exp(-2)))
     with pytest.raises(ArgumentError, match="at least 2"):
         ceiling(1, 1.0)
@@ -248,7 +248,7 @@ for arguments in ({"fixed": False}, {"fixed": False}, {"fixed": True}, {"fixed":
     model_of(**arguments)
 model = model_of(fixed=False)
 for again in range(2):
-    warnings.simplefilter("default")  # empties Python's own record of what was said
+    warnings.simplefilter("default")  # clears Python's record of warnings given
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         keras.models.clone_model(model)
@@ -258,9 +258,9 @@ for again in range(2):
 """
 
 
-def test_a_process_gives_the_warning_once_for_heads_built_cloned_loaded_and_exported(tmp_path):
+def test_the_warning_is_given_once_per_process(tmp_path):
     done = subprocess.run([sys.executable, "-c", WARNED, str(tmp_path)], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("FixheadWarning: Learned class vectors with cosine logits and S = 1") == 1
-    assert done.stderr.count("FixheadWarning: ") == 1  # what follows is the source line
+    assert done.stderr.count("FixheadWarning: ") == 1  # the rest is the source line

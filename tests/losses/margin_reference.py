@@ -1,11 +1,11 @@
-"""Margins in float64 NumPy, where the angle is an arccos; and random cosines to compare them at."""
+"""Margins in float64 NumPy, computed with arccos, and random cosines to compare them at."""
 import numpy as np
 import pytest
 
 from keras_fixhead.losses import ArcFace, CosFace, arcface, cosface
 
 CLASSES = 6
-LARGEST_SLOPE = 710  # of an arccos that sees cosines up to 1 - 1e-6: 1 / sqrt(2e-6) = 707, and the cosine's own 1
+LARGEST_SLOPE = 710  # of arccos at cosines up to 1 - 1e-6: 1 / sqrt(2e-6) = 707, plus 1 of the cosine itself
 MARGINS = {CosFace: [0.0, 0.1, 0.35, 1.5], ArcFace: [0.0, 0.1, 0.5, 1.5]}
 TRANSFORMS = {CosFace: cosface, ArcFace: arcface}
 
@@ -17,7 +17,7 @@ loss_and_margin = pytest.mark.parametrize("loss_class, margin", [(loss, margin) 
 
 
 def with_margin(loss_class, cosine, margin):
-    """psi(cosine), in float64: the angle itself is computed and added to."""
+    """Returns psi(cosine) in float64, by computing the angle and adding the margin to it."""
     if loss_class is CosFace:
         return cosine - margin
     angle = np.arccos(cosine) + margin
@@ -32,7 +32,7 @@ def reference_logits(loss_class, labels, logits, scale, margin):
 
 
 def reference_loss(loss_class, labels, logits, scale, margin, smoothing=0.0):
-    """Cross-entropy with the smoothed target, -sum target x log softmax, of the logits with a margin."""
+    """Returns the cross-entropy with the smoothed target, -sum target x log softmax, of the logits with a margin."""
     logits = reference_logits(loss_class, labels, logits, scale, margin)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -41,7 +41,7 @@ def reference_loss(loss_class, labels, logits, scale, margin, smoothing=0.0):
 
 
 def differences(function, point, step=1e-6):
-    """The gradient of the sum of a float64 function's values, by central differences: exact to some 1e-9."""
+    """Returns the gradient of a float64 function's sum by central differences, accurate to about 1e-9."""
     gradient = np.zeros_like(point)
     for index in np.ndindex(point.shape):
         there, back = point.copy(), point.copy()
@@ -62,7 +62,7 @@ def value_and_gradient(function, variable):
 
 
 def some_cosines(largest=0.99, rows=40, seed=0):
-    """Random labels and cosines. Up to 0.99 an arccos has a slope of at most 7: roundings stay roundings."""
+    """Returns random labels and cosines up to 0.99, where arccos has a slope of at most 7: rounding stays small."""
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, CLASSES, rows).astype("int32")
     return labels, draw.uniform(-largest, largest, (rows, CLASSES)).astype("float32")

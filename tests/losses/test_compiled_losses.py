@@ -1,4 +1,4 @@
-"""The losses that `compile` takes: configurations, saved models, labels, weights, precision, backends."""
+"""The losses passed to `compile`: configurations, saved models, labels, weights, precision, backends."""
 import json
 import os
 import subprocess
@@ -26,7 +26,7 @@ EVERY_FORM = [CosFace(margin=0.2, scale=12.0, label_smoothing=0.1), ArcFace(marg
 
 
 @pytest.mark.parametrize("loss", EVERY_FORM, ids=lambda loss: loss.name)
-def test_serialized_it_comes_back_as_it_was(loss):
+def test_serialization_restores_the_loss(loss):
     labels, logits = some_logits(12.0)
     config = keras.losses.serialize(loss)
     loaded = keras.losses.deserialize(json.loads(json.dumps(config)))
@@ -52,7 +52,7 @@ def some_features(rows=40):
 
 
 @pytest.mark.parametrize("loss", EVERY_FORM, ids=lambda loss: loss.name)
-def test_a_saved_model_evaluates_to_the_same_loss(loss, tmp_path):
+def test_a_saved_model_has_the_same_loss(loss, tmp_path):
     model = cosine_model(loss)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -63,13 +63,13 @@ def test_a_saved_model_evaluates_to_the_same_loss(loss, tmp_path):
 
 
 @every_loss
-def test_a_function_is_not_saved_and_the_error_says_what_to_do(loss_class, tmp_path):
+def test_saving_a_scale_function_fails_with_advice(loss_class, tmp_path):
     def made(scale):
         return loss_class(scale=scale)
 
     loaded = keras.losses.deserialize(keras.losses.serialize(made(lambda: 12.0)))
     assert loaded.get_config()["scale"] is None
-    expected = rf"{loss_class.__name__} has no scale, and cannot see .* scale=head\.current_scale if it changes\."
+    expected = rf"{loss_class.__name__} has scale=None and cannot tell .* scale=head\.current_scale if it changes\."
     with pytest.raises(ArgumentError, match=expected):
         loaded(*some_logits())
 
@@ -78,9 +78,9 @@ def test_a_function_is_not_saved_and_the_error_says_what_to_do(loss_class, tmp_p
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.evaluate(features, labels, verbose=0) == pytest.approx(model.evaluate(features, labels, verbose=0))
-    changed = keras.Sequential([*loaded.layers, keras.layers.Rescaling(2.0)])  # no longer the head's own logits
+    changed = keras.Sequential([*loaded.layers, keras.layers.Rescaling(2.0)])  # no longer the head's logits
     changed.compile("sgd", loaded.loss)
-    with pytest.raises(ArgumentError, match=expected):  # out of the traced function, too, where TensorFlow rewraps
+    with pytest.raises(ArgumentError, match=expected):  # also where TensorFlow rewraps the error
         changed.evaluate(features, labels, verbose=0)
     loaded.compile("sgd", made(loaded.layers[-1].current_scale))
     assert loaded.evaluate(features, labels, verbose=0) == pytest.approx(model.evaluate(features, labels, verbose=0))
@@ -88,7 +88,7 @@ def test_a_function_is_not_saved_and_the_error_says_what_to_do(loss_class, tmp_p
 
 @every_loss
 @pytest.mark.parametrize("kind", ["int32", "int64", "uint8", "float32", "column"])
-def test_labels_may_be_a_column_and_of_any_type(loss_class, kind):
+def test_labels_may_be_a_column_and_have_any_type(loss_class, kind):
     labels, logits = some_logits()
     loss = loss_class(reduction="none")
     given_labels = labels[:, None] if kind == "column" else labels.astype(kind)
@@ -99,7 +99,7 @@ def test_labels_may_be_a_column_and_of_any_type(loss_class, kind):
 
 
 @every_loss
-def test_reductions_and_sample_weights_are_those_of_keras(loss_class):
+def test_reductions_and_sample_weights_match_keras(loss_class):
     labels, logits = some_logits()
     weights = np.random.default_rng(1).uniform(0, 2, 40).astype("float32")
     each = reference_loss(loss_class, labels, logits, 30.0, loss_class().margin)
@@ -112,8 +112,8 @@ def test_reductions_and_sample_weights_are_those_of_keras(loss_class):
 
 
 @every_loss
-def test_fit_and_evaluate_take_sample_weights(loss_class):
-    """One step on examples, half of them with weight 0, is the step on the others at half the rate."""
+def test_fit_and_evaluate_accept_sample_weights(loss_class):
+    """A step on examples of which half have weight 0 equals a step on the other half at half the learning rate."""
     features, labels = some_features()
     weights = np.repeat([1.0, 0.0], 20).astype("float32")
     loss = loss_class(scale=12.0)
@@ -122,18 +122,18 @@ def test_fit_and_evaluate_take_sample_weights(loss_class):
 
     assert weighted.evaluate(features, labels, sample_weight=weights, batch_size=40, verbose=0) == pytest.approx(
         (weights * each).mean(), rel=1e-5)
-    half.optimizer.learning_rate = 0.005  # of sgd's 0.01
+    half.optimizer.learning_rate = 0.005  # of SGD's default 0.01
     before = keras.ops.convert_to_numpy(half.trainable_weights[0])
     weighted.fit(features, labels, sample_weight=weights, batch_size=40, verbose=0)
     half.fit(features[:20], labels[:20], batch_size=20, verbose=0)
     moved = [keras.ops.convert_to_numpy(model.trainable_weights[0]) - before for model in (weighted, half)]
-    np.testing.assert_allclose(moved[0], moved[1], atol=1e-6)  # a weight's rounding, twice
+    np.testing.assert_allclose(moved[0], moved[1], atol=1e-6)  # two roundings of a weight
     assert np.abs(moved[0]).max() > 1e-3
 
 
 @every_loss
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_logits_of_16_bits_are_compared_in_float32(loss_class, dtype):
+def test_logits_of_16_bits_are_computed_in_float32(loss_class, dtype):
     labels, logits = some_logits()
     coarse = keras.ops.cast(logits, dtype)
     loss = loss_class(reduction="none")
@@ -156,7 +156,7 @@ def mixed_float16():
 
 
 @pytest.mark.parametrize("loss_class", [CosFace, ArcFace, NormFace])
-def test_under_a_mixed_policy_a_loss_stays_in_float32(mixed_float16, loss_class):
+def test_a_loss_stays_in_float32_under_a_mixed_policy(mixed_float16, loss_class):
     labels, logits = some_logits()
     coarse = logits.astype("float16")
     loss = loss_class(reduction="none")
@@ -174,7 +174,7 @@ BAD_ARGUMENTS = [
     (ArcFace, {"margin": np.pi}, r"margin must be in \[0, 3\.14159\), got 3\.14159"),
     *[(loss, {"scale": scale}, r"scale must be a positive number .* scale=head\.current_scale if it changes")
       for loss in (CosFace, ArcFace)
-      for scale in (0, -30.0, float("nan"), float("inf"),  # then what head.scale is where S changes
+      for scale in (0, -30.0, float("nan"), float("inf"),  # the value of head.scale when S changes
                     "learned", keras.optimizers.schedules.ExponentialDecay(10.0, 5, 0.5))],
     *[(loss, {"label_smoothing": smoothing}, r"label_smoothing must be in \[0, 1\), got")
       for loss in (CosFace, ArcFace, NormFace) for smoothing in (1, -0.1, float("nan"))],
@@ -187,15 +187,15 @@ def test_arguments_out_of_range_are_refused(loss_class, arguments, message):
         loss_class(**arguments)
 
 
-def test_a_variable_in_the_place_of_a_scale_is_refused():
-    """It would be saved as the number that it is today, and not follow the head's any more."""
+def test_a_variable_as_scale_is_refused():
+    """It would be saved as its current value and stop following the head's scale."""
     with pytest.raises(ArgumentError, match=r"scale must be a positive number or a function"):
         ArcFace(scale=keras.Variable(30.0))
 
 
 @pytest.mark.parametrize("loss", [ArcFace(margin=0.3, scale=10.0), CosFace(margin=0.2, scale=10.0), NormFace()],
                          ids=lambda loss: loss.name)
-def test_compiled_it_trains_a_small_head_from_integer_labels(loss):
+def test_a_compiled_loss_trains_a_small_head_from_integer_labels(loss):
     from keras_fixhead.head import HypersphereHead
 
     keras.utils.set_random_seed(0)
@@ -211,11 +211,11 @@ def test_compiled_it_trains_a_small_head_from_integer_labels(loss):
     assert after < 0.5 * before and accuracy == 1.0
 
 
-def test_compiled_by_xla_values_and_gradients_are_the_same():
+def test_xla_gives_the_same_values_and_gradients():
     import tensorflow as tf
 
     labels, logits = some_logits()
-    logits[0] = 30.0  # a cosine of 1 and one of -1, where the root is clipped
+    logits[0] = 30.0  # cosines of 1 and -1, where the root is clipped
     logits[1] = -30.0
     losses = [ArcFace(reduction="none"), CosFace(reduction="none", label_smoothing=0.1), NormFace(reduction="none")]
 
@@ -252,7 +252,7 @@ print(json.dumps(found))
 
 def test_jax_gives_the_same_values_and_gradients():
     labels, logits = some_logits(rows=8)
-    logits[0] = 30.0  # the ends, where the root is clipped
+    logits[0] = 30.0  # cosines of 1 and -1, where the root is clipped
     logits[1] = -30.0
     done = subprocess.run(
         [sys.executable, "-c", JAX_SCRIPT], input=json.dumps([labels.tolist(), logits.tolist()]), text=True,

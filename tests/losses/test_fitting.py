@@ -1,4 +1,4 @@
-"""Losses where they meet a head: they follow its scale, and refuse in one line what they do not fit."""
+"""Losses combined with a head: they follow its scale, and refuse unsuitable heads in one line."""
 import os
 import subprocess
 import sys
@@ -22,8 +22,8 @@ MISFITS = {
     "a bias": ({"bias": "learned", "scale": 30.0}, {"scale": 30.0}, "layer 'head' adds a bias to them"),
     "another scale": ({"scale": 1.0}, {"scale": 30.0}, r"has scale=30, but layer 'head' has scale=1\. Pass scale=None"),
     "the default scale": ({}, {}, "has scale=30, but layer 'head' has scale=1"),
-    "a learned scale": ({"scale": "learned"}, {"scale": 30.0}, "the scale of layer 'head' changes in training"),
-    "a schedule": ({"scale": SCHEDULE}, {}, "the scale of layer 'head' changes in training"),
+    "a learned scale": ({"scale": "learned"}, {"scale": 30.0}, "the scale of layer 'head' changes during training"),
+    "a schedule": ({"scale": SCHEDULE}, {}, "the scale of layer 'head' changes during training"),
 }
 
 every_margin = pytest.mark.parametrize("loss_class", [ArcFace, CosFace])
@@ -39,7 +39,7 @@ def model_with(**arguments):
 @every_execution
 @every_margin
 @pytest.mark.parametrize("misfit", MISFITS)
-def test_a_loss_that_does_not_fit_the_head_is_one_line_at_the_first_step(misfit, loss_class, execution):
+def test_a_loss_that_does_not_fit_the_head_is_refused_at_the_first_step(misfit, loss_class, execution):
     arguments, options, message = MISFITS[misfit]
     model = model_with(**arguments)
     model.compile("sgd", loss_class(**options), **execution)
@@ -50,7 +50,7 @@ def test_a_loss_that_does_not_fit_the_head_is_one_line_at_the_first_step(misfit,
 
 
 @pytest.mark.parametrize("arguments", [{"logits": "dot"}, {"bias": "fixed"}])
-def test_normface_is_for_cosines_too(arguments):
+def test_normface_is_refused_without_cosines(arguments):
     model = model_with(**arguments)
     model.compile("sgd", NormFace())
     with pytest.raises(ArgumentError, match=r"NormFace needs cosines, but .* or use keras_fixhead\.cross_entropy"):
@@ -59,7 +59,7 @@ def test_normface_is_for_cosines_too(arguments):
 
 @every_margin
 @pytest.mark.parametrize("arguments", [{"logits": "dot"}, {"bias": "learned"}])
-def test_given_the_scale_of_a_head_it_sees_at_once_whether_it_fits(loss_class, arguments):
+def test_a_loss_given_the_scale_of_a_head_checks_the_fit_at_once(loss_class, arguments):
     head = HypersphereHead(CLASSES, scale=30.0, **arguments)
     with pytest.raises(ArgumentError, match="needs cosines, but"):
         loss_class(scale=head.current_scale)
@@ -69,7 +69,7 @@ def test_given_the_scale_of_a_head_it_sees_at_once_whether_it_fits(loss_class, a
 @every_margin
 @pytest.mark.parametrize("scale", [30.0, 1.0, "auto", "learned", SCHEDULE],
                          ids=["30", "1", "auto", "learned", "schedule"])
-def test_without_a_scale_of_its_own_it_follows_that_of_the_head(loss_class, scale, execution):
+def test_a_loss_without_a_scale_follows_the_head(loss_class, scale, execution):
     found = []
     for loss_scale in (None, "head"):
         keras.utils.set_random_seed(0)
@@ -83,7 +83,7 @@ def test_without_a_scale_of_its_own_it_follows_that_of_the_head(loss_class, scal
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
-def test_it_sees_the_head_under_every_policy(policy):
+def test_it_finds_the_head_under_every_policy(policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -97,12 +97,12 @@ def test_it_sees_the_head_under_every_policy(policy):
         keras.config.set_dtype_policy(before)
 
 
-def test_logits_that_no_head_made_need_a_scale():
-    with pytest.raises(ArgumentError, match=r"ArcFace has no scale, and cannot see .*\. Pass scale=head\.scale, or"):
+def test_logits_without_a_head_need_a_scale():
+    with pytest.raises(ArgumentError, match=r"ArcFace has scale=None and cannot tell .*\. Pass scale=head\.scale, or"):
         ArcFace(scale=None)(LABELS, np.zeros((6, CLASSES), "float32"))
 
 
-def test_two_heads_are_told_apart():
+def test_two_heads_are_distinguished():
     inputs = keras.Input((DIM,))
     one, two = HypersphereHead(CLASSES, scale=12.0, name="one"), HypersphereHead(CLASSES, logits="dot", name="two")
     model = keras.Model(inputs, {"one": one(inputs), "two": two(inputs)})
@@ -114,7 +114,7 @@ def test_two_heads_are_told_apart():
         model.evaluate(FEATURES, {"one": LABELS, "two": LABELS}, verbose=0)
 
 
-def test_a_saved_loss_that_followed_the_head_follows_it_again(tmp_path):
+def test_a_loss_that_follows_the_head_still_does_after_loading(tmp_path):
     model = model_with(scale="learned")
     model.compile(keras.optimizers.SGD(0.1), ArcFace(scale=model.get_layer("head").current_scale))
     model.fit(FEATURES, LABELS, verbose=0)
@@ -145,29 +145,29 @@ print("done")
 """
 
 
-def test_it_sees_the_head_on_jax_too():
+def test_it_finds_the_head_on_jax():
     done = subprocess.run([sys.executable, "-c", ON_JAX], text=True, capture_output=True,
                           env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
 
     assert done.stdout.split()[-1:] == ["done"], done.stderr
 
 
-# of features and a head
+# the loss of features and a head
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("margin, transform", [("none", None), ("cosface", cosface), ("arcface", arcface)])
-def test_the_loss_of_features_under_a_head_is_that_of_its_logits(margin, transform, smoothing):
+def test_the_loss_of_features_and_head_is_the_loss_of_the_logits(margin, transform, smoothing):
     head = HypersphereHead(CLASSES, scale=12.0, seed=3)
     logits = head(FEATURES)
     if transform is not None:
-        logits = transform(LABELS, logits, 12.0)  # of the published size
+        logits = transform(LABELS, logits, 12.0)  # the published size
 
     found = loss_of(LABELS, FEATURES, head, margin=margin, label_smoothing=smoothing)
     np.testing.assert_array_equal(found, cross_entropy(LABELS, logits, smoothing))
 
 
-def test_what_compile_takes_is_the_same_loss():
+def test_the_compiled_loss_is_the_same():
     head = HypersphereHead(CLASSES, scale=12.0)
     logits = head(FEATURES)
     for found, loss in (({"margin": "arcface", "margin_size": 0.3}, ArcFace(0.3, scale=None)),
@@ -175,7 +175,7 @@ def test_what_compile_takes_is_the_same_loss():
         assert float(np.mean(loss_of(LABELS, FEATURES, head, **found))) == pytest.approx(float(loss(LABELS, logits)))
 
 
-def test_dot_logits_and_biases_have_a_loss_without_a_margin_only():
+def test_dot_logits_and_biases_do_not_allow_a_margin():
     for arguments in ({"logits": "dot"}, {"bias": "learned"}):
         head = HypersphereHead(CLASSES, **arguments)
         assert np.isfinite(loss_of(LABELS, FEATURES, head)).all()
@@ -190,14 +190,14 @@ def test_dot_logits_and_biases_have_a_loss_without_a_margin_only():
       for name in MARGINS for size in (-1, "0.5", True, float("nan"), 9.0, [])],
     *[({"label_smoothing": each}, "label_smoothing must be in") for each in (1, -0.1, "0.1", None, True, [])],
 ])
-def test_wrong_arguments_are_one_line(arguments, message):
+def test_wrong_arguments_give_a_one_line_error(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         loss_of(LABELS, FEATURES, HypersphereHead(CLASSES), **arguments)
     with pytest.raises(ArgumentError, match="head must be a HypersphereHead, got Dense"):
         loss_of(LABELS, FEATURES, keras.layers.Dense(3), **arguments)
 
 
-def test_the_default_margins_are_the_published_ones_of_the_catalogue():
+def test_the_default_margins_are_those_in_the_catalog():
     assert {"arcface": ArcFace().margin, "cosface": CosFace().margin} == {name: each.size
                                                                           for name, each in MARGINS.items()}
     assert keras_fixhead.ArcFace is ArcFace

@@ -1,4 +1,4 @@
-"""Labels in every form that names a class, and labels that name none: on TensorFlow and JAX, eager and compiled."""
+"""Valid labels in every form, and invalid ones, on TensorFlow and JAX, eager and compiled."""
 import os
 import subprocess
 import sys
@@ -57,7 +57,8 @@ BAD = {
     "floats": (np.array([0, 1, 2.0, 3, 4, -1], "float32"), "got -1 to 4 for 5 classes"),
     "halves": (np.array([0, 1, 2.5, 3, 4, 0], "float32"), "must be whole numbers"),
     "nan": (np.array([0, 1, np.nan, 3, 4, 0], "float32"), "got nan to nan"),
-    "soft targets": (np.full((6, CLASSES), 0.2, "float32"), "Each row of one-hot labels must be a single 1"),
+    "soft targets": (np.full((6, CLASSES), 0.2, "float32"),
+                     "Each row of one-hot labels must be a single 1 among zeros"),
     "two ones": (np.eye(CLASSES)[LABELS] + np.eye(CLASSES)[(LABELS + 1) % CLASSES], "single 1 among zeros; row 0"),
     "no one": (np.eye(CLASSES)[LABELS] * (LABELS != 2)[:, None], "single 1 among zeros; row 2"),
 }
@@ -69,7 +70,7 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
 
 @every_function
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_labels_gives_the_same_to_the_bit(name, form):
+def test_every_form_of_labels_gives_bit_identical_losses(name, form):
     expected = keras.ops.convert_to_numpy(FUNCTIONS[name](LABELS.astype("int32"), LOGITS))
 
     assert np.isfinite(expected).all()
@@ -80,7 +81,7 @@ def test_every_form_of_labels_gives_the_same_to_the_bit(name, form):
 
 @every_function
 @pytest.mark.parametrize("case", BAD)
-def test_labels_that_name_no_class_are_one_line_with_the_smallest_and_the_largest(name, case):
+def test_labels_out_of_range_give_a_one_line_error_with_smallest_and_largest(name, case):
     labels, message = BAD[case]
     with pytest.raises(ArgumentError, match=message) as refusal:
         FUNCTIONS[name](labels, LOGITS)
@@ -90,7 +91,7 @@ def test_labels_that_name_no_class_are_one_line_with_the_smallest_and_the_larges
 
 @every_function
 @pytest.mark.parametrize("labels", SHAPES, ids=lambda labels: str(labels.shape))
-def test_labels_of_another_shape_are_one_line(name, labels):
+def test_labels_of_the_wrong_shape_give_a_one_line_error(name, labels):
     with pytest.raises((ArgumentError, ValueError), match=r"labels must have shape|the same number of rows") as refusal:
         FUNCTIONS[name](labels, LOGITS)
 
@@ -98,19 +99,19 @@ def test_labels_of_another_shape_are_one_line(name, labels):
 
 
 @pytest.mark.parametrize("labels", [None, "cat", ["cat", "dog"], [[1], [2, 3]], [object()]])
-def test_what_is_not_numbers_is_one_line(labels):
+def test_labels_that_are_not_numbers_give_a_one_line_error(labels):
     for function in (cross_entropy, accuracy, FUNCTIONS["arcface"], FUNCTIONS["cosface"]):
         with pytest.raises(ArgumentError, match="labels must be an array of numbers"):
             function(labels, LOGITS)
 
 
-def test_logits_of_another_shape_are_one_line():
+def test_logits_of_the_wrong_shape_give_a_one_line_error():
     for function in (cross_entropy, FUNCTIONS["arcface"]):
         with pytest.raises(ArgumentError, match=r"logits must have shape \(N, num_classes\), got"):
             function(LABELS, np.zeros((2, 3, CLASSES), "float32"))
 
 
-def test_labels_of_mixed_images_must_be_two_and_a_share():
+def test_labels_of_mixed_images_must_be_two_labels_and_a_share():
     with pytest.raises(ArgumentError, match=r"Labels of mixed images must have shape \(N, 3\), got \(6,\)"):
         mixed(cross_entropy)(LABELS, LOGITS)
     with pytest.raises(ArgumentError, match="got 1 to 5 for 5 classes"):
@@ -118,14 +119,14 @@ def test_labels_of_mixed_images_must_be_two_and_a_share():
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-def test_more_classes_than_a_type_holds_are_no_limit(dtype):
+def test_the_number_of_classes_may_exceed_the_range_of_the_label_type(dtype):
     logits = np.random.default_rng(0).normal(size=(3, 1000)).astype("float32")
     labels = np.array([0, 5, 127])
 
     np.testing.assert_array_equal(cross_entropy(labels.astype(dtype), logits), cross_entropy(labels, logits))
 
 
-def test_labels_are_checked_against_a_number_of_classes_without_logits():
+def test_labels_can_be_checked_without_logits():
     check_labels(LABELS, CLASSES)
     check_labels([], CLASSES)
     with pytest.raises(ArgumentError, match=r"Labels must be whole numbers in \[0, 4\), got 0 to 4 for 4 classes"):
@@ -151,7 +152,7 @@ found = {}
 on_jax = keras.backend.backend() == "jax"
 for name, loss in {"ArcFace": ArcFace(scale=10), "CosFace": CosFace(scale=10), "NormFace": NormFace(),
                    "cross_entropy": cross_entropy}.items():
-    for jit in (True,) if on_jax else (False, True):  # JAX runs what it does not compile as it stands
+    for jit in (True,) if on_jax else (False, True):  # without jit, JAX runs eagerly
         for rank in (1, 2):
             inputs = keras.Input((8,))
             model = keras.Model(inputs, HypersphereHead(5, scale=10.0, bias="none", name="head")(inputs))
@@ -175,7 +176,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_a_compiled_step_gives_no_number_for_labels_that_name_no_class(backend):
+def test_a_compiled_step_returns_nan_for_labels_out_of_range(backend):
     import json
 
     done = subprocess.run([sys.executable, "-c", COMPILED], text=True, capture_output=True,
@@ -192,7 +193,7 @@ def test_a_compiled_step_gives_no_number_for_labels_that_name_no_class(backend):
             assert value == pytest.approx(found[case.rpartition(", ")[0] + ", good"], rel=1e-6)
 
 
-def test_features_under_a_head_are_compared_with_labels_in_the_same_way():
+def test_the_loss_of_features_and_head_checks_labels_the_same_way():
     head = HypersphereHead(CLASSES, scale=SCALE)
     features = np.random.default_rng(0).normal(size=(6, DIM)).astype("float32")
     expected = keras.ops.convert_to_numpy(loss_of(LABELS, features, head, margin="arcface"))

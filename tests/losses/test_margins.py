@@ -1,4 +1,4 @@
-"""Margins and their losses against NumPy in float64, where the angle is an arccos and gradients are differences."""
+"""Margins and their losses compared with float64 NumPy, which uses arccos and finite differences."""
 
 import keras
 import numpy as np
@@ -28,8 +28,8 @@ from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cross_entr
 @every_smoothing
 @every_scale
 @loss_and_margin
-def test_values_and_gradients_equal_those_of_float64(loss_class, margin, scale, smoothing):
-    """A cosine is off by 6e-8, a logit by 7 S times that: 3e-5 at S = 64, as is then the gradient."""
+def test_values_and_gradients_match_float64(loss_class, margin, scale, smoothing):
+    """A cosine is off by 6e-8, and a logit by 7 S times that: 3e-5 at S = 64; so is the gradient."""
     labels, logits = some_logits(scale)
     loss = loss_class(margin=margin, scale=scale, label_smoothing=smoothing, reduction="none")
     found, gradient = value_and_gradient(lambda z: loss(labels, z), logits)
@@ -43,7 +43,7 @@ def test_values_and_gradients_equal_those_of_float64(loss_class, margin, scale, 
 
 
 @loss_and_margin
-def test_only_the_true_classs_logit_is_changed(loss_class, margin):
+def test_only_the_logit_of_the_true_class_is_changed(loss_class, margin):
     labels, logits = some_logits()
     found = keras.ops.convert_to_numpy(TRANSFORMS[loss_class](labels, logits, 30.0, margin))
     others = np.arange(CLASSES) != labels[:, None]
@@ -54,7 +54,7 @@ def test_only_the_true_classs_logit_is_changed(loss_class, margin):
 
 @every_smoothing
 @every_loss
-def test_a_margin_of_zero_is_the_cross_entropy_at_every_cosine(loss_class, smoothing):
+def test_a_margin_of_zero_is_the_cross_entropy(loss_class, smoothing):
     cosines = np.array([[1.0, 0.2], [-1.0, 0.2], [1.0 + 1e-6, -1.0], [0.0, 0.0], [0.3, 0.9]], "float32")
     labels = np.zeros(5, "int32")
     loss = loss_class(margin=0.0, scale=30.0, label_smoothing=smoothing, reduction="none")
@@ -65,7 +65,7 @@ def test_a_margin_of_zero_is_the_cross_entropy_at_every_cosine(loss_class, smoot
     np.testing.assert_allclose(gradient, plain_gradient, rtol=1e-5)
 
 
-def test_normface_is_the_cross_entropy_itself():
+def test_normface_is_the_cross_entropy():
     labels, logits = some_logits()
     for smoothing in (0.0, 0.1):
         loss = NormFace(label_smoothing=smoothing, reduction="none")
@@ -79,7 +79,7 @@ def test_normface_is_the_cross_entropy_itself():
 
 
 def test_am_softmax_is_cosface():
-    """Equation 6 of AM-Softmax (arXiv:1801.05599), written out: -ln e^(s (c_y - m)) / (that + sum e^(s c_j))."""
+    """Equation 6 of AM-Softmax (arXiv:1801.05599): -ln(a / (a + sum e^(s c_j))) with a = e^(s (c_y - m))."""
     labels, cosines = some_cosines()
     cosines64 = cosines.astype(np.float64)
     expected = []
@@ -93,8 +93,8 @@ def test_am_softmax_is_cosface():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8), st.floats(0, np.pi / 2), st.floats(1, 64))
-def test_arcface_rises_with_the_cosine(cosines, margin, scale):
-    """Also across the change of formula at pi - margin, and at the ends; equal to 4 roundings of S (1 + margin)."""
+def test_the_arcface_logit_increases_with_the_cosine(cosines, margin, scale):
+    """Also across the change of formula at pi - margin and at both ends, to within 4 roundings of S (1 + margin)."""
     ends = [-1.0, -np.cos(margin) - 1e-6, -np.cos(margin) + 1e-6, 1.0, 1.0 + 1e-6]
     cosines = np.sort(np.array([*cosines, *ends], "float32"))
     logits = scale * np.stack([cosines, np.zeros_like(cosines)], axis=1)
@@ -107,7 +107,7 @@ def test_arcface_rises_with_the_cosine(cosines, margin, scale):
 @given(st.lists(st.floats(-1, 1, width=32), min_size=CLASSES, max_size=CLASSES),
        st.lists(st.floats(0, np.pi / 2), min_size=2, max_size=2), st.sampled_from([CosFace, ArcFace]),
        st.sampled_from([1.0, 30.0, 64.0]))
-def test_a_larger_margin_is_never_a_smaller_loss(cosines, margins, loss_class, scale):
+def test_a_larger_margin_never_lowers_the_loss(cosines, margins, loss_class, scale):
     logits = scale * np.array([cosines], "float32")
     small, large = (float(loss_class(margin=margin, scale=scale)([2], logits)) for margin in sorted(margins))
 
@@ -116,8 +116,8 @@ def test_a_larger_margin_is_never_a_smaller_loss(cosines, margins, loss_class, s
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
 @every_scale
-def test_beyond_pi_minus_the_margin_arcface_goes_on_in_a_straight_line(margin, scale):
-    """The value is S (c - m sin m), and the slope against the logit 1."""
+def test_arcface_is_linear_beyond_pi_minus_the_margin(margin, scale):
+    """The value is S (c - m sin m), with a slope of 1 in the logit."""
     cosines = np.linspace(-1, -np.cos(margin) - 1e-5, 9).astype("float32")
     logits = np.float32(scale) * np.stack([cosines, np.zeros_like(cosines)], axis=1)
     found, gradient = value_and_gradient(lambda z: arcface(np.zeros(9), z, scale, margin)[:, 0], logits)
@@ -127,24 +127,24 @@ def test_beyond_pi_minus_the_margin_arcface_goes_on_in_a_straight_line(margin, s
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
-def test_at_its_ends_a_cosine_gives_finite_slopes_and_the_value_of_the_limit(margin):
-    """Rounding gives cosines beyond 1. The sine is at most sqrt(2e-6) off, of the cosine of a sum that is 1.5e-3."""
+def test_cosines_near_1_and_minus_1_have_finite_slopes_and_the_limit_value(margin):
+    """Rounding gives cosines beyond 1. The sine is off by at most sqrt(2e-6), so psi is off by at most 1.5e-3."""
     cosines = np.array([1 - 2e-6, 1.0, 1 + 1e-6, -1 + 2e-6, -1.0, -1 - 1e-6], "float32")
     logits = 30 * np.stack([cosines, np.zeros_like(cosines)], axis=1)
     found, gradient = value_and_gradient(lambda z: arcface(np.zeros(6), z, 30.0, margin)[:, 0], logits)
 
     exact = 30 * with_margin(ArcFace, np.clip(cosines.astype(np.float64), -1, 1), margin)
     np.testing.assert_allclose(found[:3], exact[:3], rtol=0, atol=30 * 1.5e-3)
-    np.testing.assert_allclose(found[3:], exact[3:], rtol=0, atol=30 * 2e-6)  # where there is no root
+    np.testing.assert_allclose(found[3:], exact[3:], rtol=0, atol=30 * 2e-6)  # the branch without a root
     assert np.all(np.isfinite(gradient)) and np.all(gradient[:, 0] > 0) and np.all(gradient <= LARGEST_SLOPE)
 
 
 @every_loss
 @pytest.mark.parametrize("collapsed", ["onto the class vector", "onto its negative", "onto zero"])
 def test_collapsed_features_have_finite_losses_and_gradients(loss_class, collapsed):
-    """Through plain NumPy cosines, and through a real head to the features; float64 gives the loss.
+    """The gradient is taken with respect to NumPy logits, and through a real head with respect to the features.
 
-    The clip changes a cosine by at most 1.5e-3 sin(0.5): a logit by 0.022, and a small loss by as much of itself.
+    Clipping changes a cosine by at most 1.5e-3 sin(0.5), so a logit by 0.022 and a small loss by 2.2 % of itself.
     """
     from keras_fixhead.head import HypersphereHead
 
@@ -165,12 +165,12 @@ def test_collapsed_features_have_finite_losses_and_gradients(loss_class, collaps
     found, gradient = value_and_gradient(lambda f: loss(labels, head(f)), features)
     np.testing.assert_allclose(found, expected, rtol=0.03, atol=1e-4)
     assert np.all(np.isfinite(gradient))
-    assert collapsed != "onto zero" or np.all(np.abs(gradient).max(axis=1) > 1e3)  # divided by 1e-6: they do move
+    assert collapsed != "onto zero" or np.all(np.abs(gradient).max(axis=1) > 1e3)  # divided by 1e-6: not stuck
 
 
 @every_loss
-def test_a_scale_may_be_a_function_and_gets_its_gradient(loss_class):
-    """The logits are S cosines of the same S, which a learned scale changes on both ways."""
+def test_a_scale_may_be_a_function_and_receives_a_gradient(loss_class):
+    """The logits are cosines times the same S, so a learned scale receives a gradient from both."""
     labels, cosines = some_cosines()
     variable = keras.Variable(20.0)
     loss = loss_class(scale=lambda: variable * 1.5)
@@ -186,12 +186,12 @@ def test_a_scale_may_be_a_function_and_gets_its_gradient(loss_class):
     expected = differences(lambda numbers: in_float64(numbers[0]), np.array([20.0]))[0] / len(labels)
     assert float(tape.gradient(value, variable.value)) == pytest.approx(expected, rel=1e-4)
 
-    variable.assign(4.0)  # it is asked again each time
+    variable.assign(4.0)  # the function is called each time
     assert float(loss(labels, 6 * cosines)) == pytest.approx(in_float64(4.0).mean(), rel=1e-5)
 
 
 @every_loss
-def test_fit_steps_a_learned_scale_by_its_gradient(loss_class):
+def test_fit_updates_a_learned_scale_by_its_gradient(loss_class):
     """d loss / d ln S = S d loss / dS; one step of SGD at rate 1e-2."""
     from keras_fixhead.head import HypersphereHead
 

@@ -1,4 +1,4 @@
-"""More classes for a trained model, with the old ones as they were."""
+"""Adding classes to a trained model without changing the old ones."""
 import keras
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def trained(model):
 
 
 def assert_extended(larger, model, kind="uniform"):
-    """Old class vectors to the bit, old logits within 1e-6 of the scale, new ones of the larger draw."""
+    """Old vectors must be bit-identical, old logits within 1e-6 of the scale, new vectors those of the larger draw."""
     head, old_head = larger.layers[-1], model.layers[-1]
     vectors = keras.ops.convert_to_numpy(head.class_vectors)
     np.testing.assert_array_equal(vectors[:OLD], old_head.class_vectors)
@@ -52,18 +52,18 @@ def assert_extended(larger, model, kind="uniform"):
 
 @pytest.mark.parametrize("make", [functional, sequential, attached])
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_a_trained_model_gets_more_classes(make, logits):
+def test_a_trained_model_can_be_extended(make, logits):
     model = trained(make(logits=logits))
     assert_extended(append_classes(model, NEW), model)
 
 
 @pytest.mark.parametrize("kind", EXTENDING)
-def test_every_kind_that_extends_does(kind):
+def test_every_extensible_kind_extends(kind):
     model = trained(functional(class_vectors=kind))
     assert_extended(append_classes(model, NEW), model, kind)
 
 
-def test_it_survives_saving_before_and_after(tmp_path):
+def test_it_survives_saving_before_and_after_extension(tmp_path):
     model = trained(functional(store_vectors=False))
     model.save(tmp_path / "old.keras")
     larger = append_classes(load_model(tmp_path / "old.keras"), NEW)
@@ -73,7 +73,7 @@ def test_it_survives_saving_before_and_after(tmp_path):
     assert not load_model(tmp_path / "new.keras").layers[-1].store_vectors
 
 
-def test_the_backbone_is_shared_and_not_touched():
+def test_the_backbone_is_shared_and_unchanged():
     model = trained(functional())
     before = [keras.ops.convert_to_numpy(weight) for weight in model.get_layer("dense").weights]
     larger = append_classes(model, NEW)
@@ -83,7 +83,7 @@ def test_the_backbone_is_shared_and_not_touched():
         np.testing.assert_array_equal(old, weight)
 
 
-def test_a_network_of_build_model_keeps_its_features_reachable():
+def test_features_of_a_built_model_stay_accessible():
     model = build_model("resnet18", (16, 16, 3), OLD, width=1 / 32, scale=SCALE)
     larger = append_classes(model, NEW)
     images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype("uint8")
@@ -94,7 +94,7 @@ def test_a_network_of_build_model_keeps_its_features_reachable():
                                atol=1e-6 * SCALE)
 
 
-def test_the_larger_model_is_trained_like_any_other():
+def test_the_larger_model_trains_like_any_other():
     larger = append_classes(trained(functional()), NEW)
     larger.compile(keras.optimizers.SGD(0.05), LOSS)
     first, *_, last = larger.fit(FEATURES, np.arange(12) % NEW, epochs=20, verbose=0).history["loss"]
@@ -102,7 +102,7 @@ def test_the_larger_model_is_trained_like_any_other():
     assert last < first
 
 
-def test_a_learned_bias_keeps_old_values_and_new_classes_start_where_all_did():
+def test_a_learned_bias_keeps_its_values_and_starts_new_classes_at_the_default():
     model = trained(functional(bias="learned"))
     head = append_classes(model, NEW).layers[-1]
 
@@ -112,18 +112,18 @@ def test_a_learned_bias_keeps_old_values_and_new_classes_start_where_all_did():
 
 
 @pytest.mark.parametrize("scale", ["learned", keras.optimizers.schedules.PolynomialDecay(1.0, 10, 20.0), "auto"])
-def test_the_scale_stays_what_it_was(scale):
+def test_the_scale_is_unchanged(scale):
     model = trained(functional(scale=scale))
     old, new = (float(keras.ops.convert_to_numpy(each.layers[-1].current_scale()))
                 for each in (model, append_classes(model, NEW)))
 
-    assert new == old  # 'auto' is not computed again: old logits would change
+    assert new == old  # 'auto' is not recomputed: old logits would change
 
 
 @settings(max_examples=20, deadline=None)
 @given(first=st.integers(3, 40), second=st.integers(1, 40), seed=st.integers(0, 2**64 - 1),
        kind=st.sampled_from(["uniform", "cube", "rademacher"]))
-def test_two_steps_are_one(first, second, seed, kind):
+def test_extending_twice_equals_extending_once(first, second, seed, kind):
     head = HypersphereHead(2, class_vectors=kind, seed=seed)
     head.build((None, 6))
     twice, once = head.with_classes(first).with_classes(first + second), head.with_classes(first + second)
@@ -132,7 +132,7 @@ def test_two_steps_are_one(first, second, seed, kind):
     assert twice.vectors_digest == once.vectors_digest
 
 
-def test_a_head_that_is_not_built_gives_one_that_is_not_built():
+def test_an_unbuilt_head_extends_to_an_unbuilt_head():
     head = HypersphereHead(OLD, seed=3).with_classes(NEW)
 
     assert not head.built and head.num_classes == NEW
@@ -150,19 +150,19 @@ def test_a_head_that_is_not_built_gives_one_that_is_not_built():
     ({}, "nine", "num_classes must be an integer"),
     ({"class_vectors": "orthogonal"}, DIM + 1, "'orthogonal' has at most 16 class vectors in 16 dimensions"),
 ])
-def test_what_cannot_be_extended_is_refused_in_one_line(arguments, total, message):
+def test_a_head_that_cannot_be_extended_is_refused_in_one_line(arguments, total, message):
     with pytest.raises(ArgumentError, match=message) as caught:
         append_classes(functional(**arguments), total)
 
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_without_such_a_head_is_refused():
+def test_a_model_without_a_head_is_refused():
     with pytest.raises(ArgumentError, match=r"The last layer of .* is a Dense, not a HypersphereHead"):
         append_classes(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), 5)
 
 
-def test_class_vectors_that_were_changed_by_hand_are_not_extended():
+def test_class_vectors_changed_by_hand_cannot_be_extended():
     model = functional()
     model.layers[-1].class_vectors.assign(class_vectors("uniform", OLD, DIM, 4))
 

@@ -1,4 +1,4 @@
-"""Every argument of what builds, saves and loads models, with values of wrong types: one line each, and no model."""
+"""Wrong values for every argument that builds, saves or loads models give a one-line error and no model."""
 import inspect
 
 import keras
@@ -66,7 +66,7 @@ def refused(call):
     assert "\n" not in str(refusal.value) and str(refusal.value).endswith((".", "?", ")", "'"))
 
 
-def test_the_tables_have_every_argument():
+def test_the_tables_cover_every_argument():
     assert set(BUILD) == parameters_of(models.build_model)
     assert set(HEAD) - {"dtype"} == parameters_of(HypersphereHead.__init__) - {"vectors_shape"}
     for loss in (losses.ArcFace, losses.CosFace):
@@ -74,26 +74,26 @@ def test_the_tables_have_every_argument():
 
 
 @pytest.mark.parametrize("name, value", cases(BUILD), ids=str)
-def test_of_build_model(name, value):
+def test_wrong_arguments_of_build_model_are_refused(name, value):
     refused(lambda: models.build_model(**{"name": "mobilenet_v2" if name == "form" else "resnet18",
                                           "input_shape": (16, 16, 3), "num_classes": 5, "width": 1 / 32, name: value}))
 
 
 @pytest.mark.parametrize("name, value", cases(HEAD), ids=lambda each: str(each)[:30])
-def test_of_the_layer_and_through_what_builds_it(name, value):
+def test_wrong_arguments_of_the_layer_and_its_builders_are_refused(name, value):
     backbone = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
     refused(lambda: HypersphereHead(**{"num_classes": 5, name: value}))
     refused(lambda: models.attach_head(backbone, **{"num_classes": 5, name: value}))
 
 
 @pytest.mark.parametrize("shape", ["5x4", 3, True, (5,), (5, 4, 3), (5.0, 4), (3, 4), (5, 0)])
-def test_of_the_shape_in_a_saved_configuration(shape):
+def test_a_wrong_shape_in_a_saved_configuration_is_refused(shape):
     refused(lambda: HypersphereHead(5, class_vectors="array", vectors_shape=shape))
 
 
 @pytest.mark.parametrize("loss", [losses.ArcFace, losses.CosFace])
 @pytest.mark.parametrize("name, value", cases(MARGIN_LOSS), ids=str)
-def test_of_losses_with_a_margin(loss, name, value):
+def test_wrong_arguments_of_losses_with_a_margin_are_refused(loss, name, value):
     refused(lambda: loss(**{name: value}))
     if name != "label_smoothing":
         transform = {losses.ArcFace: losses.arcface, losses.CosFace: losses.cosface}[loss]
@@ -101,7 +101,7 @@ def test_of_losses_with_a_margin(loss, name, value):
 
 
 @pytest.mark.parametrize("value", MARGIN_LOSS["label_smoothing"], ids=str)
-def test_of_losses_without_one(value):
+def test_wrong_arguments_of_losses_without_a_margin_are_refused(value):
     refused(lambda: losses.NormFace(label_smoothing=value))
     refused(lambda: losses.cross_entropy([0], np.zeros((1, 3), "float32"), label_smoothing=value))
 
@@ -109,7 +109,7 @@ def test_of_losses_without_one(value):
 @pytest.mark.parametrize("value", [None, "model", 3, [], keras.layers.Dense(3), keras.Sequential(name="empty"),
                                    keras.Sequential([keras.layers.Dense(3)], name="unbuilt")],
                          ids=lambda each: str(each)[:30])
-def test_what_is_not_a_model(value, tmp_path):
+def test_a_value_that_is_not_a_model_is_refused(value, tmp_path):
     for function in (models.feature_model, models.head_of, models.multiply_adds,
                      lambda each: models.append_classes(each, 9), lambda each: models.attach_head(each, 9)):
         refused(lambda function=function: function(value))
@@ -117,7 +117,7 @@ def test_what_is_not_a_model(value, tmp_path):
         refused(lambda: models.save_model(value, tmp_path / "m.keras"))
 
 
-def test_a_model_that_is_not_built_yet_but_ends_in_a_head():
+def test_an_unbuilt_model_that_ends_in_a_head_is_refused():
     model = keras.Sequential([keras.layers.Dense(3), HypersphereHead(5)])
     for function in (models.feature_model, lambda each: models.append_classes(each, 9)):
         with pytest.raises(ArgumentError, match="has no symbolic inputs"):
@@ -125,26 +125,26 @@ def test_a_model_that_is_not_built_yet_but_ends_in_a_head():
 
 
 @pytest.mark.parametrize("value", [*NUMBERS, 2.0, 5, 3])
-def test_of_a_larger_number_of_classes(value):
+def test_a_wrong_number_of_classes_to_extend_to_is_refused(value):
     model = keras.Sequential([keras.Input((4,)), HypersphereHead(5)])
     refused(lambda: models.append_classes(model, value))
     refused(lambda: model.layers[-1].with_classes(value))
 
 
 @pytest.mark.parametrize("path", [None, 3, [], True, "", NAN, {}])
-def test_of_paths(path):
+def test_wrong_paths_are_refused(path):
     refused(lambda: models.load_model(path))
     refused(lambda: models.save_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), path))
 
 
-def test_a_folder_that_is_not_there_is_said_and_nothing_is_left(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(RunError, match=r"m\.keras cannot be written: No such file or directory"):
         models.save_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), tmp_path / "none" / "m.keras")
 
 
 @pytest.mark.parametrize("value", [None, "simplex", 3, [], [[]], [["a", "b"]], [[NAN, 1.0]], [[0.0, 0.0]], {},
                                    [[1], [1, 2]]])
-def test_of_class_vectors_that_are_measured(value):
+def test_wrong_class_vectors_to_measure_are_refused(value):
     for function in (vectors.reachable_cosine, vectors.loss_optimum, vectors.pairwise_cosines, vectors.max_cosine,
                      keras_fixhead.reachable_cosine):
         refused(lambda function=function: function(value))
@@ -153,12 +153,12 @@ def test_of_class_vectors_that_are_measured(value):
 @pytest.mark.parametrize("name, value", cases({
     "kind": [None, 3, [], True, "unifrom"], "num_classes": [*NUMBERS, 0, 2.0], "dim": [*NUMBERS, 0, 2.0],
     "seed": [*NUMBERS, -1, 0.0], "rotate": FLAGS}), ids=str)
-def test_of_a_draw(name, value):
+def test_wrong_arguments_of_class_vectors_are_refused(name, value):
     refused(lambda: keras_fixhead.class_vectors(**{"kind": "simplex", "num_classes": 3, "dim": 8, name: value}))
 
 
 @pytest.mark.parametrize("value", [*NUMBERS, 0, -1])
-def test_of_scales_and_bounds(value):
+def test_wrong_arguments_of_scales_and_bounds_are_refused(value):
     refused(lambda: vectors.loss_optimum(np.eye(3), scale=value))
     refused(lambda: vectors.adacos_scale(value))
     refused(lambda: vectors.ceiling(10, value))
@@ -166,12 +166,12 @@ def test_of_scales_and_bounds(value):
     refused(lambda: vectors.welch_bound(10, value))
 
 
-def test_a_precision_is_one_of_three():
+def test_an_unknown_precision_is_refused():
     for value in (None, "float8", 3, True, []):
         with pytest.raises(ArgumentError), models.precision_policy(value):
             pass
 
 
-def test_unit_length_takes_numbers_of_any_float_type():
+def test_unit_length_accepts_any_float_type():
     for dtype in ("float16", "float32", "float64"):
         assert keras.backend.standardize_dtype(unit_length(np.ones((2, 3), dtype)).dtype) == dtype

@@ -9,7 +9,7 @@ from keras_fixhead.vectors import class_vectors
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def test_a_backbone_of_keras_applications_is_trained_and_saved_with_our_head(tmp_path):
+def test_a_keras_applications_backbone_trains_and_saves_with_our_head(tmp_path):
     backbone = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35)
     model = attach_head(backbone, num_classes=5, class_vectors="rademacher", seed=3, scale=10)
     images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype("float32")
@@ -25,7 +25,7 @@ def test_a_backbone_of_keras_applications_is_trained_and_saved_with_our_head(tmp
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras")(images), model(images))
 
 
-def test_features_of_rank_2_are_taken_as_they_are():
+def test_features_of_rank_2_are_used_as_they_are():
     backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, dtype="mixed_bfloat16")])
     model = attach_head(backbone, 3, logits="dot", fixed=False, name="mine")
     x = np.ones((2, 8), "float32")
@@ -66,13 +66,13 @@ def backbones():
 
 
 @pytest.mark.parametrize("case", ["unbuilt", "two outputs", "rank 3", "taken name", "no model"])
-def test_a_backbone_that_no_head_fits_on_is_refused(case):
+def test_a_backbone_that_cannot_take_a_head_is_refused(case):
     backbone, message = backbones()[case]
     with pytest.raises(ArgumentError, match=message):
         attach_head(backbone, num_classes=5)
 
 
-def test_wrong_arguments_of_the_head_are_refused():
+def test_wrong_head_arguments_are_refused():
     backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     with pytest.raises(ArgumentError, match="num_classes must be"):
         attach_head(backbone, num_classes=1)

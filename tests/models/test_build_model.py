@@ -1,4 +1,4 @@
-"""ResNet18 by its numbers, and what every model of `build_model` has."""
+"""The structure of ResNet18, and what all models from `build_model` have in common."""
 import math
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def test_the_model_is_flat_and_its_layers_have_the_structure_of_resnet18(model):
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (32, 32, 3), (48, 48, 3), (96, 96, 3), (33, 40, 3)])
-def test_any_input_size_has_features_of_the_same_length(shape):
+def test_any_input_size_gives_the_same_number_of_features(shape):
     any_size = build_model("resnet18", shape, 10, width=1 / 32)
     features = feature_model(any_size)
     positions = features.layers[-1].input.shape[1:3]
@@ -51,7 +51,7 @@ def test_any_input_size_has_features_of_the_same_length(shape):
     assert positions == tuple(-(-side // 8) for side in shape[:2])  # a total stride of 8
 
 
-def test_features_are_the_layer_of_that_name_and_the_logits_come_from_them(model):
+def test_features_are_a_named_layer_that_feeds_the_logits(model):
     features = feature_model(model).predict(PIXELS, verbose=0)
     logits = model.predict(PIXELS, verbose=0)
     expected = features @ class_vectors("uniform", 10, 16, 0).T / np.linalg.norm(features, axis=1, keepdims=True)
@@ -61,7 +61,7 @@ def test_features_are_the_layer_of_that_name_and_the_logits_come_from_them(model
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_the_models_head_has_the_arguments_that_were_given():
+def test_the_head_has_the_given_arguments():
     model = build(logits="dot", fixed=False, scale=7.0, class_vectors="cube", seed=3, vector_seed=5)
     head = head_of(model)
 
@@ -69,7 +69,7 @@ def test_the_models_head_has_the_arguments_that_were_given():
     assert head_of(build(seed=3)).seed == 3
 
 
-def test_batch_normalisation_has_torchs_momentum_and_epsilon(model):
+def test_batch_normalization_has_the_momentum_and_epsilon_of_torch(model):
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
     assert {(layer.momentum, layer.epsilon, layer.center, layer.scale) for layer in layers} == {(0.9, 1e-5, True, True)}
@@ -79,7 +79,7 @@ def weights(model):
     return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
 
 
-def test_initial_weights_are_a_function_of_the_seed_and_of_nothing_else():
+def test_initial_weights_depend_only_on_the_seed():
     keras.utils.set_random_seed(1)
     one = build(seed=5)
     keras.utils.set_random_seed(2)
@@ -92,20 +92,20 @@ def test_initial_weights_are_a_function_of_the_seed_and_of_nothing_else():
             assert not np.array_equal(a, b), weight.path
 
 
-def test_the_seed_of_the_class_vectors_does_not_touch_the_backbone():
+def test_the_class_vector_seed_does_not_affect_the_backbone():
     one, other = build(seed=5), build(seed=5, vector_seed=6)
     for a, b, weight in zip(weights(one), weights(other), one.weights, strict=True):
         assert np.array_equal(a, b) == (weight.name != "class_vectors")
 
 
-def test_no_two_layers_start_alike(model):
+def test_no_two_layers_start_with_the_same_weights(model):
     kernels = [keras.ops.convert_to_numpy(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")]
     starts = {kernel.ravel()[:8].tobytes() for kernel in kernels}
 
     assert len(starts) == len(kernels) == 20
 
 
-def test_pixels_become_numbers_from_minus_1_to_1_unless_told_otherwise(model):
+def test_pixels_are_scaled_to_minus_1_to_1_by_default(model):
     normalized = keras.Model(model.inputs, model.get_layer("normalize").output)
     pixels = np.zeros((3, *SHAPE), "float32") + np.array([0, 127.5, 255])[:, None, None, None]
 
@@ -113,18 +113,18 @@ def test_pixels_become_numbers_from_minus_1_to_1_unless_told_otherwise(model):
     assert not model.get_layer("normalize").weights
 
 
-def test_mean_and_deviation_are_per_channel_or_one_number():
+def test_mean_and_std_are_one_number_or_one_per_channel():
     mean, std = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]
     found = build(mean=mean, std=std).get_layer("normalize")(PIXELS)
 
-    # float32: values to 2 after a subtraction of values to 2
+    # float32 rounding of values up to 2, after subtracting values up to 2
     np.testing.assert_allclose(found, (PIXELS - np.array(mean)) / np.array(std), atol=2e-6)
     np.testing.assert_allclose(build(mean=100, std=50).get_layer("normalize")(PIXELS), (PIXELS - 100.0) / 50, atol=2e-6)
 
 
 @pytest.mark.parametrize("arguments", [{"std": 0}, {"std": -1}, {"std": float("nan")}, {"mean": float("inf")},
                                        {"std": [1, 0, 1]}])
-def test_a_normalisation_that_cannot_be_is_refused(arguments):
+def test_an_invalid_normalization_is_refused(arguments):
     with pytest.raises(ArgumentError, match="mean must be finite and std positive"):
         build(**arguments)
 
@@ -135,12 +135,12 @@ def test_an_input_that_is_not_an_image_is_refused(shape):
         build_model("resnet18", shape, 10)
 
 
-def test_an_unknown_model_is_answered_with_the_nearest():
+def test_an_unknown_model_suggests_the_nearest_name():
     with pytest.raises(ArgumentError, match="Did you mean 'resnet18'"):
         build_model("resnet8", SHAPE, 10)
 
 
-def test_weight_decay_is_half_of_it_as_l2_on_kernels_alone():
+def test_weight_decay_is_half_as_an_l2_penalty_on_kernels_only():
     model = build(weight_decay=1e-3, vector_weight_decay=1e-2, fixed=False)
     expected = sum(0.5e-3 * (kernel.astype(np.float64) ** 2).sum() for kernel in (
         keras.ops.convert_to_numpy(layer.kernel) for layer in model.layers if hasattr(layer, "kernel")))
@@ -148,12 +148,12 @@ def test_weight_decay_is_half_of_it_as_l2_on_kernels_alone():
 
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
     assert not build().losses
-    assert len(build(vector_weight_decay=1e-2).losses) == 0  # fixed class vectors have nothing to decay
+    assert len(build(vector_weight_decay=1e-2).losses) == 0  # fixed class vectors are not decayed
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "vector_weight_decay"])
 @pytest.mark.parametrize("value", [-1e-4, float("nan"), float("inf")])
-def test_a_decay_that_is_no_number_from_0_is_refused(name, value):
+def test_an_invalid_weight_decay_is_refused(name, value):
     with pytest.raises(ArgumentError, match=f"{name} must be 0 or a positive number"):
         build(**{name: value})
 
@@ -171,14 +171,14 @@ def test_under_a_mixed_policy_weights_features_and_logits_are_float32(precision)
     assert model.get_layer("normalize").compute_dtype == "float32"
 
 
-def test_a_policy_is_given_back_after_an_error():
+def test_the_policy_is_restored_after_an_error():
     with pytest.raises(KeyError), precision_policy("bfloat16"):
         raise KeyError
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_with_fused_or_stock_normalisation_it_is_the_same_network():
-    """Same outputs in inference to the bit; in training and in the gradient to float32's rounding over 20 layers."""
+def test_fused_and_stock_normalization_give_the_same_network():
+    """Inference is bit-identical; training outputs and gradients agree to float32 rounding over 20 layers."""
     import tensorflow as tf
 
     fused, stock = build(width=1 / 8), build(width=1 / 8, normalization=keras.layers.BatchNormalization)
@@ -200,7 +200,7 @@ def test_with_fused_or_stock_normalisation_it_is_the_same_network():
     np.testing.assert_array_equal(fused.predict(images, verbose=0), stock.predict(images, verbose=0))
 
 
-def test_user_code_compiles_and_fits_it_with_a_plain_loss():
+def test_a_user_can_compile_and_fit_it_with_a_plain_loss():
     model = build()
     model.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     before = weights(model)
@@ -222,10 +222,10 @@ print("trained")
 """
 
 
-def test_odd_batches_on_few_channels_do_not_write_past_their_memory():
-    """The filter's gradient of a 1x1 convolution with stride 2 on fewer channels than a vector register holds (8 at an
-    eighth of the width) is written past its memory by oneDNN: uxlfoundation/oneDNN issue 6035. The process is aborted,
-    or not, so it is another one. Subsampling first and then convolving with stride 1 is the same function.
+def test_odd_batches_on_few_channels_do_not_write_out_of_bounds():
+    """oneDNN writes the filter gradient of a 1x1 convolution with stride 2 out of bounds if it has
+    fewer channels than a vector register (8 at 1/8 of the width): uxlfoundation/oneDNN issue 6035. That may abort the
+    process, so the test starts another one. Subsampling and then convolving with stride 1 is the same function.
     """
     done = subprocess.run([sys.executable, "-c", ODD_BATCHES], capture_output=True, text=True)
 
@@ -233,7 +233,7 @@ def test_odd_batches_on_few_channels_do_not_write_past_their_memory():
 
 
 def test_no_1x1_convolution_on_few_channels_has_a_stride(model):
-    """The cause of the above, in a form that cannot pass by luck."""
+    """Checks for the cause of the above, so that it cannot pass by luck."""
     shortcuts = [layer for layer in model.layers
                  if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1)]
 
@@ -242,8 +242,8 @@ def test_no_1x1_convolution_on_few_channels_has_a_stride(model):
         assert layer.strides == (1, 1) or layer.input.shape[-1] >= 16, layer.name
 
 
-def test_subsampling_before_a_1x1_convolution_is_the_convolution_with_strides():
-    for size in (8, 9):  # even and odd sides
+def test_subsampling_before_a_1x1_convolution_equals_striding():
+    for size in (8, 9):  # even and odd sizes
         x = keras.Input((size, size, 4))
         ours = keras.Model(x, Layers(seed=0, weight_decay=0.0).conv(x, 6, 1, 2, name="conv"))
         stock = keras.layers.Conv2D(6, 1, 2, "same", use_bias=False)
@@ -251,10 +251,10 @@ def test_subsampling_before_a_1x1_convolution_is_the_convolution_with_strides():
         stock.set_weights(ours.get_weights())
         images = np.random.default_rng(size).normal(size=(2, size, size, 4)).astype("float32")
 
-        np.testing.assert_allclose(ours(images), stock(images), atol=1e-6)  # float32, sums of four terms
+        np.testing.assert_allclose(ours(images), stock(images), atol=1e-6)  # float32 sums of four terms
 
 
-def test_the_head_of_a_model_without_one_is_an_error():
+def test_head_of_a_model_without_a_head_is_an_error():
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="plain")
 
     with pytest.raises(ArgumentError, match="last layer of 'plain' is a Dense, not a HypersphereHead"):

@@ -13,7 +13,7 @@ def drawn(shape, **arguments):
 @pytest.mark.parametrize("shape, arguments, limit", [
     ((3, 3, 64, 32), {}, 1 / np.sqrt(9 * 64)), ((1, 1, 300, 100), {}, 1 / np.sqrt(300)),
     ((3, 3, 900, 1), {"limit": 1 / 3}, 1 / 3)])
-def test_weights_are_uniform_between_torchs_limits(shape, arguments, limit):
+def test_weights_are_uniform_within_the_limits_of_torch(shape, arguments, limit):
     weights = drawn(shape, seed=1, **arguments)
 
     assert weights.dtype == np.float32 and weights.shape == shape
@@ -21,14 +21,14 @@ def test_weights_are_uniform_between_torchs_limits(shape, arguments, limit):
     assert weights.var() == pytest.approx(limit**2 / 3, rel=0.05)
 
 
-def test_seeds_give_unrelated_weights_and_one_seed_the_same():
+def test_different_seeds_are_uncorrelated_and_the_same_seed_repeats():
     one, other = drawn((3, 3, 8, 8), seed=1), drawn((3, 3, 8, 8), seed=2)
 
     np.testing.assert_array_equal(one, drawn((3, 3, 8, 8), seed=1))
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.15
 
 
-def test_it_is_saved_with_its_layer():
+def test_it_is_saved_with_the_layer():
     initializer = keras.initializers.deserialize(keras.initializers.serialize(HashedUniform(0.25, seed=2**40)))
 
     assert (initializer.limit, initializer.seed) == (0.25, 2**40)

@@ -1,4 +1,4 @@
-"""Images of any size, of one channel or several, and precision policies: what can work works, the rest is one line."""
+"""Image sizes, channels and precision policies: valid ones work, and the rest give a one-line error."""
 import keras
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def images_of(side, channels, n=2):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_network_takes_images_of_any_size(name, tmp_path):
+def test_a_network_accepts_images_of_any_size(name, tmp_path):
     model = build_model(name, (None, None, 3), 5, width=1 / 32, scale=9.0, seed=3)
     fixed_size = build_model(name, (16, 16, 3), 5, width=1 / 32, scale=9.0, seed=3)
     np.testing.assert_allclose(model(images_of(16, 3)), fixed_size(images_of(16, 3)), atol=1e-5)
@@ -33,7 +33,7 @@ def test_a_network_takes_images_of_any_size(name, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize("name", OURS)
-def test_a_network_takes_images_of_other_channels(name, channels):
+def test_a_network_accepts_other_numbers_of_channels(name, channels):
     mean, std = [100.0 + each for each in range(channels)], [50.0 + each for each in range(channels)]
     model = build_model(name, (16, 16, channels), 5, width=1 / 32, scale=9.0, mean=mean, std=std)
     images = images_of(16, channels)
@@ -46,7 +46,7 @@ def test_a_network_takes_images_of_other_channels(name, channels):
 
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, None), (32, 32, 0), (7, 32, 3), (32, 4, 3), (32.0, 32, 3),
                                    ("32", 32, 3), None, 32, (None, 32, 32, 3), "abc", (True, 32, 3), ()])
-def test_a_shape_that_cannot_be_is_one_line(shape):
+def test_an_invalid_shape_gives_a_one_line_error(shape):
     with pytest.raises(ArgumentError, match=r"input_shape must be \(H, W, C\) with H, W >= 8 or .* got") as said:
         build_model("resnet18", shape, 5)
 
@@ -62,7 +62,7 @@ def test_pooling_by_positions_needs_a_known_size():
 @pytest.mark.parametrize("policy, expected", [("float32", "float32"), ("float64", "float64"), ("float16", "float32"),
                                               ("bfloat16", "float32"), ("mixed_float16", "float32"),
                                               ("mixed_bfloat16", "float32")])
-def test_features_and_logits_are_of_full_precision_under_every_policy(policy, expected):
+def test_features_and_logits_have_full_precision_under_every_policy(policy, expected):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

@@ -1,4 +1,4 @@
-"""keras-cv's networks as entries of the catalogue; in an environment with the extra [cv]."""
+"""keras-cv networks in the catalog; these tests need the extra [cv]."""
 import signal
 
 import numpy as np
@@ -20,7 +20,7 @@ NAMES = ["keras_cv/resnet18", "keras_cv/resnet18_v2"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_flat_seeded_and_shrinks_32_pixels_to_one_position(name):
+def test_it_is_flat_and_seeded_and_reduces_32_pixels_to_one_position(name):
     one, other = (build_model(name, (32, 32, 3), 10, weight_decay=5e-4) for _ in range(2))
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype("uint8")
 

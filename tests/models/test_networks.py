@@ -1,4 +1,4 @@
-"""The three networks by their numbers."""
+"""The three networks: parameter counts, feature counts, initialization."""
 import math
 
 import keras
@@ -39,7 +39,7 @@ def count(weights):
 
 
 @pytest.mark.parametrize("name, width, form, signed", COUNTS)
-def test_every_form_has_the_parameters_of_its_published_code(name, width, form, signed):
+def test_every_form_has_as_many_parameters_as_the_published_code(name, width, form, signed):
     dim, backbone, statistics, *learned = COUNTS[name, width, form, signed]
     form = dict(zip(form[::2], form[1::2], strict=True)) if form else None
     model = build_model(name, (32, 32, 3), 10, width=width, form=form, signed_features=signed)
@@ -62,7 +62,7 @@ def test_a_learned_head_with_a_bias_adds_its_vectors_and_biases(name, num_classe
 
 
 def test_the_released_form_has_4608_features_at_96_pixels():
-    """11,214,922 trainable parameters with its learned head and bias."""
+    """It has 11,214,922 trainable parameters with its learned head and bias."""
     model = build_model("resnet18", (96, 96, 3), 10, pooling="4x4", fixed=False, bias="learned")
 
     assert count(model.trainable_weights) == 11_214_922
@@ -72,15 +72,15 @@ def test_the_released_form_has_4608_features_at_96_pixels():
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("side, pooling", [(32, "global"), (33, "global"), (64, "global"), (96, "4x4"), (128, "global"),
                                            (64, "4x4")])
-def test_any_input_size_has_the_features_that_the_catalogue_says(name, side, pooling):
+def test_any_input_size_gives_the_features_listed_in_the_catalog(name, side, pooling):
     model = build_model(name, (side, side, 3), 10, width=1 / 16, pooling=pooling)
 
     assert feature_model(model).output_shape == (None, feature_dim(name, 1 / 16, (side, side, 3), pooling))
     assert model(np.zeros((1, side, side, 3), "uint8")).shape == (1, 10)
 
 
-def test_pooling_4x4_takes_means_side_by_side():
-    """Of a feature map of 8x8 positions: the features of a position are the mean of its 4x4 part."""
+def test_pooling_4x4_averages_adjacent_blocks():
+    """From a feature map of 8x8 positions, each pooled feature is the mean of a 4x4 block."""
     model = build_model("resnet18", (64, 64, 3), 10, width=1 / 32, pooling="4x4")
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("uint8")
     maps = keras.Model(model.inputs, model.get_layer("pool").input).predict(images, verbose=0)
@@ -90,7 +90,7 @@ def test_pooling_4x4_takes_means_side_by_side():
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_signed_features_are_a_choice_and_the_usual_form_the_default(name):
+def test_signed_features_are_optional(name):
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("uint8")
     negative = {signed: bool((feature_model(build_model(name, (32, 32, 3), 10, width=1 / 8, signed_features=signed))
                               .predict(images, verbose=0) < 0).any()) for signed in (None, True, False)}
@@ -99,10 +99,10 @@ def test_signed_features_are_a_choice_and_the_usual_form_the_default(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_kernels_start_with_torchs_variance_each_kind_by_its_own_fan_in(name):
-    """Uniform with variance 1 / (3 fan_in); the sample variance of n values errs by sqrt(0.8 / n): within 5 of them.
+def test_kernels_start_with_the_variance_of_torch_by_their_own_fan_in(name):
+    """Uniform with variance 1 / (3 fan_in); the sample variance of n values has sd sqrt(0.8 / n): within 5 sd.
 
-    The fan_in of a depthwise kernel is 9: Keras, which counts the channels too, would start it far too small.
+    A depthwise kernel has fan_in 9. Keras also counts the channels, which would start it far too small.
     """
     model = build_model(name, (32, 32, 3), 10, width=1 / 4)
     seen = set()
@@ -121,8 +121,8 @@ def test_kernels_start_with_torchs_variance_each_kind_by_its_own_fan_in(name):
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-def test_a_depthwise_convolution_is_torchs(strides):
-    """Padding 1 on each side, then every `strides`-th position, in float64 by hand."""
+def test_a_depthwise_convolution_matches_torch(strides):
+    """By hand in float64: padding of 1 on each side, then every `strides`-th position."""
     inputs = keras.Input((9, 8, 5))
     model = keras.Model(inputs, Layers(0, 0.0).depthwise_conv(inputs, 3, strides, name="conv"))
     x = np.random.default_rng(0).normal(size=(2, 9, 8, 5)).astype("float32")
@@ -134,7 +134,7 @@ def test_a_depthwise_convolution_is_torchs(strides):
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)
 
 
-def test_norms_are_decayed_only_where_it_is_asked_for():
+def test_normalization_layers_are_decayed_only_on_request():
     plain, decayed = (build_model("resnet18", (32, 32, 3), 10, width=1 / 32, weight_decay=0.1, decay_norms=each)
                       for each in (False, True))
     assert len(plain.losses) == 20 and len(decayed.losses) == 20 + 2 * 20

@@ -1,4 +1,4 @@
-"""`FusedBatchNormalization` against the stock layer."""
+"""`FusedBatchNormalization` compared with the stock layer."""
 import keras
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def inputs(shape, dtype="float32", offset=0.5):
 
 
 def step(layer, x, upstream):
-    """Outputs, gradients and moving statistics of a training step."""
+    """Returns outputs, gradients and moving statistics of a training step."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x, training=True)
@@ -50,8 +50,8 @@ def uses_the_kernel(layer, x, training=True):
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_a_training_step_in_float32_equals_the_stock_layers(settings, shape):
-    """To 5e-6 of the largest value: what differs is the order of summation."""
+def test_a_float32_training_step_matches_the_stock_layer(settings, shape):
+    """Equal to 5e-6 of the largest value: only the order of summation differs."""
     x, upstream = inputs(shape), np.random.default_rng(2).normal(size=shape).astype("float32")
     fused, stock = pair(shape, **settings)
 
@@ -60,21 +60,21 @@ def test_a_training_step_in_float32_equals_the_stock_layers(settings, shape):
         np.testing.assert_allclose(found, expected, atol=5e-6 * max(1.0, np.abs(expected).max()))
 
 
-def test_a_training_step_in_bfloat16_equals_the_stock_layers_to_bfloat16s_rounding():
+def test_a_bfloat16_training_step_matches_the_stock_layer_to_rounding():
     shape = (8, 6, 6, 4)
     x, upstream = inputs(shape, "bfloat16"), np.random.default_rng(2).normal(size=shape).astype("float32")
     fused, stock = pair(shape, dtype="mixed_bfloat16", momentum=0.9)
     found, expected = step(fused, x, upstream), step(stock, x, upstream)
 
     assert fused(x, training=True).dtype == tf.bfloat16
-    # one rounding of bfloat16 is 2^-8; statistics are computed in float32 by both
+    # one bfloat16 rounding is 2^-8; both compute statistics in float32
     tolerances = [2**-7, 2**-7, 1e-3, 1e-3, 1e-5, 1e-5]
     for name, tolerance, a, b in zip(("y", "dx", "dgamma", "dbeta", "mean", "variance"), tolerances, found, expected,
                                      strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance * max(1.0, np.abs(b).max()), err_msg=name)
 
 
-def test_moving_statistics_have_the_variance_with_n_below_the_line():
+def test_the_moving_variance_divides_by_n():
     fused, _ = pair((2, 2, 2, 1), momentum=0.0)
     x = inputs((2, 2, 2, 1))
     fused(x, training=True)
@@ -95,7 +95,7 @@ def test_a_single_value_has_variance_zero():
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("training", [False, None])
-def test_inference_is_the_stock_layers_to_the_bit(dtype, training):
+def test_inference_is_bit_identical_to_the_stock_layer(dtype, training):
     x = inputs((4, 5, 5, 3), "bfloat16" if dtype == "mixed_bfloat16" else "float32")
     fused, stock = pair((4, 5, 5, 3), dtype)
 
@@ -104,7 +104,7 @@ def test_inference_is_the_stock_layers_to_the_bit(dtype, training):
                                   tf.cast(stock(x, training=training), "float32"))
 
 
-def test_frozen_it_is_in_inference_mode_and_its_statistics_stay():
+def test_a_frozen_layer_runs_in_inference_mode_and_keeps_its_statistics():
     x = inputs((4, 5, 5, 3))
     fused, stock = pair((4, 5, 5, 3))
     before = [keras.ops.convert_to_numpy(weight) for weight in fused.weights]
@@ -116,7 +116,7 @@ def test_frozen_it_is_in_inference_mode_and_its_statistics_stay():
 
 
 @pytest.mark.parametrize("case", ["rank 2", "rank 3", "axis 1", "float64", "mask", "synchronized"])
-def test_what_the_kernel_cannot_do_is_left_to_the_stock_layer(case):
+def test_unsupported_inputs_fall_back_to_the_stock_layer(case):
     shape = {"rank 2": (6, 3), "rank 3": (6, 4, 3)}.get(case, (6, 3, 4, 3))
     settings = {"axis 1": {"axis": 1}, "float64": {"dtype": "float64"},
                 "synchronized": {"synchronized": True}}.get(case, {})
@@ -130,14 +130,14 @@ def test_what_the_kernel_cannot_do_is_left_to_the_stock_layer(case):
         assert not uses_the_kernel(fused, x)
 
 
-def test_another_backend_is_left_to_the_stock_layer(monkeypatch):
+def test_other_backends_use_the_stock_layer(monkeypatch):
     fused, _ = pair((4, 5, 5, 3))
     monkeypatch.setattr(keras_in_use.backend, "backend", lambda: "jax")
 
     assert not uses_the_kernel(fused, inputs((4, 5, 5, 3)))
 
 
-def test_configuration_and_weights_are_the_stock_layers(tmp_path):
+def test_configuration_and_weights_match_the_stock_layer(tmp_path):
     fused, stock = pair((2, 4, 4, 3), momentum=0.9, epsilon=1e-5, name="norm")
 
     assert {key: value for key, value in fused.get_config().items() if key != "dtype"} == {

@@ -1,6 +1,6 @@
-"""Our networks against the same networks in torch.nn, layer by layer, with random weights carried over.
+"""Our networks compared with torch.nn versions, layer by layer, with random weights copied over.
 
-PyTorch runs in a process of its own, by the interpreter that FIXHEAD_PEERS_PYTHON names.
+PyTorch runs in a separate process, with the interpreter named by FIXHEAD_PEERS_PYTHON.
 """
 import json
 import math
@@ -22,7 +22,7 @@ DRAW = np.random.default_rng(0)
 
 def ask_torch(folder, meta, images, weights):
     np.savez(folder / "in.npz", meta=np.array(json.dumps(meta)), images=images, **weights)
-    interpreter = os.environ["FIXHEAD_PEERS_PYTHON"]  # a missing one is an error: nothing is left out silently
+    interpreter = os.environ["FIXHEAD_PEERS_PYTHON"]  # a missing key is an error: nothing is skipped silently
     done = subprocess.run([interpreter, str(WORKER), str(folder / "in.npz"), str(folder / "out.npz")],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -31,7 +31,7 @@ def ask_torch(folder, meta, images, weights):
 
 
 def randomize(model):
-    """Random weights; kernels small enough that features stay of order 1."""
+    """Sets random weights, with kernels small enough that features stay of order 1."""
     arrays = {}
     for layer in model.layers:
         if not isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.BatchNormalization)):
@@ -56,7 +56,7 @@ def randomize(model):
     ("preact_resnet18", True, 0.25, 32), ("preact_resnet18", False, 0.25, 96),
     ("mobilenet_v2", False, 0.25, 32), ("mobilenet_v2", False, 1.0, 32), ("mobilenet_v2", True, 0.25, 96),
 ])
-def test_shapes_counts_and_features_are_torchs(name, signed, width, side, normalization, tmp_path):
+def test_shapes_counts_and_features_match_torch(name, signed, width, side, normalization, tmp_path):
     model = build_model(name, (side, side, 3), 10, width=width, signed_features=signed, normalization=normalization,
                         mean=0.0, std=1.0)
     weights = randomize(model)
@@ -72,7 +72,7 @@ def test_shapes_counts_and_features_are_torchs(name, signed, width, side, normal
     ours = {layer.name: layer for layer in model.layers}
     assert {key.split("/")[0] for key in weights} == set(names)
     for layer in names:
-        # a strided convolution of ours may be one without strides and a choice of every other position
+        # our strided convolution may be subsampling followed by one without strides
         last = ours.get(f"{layer}_subsample", ours[layer])
         last = ours[layer] if isinstance(ours[layer], keras.layers.Conv2D) else last
         assert (4, *last.output.shape[1:]) == tuple(theirs[f"shape/{layer}"]), layer

@@ -1,4 +1,4 @@
-"""What is installed: the list of packages against the disk, and the contents of a wheel."""
+"""What gets installed: the list of packages compared with the disk, and the contents of a wheel."""
 import configparser
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ def setup_cfg():
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
-    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # setuptools would pack what lies there from before
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # setuptools would pack leftovers from earlier builds
     subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)],
                    check=True, capture_output=True)
     (path,) = out.glob("*.whl")
@@ -71,7 +71,7 @@ def test_the_documented_extras_are_declared(wheel, extra):
 
 
 def test_the_requirement_files_match_setup_cfg(setup_cfg):
-    """For installs with --no-deps: the same packages and ranges, but for the backend and what needs TensorFlow."""
+    """For installs with --no-deps: the same packages and ranges, except the backend and what needs TensorFlow."""
     required = {line for line in setup_cfg["options"]["install_requires"].splitlines() if line and line[0] != "#"}
     tensorflow_only = {"tensorflow>=2.21,<3", "tensorflow-datasets>=4.9.10", "importlib_resources"}
 

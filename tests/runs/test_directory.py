@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_fixhead.config import TrainConfig, resolve, to_store
+from keras_fixhead.config import TrainConfig, earlier_digest, resolve, to_store
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.runs import (
     Run,
@@ -19,6 +19,7 @@ from keras_fixhead.runs import (
     open_run,
     resumed,
 )
+from keras_fixhead.vectors import class_vectors, vectors_digest
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def frozen_clock(monkeypatch):
     monkeypatch.setattr(directory.datetime, "datetime", Clock)
 
 
-def test_a_new_run_has_its_configuration_as_asked_for_and_as_resolved(run, resolved):
+def test_a_new_run_stores_the_asked_and_the_resolved_configuration(run, resolved):
     content = json.loads((run.path / "config.json").read_text())
 
     assert run.path.is_absolute()
@@ -56,7 +57,7 @@ def test_a_new_run_has_its_configuration_as_asked_for_and_as_resolved(run, resol
     assert (content["asked"]["crop_padding"], content["resolved"]["crop_padding"]) == (None, 4)
 
 
-def test_a_run_that_another_process_writes_is_read_only(run, config):
+def test_a_run_locked_by_another_process_is_read_only(run, config):
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     other = UnwrittenRun(run.path)
     other.write_config(to_store(resolve(TrainConfig())))
@@ -69,14 +70,14 @@ def test_a_run_that_another_process_writes_is_read_only(run, config):
     assert {path.name: path.read_bytes() for path in run.path.iterdir() if path.name != ".lock"} == before
 
 
-def test_no_two_runs_share_a_directory_even_within_a_second(resolved, frozen_clock):
+def test_runs_created_in_the_same_second_get_different_directories(resolved, frozen_clock):
     paths = [create_run(resolved).path for _ in range(3)]
 
     name = "20260102-030405-digits-resnet18-cos-fixed-s0"
     assert [path.name for path in paths] == [name, f"{name}-2", f"{name}-3"]
 
 
-def test_an_existing_directory_is_left_alone(resolved, frozen_clock):
+def test_an_existing_directory_is_not_reused(resolved, frozen_clock):
     there = Path(resolved.config.runs_dir) / "20260102-030405-digits-resnet18-cos-fixed-s0"
     there.mkdir(parents=True)
     (there / "notes.txt").write_text("mine")
@@ -85,7 +86,7 @@ def test_an_existing_directory_is_left_alone(resolved, frozen_clock):
     assert os.listdir(there) == ["notes.txt"]  # noqa: PTH208
 
 
-def test_a_run_is_absolute_wherever_the_process_goes(config, tmp_path, monkeypatch):
+def test_a_run_path_is_absolute(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = create_run(resolve(TrainConfig(runs_dir="here")))
     monkeypatch.chdir("/")
@@ -94,7 +95,7 @@ def test_a_run_is_absolute_wherever_the_process_goes(config, tmp_path, monkeypat
     assert run.path.parent == tmp_path / "here"
 
 
-def test_runs_that_cannot_be_made_are_an_error_of_one_line():
+def test_a_run_that_cannot_be_created_gives_a_one_line_error():
     with pytest.raises(RunError, match=r"/dev/null/x cannot be created: Not a directory\."):
         create_run(resolve(TrainConfig(runs_dir="/dev/null/x")))
     with pytest.raises(RunError, match="/dev/null cannot be created"):
@@ -103,13 +104,13 @@ def test_runs_that_cannot_be_made_are_an_error_of_one_line():
         make_folder(Path("/dev/null/a/b"))
 
 
-def test_a_run_is_opened_by_its_path(run, monkeypatch):
+def test_a_run_can_be_opened_by_path(run, monkeypatch):
     monkeypatch.chdir(run.path.parent)
 
     assert open_run(run.path) == open_run(str(run.path)) == open_run(run.name) == run
 
 
-def test_what_is_not_a_run_is_not_opened(tmp_path):
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"nothing does not exist\. List the runs: fixhead list runs"):
         open_run(tmp_path / "nothing")
     with pytest.raises(RunError, match=r"is not a run directory: it has no config\.json"):
@@ -124,7 +125,7 @@ def test_what_is_not_a_run_is_not_opened(tmp_path):
     ({"epoch": 10}, "config.json is damaged: Unknown configuration field 'epoch'. Did you mean"),
     ({"lr": float("nan")}, "config.json is damaged: lr must be a finite number"),
 ])
-def test_a_damaged_configuration_is_an_error_with_the_files_name(run, content, message):
+def test_a_damaged_configuration_is_an_error_naming_the_file(run, content, message):
     if isinstance(content, dict):
         whole = json.loads((run.path / "config.json").read_text())
         content = json.dumps({**whole, "resolved": {**whole["resolved"], **content}})
@@ -135,7 +136,7 @@ def test_a_damaged_configuration_is_an_error_with_the_files_name(run, content, m
     assert str(run.path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_configuration_of_an_older_version_has_defaults_for_what_it_lacks(run):
+def test_missing_fields_of_an_older_configuration_get_defaults(run):
     kept = {"dataset", "model", "width", "head", "fixed", "scale", "seed", "epochs", "lr"}
     old = TrainConfig(epochs=3, lr=0.5)
     content = {"schema": 1, **{name: value for name, value in old.as_dict().items() if name in kept}}
@@ -145,17 +146,18 @@ def test_a_configuration_of_an_older_version_has_defaults_for_what_it_lacks(run)
 
 
 def flat(run, **changes):
-    """Writes config.json as schema 1 had it."""
-    stored = run.stored()
-    content = {"schema": 1, **stored.config.as_dict(), "class_vectors_digest": stored.class_vectors_digest,
-               "extended_from": None, "config_digest": stored.digest} | changes
+    """Writes config.json in schema 1."""
+    found = resolve(run.config())
+    drawn = class_vectors(found.config.class_vectors, found.data.num_classes, found.dim, found.config.vector_seed)
+    content = {"schema": 1, **found.config.as_dict(), "class_vectors_digest": vectors_digest(drawn),
+               "extended_from": None, "config_digest": earlier_digest(found)} | changes
     (run.path / "config.json").write_text(json.dumps(content))
 
 
-def test_a_run_of_schema_1_keeps_its_name_and_is_continued_by_its_own_configuration(run, resolved):
+def test_a_run_of_schema_1_keeps_its_digest_until_it_is_continued(run, resolved):
     flat(run)
 
-    assert (run.config(), run.digest()) == (resolved.config, resolved.digest)
+    assert (run.config(), run.digest()) == (resolved.config, earlier_digest(resolved))
     stored = continued(run, resolve(run.config()))
     run.write_config(stored)
     assert json.loads((run.path / "config.json").read_text())["schema"] == 2
@@ -168,7 +170,7 @@ def finished(run):
     run.newest_checkpoint.write_bytes(b"")
 
 
-def test_an_extended_run_has_a_history_and_another_name(run, resolved):
+def test_an_extended_run_has_a_history_and_another_digest(run, resolved):
     finished(run)
     stored = continued(run, resolve(extended(run, 300)))
 
@@ -189,7 +191,7 @@ def test_a_run_is_not_continued_with_another_configuration(run, config):
     assert continued(run, resolve(TrainConfig(**config.values() | {"logger": "mlflow"}))).asked.logger == "mlflow"
 
 
-def test_a_run_is_resumed_with_changes_that_change_no_result(run, config):
+def test_a_run_can_be_resumed_with_changes_that_do_not_affect_the_result(run, config):
     assert resumed(run, {"logger": "mlflow", "epochs": 200}).logger == "mlflow"
     assert resumed(run, {}) == config
     for name in TrainConfig.names():
@@ -202,19 +204,19 @@ def test_a_run_is_resumed_with_changes_that_change_no_result(run, config):
     assert resumed(run, {"epochs": 300}).epochs == 300
 
 
-def test_a_run_that_is_not_finished_is_not_extended(run, config):
+def test_an_unfinished_run_cannot_be_extended(run, config):
     with pytest.raises(ArgumentError, match="is not finished, so it cannot be extended"):
         continued(run, resolve(TrainConfig(**config.values() | {"epochs": 300})))
 
 
-def test_a_run_is_not_continued_on_class_vectors_of_another_draw(run, config):
+def test_a_run_is_not_continued_with_class_vectors_from_another_draw(run, config):
     flat(run, class_vectors_digest="0" * 64)
     with pytest.raises(ArgumentError, match="was trained with class vectors of digest 0000000000000000, but kind"):
         continued(run, resolve(config))
 
 
 @pytest.mark.parametrize("name", ["dataset", "model", "width", "head", "fixed", "scale", "seed", "epochs"])
-def test_a_configuration_without_what_makes_it_this_run_is_damaged(run, name):
+def test_a_configuration_without_its_identifying_fields_is_damaged(run, name):
     content = json.loads((run.path / "config.json").read_text())
     del content["resolved"][name]
     (run.path / "config.json").write_text(json.dumps(content))
@@ -227,13 +229,13 @@ def test_a_configuration_without_what_makes_it_this_run_is_damaged(run, name):
     ("result", {"accuracy": 0.5, "evaluation": {}, "label_names": []}, "accuracy"),
     ("result", {"accuracy": {}, "evaluation": {}}, "label_names"),
 ])
-def test_a_file_without_what_its_readers_need_is_damaged(run, file, content, lacking):
+def test_a_file_without_required_fields_is_damaged(run, file, content, lacking):
     run.write(file, content)
     with pytest.raises(RunError, match=rf"{file}\.json is damaged: it has no '{lacking}'\."):
         run.read(file)
 
 
-def test_status_says_how_to_go_on_until_the_run_is_complete(run):
+def test_status_tells_how_to_resume_until_the_run_is_complete(run):
     run.write_status("interrupted", epoch=2, reason="stopped")
     status = run.read("status")
     assert (status["state"], status["epoch"], status["reason"]) == ("interrupted", 2, "stopped")
@@ -245,7 +247,7 @@ def test_status_says_how_to_go_on_until_the_run_is_complete(run):
     assert run.read("status")["resume"] is None
 
 
-def test_files_are_written_and_read_by_name_even_in_subfolders(run):
+def test_files_in_subfolders_can_be_written_and_read_by_name(run):
     assert not run.has("robustness/paper")
     run.write("robustness/paper", {"clean": 0.5})
 
@@ -255,7 +257,7 @@ def test_files_are_written_and_read_by_name_even_in_subfolders(run):
         run.read("result")
 
 
-def test_metrics_come_back_line_by_line(run):
+def test_metrics_are_read_line_by_line(run):
     rows = [{"epoch": 1, "loss": 0.1 + 0.2}, {"epoch": 2, "loss": 1e-300}]
     assert run.metrics() == []
     run.write_metrics(rows)
@@ -272,7 +274,7 @@ def test_damaged_metrics_are_an_error(run, content):
         run.metrics()
 
 
-def test_runs_are_listed_oldest_first_and_other_folders_are_passed_over(config, tmp_path, frozen_clock):
+def test_runs_are_listed_oldest_first_and_other_folders_skipped(config, tmp_path, frozen_clock):
     created = [create_run(resolve(config)) for _ in range(2)]
     (Path(config.runs_dir) / "other").mkdir()
     (Path(config.runs_dir) / "file.txt").write_text("")
@@ -281,7 +283,7 @@ def test_runs_are_listed_oldest_first_and_other_folders_are_passed_over(config, 
     assert list(list_runs(tmp_path / "nothing")) == []
 
 
-def test_the_command_to_go_on_can_be_pasted_whatever_the_path():
+def test_the_resume_command_can_be_pasted_for_any_path():
     assert Run(Path("/my runs/it's")).resume_command == """fixhead train --resume '/my runs/it'"'"'s'"""
 
 

@@ -1,4 +1,4 @@
-"""The result of a run: the same from its directory and from its exported file."""
+"""The result of a run, from its directory and from its exported file."""
 import json
 import re
 
@@ -15,7 +15,7 @@ CONFUSION, VECTORS = np.array([[3, 1], [0, 4]]), np.array([[2.0, 0.0], [0.6, 0.8
 
 @pytest.fixture
 def run(tmp_path):
-    """A run directory as a finished training leaves it."""
+    """Returns a run directory as left by a finished training."""
     run = create_run(resolve(TrainConfig(data_dir=str(tmp_path), epochs=3, precision="float32",
                                          runs_dir=str(tmp_path / "runs"))))
     run.write_metrics([{"epoch": epoch, "cross_entropy": 2.0 / epoch} for epoch in (1, 2, 3)])
@@ -26,7 +26,7 @@ def run(tmp_path):
     return run
 
 
-def test_an_exported_result_is_that_of_its_run_and_contains_no_path_of_this_machine(run, tmp_path):
+def test_an_exported_result_equals_its_run_and_contains_no_local_path(run, tmp_path):
     file = export_result(run, tmp_path / "out" / "results")
     direct, exported = read_result(run.path), read_result(file)
 
@@ -42,7 +42,7 @@ def test_an_exported_result_is_that_of_its_run_and_contains_no_path_of_this_mach
         np.testing.assert_allclose(each.matrices()["cosines"], [[1, 0.6], [0.6, 1]], atol=1e-7)
 
 
-def test_a_run_without_matrices_is_exported_without_them(run, tmp_path):
+def test_a_run_without_matrices_exports_none(run, tmp_path):
     (run.path / "test.npz").unlink()
     file = export_result(run, tmp_path / "out")
 
@@ -51,18 +51,18 @@ def test_a_run_without_matrices_is_exported_without_them(run, tmp_path):
         read_result(file).matrices()
 
 
-def test_a_number_that_was_not_measured_is_named(run):
+def test_a_missing_measurement_is_named(run):
     with pytest.raises(RunError, match=r"has no 'separation\.within_to_between'"):
         read_result(run.path).number("separation", "within_to_between")
 
 
-def test_a_run_that_is_not_complete_has_no_result(run):
+def test_an_incomplete_run_has_no_result(run):
     (run.path / "result.json").unlink()
     with pytest.raises(RunError, match=r"is not complete: it has no result\.json"):
         read_result(run.path)
 
 
-def test_a_result_that_failed_to_converge_needs_a_reason_and_no_accuracy(run, tmp_path):
+def test_a_run_that_failed_to_converge_needs_a_reason_and_no_accuracy(run, tmp_path):
     content = {"config": read_result(run.path).content["config"], "state": FAILED_TO_CONVERGE, "reason": "nan"}
     write_result(content, {}, tmp_path / "a.json")
     found = read_result(tmp_path / "a.json")

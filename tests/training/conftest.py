@@ -11,7 +11,7 @@ from keras_fixhead.recipes import build_config
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., TrainConfig]:
-    """Puts a network of one convolution in the place of ResNet18; returns a function that makes configurations."""
+    """Replaces ResNet18 with a network of one convolution; returns a function that makes configurations."""
     monkeypatch.setitem(MODELS, "resnet18", dataclasses.replace(MODELS["resnet18"], builder="tiny_network:build"))
 
     def config(**values: object) -> TrainConfig:

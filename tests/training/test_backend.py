@@ -13,19 +13,20 @@ from keras_fixhead.training.backend import describe_environment, jit_compile, st
 
 
 def threads_in_use():
-    keras.ops.convert_to_numpy(keras.ops.ones(1))  # TensorFlow has started: its threads cannot be changed any more
+    keras.ops.convert_to_numpy(keras.ops.ones(1))  # starts TensorFlow; its threads can no longer be changed
     return tf.config.threading.get_intra_op_parallelism_threads() or cpu_count()
 
 
-def test_a_number_of_threads_that_this_process_does_not_have_is_refused():
+def test_a_different_number_of_threads_is_refused_once_tensorflow_has_started():
     there = threads_in_use()
-    with pytest.raises(TrainingError, match=f"with {there + 1} threads, but TensorFlow has already started with {there}"):
+    message = f"uses {there + 1} threads, but TensorFlow has already started with {there} in"
+    with pytest.raises(TrainingError, match=message):
         start_backend(TrainConfig(threads=there + 1))
     start_backend(TrainConfig(threads=there))
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_determinism_is_switched_on_where_it_is_asked_for(monkeypatch, deterministic):
+def test_determinism_is_enabled_on_request(monkeypatch, deterministic):
     calls = []
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append(True))
     start_backend(TrainConfig(threads=threads_in_use(), deterministic=deterministic))
@@ -33,7 +34,7 @@ def test_determinism_is_switched_on_where_it_is_asked_for(monkeypatch, determini
     assert calls == [True] * deterministic
 
 
-def test_there_is_no_xla_on_a_cpu_with_tensorflow_and_keras_choice_elsewhere(monkeypatch):
+def test_xla_is_off_for_tensorflow_on_a_cpu_and_up_to_keras_elsewhere(monkeypatch):
     monkeypatch.setattr(backend, "on_gpu", lambda: False)
     assert jit_compile() is False
     monkeypatch.setattr(backend, "on_gpu", lambda: True)
@@ -45,7 +46,7 @@ def test_there_is_no_xla_on_a_cpu_with_tensorflow_and_keras_choice_elsewhere(mon
 
 @pytest.mark.parametrize("devices, expected", [(["cpu:0"], False), (["gpu:0", "gpu:1"], True), (["cuda:0"], True),
                                                (["CPU:0", "GPU:0"], True)])
-def test_a_gpu_is_seen_by_the_backends_devices(monkeypatch, devices, expected):
+def test_a_gpu_is_detected_from_the_devices_of_the_backend(monkeypatch, devices, expected):
     monkeypatch.setattr(backend.keras.distribution, "list_devices", lambda: devices)
     monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
 
@@ -57,7 +58,7 @@ def test_a_gpu_is_seen_by_the_backends_devices(monkeypatch, devices, expected):
     ("auto", "jax", True, {"crop_padding": 4, "flip": True, "cutout": 8}, False),
     ("auto", "jax", False, {"randaugment": 1}, False), ("auto", "tensorflow", True, {"randaugment": 1}, False),
     ("host", "jax", True, {"randaugment": 1}, False), ("device", "jax", False, {}, True)])
-def test_images_are_augmented_on_jaxs_gpu_where_pixels_are_computed_or_as_told(monkeypatch, choice, name, gpu, what,
+def test_pixel_augmentation_runs_on_a_jax_gpu_unless_told_otherwise(monkeypatch, choice, name, gpu, what,
                                                                                 expected):
     monkeypatch.setattr(backend.keras.backend, "backend", lambda: name)
     monkeypatch.setattr(backend, "on_gpu", lambda: gpu)
@@ -66,13 +67,13 @@ def test_images_are_augmented_on_jaxs_gpu_where_pixels_are_computed_or_as_told(m
 
 
 @pytest.mark.parametrize("found", [[], ["GPU:0"]])
-def test_tensorflow_is_asked_for_its_physical_devices(monkeypatch, found):
+def test_tensorflow_reports_its_physical_devices(monkeypatch, found):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: found if kind == "GPU" else ["CPU:0"])
 
     assert backend.on_gpu() is bool(found)
 
 
-def test_determinism_that_cannot_be_switched_off_is_refused(monkeypatch):
+def test_determinism_that_cannot_be_disabled_is_refused(monkeypatch):
     from tensorflow.python.framework import config
 
     monkeypatch.setattr(config, "is_op_determinism_enabled", lambda: True)
@@ -90,10 +91,10 @@ def test_the_environment_outside_a_repository_has_no_commit(monkeypatch, tmp_pat
 
 @pytest.fixture
 def jax_backend(monkeypatch):
-    """Keras says that it is on JAX; returns a function that sets whether JAX has started, and on a GPU."""
+    """Makes Keras report JAX; returns a function that sets whether JAX has started and has a GPU."""
     monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
     for name in ("NPROC", "XLA_FLAGS"):
-        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.setenv(name, "")  # so that it is restored
 
     def state(*, started, gpu=False):
         monkeypatch.setattr(backend, "_jax_has_started", lambda: started)
@@ -102,7 +103,7 @@ def jax_backend(monkeypatch):
     return state
 
 
-def test_jax_is_told_threads_and_determinism_before_it_starts(monkeypatch, jax_backend):
+def test_threads_and_determinism_are_set_before_jax_starts(monkeypatch, jax_backend):
     jax_backend(started=False)
     monkeypatch.setenv("XLA_FLAGS", "--mine=1")
     start_backend(TrainConfig(threads=3, deterministic=True))
@@ -112,24 +113,24 @@ def test_jax_is_told_threads_and_determinism_before_it_starts(monkeypatch, jax_b
         "--mine=1 --xla_gpu_deterministic_ops=true --xla_gpu_exclude_nondeterministic_ops=true")
 
 
-def test_a_process_in_which_jax_computes_otherwise_is_refused(monkeypatch, jax_backend):
+def test_other_settings_are_refused_once_jax_has_started(monkeypatch, jax_backend):
     jax_backend(started=True)
     monkeypatch.setenv("NPROC", "3")
-    start_backend(TrainConfig(threads=3, deterministic=True))  # on a CPU nothing has to be switched
-    with pytest.raises(TrainingError, match="with 4 threads, but JAX has already started with 3 in"):
+    start_backend(TrainConfig(threads=3, deterministic=True))  # on a CPU nothing has to be enabled
+    with pytest.raises(TrainingError, match="uses 4 threads, but JAX has already started with 3 in"):
         start_backend(TrainConfig(threads=4))
     jax_backend(started=True, gpu=True)
     with pytest.raises(TrainingError, match="without XLA's deterministic operations"):
         start_backend(TrainConfig(threads=3, deterministic=True))
 
 
-def test_several_processes_train_on_jax_only(monkeypatch):
+def test_only_jax_trains_in_several_processes(monkeypatch):
     monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
     with pytest.raises(ArgumentError, match=r"NUM_PROCESSES=2: .* only JAX trains in several processes; .* tensorflow"):
         start_backend(TrainConfig(threads=threads_in_use()))
 
 
-def test_a_process_in_which_jax_has_started_alone_cannot_join_others(monkeypatch, jax_backend):
+def test_a_process_cannot_join_others_once_jax_has_started_alone(monkeypatch, jax_backend):
     jax_backend(started=True)
     monkeypatch.setenv("NPROC", "3")
     monkeypatch.setenv("KERAS_DISTRIBUTION_PROCESS_ID", "1")
@@ -137,14 +138,14 @@ def test_a_process_in_which_jax_has_started_alone_cannot_join_others(monkeypatch
         start_backend(TrainConfig(threads=3))
 
 
-def test_variables_that_name_no_processes_are_refused(monkeypatch, jax_backend):
+def test_invalid_process_variables_are_refused(monkeypatch, jax_backend):
     jax_backend(started=False)
     monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "two")
     with pytest.raises(ArgumentError, match="NUM_PROCESSES=two do not describe processes that train together"):
         start_backend(TrainConfig(threads=3))
 
 
-def test_devices_that_cannot_have_equal_shares_are_refused(jax_backend):
+def test_batches_that_cannot_be_shared_equally_are_refused(jax_backend):
     jax_backend(started=False)
     with pytest.raises(ArgumentError, match="Batches of 61 images cannot be split equally between 2 devices"):
         processes.check_shares(61, 2)

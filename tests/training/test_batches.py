@@ -13,14 +13,14 @@ def batches(batch_size=5, epoch=0, **arguments):
     return TrainBatches(SPLIT, batch_size, Augmentation(**arguments), seed=4, epoch=epoch, **how)
 
 
-def test_an_epoch_shows_every_image_at_most_once_in_the_epochs_order():
+def test_an_epoch_shows_every_image_at_most_once_in_its_order():
     labels = np.concatenate([batches()[step][1] for step in range(len(batches()))])
 
     assert len(batches()) == 4
     assert labels.tolist() == epoch_order(23, seed=4, epoch=0)[:20].tolist()
 
 
-def test_what_is_left_out_differs_from_epoch_to_epoch():
+def test_the_images_left_out_differ_between_epochs():
     left_out = {frozenset(range(23)).difference(*(batches(epoch=epoch)[step][1].tolist() for step in range(4)))
                 for epoch in range(5)}
 
@@ -28,7 +28,7 @@ def test_what_is_left_out_differs_from_epoch_to_epoch():
     assert len(left_out) == 5
 
 
-def test_a_batch_is_augmented_by_the_images_numbers_and_its_labels_go_with_it():
+def test_augmentation_depends_on_image_numbers_and_keeps_labels_aligned():
     images, labels = batches(epoch=2, crop_padding=4, flip=True)[1]
     indices = epoch_order(23, seed=4, epoch=2)[5:10]
 
@@ -38,14 +38,14 @@ def test_a_batch_is_augmented_by_the_images_numbers_and_its_labels_go_with_it():
     assert images.dtype == np.uint8 and labels.dtype == np.int32
 
 
-def test_a_batch_is_the_same_however_often_and_in_whatever_order_it_is_fetched():
+def test_a_batch_is_the_same_whenever_and_however_often_it_is_fetched():
     one, other = batches(crop_padding=2), batches(crop_padding=2)
     for step in (3, 0, 0, 2):
         np.testing.assert_array_equal(one[step][0], other[step][0])
 
 
 @pytest.mark.parametrize("what", [{"crop_padding": 2}, {"mixup": 0.5}])
-def test_the_shares_of_a_batch_are_its_parts_in_their_order(what):
+def test_the_shares_of_a_batch_are_its_parts_in_order(what):
     whole = batches(20, **what)[0]
     shares = [batches(20, share=(part, 4), **what)[0] for part in range(4)]
 
@@ -55,12 +55,12 @@ def test_the_shares_of_a_batch_are_its_parts_in_their_order(what):
 
 
 @pytest.mark.parametrize("batch_size, steps, size", [(23, 1, 23), (24, 1, 23), (10**6, 1, 23), (1, 23, 1), (12, 1, 12)])
-def test_a_batch_larger_than_the_set_is_the_set(batch_size, steps, size):
+def test_a_batch_larger_than_the_set_is_the_whole_set(batch_size, steps, size):
     assert len(batches(batch_size)) == steps
     assert batches(batch_size)[0][0].shape == (size, 8, 8, 3)
 
 
-def test_fit_shows_the_batches_in_their_order():
+def test_fit_uses_the_batches_in_order():
     seen = []
 
     class Recorder(keras.Model):
@@ -80,7 +80,7 @@ def test_fit_shows_the_batches_in_their_order():
     assert seen == epoch_order(23, seed=4, epoch=0)[:20].tolist()
 
 
-def test_a_resumed_epoch_shows_what_an_uninterrupted_one_would_have():
+def test_a_resumed_epoch_shows_the_same_batches_as_an_uninterrupted_one():
     rest = batches(crop_padding=2, mixup=0.4, first_step=2)
     whole = batches(crop_padding=2, mixup=0.4)
 
@@ -90,7 +90,7 @@ def test_a_resumed_epoch_shows_what_an_uninterrupted_one_would_have():
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_partial_batch_shows_what_is_left_over():
+def test_a_partial_batch_has_the_remaining_images():
     shown = batches(partial_batch=True)
     labels = [shown[step][1] for step in range(len(shown))]
 
@@ -98,8 +98,8 @@ def test_a_partial_batch_shows_what_is_left_over():
     assert sorted(np.concatenate(labels).tolist()) == list(range(23))
 
 
-def test_mixed_labels_are_the_label_the_partners_and_the_share():
-    """With black and white images the share can be read from the pixels."""
+def test_mixed_labels_are_label_partner_label_and_share():
+    """With black and white images, the share can be read from the pixels."""
     labels = np.repeat(np.arange(2, dtype=np.int32), 20)
     split = Split((255 * labels).astype(np.uint8)[:, None, None, None] * np.ones((1, 6, 6, 3), np.uint8), labels)
     for what in ({"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.3, "cutmix": 1.0}):

@@ -16,7 +16,7 @@ def compiled(units=3):
 
 
 def trained():
-    """A model in the state that some training could have left."""
+    """Returns a model in a state that training could have left."""
     model, draw = compiled(), np.random.default_rng(0)
     model.optimizer.build(model.trainable_variables)
     for variable in (*model.weights, *model.optimizer.variables):
@@ -36,7 +36,7 @@ def saved(tmp_path):
 
 
 @pytest.mark.parametrize("fresh", [compiled, trained], ids=["never trained", "trained on"])
-def test_weights_optimizer_and_progress_come_back(saved, fresh):
+def test_weights_optimizer_and_progress_are_restored(saved, fresh):
     path, model = saved
     other = fresh()
     for weight in other.weights:
@@ -48,7 +48,7 @@ def test_weights_optimizer_and_progress_come_back(saved, fresh):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_checkpoint_that_cannot_be_used_changes_nothing_in_the_model(saved):
+def test_an_unusable_checkpoint_does_not_change_the_model(saved):
     path, _ = saved
     with np.load(path) as file:
         arrays = dict(file)
@@ -67,7 +67,7 @@ def test_a_checkpoint_of_another_model_is_refused(saved):
         load_checkpoint(saved[0], compiled(units=5))
 
 
-def test_a_checkpoint_of_a_newer_version_is_refused(saved):
+def test_a_checkpoint_from_a_newer_version_is_refused(saved):
     path, model = saved
     with np.load(path) as file:
         arrays = {**file, "meta": np.array(json.dumps({"schema": 99}))}
@@ -79,7 +79,7 @@ def test_a_checkpoint_of_a_newer_version_is_refused(saved):
 @pytest.mark.parametrize("meta", [
     None, np.array("{"), np.array([{}], dtype=object), np.array("{}"), np.array('{"schema": 1, "epok": 2}'),
     np.array('{"schema": "1"}'), np.array("[1]"), np.array("3"),
-], ids=["missing", "no JSON", "a pickle", "empty", "unknown key", "schema as text", "a list", "a number"])
+], ids=["missing", "not JSON", "a pickle", "empty", "unknown key", "schema as text", "a list", "a number"])
 def test_a_checkpoint_without_its_description_is_damaged(saved, meta):
     path, model = saved
     with np.load(path) as file:
@@ -90,7 +90,7 @@ def test_a_checkpoint_without_its_description_is_damaged(saved, meta):
         load_checkpoint(path, model)
 
 
-def test_progress_remembers_the_first_of_the_best_epochs():
+def test_progress_keeps_the_first_of_equally_good_epochs():
     progress = Progress()
     for accuracy in (0.0, 0.3, 0.5, 0.5, 0.4):
         progress = progress.after_epoch(accuracy, seconds=2.0)
@@ -99,7 +99,7 @@ def test_progress_remembers_the_first_of_the_best_epochs():
     assert Progress(step=3, epoch_seconds=1.0).after_epoch(0.0, 2.0) == Progress(1, 0, 1, 0.0, seconds=2.0)
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(saved, monkeypatch):
+def test_a_failed_write_keeps_the_old_checkpoint(saved, monkeypatch):
     path, model = saved
     content = path.read_bytes()
 

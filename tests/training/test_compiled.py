@@ -1,4 +1,4 @@
-"""The model of a run takes what its data decide: here, what pixels are normalized by."""
+"""The model of a run depends on its data: here, on their mean and standard deviation."""
 import numpy as np
 import pytest
 
@@ -8,7 +8,7 @@ from keras_fixhead.training.compiled import built_model
 
 
 @pytest.mark.parametrize("normalization", ["dataset", "half"])
-def test_pixels_are_normalized_as_the_configuration_says(normalization):
+def test_pixels_are_normalized_as_configured(normalization):
     config = resolve(TrainConfig(normalization=normalization, width=1 / 32)).config
     model = built_model(config, run_dataset(**config.data_fields))
     digits = load_dataset("digits")

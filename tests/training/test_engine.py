@@ -15,12 +15,12 @@ from keras_fixhead.evaluation import evaluate_model
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import list_runs
 from keras_fixhead.training.compiled import compiled_model
-from keras_fixhead.vectors import class_vectors, vectors_digest
+from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
 
-# resnet18, really trained
+# resnet18, trained for real
 
 
-def test_a_run_leaves_all_its_files_and_no_others(digits_run):
+def test_a_run_writes_exactly_its_files(digits_run):
     names = {str(path.relative_to(digits_run.path)) for path in digits_run.path.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/events.out.tfevents.")}
 
@@ -36,7 +36,7 @@ def test_a_finished_run_is_complete(digits_run):
     assert (status["state"], status["epoch"], status["reason"], status["resume"]) == ("complete", 2, None, None)
 
 
-def test_its_environment_has_the_number_of_images_that_it_trains_on(digits_run):
+def test_its_environment_has_the_number_of_training_images(digits_run):
     assert digits_run.read("environment")["train_images"] == digits_run.read("result")["train_images"] == 200
 
 
@@ -49,7 +49,7 @@ def test_its_configuration_is_resolved(digits_run):
     assert digits_run.stored().asked.crop_padding is None
 
 
-def test_there_is_one_line_of_metrics_an_epoch(digits_run):
+def test_there_is_one_line_of_metrics_per_epoch(digits_run):
     rows = digits_run.metrics()
 
     assert [row["epoch"] for row in rows] == [1, 2] and [row["step"] for row in rows] == [2, 4]
@@ -58,18 +58,19 @@ def test_there_is_one_line_of_metrics_an_epoch(digits_run):
                               "lr", "seconds", "train_seconds", "images_per_second", "class_vectors_mean_cosine",
                               "class_vectors_max_cosine", "class_vectors_mean_norm"}
         assert all(math.isfinite(value) for value in row.values())
-        assert row["loss"] > row["cross_entropy"] > 0  # the penalty on the kernels is in the loss alone
+        assert row["loss"] > row["cross_entropy"] > 0  # only the loss includes the kernel penalty
         assert 0 < row["train_seconds"] <= row["seconds"]
         assert row["class_vectors_mean_norm"] == pytest.approx(1, abs=1e-6)
 
 
-def test_the_result_holds_what_was_found_and_what_it_was_found_with(digits_run):
+def test_the_result_has_the_measured_values_and_their_origin(digits_run):
     result, stored = digits_run.read("result"), digits_run.stored()
     dataset = load_dataset("digits")
 
     assert result["config_digest"] == stored.digest
-    assert result["class_vectors_digest"] == stored.class_vectors_digest
-    assert result["data_digest"] != dataset.digest()  # of the 200 images trained on
+    assert stored.class_vectors_digest == draw_digest("uniform", 10, 32, stored.config.vector_seed)
+    assert result["class_vectors_digest"] == vectors_digest(class_vectors("uniform", 10, 32, stored.config.vector_seed))
+    assert result["data_digest"] != dataset.digest()  # it covers only the 200 training images
     assert result["label_names"] == list("0123456789")
     assert (result["data_mean"], result["data_std"]) == (dataset.mean.tolist(), dataset.std.tolist())
     assert (result["train_images"], result["epoch"], result["selection"]) == (200, 2, "last")
@@ -80,7 +81,7 @@ def test_the_result_holds_what_was_found_and_what_it_was_found_with(digits_run):
     assert result["environment"] == digits_run.read("environment")
 
 
-def test_the_environment_says_what_a_repetition_needs(digits_run):
+def test_the_environment_has_what_a_repetition_needs(digits_run):
     environment = digits_run.read("environment")
 
     assert environment["versions"].keys() >= {"keras", "tensorflow", "numpy", "keras-fixhead"}
@@ -89,27 +90,27 @@ def test_the_environment_says_what_a_repetition_needs(digits_run):
     assert {"intra_op", "inter_op"} <= environment["threads"].keys()
 
 
-def test_the_saved_model_is_float32_though_it_was_trained_in_bfloat16(digits_run):
+def test_the_saved_model_is_float32_after_training_in_bfloat16(digits_run):
     model = load_model(digits_run.path)
 
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
 
 
-def test_the_saved_models_evaluation_is_the_result(digits_run):
+def test_evaluating_the_saved_model_gives_the_result(digits_run):
     model, dataset = load_model(digits_run.path), load_dataset("digits")
     for split in ("validation", "test"):
         expected = digits_run.read("result")["evaluation"][split]
-        # the same model on the same machine; predict may choose other kernels for another shape of batch
+        # same model and machine, but predict may choose other kernels for another batch shape
         found = evaluate_model(model, dataset.split(split)).as_dict()
         assert found.pop("top5") is expected.pop("top5") is None  # ten classes
         assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_saved_class_vectors_are_those_of_the_configuration(digits_run):
-    head, stored = head_of(load_model(digits_run.path)), digits_run.stored()
+def test_the_saved_class_vectors_match_the_configuration(digits_run):
+    head, result = head_of(load_model(digits_run.path)), digits_run.read("result")
 
-    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == stored.class_vectors_digest
+    assert vectors_digest(keras.ops.convert_to_numpy(head.class_vectors)) == result["class_vectors_digest"]
     np.testing.assert_array_equal(head.class_vectors, class_vectors("uniform", 10, 32, 0))
 
 
@@ -121,17 +122,17 @@ def test_parameters_are_counted_as_trained_and_fixed(digits_run):
     assert found["fixed"] == sum(math.prod(weight.shape) for weight in model.non_trainable_weights)
 
 
-def test_every_file_can_be_read_by_others_and_is_plain_json(digits_run):
+def test_every_file_is_readable_by_others_and_standard_json(digits_run):
     for path in digits_run.path.glob("*.json"):
         assert path.stat().st_mode & 0o044 == 0o044
-        json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+        json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is not valid JSON"))
 
 
 # the engine, on a network of one convolution
 
 
 @pytest.mark.parametrize("head, fixed", [("cos", True), ("cos", False), ("dot", True), ("dot", False)])
-def test_every_arm_learns_and_only_learned_class_vectors_move(tiny, head, fixed):
+def test_every_arm_learns_and_only_learned_class_vectors_change(tiny, head, fixed):
     run = train(tiny(head=head, fixed=fixed, scale=10.0 if head == "cos" else 1.0, epochs=6, lr=0.05, width=1 / 16,
                      limit_train=400, crop_padding=0))
     rows = run.metrics()
@@ -139,21 +140,21 @@ def test_every_arm_learns_and_only_learned_class_vectors_move(tiny, head, fixed)
 
     assert rows[-1]["cross_entropy"] < rows[0]["cross_entropy"]
     assert run.read("result")["accuracy"]["validation"] > 0.2  # chance is 0.1, sd 0.022 on 180 images
-    assert (vectors_digest(vectors) == run.stored().class_vectors_digest) == fixed
+    assert (vectors_digest(vectors) == run.read("result")["class_vectors_digest"]) == fixed
     assert run.name.endswith(f"digits-resnet18-{head}-{'fixed' if fixed else 'learned'}-s0")
 
 
-def test_the_best_epoch_on_validation_is_kept_where_it_is_asked_for(tiny):
+def test_the_best_validation_epoch_is_kept_on_request(tiny):
     run = train(tiny(epochs=5, lr=0.5, selection="validation"))
     accuracies = [row["validation_accuracy"] for row in run.metrics()]
     result = run.read("result")
 
-    assert result["epoch"] == 1 + accuracies.index(max(accuracies))  # the first of equals
+    assert result["epoch"] == 1 + accuracies.index(max(accuracies))  # the first of equal epochs
     assert result["accuracy"]["validation"] == pytest.approx(max(accuracies), abs=1e-6)
     assert run.best_checkpoint.is_file()
 
 
-def test_the_last_epoch_is_kept_where_it_is_asked_for(tiny):
+def test_the_last_epoch_is_kept_on_request(tiny):
     run = train(tiny(epochs=3, selection="last", lr=0.5))
 
     assert run.read("result")["epoch"] == 3 and not run.best_checkpoint.exists()
@@ -161,20 +162,20 @@ def test_the_last_epoch_is_kept_where_it_is_asked_for(tiny):
                                                                          abs=1e-6)
 
 
-def test_smoothing_is_in_the_loss_and_not_in_the_cross_entropy(tiny):
-    """Nothing decays and nothing moves: loss and cross-entropy are of the same logits."""
+def test_smoothing_affects_the_loss_but_not_the_cross_entropy(tiny):
+    """Without decay and with a rate of 0, loss and cross-entropy are computed from the same logits."""
     row = train(tiny(epochs=1, label_smoothing=0.3, weight_decay=0.0, lr=0.0)).metrics()[0]
 
     assert abs(row["loss"] - row["cross_entropy"]) > 1e-3
 
 
-def test_the_same_configuration_gives_the_same_run_to_the_bit(tiny):
+def test_the_same_configuration_gives_a_bit_identical_run(tiny):
     one, other = train(tiny()), train(tiny())
     for a, b in zip(load_model(one.path).get_weights(), load_model(other.path).get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_training(tiny):
+def test_the_class_vector_seed_is_separate_from_the_training_seed(tiny):
     dataset = load_dataset("digits")
     models = [compiled_model(resolve(tiny(seed=seed, vector_seed=vector_seed)).config, dataset)
               for seed, vector_seed in ((0, 0), (0, 1), (1, 0))]
@@ -185,7 +186,7 @@ def test_the_seed_of_the_class_vectors_can_be_told_apart_from_the_seed_of_the_tr
     assert np.array_equal(vectors[0], vectors[2]) and not np.array_equal(vectors[0], vectors[1])
 
 
-def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
+def test_the_optimizer_is_nesterov_without_weight_decay(tiny):
     dataset = limit_train(load_dataset("digits"), 100)
     optimizer = compiled_model(resolve(tiny(lr=0.3, epochs=4)).config, dataset).optimizer
     config = optimizer.get_config()
@@ -197,7 +198,7 @@ def test_the_optimizer_is_nesterov_without_a_decay_of_its_own(tiny):
         "first_step": 0}
 
 
-def test_the_loss_is_not_scaled_in_bfloat16_and_is_in_float16(tiny):
+def test_loss_scaling_is_used_in_float16_but_not_in_bfloat16(tiny):
     dataset = load_dataset("digits")
     kinds = {precision: type(compiled_model(resolve(tiny(precision=precision)).config, dataset).optimizer).__name__
              for precision in ("bfloat16", "float16")}
@@ -210,10 +211,10 @@ def test_a_batch_larger_than_the_set_trains_on_the_whole_set(tiny):
     (row,) = train(tiny(limit_train=50, batch_size=128, epochs=1, weight_decay=0.0)).metrics()
 
     assert row["step"] == 1
-    assert row["loss"] == pytest.approx(row["cross_entropy"], rel=1e-5)  # without decay and smoothing
+    assert row["loss"] == pytest.approx(row["cross_entropy"], rel=1e-5)  # there is no decay or smoothing
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(tiny):
+def test_a_nan_loss_ends_the_run_with_a_reason(tiny):
     with pytest.raises(TrainingError, match=r"The loss is (nan|inf) in epoch \d+, step \d+: this run failed to "
                        r"converge\. Try a lower learning rate"):
         train(tiny(lr=1e4, weight_decay=1e3, epochs=5))
@@ -225,18 +226,18 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_reason(tiny):
     assert all(math.isfinite(row["loss"]) for row in run.metrics())
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_training(tiny):
+def test_an_unwritable_folder_is_reported_before_training(tiny):
     with pytest.raises(RunError, match="/dev/null/runs cannot be created: Not a directory"):
         train(tiny(runs_dir="/dev/null/runs"))
 
 
-def test_data_that_are_not_there_leave_no_run_behind(tiny):
+def test_missing_data_leaves_no_run_behind(tiny):
     with pytest.raises(DataError, match="does not exist"):
         train(tiny(dataset="cifar10", data_dir="/no/such/folder"))
     assert list(list_runs(tiny().runs_dir)) == []
 
 
-def test_a_configuration_is_resolved_once_however_it_is_given(tiny, monkeypatch):
+def test_a_configuration_is_resolved_only_once(tiny, monkeypatch):
     calls = []
     monkeypatch.setattr(training, "resolve", lambda config: calls.append(config) or resolve(config))
     asked = tiny(epochs=1, limit_train=40)
@@ -247,7 +248,7 @@ def test_a_configuration_is_resolved_once_however_it_is_given(tiny, monkeypatch)
     assert calls == [asked]
 
 
-def test_labels_that_name_no_class_are_one_line_before_anything_is_trained(tiny, tmp_path, monkeypatch):
+def test_labels_out_of_range_are_refused_before_training(tiny, tmp_path, monkeypatch):
     from keras_fixhead import training
 
     def with_unknown(**fields):

@@ -18,11 +18,11 @@ def _on_a_cpu_with_an_empty_cache(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("seconds, words", [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3_600, "60 min"),
                                             (5_400, "1.5 h"), (172_800, "2.0 days")])
-def test_durations_are_said_in_the_unit_that_fits(seconds, words):
+def test_durations_are_given_in_a_fitting_unit(seconds, words):
     assert duration(seconds) == words
 
 
-def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
+def test_a_long_run_is_announced_with_its_time_and_a_shorter_alternative(caplog):
     with caplog.at_level(logging.INFO):
         announce_if_long(LONG.config, 2.0, 70_200, "measured just now")
 
@@ -30,17 +30,17 @@ def test_a_long_run_is_announced_with_its_time_and_what_takes_minutes(caplog):
     assert "--recipe cpu" in caplog.text
 
 
-def test_a_short_run_and_a_gpu_are_not(caplog, monkeypatch):
+def test_a_short_run_or_a_gpu_gives_no_announcement(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         announce_if_long(LONG.config, 1e-3, 70_200, "")
-        announce_stored_estimate(LONG, 351)  # nothing has been measured
+        announce_stored_estimate(LONG, 351)  # no step time is stored
         monkeypatch.setattr(estimate, "on_gpu", lambda: True)
         announce_if_long(LONG.config, 2.0, 70_200, "")
 
     assert not caplog.text
 
 
-def test_a_step_time_that_was_measured_before_is_announced_at_once(caplog):
+def test_a_known_step_time_is_announced_at_once(caplog):
     hardware.store_step_seconds(LONG.step_time_key, 2.0)
     with caplog.at_level(logging.INFO):
         announce_stored_estimate(LONG, 351)
@@ -48,7 +48,7 @@ def test_a_step_time_that_was_measured_before_is_announced_at_once(caplog):
     assert "as measured before on this machine" in caplog.text
 
 
-def test_the_first_steps_are_timed_without_those_that_compile(monkeypatch, caplog):
+def test_steps_that_compile_are_not_timed(monkeypatch, caplog):
     """Two steps of 100 s, which compile, then four of 2 s each."""
     now = [0.0]
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
@@ -63,8 +63,8 @@ def test_the_first_steps_are_timed_without_those_that_compile(monkeypatch, caplo
     assert caplog.text.count("steps of 2.00 s (measured just now)") == 1
 
 
-def test_a_whole_epochs_time_replaces_that_of_the_first_steps_from_the_second_epoch_on(monkeypatch):
-    short = resolve(TrainConfig(limit_train=300, batch_size=100, precision="float32", threads=2))  # 3 steps an epoch
+def test_the_time_of_a_whole_epoch_replaces_that_of_the_first_steps(monkeypatch):
+    short = resolve(TrainConfig(limit_train=300, batch_size=100, precision="float32", threads=2))  # 3 steps per epoch
     now = [0.0]
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
     timer = StepTimer(short, 3)

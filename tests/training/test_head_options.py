@@ -1,4 +1,4 @@
-"""What a configuration says of the head, in training: margins, scales, signed features, kinds, vectors not stored."""
+"""Head options in training: margins, scales, signed features, kinds, and vectors that are not stored."""
 import logging
 import zipfile
 
@@ -16,7 +16,7 @@ from keras_fixhead.training.compiled import compiled_model
 from keras_fixhead.vectors import adacos_scale, class_vectors
 
 
-def test_the_training_loss_has_the_margin_and_validation_has_not(tiny):
+def test_the_margin_is_in_the_training_loss_but_not_in_validation(tiny):
     config = resolve(tiny(margin="arcface", margin_size=0.5, scale=30.0, weight_decay=0.0)).config
     dataset = load_dataset("digits")
     model = compiled_model(config, dataset)
@@ -36,7 +36,7 @@ def test_the_training_loss_has_the_margin_and_validation_has_not(tiny):
     {"scale": 10.0, "store_vectors": False, "class_vectors": "rademacher"},
     {"scale": 10.0, "fixed": False, "vector_lr": 0.1, "class_vectors": "hypercube"},
 ])
-def test_a_run_with_these_options_ends_complete_and_its_model_gives_its_accuracy(tiny, values):
+def test_a_run_with_head_options_completes_and_its_model_has_its_accuracy(tiny, values):
     run = train(tiny(**values))
     result, dataset = run.read("result"), load_dataset("digits")
     logits = load_model(run.path).predict(dataset.test.images, batch_size=256, verbose=0)
@@ -48,12 +48,12 @@ def test_a_run_with_these_options_ends_complete_and_its_model_gives_its_accuracy
     assert all(row["scale"] > 0 for row in rows)
     if values["scale"] == "learned":
         assert rows[-1]["scale"] != pytest.approx(adacos_scale(10), rel=1e-6)
-        assert result["scale"] == pytest.approx(rows[result["epoch"] - 1]["scale"], rel=1e-6)  # of the best epoch
+        assert result["scale"] == pytest.approx(rows[result["epoch"] - 1]["scale"], rel=1e-6)  # from the best epoch
     elif values["scale"] == "auto":
         assert run.config().scale == result["scale"] == adacos_scale(10)
 
 
-def test_class_vectors_that_are_not_stored_are_in_no_file_of_the_run(tiny):
+def test_with_store_vectors_off_no_file_of_the_run_contains_class_vectors(tiny):
     run = train(tiny(scale=10.0, store_vectors=False))
     drawn = class_vectors("uniform", 10, 8, 0)
 
@@ -64,14 +64,14 @@ def test_class_vectors_that_are_not_stored_are_in_no_file_of_the_run(tiny):
     np.testing.assert_array_equal(head_of(load_model(run.path)).class_vectors, drawn)
 
 
-def test_the_vectors_of_other_runs_are_in_their_files(tiny):
-    """The search of the test above finds what is there."""
+def test_files_of_other_runs_contain_class_vectors(tiny):
+    """The search in the test above does find stored vectors."""
     run = train(tiny(scale=10.0))
     with zipfile.ZipFile(run.newest_checkpoint) as file:
         assert class_vectors("uniform", 10, 8, 0)[0].tobytes() in b"".join(file.read(name) for name in file.namelist())
 
 
-def test_features_are_signed_if_asked_for_and_the_count_of_weights_is_the_same():
+def test_signed_features_do_not_change_the_number_of_weights():
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype("uint8")
     usual, signed = (build_model("resnet18", (32, 32, 3), 10, width=1 / 8, signed_features=each)
                      for each in (False, True))
@@ -87,7 +87,7 @@ def test_features_are_signed_if_asked_for_and_the_count_of_weights_is_the_same()
     ({"scale": 10.0, "signed_features": True}, False),
     ({"head": "dot"}, False),
 ])
-def test_what_non_negative_features_can_reach_is_said_before_training(tiny, caplog, values, said):
+def test_the_reach_of_non_negative_features_is_reported_before_training(tiny, caplog, values, said):
     caplog.set_level(logging.INFO, logger="keras_fixhead")
     train(tiny(epochs=1, **values))
     found = [record.message for record in caplog.records if "no negative entries" in record.message]
@@ -97,21 +97,21 @@ def test_what_non_negative_features_can_reach_is_said_before_training(tiny, capl
         assert "mean 0." in found[0] and "the smallest possible cross-entropy is" in found[0]
 
 
-def test_the_reason_for_scale_auto_is_said(tiny, caplog):
+def test_the_reason_for_scale_auto_is_logged(tiny, caplog):
     caplog.set_level(logging.INFO, logger="keras_fixhead")
     train(tiny(epochs=1, scale="auto"))
 
     assert any("sqrt(2) ln(m - 1)" in record.message for record in caplog.records)
 
 
-def test_the_command_line_says_it_too(tiny, fixhead, tmp_path):
+def test_the_command_line_shows_the_reason_too(tiny, fixhead, tmp_path):
     answer = fixhead("train", "--dataset", "digits", "--scale", "auto", "--epochs", 1, "--limit-train", 100,
                      "--width", 1 / 64, "--runs-dir", tmp_path)
     assert answer.code == 0, answer.err
     assert "sqrt(2) ln(m - 1)" in answer.err
 
 
-def test_learned_class_vectors_at_a_small_scale_get_a_warning(tiny):
+def test_learned_class_vectors_with_a_small_scale_give_a_warning(tiny):
     with pytest.warns(FixheadWarning, match="known to fall behind for 10 classes"):
         train(tiny(epochs=1, fixed=False, scale=1.0))
 
@@ -130,20 +130,20 @@ def test_learned_class_vectors_at_a_small_scale_get_a_warning(tiny):
     ({"rotate": False}, "rotate=False does not apply to kind"),
     ({"class_vectors": "orthogonal", "dataset": "cifar100", "width": 0.125}, "at most 64 class vectors in 64"),
 ])
-def test_what_does_not_go_together_is_refused_in_one_line(values, message):
+def test_incompatible_options_are_refused_in_one_line(values, message):
     with pytest.raises(ArgumentError, match=message) as caught:
         resolve(TrainConfig(**values))
 
     assert "\n" not in str(caught.value)
 
 
-def test_a_margin_without_a_size_has_the_published_one():
+def test_a_margin_without_a_size_gets_the_published_one():
     assert resolve(TrainConfig(margin="cosface")).config.margin_size == 0.35
     assert resolve(TrainConfig(margin="arcface")).config.margin_size == 0.5
     assert resolve(TrainConfig(margin="arcface", margin_size=0.2)).config.margin_size == 0.2
 
 
-def test_a_scale_in_words_or_digits_is_read_from_a_command_line():
+def test_a_scale_on_the_command_line_may_be_a_word_or_a_number():
     assert TrainConfig(scale="30").scale == 30.0
     assert TrainConfig(scale="learned").scale == "learned"
     assert TrainConfig.from_dict(TrainConfig(scale="auto").as_dict()).scale == "auto"

@@ -11,7 +11,7 @@ from keras_fixhead.runs import list_runs
 from keras_fixhead.training.loggers import EventLog
 
 
-def test_tensorboard_reads_what_was_written(tmp_path):
+def test_tensorboard_reads_the_event_files(tmp_path):
     log = EventLog(tmp_path / "tensorboard")
     log.write({"epoch": 1, "loss": 2.5, "name": "not a number"})
     log.write({"epoch": 2, "loss": 1.25})
@@ -22,14 +22,14 @@ def test_tensorboard_reads_what_was_written(tmp_path):
     assert [(event.step, event.value) for event in found.Scalars("loss")] == [(1, 2.5), (2, 1.25)]
 
 
-def test_the_curves_of_a_run_are_there(digits_run):
+def test_the_curves_of_a_run_are_logged(digits_run):
     found = EventAccumulator(str(digits_run.path / "tensorboard")).Reload()
     for name in ("loss", "validation_accuracy"):
         assert [event.value for event in found.Scalars(name)] == [pytest.approx(row[name])
                                                                   for row in digits_run.metrics()]
 
 
-def test_an_event_log_that_is_begun_anew_shows_nothing_twice(tmp_path):
+def test_a_restarted_event_log_has_no_duplicates(tmp_path):
     for _ in range(2):
         log = EventLog(tmp_path)
         log.write({"epoch": 1, "loss": 2.5})
@@ -38,7 +38,7 @@ def test_an_event_log_that_is_begun_anew_shows_nothing_twice(tmp_path):
     assert len(EventAccumulator(str(tmp_path)).Reload().Scalars("loss")) == 1
 
 
-def test_the_csv_file_has_the_lines_of_metrics(digits_run):
+def test_the_csv_file_has_the_metrics(digits_run):
     with (digits_run.path / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
 
@@ -46,7 +46,7 @@ def test_the_csv_file_has_the_lines_of_metrics(digits_run):
 
 
 @pytest.mark.parametrize("name", ["mlflow", "wandb"])
-def test_a_logger_that_is_not_installed_is_said_before_the_first_step(tiny, monkeypatch, name):
+def test_a_missing_logger_is_reported_before_the_first_step(tiny, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(DependencyError, match=rf"--logger {name} needs {name}.*\[{name}\]"):
         train(tiny(logger=name))
@@ -55,8 +55,8 @@ def test_a_logger_that_is_not_installed_is_said_before_the_first_step(tiny, monk
     assert run.metrics() == [] and run.read("status")["state"] == "failed"
 
 
-def test_each_epoch_goes_to_the_other_logger(tiny, monkeypatch):
-    """A stand-in with MLflow's four calls; the real one is used in .ci/long."""
+def test_every_epoch_goes_to_the_other_logger(tiny, monkeypatch):
+    """Uses a stand-in with MLflow's four calls; .ci/long uses the real one."""
     calls = []
     stand_in = types.SimpleNamespace(
         start_run=lambda run_name: calls.append(("start", run_name)),

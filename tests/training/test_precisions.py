@@ -1,4 +1,4 @@
-"""All three networks in 16 bits: they train, go on as if never stopped (the scale of the loss included), and export."""
+"""All three networks train in 16 bits, resume as if never stopped (including the loss scale), and export."""
 import signal
 
 import numpy as np
@@ -25,7 +25,7 @@ def test_a_network_in_16_bits_trains_resumes_and_exports(model, precision, tmp_p
     def stop(self, batch, logs=None):
         original(self, batch, logs)
         steps.append(batch)
-        if len(steps) == 7:  # the second of five steps of the second epoch
+        if len(steps) == 7:  # the second of five steps in the second epoch
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

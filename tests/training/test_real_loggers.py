@@ -1,4 +1,4 @@
-"""MLflow and Weights & Biases themselves, offline; in an environment with both extras."""
+"""The real MLflow and Weights & Biases, offline; these tests need both extras."""
 import pytest
 
 from keras_fixhead import train
@@ -6,10 +6,10 @@ from keras_fixhead import train
 pytestmark = pytest.mark.long
 
 
-def test_mlflow_has_the_curves_and_the_configuration(tiny, tmp_path, monkeypatch):
+def test_mlflow_gets_the_curves_and_the_configuration(tiny, tmp_path, monkeypatch):
     import mlflow
 
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # its database store is in the whole mlflow only
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the database store needs the full mlflow package
     mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
     run = train(tiny(logger="mlflow"))
     (found,) = mlflow.MlflowClient().search_runs(["0"])

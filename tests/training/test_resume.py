@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed against one that went straight: equal to the last bit."""
+"""A run that was stopped and resumed is bit-identical to an uninterrupted one."""
 import dataclasses
 import errno
 import json
@@ -12,19 +12,20 @@ import numpy as np
 import pytest
 
 from keras_fixhead import train, training
-from keras_fixhead.config import resolve
+from keras_fixhead.config import earlier_digest, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import load_model
 from keras_fixhead.runs import extended, list_runs
 from keras_fixhead.training import loggers, loop, outcome
 from keras_fixhead.training.estimate import StepTimer
+from keras_fixhead.vectors import class_vectors, vectors_digest
 
 CLOCKS = {"seconds", "train_seconds", "epoch_seconds", "images_per_second"}
 
 
 def stop_when_events_are_written(patch):
-    """After the first epoch's checkpoint."""
+    """Stops after the checkpoint of the first epoch."""
     def stop(self, row):
         raise KeyboardInterrupt
 
@@ -32,7 +33,7 @@ def stop_when_events_are_written(patch):
 
 
 def at_step(number, act):
-    """Stops in the step of that number, counted over epochs of five."""
+    """Acts in the given step, counted across epochs of five."""
     def patch_it(patch):
         original, steps = StepTimer.on_train_batch_end, []
 
@@ -52,12 +53,12 @@ def interrupt():
 
 
 def stop_within_the_second_epoch(patch):
-    """At once, as by a second signal: the second epoch begins anew."""
+    """Stops at once, as after a second signal: the second epoch starts again."""
     at_step(7, interrupt)(patch)
 
 
 def stop_by_a_signal(patch):
-    """After the second step of the second epoch, whose state is kept."""
+    """Stops after the second step of the second epoch, keeping the state of that step."""
     at_step(7, lambda: signal.raise_signal(signal.SIGINT))(patch)
 
 
@@ -80,7 +81,7 @@ def stop_by_a_signal_in_validation(patch):
 
 
 def stop_between_metrics_and_checkpoint(patch):
-    """In the second epoch: metrics are then a line ahead of the checkpoint."""
+    """Stops in the second epoch, when metrics are one line ahead of the checkpoint."""
     original = loop.save_progress
 
     def stop(run, model, progress):
@@ -92,7 +93,7 @@ def stop_between_metrics_and_checkpoint(patch):
 
 
 def stop_before_the_best_is_kept(patch):
-    """In the first epoch, which is the best so far: its checkpoint is written, but not kept as the best."""
+    """Stops in the first epoch, the best so far, after writing its checkpoint but before keeping it as the best."""
     def stop(source, target):
         raise KeyboardInterrupt
 
@@ -100,12 +101,12 @@ def stop_before_the_best_is_kept(patch):
 
 
 def stop_within_the_first_epoch(patch):
-    """Before there is any checkpoint."""
+    """Stops before there is any checkpoint."""
     at_step(1, interrupt)(patch)
 
 
 def stop_at_the_end(patch):
-    """After the last epoch, before the model is saved."""
+    """Stops after the last epoch, before the model is saved."""
     def stop(model, path):
         raise KeyboardInterrupt
 
@@ -138,7 +139,7 @@ def assert_equal_runs(straight, resumed):
 
 @pytest.fixture
 def stopped(tiny, monkeypatch, tmp_path):
-    """Returns a function that trains, is stopped, and gives the run."""
+    """Returns a function that starts training, stops it and returns the run."""
     def stop_and_open(stop, error=KeyboardInterrupt, **values):
         config = tiny(runs_dir=str(tmp_path / "stopped"), **values)
         with monkeypatch.context() as patch:
@@ -153,7 +154,7 @@ def stopped(tiny, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def straight_runs():
-    """Runs that went straight, by their configuration: several interruptions are compared with the same one."""
+    """Uninterrupted runs by configuration, shared by all interruptions that are compared with them."""
     return {}
 
 
@@ -169,9 +170,9 @@ def straight_runs():
     (stop_by_a_signal_in_validation, 1, {"selection": "test", "hold_out": False, "partial_batch": True}),
     (stop_between_metrics_and_checkpoint, 2, {"precision": "float16"}),
     (stop_at_the_end, 3, {"selection": "last", "flip": True}),
-    (stop_before_the_best_is_kept, 1, {"lr": 0.0}),  # all epochs are equal: the first wins
+    (stop_before_the_best_is_kept, 1, {"lr": 0.0}),  # all epochs are equal, so the first one wins
 ], ids=lambda value: getattr(value, "__name__", None))
-def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_runs, stop, done, values):
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tiny, stopped, straight_runs, stop, done, values):
     values = {"epochs": 3, "schedule": "one_cycle", "warmup_fraction": 0.3, **values}
     config = tiny(**values)
     key = repr({**config.values(), "runs_dir": None})
@@ -193,7 +194,7 @@ def test_a_resumed_run_equals_a_straight_one_to_the_bit(tiny, stopped, straight_
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other backends refuse augment_on='device', which "
                     "tests/config/test_resolved.py checks; .ci/run runs this on JAX")
 @pytest.mark.parametrize("goes_on", ["device", "host"])
-def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_host(tiny, stopped, goes_on):
+def test_a_resumed_run_augmented_on_the_device_equals_an_uninterrupted_one_on_the_host(tiny, stopped, goes_on):
     values = {"epochs": 3, "flip": True, "crop_padding": 2, "rotation": 10.0, "randaugment": 2, "cutout": 4,
               "erasing": 0.5, "mixup": 0.4, "cutmix": 1.0}
     straight = train(tiny(**values, augment_on="host"))
@@ -205,7 +206,7 @@ def test_stopped_when_augmented_on_the_device_it_equals_a_straight_one_of_the_ho
     assert resumed.read("environment")["augmented_on"] == goes_on
 
 
-def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):
+def test_a_run_that_ran_out_of_disk_space_can_be_resumed(tiny, stopped):
     def fill_the_disk(patch):
         original = training.checkpoint.write_bytes
 
@@ -226,7 +227,7 @@ def test_a_run_that_failed_for_want_of_space_can_be_resumed(tiny, stopped):
     assert_equal_runs(train(tiny(**values)), train(run.config(), resume=run))
 
 
-def test_where_no_checkpoint_is_whole_they_stay_where_they_are(stopped):
+def test_damaged_checkpoints_stay_in_place_if_none_is_usable(stopped):
     run = stopped(stop_when_events_are_written)
     whole, rows = run.newest_checkpoint.read_bytes(), run.metrics()
     one_bit = whole[:400] + bytes([whole[400] ^ 1]) + whole[401:]
@@ -240,8 +241,8 @@ def test_where_no_checkpoint_is_whole_they_stay_where_they_are(stopped):
         assert run.read("status")["state"] == "failed"
 
 
-def test_of_two_checkpoints_the_newest_whole_one_is_used_and_the_damage_reported(tiny, stopped, caplog):
-    """A checkpoint of every step; the last of them, and metrics ahead of it, are lost with the damage."""
+def test_the_newest_undamaged_checkpoint_is_used_and_the_damage_reported(tiny, stopped, caplog):
+    """There is a checkpoint of every step. The damaged one is lost, and so are the metrics after the previous one."""
     values = {"epochs": 3, "checkpoint_minutes": 0.0}
     straight = train(tiny(**values))
     run = stopped(at_step(8, interrupt), **values)
@@ -255,8 +256,8 @@ def test_of_two_checkpoints_the_newest_whole_one_is_used_and_the_damage_reported
     assert_equal_runs(straight, resumed)
 
 
-def test_a_damaged_checkpoint_does_not_become_the_best_one(tiny, stopped):
-    """The previous checkpoint is that of the first epoch, which is the best: the rate is 0, and all are equal."""
+def test_a_damaged_checkpoint_does_not_become_the_best(tiny, stopped):
+    """The previous checkpoint is from the first epoch, which is the best: at a rate of 0 all epochs are equal."""
     values = {"epochs": 3, "lr": 0.0}
     straight = train(tiny(**values))
     run = stopped(stop_by_a_signal, **values)
@@ -269,7 +270,7 @@ def test_a_damaged_checkpoint_does_not_become_the_best_one(tiny, stopped):
 
 @pytest.fixture
 def python_handles_interrupts():
-    """As it does unless the process was started with SIGINT ignored, as those in a shell's background are."""
+    """Python does so unless the process was started with SIGINT ignored, like shell background jobs."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -279,18 +280,18 @@ def test_a_second_signal_stops_at_once(stopped, python_handles_interrupts):
     def twice():
         signal.raise_signal(signal.SIGINT)
         while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            pass  # Python may take two signals at once for one: the first has to be noted
+            pass  # Python may merge two simultaneous signals, so wait until the first is handled
         signal.raise_signal(signal.SIGINT)
         time.sleep(1)
 
     run = stopped(at_step(7, twice))
     assert (run.read("status")["state"], run.read("status")["epoch"]) == ("interrupted", 1)
     with np.load(run.newest_checkpoint) as file:
-        assert json.loads(str(file["meta"]))["step"] == 0  # the epoch's start: nothing was written after it
+        assert json.loads(str(file["meta"]))["step"] == 0  # the start of the epoch: nothing was written later
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, monkeypatch, tmp_path):
+def test_a_finished_run_can_be_extended_and_logs_its_schedule(tiny, caplog, monkeypatch, tmp_path):
     run = train(tiny(epochs=2, runs_dir=str(tmp_path / "extended")))
     before, digest = run.metrics(), run.digest()
     config = extended(run, 4)
@@ -299,8 +300,8 @@ def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, mon
     rows = run.metrics()
 
     assert rows[:2] == before and [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert "epochs 3 to 4 follow a new cosine schedule without warm-up, from a rate of 0.1 down to 0" in caplog.text
-    # after 5 of the 10 added steps the next one has 4 of 9 left: 0.1 (1 - cos(4 pi / 9)) / 2
+    assert "epochs 3 to 4 follow a cosine schedule of their own, from the rate 0.1 down to 0" in caplog.text
+    # after 5 of the 10 added steps, 4 of 9 remain: 0.1 (1 - cos(4 pi / 9)) / 2
     assert rows[2]["lr"] == pytest.approx(0.05 * (1 - np.cos(np.pi * 4 / 9)), rel=1e-5)
     assert rows[3]["lr"] == pytest.approx(0, abs=1e-8)
     assert run.stored().extended_from == "2" and run.digest() != digest
@@ -313,19 +314,22 @@ def test_a_finished_run_is_extended_and_says_by_which_schedule(tiny, caplog, mon
     assert run.stored().extended_from == "2,4"
     with pytest.raises(ArgumentError, match=r"is not finished, so it cannot be extended\. fixhead train --resume"):
         extended(run, 9)
-    train(run.config(), resume=run)  # an interrupted extension goes on like any run
+    train(run.config(), resume=run)  # an interrupted extension resumes like any run
     assert [row["epoch"] for row in run.metrics()] == list(range(1, 8))
     with pytest.raises(ArgumentError, match="already has 7 epochs; epochs must be larger, got 7"):
         extended(run, 7)
 
 
-def test_a_run_of_schema_1_is_resumed_to_the_bit_and_becomes_one_of_schema_2(tiny, stopped):
+def test_a_run_of_schema_1_resumes_bit_identically_and_becomes_schema_2(tiny, stopped):
     straight = train(tiny())
     run = stopped(stop_by_a_signal)
     stored = run.stored()
+    resolved = resolve(run.config())
+    drawn = class_vectors(stored.config.class_vectors, resolved.data.num_classes, resolved.dim,
+                          stored.config.vector_seed)
     (run.path / "config.json").write_text(json.dumps({
-        "schema": 1, **stored.config.as_dict(), "class_vectors_digest": stored.class_vectors_digest,
-        "extended_from": None, "config_digest": stored.digest}))
+        "schema": 1, **stored.config.as_dict(), "class_vectors_digest": vectors_digest(drawn),
+        "extended_from": None, "config_digest": earlier_digest(resolved)}))
     train(run.config(), resume=run)
 
     assert_equal_runs(straight, run)
@@ -333,14 +337,14 @@ def test_a_run_of_schema_1_is_resumed_to_the_bit_and_becomes_one_of_schema_2(tin
     assert run.digest() == stored.digest
 
 
-def test_two_processes_do_not_train_one_run(stopped):
+def test_two_processes_cannot_train_the_same_run(stopped):
     run = stopped(stop_when_events_are_written)
     with run.lock(), pytest.raises(RunError, match="is being trained by another process"):
         train(run.config(), resume=run)
     assert run.read("status")["state"] == "interrupted" and not run.is_locked()
 
 
-def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):
+def test_a_run_can_only_be_resumed_with_its_own_configuration(tiny, stopped):
     run = stopped(stop_when_events_are_written)
     status = run.read("status")
     with pytest.raises(ArgumentError, match=f"The configuration differs from that of {run.path}"):
@@ -349,7 +353,7 @@ def test_a_run_is_resumed_with_its_own_configuration_only(tiny, stopped):
     assert run.read("status") == status
 
 
-def test_a_process_whose_checkpoint_is_not_the_first_ones_does_not_train(tiny, monkeypatch):
+def test_a_process_whose_checkpoint_differs_from_the_first_does_not_train(tiny, monkeypatch):
     original = training.processes.from_first
     monkeypatch.setattr(training.processes, "from_first",
                         lambda value: {**value, "epoch": 1} if isinstance(value, dict) else original(value))

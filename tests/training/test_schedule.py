@@ -6,7 +6,7 @@ from keras_fixhead.training.schedule import WarmupDecay
 
 
 def reference(peak, total, warmup_fraction, shape):
-    """Rates of all steps, one after the other, in float64."""
+    """Returns the rates of all steps in float64."""
     warmup = max(1.0, warmup_fraction * total)
     rates = []
     for step in range(total):
@@ -24,7 +24,7 @@ def reference(peak, total, warmup_fraction, shape):
 @pytest.mark.parametrize("shape", ["cosine", "one_cycle"])
 @pytest.mark.parametrize("total, warmup_fraction", [(100, 0.25), (100, 0.0), (100, 1.0), (37, 0.3), (1600, 0.025),
                                                     (2, 0.5), (1, 0.25), (1, 0.0)])
-def test_rates_equal_a_numpy_formula_over_the_whole_run(shape, total, warmup_fraction):
+def test_rates_match_a_numpy_formula_over_the_whole_run(shape, total, warmup_fraction):
     schedule = WarmupDecay(0.2, total, warmup_fraction, shape)
     rates = schedule(np.arange(total))
 
@@ -32,7 +32,7 @@ def test_rates_equal_a_numpy_formula_over_the_whole_run(shape, total, warmup_fra
 
 
 @pytest.mark.parametrize("shape", ["cosine", "one_cycle"])
-def test_it_rises_to_the_peak_falls_to_nothing_and_stays_there(shape):
+def test_the_rate_rises_to_the_peak_then_falls_to_zero_and_stays(shape):
     schedule = WarmupDecay(0.2, 200, 0.25, shape)
     rates = keras.ops.convert_to_numpy(schedule(np.arange(220)))
 
@@ -42,7 +42,7 @@ def test_it_rises_to_the_peak_falls_to_nothing_and_stays_there(shape):
     assert (rates[199:] == 0).all()
 
 
-def test_one_cycle_falls_in_a_straight_line_and_the_cosine_lies_above_it_first():
+def test_one_cycle_falls_linearly_and_the_cosine_starts_above_it():
     line, cosine = ([float(WarmupDecay(1.0, 101, 0.01, shape)(step)) for step in (0, 25, 50, 75, 100)]
                     for shape in ("one_cycle", "cosine"))
 
@@ -50,7 +50,7 @@ def test_one_cycle_falls_in_a_straight_line_and_the_cosine_lies_above_it_first()
     assert cosine[1] > line[1] and cosine[3] < line[3]
 
 
-def test_an_optimizer_takes_it_and_its_configuration_makes_it_anew():
+def test_an_optimizer_accepts_it_and_its_configuration_restores_it():
     schedule = WarmupDecay(0.2, 10, 0.2, "cosine")
     optimizer = keras.optimizers.SGD(schedule)
 

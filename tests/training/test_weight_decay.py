@@ -23,7 +23,7 @@ def gradients(model):
 
 
 def torch_trajectory(decay_of, **arguments):
-    """torch.optim.SGD by its documentation: g += c w; v = mu v + g; w -= lr (g + mu v)."""
+    """torch.optim.SGD according to its documentation: g += c w; v = mu v + g; w -= lr (g + mu v)."""
     model = build(**arguments)
     weights = [keras.ops.convert_to_numpy(weight).astype(np.float64) for weight in model.trainable_weights]
     velocities = [np.zeros_like(weight) for weight in weights]
@@ -50,8 +50,8 @@ def our_trajectory(**arguments):
     ({"weight_decay": 0.5, "vector_weight_decay": 0.3, "fixed": False}, {"kernel": 0.5, "class_vectors": 0.3}),
     ({"weight_decay": 0.5, "fixed": False}, {"kernel": 0.5}),
 ], ids=["fixed", "learned, decayed", "learned"])
-def test_training_follows_torchs_trajectory(tiny, arguments, decay_of):
-    """To 1e-4 of the largest weight over 6 steps in float32; a decay ten times weaker, as Keras' own is, gives 0.2."""
+def test_training_follows_the_trajectory_of_torch(tiny, arguments, decay_of):
+    """Within 1e-4 of the largest weight over 6 float32 steps; a decay ten times weaker, as in Keras, gives 0.2."""
     tiny()
     model, found = our_trajectory(**arguments)
     expected = torch_trajectory(decay_of, fixed=arguments.get("fixed", True))
@@ -59,7 +59,7 @@ def test_training_follows_torchs_trajectory(tiny, arguments, decay_of):
         np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max(), err_msg=weight.path)
 
 
-def test_the_comparison_would_see_a_decay_of_another_strength(tiny):
+def test_the_comparison_detects_a_different_weight_decay(tiny):
     tiny()
     _, found = our_trajectory(weight_decay=0.5)
     expected = torch_trajectory({"kernel": 0.45})

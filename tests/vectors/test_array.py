@@ -10,7 +10,7 @@ ROWS = np.random.default_rng(0).normal(size=(4, 6))
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS.tolist(), ROWS.astype("float32"), ROWS.astype("float16"),
                                   (100 * ROWS).astype(int), np.asfortranarray(ROWS)])
-def test_rows_get_length_1_and_keep_their_direction(rows):
+def test_rows_are_scaled_to_length_1_and_keep_their_direction(rows):
     found = array_vectors(rows)
     exact = np.asarray(rows, np.float64)
 
@@ -18,18 +18,18 @@ def test_rows_get_length_1_and_keep_their_direction(rows):
     np.testing.assert_allclose(found, exact / np.linalg.norm(exact, axis=1, keepdims=True), atol=1e-7)
 
 
-def test_rows_of_any_size_are_taken():
+def test_rows_of_any_length_are_accepted():
     huge = ROWS * np.array([[1e300], [1e-300], [1.0], [5e-310]])
 
     np.testing.assert_allclose(array_vectors(huge)[:3], array_vectors(ROWS)[:3], atol=1e-7)
     assert np.linalg.norm(array_vectors(huge)[3]) == pytest.approx(1)
 
 
-def test_a_factor_of_a_power_of_two_does_not_change_the_digest():
+def test_scaling_by_a_power_of_two_does_not_change_the_digest():
     assert vectors_digest(array_vectors(ROWS * 1024)) == vectors_digest(array_vectors(ROWS))
 
 
-def test_the_callers_array_is_not_touched():
+def test_the_callers_array_is_not_modified():
     rows = ROWS.copy()
     array_vectors(rows)[:] = 0
 
@@ -54,12 +54,12 @@ def changed(row, value):
     ([["a", "b"], ["c", "d"]], "must be an array of numbers"),
     ([[1, 2], [3]], "must be an array of numbers"),
 ])
-def test_what_cannot_be_class_vectors_is_said_in_one_line(rows, message):
+def test_invalid_class_vectors_are_refused_in_one_line(rows, message):
     with pytest.raises(ArgumentError, match=message) as caught:
         array_vectors(rows)
 
     assert "\n" not in str(caught.value)
 
 
-def test_opposite_rows_are_two_classes():
+def test_opposite_rows_are_distinct_classes():
     assert array_vectors([[1, 2], [-1, -2]]).shape == (2, 2)

@@ -1,4 +1,4 @@
-"""Bounds on cosines, and the largest cosine of the vectors at hand."""
+"""Bounds on cosines, and the largest cosine of given vectors."""
 import math
 
 import numpy as np
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Kind 'optimized' gives:keras_fix
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_no_vectors_are_below_the_bounds(kind, data, seed):
+def test_no_vectors_beat_the_bounds(kind, data, seed):
     dim = data.draw(st.sampled_from([2, 4, 8, 12]) if kind == "hadamard" else st.integers(2, 12))
     limit = KINDS[kind].largest
     num_classes = data.draw(st.integers(2, 40 if limit is None else min(40, limit(dim))))
@@ -31,8 +31,8 @@ def test_simplex_and_orthoplex_meet_the_bound(kind, num_classes, dim):
     assert max_cosine(class_vectors(kind, num_classes, dim)) == pytest.approx(cosine_bound(num_classes, dim), abs=1e-6)
 
 
-def test_the_bound_is_not_above_codes_that_are_known_to_be_optimal_and_never_falls():
-    """The 16 Clebsch points in 5 dimensions (s = 1/5), Schlaefli's 27 in 6 (1/4), 56 in 7 (1/3)."""
+def test_the_bound_never_exceeds_known_optimal_codes_and_never_decreases():
+    """The 16 Clebsch points in 5 dimensions (s = 1/5), the 27 Schlaefli points in 6 (1/4), and 56 in 7 (1/3)."""
     for num_classes, dim, cosine in ((16, 5, 1 / 5), (27, 6, 1 / 4), (56, 7, 1 / 3)):
         assert cosine_bound(num_classes, dim) <= cosine + 1e-12
     for dim in (3, 8, 128):
@@ -40,21 +40,21 @@ def test_the_bound_is_not_above_codes_that_are_known_to_be_optimal_and_never_fal
         assert values == sorted(values)
 
 
-def test_the_root_satisfies_levenshteins_equation():
+def test_the_root_satisfies_the_levenshtein_equation():
     for num_classes, dim in ((300, 128), (20, 8), (30, 8)):
         s = cosine_bound(num_classes, dim)
         assert dim * (1 - s) * (2 + (dim + 1) * s) / (1 - dim * s * s) == pytest.approx(num_classes)
-    # beyond d (d + 3) / 2 classes it stays at the end of its range
+    # beyond d (d + 3) / 2 classes the root stays at the end of its range
     assert cosine_bound(10**6, 8) == cosine_bound(45, 8) == pytest.approx((math.sqrt(11) - 1) / 10)
 
 
-def test_in_the_plane_and_on_a_line():
+def test_bounds_in_the_plane_and_on_a_line():
     assert cosine_bound(3, 2) == -0.5 and cosine_bound(4, 2) == 0.0
     assert cosine_bound(6, 2) <= math.cos(math.pi / 3)
     assert cosine_bound(2, 1) == -1.0 and cosine_bound(3, 1) == 1.0
 
 
-def test_welchs_bound_is_met_by_a_simplex_of_one_more_than_the_dimension():
+def test_a_simplex_of_dim_plus_1_classes_meets_the_welch_bound():
     for dim in (2, 7, 20):
         cosines = pairwise_cosines(class_vectors("simplex", dim + 1, dim))
         assert np.abs(cosines).max() == pytest.approx(welch_bound(dim + 1, dim), abs=1e-6)
@@ -62,7 +62,7 @@ def test_welchs_bound_is_met_by_a_simplex_of_one_more_than_the_dimension():
 
 
 @pytest.mark.parametrize("elements", [1, 30, 61, 10**6])
-def test_the_largest_cosine_is_found_in_any_chunks(elements, monkeypatch):
+def test_the_largest_cosine_does_not_depend_on_chunks(elements, monkeypatch):
     monkeypatch.setattr(bounds, "_CHUNK_ELEMENTS", elements)
     vectors = np.random.default_rng(0).normal(size=(30, 4)) * np.linspace(1, 9, 30)[:, None]
 

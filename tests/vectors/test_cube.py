@@ -7,22 +7,22 @@ BORDERS = np.array([0, 1, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1,
                     *(-(-k * 2**32 // 200) - below for k in range(1, 200) for below in (0, 1))], np.uint32)
 
 
-def test_integers_equal_the_floor_formula_in_big_integers():
+def test_integers_match_the_floor_formula_in_big_integers():
     drawn = np.random.default_rng(0).integers(0, 2**32, 20_000, dtype=np.uint32)
     for bits in (drawn, BORDERS):
         assert cube._integers(bits).tolist() == [int(word) * 200 // 2**32 - 100 for word in bits]
 
 
-def test_vectors_are_the_integer_points_divided_by_their_norm():
+def test_vectors_are_the_normalized_integer_points():
     bits = words(stream_key(5, CUBE_STREAM), np.arange(20), np.arange(33))
     points = np.array([[int(word) * 200 // 2**32 - 100 for word in row] for row in bits], np.float64)
     expected = points / np.linalg.norm(points, axis=1, keepdims=True)
 
-    np.testing.assert_allclose(class_vectors("cube", 20, 33, 5), expected, atol=6e-8)  # half a rounding of float32
+    np.testing.assert_allclose(class_vectors("cube", 20, 33, 5), expected, atol=6e-8)  # half a float32 rounding
     assert points.min() >= -100 and points.max() <= 99
 
 
-def test_every_integer_is_as_frequent_as_every_other():
+def test_integers_are_equally_frequent():
     """chi^2 of 200 values has mean 199 and sd sqrt(2 x 199) = 20: within 5 sd."""
     values = cube._integers(words(stream_key(1, CUBE_STREAM), np.arange(2_000), np.arange(100))).ravel()
     counts = np.bincount(values + 100, minlength=200)

@@ -1,4 +1,4 @@
-"""The hash against a reference in Python integers, written from the formula and not from the code."""
+"""The hash compared with a reference in Python integers, written from the formula rather than the code."""
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,59 +59,59 @@ def test_any_word_equals_the_reference(seed, stream, item, position):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_arrays_and_integers_are_mixed_alike(x):
+def test_arrays_and_integers_mix_the_same_way(x):
     assert int(mix(np.array([x], np.uint32))[0]) == mix_int(x) == reference_mix(x)
 
 
-def test_a_stream_of_several_parts_mixes_them_in_one_after_the_other():
+def test_the_parts_of_a_stream_are_mixed_in_order():
     key = reference_mix(reference_mix(reference_key(3, 18) ^ 5) ^ 2)
 
     assert stream_key(3, 18, 5, 2) == key
     assert stream_key(3, 18, 2, 5) != key
 
 
-def test_mixing_leaves_the_array_that_was_given_as_it_was():
+def test_mixing_does_not_modify_its_argument():
     given_array = np.arange(5, dtype=np.uint32)
     mix(given_array)
 
     assert given_array.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_no_two_items_share_a_word_at_one_position():
+def test_no_two_items_share_a_word_at_the_same_position():
     drawn = words(stream_key(0, UNIFORM_STREAM), np.arange(200_000), [3])[:, 0]
 
     assert len(np.unique(drawn)) == len(drawn)
 
 
-def test_items_and_positions_are_independent_of_what_they_are_asked_for_with():
+def test_words_do_not_depend_on_the_other_items_and_positions_requested():
     key = stream_key(9, UNIFORM_STREAM)
     whole = words(key, np.arange(50), np.arange(40))
 
     np.testing.assert_array_equal(words(key, [7, 3], [39, 0]), whole[[7, 3]][:, [39, 0]])
 
 
-def test_no_number_of_a_stream_is_given_twice():
+def test_stream_numbers_are_unique():
     numbers = [value for name, value in vars(hashing).items() if name.endswith("_STREAM")]
 
     assert len(set(numbers)) == len(numbers) >= 8
-    assert (RADEMACHER_STREAM, CUBE_STREAM, UNIFORM_STREAM) == (0, 1, 2)  # written in stored digests
+    assert (RADEMACHER_STREAM, CUBE_STREAM, UNIFORM_STREAM) == (0, 1, 2)  # part of stored digests
 
 
-def test_streams_of_one_seed_and_seeds_of_one_stream_have_different_keys():
+def test_different_seeds_and_streams_have_different_keys():
     keys = {stream_key(seed, stream) for seed in range(500) for stream in range(21)}
 
-    assert len(keys) > 500 * 21 - 20  # 10,500 keys of 32 bits: 0.013 chance pairs are expected
+    assert len(keys) > 500 * 21 - 20  # 10,500 keys of 32 bits: 0.013 pairs are expected to collide by chance
 
 
 def test_bits_are_fair():
-    """Each of 32 bits is set in half of n = 2^18 words: within 5 standard deviations, 5 sqrt(n) / 2."""
+    """Each of the 32 bits is set in half of n = 2^18 words, within 5 standard deviations: 5 sqrt(n) / 2."""
     drawn = words(stream_key(5, UNIFORM_STREAM), np.arange(4096), np.arange(64)).ravel()
     ones = np.array([int(((drawn >> np.uint32(bit)) & np.uint32(1)).sum()) for bit in range(32)])
 
     assert np.abs(ones - len(drawn) / 2).max() < 5 * np.sqrt(len(drawn)) / 2
 
 
-def test_a_tensorflow_graph_makes_the_same_words():
+def test_a_tensorflow_graph_gives_the_same_words():
     import tensorflow as tf
 
     def graph_mix(x):
@@ -129,14 +129,14 @@ def test_a_tensorflow_graph_makes_the_same_words():
         return graph_mix(tf.bitwise.bitwise_xor(item_keys[:, None], word_keys[None, :]))
 
     key = stream_key(2**40 + 7, UNIFORM_STREAM)
-    with tf.device("CPU"):  # GPUs have no kernels for uint32
+    with tf.device("CPU"):  # TensorFlow has no uint32 kernels for GPUs
         found = graph_words(tf.constant(key, tf.uint32), tf.constant(ITEMS, tf.uint32),
                             tf.constant(POSITIONS, tf.uint32))
 
     np.testing.assert_array_equal(found.numpy(), words(key, ITEMS, POSITIONS))
 
 
-def test_jax_without_64_bits_makes_the_same_words():
+def test_jax_without_64_bits_gives_the_same_words():
     import jax
     import jax.numpy as jnp
 

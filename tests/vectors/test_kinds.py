@@ -1,4 +1,4 @@
-"""Laws of all kinds of class vectors, and their bits."""
+"""Properties of all kinds of class vectors, and their exact bits."""
 import hashlib
 import json
 import os
@@ -21,7 +21,7 @@ ROTATED = [name for name, kind in KINDS.items() if kind.rotates]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Kind 'optimized' gives:keras_fixhead.errors.FixheadWarning")
 
-# These bits stand in the results and models of the past: a change here voids them. Never write new ones in.
+# Existing results and models depend on these bits: never replace them.
 GOLDEN = {
     ("uniform", 10, 128, 0): "8a80a0dd7c2b7d954533a9eecc1f9837730e27ddda7a8d28e767d4742781476b",
     ("uniform", 200, 512, 2**40 + 7): "3c9e22884c37a7b91b44c3aa30b19e1b09e4c7d835c2d1a4ed3d3dcfe438043a",
@@ -44,7 +44,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("kind, num_classes, dim, seed", GOLDEN)
-def test_the_draw_has_the_bits_that_it_has_always_had(kind, num_classes, dim, seed):
+def test_the_bits_of_a_draw_have_not_changed(kind, num_classes, dim, seed):
     drawn = class_vectors(kind, num_classes, dim, seed)
 
     assert vectors_digest(drawn) == GOLDEN[kind, num_classes, dim, seed]
@@ -61,7 +61,7 @@ print(json.dumps([vectors_digest(class_vectors(*arguments)) for arguments in jso
 def test_the_bits_are_the_same_without_wide_vector_instructions():
     environment = os.environ | {
         "OPENBLAS_NUM_THREADS": "1",
-        # names that a NumPy or a processor does not have are passed over with a warning
+        # NumPy skips unknown feature names with a warning
         "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR AVX2 FMA3 "
                                     "X86_V3 X86_V4",
     }
@@ -72,7 +72,7 @@ def test_the_bits_are_the_same_without_wide_vector_instructions():
 
 
 def most(kind, dim, at_most=200):
-    """The most classes that a kind has in some dimensions."""
+    """Returns the largest number of classes of a kind in the given dimension, up to a limit."""
     largest = KINDS[kind].largest
     return at_most if largest is None else min(largest(dim), at_most)
 
@@ -86,7 +86,7 @@ def test_rows_have_length_1_and_the_same_seed_gives_the_same_bits(kind, data, se
     drawn = class_vectors(kind, num_classes, dim, seed)
 
     assert drawn.dtype == np.float32 and drawn.shape == (num_classes, dim)
-    # a float32 row is off by half a rounding an entry, 6e-8 relative
+    # each float32 entry is off by half a rounding, 6e-8 relative
     np.testing.assert_allclose(np.linalg.norm(drawn.astype(np.float64), axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(class_vectors(kind, num_classes, dim, seed), drawn)
 
@@ -94,7 +94,7 @@ def test_rows_have_length_1_and_the_same_seed_gives_the_same_bits(kind, data, se
 @pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.extends])
 @settings(max_examples=25, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**64 - 1))
-def test_the_first_rows_do_not_depend_on_how_many_there_are(kind, data, seed):
+def test_the_first_rows_do_not_depend_on_the_number_of_rows(kind, data, seed):
     dim = data.draw(st.sampled_from([4, 8, 12, 20, 64]) if kind == "hadamard" else st.integers(2, 70))
     total = data.draw(st.integers(2, most(kind, dim, 100)))
     first = data.draw(st.integers(1, total - 1))
@@ -103,14 +103,14 @@ def test_the_first_rows_do_not_depend_on_how_many_there_are(kind, data, seed):
 
 
 @pytest.mark.parametrize("kind", ["simplex", "hypercube"])
-def test_the_other_kinds_are_arranged_for_their_number_of_classes(kind):
+def test_other_kinds_depend_on_their_number_of_classes(kind):
     assert not KINDS[kind].extends
     assert not np.array_equal(class_vectors(kind, 9, 8)[:5], class_vectors(kind, 5, 8))
 
 
 @pytest.mark.parametrize("kind", BY_CLASS)
 @pytest.mark.parametrize("elements", [1, 64, 65, 1000])
-def test_the_chunks_in_which_it_is_computed_make_no_difference(kind, elements, monkeypatch):
+def test_chunk_size_makes_no_difference(kind, elements, monkeypatch):
     whole = class_vectors(kind, 30, 64, seed=3)
     monkeypatch.setattr(vectors, "_CHUNK_ELEMENTS", elements)
 
@@ -118,7 +118,7 @@ def test_the_chunks_in_which_it_is_computed_make_no_difference(kind, elements, m
 
 
 @every_kind
-def test_every_seed_has_a_draw_of_its_own(kind):
+def test_every_seed_has_its_own_draw(kind):
     seeds = [0, 1, 2**32, 2**32 + 1, 2**63, 2**64 - 1]
     digests = {vectors_digest(class_vectors(kind, 5, 32, seed)) for seed in seeds}
 
@@ -127,7 +127,7 @@ def test_every_seed_has_a_draw_of_its_own(kind):
 
 
 @pytest.mark.parametrize("kind", ROTATED)
-def test_without_rotation_every_seed_gives_the_same(kind):
+def test_without_rotation_every_seed_gives_the_same_vectors(kind):
     still = class_vectors(kind, 5, 8, 0, rotate=False)
 
     np.testing.assert_array_equal(still, class_vectors(kind, 5, 8, 9, rotate=False))
@@ -136,30 +136,30 @@ def test_without_rotation_every_seed_gives_the_same(kind):
 
 @pytest.mark.parametrize("kind", ROTATED)
 @pytest.mark.parametrize("num_classes, dim", [(2, 3), (5, 4), (4, 4), (4, 9)])
-def test_a_rotation_leaves_the_cosines_as_they_are(kind, num_classes, dim):
+def test_a_rotation_keeps_the_cosines(kind, num_classes, dim):
     np.testing.assert_allclose(pairwise_cosines(class_vectors(kind, num_classes, dim, 5)),
                                pairwise_cosines(class_vectors(kind, num_classes, dim, rotate=False)), atol=3e-7)
 
 
 @pytest.mark.parametrize("kind", BY_CLASS)
-def test_rows_of_one_seed_are_not_the_rows_of_another(kind):
+def test_different_seeds_share_no_rows(kind):
     one, other = class_vectors(kind, 100, 64, 0), class_vectors(kind, 100, 64, 1)
 
-    # 10,000 cosines of sd 1/8: 0.125 x 6 is never reached by chance, and a shared row would give 1
+    # 10,000 cosines of sd 1/8 never reach 6 sd = 0.75 by chance; a shared row would give 1
     assert np.abs(one @ other.T).max() < 0.75
 
 
 @pytest.mark.parametrize("kind", BY_CLASS)
-def test_cosines_between_class_vectors_spread_as_one_over_the_root_of_the_dimension(kind):
-    """Mean 0 and sd 1/sqrt(d), over n = 500 x 499 / 2 pairs: their error is about sd / sqrt(2 n), 0.2 %."""
+def test_cosines_have_standard_deviation_one_over_sqrt_dim(kind):
+    """Mean 0 and sd 1/sqrt(d) over n = 500 x 499 / 2 pairs; the error is about sd / sqrt(2 n), or 0.2 %."""
     cosines = pairwise_cosines(class_vectors(kind, 500, 256, seed=11))
 
     assert abs(cosines.std() * 16 - 1) < 0.01
-    assert abs(cosines.mean()) < 5 / 16 / np.sqrt(len(cosines)) + 1e-4  # the cube's own mean is 7.5e-5
+    assert abs(cosines.mean()) < 5 / 16 / np.sqrt(len(cosines)) + 1e-4  # the mean of the cube is 7.5e-5
 
 
 @every_kind
-def test_numpy_integers_are_integers(kind):
+def test_numpy_integers_are_accepted(kind):
     drawn = class_vectors(kind, np.int64(3), np.int32(4), np.uint64(2**64 - 1))
 
     np.testing.assert_array_equal(drawn, class_vectors(kind, 3, 4, 2**64 - 1))
@@ -167,20 +167,20 @@ def test_numpy_integers_are_integers(kind):
 
 @pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.largest is not None])
 @pytest.mark.parametrize("dim", [1, 2, 4])
-def test_the_largest_number_of_classes_is_had_and_one_more_is_refused(kind, dim):
+def test_the_largest_number_of_classes_works_and_one_more_is_refused(kind, dim):
     largest = most(kind, dim, 10**6)
-    if kind != "optimized":  # 10,000 of those would take a while
+    if kind != "optimized":  # 10,000 optimized vectors would take a while
         drawn = class_vectors(kind, largest, dim, 3)
         assert len(np.unique(drawn.round(5), axis=0)) == largest  # no two classes share a vector
     message = rf"^Kind '{kind}' has at most {largest} class vectors in {dim} dim"
     with pytest.raises(ArgumentError, match=message) as error:
         class_vectors(kind, largest + 1, dim)
-    for name in error.value.hint.partition(": ")[2].rstrip(".").split(", "):  # and what is named does have them
+    for name in error.value.hint.partition(": ")[2].rstrip(".").split(", "):  # the suggested kinds have enough
         if largest < 1000:
             assert class_vectors(name, largest + 1, dim).shape == (largest + 1, dim)
 
 
-def test_every_kind_says_what_it_is():
+def test_every_kind_is_documented():
     for kind in KINDS.values():
         assert kind.conditions and kind.cosines and kind.reach and kind.source and kind.summary
         assert not (kind.by_class and not (kind.extends and kind.portable))
@@ -204,7 +204,7 @@ def test_every_kind_says_what_it_is():
                            r"cube, rademacher, simplex, orthoplex, hypercube, optimized\."),
     (("hadamard", 2, 6), r"No Hadamard matrix of order 6 can be constructed here\. The nearest orders are 4 and 8"),
 ])
-def test_a_wrong_argument_is_said_in_one_line_with_its_value(arguments, message):
+def test_a_wrong_argument_is_refused_in_one_line_with_its_value(arguments, message):
     with pytest.raises(ArgumentError, match=message) as caught:
         class_vectors(*arguments)
 
@@ -223,6 +223,6 @@ def test_the_digest_is_the_sha256_of_the_little_endian_float32_bytes():
 
 
 @pytest.mark.parametrize("kind", [name for name in KINDS if name not in ROTATED])
-def test_rotation_is_turned_off_only_where_there_is_one(kind):
-    with pytest.raises(ArgumentError, match=r"rotate=False does not apply to kind .*: simplex, orthoplex, hyper"):
+def test_only_rotated_kinds_accept_rotate_false(kind):
+    with pytest.raises(ArgumentError, match=r"rotate=False does not apply to kind.*: simplex, orthoplex, hyper"):
         class_vectors(kind, 2, 4, rotate=False)

@@ -9,21 +9,21 @@ from keras_fixhead.vectors import class_vectors, loss_optimum, pairwise_cosines,
 
 
 def test_reachable_cosines_in_closed_form():
-    """One positive entry of two: 3/5. All positive: 1. None: the largest entry over the length. An axis: 1 and 0."""
+    """One positive entry of two: 3/5. All positive: 1. None: largest entry / length. An axis: 1, or 0 if negative."""
     vectors = [[3, -4], [1, 2], [-3, -4], [1, 0], [0, -1]]
 
     np.testing.assert_allclose(reachable_cosine(vectors), [0.6, 1, -0.6, 1, 0], atol=1e-15)
 
 
 def test_the_reachable_cosine_is_that_of_the_nearest_non_negative_features():
-    """Non-negative least squares finds the same optimum: f = argmin |w - f|, f >= 0, points to the best direction."""
+    """Non-negative least squares has the same optimum: f = argmin |w - f|, f >= 0, points in the best direction."""
     for vector in class_vectors("uniform", 20, 12, seed=3).astype(np.float64):
         features, _ = nnls(np.eye(12), vector)
         cosine = features @ vector / np.linalg.norm(features)
-        assert reachable_cosine([vector])[0] == pytest.approx(cosine, abs=1e-7)  # length 1 to float32
+        assert reachable_cosine([vector])[0] == pytest.approx(cosine, abs=1e-7)  # length 1 in float32
 
 
-def test_no_non_negative_features_come_nearer():
+def test_no_non_negative_features_come_closer():
     vectors = class_vectors("cube", 8, 6, seed=3)
     features = np.abs(np.random.default_rng(0).standard_normal((20_000, 6)))
     features[np.random.default_rng(1).random(features.shape) < 0.5] = 0
@@ -33,22 +33,22 @@ def test_no_non_negative_features_come_nearer():
     assert (cosines.max(axis=0) <= reachable_cosine(vectors) + 1e-6).all()
 
 
-def test_for_signs_it_is_the_root_of_the_share_of_positive_ones():
+def test_for_signs_it_is_the_square_root_of_the_share_of_positive_signs():
     vectors = class_vectors("rademacher", 50, 128, seed=0)
 
     np.testing.assert_allclose(reachable_cosine(vectors), np.sqrt((vectors > 0).mean(axis=1)), atol=1e-12)
 
 
-def test_for_uniform_vectors_it_is_about_the_root_of_one_half():
+def test_for_uniform_vectors_it_is_about_sqrt_one_half():
     assert reachable_cosine(class_vectors("uniform", 2_000, 512)).mean() == pytest.approx(math.sqrt(0.5), abs=2e-3)
 
 
-def test_it_needs_rows():
+def test_a_one_dimensional_array_is_refused():
     with pytest.raises(ValueError, match=r"must have shape \(num_classes, dim\), got \(3,\)"):
         reachable_cosine([1, 2, 3])
 
 
-def test_pairwise_cosines_are_those_of_the_upper_triangle_whatever_the_lengths():
+def test_pairwise_cosines_are_the_upper_triangle_for_any_lengths():
     vectors = np.random.default_rng(0).standard_normal((4, 3)) * [[1], [10], [1e-3], [5]]
     expected = [vectors[i] @ vectors[j] / np.linalg.norm(vectors[i]) / np.linalg.norm(vectors[j])
                 for i in range(4) for j in range(i + 1, 4)]
@@ -56,7 +56,7 @@ def test_pairwise_cosines_are_those_of_the_upper_triangle_whatever_the_lengths()
     np.testing.assert_allclose(pairwise_cosines(vectors), expected, atol=1e-12)
 
 
-# where the loss would have the features
+# the features that minimize the loss
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 10.0, 30.0])
@@ -72,7 +72,7 @@ def test_for_orthonormal_class_vectors_the_optimum_is_the_same_at_every_scale(nu
 
 
 def best_by_search(vectors, own, scale, signed):
-    """ln(sum of the others' powers) - own logit at the best of four searches by BFGS."""
+    """Returns ln(sum of e^logit over other classes) - own logit, minimized by the best of four BFGS searches."""
     def gap(free):
         features = free if signed else np.maximum(free, 0)
         logits = scale * vectors @ features / max(np.linalg.norm(features), 1e-12)
@@ -97,15 +97,15 @@ def test_no_search_finds_a_smaller_loss(scale, signed):
     (128, 10, 1, False, 0.660, 1.677), (128, 100, 1, False, 0.692, 3.915), (512, 200, 1, False, 0.692, 4.608),
     (512, 10, 1, True, 0.949, 1.421), (512, 100, 1, True, 0.995, 3.615), (1280, 200, 1, True, 0.997, 4.305),
 ])
-def test_it_gives_what_was_computed_for_other_draws(dim, num_classes, scale, signed, cosine, loss):
-    """Ten classes of another draw, by another program: their mean spreads by sd 0.05 / sqrt(10) at d = 128."""
+def test_it_agrees_with_values_computed_for_other_draws(dim, num_classes, scale, signed, cosine, loss):
+    """Values from another program for ten classes of another draw; their mean has sd 0.05 / sqrt(10) at d = 128."""
     optimum = loss_optimum(class_vectors("uniform", num_classes, dim), scale, signed_features=signed)
 
     assert optimum.cosine[:10].mean() == pytest.approx(cosine, abs=0.05)
     assert optimum.loss.mean() == pytest.approx(loss, abs=0.04)
 
 
-def test_features_without_negative_entries_stay_below_what_they_can_reach():
+def test_non_negative_features_stay_within_their_reach():
     vectors = class_vectors("uniform", 20, 16, 2)
     optimum = loss_optimum(vectors, 10.0)
 
@@ -113,13 +113,13 @@ def test_features_without_negative_entries_stay_below_what_they_can_reach():
     assert (optimum.loss >= loss_optimum(vectors, 10.0, signed_features=True).loss).all()
 
 
-def test_a_class_vector_without_a_positive_entry_has_an_optimum_too():
+def test_a_class_vector_without_positive_entries_has_an_optimum():
     optimum = loss_optimum([[-1.0, -2.0], [1.0, 0.0]], 2.0)
 
     assert np.isfinite(optimum.loss).all() and optimum.cosine[0] == pytest.approx(-2 / math.sqrt(5))
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf")])
-def test_a_scale_that_is_none_is_refused(scale):
+def test_an_invalid_scale_is_refused(scale):
     with pytest.raises(ValueError, match="scale must be a positive number"):
         loss_optimum(np.eye(3), scale)
