@@ -1,4 +1,4 @@
-"""For tests and doctests: nothing is read from or written to the home folder; doctests run in a temporary folder."""
+"""Settings for tests and doctests: the home folder is never read or written, and doctests run in a temporary folder."""
 import json
 import os
 import signal
@@ -30,7 +30,7 @@ def _every_test_is_warned_again() -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """Exit status and output of a call of the command line."""
+    """Exit status and output of a command."""
 
     code: int
     out: str
@@ -43,7 +43,7 @@ class Answer:
 
 @pytest.fixture
 def fixhead(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Returns a function that calls the command line in this process, including its entry point and error handling."""
+    """Returns a function that runs a command in this process, including its entry point and error handling."""
     from fixhead_cli.main import main
 
     def call(*arguments: object) -> Answer:

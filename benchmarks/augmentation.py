@@ -1,10 +1,10 @@
-"""Augmented images per second, kind by kind: on the host and, with JAX, in turn on the device.
+"""Augmented images per second for each kind of augmentation: on the host and, with JAX, on the device as well.
 
-    python benchmarks/augmentation.py                          # on the host alone
+    python benchmarks/augmentation.py                          # on the host only
     KERAS_BACKEND=jax python benchmarks/augmentation.py        # on JAX's first device as well
 
-Batches are made as in training, with their gathering and draws, by one thread; a device is waited for at the end of a
-round. Whether augmentation limits training shows in the output of `fixhead train --augment-on host` and `device`.
+One thread makes batches as in training, including gathering and random draws; each round ends when the device is done.
+The output of `fixhead train --augment-on host` and `device` shows whether augmentation limits training.
 """
 import argparse
 import itertools
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def images_per_second(split: Split, augmentation: Augmentation, batch_size: int, rounds: int) -> dict[str, list[float]]:
-    """Images per second of each round and place; the places take turns, and the first round is not counted."""
+    """Images per second of each round and place; the places alternate, and the first round is not counted."""
     places = {"host": False} | ({"device": True} if keras.backend.backend() == "jax" else {})
     rates: dict[str, list[float]] = {place: [] for place in places}
     for epoch, (place, on_device) in itertools.product(range(rounds + 1), places.items()):
@@ -63,7 +63,7 @@ def images_per_second(split: Split, augmentation: Augmentation, batch_size: int,
         start = time.perf_counter()
         images = [batches[step][0] for step in range(len(batches))]
         if on_device:
-            images[-1].block_until_ready()  # the device works in order
+            images[-1].block_until_ready()  # the device executes in order
         if epoch:
             rates[place].append(len(split) / (time.perf_counter() - start))
     return rates

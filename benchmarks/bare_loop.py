@@ -1,9 +1,9 @@
-"""What TensorFlow itself keeps of a model that is reloaded: a bare loop, started by soak.py in a process of its own.
+"""How much memory TensorFlow itself keeps of reloaded models: a bare loop that soak.py starts in a separate process.
 
     python benchmarks/bare_loop.py DIR --loads 30
 
-It loads the versions in DIR in turn, runs their warm-up requests, drops each when the next one is there, returns free
-memory, calls each from several threads, as the server does, and prints the resident bytes after each.
+Like the server, it loads the versions in DIR one after the other, runs their warm-up requests, drops each once the next
+one is loaded, returns free memory, and calls each from several threads. It prints the resident bytes after each.
 """
 import argparse
 import ctypes
@@ -17,20 +17,20 @@ from typing import Any
 
 import numpy as np
 
-CALLS = 1000  # of each thread, for each version
+CALLS = 1000  # per thread and version
 CALLERS = 4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", metavar="DIR", type=Path, help="a model's folder of versions")
-    parser.add_argument("--loads", type=int, required=True, help="how many versions are loaded, in turn")
+    parser.add_argument("--loads", type=int, required=True, help="number of versions to load, one after the other")
     options = parser.parse_args()
     bare_loop(options.directory, options.loads)
 
 
 def bare_loop(base: Path, loads: int) -> None:
-    """Prints the resident bytes after each version that was loaded, called and dropped."""
+    """Loads, calls and drops versions, and prints the resident bytes after each."""
     import tensorflow as tf
 
     from fixhead_serving import warmup
@@ -52,7 +52,7 @@ def bare_loop(base: Path, loads: int) -> None:
         model = tf.saved_model.load(str(version))
         for name, inputs in warmup.read_requests(version / warmup.FILE):
             model.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
-        served[:] = [model]  # the old one is dropped when the new one is there
+        served[:] = [model]  # drops the old one once the new one is loaded
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
         threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]

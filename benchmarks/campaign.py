@@ -1,11 +1,10 @@
-"""A bounded campaign against a `fixhead serve` process of its own: random bytes and mutations of valid requests.
+"""A bounded campaign of random bytes and mutated valid requests against its own `fixhead serve` process.
 
     python benchmarks/campaign.py --requests 100000 --seed 0 --out results/checks/campaign.json
 
-It sends over loopback, to a server that it starts and stops itself, and ends after a number of requests. It fails, with
-the numbers of the requests to blame, on a status that is not documented, a dropped connection, the end of the
-process, a wrong answer to a sentinel, or if fewer than 30 % of the requests have reached a model. `--only NUMBER`
-sends one request again.
+It sends a given number of requests over loopback to a server that it starts and stops itself. It fails, with the
+numbers of the requests at fault, on an undocumented status, a dropped connection, a server exit, or a wrong answer to a
+sentinel, and if fewer than 30 % of the requests reach a model. `--only NUMBER` sends a single request again.
 """
 
 import argparse
@@ -34,39 +33,39 @@ from keras_fixhead.json_files import write_json
 SCHEMA = 1
 CONNECTIONS = 4
 ANSWER_SECONDS = 60
-NOT_HTTP_SECONDS = 0.2  # what is not HTTP may be waited for by the server; the client then vanishes
-REACHED = 0.3  # of all requests, at least
+NOT_HTTP_SECONDS = 0.2  # the server may wait for more of a request that is not HTTP; the client then disconnects
+REACHED = 0.3  # the smallest share of requests that must reach a model
 SHOWN_FAULTS = 20
 
-# What a request may be answered with; docs/conformance.md shows this table. No other status is ever to be seen.
+# The statuses of answers; docs/conformance.md shows this table. No other status is allowed.
 DOCUMENTED = {
     200: "the answer",
     400: "path, JSON, signature, type, shape, nesting, batch or picture is wrong, or the request is not HTTP",
     404: "no such model or version, or a path outside /v1/",
     413: "body, inflated body or picture above its limit",
-    501: "an input of a type that JSON has not",
+    501: "an input of a type that JSON cannot represent",
 }
 
 
 @dataclass
 class Tally:
-    """What has been seen so far; its lock is held for every change."""
+    """The results so far; its lock is held for every change."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
-    unanswered: int = 0  # of those that are not HTTP
+    unanswered: int = 0  # among requests that are not HTTP
     sentinels: int = 0
     faults: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def judge(sent: mutations.Sent, status: int | None, body: bytes) -> str | None:
-    """Returns what is wrong with an answer, or None.
+    """Returns a description of what is wrong with an answer, or None.
 
     Args:
         sent: the request.
-        status: of the answer; None: the connection was dropped before one came.
-        body: of the answer.
+        status: the answer's status; None: the connection was dropped before an answer.
+        body: the answer's body.
     """
     if status is None:
         return "the connection was dropped" if sent.framed else None
@@ -89,14 +88,14 @@ def _says_why(body: bytes) -> bool:
 
 
 class Sender:
-    """One connection that is kept alive, and opened again where a request has cost it."""
+    """A connection that is kept alive, and reopened if a request closes it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._socket: socket.socket | None = None
 
     def send(self, sent: mutations.Sent) -> tuple[int | None, bytes]:
-        """Returns status and body of the answer, or None and what is known of the drop."""
+        """Returns status and body of the answer, or None and what is known about the drop."""
         if self._socket is None:
             self._socket = socket.create_connection(self._address, timeout=ANSWER_SECONDS)
         self._socket.settimeout(ANSWER_SECONDS if sent.framed else NOT_HTTP_SECONDS)
@@ -119,7 +118,7 @@ class Sender:
 
 
 def run_campaign(url: str, numbers: range, seed: int) -> Tally:
-    """Returns the tally of a campaign over several connections at once."""
+    """Runs a campaign over several connections at once and returns the tally."""
     tally = Tally()
     address = urlsplit(url)
     shares = [numbers[each::CONNECTIONS] for each in range(CONNECTIONS)]
@@ -132,7 +131,7 @@ def run_campaign(url: str, numbers: range, seed: int) -> Tally:
     for thread in threads:
         thread.join()
     if (asked := sum(tally.kinds.values())) != len(numbers) and len(tally.faults) < SHOWN_FAULTS:
-        tally.faults.append(f"{asked} requests of {len(numbers)} were sent")
+        tally.faults.append(f"only {asked} of {len(numbers)} requests were sent")
     return tally
 
 
@@ -143,10 +142,10 @@ def _send_all(host: str, port: int, numbers: range, seed: int, tally: Tally) -> 
         try:
             status, body = sender.send(sent)
             fault = judge(sent, status, body)
-        except OSError as error:  # nobody listens any more
+        except OSError as error:  # the server no longer listens
             status, fault = None, f"no connection: {error}"
         except ValueError as error:
-            fault = f"an answer that is not JSON: {error}: {body[:200]!r}"
+            fault = f"an answer that is not valid JSON: {error}: {body[:200]!r}"
         with tally.lock:
             tally.kinds[sent.kind] += 1
             tally.sentinels += sent.expected is not None
@@ -165,13 +164,13 @@ def _send_all(host: str, port: int, numbers: range, seed: int, tally: Tally) -> 
 
 
 def served(folder: Path) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
-    """Returns a context of a `fixhead serve` process of the campaign's two models and its address; SIGTERM ends it."""
+    """Returns a context with a `fixhead serve` process for the campaign's two models and its address."""
     labels = [word for label, version in LABELS.items() for word in ("--label", f"conformance:{label}={version}")]
     return served_by(*SERVE, make_models(folder), _make_pictures(folder), "--versions", "all", *labels, stop_seconds=60)
 
 
 def _make_pictures(folder: Path) -> Path:
-    """Returns the base path of a model that takes pictures and images, with a convolution and no guard before it."""
+    """Writes a model that takes pictures and images, with an unguarded convolution, and returns its base path."""
     import tensorflow as tf
 
     side = mutations.SIDE
@@ -203,7 +202,7 @@ def _make_pictures(folder: Path) -> Path:
 
 
 def count_reached(url: str) -> int:
-    """Returns how many calls the server has made to its models and seen return, by its own metrics."""
+    """Returns the number of completed model calls, from the server's own metrics."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=ANSWER_SECONDS)
     connection.request("GET", "/monitoring/prometheus/metrics")
@@ -217,8 +216,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="send the request of this number alone, and print it")
-    parser.add_argument("--out", type=Path, help="write the histogram there")
+    parser.add_argument("--only", type=int, help="send only the request with this number, and print it")
+    parser.add_argument("--out", type=Path, help="file to write the histogram to")
     asked = parser.parse_args()
     result = campaign(asked.requests, asked.seed, asked.only)
     if asked.out:
@@ -228,7 +227,7 @@ def main() -> None:
 
 
 def campaign(requests: int, seed: int, only: int | None = None) -> dict[str, Any]:
-    """Returns the histogram of a campaign, and its faults, after running it against a server of its own."""
+    """Runs a campaign against its own server and returns the histogram with its faults."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (process, url):
         numbers = range(requests) if only is None else range(only, only + 1)
@@ -237,10 +236,10 @@ def campaign(requests: int, seed: int, only: int | None = None) -> dict[str, Any
         tally = run_campaign(url, numbers, seed)
         ended = process.poll()
         if ended is not None:
-            tally.faults.append(f"the server has ended with {ended}")
+            tally.faults.append(f"the server exited with {ended}")
         reached = count_reached(url) if ended is None else 0
     if only is None and reached < REACHED * requests:
-        tally.faults.append(f"{reached} of {requests} requests have reached a model, expected {REACHED:.0%}")
+        tally.faults.append(f"only {reached} of {requests} requests reached a model, expected {REACHED:.0%}")
     if process.returncode != 0:
         tally.faults.append(f"the server's exit status is {process.returncode}")
     return {

@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/conformance.md: from the record, the declared deviations, the campaign.
+"""Writes the generated parts of docs/conformance.md from the record, the declared deviations and the campaign.
 
     python benchmarks/conformance_page.py
 """
@@ -30,9 +30,9 @@ def blocks() -> dict[str, list[str]]:
         "beyond": [f"- {sentence}" for sentence in BEYOND],
         "statuses": [
             "| status | when | answers |", "| --- | --- | --- |", *seen, "",
-            f"Seed {campaign['seed']}: {campaign['requests']:,} requests; {campaign['reached_a_model']:,} have reached "
-            f"a model, {campaign['sentinels']:,} were sentinels, {campaign['not_http_and_unanswered']:,} that are not "
-            f"HTTP got no answer. Faults: {len(campaign['faults'])}.",
+            f"Seed {campaign['seed']}: {campaign['requests']:,} requests, of which {campaign['reached_a_model']:,} "
+            f"reached a model, {campaign['sentinels']:,} were sentinels, and {campaign['not_http_and_unanswered']:,} "
+            f"were not HTTP and got no answer. Faults: {len(campaign['faults'])}.",
         ],
     }  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""Size and decoding time of the test images of CIFAR-10 in lossless forms that a packed set could use.
+"""Size and decoding time of CIFAR-10's test images in lossless formats that a packed data set could use.
 
-    python benchmarks/data_formats.py DIR      # the folder in which CIFAR-10 is prepared or packed
+    python benchmarks/data_formats.py DIR      # the folder that contains CIFAR-10, prepared or packed
 
-Processor time of one thread. PNG and WebP have sheets of 10 by 10 images, because larger pictures compress better.
+Processor time of one thread. PNG and WebP use sheets of 10 by 10 images, because larger pictures compress better.
 """
 import argparse
 import io
@@ -56,7 +56,7 @@ def gradient(block: bytes) -> Images:
 
 
 def sheets(images: Images) -> Images:
-    """From (1000, 32, 32, 3) to ten sheets below each other, (3200, 320, 3)."""
+    """Arranges images (1000, 32, 32, 3) as ten sheets below one another, (3200, 320, 3)."""
     return images.reshape(100, 10, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(3_200, 320, 3)
 
 

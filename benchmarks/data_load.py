@@ -1,10 +1,10 @@
-"""Seconds from a fresh start of Python to a data set in memory: prepared, cached, packed.
+"""Seconds from a fresh Python process to a data set in memory: prepared, cached, packed.
 
-    python benchmarks/data_load.py DIR      # the folder in which CIFAR-10 is prepared
+    python benchmarks/data_load.py DIR      # the folder that contains the prepared CIFAR-10
 
-Each start is a separate process; the three take turns. The clock starts after the library is imported and stops when
-`load_dataset` returns, so it includes importing what reads the files (TensorFlow for prepared ones). Processor time is
-given as well as wall time, which other programs on the machine lengthen. Files are in the page cache.
+Each value comes from a separate process; the three alternate. The clock starts after the library is imported and stops
+when `load_dataset` returns, so it includes importing the reader of the files (TensorFlow for prepared ones). Processor
+time is reported as well as wall time, which other programs on the machine increase. Files are in the page cache.
 """
 import argparse
 import json

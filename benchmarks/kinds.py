@@ -1,4 +1,4 @@
-"""The table of kinds of class vectors in docs/class-vectors.md, from the code: python benchmarks/kinds.py"""
+"""Generates the table of kinds of class vectors in docs/class-vectors.md: python benchmarks/kinds.py"""
 import warnings
 from collections.abc import Sequence
 
@@ -43,16 +43,16 @@ def block() -> list[str]:
 
 
 def largest_cosine(name: str, num_classes: int, dim: int) -> str:
-    """The largest cosine of a draw, or a dash where the kind has no such draw."""
+    """The largest cosine of a draw, or a dash if the kind has no draw of this size."""
     limit = KINDS[name].largest
     if limit is not None and num_classes > limit(dim):
         return "–"
-    # the last bits of a draw that is not portable may differ from machine to machine
+    # the last bits of non-portable draws may differ between machines
     return number(max_cosine(draw(name, num_classes, dim)), digits=3 if KINDS[name].portable else 2)
 
 
 def reach(name: str) -> str:
-    """What features without negative entries reach of a draw."""
+    """The part of a draw that features without negative entries can reach."""
     parts = [spread(reachable_cosine(draw(name, *REACH_SIZE)))]
     if KINDS[name].rotates:
         unrotated = class_vectors(name, *REACH_SIZE, SEED, rotate=False)
@@ -61,14 +61,14 @@ def reach(name: str) -> str:
 
 
 def draw(name: str, num_classes: int, dim: int) -> np.ndarray:
-    """A draw, without the remark that it is a simplex."""
+    """A draw, without the note that it is a simplex."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FixheadWarning)
         return class_vectors(name, num_classes, dim, SEED)
 
 
 def spread(values: Sequence[float] | np.ndarray) -> str:
-    """Mean (smallest to largest), or the one value where they are the same."""
+    """Mean (smallest to largest), or a single value if they are the same."""
     low, high = min(values), max(values)
     if high - low < 5e-4:
         return number(float(np.mean(values)))
@@ -76,7 +76,7 @@ def spread(values: Sequence[float] | np.ndarray) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number with some digits, and no minus sign before zero."""
+    """A number with a given number of digits, without a minus sign before zero."""
     return f"{value + 0.0 if abs(value) >= 0.5 * 10**-digits else 0.0:.{digits}f}"
 
 

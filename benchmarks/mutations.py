@@ -1,4 +1,4 @@
-"""Requests of the campaign: valid ones, and what chance makes of them. Each is a function of seed and number."""
+"""The campaign's requests: valid ones and random mutations of them. Each is a function of seed and number."""
 
 import copy
 import gzip
@@ -15,7 +15,7 @@ from PIL import Image
 
 HALF = "/v1/models/conformance"
 PICTURES = "/v1/models/pictures"
-SIDE = 8  # of the pictures model's images
+SIDE = 8  # image size of the pictures model
 Documents = dict[str, Any]
 
 
@@ -26,8 +26,8 @@ class Sent:
     Args:
         kind: how it was made.
         wire: request line, headers and body.
-        method: of the request line, which decides whether an answer has a body.
-        framed: whether it is HTTP; what is not may be answered by closing the connection.
+        method: the HTTP method, which decides whether an answer has a body.
+        framed: whether it is HTTP; the server may answer anything else by closing the connection.
         expected: the answer's JSON, for a sentinel.
     """
 
@@ -55,7 +55,7 @@ class Draft:
 
 
 def make_request(seed: int, number: int) -> Sent:
-    """Returns a request of the campaign: always the same for one seed and number."""
+    """Returns a request of the campaign, always the same for the same seed and number."""
     chance = random.Random(f"{seed}/{number}")
     if number % 20 == 0:
         return _sentinel(number)
@@ -151,7 +151,7 @@ def _mutated_json(chance: random.Random) -> Sent:
 
 
 def _other_numbers(chance: random.Random) -> Sent:
-    """Mutations that mostly leave a request valid, so that they reach the model."""
+    """Mutations that mostly leave a request valid, so that it reaches the model."""
     path, document = _document(chance)
     for holder, key in _places(document):
         if type(holder[key]) in (int, float) and chance.random() < 0.3:
@@ -201,7 +201,7 @@ _PIECES = [b"\x00", b"[", b"]", b"{", b"}", b",", b'"', b"\\", b"\xff", b"1e999"
 
 
 def _damaged(chance: random.Random, data: bytes) -> bytes:
-    """Returns bytes with a few flipped, cut out, put in or doubled."""
+    """Returns bytes with a few flipped, removed, inserted or doubled."""
     damaged = bytearray(data)
     for _ in range(chance.choice([1, 1, 2, 5])):
         at = chance.randrange(len(damaged) + 1)
@@ -251,7 +251,7 @@ def _compressed(chance: random.Random) -> Sent:
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(bytes(40 * 2**20), mtime=0)  # beyond the server's limit of 32 MiB
+    return gzip.compress(bytes(40 * 2**20), mtime=0)  # exceeds the server's limit of 32 MiB
 
 
 # Mutations of path, headers, framing
@@ -309,7 +309,7 @@ def _not_http(chance: random.Random) -> Sent:
     elif how == 1:
         wire = _damaged(chance, whole[:head_size]) + whole[head_size:]
     else:
-        wire = whole[: chance.randint(1, len(whole) - 1)]  # the client vanishes
+        wire = whole[: chance.randint(1, len(whole) - 1)]  # the client disconnects
     return Sent("not HTTP", wire, framed=False)
 
 

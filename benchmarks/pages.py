@@ -1,7 +1,7 @@
-"""The generated parts of the README and of docs/commands.md, recipes.md, data.md, training.md and server.md.
+"""Writes the generated parts of the README and of the pages in docs/.
 
     python benchmarks/pages.py                       # from the tables in the code and the files in results/
-    python benchmarks/pages.py --measure-data DIR    # again: mean and deviation of the data sets prepared in DIR
+    python benchmarks/pages.py --measure-data DIR    # measure mean and deviation of the data sets in DIR first
 """
 import argparse
 import json
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure_data(folder: str) -> dict[str, Any]:
-    """Sizes, mean and standard deviation of the training part of the sets that are available."""
+    """Returns the sizes, and the mean and standard deviation of the training part, of the available data sets."""
     from keras_fixhead.data import load_dataset
     from keras_fixhead.errors import DataError
 
@@ -57,7 +57,7 @@ def measure_data(folder: str) -> dict[str, Any]:
 
 
 def effects_block() -> list[str]:
-    """Returns the README's table: where fixing wins next to where it loses, each paired over seeds."""
+    """Returns the README's table: where fixing wins and where it loses, paired over seeds."""
     arms = fixed_against_learned(RESULTS)
     n, = {each.difference.n for each in arms}
     lines = ["| | data | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |"]
@@ -87,7 +87,7 @@ def commands_block() -> list[str]:
 
 
 def recipes_block() -> list[str]:
-    """One part a recipe: where it comes from, what to expect, and every hyperparameter."""
+    """Returns one section per recipe: its source, expected result and cost, and every hyperparameter."""
     lines = []
     fields = recipe_fields()
     for name, recipe in RECIPES.items():
@@ -110,19 +110,19 @@ def recipes_block() -> list[str]:
 
 
 def recipe_fields() -> list[str]:
-    """The fields of a recipe's table: the hyperparameters of training, and what some recipe sets."""
+    """Returns the fields in a recipe's table: the hyperparameters of training, and all fields that a recipe sets."""
     some = {name for recipe in RECIPES.values() for values in (recipe.values, *recipe.arms.values()) for name in values}
     return [name for name in TrainConfig.names() if name in some or name in TrainConfig.names("optimisation")]
 
 
 def shown(value: Any) -> str:
-    """A value as a table has it."""
+    """Returns a value as it is shown in a table."""
     return {None: "default", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else (
         f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def data_block() -> list[str]:
-    """One line a data set: sizes of the whole set, and what was computed here."""
+    """Returns one line per data set: the sizes of the whole set, and what was measured."""
     measured = json.loads(DATA.read_text())["datasets"]
     lines = ["", "| data set | train, validation, test | classes | pixels | mean | standard deviation | available |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
@@ -130,7 +130,7 @@ def data_block() -> list[str]:
         each = measured.get(name)
         mean, std = (" ".join(f"{value:.4f}" for value in each[key]) if each and each["train"] else "not measured"
                      for key in ("mean", "std"))
-        here = "no: tested on a synthetic tree of its layout" if each is None else (
+        here = "no: tested with synthetic files in its layout" if each is None else (
             "whole" if each["subset"] is None else
             f"a part: {each['train'] + each['validation']:,} and {each['test']:,} images")
         lines.append(f"| {name} | {entry.train:,}, {entry.validation:,}, {entry.test:,} | {entry.num_classes} | "
@@ -139,13 +139,13 @@ def data_block() -> list[str]:
 
 
 def first_runs_block() -> list[str]:
-    """One line for each pair of a fixed and a learned run."""
+    """Returns one line for each pair of a fixed and a learned run."""
     results = [read_result(file) for file in sorted(FIRST_RUNS.glob("*.json"))]
     pairs: dict[tuple[str, str, int], dict[bool, Result]] = {}
     for each in results:
         pairs.setdefault((each.config.dataset, each.config.model, each.seed), {})[each.config.fixed] = each
-    lines = ["", "| data | network | fixed | learned | difference | cosine to own / nearest wrong, fixed | the same, "
-             "learned | largest cosine between learned class vectors |", "| --- |" + " --- |" * 7]
+    lines = ["", "| data | network | fixed | learned | difference | cosine to own / nearest wrong class, fixed | the "
+             "same, learned | largest cosine between learned class vectors |", "| --- |" + " --- |" * 7]
     for (dataset, model, _), arms in pairs.items():
         accuracy = {fixed: 100 * arms[fixed].accuracy() for fixed in (True, False)}
         cosines = [" / ".join(f"{arms[fixed].number('evaluation', 'test', name):.2f}"
@@ -167,11 +167,11 @@ def first_runs_block() -> list[str]:
 
 
 def peers_block() -> list[str]:
-    """One line for each network, width and precision that was measured."""
+    """Returns one line for each network, width and precision that was measured."""
     report = json.loads(PEERS.read_text())
     by_name = {each["name"]: each for each in report["measurements"]}
     lines = ["", "| network | width | precision | PyTorch's time divided by ours: median (quartiles) | share of the "
-             "product rate | quickest PyTorch | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
+             "product rate | fastest PyTorch | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, each in by_name.items():
         if not name.endswith("/ratio"):
             continue
@@ -184,7 +184,7 @@ def peers_block() -> list[str]:
 
 
 def pipeline_block() -> list[str]:
-    """One line for augmentation, one for callbacks."""
+    """Returns one line for augmentation, and one for callbacks."""
     report = json.loads(PIPELINE.read_text())
     lines = ["", "| a step with | divided by a step with | median (quartiles) | 95 % interval of the median | n |",
              "| --- | --- | --- | --- | --- |"]
@@ -195,12 +195,12 @@ def pipeline_block() -> list[str]:
             quartiles = f"{each['quartiles'][0]:.3f} to {each['quartiles'][1]:.3f}"
             lines.append(f"| {what} | {against.partition(',')[0]} | {each['median']:.3f} ({quartiles}) | {low:.3f} to "
                          f"{high:.3f} | {each['n']} |")
-    return [*lines, "", "Quarter-width ResNet18, batch 128, 32 px, in turn in one process, wall time, by "
+    return [*lines, "", "Quarter-width ResNet18, batch 128, 32 px, interleaved in one process, wall time, by "
             f"`{report['command']}`.", ""]
 
 
 def serve_block() -> list[str]:
-    """The options of `fixhead serve`, as its help has them."""
+    """Returns the options of `fixhead serve`, from its help."""
     import click
 
     from fixhead_cli.commands.serve import command
@@ -219,12 +219,12 @@ def serve_block() -> list[str]:
 
 
 def loading_block() -> list[str]:
-    """One line for each way in which CIFAR-10 comes into memory."""
+    """Returns one line for each way of loading CIFAR-10."""
     report = json.loads(DATA_LOAD.read_text())
     found = {each["name"].split("/", 1)[1]: each for each in report["measurements"]}
     lines = ["", "| CIFAR-10 is | MB | processor seconds, median (quartiles) | wall seconds, median (quartiles) | n |",
              "| --- | --- | --- | --- | --- |"]
-    for name, text in (("prepared", "prepared by TensorFlow Datasets, its import included"),
+    for name, text in (("prepared", "prepared by TensorFlow Datasets, including its import"),
                        ("kept", "in the cache"), ("packed", "packed")):
         times = [f"{each['median']:.2f} ({each['quartiles'][0]:.2f} to {each['quartiles'][1]:.2f})"
                  for each in (found[f"{name}/processor"], found[f"{name}/wall"])]
@@ -232,12 +232,12 @@ def loading_block() -> list[str]:
         lines.append(f"| {text} | {one['config']['bytes'] / 1e6:.0f} | {times[0]} | {times[1]} | {one['n']} |")
     machine, load = report["hardware"], found["kept/wall"]["config"]["load_average"]
     return [*lines, "", f"`{report['command']}` on {machine['cores']} cores ({machine['cpu']}) that other programs "
-            f"used as well (load average {load}): wall time says how long it took there, processor time what it costs.",
+            f"used as well (load average {load}): wall time is how long it took there, processor time what it costs.",
             ""]
 
 
 def formats_block() -> list[str]:
-    """One line a lossless form."""
+    """Returns one line per lossless form."""
     report = json.loads(DATA_FORMATS.read_text())
     lines = ["", "| form | share of the raw size | processor seconds to decode, median (quartiles) | n |",
              "| --- | --- | --- | --- |"]
@@ -248,7 +248,7 @@ def formats_block() -> list[str]:
 
 
 def median_interval(values: list[float]) -> tuple[float, float]:
-    """The distribution-free 95 % interval of a median, from order statistics."""
+    """Returns the distribution-free 95 % interval of a median, from order statistics."""
     from scipy.stats import binom
 
     below = int(binom.ppf(0.025, len(values), 0.5))

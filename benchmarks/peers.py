@@ -1,18 +1,18 @@
-"""Our training step against the same network in PyTorch, each framework in processes of its own, in turn.
+"""Our training step against the same network in PyTorch, alternating, each framework in separate processes.
 
     python benchmarks/peers.py --torch-python VENV/bin/python
     python benchmarks/peers.py --backend jax --device cuda --torch-python VENV/bin/python
 
 A step is: forward, softmax cross-entropy on cosine logits of fixed class vectors, backward, SGD with Nesterov
-momentum, on a batch of 128 images of 32x32, on TensorFlow or, by `--backend jax`, on JAX. PyTorch computes with
-channels_last, eagerly and by torch.compile; the quicker of the two is compared with. Workers are started once; one
-computes at a time, in random order, and the ratio is taken round by round, of wall time. A product of two square
-matrices on our backend, in the same rounds, says how near the step is to what the device can do. A case is kept as it
-is measured; the next call goes on with the rest.
+momentum, on a batch of 128 images of 32x32, on TensorFlow or, with `--backend jax`, on JAX. PyTorch computes with
+channels_last, eagerly and with torch.compile; we compare with the faster of the two. Workers are started once; one
+computes at a time, in random order, and the ratio of wall times is taken round by round. A product of two square
+matrices on our backend, in the same rounds, shows how close the step is to the device's limit. Each case is saved as
+soon as it is measured; the next call continues with the rest.
 
-Run on a CPU only so far: `--device cuda` was written without a GPU at hand. There a step ends when the device is done,
-float32 is what each framework makes of it by default (which may be TF32), and our images come from the host in each
-step, while PyTorch's lie on the device.
+So far only run on a CPU: `--device cuda` was written without a GPU. There a step ends when the device is done, float32
+means whatever each framework does by default (which may be TF32), and our images are copied from the host in each step,
+while PyTorch's stay on the device.
 """
 import argparse
 import json
@@ -26,7 +26,7 @@ from typing import Any
 
 BATCH, SIDE, CLASSES = 128, 32, 10
 WARMUP = 3
-PRODUCT_SIDE = {"cpu": 2048, "cuda": 8192}  # long enough that its start does not count
+PRODUCT_SIDE = {"cpu": 2048, "cuda": 8192}  # large enough that start-up does not matter
 VARIANTS = ("ours", "eager", "compile")
 CASES = [(model, width, precision) for model, width in
          (("resnet18", 1.0), ("resnet18", 0.25), ("preact_resnet18", 1.0), ("mobilenet_v2", 1.0),
@@ -37,17 +37,17 @@ def main() -> None:
     from report import RESULTS, measurement, out_option, write_report
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch-python", default=sys.executable, help="interpreter that has PyTorch")
+    parser.add_argument("--torch-python", default=sys.executable, help="Python interpreter with PyTorch")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--models", nargs="+", default=None)
-    parser.add_argument("--backend", choices=("tensorflow", "jax"), default="tensorflow", help="what our step runs on")
-    parser.add_argument("--device", choices=tuple(PRODUCT_SIDE), default="cpu", help="what both frameworks compute on")
-    parser.add_argument("--again", action="store_true", help="measure what has been measured before")
+    parser.add_argument("--backend", choices=("tensorflow", "jax"), default="tensorflow", help="backend of our step")
+    parser.add_argument("--device", choices=tuple(PRODUCT_SIDE), default="cpu", help="device of both frameworks")
+    parser.add_argument("--again", action="store_true", help="measure all cases, including those already measured")
     out_option(parser, RESULTS / "peers.json")
     options = parser.parse_args()
     asked = "".join(f" --{name} {getattr(options, name)}" for name in ("backend", "device")
                     if getattr(options, name) != parser.get_default(name))
-    if asked and options.out == RESULTS / "peers.json":  # one file a backend and device
+    if asked and options.out == RESULTS / "peers.json":  # one file per backend and device
         options.out = RESULTS / f"peers-{options.backend}{'' if options.device == 'cpu' else '-' + options.device}.json"
     os.environ["KERAS_BACKEND"] = options.backend
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -66,7 +66,7 @@ def main() -> None:
                   "backend": options.backend, "device": options.device, "torch": best, "multiply_adds": operations}
         warmup = f"{WARMUP} steps, not counted"
         ratio = [theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)]
-        # three forwards' worth of multiply-adds, 2 operations each, against the rate of the product of the same round
+        # three times the forward multiply-adds, 2 operations each, relative to the product's rate in the same round
         side = PRODUCT_SIDE[options.device]
         share = [6 * operations * BATCH / ours / (2 * side**3 / product)
                  for ours, product in zip(seconds["ours"], seconds["product"], strict=True)]
@@ -86,7 +86,7 @@ def main() -> None:
 
 def measure(model: str, width: float, precision: str, torch_python: str, rounds: int,
             device: str) -> tuple[dict[str, list[float]], int]:
-    """Seconds of a step of each variant, round by round, and the multiply-adds of one image, forward."""
+    """Seconds per step of each variant, round by round, and the multiply-adds of one image in the forward pass."""
     commands = {variant: [sys.executable if variant == "ours" else torch_python, __file__, "--worker", variant, model,
                           str(width), precision, device] for variant in VARIANTS}
     workers = {variant: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -115,11 +115,11 @@ def _answers(worker: "subprocess.Popen[str]") -> list[str]:
     for line in worker.stdout:
         if line.startswith("answer "):
             return line.split()[1:]
-    raise SystemExit(f"A worker ended with status {worker.wait()}.")
+    raise SystemExit(f"A worker exited with status {worker.wait()}.")
 
 
 def work(variant: str, model: str, width: float, precision: str, device: str) -> None:
-    """Answers each line on standard input with the seconds of a step, or of a product."""
+    """Answers each line on standard input with the seconds of a step or a product."""
     make = our_step if variant == "ours" else torch_step
     first, step, product = make(model, width, precision, device, variant == "compile")
     for _ in range(WARMUP):
@@ -135,7 +135,7 @@ def work(variant: str, model: str, width: float, precision: str, device: str) ->
 
 def our_step(model: str, width: float, precision: str, device: str,
              _: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
-    """The step as `fixhead train` takes it, but for the schedule; its loss is a number on the host when it ends."""
+    """The step of `fixhead train`, without the schedule; it ends when its loss is a number on the host."""
     import keras
     import numpy as np
 
@@ -144,8 +144,8 @@ def our_step(model: str, width: float, precision: str, device: str,
     from keras_fixhead.training.backend import jit_compile, on_gpu
 
     if on_gpu() != (device == "cuda"):
-        raise SystemExit(f"{keras.backend.backend()} computes on a {'GPU' if on_gpu() else 'CPU'}, and {device} is "
-                         "asked for: give the other --device, or hide the GPU by CUDA_VISIBLE_DEVICES=.")
+        raise SystemExit(f"{keras.backend.backend()} computes on a {'GPU' if on_gpu() else 'CPU'}, but --device is "
+                         f"{device}. Choose the other --device, or hide the GPU with CUDA_VISIBLE_DEVICES=.")
     with precision_policy(precision):
         network = build_model(model, (SIDE, SIDE, 3), CLASSES, width=width, weight_decay=5e-4)
         network.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss=losses.cross_entropy,
@@ -158,7 +158,7 @@ def our_step(model: str, width: float, precision: str, device: str,
 
 
 def product_of(precision: str, side: int) -> Callable[[], Any]:
-    """A compiled product of two square matrices on our backend, down to a number on the host."""
+    """A compiled product of two square matrices on our backend, reduced to a number on the host."""
     import keras
     import numpy as np
 
@@ -176,7 +176,7 @@ def product_of(precision: str, side: int) -> Callable[[], Any]:
 
 def torch_step(model: str, width: float, precision: str, device: str,
                compiled: bool) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
-    """The same step in PyTorch, with channels_last, L2 by the optimizer, bfloat16 by autocast."""
+    """The same step in PyTorch, with channels_last, the optimizer's L2 penalty, and bfloat16 through autocast."""
     import torch
     from torch_networks import Network
 

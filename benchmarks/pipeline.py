@@ -3,8 +3,8 @@
     python benchmarks/pipeline.py
 
 Compares heavy augmentation with crop and flip, both through `model.fit` as the engine calls it; and `model.fit` with
-all callbacks of the engine with a bare loop of `train_on_batch` on the same batches. The two of a comparison alternate
-in this process, some steps per round; ratios of wall time are taken round by round.
+all of the engine's callbacks with a bare loop of `train_on_batch` on the same batches. The two variants of a comparison
+alternate in this process, several steps per round; ratios of wall time are taken round by round.
 """
 import argparse
 import dataclasses
@@ -60,7 +60,7 @@ def main() -> None:
 
 def compare(name: str, against: str, one: Callable[[], Any], other: Callable[[], Any],
             rounds: int) -> list[dict[str, Any]]:
-    """Seconds per step of both variants, in turn round by round, and the ratio of each round."""
+    """Seconds per step of both variants, which alternate round by round, and the ratio of each round."""
     variants = {"with": one, "without": other}
     for act in variants.values():
         act()
@@ -82,7 +82,7 @@ def compare(name: str, against: str, one: Callable[[], Any], other: Callable[[],
 
 
 def fit(model: keras.Model, config: TrainConfig, train: Split) -> Callable[[], Any]:
-    """An epoch as the engine trains it, with its callbacks, but without checkpoints."""
+    """An epoch as the engine trains it, with its callbacks but without checkpoints."""
     stop = StopRequests()
 
     def act() -> Any:

@@ -1,4 +1,4 @@
-"""The one JSON form of every benchmark, and what it says of the machine."""
+"""The JSON form of all benchmarks, including the description of the machine."""
 import argparse
 import datetime
 import json
@@ -19,7 +19,7 @@ README = ROOT / "README.md"
 
 def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], warmup: str,
                 config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns one measurement: every value that was taken, and what they sum up to."""
+    """Returns one measurement: all its values and their statistics."""
     quartiles = statistics.quantiles(values, n=4, method="inclusive")
     return {
         "name": name, "metric": metric, "unit": unit, "values": list(values), "n": len(values),
@@ -30,7 +30,7 @@ def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], w
 
 def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, command: str,
                  counts: Mapping[str, int] | None = None) -> None:
-    """Writes measurements, and what was counted as well, with the command, machine, versions and commit."""
+    """Writes measurements and counts, with the command, machine, versions and commit."""
     from keras_fixhead.training.backend import describe_environment  # Keras, whose backend an option may have set
 
     environment = describe_environment()
@@ -50,7 +50,7 @@ def write_report(file: Path, measurements: Sequence[Mapping[str, Any]], *, comma
 
 
 def write_block(name: str, lines: Sequence[str], page: Path) -> None:
-    """Puts generated lines into a page, between the comments that name them."""
+    """Writes generated lines into a page, between the comments with their name."""
     page.write_text(with_block(page.read_text(), name, lines))
 
 

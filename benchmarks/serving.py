@@ -1,15 +1,15 @@
-"""What the local server costs: against a bare handler over the same SavedModel, the call in process, and `predict`.
+"""The cost of the local server, compared with a bare handler over the same SavedModel, a direct call, and `predict`.
 
     python benchmarks/serving.py
 
-A quarter-width ResNet18 for 32x32 images (its weights as drawn: they do not change what a request costs) is exported
-and served on loopback, each time in a process of its own: by `fixhead serve`, and by a Starlette handler that does
-nothing but parse (with the same JSON parser), call the signature, and write; both have two threads for requests and
-call `gc.freeze()` after the load. The handler calls the function that `tf.saved_model.load` returns; a second one, a
-stricter measure, runs a session, which takes less of the processor, as the server does. Requests go to one, then to the
-other, some a round, from 1 or from 8 clients that keep their connections; what is compared is the processor time that
-the serving process spends on a request. Batching of concurrent requests, which the bare handlers have not, is measured
-once on and once off; so is the one arena that the server's threads allocate from.
+An untrained quarter-width ResNet18 for 32x32 images (its weights do not affect the cost of a request) is exported and
+served on loopback, each time in a separate process: by `fixhead serve`, and by a Starlette handler that only parses
+(with the same JSON parser), calls the signature, and writes; both have two threads for requests and call `gc.freeze()`
+after loading. The handler calls the function that `tf.saved_model.load` returns; a second, stricter one runs a session,
+as the server does, which takes less processor time. Rounds of requests alternate between the two, from 1 or 8 clients
+that keep their connections; we compare the processor time that the serving process spends per request. Batching of
+concurrent requests, which the bare handlers do not have, is measured on and off, and so is the single arena that the
+server's threads allocate from.
 """
 import argparse
 import contextlib
@@ -36,7 +36,7 @@ FILE = RESULTS / "serving.json"
 PAGE = ROOT / "docs" / "server.md"
 BLOCK = "server's cost"
 CLIENTS, BATCHES, KINDS = (1, 8), (1, 32), ("arrays", "pictures")
-ROUND_SECONDS = 0.7  # of processor time, so that the clock's 10 ms are little
+ROUND_SECONDS = 0.7  # of processor time, long compared with the clock's 10 ms
 THREADS = 2
 BAR = 1.1
 WARMUP = "one round, not counted"
@@ -51,7 +51,7 @@ class Server:
     pid: int
 
     def seconds(self) -> float:
-        """Processor time that it has spent."""
+        """Returns the processor time that the process has used."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -60,8 +60,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--page-only", action="store_true", help="write the page's table from the JSON file")
-    parser.add_argument("--bare", metavar="DIR", help="serve DIR by the bare handler (what this script starts)")
-    parser.add_argument("--session", action="store_true", help="the bare handler: run a session")
+    parser.add_argument("--bare", metavar="DIR", help="serve DIR with the bare handler (used by this script itself)")
+    parser.add_argument("--session", action="store_true", help="let the bare handler run a session")
     out_option(parser, FILE)
     options = parser.parse_args()
     if options.bare:
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:
-    """Every comparison, and what it is made of."""
+    """All comparisons, with the measurements they are made of."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
@@ -128,7 +128,7 @@ def pixels(batch: int) -> "np.ndarray[Any, Any]":
 
 
 def body(batch: int, kind: str) -> bytes:
-    """A request, as our client writes it."""
+    """A request as our client writes it."""
     import orjson
 
     from fixhead_serving.client import encode_png
@@ -142,7 +142,7 @@ def body(batch: int, kind: str) -> bytes:
 
 @contextlib.contextmanager
 def started(*arguments: str | os.PathLike[str]) -> Iterator[Server]:
-    """A serving process, from when it answers until the block is left."""
+    """Yields a serving process once it answers, and ends it when the block exits."""
     with served_by(*arguments) as (process, url):
         yield Server(urlsplit(url).port, process.pid)
 
@@ -157,7 +157,7 @@ def ask(connection: http.client.HTTPConnection, sent: bytes) -> Any:
 
 
 def check_equal(*arguments: Any) -> None:
-    """Every server gives the same answer to every request."""
+    """Checks that all servers give the same answer to every request."""
     *servers, bodies = arguments
     for sent in bodies.values():
         answers = [json.loads(ask(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60), sent))["outputs"]
@@ -167,7 +167,7 @@ def check_equal(*arguments: Any) -> None:
 
 
 def load(server: Server, sent: bytes, clients: int, requests: int) -> tuple[float, float]:
-    """Processor and wall seconds of one request, when several clients send a number of requests in all."""
+    """Processor and wall seconds per request when several clients send a total number of requests."""
     def client(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         for _ in range(number):
@@ -186,8 +186,8 @@ def load(server: Server, sent: bytes, clients: int, requests: int) -> tuple[floa
 
 def compare(name: str, what: str, one: Server, other: Server, sent: bytes, clients: int,
             rounds: int) -> list[dict[str, Any]]:
-    """Processor time of a request to two servers, round by round in turn."""
-    guess = load(other, sent, clients, 48)[0]  # enough for a clock of 10 ms
+    """Processor time of a request to two servers, alternating round by round."""
+    guess = load(other, sent, clients, 48)[0]  # enough for a clock resolution of 10 ms
     requests = max(clients, round(ROUND_SECONDS / max(guess, 1e-4) / clients) * clients)
     seconds: dict[str, list[float]] = {"one": [], "other": []}
     walls: dict[str, list[float]] = {"one": [], "other": []}
@@ -204,7 +204,7 @@ def compare(name: str, what: str, one: Server, other: Server, sent: bytes, clien
 
 def in_turn(call: Callable[[], Any], clock: Callable[[], float], number: int, server: Server, sent: bytes,
             rounds: int) -> tuple[list[float], dict[str, list[float]]]:
-    """Seconds of a call in this process by a clock, and processor and wall seconds of a request, round by round."""
+    """Seconds of a call in this process, and processor and wall seconds of a request, alternating round by round."""
     here: list[float] = []
     asked: dict[str, list[float]] = {"processor": [], "wall": []}
     for turn in range(-1, rounds):
@@ -222,12 +222,12 @@ def in_turn(call: Callable[[], Any], clock: Callable[[], float], number: int, se
 
 def reported(name: str, seconds: dict[str, list[float]], walls: dict[str, list[float]] | None, what: str,
              config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The measurements of one comparison; its ratio, round by round, is the last."""
+    """The measurements of one comparison; the last one is its ratio, round by round."""
     made = [measurement(name=f"serving/{name}/{variant}", metric="seconds of a request", unit="s", values=values,
                         warmup=WARMUP, config=config) for variant, values in seconds.items()]
     if walls is not None:
         ratios = [theirs / mine for mine, theirs in zip(walls["one"], walls["other"], strict=True)]
-        made.append(measurement(name=f"serving/{name}/requests", metric="requests a second, the first divided by the "
+        made.append(measurement(name=f"serving/{name}/requests", metric="requests per second, the first divided by the "
                                 "second", unit="1", values=ratios, warmup=WARMUP, config=config))
     ratios = [mine / theirs for mine, theirs in zip(seconds["one"], seconds["other"], strict=True)]
     made.append(measurement(name=f"serving/{name}/ratio", metric=what, unit="1", values=ratios, warmup=WARMUP,
@@ -251,7 +251,7 @@ def block(report: dict[str, Any]) -> list[str]:
             name = name.removesuffix("/session").removesuffix("/arenas")
             lines.append(f"| {name.replace('/', ', ')} | {each['metric']} | {each['median']:.2f} | {low:.2f} to "
                          f"{high:.2f} | {each['n']} |")
-    lines += ["", "Processor time of the serving process for a request, unless said otherwise, round by round in turn "
+    lines += ["", "Processor time of the serving process per request, unless noted otherwise, alternating by round, "
               f"on {report['hardware']['cpu']}, {report['hardware']['cores']} cores, TensorFlow "
               f"{report['versions']['tensorflow']}; quarter-width ResNet18, 32 px. By `{report['command']}`."]
     bars = [each for each in report["measurements"] if each["metric"] == "server divided by bare handler"]
@@ -261,8 +261,9 @@ def block(report: dict[str, Any]) -> list[str]:
                  f"{len(bars)} cases; the interval reaches beyond it in {len(beyond)}"
                  + (f" ({'; '.join(beyond)})." if beyond else "."))
     strict = [each for each in report["measurements"] if each["metric"].endswith("bare handler that runs a session")]
-    lines.append("The handler calls the function that `tf.saved_model.load` returns. Beside one that runs a session, "
-                 f"as the server does, the median is within 10 % in {sum(each['median'] <= BAR for each in strict)} of "
+    lines.append("The handler calls the function that `tf.saved_model.load` returns. Compared with one that runs a "
+                 "session, as the server does, the median is within 10 % in "
+                 f"{sum(each['median'] <= BAR for each in strict)} of "
                  f"{len(strict)}.")
     faster = [each for each in report["measurements"] if each["name"].startswith("serving/batching")
               and each["name"].endswith("/requests")]
@@ -273,7 +274,7 @@ def block(report: dict[str, Any]) -> list[str]:
 
 
 def session(folder: Path) -> Callable[[str, Any], dict[str, "np.ndarray[Any, Any]"]]:
-    """What runs a signature that has one input, in a session."""
+    """A function that runs a signature with one input in a session."""
     import tensorflow as tf
 
     running = tf.compat.v1.Session(graph=tf.Graph())
@@ -286,7 +287,7 @@ def session(folder: Path) -> Callable[[str, Any], dict[str, "np.ndarray[Any, Any
 
 
 def loaded_function(folder: Path) -> Callable[[str, Any], dict[str, "np.ndarray[Any, Any]"]]:
-    """What calls a signature that has one input, as the function that TensorFlow loads."""
+    """A function that calls a signature with one input as TensorFlow loads it."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(folder))
@@ -296,7 +297,7 @@ def loaded_function(folder: Path) -> Callable[[str, Any], dict[str, "np.ndarray[
 
 
 def serve_bare(folder: Path, in_session: bool) -> None:
-    """A handler that trusts its requests: what any server over this SavedModel has to do at the least."""
+    """A handler that trusts its requests: the minimum that any server over this SavedModel must do."""
     import gc
     import socket
     from base64 import b64decode
@@ -334,10 +335,10 @@ def serve_bare(folder: Path, in_session: bool) -> None:
     gc.collect()
     gc.freeze()
     app = Starlette(routes=[Route("/v1/models/model:predict", predict, methods=["POST"])])
-    # by name, for asyncio turns Nagle's algorithm off only where the protocol is said
+    # the protocol is named because asyncio only turns off Nagle's algorithm if it is
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.listen(128)  # before anybody is told of it
+        listener.listen(128)  # before its address is announced
         print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/model"}), flush=True)
         uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)).run(sockets=[listener])
 

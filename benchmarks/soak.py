@@ -1,15 +1,15 @@
-"""Minutes of mixed load on the local server, with faults: every answer is checked, and memory is watched.
+"""Minutes of mixed load on the local server, with faults: every answer is checked, and memory is monitored.
 
-    python benchmarks/soak.py                 # 10 minutes, and some before and after
-    python benchmarks/soak.py --minutes 2     # a trial; written to no file
+    python benchmarks/soak.py                 # 10 minutes, plus preparation and follow-up
+    python benchmarks/soak.py --minutes 2     # a trial that writes no file
 
-`fixhead serve` watches a folder to which a new version is added, and under load too: first one as soon as the last is
-served, with three times the clients, until a process has what it keeps once and for all (allocators keep what their
-fullest moment took); then every minute, and twice a broken one. Clients ask with arrays and pictures and compare each
-answer with what the version that may be served at that moment gives in process; others vanish in the middle of a
-request or before its answer, send a body slowly, or send garbage. After that bare_loop.py loads the same versions in a
-process of its own, for what TensorFlow itself keeps of a model that is reloaded. Exits with 1 if any answer was wrong
-or anything broke; the page says which of the two grows more steeply. All on loopback, bounded in time.
+`fixhead serve` watches a folder to which new versions are added under load: first as soon as the last one is served,
+with three times the clients, until the process has reached its final size (allocators keep the memory of their fullest
+moment); then every minute, and twice a broken one. Clients send arrays and pictures and compare each answer with the
+in-process output of the version that may be served at that moment; others disconnect in the middle of a request or
+before its answer, send a body slowly, or send garbage. Afterwards bare_loop.py loads the same versions in a separate
+process, to measure what TensorFlow itself keeps of reloaded models. Exits with 1 if any answer was wrong or anything
+broke; the page says which of the two grows faster. Everything runs on loopback and in limited time.
 """
 import argparse
 import contextlib
@@ -38,22 +38,22 @@ from soak_page import CROWD, FILE, SETTLED, reported, write_page
 
 from fixhead_serving.local import SERVE, served_by
 
-VERSIONS = 10  # that differ; they are published in turn, under new numbers
+VERSIONS = 10  # different versions, published again and again under new numbers
 BROKEN_AFTER = (2.5, 6.5)  # minutes
 PAUSE_SECONDS = 0.02
 RELOAD_SECONDS = 30  # by when a new version must answer
-SETTLING_SECONDS = 3  # that a version is called for, until then
+SETTLING_SECONDS = 3  # how long each version is called until then
 TOLERANCE = 1e-4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=int, default=10)
-    parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again; keep all else")
+    parser.add_argument("--bare-only", action="store_true", help="measure the bare loop again and keep everything else")
     parser.add_argument("--page-only", action="store_true", help="write the page's lines and figure from the JSON file")
     options = parser.parse_args()
     if options.minutes < 2:
-        parser.error("a growth takes 2 minutes or more")
+        parser.error("measuring growth takes at least 2 minutes")
     if options.page_only:
         write_page()
         return
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def export_versions(base: Path, count: int) -> list["np.ndarray[Any, Any]"]:
-    """Exports versions that differ in their class vectors; returns the logits (8, 10) of `images()` by each."""
+    """Exports versions that differ in their class vectors; returns each version's logits (8, 10) for `images()`."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from fixhead_serving.export import export_model
     from keras_fixhead.models import build_model
@@ -97,7 +97,7 @@ def export_versions(base: Path, count: int) -> list["np.ndarray[Any, Any]"]:
 
 
 class Soak:
-    """A server under load, and what was seen of it."""
+    """A server under load, and the observations."""
 
     def __init__(self, staged: Path, base: Path, expected: list["np.ndarray[Any, Any]"]) -> None:
         self._staged, self._base, self._expected = staged, base, expected
@@ -110,10 +110,10 @@ class Soak:
         self.faults: list[str] = []
 
     def run(self, minutes: int) -> tuple[dict[str, int], list[int]]:
-        """Counts by what happened, and the resident bytes at the end of each version."""
+        """Runs the load; returns counts of what happened, and the resident bytes at the end of each version."""
         self._base.mkdir(parents=True)
         self._publish()
-        memory: dict[int, int] = {}  # by the number of versions so far
+        memory: dict[int, int] = {}  # by number of versions so far
         with self._server() as (process, self._port):
             kinds = [self._arrays, self._arrays_of_eight, self._pictures, self._rows, self._vanish, self._hang_up,
                      self._slow, self._garbage, self._looks]
@@ -136,7 +136,7 @@ class Soak:
                     broken.pop(0)
                     self._publish_broken()
                 if process.poll() is not None:
-                    self._fault(f"the server ended with status {process.returncode} after {seconds:.0f} s")
+                    self._fault(f"the server exited with status {process.returncode} after {seconds:.0f} s")
                     break
                 memory[len(self._published)] = resident_bytes(process.pid)
                 time.sleep(5)
@@ -144,7 +144,7 @@ class Soak:
             for thread in threads:
                 thread.join(120)
                 if thread.is_alive():
-                    self._fault("a client waits for its answer still")
+                    self._fault("a client is still waiting for its answer")
             self._check_latest_is_served()
         return dict(sorted(self.counts.items())), list(memory.values())
 
@@ -192,17 +192,17 @@ class Soak:
         self._next += 1
 
     def _repeat(self, act: Callable[[random.Random], None], seed: int, to_the_end: bool) -> None:
-        """Acts until the end, or until the memory has settled."""
+        """Repeats an action until the end, or until the memory has settled."""
         draw = random.Random(seed)
         while not self._end and (to_the_end or self._settling):
             try:
                 act(draw)
-            except Exception as error:  # whatever is not as it should be
+            except Exception as error:  # anything unexpected is a fault
                 self._fault(f"{act.__name__}: {type(error).__name__}: {error}")
             if not self._settling:
                 time.sleep(PAUSE_SECONDS)
 
-    # What answers must be right
+    # Requests whose answers must be right
 
     def _arrays(self, draw: random.Random) -> None:
         self._predict({"inputs": images()[:1].astype(float).tolist()}, "outputs", 1)
@@ -233,20 +233,20 @@ class Soak:
         self._check(np.array(logits), count, begin, end)
 
     def _check(self, logits: "np.ndarray[Any, Any]", count: int, begin: float, end: float) -> None:
-        """An answer is right if it is that of a version which may have been the latest one during the request."""
+        """An answer is right if it is from a version that may have been the latest one during the request."""
         known = [(index, when) for index, when in list(self._published) if when <= end]
         old = [place for place, (_, when) in enumerate(known) if when + RELOAD_SECONDS <= begin]
         allowed = known[old[-1] if old else 0:]
         if not any(np.abs(self._expected[index][:count] - logits).max() < TOLERANCE for index, _ in allowed):
             self.counts["wrong answers"] += 1
-            self._fault(f"an answer of no version that may be served, of versions {[index for index, _ in allowed]}")
+            self._fault(f"an answer that none of the allowed versions gives: {[index for index, _ in allowed]}")
 
     def _check_latest_is_served(self) -> None:
         self._published = self._published[-1:]
         self._published[0] = (self._published[0][0], 0.0)
         self._predict({"inputs": images()[:1].astype(float).tolist()}, "outputs", 1)
 
-    # What must do no harm
+    # Requests that must do no harm
 
     def _vanish(self, draw: random.Random) -> None:
         """Closes the connection in the middle of its request."""

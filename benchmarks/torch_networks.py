@@ -1,9 +1,9 @@
-"""The three networks in torch.nn, written from the same tables, for comparisons; needs PyTorch and nothing of ours.
+"""The three networks in torch.nn, written from the same tables, for comparisons; needs PyTorch but none of our code.
 
     python benchmarks/torch_networks.py WEIGHTS.npz OUT.npz
 
-takes weights, by the names of our layers, and images; writes features, parameter counts and the shape of what each
-layer gives. PyTorch and TensorFlow in one process have crashed: this runs in a process of its own.
+reads images and weights under our layers' names; writes features, parameter counts and the output shape of each layer.
+PyTorch and TensorFlow have crashed when loaded in the same process, so this runs in a separate one.
 """
 import json
 import sys
@@ -18,7 +18,7 @@ INVERTED = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 
 
 
 class Network(nn.Module):
-    """A network whose modules go by the names of our layers; `forward` gives the features (N, d)."""
+    """A network whose modules have our layers' names; `forward` returns the features (N, d)."""
 
     def __init__(self, name: str, width: float, signed_features: bool) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ _OURS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runn
 
 
 def load(network: Network, arrays: dict[str, np.ndarray]) -> None:
-    """Puts weights that go by the names of our layers, in our layout, into a network; all of them, and no others."""
+    """Loads weights under our layers' names and in our layout into a network; the names must match exactly."""
     wanted = {}
     for path, tensor in network.state_dict(keep_vars=True).items():
         _, name, kind = path.split(".")

@@ -2,9 +2,9 @@
 
     python benchmarks/train_step.py
 
-Both variants are built from the same weights, and take steps in turn in this process on the same images; what is
-compared is processor time, which is steadier than wall time on a machine with other work. Warm-up steps, which compile,
-are not counted. On the TensorFlow backend.
+Both variants start from the same weights and alternate in this process on the same images. We compare processor time,
+which is steadier than wall time on a machine with other work. Warm-up steps, which compile, are not counted. Runs on
+the TensorFlow backend.
 """
 import argparse
 import json
@@ -65,7 +65,7 @@ def block(report: dict[str, Any]) -> list[str]:
 
 
 def compare(width: float, precision: str, batch_size: int, rounds: int) -> list[dict[str, Any]]:
-    """Seconds of processor time of a step of each variant, round by round in turn, and the ratio of each round."""
+    """Processor seconds per step of each variant, alternating round by round, and the ratio of each round."""
     models = {variant: compiled(width, precision, normalization) for variant, normalization in VARIANTS.items()}
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (batch_size, 32, 32, 3), dtype=np.uint8)
@@ -93,7 +93,7 @@ def compare(width: float, precision: str, batch_size: int, rounds: int) -> list[
 
 
 def compiled(width: float, precision: str, normalization: Any) -> keras.Model:
-    """The network as `fixhead train` compiles it, but for the schedule."""
+    """The network as `fixhead train` compiles it, without the schedule."""
     arguments = {} if normalization is None else {"normalization": normalization}
     with precision_policy(precision):
         model = build_model("resnet18", (32, 32, 3), 10, width=width, weight_decay=5e-4, **arguments)

@@ -1,4 +1,4 @@
-"""Options of the commands that ask a server."""
+"""Options of the commands that send requests to a server."""
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,11 +14,11 @@ def client_options(command: Function) -> Function:
     """Adds `--token`, `--ca-cert` and `--timeout` to a command."""
     for option in (
         click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-                     default=TIMEOUT_SECONDS, show_default=True, help="URL: longest time for one request."),
+                     default=TIMEOUT_SECONDS, show_default=True, help="URL: time limit of one request."),
         click.option("--ca-cert", type=paths.CA_CERT, metavar="FILE",
                      help="URL: certificates to trust instead of the usual ones."),
         click.option("--token", envvar="FIXHEAD_TOKEN", show_envvar=True, metavar="TOKEN",
-                     help="URL: token that the server asks for; others of this machine can see options."),
+                     help="URL: token that the server requires; other users of this machine can see options."),
     ):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""Command-line options made of the fields of a configuration."""
+"""Command-line options generated from the fields of the configuration."""
 from collections.abc import Callable
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -16,10 +16,10 @@ _PATHS = {"dataset": paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": path
 
 
 def config_options(*names: str) -> Callable[[Function], Function]:
-    """Returns a decorator that adds an option for fields of `TrainConfig`; those not given are None.
+    """Returns a decorator that adds an option for each field of `TrainConfig`; options that are not given are None.
 
     Args:
-        names: of the fields; all of them if there are none.
+        names: names of the fields; all fields if there are none.
     """
     def decorate(command: Function) -> Function:
         for name in reversed(TrainConfig.names()):

@@ -10,13 +10,13 @@ LINE_EVERY = 1_000
 
 @contextmanager
 def counting(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Yields a function to call with how many more are done.
+    """Yields a function to call with the number of files done since the last call.
 
-    Shows a bar on standard error if that is a terminal, else a line for every thousand.
+    Shows a progress bar if standard error is a terminal, otherwise prints a line for every thousand.
 
     Args:
-        total: how many there are.
-        what: a word for what is done with them.
+        total: total number of files.
+        what: label of the progress, such as 'Predicted'.
         quiet: True to show nothing.
     """
     if quiet or total < 2:

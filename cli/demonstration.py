@@ -1,4 +1,4 @@
-"""What `fixhead demo` does: the whole way from data to a served and tested model, on the embedded digits."""
+"""The work of `fixhead demo`: from data to a served and tested model, on the embedded digits."""
 import dataclasses
 import logging
 import time
@@ -20,12 +20,12 @@ _log = logging.getLogger("keras_fixhead.demo")
 
 
 def demonstrate(folder: Path, seed: int, started: float) -> dict[str, Any]:
-    """Trains both arms, serves the better one, asks and corrupts it; returns the summary that it also writes.
+    """Trains both arms, serves and queries the better one, and corrupts its images; writes and returns a summary.
 
     Args:
-        folder: where everything is written.
-        seed: of both arms.
-        started: when the command began, by `time.perf_counter`.
+        folder: folder for all output.
+        seed: seed of both arms.
+        started: start of the command, from `time.perf_counter`.
     """
     runs = {arm: _train(arm == "fixed", seed, folder) for arm in ("fixed", "learned")}
     results = {arm: run.read("result") for arm, run in runs.items()}
@@ -54,12 +54,12 @@ def demonstrate(folder: Path, seed: int, started: float) -> dict[str, Any]:
 
 
 def summary_text(summary: dict[str, Any], folder: Path) -> list[str]:
-    """Returns the lines that tell a summary, and what to try next."""
+    """Returns a summary as lines of text, with what to try next."""
     lines = ["", "Test accuracy on digits, cosine logits, S = 1, one seed (an anecdote, not evidence):"]
     for arm, accuracy in summary["accuracy_by_arm"].items():
         each = summary["evaluation"][arm]["test"]
         lines.append(f"  {arm:8} {percent(accuracy['test'])} of {each['n']}  (validation "
-                     f"{percent(accuracy['validation'])}; cosine to the own class vector {each['own_cosine']:.2f}; "
+                     f"{percent(accuracy['validation'])}; cosine to own class vector {each['own_cosine']:.2f}; "
                      f"largest cosine between class vectors {summary['class_vectors_max_cosine'][arm]:.2f})")
     served, robustness = summary["served"], summary["served"]["robustness"]
     name = summary["exported"]["name"]
@@ -86,7 +86,7 @@ def summary_text(summary: dict[str, Any], folder: Path) -> list[str]:
 
 
 def fresh_folder(wanted: Path) -> Path:
-    """Returns the folder, made; or one next to it if it is not empty, so that nothing is overwritten."""
+    """Creates and returns the folder, or a numbered one next to it if it is not empty: nothing is overwritten."""
     for suffix in ("", *(f"-{count}" for count in range(2, 1000))):
         folder = wanted.with_name(wanted.name + suffix)
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -141,7 +141,7 @@ def _serve_and_check(run: Run, base_path: Path, picture: Path, seed: int) -> tup
                                             limit=CORRUPTED_IMAGES, seed=seed)
     difference = float(np.abs(by_array["logits"] - own).max())
     same = bool((by_picture["class_index"] == own.argmax(axis=1)).all())
-    _log.info("Asked it for %d images: logits differ from the model's own by at most %.1e, classes of PNG pictures "
+    _log.info("Queried it with %d images: logits differ from the model's own by at most %.1e, classes of PNG pictures "
               "%s.", len(images), difference, "are the same" if same else "DIFFER")
     tolerance = 1e-4 * max(1.0, run.read("result")["scale"])
     return dataclasses.asdict(exported) | {"path": str(exported.path)}, {

@@ -1,4 +1,4 @@
-"""What `fixhead doctor` finds: machine, framework, data sets and extras."""
+"""The report of `fixhead doctor`: machine, framework, data sets and extras."""
 import importlib.util
 import platform
 from pathlib import Path
@@ -24,7 +24,7 @@ EXTRAS = {
 
 
 def diagnose(data_dir: str | None) -> dict[str, Any]:
-    """Returns what is known of this machine and installation, as the JSON of `fixhead doctor`.
+    """Returns facts about this machine and installation, as the JSON of `fixhead doctor`.
 
     Args:
         data_dir: folder of packed or prepared data sets; None for the usual one.
@@ -50,7 +50,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _framework() -> dict[str, Any]:
-    """What the loaded backend says; or why it cannot be loaded, which is when people run this command."""
+    """Returns facts from the loaded backend, or why it cannot be loaded, which is when people run this command."""
     from fixhead_cli.framework import load_keras
 
     try:
@@ -78,7 +78,7 @@ def _datasets(data_dir: str | None) -> dict[str, str]:
 
 
 def _where(name: str, folder: Path, data_dir: str | None) -> str:
-    """Where a data set is, in words."""
+    """Returns a description of where a data set is."""
     from keras_fixhead.data.tfds import is_prepared
 
     try:

@@ -47,9 +47,9 @@ def load_tensorflow() -> None:
 
 
 def load_reader(dataset: str, data_dir: str | None) -> None:
-    """Imports, quietly, what reads a data set: TensorFlow for TensorFlow Datasets, whatever the backend.
+    """Quietly imports TensorFlow if TensorFlow Datasets reads the data set, with any backend.
 
-    Packed sets, and those in the cache, need nothing.
+    Packed and cached sets need nothing.
 
     Raises:
         DependencyError: if it is not installed.
@@ -67,7 +67,7 @@ def load_reader(dataset: str, data_dir: str | None) -> None:
 
 @contextlib.contextmanager
 def results_kept_clean() -> Iterator[None]:
-    """Sends to standard error what libraries such as Gloo write to descriptor 1: only results belong there."""
+    """Redirects what libraries such as Gloo write to descriptor 1 to standard error: only results belong there."""
     try:
         saved = os.dup(1)
         os.dup2(2, 1)
@@ -83,11 +83,11 @@ def results_kept_clean() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Holds back what TensorFlow's libraries write to descriptor 2 as they start; shows it if loading fails."""
+    """Captures what TensorFlow's libraries write to descriptor 2 during start-up; shows it if loading fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for their later messages
     try:
         saved = os.dup(2)
-    except OSError:  # no standard error at all
+    except OSError:  # there is no standard error
         yield
         return
     with tempfile.TemporaryFile() as kept:

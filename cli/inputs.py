@@ -1,4 +1,4 @@
-"""The pictures and arrays that `fixhead predict` is given, and the loop that asks about them."""
+"""The pictures and arrays given to `fixhead predict`, and the loop that classifies them."""
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from keras_fixhead.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Inputs:
-    """Picture files, and the images of array files by the file's path."""
+    """Picture files, and the images of array files, by path."""
 
     files: Sequence[Path]
     arrays: Mapping[Path, Array]
@@ -29,7 +29,7 @@ class Inputs:
 
 
 def find_inputs(paths: Sequence[Path]) -> Inputs:
-    """Returns the pictures at some paths, in folders at any depth, and the images of .npy and .npz files.
+    """Returns the pictures at the given paths, in folders at any depth, and the images of .npy and .npz files.
 
     Raises:
         DataError: if an array file cannot be read, or a folder has no pictures.
@@ -43,11 +43,11 @@ def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions:
     """Adds a row to `predictions` for each picture and image; returns the files that were left out, with the reason.
 
     Args:
-        target: what to ask.
+        target: the model.
         inputs: pictures and images.
-        batch_size: how many are read and asked about at a time.
-        predictions: gets the rows.
-        update: called with how many more are done.
+        batch_size: number of images read and classified at a time.
+        predictions: receives the rows.
+        update: called with the number of images done since the last call.
     """
     skipped: dict[str, str] = {}
     for batch in predict_files(target.pictures, inputs.files, batch_size):
@@ -65,23 +65,23 @@ def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions:
 
 
 def curl_lines(target: Any, inputs: Inputs, batch_size: int, connection: Mapping[str, Any]) -> list[str]:
-    """Returns the curl commands that ask a server about pictures.
+    """Returns the curl commands that send pictures to a server.
 
     Args:
         target: a served model's address.
         inputs: pictures.
-        batch_size: how many go into one request.
+        batch_size: number of pictures per request.
         connection: `token`, `ca_cert` and `timeout` of `client_options`.
 
     Raises:
         ArgumentError: (a ValueError) for a run, or arrays.
     """
     if not isinstance(target, str):
-        raise ArgumentError(f"{target.path} is a run: curl asks a server.",
+        raise ArgumentError(f"{target.path} is a run, but --curl needs a server.",
                             hint="Expected http://HOST:PORT/v1/models/NAME. Serve the run: fixhead export, then "
                             "fixhead serve.")
     if inputs.arrays:
-        raise ArgumentError(f"{next(iter(inputs.arrays))} is not a picture: a shell cannot turn arrays into a request.",
+        raise ArgumentError(f"{next(iter(inputs.arrays))} is not a picture: --curl cannot send arrays.",
                             hint="Give pictures, or leave --curl out.")
     options = {**connection, "token": connection["token"] is not None}
     return [curl_line(target, batch, **options)

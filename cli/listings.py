@@ -1,4 +1,4 @@
-"""What `fixhead list` lists: the tables of the library and runs, as rows of named values and as text."""
+"""The lists of `fixhead list`: tables of the library, and runs, as rows of named values and as text."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ class Listing:
     """A table of the library.
 
     Args:
-        entries: names with their entries; two suites may have a corruption of the same name.
-        facts: what is said of an entry, given its name.
+        entries: (name, entry) pairs; two suites may have a corruption with the same name.
+        facts: function of name and entry that returns the entry's facts.
         kind: what an entry is called in messages.
-        columns: which of them the list shows; `fixhead list WHAT NAME` shows all.
+        columns: the facts that the list shows; `fixhead list WHAT NAME` shows all.
     """
 
     entries: Iterable[tuple[str, Any]]
@@ -32,10 +32,10 @@ class Listing:
     columns: tuple[str, ...]
 
     def rows(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Returns one row per entry, or those of one name.
+        """Returns one row per entry, or the rows of one name.
 
         Raises:
-            ArgumentError: for an unknown name; it has the nearest known one.
+            ArgumentError: for an unknown name; the message suggests the nearest known one.
         """
         if name is not None:
             look_up(dict(self.entries), name, self.kind)
@@ -84,7 +84,7 @@ def _run(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def runs_text(rows: list[dict[str, Any]], runs_dir: str) -> list[str]:
-    """Returns the lines of a list of runs, each by the path that a command takes; `show` says why one is unreadable."""
+    """Returns a list of runs as lines, each with the path for other commands; `show` reports why one is unreadable."""
     if not rows:
         return [f"No runs in {runs_dir}. Train one: fixhead train --dataset digits --recipe smoke"]
     short = [{**row, "run": str(Path(runs_dir, Path(row["run"]).name)), "state": row["state"].partition(":")[0]}
@@ -93,13 +93,13 @@ def runs_text(rows: list[dict[str, Any]], runs_dir: str) -> list[str]:
 
 
 def list_text(rows: list[dict[str, Any]], columns: Sequence[str], what: str) -> list[str]:
-    """Returns the lines of a list: some columns, and how to see the others."""
+    """Returns a list as lines: some columns, and how to see the others."""
     hidden = [key for key in rows[0] if key not in columns]
     return [*_table(rows, columns), *([f"For {', '.join(hidden)}: fixhead list {what} NAME"] if hidden else [])]
 
 
 def entry_text(row: dict[str, Any]) -> list[str]:
-    """Returns the lines that have everything about one entry."""
+    """Returns everything about one entry, as lines."""
     (header, *facts) = [(name, _cell(value)) for name, value in row.items()]
     return table(header, facts, width=terminal_width())
 

@@ -1,4 +1,4 @@
-"""`fixhead`: the group of commands, and how errors, warnings and signals end."""
+"""`fixhead`: the group of commands, and the handling of errors, warnings and signals."""
 import contextlib
 import difflib
 import importlib
@@ -58,7 +58,7 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits: 0 done, 1 failed, 2 wrong call, 130 or 143 stopped by a signal."""
+    """Runs the command line; exits with 0 for success, 1 for failure, 2 for a wrong call, 130 or 143 for a signal."""
     try:
         _main()
     except SystemExit as stop:
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _leave_others(code: int) -> None:
-    """Exits at once from one of several training processes: JAX would wait five minutes for the others."""
+    """Exits immediately if this is one of several training processes: JAX would wait five minutes for the others."""
     jax = sys.modules.get("jax")
     if jax is None or not jax.distributed.is_initialized():
         return
@@ -87,13 +87,13 @@ def _main() -> None:
     terminated = threading.Event()
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
-        terminated.set()  # no subclass of KeyboardInterrupt: frameworks re-raise it as the plain one
+        terminated.set()  # not a subclass of KeyboardInterrupt: frameworks re-raise it as the plain one
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_sigterm)
     warnings.showwarning = _show_warning
     if not _debugging():
-        logging.lastResort = logging.NullHandler()  # what libraries log without a handler would reach the terminal
+        logging.lastResort = logging.NullHandler()  # otherwise log messages of libraries reach the terminal
     try:
         sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -109,7 +109,7 @@ def _main() -> None:
         _say("Stopped by SIGTERM." if terminated.is_set() else "Stopped.", None)
         sys.exit(143 if terminated.is_set() else 130)
     except BrokenPipeError:
-        sys.stdout = None  # the reader has gone (`fixhead list runs | head`): no one to flush to
+        sys.stdout = None  # the reader is gone (`fixhead list runs | head`): there is nothing to flush to
         sys.exit(1)
     except Exception as error:
         if _debugging():
@@ -126,7 +126,7 @@ def _main() -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,
                   file: TextIO | None = None, line: str | None = None) -> None:
-    """Shows our own warnings on one line; those of libraries, which name their own files, with --debug only."""
+    """Shows our own warnings on one line; those of libraries, which name their source files, only with --debug."""
     if issubclass(category, FixheadWarning):
         _say(f"Warning: {message}", None)
     elif _debugging():

@@ -18,7 +18,7 @@ from fixhead_cli import paths
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PLAIN_WIDTH = 100
-"""Columns of a list that does not go to a terminal."""
+"""Width of a list that is not printed on a terminal."""
 
 
 def json_option(command: Function) -> Function:
@@ -48,10 +48,10 @@ def print_result(result: Mapping[str, Any], *, as_json: bool, text: Iterable[str
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, width: int | None = None) -> list[str]:
-    """Returns the lines of a table with aligned columns.
+    """Returns a table with aligned columns, as lines.
 
     Args:
-        width: columns of the terminal; long cells are wrapped, between words, to fit. None to let lines be long.
+        width: width of the terminal; long cells are wrapped between words to fit. None for lines of any length.
 
     Example:
         >>> table(["name", "n"], [["a", 10]])
@@ -71,7 +71,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, width: int | 
 
 
 def _widths(cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    """The widths of columns: as wide as their cells, or narrowed from the widest on, but never below a word."""
+    """Returns the widths of columns: those of their cells, narrowed widest first, but never narrower than a word."""
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     least = [max((len(word) for cell in column for word in cell.split()), default=1) for column in columns]
@@ -84,7 +84,7 @@ def _widths(cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
 
 
 def terminal_width() -> int:
-    """Returns the columns of the terminal, and 100 where the output is none."""
+    """Returns the width of the terminal, or 100 if the output is not a terminal."""
     return shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
 
 
@@ -99,7 +99,7 @@ def percent(share: float) -> str:
 
 
 def command_line(*words: object) -> str:
-    """Returns a call of this program that can be pasted into a shell, with its full path if it is not on PATH.
+    """Returns a command line that can be pasted into a shell, with the program's full path if it is not on PATH.
 
     Example:
         >>> command_line("show", "my runs/1").endswith("fixhead show 'my runs/1'")
@@ -121,7 +121,7 @@ def show_progress(quiet: bool = False) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """Replaces NaN and infinity, which JSON lacks, by None."""
+    """Replaces NaN and infinity, which JSON does not have, with None."""
     if isinstance(value, Mapping):
         return {key: _strict(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

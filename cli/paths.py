@@ -1,7 +1,7 @@
-"""Click types for every path that a user gives: checked before any work, named in one line when it is wrong.
+"""Click types for paths: each path is checked before any work, and a wrong one is reported in one line.
 
-An option or argument that takes a path has one of these types, and a test walks over all commands to see that it does.
-A check never reads a pipe: `--config <(fixhead train --dry-run)` works.
+Every option or argument that takes a path has one of these types; a test checks that for all commands. A check never
+reads from a pipe: `--config <(fixhead train --dry-run)` works.
 """
 import codecs
 import contextlib
@@ -24,12 +24,12 @@ _SIBLINGS = 1_000
 
 
 class PathType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
-    """What all path types share: a value that is not a usable path raises one line and a hint.
+    """Base class of the path types: a path that cannot be used raises an error of one line with a hint.
 
     Args:
-        expected: what should be there, as in "Expected {expected}."
+        expected: what is expected, as in "Expected {expected}."
         hint: what to type next.
-        error: class of the error; decides the exit status (2 for an ArgumentError, else 1).
+        error: class of the error; decides the exit status (2 for an ArgumentError, otherwise 1).
     """
 
     name = "path"
@@ -47,11 +47,11 @@ class PathType(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
         return self.result(value)
 
     def problem(self, path: Path | None) -> str | None:
-        """Returns what is wrong with a path (None for an empty one), as in "PATH {problem}."."""
+        """Returns what is wrong with a path (None for an empty one), as in "PATH {problem}.", or None."""
         raise NotImplementedError
 
     def result(self, value: Any) -> Any:
-        """Returns what the command gets."""
+        """Returns the value for the command."""
         return expanded(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -62,7 +62,7 @@ class InputFile(PathType):
     """A file to read; the command gets a Path.
 
     Args:
-        text: whether it has to be UTF-8 text.
+        text: whether it must be UTF-8 text.
     """
 
     def __init__(self, expected: str, hint: str | None = None, *, text: bool = True,
@@ -78,7 +78,7 @@ class InputFolder(PathType):
     """A folder to read; the command gets a Path.
 
     Args:
-        optional: whether it may be missing, as a cache may.
+        optional: whether it may be missing.
         as_text: whether the command gets a string, for fields of the configuration.
     """
 
@@ -101,7 +101,7 @@ class OutputFile(PathType):
     """A file to write, in a folder that exists; the command gets a Path.
 
     Args:
-        ending: what its name has to end in.
+        ending: required ending of its name.
     """
 
     def __init__(self, expected: str, hint: str | None = None, *, ending: str = "") -> None:
@@ -122,7 +122,7 @@ class OutputFile(PathType):
 
 
 class OutputFolder(PathType):
-    """A folder to write into, made where it is missing; the command gets a Path, or a string `as_text`."""
+    """A folder to write into, created if it is missing; the command gets a Path, or a string with `as_text`."""
 
     completes = "dir"
 
@@ -143,7 +143,7 @@ class OutputFolder(PathType):
 
 
 class RunDirectory(PathType):
-    """A run directory; the command gets a `Run`. With `or_url`, the address of a served model stays a string."""
+    """A run directory; the command gets a `Run`. With `or_url`, also a served model's address, as a string."""
 
     completes = "dir"
 
@@ -182,7 +182,7 @@ class RunOrResults(PathType):
 
 
 class DatasetName(PathType):
-    """A data set of the catalogue, or the path of a packed set or folder of images; the command gets a string."""
+    """A data set in the catalogue, or the path of a packed set or folder of images; the command gets a string."""
 
     completes = "dir"
 
@@ -194,7 +194,7 @@ class DatasetName(PathType):
         from keras_fixhead.data.sources import is_folder
 
         if isinstance(value, str) and value and not is_folder(value):
-            return value  # a name of the catalogue, or near one
+            return value  # a name in the catalogue, or close to one
         return super().convert(value, param, ctx)
 
     def problem(self, path: Path | None) -> str | None:
@@ -205,7 +205,7 @@ class DatasetName(PathType):
 
 
 class ServedFolder(PathType):
-    """[NAME=]DIR, a model's folder of versions; the command gets the string."""
+    """[NAME=]DIR, a model's folder of versions; the command gets a string."""
 
     completes = "dir"
 
@@ -225,7 +225,7 @@ class ServedFolder(PathType):
 class Pictures(PathType):
     """A picture, an array file or a folder of pictures; the command gets a Path.
 
-    A missing or damaged file is not refused here: it is left out of the answer, and named with its reason.
+    Missing and damaged files are accepted here: the command leaves them out and reports the reason.
     """
 
     def __init__(self) -> None:
@@ -267,17 +267,17 @@ def is_url(target: str) -> bool:
 
 
 def expanded(value: Any) -> Path | None:
-    """Returns a path with ~ replaced; None for an empty one, which `Path` would take for the current folder."""
+    """Returns a path with ~ expanded; None for an empty one, which `Path` would take for the current folder."""
     if not os.fspath(value):
         return None
     try:
         return Path(value).expanduser()
-    except RuntimeError:  # no such user: a file may be called so
+    except RuntimeError:  # there is no such user, but a file may have that name
         return Path(value)
 
 
 def shown(path: Any) -> str:
-    """Returns a path as a message has it, on one line.
+    """Returns a path as it is shown in messages, on one line.
 
     Example:
         >>> shown("a b"), shown("a\\nb"), shown("")
@@ -288,9 +288,9 @@ def shown(path: Any) -> str:
 
 
 def missing(path: Path | None) -> str | None:
-    """Returns why nothing can be found at a path, or None if something is there."""
+    """Returns why nothing can be found at a path, or None if something exists there."""
     if path is None:
-        return "names nothing"
+        return "is not the name of a file or folder"
     try:
         path.stat()
     except FileNotFoundError:
@@ -306,11 +306,11 @@ def missing(path: Path | None) -> str | None:
 
 
 def file_problem(path: Path | None, *, text: bool) -> str | None:
-    """Returns why something that exists is not a file with content that can be read, or None."""
+    """Returns why an existing path is not a readable, non-empty file, or None."""
     if path is None or path.is_dir():
         return "is a folder"
     if not stat.S_ISREG(path.stat().st_mode):
-        return None  # a pipe or a device: what is read here would be gone
+        return None  # a pipe or a device: reading would consume its content
     try:
         with path.open("rb") as file:
             start = file.read(_TEXT_BYTES)
@@ -322,7 +322,7 @@ def file_problem(path: Path | None, *, text: bool) -> str | None:
 
 
 def folder_problem(path: Path | None) -> str | None:
-    """Returns why something that exists is not a folder that can be read, or None."""
+    """Returns why an existing path is not a readable folder, or None."""
     if path is None or not path.is_dir():
         return "is a file, not a folder"
     try:
@@ -333,7 +333,7 @@ def folder_problem(path: Path | None) -> str | None:
 
 
 def unwritable(folder: Path) -> str | None:
-    """Returns why nothing can be written into a folder, or None."""
+    """Returns why a folder is not writable, or None."""
     return None if os.access(folder, os.W_OK | os.X_OK) else f"cannot be written: no permission in {shown(folder)}"
 
 
@@ -345,7 +345,7 @@ def _is_text(start: bytes) -> bool:
 
 
 def _near(path: Path | None) -> str | None:
-    """A path of nearly the same name next to a missing one."""
+    """Returns a path with nearly the same name as a missing one, in the same folder."""
     if path is None or not path.name or os.path.lexists(path):
         return None
     names: Iterable[str] = ()

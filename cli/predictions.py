@@ -20,7 +20,7 @@ class Predictions:
 
     Args:
         top_k: classes per row.
-        label_names: one name per class; if None, the names that the answers have for their best classes are used.
+        label_names: one name per class; if None, names are taken from the answers, for the classes predicted there.
     """
 
     top_k: int
@@ -32,12 +32,12 @@ class Predictions:
         """Adds a batch.
 
         Args:
-            sources: the file or image of each row, as its first keys.
+            sources: the file or image of each row: the first keys of the row.
             outputs: `class_index` (N,), `label` (N,) and `probabilities` (N, m).
 
         Raises:
-            ServingError: if these are missing or do not fit together.
-            ArgumentError: if `label_names` are the names of other classes.
+            ServingError: if these are missing or inconsistent.
+            ArgumentError: if `label_names` do not match the answers.
         """
         from fixhead_serving.client import top_classes
 
@@ -54,7 +54,7 @@ class Predictions:
             self._rows.append(row)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns all rows; a class whose name is not known has None instead."""
+        """Returns all rows; the label of a class is None if its name is not known."""
         for row in self._rows:
             if "top" in row:
                 row["top"] = [{"label": self._name(each["class_index"]), **each} for each in row["top"]]
@@ -67,10 +67,10 @@ class Predictions:
         if self.label_names is None:
             return
         if len(self.label_names) != classes:
-            raise ArgumentError(f"There are {len(self.label_names)} label names for a model of {classes} classes.",
+            raise ArgumentError(f"There are {len(self.label_names)} label names for a model with {classes} classes.",
                                 hint="Give the labels.txt of the same export.")
         if self.label_names[index] != label:
-            raise ArgumentError(f"Class {index} is {label!r} in the model's answer and {self.label_names[index]!r} by "
+            raise ArgumentError(f"Class {index} is {label!r} in the model's answer and {self.label_names[index]!r} in "
                                 "the given names.", hint="Give the labels.txt of the same export.")
 
 
@@ -88,7 +88,7 @@ def line(row: Mapping[str, Any]) -> str:
 
 
 def nothing_read(skipped: Mapping[str, str]) -> DataError:
-    """Returns the error for files of which none could be read.
+    """Returns the error for the case that none of the files could be read.
 
     Args:
         skipped: file -> reason.
@@ -116,10 +116,10 @@ def report_skipped(skipped: Mapping[str, str], total: int) -> None:
 def _check(outputs: Mapping[str, Array]) -> None:
     missing = [name for name in _NEEDED if name not in outputs]
     if missing:
-        raise ServingError(f"The model does not answer with {', '.join(missing)}; it has "
+        raise ServingError(f"The model does not return {', '.join(missing)}; it returns "
                            f"{', '.join(sorted(outputs)) or 'nothing'}.", hint="Export it with fixhead export.")
     index, probabilities = outputs["class_index"], outputs["probabilities"]
     if (probabilities.ndim != 2 or index.ndim != 1 or index.dtype.kind not in "iu" or probabilities.dtype.kind != "f"
             or not ((index >= 0) & (index < probabilities.shape[1])).all()):
-        raise ServingError("The model's class_index and probabilities do not fit together.",
+        raise ServingError("The model's class_index and probabilities are inconsistent.",
                            hint="Export it with fixhead export.")

@@ -1,4 +1,4 @@
-"""What is printed of a run: numbers come from what was measured, not from what was configured."""
+"""What is printed about a run: numbers are those that were measured, not those that were configured."""
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "dev
 
 
 def plan_content(resolved: Resolved) -> dict[str, Any]:
-    """Returns what `--dry-run` prints: the configuration, and how long it will take, if such a step was timed here."""
+    """Returns what `--dry-run` prints: the configuration, and its duration if such a step was timed here."""
     steps = resolved.config.epochs * resolved.steps_per_epoch
     step_seconds = stored_step_seconds(resolved.step_time_key)
     return {
@@ -28,7 +28,7 @@ def plan_content(resolved: Resolved) -> dict[str, Any]:
 
 
 def print_trained(run: Run, *, as_json: bool) -> None:
-    """Prints what a training has given, and what to type next."""
+    """Prints the result of a training, and what to type next."""
     result = run.read("result")
     text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]), _cost_line(result),
             f"figures: {run.path / 'curves.png'}, confusion.png, predictions.png", "Next:",
@@ -39,7 +39,7 @@ def print_trained(run: Run, *, as_json: bool) -> None:
 
 
 def print_run(run: Run, *, as_json: bool) -> None:
-    """Prints what is known of a run, finished or not."""
+    """Prints what is known about a run, finished or not."""
     stored = run.stored()
     status = run.read("status") if run.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
     result = run.read("result") if run.has("result") else {}
@@ -65,7 +65,7 @@ def print_run(run: Run, *, as_json: bool) -> None:
 
 
 def accuracy_lines(evaluations: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Returns one line per split: its accuracy, and the interval of it.
+    """Returns one line per split: its accuracy with an interval.
 
     Example:
         >>> accuracy_lines({"test": {"accuracy": 0.5, "n": 10, "accuracy_low": 0.25, "accuracy_high": 0.75}})
@@ -76,7 +76,7 @@ def accuracy_lines(evaluations: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _train_images(result: Mapping[str, Any], environment: Mapping[str, Any]) -> int | None:
-    """The number of images that the run trains on; None if it has not started, or is older than that number."""
+    """Returns the number of training images; None if the run has not started, or is too old to have recorded it."""
     return result.get("train_images", environment.get("train_images"))
 
 
@@ -85,11 +85,11 @@ def _images(config: TrainConfig, result: Mapping[str, Any], environment: Mapping
     if images is not None:
         return f"{images:,} training images" + (f", {result['subset']}" if result.get("subset") else "")
     asked = "all" if config.limit_train is None else f"at most {config.limit_train:,}"
-    return f"{asked} training images asked for"
+    return f"{asked} training images requested"
 
 
 def _batches(config: TrainConfig, result: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
-    """The images per step: all of them, if there are fewer than asked for."""
+    """Returns the images per step: all training images, if there are fewer than a batch."""
     return f"batch {min(config.batch_size, _train_images(result, environment) or config.batch_size)}"
 
 
@@ -104,7 +104,7 @@ def _model(config: TrainConfig, result: Mapping[str, Any]) -> str:
 
 def _result_lines(result: Mapping[str, Any]) -> list[str]:
     evaluations = result.get("evaluation", {})
-    lines = [f"{line}, cosine to the own class vector {each['own_cosine']:.3f}, to the nearest other "
+    lines = [f"{line}, cosine to own class vector {each['own_cosine']:.3f}, to the nearest other "
              f"{each['nearest_wrong_cosine']:.3f}"
              for line, each in zip(accuracy_lines(evaluations), evaluations.values(), strict=True)]
     if "class_vectors_max_cosine" in result:
@@ -114,21 +114,21 @@ def _result_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def _cost_line(result: Mapping[str, Any]) -> str:
-    """Time, speed and memory, and why the training ended early if it did."""
+    """Returns time, speed and memory, and why the training ended early, if it did."""
     text = (f"{result['seconds']:.0f} s, {result['images_per_second']:.0f} images/s{_rate(result)}, "
-            f"{result['peak_memory_bytes'] / 2**20:,.0f} MB at most")
+            f"peak memory {result['peak_memory_bytes'] / 2**20:,.0f} MB")
     if (device := result.get("device_peak_memory_bytes")) is not None:
-        text += f", {device / 2**20:,.0f} MB of the device"
+        text += f", {device / 2**20:,.0f} MB on the device"
     return text + (f"; stopped early: {result['stop_reason']}" if result.get("stop_reason") else "")
 
 
 def _rate(result: Mapping[str, Any]) -> str:
-    """The arithmetic of the steps per second, if the run has it."""
+    """Returns the floating-point operations per second, if the run has them."""
     rate = result.get("flops_per_second")
     if rate is None:
         return ""
     text = f", {rate / 1e12:.1f} TFLOP/s" if rate >= 1e12 else f", {rate / 1e9:.1f} GFLOP/s"
     if result["share_of_peak"] is not None:
-        text += (f" ({percent(result['share_of_peak'])} of the {result['peak_flops_per_second'] / 1e12:.0f} that are "
-                 f"stated for {result['peak_device']})")
+        text += (f" ({percent(result['share_of_peak'])} of the {result['peak_flops_per_second'] / 1e12:.0f} stated for "
+                 f"{result['peak_device']})")
     return text

@@ -1,4 +1,4 @@
-"""Options of `fixhead serve`: what a `ServerConfig` and its `Limits` are made from."""
+"""Options of `fixhead serve`, from which a `ServerConfig` and its `Limits` are made."""
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,23 +20,23 @@ OPTIONS = (
     click.option("--port", type=click.IntRange(0, 65535), default=ServerConfig.port, show_default=True,
                  help="Port to listen on; 0 for a free one, which is printed."),
     click.option("--token-file", type=paths.TOKEN_FILE, metavar="FILE",
-                 help="Require the token in FILE (or in $FIXHEAD_TOKEN) of requests."),
-    click.option("--tls-cert", type=paths.TLS_CERT, metavar="FILE", help="PEM certificate: speak HTTPS."),
-    click.option("--tls-key", type=paths.TLS_KEY, metavar="FILE", help="PEM key of the certificate."),
+                 help="Require the token in FILE (or in $FIXHEAD_TOKEN) in requests."),
+    click.option("--tls-cert", type=paths.TLS_CERT, metavar="FILE", help="PEM certificate; enables HTTPS."),
+    click.option("--tls-key", type=paths.TLS_KEY, metavar="FILE", help="PEM private key of the certificate."),
     click.option("--workers", type=_POSITIVE, default=ServerConfig.workers, show_default=True,
                  help="Threads that decode requests and run models."),
     click.option("--batching/--no-batching", default=None,
-                 help="Run waiting requests as one call.  [default: for models that fixhead exported]"),
+                 help="Merge waiting requests into one call.  [default: for models that fixhead exported]"),
     click.option("--max-batch-merge", type=_POSITIVE, default=ServerConfig.max_batch_merge, show_default=True,
-                 help="Largest batch that requests are merged into."),
+                 help="Largest merged batch."),
     click.option("--poll-seconds", type=_SECONDS, default=ServerConfig.poll_seconds, show_default=True,
-                 help="Time between two looks for new versions; 0 for never."),
+                 help="Time between checks for new versions; 0 to never check."),
     click.option("--drain-seconds", type=_SECONDS, default=ServerConfig.drain_seconds, show_default=True,
-                 help="Time that the port stays open after SIGTERM, reported as not ready."),
+                 help="Time the port stays open after SIGTERM, while the server reports that it is not ready."),
     click.option("--onednn/--no-onednn", default=ServerConfig.onednn, show_default=True,
-                 help="Without oneDNN, inputs of unknown rank can be served."),
+                 help="Use oneDNN; inputs of unknown rank can only be served without it."),
     click.option("--max-body-bytes", "body_bytes", type=_POSITIVE, default=_LIMITS.body_bytes, show_default=True,
-                 help="Largest request body, also inflated (413)."),
+                 help="Largest request body, compressed or not (413)."),
     click.option("--max-json-depth", "json_depth", type=_POSITIVE, default=_LIMITS.json_depth, show_default=True,
                  help="Deepest nesting of a request (400)."),
     click.option("--max-batch", "batch", type=_POSITIVE, default=_LIMITS.batch, show_default=True,
@@ -46,16 +46,16 @@ OPTIONS = (
     click.option("--max-picture-pixels", "picture_pixels", type=_POSITIVE, default=_LIMITS.picture_pixels,
                  show_default=True, help="Largest decoded picture (413)."),
     click.option("--max-request-pixels", "request_pixels", type=_POSITIVE, default=_LIMITS.request_pixels,
-                 show_default=True, help="Decoded pictures of one request together (413)."),
+                 show_default=True, help="Largest total of the decoded pictures of one request (413)."),
     click.option("--max-concurrent", "concurrent", type=_POSITIVE, default=_LIMITS.concurrent, show_default=True,
-                 help="Requests in flight (429)."),
+                 help="Most requests in flight (429)."),
     click.option("--timeout-seconds", type=click.FloatRange(min=0, min_open=True), default=_LIMITS.timeout_seconds,
                  show_default=True, help="Longest wait for a body (408) and for an answer (504)."),
 )
 
 
 def process_options(command: Function) -> Function:
-    """Adds the options of a server's process, and those of its limits, to a command."""
+    """Adds the options of a server's process and its limits to a command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command

@@ -14,12 +14,12 @@ SIDE = 128
 
 
 def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Path, NDArray[Any]]) -> Path:
-    """Writes the pictures of predictions with their labels and probabilities; if there are many, a sample of them.
+    """Writes the classified pictures with their labels and probabilities; a sample of them if there are many.
 
     Args:
         path: PNG file to write.
         rows: predictions, from `Predictions.rows`.
-        arrays: the images of array files, by the file's path.
+        arrays: the images of array files, by path.
 
     Returns:
         `path`.

@@ -1,4 +1,4 @@
-"""What `fixhead sweep` starts, and what it prints."""
+"""The processes that `fixhead sweep` starts, and its output."""
 import shlex
 import subprocess
 import sys
@@ -26,7 +26,7 @@ _PROGRAM = (sys.executable, "-m", "fixhead_cli")
 
 
 def train_by_command(resolved: Resolved, resume: Run | None) -> Run:
-    """Trains in a new process of this program, so that its progress is shown and its errors are short."""
+    """Trains with `fixhead train` in a new process, which shows progress and reports errors in one line."""
     with tempfile.TemporaryDirectory() as folder:
         file = write_asked(resolved, Path(folder))
         arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
@@ -62,14 +62,14 @@ def run_after(run: Run, commands: Sequence[str]) -> None:
 
 
 def run_names(plan: Sequence[PlannedRun]) -> list[str]:
-    """Returns what tells each run of a plan from the others, like 'fixed=yes seed=0'."""
+    """Returns what distinguishes each run of a plan from the others, like 'fixed=yes seed=0'."""
     _, varied = shared_and_varied([each.config for each in plan])
     return [" ".join(f"{field}={value_text(getattr(each.config, field))}" for field in (*varied, "seed"))
             for each in plan]
 
 
 def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
-    """Prints the runs of a plan, their states, and the hours and disk space of the rest."""
+    """Prints the runs of a plan, their states, and the hours and disk space that the rest will need."""
     warnings = plan_warnings(plan)
     for text in warnings:
         warn_once(text)
@@ -92,12 +92,12 @@ def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
 
 
 def outcome_line(outcome: Outcome) -> str:
-    """Returns what became of a run, and why it failed if it did."""
+    """Returns the outcome of a run, with the reason if it failed."""
     return outcome.what + (f": {outcome.reason}" if outcome.reason else "")
 
 
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
-    """Prints what became of each run, and the accuracy of complete ones."""
+    """Prints the outcome of each run, and the accuracy of complete ones."""
     rows = [{"name": name, "arm": arm_name(each.planned.config), "outcome": each.what, "reason": each.reason,
              "run": str(each.run.path) if each.run else None, "config_digest": each.planned.resolved.digest,
              "accuracy": each.run.read("result")["accuracy"] if each.run and each.is_complete else {}}

@@ -1,4 +1,4 @@
-"""What `fixhead predict` and `fixhead robustness` ask: a run in this process, or a server, in the same way."""
+"""The models that `fixhead predict` and `fixhead robustness` query: a run in this process, or a server."""
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ Outputs = dict[str, Array]
 
 
 class Target(Protocol):
-    """A model to ask; `label_names` are those of all its classes, or None if they are not known."""
+    """A model to query; `label_names` are the names of all its classes, or None if they are not known."""
 
     label_names: Sequence[str] | None
 
@@ -25,10 +25,10 @@ class Target(Protocol):
         """Returns the outputs for encoded pictures of any size; `names` are for messages."""
 
     def arrays(self, images: Array) -> Outputs:
-        """Returns the outputs for images, (N, H, W, 3): uint8 of any size, or float of the model's."""
+        """Returns the outputs for images, (N, H, W, 3): uint8 of any size, or float of the model's size."""
 
     def classifier(self, data: Any) -> Callable[[Array], Array]:
-        """Returns a function from images of a data set to their predicted classes, which have to be the data set's."""
+        """Returns a function from images of a data set to predicted classes; the classes must be the data set's."""
 
 
 class RunTarget:
@@ -69,7 +69,7 @@ class ServerTarget:
     """A served model.
 
     Args:
-        client: its client.
+        client: a client for it.
         labels: file with the names of its classes, if there is one.
         batch_size: largest number of images per request.
 
@@ -95,7 +95,7 @@ class ServerTarget:
             index, names = answer["class_index"], data.label_names
             if [names[each] for each in index if each < len(names)] != list(answer["label"]):
                 raise ArgumentError("The server's labels are not those of this data set.",
-                                    hint="Give --dataset the data set that the model was trained on.")
+                                    hint="Give the data set that the model was trained on: --dataset NAME")
             return index
 
         return classes
@@ -103,7 +103,7 @@ class ServerTarget:
 
 def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Path | None = None,
                 batch_size: int = BATCH_SIZE, compress: bool = False, reach: bool = False) -> Target:
-    """Returns a run, or the server at an address, as something to ask; the connection is closed with the command.
+    """Returns a run, or the server at an address, as a model to query; the command's end closes the connection.
 
     Args:
         target: a run, or a served model's address.
@@ -111,15 +111,15 @@ def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Pat
         labels: file with the names of a served model's classes.
         batch_size: largest number of images per request.
         compress: whether to compress images that are sent as numbers.
-        reach: whether to ask a server for its state now, before any slow work.
+        reach: whether to request a server's status now, before any slow work.
 
     Raises:
-        ArgumentError: for `labels` of a run.
-        ServingError: if the server does not answer, and should.
+        ArgumentError: for `labels` with a run.
+        ServingError: with `reach`, if the server does not answer.
     """
     if isinstance(target, Run):
         if labels is not None:
-            raise ArgumentError("--labels is for a server: a run knows the names of its classes.",
+            raise ArgumentError("--labels applies only to a server: a run knows the names of its classes.",
                                 hint="Leave --labels out.")
         return RunTarget(target)
     client = Client(target, compress=compress, **connection)

@@ -1,4 +1,4 @@
-"""A local server in a process of its own, for as long as it is needed."""
+"""A local server in a separate process, for as long as it is needed."""
 import contextlib
 import json
 import os
@@ -18,10 +18,10 @@ SERVE = ("-m", "fixhead_cli", "serve", "--port", "0", "--json")
 
 @contextlib.contextmanager
 def local_server(base_path: str | os.PathLike[str]) -> Iterator[str]:
-    """Yields the URL of a model that is served on a free loopback port until the block is left.
+    """Yields the URL of a model that is served on a free loopback port until the block exits.
 
     Args:
-        base_path: a folder of SavedModels in subfolders 1, 2, ...; its name is the model's.
+        base_path: a folder of SavedModels in subfolders 1, 2, ...; its name is the model's name.
 
     Raises:
         ServingError: if the server does not start.
@@ -33,18 +33,18 @@ def local_server(base_path: str | os.PathLike[str]) -> Iterator[str]:
 @contextlib.contextmanager
 def served_by(*arguments: str | os.PathLike[str], stop_seconds: float = STOP_SECONDS) -> Iterator[
         tuple["subprocess.Popen[str]", str]]:
-    """Yields a Python process that serves until the block is left, and the URL that it gives as JSON at its start.
+    """Yields a Python process that serves until the block exits, and the URL that it prints as JSON when it starts.
 
     Args:
-        arguments: of Python: what is to be run, and its options.
-        stop_seconds: in which it must end after SIGTERM; then it is killed.
+        arguments: Python's arguments: what to run, and its options.
+        stop_seconds: how long it may take to exit after SIGTERM before it is killed.
 
     Raises:
-        ServingError: if it does not start.
+        ServingError: if the process does not start.
     """
-    # its own token, if any, is for the server that the user starts
+    # FIXHEAD_TOKEN, if set, is for the server that the user starts
     environment = {name: value for name, value in os.environ.items() if name != "FIXHEAD_TOKEN"}
-    # a file, for a pipe that nobody reads would stop the server once it is full
+    # a file: a pipe that nobody reads would block the server once it is full
     with tempfile.TemporaryFile("w+") as said, subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=said, text=True, env=environment
     ) as process:
@@ -64,11 +64,11 @@ def _first_url(process: "subprocess.Popen[str]", said: IO[str]) -> str:
     alarm.start()
     text = ""
     try:
-        for line in process.stdout:  # ends when the server has said where it is, or has ended
+        for line in process.stdout:  # ends when the server has printed its URL or has exited
             text += line
             with contextlib.suppress(ValueError):
                 return str(json.loads(text)["url"])
     finally:
         alarm.cancel()
     said.seek(0)
-    raise ServingError(f"The local server did not start: {said.read().strip() or 'it said nothing'}")
+    raise ServingError(f"The local server did not start: {said.read().strip() or 'it printed no error'}")

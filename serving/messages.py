@@ -1,14 +1,14 @@
-"""TensorFlow Serving's protobuf messages that we read and write, without its package.
+"""The protobuf messages of TensorFlow Serving that we read and write, without its package.
 
-The package `tensorflow-serving-api` cannot be installed next to every TensorFlow, so the few messages are described
-here. Names and numbers are those of TensorFlow Serving's .proto files; what is left out is skipped when read.
+The package `tensorflow-serving-api` cannot be installed alongside every version of TensorFlow, so the few messages we
+need are described here. Names and numbers are those of TensorFlow Serving's .proto files; other fields are skipped.
 """
 from functools import cache
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-# message: field: (number, type, repeated). A type with a capital is a message.
+# message: field: (number, type, repeated). A type that starts with a capital letter is a message.
 _MESSAGES: dict[str, dict[str, tuple[int, str, bool]]] = {
     # apis/prediction_log.proto, predict.proto, model.proto
     "PredictionLog": {"predict_log": (6, "PredictLog", False)},

@@ -30,8 +30,8 @@ from fixhead_serving.server.sources import ModelSource, parse_sources
 from fixhead_serving.server.watching import Watcher
 from keras_fixhead.errors import ArgumentError, FixheadWarning, ServingError
 
-GRACE_SECONDS = 30  # for requests in flight when the server is asked to stop
-KEEP_ALIVE_SECONDS = 75  # longer than a client thinks between two batches
+GRACE_SECONDS = 30  # for requests in flight when the server is told to stop
+KEEP_ALIVE_SECONDS = 75  # longer than a client pauses between two batches
 
 Models = str | os.PathLike[str] | Sequence[ModelSource]
 
@@ -45,18 +45,18 @@ def serve(
 ) -> None:
     """Serves models until SIGINT or SIGTERM, then lets requests in flight finish and returns.
 
-    The port is checked before the models are loaded and opened after: once it is open, the models answer.
+    The port is checked before the models are loaded and opened afterwards: once it is open, the models answer.
 
     Args:
-        models: a folder of SavedModels in subfolders 1, 2, ..., whose latest one is served under the folder's name;
-            or several models.
+        models: a folder of SavedModels in subfolders 1, 2, ..., of which the latest is served under the folder's
+            name; or several models.
         config: address, limits and so on.
-        before_load: called once folders and port have been checked; may import TensorFlow in its own way.
-        on_ready: called once, in a thread of its own, with the models' URLs when the server answers there.
+        before_load: called once folders and port have been checked; may import TensorFlow with its own settings.
+        on_ready: called once, in a separate thread, with the models' URLs when the server answers there.
 
     Raises:
-        ArgumentError: if TensorFlow was imported with oneDNN and is to run without.
-        ServingError: if a model has no version that can be loaded, or the address or the TLS files cannot be used.
+        ArgumentError: if TensorFlow was already imported with oneDNN but should run without it.
+        ServingError: if no version of a model can be loaded, or the address or the TLS files cannot be used.
     """
     config = config or ServerConfig()
     sources = parse_sources([os.fspath(models)]) if isinstance(models, (str, os.PathLike)) else list(models)
@@ -89,7 +89,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it answers, and that is not ready for a while before it closes its port."""
+    """A uvicorn server that reports when it answers, and that reports "not ready" for a while before it closes."""
 
     def __init__(
         self, config: uvicorn.Config, app: Starlette, drain_seconds: float, on_ready: Callable[[], None] | None
@@ -107,7 +107,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.state.stopping = True
-        # Ctrl-C, and a second signal, do not wait for load balancers to look elsewhere.
+        # Ctrl-C, and a second signal, do not wait until load balancers use other servers.
         if sig == signal.SIGTERM and self._drained_at is None and self._drain_seconds:
             self._drained_at = time.monotonic() + self._drain_seconds
         else:
@@ -136,7 +136,7 @@ def _switch_onednn(onednn: bool) -> None:
     if onednn:
         return
     if "tensorflow" in sys.modules and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0":
-        raise ArgumentError("oneDNN cannot be switched off: TensorFlow has been imported already.",
+        raise ArgumentError("oneDNN cannot be turned off: TensorFlow has already been imported.",
                             hint="Set TF_ENABLE_ONEDNN_OPTS=0 before the import, or use `fixhead serve --no-onednn`.")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # read when TensorFlow is imported
 
@@ -160,8 +160,8 @@ def _warn_of_openness(config: ServerConfig) -> None:
         *(["without TLS (--tls-cert, --tls-key)"] if config.tls_cert is None else []),
     ]
     if missing and not _is_loopback(config.host):
-        text = f"Listening on {config.host}, beyond this machine, {' and '.join(missing)}"
-        warnings.warn(f"{text}: fine behind a proxy that has them, and nowhere else.", FixheadWarning, stacklevel=3)
+        text = f"Listening on {config.host}, which other machines can reach, {' and '.join(missing)}"
+        warnings.warn(f"{text}: only safe behind a proxy that provides them.", FixheadWarning, stacklevel=3)
 
 
 def _is_loopback(host: str) -> bool:
@@ -182,7 +182,7 @@ def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         hint = f"Try --host {ServerConfig.host}."
         raise ServingError(f"'{host}' is not an address to serve on: {error}.", hint=hint) from None
     with socket.socket(family, kind, number) as listener:
-        # Without it a port stays taken for a minute after its last server.
+        # Otherwise a port stays in use for a minute after its last server.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with _address_errors(host, port):
             listener.bind(address)
@@ -190,7 +190,7 @@ def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _listen(listener: socket.socket, config: ServerConfig) -> None:
-    with _address_errors(config.host, config.port):  # another process may have taken the port during the load
+    with _address_errors(config.host, config.port):  # another process may have taken the port meanwhile
         listener.listen()
 
 
@@ -200,7 +200,7 @@ def _address_errors(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         text = f"Port {port} of {host} cannot be used: {error.strerror}."
-        elsewhere = error.errno == errno.EADDRNOTAVAIL  # no port of that address can
+        elsewhere = error.errno == errno.EADDRNOTAVAIL  # the address itself cannot be used
         hint = f"Try --host {ServerConfig.host}." if elsewhere else "--port 0 picks a free one."
         raise ServingError(text, hint=hint) from None
 
@@ -212,10 +212,10 @@ def _url(config: ServerConfig, port: int, name: str) -> str:
 
 @contextlib.contextmanager
 def _quiet_signals() -> Iterator[None]:
-    """Lets the server return after a signal: uvicorn stops gracefully, then raises the signal once more."""
+    """Lets the server return after a signal: uvicorn stops gracefully, then raises the signal again."""
     try:
         before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, where signals are somebody else's
+    except ValueError:  # not in the main thread, which alone handles signals
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""What is said of models and tensors in every protocol: which model a request is for, and what it takes and returns."""
+"""Descriptions of models and tensors, for every protocol: which model a request is for, its inputs and its outputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class TensorSpec:
 
     Args:
         dtype: TensorFlow's name of the type, such as `DT_FLOAT`.
-        shape: for each dimension its length, or None if any length will do; None for an unknown rank.
+        shape: the length of each dimension, or None where any length is allowed; None for an unknown rank.
         name: the tensor's name in the graph.
     """
 

@@ -1,6 +1,6 @@
-"""Warm-up requests: what TensorFlow Serving runs through a model before it says that the model is available.
+"""Warm-up requests, which TensorFlow Serving runs through a model before it reports the model as available.
 
-They are `PredictionLog` messages in a TFRecord file that a SavedModel brings along: an export writes them, its
+They are `PredictionLog` messages in a TFRecord file that is part of a SavedModel: an export writes them, and its
 self-check and the local server read them.
 """
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,42 +11,42 @@ from fixhead_serving.messages import message
 from keras_fixhead.errors import ServingError
 
 FILE = "assets.extra/tf_serving_warmup_requests"
-"""Where they are in a version's folder."""
+"""Path of the requests in a version's folder."""
 
 BATCH_SIZES = (1, 8, 32)
-MAX_REQUESTS = 1000  # more, and TensorFlow Serving refuses the version
+MAX_REQUESTS = 1000  # TensorFlow Serving refuses a version that has more
 
 _DEFAULT_SIGNATURE = "serving_default"
 
 
 def write_requests(path: Path, model: str, signatures: Mapping[str, Any]) -> None:
-    """Writes requests of one grey picture for signatures, in several batch sizes.
+    """Writes requests with a grey picture for some signatures, in several batch sizes.
 
     Args:
         path: the file.
         model: the model's name.
-        signatures: of each signature its input's name, with the image's shape (H, W, 3) where it takes numbers, and
-            the bytes of a picture where it takes those.
+        signatures: for each signature its input's name, and the image's shape (H, W, 3) if it takes numbers, or the
+            bytes of a picture if it takes encoded pictures.
     """
     import tensorflow as tf
 
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, (name, value) in signatures.items():
             for size in BATCH_SIZES:
-                # One value and a shape: a message of a few bytes, which its reader fills up with that value
+                # One value and a shape: a message of a few bytes, which its reader expands with that value
                 tensor = (tf.make_tensor_proto(value, tf.string, [size]) if isinstance(value, bytes) else
                           tf.make_tensor_proto(127.5, tf.float32, [size, *value]))
                 writer.write(encode(model, signature, {name: tensor.SerializeToString()}))
 
 
 def signature_inputs(shape: Sequence[int], picture: bytes) -> dict[str, tuple[str, Any]]:
-    """Returns what `write_requests` takes, for the signatures of our exports."""
+    """Returns the `signatures` argument of `write_requests` for the signatures of our exports."""
     return {"serving_default": ("images", tuple(shape)), "serving_bytes": ("image_bytes", picture),
             "features": ("images", tuple(shape))}
 
 
 def encode(model: str, signature: str, inputs: Mapping[str, bytes]) -> bytes:
-    """Returns a `PredictionLog` of one request.
+    """Returns a `PredictionLog` with one request.
 
     Args:
         model: the model's name.
@@ -63,7 +63,7 @@ def encode(model: str, signature: str, inputs: Mapping[str, bytes]) -> bytes:
 
 
 def read_requests(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields signature name and inputs, as arrays, of the predict requests in a file; others are passed over.
+    """Yields the signature name and the inputs, as arrays, of each predict request in a file; others are skipped.
 
     Raises:
         ServingError: if the file, or a request in it, cannot be read, or there are more than 1000.
@@ -82,7 +82,7 @@ def read_requests(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield name, {entry.key: _tensor(entry.value) for entry in request.inputs}
     except ServingError:
         raise
-    except Exception as error:  # whatever TensorFlow and protobuf raise for damaged bytes
+    except Exception as error:  # TensorFlow and protobuf raise many kinds for damaged bytes
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         reason = first.rpartition("}} ")[2].partition(" [Op:")[0]  # without the nodes around it
         raise ServingError(f"The warm-up requests in '{path}' cannot be read: {reason}") from error

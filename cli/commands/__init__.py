@@ -3,18 +3,18 @@
 COMMANDS = {
     "demo": "Train, export, serve and test two small models, start to end.",
     "train": "Train a model; write a run directory.",
-    "sweep": "Train a grid of configurations, and nothing twice.",
+    "sweep": "Train a grid of configurations, each run only once.",
     "compare": "Compare runs, paired over seeds, with intervals.",
     "evaluate": "Measure the accuracy of a trained run.",
-    "predict": "Classify pictures, with a run or a server.",
-    "robustness": "Measure accuracy on corrupted images, of a run or a server.",
+    "predict": "Classify pictures with a run or a server.",
+    "robustness": "Measure the accuracy of a run or a server on corrupted images.",
     "export": "Write a trained run as a SavedModel for serving.",
     "serve": "Serve exported models over REST.",
     "check": "Check a server: its protocol, or its answers against a run.",
-    "data": "Look at data sets, pack them into plain files, and check those.",
+    "data": "Show data sets, pack them into plain files, and verify packed ones.",
     "list": "List data sets, models, recipes, runs and more; with NAME, everything about one of them.",
-    "show": "Show what is known of a run.",
+    "show": "Show what is known about a run.",
     "doctor": "Report versions, devices, data sets and extras.",
     "completion": "Print a script that completes fixhead's commands in your shell.",
 }
-"""Name of each command, which is also its module's, and the first line of its help: `fixhead --help` imports none."""
+"""Each command's name, which is also that of its module, and the first line of its help, for `fixhead --help`."""

@@ -14,16 +14,16 @@ from keras_fixhead.runs.result import Result, read_result
 @click.command("compare")
 @click.argument("runs", nargs=-1, required=True, type=RUN_OR_RESULTS)
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True,
-              help="Whose accuracy to compare.")
+              help="Split whose accuracy is compared.")
 @click.option("--figure", type=PNG_FILE, default="compare.png", show_default=True,
-              help="Picture of the learning curves to write.")
+              help="File for the figure of the learning curves.")
 @json_option
 def command(runs: tuple[Path, ...], split: str, figure: Path, as_json: bool) -> None:
     """Compare runs, paired over seeds, with intervals.
 
-    Runs that differ in seeds alone form a group; each group is compared with the first. A folder of runs stands for
-    all complete runs in it. Results exported as JSON files are compared like runs; those of runs that failed to
-    converge have no accuracy: they are named and left out. Learning curves are drawn in one figure.
+    Runs that differ only in their seeds form a group; each group is compared with the first. A folder of runs stands
+    for all complete runs in it. Results exported as JSON files are compared like runs; those of runs that failed to
+    converge have no accuracy and are left out, with a message. Learning curves are drawn in one figure.
 
     \b
     Example:

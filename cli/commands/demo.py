@@ -14,15 +14,15 @@ _log = logging.getLogger("keras_fixhead.demo")
 
 @click.command("demo")
 @click.option("--out", type=paths.OutputFolder("a folder to write into"), metavar="DIR", default="fixhead-demo",
-              show_default=True, help="Folder for what it writes.")
+              show_default=True, help="Folder for the output.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of both arms.")
 @quiet_option
 @json_option
 def command(out: Path, seed: int, quiet: bool, as_json: bool) -> None:
     """Train, export, serve and test two small models, start to end.
 
-    Trains fixed and learned class vectors (cosine logits, S = 1) on scikit-learn's digits, serves the one that is
-    better on validation, asks it over REST, corrupts its images, and writes a figure and a summary. Takes 1 to 3
+    Trains fixed and learned class vectors (cosine logits, S = 1) on scikit-learn's digits, serves the model that is
+    better on validation, queries it over REST, corrupts its images, and writes a figure and a summary. Takes 1 to 3
     minutes on two CPU cores and downloads nothing.
 
     \b

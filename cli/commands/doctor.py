@@ -27,7 +27,7 @@ def _text(report: dict[str, Any]) -> list[str]:
         f"Python {report['python']} on {report['platform']}",
         f"processor: {report['cpu']}, {report['cpu_count']} cores, "
         f"{'with' if report['bfloat16_instructions'] else 'no'} bfloat16 instructions; "
-        f"GPUs: {', '.join(report['gpus']) or 'none seen'}",
+        f"GPUs: {', '.join(report['gpus']) or 'none found'}",
         *_framework_text(report),
         *[f"data set {name}: {where}" for name, where in report["datasets"].items()],
         "extras: " + ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in report["extras"].items()),

@@ -13,11 +13,11 @@ from keras_fixhead.runs import Run
 @click.command("evaluate")
 @click.argument("run", type=paths.RUN)
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS),
-              help="Part of the data; may be repeated  [default: validation and test, if the data have them].")
+              help="Split to evaluate; may be repeated  [default: validation and test, if the data have them].")
 @click.option("--dataset", type=paths.DATASET,
               help="Another data set with the same classes, like cifar10_1 (default: the run's).")
 @click.option("--tta", type=click.Choice(TTA), default="none", show_default=True,
-              help="Average the logits of mirrored views, or of mirrored and shifted ones.")
+              help="Average the logits over mirrored views, or over mirrored and shifted ones.")
 @data_dir_option
 @json_option
 def command(run: Run, splits: tuple[str, ...], dataset: str | None, tta: str, data_dir: str | None,
@@ -38,7 +38,7 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, tta: str, da
     evaluations = evaluate_run(run, splits, data_dir, dataset, tta)
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     measured = {f"{split}{named}": each.as_dict() for split, each in evaluations.items()}
-    text = [f"{line}{_top5(each.top5)}, cosine to the own class vector {each.own_cosine:.3f}"
+    text = [f"{line}{_top5(each.top5)}, cosine to own class vector {each.own_cosine:.3f}"
             for line, each in zip(accuracy_lines(measured), evaluations.values(), strict=True)]
     print_result({
         "run": str(run.path),

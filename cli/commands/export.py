@@ -14,15 +14,15 @@ from keras_fixhead.runs import Run
 @click.argument("run", type=paths.RUN)
 @click.argument("directory", metavar="DIR", type=paths.OutputFolder("a folder for the versions of a model"))
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="saved_model",
-              show_default=True, help="SavedModel for TensorFlow Serving, or one file of ONNX or LiteRT.")
+              show_default=True, help="SavedModel for TensorFlow Serving, or a single ONNX or LiteRT file.")
 @quiet_option
 @json_option
 def command(run: Run, directory: Path, format_name: str, quiet: bool, as_json: bool) -> None:
     """Write a trained run as a SavedModel for serving.
 
-    DIR is the model's folder, and its name the model's name: the first export writes DIR/1, the next DIR/2 (for ONNX
-    DIR/onnx-1, for LiteRT DIR/litert-1). An export is written aside, and gets its name once a process of its own has
-    checked it.
+    DIR is the model's folder, and the model takes its name: the first export writes DIR/1, the next DIR/2 (DIR/onnx-1
+    for ONNX, DIR/litert-1 for LiteRT). An export is written under a temporary name and renamed once a separate process
+    has checked it.
 
     \b
     Example:
@@ -39,4 +39,5 @@ def command(run: Run, directory: Path, format_name: str, quiet: bool, as_json: b
     print_result({"run": str(run.path), **dataclasses.asdict(exported), "path": str(exported.path)}, as_json=as_json,
                  text=[f"{exported.name}, version {exported.version}: {exported.path}",
                        f"{exported.size_bytes / 1e6:.1f} MB; {exported.images_per_second:,.0f} images per second here "
-                       f"in batches of 32; logits are the Keras model's to {exported.largest_difference:.0e}.", *after])
+                       f"in batches of 32; logits match the Keras model's to {exported.largest_difference:.0e}.",
+                       *after])

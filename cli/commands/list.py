@@ -25,7 +25,7 @@ def command(what: str, name: str | None, runs_dir: str, as_json: bool) -> None:
     """
     if what == "runs":
         if name is not None:
-            raise ArgumentError(f"A run is not listed by its name, got {name!r}.", hint="Show one: fixhead show RUN")
+            raise ArgumentError(f"Runs cannot be listed by name, got {name!r}.", hint="Show one: fixhead show RUN")
         rows = runs(runs_dir)
         text = runs_text(rows, runs_dir)
     else:

@@ -26,16 +26,16 @@ from keras_fixhead.runs import Run
 @click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
               help="Pictures read and predicted at a time.")
 @click.option("--gzip", "compress", is_flag=True, help="URL: compress images that are sent as numbers.")
-@click.option("--curl", is_flag=True, help="URL: print the curl commands, and send nothing.")
+@click.option("--curl", is_flag=True, help="URL: print curl commands instead of sending requests.")
 @client_options
 @quiet_option
 @json_option
 def command(target: Run | str, pictures: tuple[Path, ...], top_k: int, labels: Path | None, sheet: Path | None,
             batch_size: int, compress: bool, curl: bool, quiet: bool, as_json: bool, **connection: Any) -> int:
-    """Classify pictures, with a run or a server.
+    """Classify pictures with a run or a server.
 
     FILE is a picture, or an .npy or .npz file of images (N, H, W, 3): uint8 of any size, or float of the model's size.
-    A FOLDER may have pictures at any depth. Files that cannot be read are left out and named on standard error; the
+    A FOLDER may contain pictures at any depth. Files that cannot be read are left out and named on standard error; the
     exit status is then 1.
 
     \b

@@ -15,7 +15,7 @@ from keras_fixhead.runs import Run
 @click.command("robustness")
 @click.argument("target", metavar="RUN|URL", type=paths.RUN_OR_URL)
 @click.option("--suite", default="paper", show_default=True, help="Corruptions and their strengths.")
-@click.option("--dataset", type=paths.DATASET, help="Data set to corrupt; needed for a URL.")
+@click.option("--dataset", type=paths.DATASET, help="Data set to corrupt; required for a URL.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @data_dir_option
@@ -24,7 +24,7 @@ from keras_fixhead.runs import Run
 @json_option
 def command(target: Run | str, suite: str, dataset: str | None, limit: int | None, seed: int, data_dir: str | None,
             quiet: bool, as_json: bool, **connection: Any) -> None:
-    """Measure accuracy on corrupted images, of a run or a server.
+    """Measure the accuracy of a run or a server on corrupted images.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def command(target: Run | str, suite: str, dataset: str | None, limit: int | Non
     look_up(SUITES, suite, "suite")
     run = target if isinstance(target, Run) else None
     if run is None and dataset is None:
-        raise ArgumentError("A server does not say which data it was trained on.", hint="Add --dataset NAME.")
+        raise ArgumentError("A server does not report the data set of its model.", hint="Add --dataset NAME.")
     own = run.config().data_fields if run else {}
     fields = measured_fields(own, dataset, data_dir)
     check_available(**fields)
@@ -54,6 +54,6 @@ def command(target: Run | str, suite: str, dataset: str | None, limit: int | Non
         *table(["corruption", "mean", *map(str, range(1, 6))],
                [[each, percent(report.mean[each]), *map(percent, values)] for each, values in report.accuracy.items()]),
     ])
-    if run:  # after it is printed: a run that cannot be written to must not cost the measurement
+    if run:  # after printing: the result must not be lost if the run cannot be written to
         other = None if fields["dataset"] == own["dataset"] else fields["dataset"]
         run.write(f"robustness/{result_name(suite, dataset=other, limit=limit, seed=seed)}", result)

@@ -19,8 +19,8 @@ from keras_fixhead.errors import ArgumentError
 @click.option("--config", "config_file", type=paths.MODELS_CONFIG, metavar="FILE",
               help="Models in TensorFlow Serving's models.config form, instead of DIR.")
 @click.option("--versions", metavar="[MODEL=]POLICY", multiple=True,
-              help="Versions to serve: latest:N, all, or numbers as 1,4.  [default: latest:1]")
-@click.option("--label", "labels", metavar="[MODEL:]LABEL=N", multiple=True, help="A name for a served version.")
+              help="Versions to serve: latest:N, all, or numbers such as 1,4.  [default: latest:1]")
+@click.option("--label", "labels", metavar="[MODEL:]LABEL=N", multiple=True, help="Label for a served version.")
 @process_options
 @quiet_option
 @json_option
@@ -39,7 +39,7 @@ def command(directories: tuple[str, ...], config_file: Path | None, versions: tu
     from fixhead_serving.server.model_config import read_model_config
 
     if bool(directories) == bool(config_file):
-        raise ArgumentError("Expected what to serve: folders of versions, or --config FILE, but not both.",
+        raise ArgumentError("Expected either folders of versions or --config FILE, but not both.",
                             hint="fixhead serve DIR")
     if config_file and (versions or labels):
         raise ArgumentError("With --config, versions and labels are set in that file.", hint="Leave them out here.")

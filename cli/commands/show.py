@@ -11,7 +11,7 @@ from keras_fixhead.runs import Run
 @click.argument("run", type=paths.RUN)
 @json_option
 def command(run: Run, as_json: bool) -> None:
-    """Show what is known of a run.
+    """Show what is known about a run.
 
     \b
     Example:

@@ -29,7 +29,7 @@ from keras_fixhead.runs.result import export_result
               help="Values of a field; may be given several times.")
 @click.option("--seeds", default="0", show_default=True, metavar="N-N,N", help="Seeds for each point of the grid.")
 @click.option("--config", "config_file", metavar="FILE", type=CONFIG_FILE,
-              help="Take fields that are not given from a JSON file.")
+              help="JSON file with values for options that are not given.")
 @click.option("--then", metavar="CMD,...", help="Commands to run on each complete run, like evaluate,robustness.")
 @click.option("--export-results", type=OutputFolder("a folder for exported results"), metavar="DIR",
               help="Write each complete run's numbers to a small JSON file, and its matrices next to it.")
@@ -40,7 +40,7 @@ from keras_fixhead.runs.result import export_result
 def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: str | None,
             export_results: Path | None, discard_models: bool, retry_failed: bool, dry_run: bool, as_json: bool,
             **fields: Any) -> None:
-    """Train a grid of configurations, and nothing twice.
+    """Train a grid of configurations, each run only once.
 
     Runs are trained one after the other, each in its own process. Complete runs are recognised by their
     configuration and skipped, interrupted ones are resumed; a failed run is reported and the others go on.

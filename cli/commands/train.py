@@ -18,10 +18,10 @@ from keras_fixhead.runs import Run, resumed
 @click.command("train")
 @config_options()
 @click.option("--config", "config_file", metavar="FILE", type=paths.CONFIG_FILE,
-              help="Take the fields that are not given from a JSON file.")
+              help="JSON file with values for options that are not given.")
 @click.option("--resume", "run", metavar="RUN", type=paths.RUN,
               help="Continue an unfinished run; with --epochs, extend a finished one.")
-@click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, which --config takes back.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved configuration as JSON, for use with --config.")
 @quiet_option
 @json_option
 def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: bool, as_json: bool,
@@ -55,12 +55,12 @@ def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: boo
 
 
 def _train(resolved: Resolved, resume: Run | None, quiet: bool) -> Run | None:
-    """The trained run; None in a process that is not the first of several."""
+    """Returns the trained run; None in any of several processes except the first."""
     from fixhead_cli.framework import load_keras, load_reader, results_kept_clean
     from keras_fixhead.data import check_available
 
     config = resolved.config
-    # before Keras, which takes seconds to load
+    # before Keras is loaded, which takes seconds
     check_available(config.dataset, config.data_dir, image_size=config.image_size)
     load_keras()
     load_reader(config.dataset, config.data_dir)
@@ -68,7 +68,7 @@ def _train(resolved: Resolved, resume: Run | None, quiet: bool) -> Run | None:
     from keras_fixhead.training import is_first, is_one_of_several, start, train
 
     with contextlib.ExitStack() as stack:
-        if is_one_of_several():  # only the first of them speaks
+        if is_one_of_several():  # only the first process prints
             stack.enter_context(results_kept_clean())
             resolved = start(resolved)
             quiet = quiet or not is_first()

@@ -1,4 +1,4 @@
-"""Which classes are taken for which, and whether their class vectors lie close together. Arrays in, numbers out."""
+"""Which classes are confused, and whether their class vectors lie close together. Arrays in, numbers out."""
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from keras_fixhead.analysis.geometry import different_pairs
 
 def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]],
                      num_classes: int) -> NDArray[np.int64]:
-    """Returns how many images of each class (rows) were taken for each class (columns), shape (m, m).
+    """Returns how many images of each class (rows) were predicted as each class (columns), shape (m, m).
 
     Example:
         >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
@@ -22,11 +22,11 @@ def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.int
 def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.integer[Any]]) -> float:
     """Returns Spearman's correlation of cosines and errors over all ordered pairs of different classes.
 
-    Ties get their average rank. Most pairs have no error, which limits what can be reached (`correlation_bound`).
+    Ties get their average rank. Most pairs have no errors, which limits the possible correlation (`correlation_bound`).
 
     Args:
         cosines: between class vectors, shape (m, m).
-        confusion: of `confusion_matrix`, shape (m, m).
+        confusion: from `confusion_matrix`, shape (m, m).
 
     Example:
         >>> cosines = np.array([[1, 0.9, 0], [0.9, 1, 0.1], [0, 0.1, 1]])
@@ -40,10 +40,10 @@ def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.i
 
 
 def correlation_bound(confusion: NDArray[np.integer[Any]]) -> float:
-    """Returns the largest Spearman correlation that the pairs without an error leave possible: sqrt(1 - z^3).
+    """Returns the largest Spearman correlation that is possible given the pairs without errors: sqrt(1 - z^3).
 
     Args:
-        confusion: shape (m, m); z is the share of ordered pairs of different classes without an error.
+        confusion: shape (m, m); z is the share of ordered pairs of different classes without errors.
 
     Example:
         >>> round(correlation_bound(np.array([[5, 0], [1, 5]])), 3)
@@ -53,11 +53,11 @@ def correlation_bound(confusion: NDArray[np.integer[Any]]) -> float:
 
 
 def errors_inside_groups(confusion: NDArray[np.integer[Any]], together: NDArray[np.bool_]) -> float:
-    """Returns the share of all errors that fall between classes of one group.
+    """Returns the share of all errors that are between classes of the same group.
 
     Args:
         confusion: shape (m, m).
-        together: of `geometry.same_group`, shape (m, m).
+        together: from `geometry.same_group`, shape (m, m).
 
     Example:
         >>> errors_inside_groups(np.array([[5, 3, 1], [0, 5, 0], [0, 0, 5]]),

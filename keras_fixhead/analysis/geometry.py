@@ -1,4 +1,4 @@
-"""How features lie relative to class vectors and to each other, and class vectors among themselves.
+"""The geometry of features relative to class vectors and to each other, and of class vectors among themselves.
 
 Arrays in, numbers out. Features have shape (N, d), class vectors (m, d), labels (N,).
 """
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BINS = 80
-"""Bins of a histogram of cosines over [-1, 1]."""
+"""Number of bins of a histogram of cosines over [-1, 1]."""
 
 
 def unit_rows(rows: ArrayLike) -> NDArray[np.float64]:
@@ -46,10 +46,10 @@ def different_pairs(m: int) -> NDArray[np.bool_]:
 
 def own_predicted_wrong(cosines: NDArray[np.float64], labels: NDArray[np.integer[Any]],
                         predicted: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Returns each image's cosines to the own, the predicted and the nearest wrong class vector.
+    """Returns each image's cosines to the class vectors of its own, the predicted and the nearest wrong class.
 
     Args:
-        cosines: of `image_cosines`, shape (N, m).
+        cosines: from `image_cosines`, shape (N, m).
         labels: integers in [0, m), shape (N,).
         predicted: integers in [0, m), shape (N,).
 
@@ -69,7 +69,7 @@ def own_predicted_wrong(cosines: NDArray[np.float64], labels: NDArray[np.integer
 
 def cosine_histograms(cosines: NDArray[np.float64], labels: NDArray[np.integer[Any]],
                       predicted: NDArray[np.integer[Any]]) -> dict[str, Any]:
-    """Returns histograms over [-1, 1] of the cosines of `own_predicted_wrong`: `BINS` counts each, ready for JSON."""
+    """Returns histograms over [-1, 1] of the cosines from `own_predicted_wrong`: `BINS` counts each, ready for JSON."""
     kinds = own_predicted_wrong(cosines, labels, predicted)
     return {"low": -1.0, "high": 1.0} | {
         name: np.histogram(np.clip(values, -1, 1), BINS, (-1.0, 1.0))[0].tolist() for name, values in kinds.items()}
@@ -84,7 +84,7 @@ def separation(features: ArrayLike, labels: NDArray[np.integer[Any]]) -> dict[st
 
     Returns:
         'within_to_between': mean squared distance of embeddings to the mean of their class, divided by that of class
-        means to the mean of all class means; 'class_means_mean_cosine' and 'class_means_max_cosine': cosines between
+        means to the mean of the class means; 'class_means_mean_cosine' and 'class_means_max_cosine': cosines between
         class means; 'own_mean_cosine': mean cosine of embeddings to the mean of their class.
 
     Example:
@@ -135,7 +135,7 @@ def nearness_of_groups(cosines: NDArray[np.floating], together: NDArray[np.bool_
 
     Args:
         cosines: between class vectors, shape (m, m).
-        together: of `same_group`, shape (m, m).
+        together: from `same_group`, shape (m, m).
 
     Example:
         >>> together = same_group(["cat", "dog", "ship"], {"animals": ["cat", "dog"]})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Returns the Wilson interval of a share; 95 % by default.
+    """Returns the Wilson interval of a proportion; 95 % by default.
 
     Reference: Wilson (1927), Journal of the American Statistical Association 22.
 

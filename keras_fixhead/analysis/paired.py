@@ -29,16 +29,16 @@ class PairedDifference:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over seeds; None below two."""
+        """Standard deviation over seeds; None for fewer than two seeds."""
         return statistics.stdev(self.values.values()) if self.n > 1 else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's 95 % interval of the mean; None below two seeds."""
+        """Student's 95 % interval of the mean; None for fewer than two seeds."""
         return mean_interval(list(self.values.values())) if self.n > 1 else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the values and what they sum up to, ready for JSON."""
+        """Returns the values with their mean, standard deviation and interval, ready for JSON."""
         interval = self.interval
         return {"values": list(self.values.values()), "n": self.n, "mean": self.mean, "std": self.std,
                 "interval_95": None if interval is None else list(interval)}
@@ -49,7 +49,7 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -
 
     Args:
         first: seed -> measured value.
-        second: the same for the arm to compare with. A seed that only one arm has is left out.
+        second: the same for the arm to compare with. Seeds that only one arm has are left out.
 
     Example:
         >>> found = paired_difference({0: 80.0, 1: 82.0, 2: 81.0}, {0: 70.0, 1: 75.0, 3: 90.0})

@@ -1,7 +1,7 @@
-"""Data sets, whole: what can be named, their images as uint8 arrays in memory, their parts, their augmentation.
+"""Data sets: which ones exist, their images as uint8 arrays in memory, their parts, and augmentation.
 
-This is the door: what is not offered here, or by `cache`, `catalog`, `packing`, `pictures`, `sources` and `tfds`, is
-private. The room needs NumPy; Pillow, scikit-learn, SciPy and TensorFlow are imported by the functions that use them.
+Only the names exported here, and those of `cache`, `catalog`, `packing`, `pictures`, `sources` and `tfds`, are public.
+NumPy is required; Pillow, scikit-learn, SciPy and TensorFlow are imported by the functions that use them.
 """
 from keras_fixhead.data.augmentation import Augmentation, augment, change, draw, epoch_order, make_batch, mixing
 from keras_fixhead.data.choice import choose_classes, limit_train, long_tail

@@ -1,4 +1,4 @@
-"""Random changes of uint8 training images, as a pure function of (seed, epoch, index)."""
+"""Augmentation of uint8 training images, as a pure function of (seed, epoch, index)."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, 
 from keras_fixhead.data.randaugment import choose, rand_augment
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, stream_key, words
 
-# Positions of an image's words in its stream. Never change those of crop and flip: runs are repeated by them.
+# Positions of an image's words in its stream. Never change those of crop and flip: repeating a run depends on them.
 _CROP, _FLIP, _ROTATION, _CUTOUT, _ERASING, _RANDAUGMENT = 0, 2, 3, 4, 6, 16
 
 Draws = dict[str, NDArray[Any]]
@@ -22,13 +22,13 @@ _ERASING_ASPECT = 0.3
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to training images; nothing by default.
+    """The augmentations of training images; none by default.
 
     Attributes:
         crop_padding: pixels p of black border to crop from; offsets are uniform in [0, 2 p].
         flip: whether to mirror left and right with probability 1/2.
         rotation: largest angle in degrees, uniform in both directions; nearest neighbour, black outside.
-        randaugment: operations of RandAugment on each image (Cubuk et al. 2020, arXiv:1909.13719).
+        randaugment: number of RandAugment operations on each image (Cubuk et al. 2020, arXiv:1909.13719).
         randaugment_magnitude: their strength, in [0, 10].
         cutout: side in pixels of a black square at a uniform place, clipped at the border (DeVries and Taylor 2017,
             arXiv:1708.04552).
@@ -56,7 +56,7 @@ class Augmentation:
 
     @property
     def computes(self) -> bool:
-        """Whether pixels are computed, and not only copied: more than crop, flip and Cutout."""
+        """Whether pixels are computed and not only copied: anything beyond crop, flip and Cutout."""
         return self.mixes or self.rotation > 0 or self.randaugment > 0 or self.erasing > 0
 
 
@@ -66,7 +66,7 @@ class Mixing:
 
     Attributes:
         partners: indices of the other images, shape (N,).
-        shares: share of the image itself in MixUp, or of its area in CutMix, shape (N,), float64 in [0, 1].
+        shares: share of the image itself in MixUp, or of its area in CutMix, float64 in [0, 1], shape (N,).
         boxes: top, bottom, left, right of the rectangle that CutMix takes from the partner, shape (N, 4); zeros for
             MixUp.
     """
@@ -76,7 +76,7 @@ class Mixing:
     boxes: Whole
 
     def draws(self, augmentation: Augmentation) -> Draws:
-        """Returns the draws for `change`: MixUp's shares of the partners, and CutMix's rectangles."""
+        """Returns the draws for `change`: the partners' shares for MixUp, and the rectangles for CutMix."""
         others = np.where(self.boxes.any(axis=1), 0.0, 1 - self.shares)
         return ({"mixup": shares(others)} if augmentation.mixup else {}) | (
             {"cutmix": self.boxes} if augmentation.cutmix else {})
@@ -94,14 +94,14 @@ def epoch_order(size: int, *, seed: int, epoch: int) -> NDArray[np.intp]:
 
 def augment(images: NDArray[np.uint8], indices: NDArray[np.intp], augmentation: Augmentation, *, seed: int,
             epoch: int) -> NDArray[np.uint8]:
-    """Returns randomly changed images: cropped, mirrored, rotated, RandAugment, Cutout, erased, in this order.
+    """Returns augmented images: crop, mirroring, rotation, RandAugment, Cutout and erasing, in this order.
 
-    An image depends on (seed, epoch, its index) alone, not on the batch it is in.
+    The result for an image depends only on (seed, epoch, its index), not on its batch.
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        indices: the images' numbers in the training set, shape (N,).
-        augmentation: what to do.
+        indices: indices of the images in the training set, shape (N,).
+        augmentation: the augmentations to apply.
         seed: the run's seed.
         epoch: from 0.
 
@@ -122,11 +122,11 @@ def make_batch(split: Split, indices: NDArray[np.intp], augmentation: Augmentati
 
     Args:
         split: training images.
-        indices: those of the batch, shape (B,).
-        augmentation: what to do.
+        indices: indices of the batch's images, shape (B,).
+        augmentation: the augmentations to apply.
         seed: the run's seed.
         epoch: from 0.
-        change_by: `change`, or the same on a device.
+        change_by: `change`, or an equivalent that runs on a device.
 
     Returns:
         uint8 images (B, H, W, 3); and int32 labels (B,) or, if images are mixed in pairs, float32 (B, 3): the label,
@@ -151,12 +151,12 @@ def make_batch(split: Split, indices: NDArray[np.intp], augmentation: Augmentati
 
 def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: Augmentation, *, seed: int,
          epoch: int) -> Draws:
-    """Returns what `change` does to images, as a few whole numbers each: a pure function of (seed, epoch, index).
+    """Returns the draws for `change`, a few integers per image: a pure function of (seed, epoch, index).
 
     Args:
-        indices: the images' numbers in the training set, shape (N,).
+        indices: indices of the images in the training set, shape (N,).
         image_shape: (H, W, 3).
-        augmentation: what to do.
+        augmentation: the augmentations to apply.
         seed: the run's seed.
         epoch: from 0.
     """
@@ -183,10 +183,10 @@ def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: 
 
 
 def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
-    """Returns images changed as drawn: bit-identical with NumPy and with keras.ops on any device.
+    """Returns images augmented as drawn: bit-identical with NumPy and with keras.ops on any device.
 
     Args:
-        images: uint8, shape (N, H, W, 3); if they are mixed, (2 N, H, W, 3), with their partners after them.
+        images: uint8, shape (N, H, W, 3); for mixing, (2 N, H, W, 3), with the partners in the second half.
         draws: from `draw` for all of them, and from `Mixing.draws`.
         xp: `numpy` or `keras.ops`.
 
@@ -215,11 +215,11 @@ def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
 
 def mixing(indices: NDArray[np.intp], size: int, image_shape: tuple[int, ...], augmentation: Augmentation, *, seed: int,
            epoch: int) -> Mixing:
-    """Returns the image that each one is mixed with, and how: a pure function of (seed, epoch, index).
+    """Returns the image that each image is mixed with, and how: a pure function of (seed, epoch, index).
 
     Args:
-        indices: the images' numbers in the training set, shape (N,).
-        size: images in the training set.
+        indices: indices of the images in the training set, shape (N,).
+        size: number of images in the training set.
         image_shape: (H, W, 3).
         augmentation: with `mixup` or `cutmix` above 0.
         seed: the run's seed.
@@ -239,12 +239,12 @@ def mixing(indices: NDArray[np.intp], size: int, image_shape: tuple[int, ...], a
 
 
 def _boxes(areas: NDArray[np.float64], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> Whole:
-    """Rectangles with these shares of the area and the image's proportions, around uniform places, clipped."""
+    """Returns rectangles with these shares of the area and the image's proportions, around uniform places, clipped."""
     return _around(np.floor(np.array(image_shape[:2]) * np.sqrt(areas)[:, None]).astype(np.intp), bits, image_shape)
 
 
 def _around(sides: NDArray[np.intp], bits: NDArray[np.uint32], image_shape: tuple[int, ...]) -> Whole:
-    """Rectangles with sides (N, 2) around uniform places, clipped at the border: top, bottom, left, right."""
+    """Returns rectangles with sides (N, 2) around uniform places, clipped at the border: top, bottom, left, right."""
     edges = []
     for limit, lengths, places in zip(image_shape[:2], sides.T, bits.T, strict=True):
         first = _below(limit, places) - lengths // 2
@@ -253,7 +253,7 @@ def _around(sides: NDArray[np.intp], bits: NDArray[np.uint32], image_shape: tupl
 
 
 def _erased(bits: NDArray[np.uint32], probability: float, image_shape: tuple[int, ...]) -> Whole:
-    """RandomErasing's rectangles, (N, 4); zeros for unchanged images."""
+    """Returns RandomErasing's rectangles, (N, 4); zeros for unchanged images."""
     height, width = image_shape[:2]
     chance, size, shape, row, column = _unit(bits).T
     areas = (_ERASING_AREA[0] + (_ERASING_AREA[1] - _ERASING_AREA[0]) * size) * height * width
@@ -267,10 +267,10 @@ def _erased(bits: NDArray[np.uint32], probability: float, image_shape: tuple[int
 
 
 def _below(limit: int, bits: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """Integers in [0, limit) from 32-bit words, to within limit / 2^32 of uniform."""
+    """Returns integers in [0, limit) from 32-bit words, to within limit / 2^32 of uniform."""
     return (bits.astype(np.uint64) * np.uint64(limit) >> np.uint64(32)).astype(np.intp)
 
 
 def _unit(bits: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """Numbers in (0, 1) from 32-bit words."""
+    """Returns numbers in (0, 1) from 32-bit words."""
     return (bits + 0.5) / 2**32

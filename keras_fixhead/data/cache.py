@@ -1,7 +1,7 @@
-"""Prepared data sets as they were last read, packed without compression, so that the next start is quick.
+"""The cache of prepared data sets, packed without compression, for quicker starts.
 
-They are in the folder `data` of `hardware.cache_dir()`. A set's name there includes the state of the files that it was
-read from (paths, sizes, modification times), so files that changed are read again. FIXHEAD_DATA_CACHE=off switches the
+Cached sets are in the folder `data` of `hardware.cache_dir()`. Their names include the state of the source files
+(paths, sizes, modification times), so that files that have changed are read again. FIXHEAD_DATA_CACHE=off switches the
 cache off.
 """
 import hashlib
@@ -29,7 +29,7 @@ _warned: set[str] = set()
 
 
 def folder_of_sets() -> Path:
-    """Returns the folder of cached sets."""
+    """Returns the folder of the cached sets."""
     return cache_dir() / "data"
 
 
@@ -44,10 +44,9 @@ def is_on() -> bool:
 
 
 def source_state(entry: DatasetEntry, data_dir: str | None) -> str | None:
-    """Returns the state of the prepared files of a data set: a digest of their paths, sizes and modification
-    times.
+    """Returns a digest of the paths, sizes and modification times of a data set's prepared files.
 
-    None if the cache is off, or the set is not one that TensorFlow Datasets have prepared.
+    Returns None if the cache is off, or if TensorFlow Datasets has not prepared the set.
     """
     if not is_on() or entry.probe_url is None or entry.tfds_name is None:
         return None
@@ -84,26 +83,26 @@ def read(name: str, folder: Path) -> tuple[WholeSet, PackedIndex]:
 
 
 def store(whole: WholeSet, data_dir: str | None, state: str) -> None:
-    """Keeps a set, and removes earlier states of the same files; warns, once, if it cannot be kept."""
+    """Caches a set and removes earlier states of the same files; warns, once, if the set cannot be cached."""
     target = _folder(whole.name, data_dir, state)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         size = sum(part.images.nbytes for part in whole.parts.values())
         if (free := shutil.disk_usage(target.parent).free) < _FREE_SHARE * size:
-            _warn(whole.name, f"{target.parent} has {free / 1e6:,.0f} MB free, too little to keep "
+            _warn(whole.name, f"{target.parent} has {free / 1e6:,.0f} MB free, too little to cache "
                   f"{whole.name} ({size / 1e6:,.0f} MB) for quicker starts.")
             return
         write_packed(target, whole.name, whole, part_bytes=PART_BYTES, coding="none", source=state)
     except ArgumentError:
         return  # another process was faster
     except (OSError, RuntimeError, RunError) as error:
-        _warn(whole.name, f"{whole.name} cannot be kept for quicker starts: {error}")
+        _warn(whole.name, f"{whole.name} cannot be cached for quicker starts: {error}")
         return
     start, _, _ = target.name.rpartition("-")
     for earlier in target.parent.glob(f"{start}-*{SUFFIX}"):
         if earlier != target:
             remove(earlier)
-    _log.info("Kept %s in %s, for quicker starts.", whole.name, target)
+    _log.info("Cached %s in %s, for quicker starts.", whole.name, target)
 
 
 def remove(folder: Path) -> None:
@@ -112,7 +111,7 @@ def remove(folder: Path) -> None:
 
 
 def clear() -> None:
-    """Removes all cached sets, and what unfinished writing left behind."""
+    """Removes all cached sets, and leftovers of unfinished writes."""
     shutil.rmtree(folder_of_sets(), ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
-"""The data sets that can be named, with their facts and what loads them.
+"""The known data sets: their facts, and how to load them.
 
-Only a table: a loader is given as 'module:function' and imported when it is needed.
+This module is only a table: a loader is written as 'module:function' and imported when it is needed.
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,22 +14,22 @@ class DatasetEntry:
 
     Attributes:
         loader: function of (entry, data_dir) that returns whole splits and label names.
-        source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None if it is
-            embedded.
+        source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None for an
+            embedded data set.
         image_shape: (H, W, 3) of the images as the network sees them.
-        train, validation, test: images in each split; validation is held out of the original training set.
-        crop_padding: pixels of black border from which training images are cropped, 0 for none.
+        train, validation, test: number of images in each split; validation is held out of the original training set.
+        crop_padding: width in pixels of the black border from which training images are cropped; 0 for none.
         flip: whether training images are mirrored at random.
-        probe_url: where a download would begin; None if there is nothing to download.
-        label_names: names of the classes in the order of their labels; None if only the files have them.
+        probe_url: address to probe before a download; None if there is nothing to download.
+        label_names: names of the classes in the order of their labels; None if they have to be read from the files.
         groups: group -> names of its classes, if the set has coarse labels.
-        builder: a builder of our own for TensorFlow Datasets, 'module:class', if those have none.
+        builder: our own builder for TensorFlow Datasets, 'module:class', if TensorFlow Datasets has none.
         archive: the file that this builder looks for in the folder downloads/manual.
-        resize: whether images of another size than `image_shape` are resized; for a folder of images only.
-        tests: the data set for whose models it is a test set; it has no training images.
+        resize: whether images whose size is not `image_shape` are resized; for folders of images only.
+        tests: the data set whose models it tests, for a set without training images.
         terms: the terms under which its owners offer it.
         packed: the folder of the packed set that it is read from.
-        subset: what a packed set is a subset of, by its own files, in words.
+        subset: description of what a packed set is a subset of, from its own files.
     """
 
     summary: str
@@ -62,7 +62,7 @@ class DatasetEntry:
 
 DATASETS: dict[str, DatasetEntry] = {
     "digits": DatasetEntry(
-        summary="handwritten digits that come with scikit-learn: 8x8 pixels, enlarged to 32x32; nothing to download",
+        summary="handwritten digits from scikit-learn, 8x8 pixels, enlarged to 32x32; nothing to download",
         loader="keras_fixhead.data.digits:load_digits",
         source=None,
         image_shape=(32, 32, 3),
@@ -78,7 +78,7 @@ DATASETS: dict[str, DatasetEntry] = {
         terms="CC BY 4.0 (UCI Machine Learning Repository)",
     ),
     "cifar10": DatasetEntry(
-        summary="photographs of 10 kinds of things, 32x32",
+        summary="photographs of objects in 10 classes, 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="cifar10:3.*.*",
         image_shape=(32, 32, 3),
@@ -95,7 +95,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "photographs belong to their photographers",
     ),
     "cifar100": DatasetEntry(
-        summary="photographs of 100 kinds of things in 20 groups, 32x32",
+        summary="photographs of objects in 100 classes and 20 groups, 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="cifar100:3.*.*",
         image_shape=(32, 32, 3),
@@ -113,7 +113,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "photographs belong to their photographers",
     ),
     "stl10": DatasetEntry(
-        summary="photographs of 10 kinds of things, 96x96; its unlabelled images are not used",
+        summary="photographs of objects in 10 classes, 96x96; its unlabelled images are not used",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="stl10:1.*.*",
         image_shape=(96, 96, 3),
@@ -130,7 +130,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "images come from ImageNet, whose terms allow non-commercial research and education only",
     ),
     "tiny_imagenet": DatasetEntry(
-        summary="photographs of 200 kinds of things, 64x64; its validation images are the test set",
+        summary="photographs of objects in 200 classes, 64x64; its validation images are the test set",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="tiny_imagenet:1.*.*",
         image_shape=(64, 64, 3),
@@ -148,7 +148,7 @@ DATASETS: dict[str, DatasetEntry] = {
         "photographers",
     ),
     "fashion_mnist": DatasetEntry(
-        summary="pieces of clothing, grey, 28x28, with a black border of 2 pixels: 32x32",
+        summary="grey images of clothing, 28x28, with a black border of 2 pixels: 32x32",
         loader="keras_fixhead.data.tfds:load_tfds",
         source="fashion_mnist:3.*.*",
         image_shape=(32, 32, 3),
@@ -185,11 +185,11 @@ DATASETS: dict[str, DatasetEntry] = {
 
 
 def own_entry(summary: str, side: int) -> DatasetEntry:
-    """Returns the entry of somebody's own images, without classes and numbers.
+    """Returns the entry of a user's own images, without classes and sizes.
 
     Args:
-        summary: what they are.
-        side: of the images, in pixels.
+        summary: description of the images.
+        side: side of the images, in pixels.
     """
     return DatasetEntry(
         summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,

@@ -1,7 +1,7 @@
-"""Which images are held out, and which are trained on.
+"""Chooses which images are held out, and which are used for training.
 
 There are two ways to choose from classes of unequal sizes: a stratified choice keeps their proportions, an equal choice
-takes the same number from each. Both are fixed functions of the labels: every run of a data set sees the same parts.
+takes the same number from each. Both are fixed functions of the labels: every run on a data set sees the same parts.
 """
 import dataclasses
 from bisect import bisect_right
@@ -16,23 +16,23 @@ from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.vectors.hashing import SPLIT_STREAM, stream_key, words
 
 SPLIT_SEED = 20_201_122
-_TEST, _VALIDATION, _LIMIT, _TAIL = range(4)  # each makes its choice independent of the others; never given again
+_TEST, _VALIDATION, _LIMIT, _TAIL = range(4)  # keep the choices independent of each other; never reuse a number
 
 
 def hold_out_test(split: Split, count: int) -> tuple[Split, Split]:
-    """Returns (what remains, a stratified test part of `count` images), both in the original order."""
+    """Returns (the remaining images, a stratified test part of `count` images), both in the original order."""
     return _held_out(split, count, _TEST)
 
 
 def hold_out_validation(split: Split, count: int) -> tuple[Split, Split]:
-    """Returns (what remains, a stratified validation part of `count` images), both in the original order."""
+    """Returns (the remaining images, a stratified validation part of `count` images), both in the original order."""
     return _held_out(split, count, _VALIDATION)
 
 
 def choose_classes(dataset: Dataset, classes: str | None) -> Dataset:
-    """Returns the data set with some of its classes, by the names of classes or groups, separated by commas.
+    """Returns the data set reduced to some classes, given as names of classes or groups, separated by commas.
 
-    Labels are numbered again from 0, in the same order. Mean and standard deviation stay those of the whole training
+    Labels are renumbered from 0, in the same order. Mean and standard deviation remain those of the whole training
     part.
 
     Raises:
@@ -53,7 +53,7 @@ def choose_classes(dataset: Dataset, classes: str | None) -> Dataset:
 
 
 def chosen_labels(label_names: Sequence[str], groups: Mapping[str, tuple[str, ...]], classes: str) -> list[int]:
-    """Returns the labels of the classes that are named, one by one or as groups, in the order of the data set.
+    """Returns the labels of the named classes or groups, in the order of the data set.
 
     Args:
         label_names: names of all classes.
@@ -75,10 +75,10 @@ def chosen_labels(label_names: Sequence[str], groups: Mapping[str, tuple[str, ..
 
 
 def limit_train(dataset: Dataset, count: int | None) -> Dataset:
-    """Returns the data set with `count` training images, the same number of each class (see `equal_choice`).
+    """Returns the data set with `count` training images, the same number from each class (see `equal_choice`).
 
-    The data set itself if `count` is None or it has no more than that. Mean and standard deviation stay those of the
-    whole training part.
+    Returns the data set unchanged if `count` is None, or if it has no more images than that. Mean and standard
+    deviation remain those of the whole training part.
 
     Example:
         >>> from keras_fixhead.data import load_dataset
@@ -104,10 +104,10 @@ def long_tail(dataset: Dataset, ratio: float) -> Dataset:
 
 
 def stratified_choice(labels: NDArray[np.int32], count: int, part: int) -> NDArray[np.intp]:
-    """Returns the indices of a choice in which every class has its share, in ascending order.
+    """Returns the indices of a stratified choice, in ascending order.
 
-    Each class gives the same share of its members; what rounding leaves over goes to the classes with the largest
-    remainders.
+    Each class contributes the same share of its members; images left over by rounding come from the classes with the
+    largest remainders.
 
     Args:
         labels: int32, shape (N,).
@@ -133,11 +133,11 @@ def stratified_choice(labels: NDArray[np.int32], count: int, part: int) -> NDArr
 
 
 def equal_choice(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
-    """Returns the indices of a choice with the same number of each class, in ascending order.
+    """Returns the indices of a choice with the same number of images from each class, in ascending order.
 
-    A class with fewer members than that gives all it has, and the others share what it lacks; what does not divide
-    goes to the first classes that have more. So `count` are chosen, and no class could have more without a larger one
-    having less.
+    A class with too few members contributes all of them, and the other classes make up the shortfall; a remainder goes
+    to the first classes that have more. So exactly `count` images are chosen, and no class could have more unless a
+    larger one had fewer.
 
     Args:
         labels: int32, shape (N,).
@@ -166,12 +166,12 @@ def equal_choice(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
 def long_tail_choice(labels: NDArray[np.int32], ratio: float) -> NDArray[np.intp]:
     """Returns the indices of a long-tailed choice, in ascending order: class c of m keeps n ratio^(-c / (m - 1)).
 
-    n is the size of the smallest class, so that every class can give its share; the first class keeps n, the last one
+    n is the size of the smallest class, so that every class has enough images; the first class keeps n, the last one
     n / ratio, at least 1.
 
     Args:
         labels: int32, shape (N,).
-        ratio: largest to smallest class, at least 1.
+        ratio: size of the largest class divided by that of the smallest, at least 1.
 
     Reference: Cui et al. (2019), arXiv:1901.05555, for the exponential profile.
 
@@ -200,10 +200,10 @@ def _only(split: Split, labels: Sequence[int], num_classes: int) -> Split:
 
 
 def _by_quota(labels: NDArray[np.int32], quota: NDArray[np.intp], part: int) -> NDArray[np.intp]:
-    """The indices of this many members of each class, chosen by the hash, in ascending order."""
+    """Returns the indices of `quota` members of each class, chosen by the hash, in ascending order."""
     members = np.bincount(labels)
     order = np.argsort(words(stream_key(SPLIT_SEED, SPLIT_STREAM, part), np.arange(len(labels)), [0])[:, 0])
-    by_class = order[np.argsort(labels[order], kind="stable")]  # classes in turn, each in the hash's order
+    by_class = order[np.argsort(labels[order], kind="stable")]  # class by class, each in the hash's order
     rank = np.arange(len(labels)) - np.repeat(np.cumsum(members) - members, members)
     return np.sort(by_class[rank < np.repeat(quota, members)])
 

@@ -25,7 +25,7 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.intp]) -> "Split":
-        """Returns the part at these indices."""
+        """Returns the images and labels at these indices."""
         return Split(self.images[indices], self.labels[indices])
 
 
@@ -36,10 +36,10 @@ class Dataset:
     Attributes:
         train, validation, test: its parts.
         label_names: one name per class.
-        mean, std: what a model normalizes pixels by, per channel, in units of [0, 255], shape (3,), float64: those of
-            the training pixels, or 0 and 1 if there are none.
+        mean, std: per-channel mean and standard deviation with which a model normalizes pixels, in units of [0, 255],
+            float64, shape (3,); computed from the training pixels, or 0 and 1 if there are none.
         groups: group -> names of its classes, if the set has coarse labels.
-        subset: what it is a subset of, in words; None for a whole set.
+        subset: description of what it is a subset of; None for a whole set.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Dataset:
 
 
 def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns mean and standard deviation of the pixels per channel, from exact integer sums.
+    """Returns the mean and standard deviation of the pixels per channel, from exact integer sums.
 
     Args:
         images: uint8, shape (N, H, W, 3).

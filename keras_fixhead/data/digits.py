@@ -1,4 +1,4 @@
-"""The embedded data set: scikit-learn's digits, real images in a wheel."""
+"""The embedded data set: scikit-learn's digits, real images that ship in its wheel."""
 import numpy as np
 
 from keras_fixhead.data.catalog import DatasetEntry
@@ -9,8 +9,8 @@ from keras_fixhead.data.dataset import Split
 def load_digits(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Returns the splits of the 1,797 digits and their label names.
 
-    The set has no test split of its own: 360 images are held out, stratified, by a constant seed. The 8x8 images of 17
-    grey levels are enlarged four times by nearest neighbour, to three channels.
+    The set has no test split of its own: 360 images are held out, stratified, with a constant seed. The 8x8 images with
+    17 grey levels are enlarged four times by nearest neighbour and get three channels.
 
     Args:
         entry: the data set's entry.

@@ -1,4 +1,4 @@
-"""Folders of images as data sets, with one subfolder per class: what is in them, and their images as arrays."""
+"""Folders of images as data sets, with one subfolder per class: their entries, files and images."""
 import dataclasses
 import functools
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from keras_fixhead.errors import DataError
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 FOLDER_TEST_SHARE = 5
-"""One picture in this many is held out for testing, if a folder has no test part."""
+"""One in this many pictures is held out for testing if a folder has no test part."""
 MIN_SIDE = 8
 _REPORTED = 10
 
 
 @functools.lru_cache(maxsize=8)
 def folder_entry(folder: str, image_size: int | None) -> DatasetEntry:
-    """Returns the entry of a folder of images, from the names of its files and the size of the first one.
+    """Returns the entry of a folder of images, from its file names and the size of its first picture.
 
     Args:
         folder: its path.
@@ -46,11 +46,12 @@ def folder_entry(folder: str, image_size: int | None) -> DatasetEntry:
 def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
     """Returns part -> class -> files of a folder of images, sorted by name.
 
-    The parts are 'train' and 'test' if the folder has both, else the one part 'all'. Files whose names start with a dot
-    are left out.
+    The parts are 'train' and 'test' if the folder has both, otherwise the single part 'all'. Files whose names start
+    with a dot are left out.
 
     Raises:
-        DataError: if there are no such subfolders, other files than pictures, or the parts have other classes.
+        DataError: if there are no such subfolders, there are files other than pictures, or the parts have different
+            classes.
     """
     root = Path(folder).expanduser()
     if not root.is_dir():
@@ -70,8 +71,8 @@ def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
 def load_image_folder(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Returns the splits 'train' and 'test' of a folder of images, and its label names.
 
-    A folder without parts has a test part held out, stratified, by a constant seed. Pictures of another size than the
-    entry's are cut to the square in their middle and resized, with anti-aliasing; if no size was asked for, all
+    If the folder has no parts, a test part is held out, stratified, with a constant seed. Pictures of other sizes than
+    the entry's are cropped to their central square and resized, with anti-aliasing; if no size was requested, all
     pictures must have the size of the first one.
 
     Args:
@@ -79,8 +80,8 @@ def load_image_folder(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[s
         data_dir: not used.
 
     Raises:
-        DataError: for files that cannot be read, are too small, or have another size if none was asked for; it names
-            each of them.
+        DataError: for files that cannot be read, are too small or, if no size was requested, have a different size; it
+            names each of them.
     """
     parts = folder_files(str(entry.source))
     splits = {part: _read(classes, entry.image_shape[0], entry.resize) for part, classes in parts.items()}
@@ -93,7 +94,7 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     classes = {each.name: _pictures(each) for each in _subfolders(folder)}
     if len(classes) < 2:
         raise DataError(f"{folder} has {len(classes)} subfolders; a folder of images needs one subfolder per class, "
-                        "2 or more.",
+                        "at least 2.",
                         hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/....")
     return classes
 
@@ -106,15 +107,15 @@ def _pictures(folder: Path) -> list[Path]:
     files = sorted(each for each in folder.rglob("*") if each.is_file() and not each.name.startswith("."))
     others = [each for each in files if each.suffix.lower() not in PICTURE_ENDINGS]
     if others:
-        raise DataError(f"{others[0]} is not a picture by its name ({len(others)} such files in {folder}).",
+        raise DataError(f"{others[0]} does not have the name of a picture ({len(others)} such files in {folder}).",
                         hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
     if len(files) < 2:
-        raise DataError(f"{folder} has {len(files)} pictures; a class needs 2 or more.")
+        raise DataError(f"{folder} has {len(files)} pictures; a class needs at least 2.")
     return files
 
 
 def _side(classes: Mapping[str, list[Path]]) -> int:
-    """The side of the first picture, which must be square."""
+    """Returns the side of the first picture, which must be square."""
     from PIL import Image
 
     first = next(iter(classes.values()))[0]
@@ -125,7 +126,7 @@ def _side(classes: Mapping[str, list[Path]]) -> int:
         raise DataError(f"{first} is not a readable picture.") from None
     if width != height:
         raise DataError(f"{first} has {width}x{height} pixels and is not square.",
-                        hint="Give --image-size, the side of the squares that pictures are cut and resized to.")
+                        hint="Give --image-size, the side of the squares that pictures are cropped and resized to.")
     return width
 
 
@@ -153,4 +154,4 @@ def _check_size(image: NDArray[np.uint8], side: int, resize: bool, file: Path) -
     if not resize and (height, width) != (side, side):
         raise DataError(f"{file} has {width}x{height} pixels, not the {side}x{side} of the first picture.")
     if min(height, width) < MIN_SIDE:
-        raise DataError(f"{file} has {width}x{height} pixels; each side needs {MIN_SIDE} or more.")
+        raise DataError(f"{file} has {width}x{height} pixels; each side needs at least {MIN_SIDE}.")

@@ -1,4 +1,4 @@
-"""Names of classes, and the groups they are in, of the data sets whose names never change."""
+"""Names and groups of the classes of the data sets whose names never change."""
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The classes of cifar10."""

@@ -1,4 +1,4 @@
-"""Packed data sets: plain files that NumPy and zlib read, checked against their digests.
+"""Packed data sets: plain files, readable with NumPy and zlib, checked against their digests.
 
 Images are stored in blocks of (3, N, H, W): green is subtracted from red and blue, then the left neighbour and then the
 upper one from each pixel (modulo 256), and the block becomes a zlib stream. To decode:
@@ -8,7 +8,7 @@ upper one from each pixel (modulo 256), and the block becomes a zlib stream. To 
     planes[::2] += planes[1]
     images = planes.transpose(1, 2, 3, 0)
 
-Labels are little-endian int32, a zlib stream as well.
+Labels are little-endian int32, also a zlib stream.
 """
 import contextlib
 import hashlib
@@ -43,7 +43,7 @@ from keras_fixhead.hardware import cpu_count
 from keras_fixhead.json_files import write_bytes
 
 BLOCK_BYTES = 4_000_000
-"""Size of the images that are encoded together: large enough to pack well, small enough to share between threads."""
+"""Size of a block of images: large enough to compress well, small enough to distribute over threads."""
 
 _STRATEGIES = (zlib.Z_HUFFMAN_ONLY, zlib.Z_FILTERED)  # photographs have no repeats, drawings do
 _LEFTOVER_SECONDS = 3_600.0
@@ -54,7 +54,7 @@ def encode_images(images: NDArray[np.uint8], strategy: int) -> bytes:
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        strategy: one of zlib's.
+        strategy: a zlib strategy.
     """
     planes = images.transpose(3, 0, 1, 2).copy()  # (3, N, H, W)
     planes[::2] -= planes[1]
@@ -67,10 +67,10 @@ def encode_images(images: NDArray[np.uint8], strategy: int) -> bytes:
 
 
 def decode_images(block: bytes, out: NDArray[np.uint8]) -> None:
-    """Decodes a block of images into an array of their shape.
+    """Decodes a block of images into an array of the images' shape.
 
     Raises:
-        ValueError: if the block contains something else.
+        ValueError: if the block does not have that size.
     """
     count, height, width, channels = out.shape
     planes = np.frombuffer(_inflated(block, out.size), np.uint8).reshape(channels, count, height, width).copy()
@@ -97,11 +97,11 @@ def write_packed(target: Path, name: str, whole: WholeSet, *, part_bytes: int, c
 
     Args:
         target: the folder to create; it must not exist.
-        name: of the data set.
+        name: name of the data set.
         whole: the data set.
-        part_bytes: size of the largest file; a file has one image if that alone is larger.
+        part_bytes: maximum size of a file; a single image that is larger gets a file of its own.
         coding: a name in `packed_index.CODINGS`.
-        source: the state of the prepared files that it was read from, if it is a cache of them.
+        source: for a cached set, the state of the prepared files that it was read from.
 
     Raises:
         RunError: if it cannot be written.
@@ -115,7 +115,7 @@ def write_packed(target: Path, name: str, whole: WholeSet, *, part_bytes: int, c
     try:
         index = _write_files(aside, name, whole, part_bytes, coding, source)
         write_bytes(aside / INDEX, index_bytes(index))
-        aside.chmod(0o755)  # mkdtemp gives 0700
+        aside.chmod(0o755)  # mkdtemp sets 0700
         _rename(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -132,13 +132,13 @@ def _rename(aside: Path, target: Path) -> None:
 
 
 def already_packed(target: Path) -> ArgumentError:
-    """Returns the error for a packed set that exists."""
+    """Returns the error for a packed set that already exists."""
     return ArgumentError(f"{target} already exists.",
                          hint=f"Check it: fixhead data verify {target}. To pack it again, remove it first.")
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Removes what killed packings of this set left behind, but not packings that are running."""
+    """Removes leftovers of killed packings of this set, but not of those that are still running."""
     for folder in target.parent.glob(f".{target.name}-*"):
         with contextlib.suppress(OSError):  # another process may have finished and renamed it
             newest = max(each.stat().st_mtime for each in (folder, *folder.iterdir()))
@@ -177,14 +177,14 @@ def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, codi
 
 
 def view_of(whole: WholeSet, hold_out: bool) -> View:
-    """Returns the digest and statistics of a data set with or without a validation part held out."""
+    """Returns the digest and pixel statistics of a data set with or without a validation part held out."""
     dataset = whole.dataset(hold_out)
     return View(dataset.digest(), tuple(dataset.mean.tolist()), tuple(dataset.std.tolist()))
 
 
 def _label_arrays(labels: NDArray[np.int32], groups: Mapping[str, tuple[str, ...]],
                   label_names: tuple[str, ...]) -> dict[str, NDArray[np.int32]]:
-    """Labels, and coarse labels if classes are grouped: the number of the label's group."""
+    """Returns the labels and, if classes are grouped, the coarse labels: the number of each label's group."""
     if not groups:
         return {"labels": labels}
     group_of = {name: number for number, names in enumerate(groups.values()) for name in names}
@@ -194,7 +194,7 @@ def _label_arrays(labels: NDArray[np.int32], groups: Mapping[str, tuple[str, ...
 
 def _image_parts(images: NDArray[np.uint8], block_images: int, part_bytes: int,
                  coding: str) -> Iterator[tuple[int, list[bytes]]]:
-    """Yields (number of images, encoded blocks) of files no larger than asked, unless a single block is."""
+    """Yields (number of images, encoded blocks) per file, none larger than `part_bytes` unless a single block is."""
     count, blocks = 0, list[bytes]()
     for images_in_block, block in _blocks(images, block_images, coding):
         if blocks and sum(map(len, blocks)) + len(block) > part_bytes:
@@ -219,7 +219,7 @@ def _readme(name: str, whole: WholeSet, coding: str) -> str:
     read = f"fixhead train --dataset {name} --data-dir FOLDER" if known else "fixhead train --dataset FOLDER"
     return "\n".join([
         f"# {name}", "",
-        *([whole.entry.summary, ""] if known else []),  # else the summary has a path of the machine that packed it
+        *([whole.entry.summary, ""] if known else []),  # otherwise it has a path of the machine that packed the set
         *([f"This is {whole.subset}.", ""] if whole.subset else []),
         f"{len(whole.parts['train']):,} training and {len(whole.parts['test']):,} test images of "
         f"{len(whole.label_names)} classes, packed by keras_fixhead (coding {coding}).", "",
@@ -235,13 +235,13 @@ def load_packed(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Sp
         data_dir: not used.
 
     Raises:
-        DataError: if files are missing, damaged, or not those of the index; it names each of them.
+        DataError: if files are missing, damaged, or do not match the index; it names each of them.
     """
     return read_packed(Path(str(entry.packed)))
 
 
 def read_packed(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """Returns the splits of a packed set, as `load_packed`."""
+    """Returns the splits and label names of a packed set, like `load_packed`."""
     index = read_index(folder)
     images = {split: np.empty((count, *index.image_shape), np.uint8) for split, count in index.splits.items()}
     labels = {split: np.empty(count, np.int32) for split, count in index.splits.items()}
@@ -274,7 +274,7 @@ def _places(index: PackedIndex,
 
 def _read_file(folder: Path, index: PackedIndex, file: PackedFile,
                out: NDArray[Any]) -> tuple[str, str] | None:
-    """Fills an array from a file; returns (its name, what is wrong with it), or None."""
+    """Fills an array from a file; returns (file name, problem), or None if there is no problem."""
     try:
         content = (folder / file.name).read_bytes()
     except FileNotFoundError:

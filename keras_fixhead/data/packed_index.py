@@ -1,8 +1,8 @@
 """The index of a packed data set: its files, and what they must contain. Read without NumPy and frameworks.
 
 A packed set is a folder NAME.packed: `index.json`, a README, and the arrays in parts (`keras_fixhead.data.packed`).
-The last line of the index is the sha256 of the rest, and the file must be, byte for byte, what its fields are written
-as: a change of any byte is noticed. Newer schemas keep these two rules.
+The last line of the index is the sha256 of the rest, and the file must match, byte for byte, what its fields serialize
+to, so that a change of any byte is detected. Newer schemas keep these two rules.
 """
 import dataclasses
 import hashlib
@@ -19,7 +19,7 @@ INDEX = "index.json"
 FORMAT = "keras_fixhead packed data set"
 SCHEMA = 1
 CODINGS = ("gradient-zlib", "none")
-"""How images are stored: as deflated differences of neighbours, or as they are."""
+"""How images are stored: as compressed differences between neighbours, or uncompressed."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class PackedFile:
     Attributes:
         name: its name in the folder.
         split, array: its content: 'images', 'labels' or 'coarse_labels' of 'train' or 'test'; None for the README.
-        count: how many of them.
-        blocks: sizes in bytes of its parts, each encoded by itself.
-        sha256: of the file, in hexadecimal.
+        count: number of images or labels.
+        blocks: sizes in bytes of its blocks, each encoded separately.
+        sha256: its SHA-256, in hexadecimal.
     """
 
     name: str
@@ -48,7 +48,7 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class View:
-    """A data set with or without a validation part held out: its digest, and statistics of its pixels."""
+    """The digest and pixel statistics of a data set, with or without a validation part held out."""
 
     digest: str
     mean: tuple[float, ...]
@@ -57,17 +57,17 @@ class View:
 
 @dataclass(frozen=True)
 class PackedIndex:
-    """What a packed set contains.
+    """The contents of a packed set.
 
     Attributes:
-        name: of the data set.
-        splits: images in the whole 'train' and 'test'.
+        name: name of the data set.
+        splits: number of images in the whole 'train' and 'test'.
         validation: how many of the training images are held out for validation.
-        groups: group -> names of its classes; coarse labels count them.
-        subset: what it is a subset of, in words; None for a whole set.
+        groups: group -> names of its classes; coarse labels are numbers of groups.
+        subset: description of what it is a subset of; None for a whole set.
         held_out, whole: the data set with and without a validation part held out.
-        block_images: images per block; the last block of a split has what is left.
-        source: the state of the prepared files that it was read from, if it is a cache of them.
+        block_images: images per block; the last block of a split may have fewer.
+        source: for a cached set, the state of the prepared files that it was read from.
     """
 
     name: str
@@ -91,12 +91,12 @@ class PackedIndex:
         return sum(file.size_bytes for file in self.files)
 
     def view(self, hold_out: bool) -> View:
-        """Returns digest and statistics of the data set with or without a validation part held out."""
+        """Returns the digest and pixel statistics of the data set with or without a validation part held out."""
         return self.held_out if hold_out else self.whole
 
 
 def find_packed(name: str, folder: Path) -> Path | None:
-    """Returns the packed set of a name in a folder: NAME.packed in it, or the folder itself; None if there is none."""
+    """Returns the packed set NAME.packed in a folder, or the folder itself if it is that set; None if there is none."""
     own = folder / f"{name}{SUFFIX}"
     if own.is_dir():
         return own
@@ -106,7 +106,7 @@ def find_packed(name: str, folder: Path) -> Path | None:
 
 
 def is_packed(folder: Path) -> bool:
-    """Returns whether a folder is, or was meant to be, a packed set."""
+    """Returns whether a folder is, or is meant to be, a packed set."""
     return folder.is_dir() and (folder.name.endswith(SUFFIX) or _says_so(folder / INDEX))
 
 
@@ -133,7 +133,7 @@ def read_index(folder: Path) -> PackedIndex:
     """Returns the index of a packed set.
 
     Raises:
-        DataError: if it is missing, damaged, of something else, or from a newer version of this library.
+        DataError: if it is missing, damaged, not an index, or from a newer version of this library.
     """
     path = folder / INDEX
     try:
@@ -184,5 +184,5 @@ def _view(fields: Mapping[str, Any]) -> View:
 
 
 def again(name: str) -> str:
-    """Returns what to do about a missing or damaged file of a packed set, in words."""
+    """Returns a hint on how to replace a missing or damaged file of a packed set."""
     return f"Copy {name} again from where the set was packed, or pack it again: fixhead data pack DATASET OUT"

@@ -13,20 +13,20 @@ from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, DataError
 
 PART_MB = 60.0
-"""Size of the largest file of a packed set, in megabytes (10^6 bytes)."""
+"""Maximum size of a file of a packed set, in megabytes (10^6 bytes)."""
 
 
 def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_size: int | None = None,
                  name: str | None = None, part_mb: float = PART_MB) -> tuple[Path, PackedIndex]:
-    """Writes a data set as plain files into the folder `out`/NAME.packed; returns the folder and its index.
+    """Writes a data set as plain files into the folder `out`/NAME.packed; returns the folder and the index.
 
     Args:
         dataset: a name in the catalogue of data sets, or the path of a folder of images.
         out: the folder of packed sets, created if it is missing.
         data_dir: folder of packed or prepared data sets, as for `load_dataset`.
         image_size: side of the squares that a folder's pictures are resized to.
-        name: name of a packed folder of images; None for the folder's own.
-        part_mb: size of the largest file in megabytes; a file has one image if that alone is larger.
+        name: name for a packed folder of images; None for the folder's own.
+        part_mb: maximum size of a file in megabytes; a single image that is larger gets a file of its own.
 
     Raises:
         ArgumentError: (a ValueError) for a wrong name, or if the set is already packed there.
@@ -50,11 +50,11 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
 def _name(dataset: str, name: str | None) -> str:
     if not is_folder(dataset):
         if name not in (None, dataset):
-            raise ArgumentError(f"{dataset} keeps its own name; --name is for folders of images, got {name!r}.")
+            raise ArgumentError(f"{dataset} cannot be renamed to {name!r}: --name applies only to folders of images.")
         return dataset
     own = name or Path(dataset).expanduser().absolute().name.removesuffix(SUFFIX)
     if own in DATASETS and not _is_that(dataset, own):
-        raise ArgumentError(f"{own!r} is the name of a data set of the catalogue; {dataset} is a folder of images.",
+        raise ArgumentError(f"{own!r} is the name of a data set in the catalogue; {dataset} is a folder of images.",
                             hint="Give it another name: --name NAME")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", own):
         raise ArgumentError(f"{own!r} cannot be the name of a packed set. Expected letters, digits, '_', '-' and '.'.",
@@ -63,7 +63,7 @@ def _name(dataset: str, name: str | None) -> str:
 
 
 def _is_that(dataset: str, name: str) -> bool:
-    """Whether a path is a packed set of this name."""
+    """Returns whether a path is a packed set of this name."""
     path = Path(dataset).expanduser()
     return path.name.endswith(SUFFIX) and read_index(path).name == name
 
@@ -73,9 +73,9 @@ class Verified:
     """The result of checking a packed set.
 
     Attributes:
-        path: of its folder.
-        ok: whether every file matches the index, and the data set has the digest that it was packed with.
-        problem: what is wrong, in words; None if nothing is.
+        path: path of its folder.
+        ok: whether every file matches the index, and the data set has the digest with which it was packed.
+        problem: description of what is wrong; None if it is intact.
         name, train, test, classes, bytes, files, digest, subset: from the index; None if it cannot be read.
     """
 
@@ -97,7 +97,7 @@ class Verified:
 
 
 def verify_packed(path: Path) -> list[Verified]:
-    """Checks each packed set at or below a path, every byte and the digest of the data set; returns the results.
+    """Checks every byte and the data set's digest of each packed set at or below a path; returns the results.
 
     Raises:
         DataError: if there is none.
@@ -123,7 +123,7 @@ def _verified(folder: Path) -> Verified:
         whole = WholeSet(index.name, packed_entry(folder), parts, label_names)
         for hold_out in (True, False):
             if (found := view_of(whole, hold_out)) != (expected := index.view(hold_out)):
-                raise DataError(f"{folder} has other images, or statistics of their pixels, than it was packed with: "
+                raise DataError(f"The images or pixel statistics of {folder} differ from those that were packed: "
                                 f"{found} instead of {expected}.", hint=again(INDEX))
     except DataError as error:
         return Verified(str(folder), False, str(error), **facts)

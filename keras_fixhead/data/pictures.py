@@ -1,7 +1,7 @@
-"""Where a picture becomes an array: decoded, cut, resized.
+"""Turns pictures into arrays: decodes, crops and resizes them.
 
-`PictureForm` says how. Two forms are in use: `training_form` for the pictures of a folder, and `prediction_form` for
-pictures that a trained model is asked about; an exported model does the same with them.
+`PictureForm` describes how. Two forms are in use: `training_form` for the pictures of a folder, and `prediction_form`
+for pictures to be classified by a trained model; an exported model processes them in the same way.
 """
 import io
 import warnings
@@ -19,11 +19,11 @@ class PictureForm:
     """How a picture of any size becomes an array of one shape.
 
     Attributes:
-        height, width: of the array, in pixels.
-        fit: 'crop' cuts the largest part out of the middle that has the array's proportions, 'squash' takes the whole
-            picture and changes its proportions.
+        height, width: size of the array, in pixels.
+        fit: 'crop' takes the largest central part with the array's proportions; 'squash' takes the whole picture and
+            changes its proportions.
         filter: 'bilinear' or 'bicubic', with anti-aliasing.
-        rounded: whether levels are rounded to uint8; float32 in [0, 255] if not.
+        rounded: whether levels are rounded to uint8; otherwise they are float32 in [0, 255].
     """
 
     height: int
@@ -34,24 +34,24 @@ class PictureForm:
 
 
 def training_form(side: int) -> PictureForm:
-    """Returns the form of a folder's pictures: the square in their middle, resized, as uint8."""
+    """Returns the form for a folder's pictures: the central square, resized, as uint8."""
     return PictureForm(side, side, fit="crop", filter="bicubic", rounded=True)
 
 
 def prediction_form(image_shape: tuple[int, ...]) -> PictureForm:
-    """Returns the form of pictures that a model is asked about: the whole picture, resized to the model's (H, W, 3)."""
+    """Returns the form for pictures to be classified: the whole picture, resized to the model's (H, W, 3)."""
     return PictureForm(image_shape[0], image_shape[1], fit="squash", filter="bilinear", rounded=False)
 
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
     """Returns the pixels of an encoded picture (PNG, JPEG, BMP, the first frame of a GIF, WebP).
 
-    Grey levels become three equal channels, 16 bits per pixel their upper 8, and transparency is dropped. The
-    orientation in EXIF data is not applied.
+    Grey levels become three equal channels, 16-bit pixels are reduced to their upper 8 bits, and transparency is
+    dropped. The orientation in EXIF data is not applied.
 
     Args:
-        content: the bytes of its file.
-        name: what to call it in a message.
+        content: the bytes of the file.
+        name: name of the picture in messages.
 
     Returns:
         uint8 array of shape (H, W, 3).
@@ -82,11 +82,11 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[Any]:
-    """Returns a picture in the shape of a form.
+    """Returns a picture as an array of the form's shape.
 
     Args:
         image: uint8, shape (H, W, 3), of any size.
-        form: the array's size, and how the picture is fitted to it.
+        form: size of the array, and how the picture is fitted to it.
 
     Returns:
         array of shape (form.height, form.width, 3), uint8 or float32.

@@ -1,12 +1,12 @@
-"""Whole-number arithmetic on uint8 images: bit-identical with NumPy on the host and keras.ops on a device.
+"""Integer arithmetic on uint8 images: bit-identical with NumPy on the host and keras.ops on a device.
 
-Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. Fractions come as whole numbers of
-2^-16ths (matrices) or 2^-22nds (shares) that the host has rounded once: compilers may fuse and reorder rounded
-operations, but not exact ones. Nothing exceeds int32 up to images of 4096 pixels per side; `transform` refuses batches
-that have 2^31 pixels or more, with a border of one.
+Each function takes the namespace of its operations, `xp`: `numpy` or `keras.ops`. Fractions are integers in units of
+2^-16 (matrices) or 2^-22 (shares), rounded once on the host: compilers may fuse and reorder rounded operations, but
+not exact ones. All values fit in int32 for images of up to 4096 pixels per side; `transform` refuses batches of 2^31
+pixels or more, including a border of one pixel.
 
-NumPy and keras.ops differ only where one of them would do needless work: NumPy copies rows of pixels where a device
-computes the origin of every pixel.
+The code for NumPy and keras.ops differs only where one of them would do needless work: NumPy copies rows of pixels
+where a device computes the origin of every pixel.
 """
 from collections.abc import Iterator
 from typing import Any
@@ -26,18 +26,18 @@ _HAIR = round(1e-3 * 2 ** (_MATRIX_BITS + 1))
 
 
 def shares(values: NDArray[np.float64]) -> Whole:
-    """Returns shares in [-1, 1] as `blend` takes them, shape (N,)."""
+    """Returns shares in [-1, 1] in the form that `blend` takes, shape (N,)."""
     return np.rint(values * 2**_SHARE_BITS).astype(np.int32)
 
 
 def matrices(xx: Any = 1.0, xy: Any = 0.0, dx: Any = 0.0, yx: Any = 0.0, yy: Any = 1.0, dy: Any = 0.0) -> Whole:
-    """Returns matrices as `transform` takes them, (N, 6), from numbers or arrays (N,); the identity by default."""
+    """Returns matrices for `transform`, (N, 6), from numbers or arrays (N,); the identity by default."""
     entries = np.stack(np.broadcast_arrays(*map(np.atleast_1d, (xx, xy, dx, yx, yy, dy))), axis=1)
     return np.rint(entries * 2**_MATRIX_BITS).astype(np.int32)
 
 
 def rotations(degrees: NDArray[np.float64]) -> Whole:
-    """Returns the matrices that turn images counter-clockwise, (N, 6)."""
+    """Returns the matrices that rotate images counter-clockwise, (N, 6)."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return matrices(xx=cos, xy=-sin, yx=sin, yy=cos)
 
@@ -48,17 +48,17 @@ def whole(images: Any, xp: Any) -> Any:
 
 
 def column(values: Any, xp: Any) -> Any:
-    """Returns one number per image, (N,), in a shape that broadcasts to images: (N, 1, 1, 1)."""
+    """Returns one number per image, (N,), in a shape that broadcasts over images: (N, 1, 1, 1)."""
     return xp.reshape(values, (-1, 1, 1, 1))
 
 
 def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
-    """Returns images cropped from a black surrounding at an offset, then mirrored left and right if told so.
+    """Returns images cropped at an offset, with black outside the image, then mirrored left and right where requested.
 
     Args:
         images: (N, H, W, 3).
         offsets: rows and columns between crop and image, (N, 2).
-        mirrored: whether to mirror, (N,), bool.
+        mirrored: whether to mirror each image, bool, (N,).
         xp: `numpy` or `keras.ops`.
     """
     if xp is not np:
@@ -94,12 +94,12 @@ def transform(images: Images, how: Any, xp: Any = np) -> Images:
     """
     size, height, width, _ = images.shape
     if size * (height + 2) * (width + 2) >= 2**31:
-        raise ArgumentError(f"{size} images of {width}x{height} pixels are too many to change at once.",
+        raise ArgumentError(f"{size} images of {width}x{height} pixels are too many to transform at once.",
                             hint="Use a smaller --batch-size.")
     x = 2 * xp.arange(width, dtype="int32") - (width - 1)  # in half pixels: the middle may be between two
     y = 2 * xp.arange(height, dtype="int32")[:, None] - (height - 1)
     xx, xy, dx, yx, yy, dy = (how[:, entry, None, None] for entry in range(6))
-    # slightly off the middle between two pixels, so that the rounding of cosines decides nothing
+    # slightly off the midpoint between two pixels, so that the rounding of cosines never matters
     columns, rows = (
         xp.clip(xp.right_shift(by_x * x + (by_y * y + (2 * shift + ((side << _MATRIX_BITS) + _HAIR))),
                                _MATRIX_BITS + 1), -1, side)
@@ -116,7 +116,7 @@ def blend(images: Images, others: Any, by: Any, xp: Any = np) -> Images:
 
     Args:
         images: (N, H, W, 3).
-        others: whole numbers in [0, 255], of the same shape or one that broadcasts to it.
+        others: integers in [0, 255], of the same shape or one that broadcasts to it.
         by: from `shares`, (N,).
         xp: `numpy` or `keras.ops`.
     """
@@ -147,7 +147,7 @@ def paste(images: Images, others: Images, boxes: Any, xp: Any = np) -> Images:
 
 
 def erase(images: Images, boxes: Any, keys: Any, xp: Any = np) -> Images:
-    """Returns images with a rectangle of noise in each: three bytes of a word that depends on its key and the place.
+    """Returns images with a rectangle of noise in each: three bytes of a word that depends on key and position.
 
     Args:
         images: (N, H, W, 3).
@@ -171,7 +171,7 @@ def _noise(keys: Any, places: Any, xp: Any) -> Any:
 
 
 def _rectangles(boxes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, slice, slice]]:
-    """The indices of the pixels of each rectangle that is not empty."""
+    """Yields the indices of the pixels of each rectangle that is not empty."""
     for image, (top, bottom, left, right) in enumerate(boxes.tolist()):
         if bottom > top and right > left:
             yield image, slice(top, bottom), slice(left, right)

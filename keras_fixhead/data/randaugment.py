@@ -1,7 +1,7 @@
 """RandAugment on uint8 batches: fourteen operations, on the host or, bit-identically, on a device.
 
-`choose`, on the host, turns random words into functions of pixels and their parameters in whole numbers; `rand_augment`
-applies them with NumPy or keras.ops.
+On the host, `choose` turns random words into functions and their integer parameters; `rand_augment` applies them with
+NumPy or keras.ops.
 """
 import functools
 from collections.abc import Callable
@@ -40,10 +40,10 @@ class Operation:
 
 
 def choose(draws: NDArray[np.uint32], image_shape: tuple[int, ...], *, magnitude: float) -> tuple[Whole, Whole]:
-    """Returns which functions of pixels are applied to each image, and with which parameters.
+    """Returns which functions are applied to each image, and with which parameters.
 
     Args:
-        draws: random 32-bit words, shape (N, 2 K) for K operations on each image: for each operation, one that
+        draws: random 32-bit words, shape (N, 2 K) for K operations per image: for each operation, one word that
             chooses it and one whose highest bit is the sign of its strength.
         image_shape: (H, W, 3).
         magnitude: the strength, in [0, 10].
@@ -59,13 +59,13 @@ def choose(draws: NDArray[np.uint32], image_shape: tuple[int, ...], *, magnitude
 
 @functools.lru_cache(maxsize=16)
 def _parameters(magnitude: float, image_shape: tuple[int, ...]) -> Whole:
-    """The parameters of each operation with both signs, (14, 2, 6)."""
+    """Returns the parameters of each operation with both signs, (14, 2, 6)."""
     strengths = np.array([magnitude, -magnitude]) / 10
     return np.stack([each.parameters(strengths, image_shape) for each in OPERATIONS.values()])
 
 
 def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) -> Images:
-    """Returns images after K operations each.
+    """Returns images with K operations applied to each.
 
     Args:
         images: uint8, shape (N, H, W, 3).
@@ -86,9 +86,9 @@ def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) 
 
 
 def _apply(images: Images, functions: Any, parameters: Any, xp: Any) -> Images:
-    """Each image by its function: NumPy changes the images of each function; a device computes all and selects."""
+    """Applies each image's function: NumPy runs a function on its images only; a device runs all and selects."""
     changed = images.copy() if xp is np else images
-    for number, function in enumerate(_FUNCTIONS[1:], start=1):  # the first leaves images as they are
+    for number, function in enumerate(_FUNCTIONS[1:], start=1):  # the first one changes nothing
         if xp is not np:
             changed = xp.where(column(functions, xp) == number, function(images, parameters, xp), changed)
         elif len(mine := np.flatnonzero(functions == number)):
@@ -101,7 +101,7 @@ def _same(images: Images, parameters: Any, xp: Any) -> Images:
 
 
 def _autocontrast(images: Images, parameters: Any, xp: Any) -> Images:
-    """Each channel's darkest level becomes 0, its lightest 255."""
+    """Maps each channel's darkest level to 0 and its lightest to 255."""
     low, high = (whole(end(images, axis=(1, 2)), xp)[..., None] for end in (xp.min, xp.max))  # (N, 3, 1)
     levels = xp.arange(256, dtype="int32")
     spread = xp.clip((levels - low) * 255 // xp.maximum(high - low, 1), 0, 255)
@@ -109,7 +109,7 @@ def _autocontrast(images: Images, parameters: Any, xp: Any) -> Images:
 
 
 def _equalize(images: Images, parameters: Any, xp: Any) -> Images:
-    """Each channel's levels are spread so that all are about equally frequent."""
+    """Spreads each channel's levels so that all are about equally frequent."""
     size, height, width, _ = images.shape
     entries = _entries(images, xp)
     counted = xp.reshape(entries, (-1,))
@@ -123,7 +123,7 @@ def _equalize(images: Images, parameters: Any, xp: Any) -> Images:
 
 
 def _entries(images: Images, xp: Any) -> Any:
-    """Places of the pixels' levels in tables for each image and channel, (N, 3, 256) flattened."""
+    """Returns the index of each pixel's level in the flattened tables of all images and channels, (N, 3, 256)."""
     return xp.reshape(xp.arange(len(images) * 3, dtype="int32") * 256, (-1, 1, 1, 3)) + whole(images, xp)
 
 
@@ -169,12 +169,12 @@ def _grey(images: Images, xp: Any) -> Any:
 
 
 def _first(values: NDArray[Any]) -> Whole:
-    """Parameters of which only the first one is used, rounded."""
+    """Returns parameters of which only the first one is used, rounded."""
     return np.pad(np.rint(values).astype(np.int32)[:, None], ((0, 0), (0, 5)))
 
 
 def _blending(change: Callable[[Images, Any, Any], Images]) -> Operation:
-    """Moves by 0.9 times the strength away from the image it blends with; strength 0 changes nothing."""
+    """Returns an operation that moves by 0.9 times the strength away from the image it blends with."""
     return Operation(change, lambda strengths, _: _first(shares(-MAX_ENHANCEMENT * strengths)))
 
 
@@ -196,7 +196,7 @@ OPERATIONS: dict[str, Operation] = {
     "translate_y": Operation(transform, lambda strengths, shape: matrices(
         dy=np.rint(MAX_TRANSLATION * shape[0] * strengths))),
 }
-"""Name -> function of (images, strengths in [-1, 1]); those without a direction take its absolute value."""
+"""Name -> function of (images, strengths in [-1, 1]); operations without a direction take the absolute value."""
 
 _FUNCTIONS = list(dict.fromkeys(each.change for each in OPERATIONS.values()))
 _FUNCTION_OF = np.array([_FUNCTIONS.index(each.change) for each in OPERATIONS.values()], np.int32)

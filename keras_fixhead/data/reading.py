@@ -1,4 +1,4 @@
-"""Reading a data set from wherever it is: packed, in the cache, prepared, a folder of images, embedded."""
+"""Reads a data set from wherever it is: packed, in the cache, prepared, in a folder of images, or embedded."""
 import dataclasses
 import logging
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ _log = logging.getLogger(__name__)
 def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | None = None, hold_out: bool = True,
                 classes: str | None = None, limit_train: int | None = None, imbalance: float = 1.0,
                 normalization: str = "dataset") -> Dataset:
-    """Returns the data of a run: its classes, its training images, its validation part.
+    """Returns the data of a run, with its choice of classes, training images and validation part.
 
     The arguments are fields of `TrainConfig`: `run_dataset(**config.data_fields)`.
 
     Args:
         dataset, data_dir, image_size, hold_out: as in `load_dataset`.
         classes: names of classes or groups, separated by commas; None for all.
-        limit_train: number of training images, the same number of each class; None for all.
-        imbalance: size of the largest class divided by that of the smallest, of long-tailed training images.
-        normalization: 'dataset' for the mean and standard deviation of the training images, 'half' for 127.5 and 127.5.
+        limit_train: number of training images, the same number from each class; None for all.
+        imbalance: for long-tailed training images, the size of the largest class divided by that of the smallest.
+        normalization: 'dataset' for the mean and standard deviation of the training images, 'half' for 127.5 for both.
 
     Raises:
         DataError: if the data cannot be found or read.
@@ -51,12 +51,12 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
 
 
 def measured_fields(own: Mapping[str, Any], dataset: str | None, data_dir: str | None) -> dict[str, Any]:
-    """Returns the arguments of `run_dataset` for the data that a run, or a server, is measured on.
+    """Returns the arguments of `run_dataset` for the data on which a run or a server is measured.
 
     Args:
-        own: those of the run's own data; empty for a server.
-        dataset: another data set, whole; None for the run's own data.
-        data_dir: where the data are, if not where the run had them.
+        own: the arguments for the run's own data; empty for a server.
+        dataset: another data set, used whole; None for the run's own data.
+        data_dir: folder of the data, if it is not the one that the run used.
 
     Example:
         >>> measured_fields({"dataset": "cifar10", "data_dir": "here", "limit_train": 9}, "cifar10_1", None)
@@ -75,13 +75,13 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | No
             'fashion_mnist', 'cifar10_1'), or the path of a packed set, or of a folder of images with one subfolder per
             class.
         data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
-        image_size: side of the squares that a folder's pictures are resized to; None for that of the first picture,
-            and then all pictures must have that size.
-        hold_out: False to leave the validation part among the training images.
+        image_size: side of the squares that a folder's pictures are resized to; None for the side of the first picture,
+            which all pictures must then have.
+        hold_out: whether a validation part is held out; if not, those images stay in the training part.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name.
-        DataError: if the data are missing, cannot be downloaded or read, or are not what they say they are.
+        DataError: if the data are missing, cannot be downloaded or read, or do not match their own description.
 
     Example:
         >>> dataset = load_dataset("digits")
@@ -100,7 +100,7 @@ def check_available(dataset: str, data_dir: str | None = None, *, image_size: in
 
     Args:
         dataset, data_dir, image_size, classes: as in `run_dataset`.
-        others: its other arguments, which make no difference here.
+        others: the other arguments of `run_dataset`; ignored.
 
     Example:
         >>> check_available("digits")
@@ -132,10 +132,10 @@ def read_whole(name: str, data_dir: str | None = None,
                image_size: int | None = None) -> tuple[WholeSet, PackedIndex | None]:
     """Returns a data set with its whole training part, and the index of the packed files that it came from, if any.
 
-    Prepared sets of TensorFlow Datasets are kept in the cache, and read from there the next time.
+    Sets prepared by TensorFlow Datasets are cached, and read from the cache the next time.
 
     Raises:
-        DataError: if the data are missing, cannot be read, or are not what they say they are.
+        DataError: if the data are missing, cannot be read, or do not match their own description.
         DependencyError: if a package that reads them is not installed.
     """
     entry = describe(name, data_dir, image_size=image_size)
@@ -147,12 +147,12 @@ def read_whole(name: str, data_dir: str | None = None,
         try:
             return cache.read(name, folder)
         except DataError as error:
-            _log.warning("%s The cache is written again.", error.what)
+            _log.warning("%s The cache is being rebuilt.", error.what)
             cache.remove(folder)
     parts, label_names = import_object(entry.loader)(entry, data_dir)
-    entry = describe(name, data_dir, image_size=image_size)  # once more: it may have been prepared only now
+    entry = describe(name, data_dir, image_size=image_size)  # again: the set may just have been prepared
     whole = WholeSet(name, entry, parts, label_names)
     after = cache.source_state(entry, data_dir)
-    if after is not None and before in (None, after):  # else the files changed while they were read
+    if after is not None and before in (None, after):  # otherwise the files changed while they were being read
         cache.store(whole, data_dir, after)
     return whole, None

@@ -1,4 +1,4 @@
-"""What is known of a data set before its images are read: classes and sizes, from the catalogue or from the disk."""
+"""What is known about a data set before its images are read: classes and sizes, from the catalogue or the disk."""
 import dataclasses
 import json
 import os
@@ -25,9 +25,9 @@ def is_folder(name: str) -> bool:
 
 def describe(name: str, data_dir: str | None = None, *, image_size: int | None = None,
              classes: str | None = None) -> DatasetEntry:
-    """Returns the entry of a data set with the classes and sizes that it has on this machine.
+    """Returns the entry of a data set, with the classes and sizes that it has on this machine.
 
-    A packed set is preferred to one that TensorFlow Datasets have prepared in the same folder, and to the embedded one.
+    A packed set is preferred to one prepared by TensorFlow Datasets in the same folder, and to the embedded one.
 
     Args:
         name: a name in the catalogue, or the path of a folder of images or of a packed set.
@@ -36,7 +36,7 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
         classes: names of classes or groups, separated by commas; None for all classes.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown name of a set or class, or an image size for a set that has one.
+        ArgumentError: (a ValueError) for an unknown data set or class, or an image size for a set that already has one.
         DataError: if a folder is not a folder of images, or the index of a packed set is damaged.
 
     Example:
@@ -47,19 +47,20 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
         entry = packed_entry(folder)
         if image_size not in (None, entry.image_shape[0]):
             raise ArgumentError(f"{folder} was packed with images of {entry.image_shape[0]}x{entry.image_shape[1]} "
-                                f"pixels, not {image_size}.", hint="Leave --image-size out, or pack it again with it.")
+                                f"pixels, not {image_size}.", hint="Leave --image-size out, or pack the images again "
+                                f"with --image-size {image_size}.")
     elif is_folder(name):
         entry = folder_entry(str(Path(name).expanduser().absolute()), image_size)
     else:
         entry = _prepared_entry(look_up(DATASETS, name, "data set"), data_folder_of(data_dir))
         if image_size is not None:
             raise ArgumentError(f"{name} has images of {entry.image_shape[0]}x{entry.image_shape[1]} pixels; an image "
-                                "size is for folders of images.", hint="Leave --image-size out.")
+                                "size applies only to folders of images.", hint="Leave --image-size out.")
     return entry if classes is None else _part_of(entry, name, classes)
 
 
 def subset_note(name: str, entry: DatasetEntry) -> str | None:
-    """Returns what a data set on this machine is a subset of, in words; None for a whole one."""
+    """Returns a description of what a data set on this machine is a subset of; None for a whole one."""
     whole = DATASETS.get(name)
     if entry.subset is not None:
         return entry.subset
@@ -70,7 +71,7 @@ def subset_note(name: str, entry: DatasetEntry) -> str | None:
 
 
 def packed_folder(name: str, data_dir: str | None) -> Path | None:
-    """Returns the folder of the packed set that a data set is read from; None if it is not packed here.
+    """Returns the folder of the packed set that a data set is read from; None if there is no packed set.
 
     Args:
         name: the path of a packed set, or a name in the catalogue.
@@ -107,7 +108,7 @@ def data_folder_of(data_dir: str | None) -> Path:
 
 
 def _prepared_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:
-    """An entry with the sizes and names that its prepared files say they have."""
+    """Returns the entry with the sizes and label names recorded in its prepared files."""
     found = sorted(folder.glob(f"{entry.tfds_name}/*/dataset_info.json")) if entry.tfds_name else []
     if not found:
         return _archive_entry(entry, folder)
@@ -116,7 +117,7 @@ def _prepared_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:
         sizes = {split["name"]: sum(map(int, split["shardLengths"])) for split in content["splits"]}
         train, test = sizes.get("train", 0), sizes["test"]
     except (OSError, ValueError, KeyError, TypeError):
-        return entry  # what is wrong with it is reported when it is read
+        return entry  # the problem is reported when the set is read
     names = entry.label_names
     if names is None and (labels := found[-1].with_name("label.labels.txt")).is_file():
         names = tuple(labels.read_text(encoding="utf-8").split())
@@ -124,7 +125,7 @@ def _prepared_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:
 
 
 def _archive_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:
-    """An entry with the sizes of the archive that its builder would prepare, if there is one."""
+    """Returns the entry with the sizes of the archive that its builder would prepare, if there is one."""
     path = folder / "downloads" / "manual" / str(entry.archive)
     if entry.archive is None or not path.is_file():
         return entry
@@ -142,9 +143,9 @@ def _resized(entry: DatasetEntry, train: int, test: int) -> DatasetEntry:
 
 
 def _part_of(entry: DatasetEntry, name: str, classes: str) -> DatasetEntry:
-    """An entry with some of its classes; its sizes are exact if all classes have equally many images."""
+    """Returns the entry reduced to some classes; its sizes are exact if all classes have the same number of images."""
     if entry.label_names is None:
-        raise DataError(f"The classes of {name} are not known before it is prepared.",
+        raise DataError(f"The classes of {name} are not known until it is prepared.",
                         hint=f"Prepare it first: fixhead data show {name}")
     labels = chosen_labels(entry.label_names, entry.groups, classes)
     share = len(labels) / entry.num_classes

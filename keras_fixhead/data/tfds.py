@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow Datasets: prepared ones from a folder, others downloaded if there is a network."""
+"""Data sets of TensorFlow Datasets: read from a folder if they are prepared, otherwise downloaded."""
 import functools
 import http.client
 import logging
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Returns the splits 'train' (empty for a test set) and 'test' of a data set, and its label names.
 
-    Grey images get three equal channels, and smaller ones a black border, up to the entry's `image_shape`.
+    Grey images get three equal channels, and smaller ones a black border, to match the entry's `image_shape`.
 
     Args:
         entry: the data set's entry, with its name in TensorFlow Datasets or its own builder.
@@ -38,7 +38,7 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
     prepared = check_tfds(entry, data_dir)
     name, folder = entry.tfds_name, data_folder(data_dir)
     try:
-        import tensorflow  # noqa: F401 -- TensorFlow Datasets finds out later that it needs it
+        import tensorflow  # noqa: F401 -- TensorFlow Datasets notices only later that it needs it
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise needs_tensorflow(str(name), str(error.name)) from None
@@ -51,7 +51,7 @@ def load_tfds(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Spli
                  if split == "test" or entry.train}
     except DataError:
         raise
-    except Exception as error:  # whatever TensorFlow Datasets and protobuf raise for files that are damaged
+    except Exception as error:  # whatever TensorFlow Datasets and protobuf raise for damaged files
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{name} in {folder} cannot be read: {reason[:200]}",
                         hint="Remove its folder there and prepare it again.") from error
@@ -64,8 +64,8 @@ def needs_tensorflow(name: str, missing: str) -> DependencyError:
     """Returns the error for a package that reads prepared data sets and is not installed.
 
     Args:
-        name: of the data set.
-        missing: the package.
+        name: name of the data set.
+        missing: name of the package.
     """
     return DependencyError(
         f"Reading {name} as prepared by TensorFlow Datasets needs {missing}, which is not installed.",
@@ -74,13 +74,12 @@ def needs_tensorflow(name: str, missing: str) -> DependencyError:
 
 
 def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
-    """Returns whether a data set is prepared; if not, it can be prepared from an archive or a network.
+    """Returns whether a data set is prepared; if not, it can be prepared from an archive or a download.
 
-    The prepared folder is looked at first, and the network asked once and briefly: TensorFlow Datasets would retry for
-    minutes.
+    Looks into the folder first, then probes the network once, briefly: TensorFlow Datasets would retry for minutes.
 
     Raises:
-        DataError: if it is neither prepared nor can be downloaded.
+        DataError: if it is not prepared and cannot be downloaded.
     """
     folder = data_folder(data_dir)
     if is_prepared(str(entry.tfds_name), folder):
@@ -122,23 +121,23 @@ def _builder(tfds: Any, entry: DatasetEntry, folder: Path) -> Any:
 
 
 def _read(builder: Any, split: str, image_shape: tuple[int, int, int]) -> Split:
-    # one batch at a time: the whole split as one tensor would be in memory twice
+    # in batches: the whole split as one tensor would be in memory twice
     batches = list(builder.as_dataset(split=split, batch_size=2_000).as_numpy_iterator())
     return Split(np.concatenate([_in_shape(batch["image"], image_shape) for batch in batches]),
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
 
 
 def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Images with three channels, and a black border if they are smaller than they should be."""
+    """Returns images with three channels, and with a black border if they are smaller than `image_shape`."""
     borders = [(total - side) // 2 for total, side in zip(image_shape, images.shape[1:3], strict=False)]
     if any(borders):
         images = np.pad(images, [(0, 0), *((border, border) for border in borders), (0, 0)])
     return np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
 
 
-@functools.cache  # the network is asked once
+@functools.cache  # the network is probed once
 def _answers(url: str) -> bool:
-    """Whether a URL answers within `PROBE_SECONDS`, name resolution (which has no time-out of its own) included."""
+    """Returns whether a URL answers within `PROBE_SECONDS`, including name resolution, which has no timeout itself."""
     answered = threading.Event()
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Tiny ImageNet for TensorFlow Datasets, which have no builder of it."""
+"""A Tiny ImageNet builder for TensorFlow Datasets, which has none."""
 import io
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,10 +15,10 @@ _ROOT = "tiny-imagenet-200"
 class TinyImagenet(tfds.core.GeneratorBasedBuilder):
     """Tiny ImageNet: 200 classes of 64x64 photographs, from the official archive.
 
-    The archive is taken from the folder `downloads/manual` next to the prepared sets, or downloaded. Its validation
-    images, whose labels are public, are the split 'test'; its test images have no public labels and are left out. A
-    class has the first of its names in the archive's words.txt, in the order of the WordNet numbers. A partial
-    archive in the same layout is prepared as it is.
+    The archive is read from the folder `downloads/manual` next to the prepared sets, or downloaded. Its validation
+    images, whose labels are public, become the split 'test'; its test images have no public labels and are left out.
+    Classes are in the order of their WordNet numbers, and each has the first of its names in the archive's words.txt.
+    A partial archive with the same layout is prepared as it is.
     """
 
     VERSION = tfds.core.Version("1.0.0")

@@ -1,4 +1,4 @@
-"""A data set as it is read, before a validation part is held out."""
+"""A data set as read, before a validation part is held out."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class WholeSet:
     """A data set with its whole training part.
 
     Attributes:
-        name: the name it was asked for by.
-        entry: what is known of it.
+        name: the name under which it was requested.
+        entry: its facts.
         parts: 'train' (empty for a test set) and 'test'.
     """
 
@@ -38,18 +38,18 @@ class WholeSet:
 
     @property
     def subset(self) -> str | None:
-        """What it is a subset of, in words; None for a whole set."""
+        """Description of what it is a subset of; None for a whole set."""
         return subset_note(self.name, self.entry)
 
     def dataset(self, hold_out: bool, known: View | None = None) -> Dataset:
-        """Returns the data set in its parts.
+        """Returns the data set, split into its parts.
 
         Args:
             hold_out: whether a validation part is held out of the training images.
-            known: its digest, which is checked, and the statistics of its pixels, which are taken as they are.
+            known: the expected digest, which is checked, and the pixel statistics, which are not computed again.
 
         Raises:
-            DataError: if it has another digest.
+            DataError: if the digest differs.
         """
         train, validation = hold_out_validation(self.parts["train"], self.entry.validation if hold_out else 0)
         if known is not None:

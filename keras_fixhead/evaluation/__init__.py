@@ -1,4 +1,4 @@
-"""What a trained model makes of images: features, logits, probabilities, and its measures on a split."""
+"""Evaluates trained models: features, logits and probabilities of images, and measures on a split."""
 from keras_fixhead.evaluation.measurer import BATCH_SIZE, Measurer, Outputs, evaluate_model
 from keras_fixhead.evaluation.measures import Evaluation, summarize
 from keras_fixhead.evaluation.predictor import Predictor

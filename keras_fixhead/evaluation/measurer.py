@@ -15,7 +15,7 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model returns for images: features (N, d), logits (N, m), and its class vectors (m, d); float32."""
+    """A model's outputs for images: features (N, d), logits (N, m), and its class vectors (m, d); float32."""
 
     features: NDArray[np.float32]
     logits: NDArray[np.float32]
@@ -23,7 +23,7 @@ class Outputs:
 
 
 class Measurer:
-    """Returns a model's features and logits, from one function that is traced once.
+    """Computes a model's features and logits with one function that is traced once.
 
     Args:
         model: a model with a layer named 'features' and a `HypersphereHead`.
@@ -34,7 +34,7 @@ class Measurer:
         self._both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
 
     def outputs(self, images: NDArray[np.uint8]) -> Outputs:
-        """Returns features and logits of images, pixels in [0, 255], shape (N, H, W, 3)."""
+        """Returns the features and logits of images with pixels in [0, 255], shape (N, H, W, 3)."""
         features, logits = self._both.predict(images, batch_size=BATCH_SIZE, verbose=0)
         return Outputs(features, logits, np.asarray(keras.ops.convert_to_numpy(self._head.class_vectors.value)))
 
@@ -42,8 +42,8 @@ class Measurer:
         """Returns the measures of a split.
 
         Args:
-            tta: 'none', or a name of test-time augmentation: see `test_time_views`. Accuracy, top-5 and cross-entropy
-                are then those of the mean logits; cosines and norms stay those of the unchanged images.
+            tta: 'none', or the name of a test-time augmentation (see `test_time_views`). Accuracy, top-5 and
+                cross-entropy are then computed from the mean logits; cosines and norms still from the unchanged images.
         """
         outputs = self.outputs(split.images)
         logits = outputs.logits

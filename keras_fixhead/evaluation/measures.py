@@ -9,7 +9,7 @@ from keras_fixhead.analysis.geometry import image_cosines, own_predicted_wrong
 from keras_fixhead.analysis.intervals import wilson_interval
 
 TOP5_CLASSES = 100
-"""Number of classes from which top-5 accuracy is measured."""
+"""Smallest number of classes for which top-5 accuracy is measured."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Evaluation:
 
     Attributes:
         n: number of images.
-        accuracy: share of them whose largest logit is that of their label.
+        accuracy: share of the images whose largest logit is that of their label.
         accuracy_low, accuracy_high: 95 % Wilson interval of the accuracy, for newly drawn images.
-        top5: share of them whose label is among the five largest logits; None below 100 classes.
-        cross_entropy: mean, in nats, without smoothing.
-        own_cosine: mean cosine of features and the class vector of their label.
+        top5: share of the images whose label is among the five largest logits; None for fewer than 100 classes.
+        cross_entropy: mean cross-entropy in nats, without smoothing.
+        own_cosine: mean cosine between the features and the class vector of their label.
         predicted_cosine: the same for the predicted class.
-        nearest_wrong_cosine: the same for the nearest class that is not the label's.
+        nearest_wrong_cosine: the same for the nearest class other than the label.
         feature_norm: mean length of the features.
     """
 

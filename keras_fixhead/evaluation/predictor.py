@@ -18,10 +18,10 @@ Images = NDArray[np.uint8] | NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained model that is asked about images.
+    """A trained model that classifies images.
 
     Attributes:
-        model: from pixels in [0, 255], (N, H, W, 3), to logits, (N, m).
+        model: maps pixels in [0, 255], (N, H, W, 3), to logits, (N, m).
         label_names: names of its m classes.
     """
 
@@ -49,7 +49,7 @@ class Predictor:
         """
         if images.shape[1:] != self.image_shape:
             raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
-                                hint="Resize them, or give them as uint8 to `fixhead predict`, which does.")
+                                hint="Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")
         return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
@@ -65,7 +65,7 @@ class Predictor:
 
         Args:
             contents: the bytes of each picture's file.
-            names: what to call each picture in a message.
+            names: name of each picture in messages.
 
         Raises:
             DataError: if one of them cannot be read.
@@ -79,12 +79,12 @@ class Predictor:
         return self.probabilities(np.stack([fit_picture(image, form) for image in images]))
 
     def check_fits(self, dataset: Dataset) -> None:
-        """Raises an ArgumentError unless a data set has the model's classes, in the same order, and image size."""
+        """Raises an ArgumentError unless a data set has the model's classes, in the same order, and its image size."""
         if dataset.label_names != self.label_names:
             raise ArgumentError(
-                f"{dataset.name} has other classes than the run: {', '.join(dataset.label_names[:3])}, ... instead of "
+                f"{dataset.name} does not have the run's classes: {', '.join(dataset.label_names[:3])}, ... instead of "
                 f"{', '.join(self.label_names[:3])}, ....",
-                hint="Give --dataset a set with the same classes in the same order, or leave it out.")
+                hint="Give a --dataset with the same classes in the same order, or leave it out.")
         if (shape := dataset.image_shape) != self.image_shape:
             raise ArgumentError(f"{dataset.name} has images of shape {shape}; the model takes {self.image_shape}.",
-                                hint="Give --dataset a set with images of that size, or leave it out.")
+                                hint="Give a --dataset with images of that size, or leave it out.")

@@ -1,4 +1,4 @@
-"""A trained run: as a predictor, and its measures on its data."""
+"""Evaluates a trained run on its data, or turns it into a predictor."""
 from collections.abc import Sequence
 
 from keras_fixhead.data import SPLITS, measured_fields, run_dataset
@@ -25,14 +25,14 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
 
     Args:
         run: a finished run.
-        splits: names of splits: 'train', 'validation', 'test'; if empty, those of the last two that have images.
-        data_dir: where the data are, if not where they were in training.
+        splits: names of splits: 'train', 'validation', 'test'; if empty, validation and test, where they have images.
+        data_dir: folder of the data, if it is not the one used in training.
         dataset: another data set, for example 'cifar10_1' for a model of 'cifar10'.
         tta: test-time augmentation: 'none', 'flip' or 'flip-shift' (see `test_time_views`).
 
     Raises:
-        ArgumentError: (a ValueError) if the other data set has other classes or image sizes, a split has no images, or
-            the test-time augmentation is unknown.
+        ArgumentError: (a ValueError) if the other data set has different classes or image sizes, a split has no images,
+            or the test-time augmentation is unknown.
         RunError: if the run has no model.
         DataError: if the data cannot be found or read.
     """

@@ -1,4 +1,4 @@
-"""The views of an image that test-time augmentation averages."""
+"""The views of an image over which test-time augmentation averages."""
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,11 +9,11 @@ from keras_fixhead.errors import ArgumentError
 
 
 def test_time_views(images: NDArray[np.uint8], tta: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Yields the views of images whose logits test-time augmentation averages, each with its weight; these sum to 1.
+    """Yields views of images with their weights, which sum to 1; test-time augmentation averages the views' logits.
 
-    'flip': the images and their mirror images, 1/2 each. 'flip-shift': half of that, and half of the same mean over
-    images shifted by one pixel, down and right or up and left (1/8 each of their views); the border that comes in is
-    reflected. It is the evaluation of the records in seconds to 94 %.
+    'flip': the images and their mirror images, 1/2 each. 'flip-shift': the same with half the weight, and, with the
+    other half, images shifted by one pixel, down and right or up and left, and their mirror images (1/8 each); new
+    border pixels are reflected. The records for seconds to 94 % on CIFAR-10 are evaluated in this way.
 
     Args:
         images: uint8, shape (N, H, W, 3).

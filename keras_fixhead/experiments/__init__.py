@@ -1,1 +1,1 @@
-"""Many runs: plan (a grid and seeds), run (what is left), compare (groups, paired over seeds)."""
+"""Many runs: plan them (a grid and seeds), run what is left, compare them (groups, paired over seeds)."""

@@ -1,4 +1,4 @@
-"""Results next to each other: groups that differ in seeds alone, and the paired differences between groups."""
+"""Compares results: groups that differ only in their seeds, and the paired differences between groups."""
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from keras_fixhead.runs.result import Result
 
 @dataclass(frozen=True)
 class Group:
-    """Results that differ in their seeds alone.
+    """Results that differ only in their seeds.
 
     Attributes:
-        name: what sets them apart, like 'head=cos fixed=yes'.
+        name: what distinguishes the group, like 'head=cos fixed=yes'.
         results: seed -> result.
         accuracy: seed -> accuracy on the split, a share.
     """
@@ -35,15 +35,15 @@ class Group:
 
 
 def compare_results(results: Sequence[Result], split: str = "test") -> tuple[list[Group], dict[str, Any]]:
-    """Returns the results in groups, in the order given, and the fields of the configuration that all share.
+    """Returns the results in groups, in the given order, and the fields of the configuration that they all share.
 
     Args:
         results: of complete runs.
         split: whose accuracy is compared.
 
     Raises:
-        ArgumentError: (a ValueError) for fewer than two results, two of one configuration and seed, or a split that
-            was not measured.
+        ArgumentError: (a ValueError) for fewer than two results, two with the same configuration and seed, or a split
+            that was not measured.
     """
     if len(results) < 2:
         raise ArgumentError(f"Give two or more complete runs to compare, got {len(results)}.", hint="fixhead list runs")

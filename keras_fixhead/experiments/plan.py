@@ -1,4 +1,4 @@
-"""Plans of many runs: what a grid asks for, what is already done, and what the rest will take."""
+"""Plans many runs: the runs of a grid, what is already done, and the cost of the rest."""
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.vectors import scale_warning
 
-_DRAWN_QUICKLY = 2**24  # numbers of class vectors that take a second to draw, to look for runs of earlier versions
+_DRAWN_QUICKLY = 2**24  # class vectors of up to this many numbers are drawn to find runs of earlier versions
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that a grid asks for.
+    """A run of a grid.
 
     Attributes:
         resolved: its configuration.
         state: 'complete', 'interrupted', 'failed', 'running' in another process, or 'new'.
         run: its directory; None for a new run.
-        seconds: estimated time that is left, from steps timed on this machine; None if none were timed.
+        seconds: estimated remaining time, from steps timed on this machine; None if none were timed.
     """
 
     resolved: Resolved
@@ -44,7 +44,7 @@ def parse_grid(axes: Sequence[str]) -> dict[str, list[Any]]:
     """Returns field -> values of axes like 'head=dot,cos'.
 
     Raises:
-        ArgumentError: for an axis of another form, an unknown field, a value of the wrong type, or a repeated axis.
+        ArgumentError: for a malformed axis, an unknown field, a value of the wrong type, or a repeated axis.
 
     Example:
         >>> parse_grid(["head=dot,cos", "lr=0.1,0.01", "fixed=yes,no"])
@@ -85,7 +85,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_value(name: str, text: str) -> Any:
-    """Returns the value of a configuration field from text; 'default' and 'none' mean None where that is allowed."""
+    """Parses the value of a configuration field; 'default' and 'none' mean None where that is allowed."""
     hint = get_type_hints(TrainConfig)[name]
     kinds = get_args(hint) or (hint,)
     if NoneType in kinds and text.lower() in ("none", "default", "null"):
@@ -106,21 +106,21 @@ def parse_value(name: str, text: str) -> Any:
 
 def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], seeds: Sequence[int],
               file: Mapping[str, Any] | None = None) -> list[PlannedRun]:
-    """Returns the runs that a grid asks for, with the state of each in its folder of runs; seeds vary fastest.
+    """Returns the runs of a grid, with the state of each in its folder of runs; seeds vary fastest.
 
     Args:
         explicit: fields that all runs share.
         grid: field -> values.
-        seeds: of each point of the grid.
+        seeds: seeds of each point of the grid.
         file: fields from a configuration file; explicit ones and the grid override them.
 
     Raises:
-        ArgumentError: for a value out of its range, a field that is given twice, or two points that are the same run.
+        ArgumentError: for a value out of range, a field that is given twice, or two points that are the same run.
     """
     twice = [name for name in grid if name in explicit] + (["seed"] if "seed" in grid or "seed" in explicit else [])
     if twice:
         raise ArgumentError(f"{twice[0]} is given both in the grid and as an option.",
-                            hint="Give seeds by --seeds." if twice[0] == "seed" else "Give it once.")
+                            hint="Set seeds with --seeds." if twice[0] == "seed" else "Give it once.")
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     runs = [resolve(build_config({**explicit, **point, "seed": seed}, file)) for point in points for seed in seeds]
     if len({each.digest for each in runs}) < len(runs):
@@ -131,14 +131,14 @@ def plan_runs(explicit: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], se
 
 
 def _found(runs: Mapping[str, Run], resolved: Resolved) -> Run | None:
-    """The run of a configuration, which an earlier version may have trained."""
+    """Returns the run of a configuration, even if an earlier version trained it."""
     if not runs or resolved.digest in runs:
         return runs.get(resolved.digest)
     return runs.get(earlier_digest(resolved)) if resolved.data.num_classes * resolved.dim <= _DRAWN_QUICKLY else None
 
 
 def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:
-    """Returns what is known to go wrong with the scales of the runs that are left, each text once."""
+    """Returns warnings about the scales of the remaining runs, each text once."""
     left = [(each.config, each.resolved.data.num_classes) for each in plan if each.state != "complete"]
     texts = [scale_warning(num_classes, config.scale, fixed=config.fixed)
              for config, num_classes in left if config.head == "cos" and isinstance(config.scale, float)]
@@ -146,16 +146,16 @@ def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:
 
 
 def disk_bytes(run: Run) -> int:
-    """Returns the total size of a run directory's files; a file with two names counts once."""
+    """Returns the total size of a run directory's files; hard links count once."""
     files = {(info.st_dev, info.st_ino): info.st_size
              for info in (path.stat() for path in run.path.rglob("*") if path.is_file())}
     return sum(files.values())
 
 
 def plan_summary(plan: Sequence[PlannedRun]) -> dict[str, Any]:
-    """Returns how many runs of a plan are in each state, and the hours and disk space that the rest will take.
+    """Returns how many runs of a plan are in each state, and the hours and disk space that the rest will need.
 
-    Hours are None if a step of such a run has not been timed here; bytes are None if no such run is complete.
+    Hours are None if steps of some remaining run have not been timed here; bytes, if no run like it is complete.
     """
     left = [each for each in plan if each.state in ("new", "interrupted")]
     seconds = [each.seconds for each in left]
@@ -190,7 +190,7 @@ def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:
 
 
 def runs_by_digest(runs_dir: str) -> dict[str, Run]:
-    """Returns digest -> run of a folder of runs; of several with one digest, a complete one, or else the newest."""
+    """Returns digest -> run of a folder of runs; among runs with the same digest, a complete one, or the newest."""
     found: dict[str, Run] = {}
     for run in list_runs(runs_dir):
         try:
@@ -204,7 +204,7 @@ def runs_by_digest(runs_dir: str) -> dict[str, Run]:
 
 
 def estimate_text(hours: float | None) -> str:
-    """Returns hours in words.
+    """Returns hours as text.
 
     Example:
         >>> estimate_text(None), estimate_text(0.5)

@@ -1,4 +1,4 @@
-"""Running a plan: each run in a new process, or by a function that is passed in."""
+"""Runs a plan: each run in a new process, or with a given function."""
 import dataclasses
 import json
 import shutil
@@ -28,7 +28,7 @@ Train = Callable[[Resolved, Run | None], Run]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a planned run: 'done' before, 'trained', 'resumed', 'failed' and why, or 'running' elsewhere."""
+    """The outcome of a planned run: 'done' before, 'trained', 'resumed', 'failed' and why, or 'running' elsewhere."""
 
     planned: PlannedRun
     what: str
@@ -43,17 +43,17 @@ class Outcome:
 
 def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Callable[[Run], None] | None = None,
              retry_failed: bool = False, discard_models: bool = False) -> Iterator[Outcome]:
-    """Trains what is left of a plan, one run after the other; yields what became of each.
+    """Trains the remaining runs of a plan, one after the other; yields the outcome of each.
 
-    If a run fails, it is reported and the next one is started. Complete runs are never repeated. What is known to go
-    wrong with a configuration is said once, before the first run.
+    A run that fails is reported and the next one is started. Complete runs are never repeated. Warnings about
+    configurations are given once, before the first run.
 
     Args:
-        plan: of `plan_runs`.
+        plan: from `plan_runs`.
         train: trains a configuration, or resumes a run of it; None to start a process for each run.
         then: called with each run once it is complete, before its model is discarded.
         retry_failed: whether to start failed runs again.
-        discard_models: whether to remove models and checkpoints of complete runs after that.
+        discard_models: whether to remove models and checkpoints of runs that have become complete after that.
     """
     train = train or train_in_process
     for text in plan_warnings(plan):
@@ -70,7 +70,7 @@ def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Ca
                 then(run)
             if discard_models:
                 discard_model(run)
-        except Exception as error:  # whatever it was, the other runs are still trained
+        except Exception as error:  # whatever it is, the other runs are still trained
             found = runs_by_digest(planned.config.runs_dir).get(planned.resolved.digest)
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             yield Outcome(planned, "failed", found, (_reason(found) or reason) if found else reason)
@@ -91,7 +91,7 @@ def train_in_process(resolved: Resolved, resume: Run | None) -> Run:
 
 
 def write_asked(resolved: Resolved, folder: Path) -> Path:
-    """Writes what a new process is to train, as it was asked for, with this machine's precision; returns the file."""
+    """Writes the configuration that a new process is to train, with this machine's precision; returns the file."""
     asked = dataclasses.replace(resolved.asked, **resolved.config.values("machine"))
     file = folder / "config.json"
     file.write_text(json.dumps(asked.as_dict()))

@@ -1,4 +1,4 @@
-"""Figures: from arrays and lines of metrics to picture files."""
+"""Draws figures from arrays and rows of metrics, as image files."""
 from keras_fixhead.figures.arms import plot_arms
 from keras_fixhead.figures.comparison import plot_comparison
 from keras_fixhead.figures.run import plot_confusion, plot_curves

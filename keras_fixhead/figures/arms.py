@@ -1,4 +1,4 @@
-"""Arms side by side: their curves, and the cosines between their class vectors."""
+"""Figure of several arms side by side: their curves, and the cosines between their class vectors."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

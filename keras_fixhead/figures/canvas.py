@@ -10,7 +10,7 @@ COLORS = ("#0b62a4", "#d1651b", "#3b8b3b", "#8c4799", "#b8860b", "#5f6b6d", "#c2
 
 
 def new_figure(width: float, height: float) -> Any:
-    """Returns an empty figure of a size in inches."""
+    """Returns an empty figure of the given size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes a second to import; no display, no global state
     from matplotlib.figure import Figure
 
@@ -28,7 +28,7 @@ def save_figure(figure: Any, path: Path) -> None:
     from matplotlib.text import Text
 
     for axes in figure.axes:
-        axes.get_xticklabels(), axes.get_yticklabels()  # gives ticks their texts
+        axes.get_xticklabels(), axes.get_yticklabels()  # creates the tick labels
     texts = figure.findobj(Text)
     if others := families(text.get_text() for text in texts):
         for text in texts:

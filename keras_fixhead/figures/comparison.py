@@ -1,4 +1,4 @@
-"""Runs side by side: their learning curves, seeds of one arm together."""
+"""Figure of the learning curves of several runs, grouped by arm."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def plot_comparison(groups: Mapping[str, Sequence[Rows]], path: Path, *, title: str) -> None:
-    """Writes the curves of groups of runs: each run thin, the mean of a group thick.
+    """Writes the curves of groups of runs: a thin line per run, a thick line for the mean of each group.
 
     Args:
         groups: name -> lines of metrics.jsonl of each of its runs.
@@ -46,7 +46,7 @@ def _points(rows: Rows, key: str, factor: float) -> tuple[list[int], list[float]
 
 
 def _mean(runs: Sequence[Rows], key: str, factor: float) -> tuple[list[int], list[float]]:
-    """The mean over runs, for the epochs that all of them have."""
+    """Returns the mean over runs, for the epochs that all of them have."""
     points = [dict(zip(*_points(rows, key, factor), strict=True)) for rows in runs]
     epochs = sorted(set.intersection(*(set(each) for each in points))) if points else []
     return epochs, [float(np.mean([each[epoch] for each in points])) for epoch in epochs]

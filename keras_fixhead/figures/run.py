@@ -1,4 +1,4 @@
-"""One run: its curves, and its confusion matrix."""
+"""Figures of one run: its curves, and its confusion matrix."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
 from keras_fixhead.figures.text import class_names, plain
 
 NAMED_CLASSES = 30
-"""Number of classes up to which a matrix has their names at its sides."""
+"""Largest number of classes for which a matrix is labelled with their names."""
 
 
 def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
-    """Writes the curves of a run: accuracy, cross-entropy, cosines, learning rate over epochs.
+    """Writes the curves of a run: accuracy, cross-entropy, cosines and learning rate over epochs.
 
     Args:
         rows: lines of metrics.jsonl.
@@ -27,9 +27,9 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
     panels = {
         "accuracy, %": {"training": "accuracy", "validation": "validation_accuracy", "test": "test_accuracy"},
         "cross-entropy, nats": {"training": "cross_entropy", "validation": "validation_cross_entropy"},
-        "mean cosine, validation": {"to the own class": "validation_own_cosine",
-                                    "to the predicted one": "validation_predicted_cosine",
-                                    "to the nearest wrong one": "validation_nearest_wrong_cosine",
+        "mean cosine, validation": {"to the true class": "validation_own_cosine",
+                                    "to the predicted class": "validation_predicted_cosine",
+                                    "to the nearest wrong class": "validation_nearest_wrong_cosine",
                                     "largest between class vectors": "class_vectors_max_cosine"},
         "learning rate": {"at the end of the epoch": "lr"},
     }
@@ -52,7 +52,7 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
 
 
 def plot_confusion(confusion: NDArray[np.int64], label_names: Sequence[str], path: Path, *, title: str) -> None:
-    """Writes a confusion matrix: each row has the shares of predictions for the images of a class.
+    """Writes a confusion matrix: each row shows the shares of predictions for the images of one class.
 
     Args:
         confusion: integers, shape (m, m), from `analysis.confusion.confusion_matrix`.

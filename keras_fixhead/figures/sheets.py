@@ -1,4 +1,4 @@
-"""Sheets of images with a line of text under each."""
+"""Contact sheets: images with text under each."""
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +15,15 @@ _NAME = 22
 
 def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: Sequence[str], path: Path, *,
                 title: str, columns: int = 8, colors: Sequence[str] | None = None) -> None:
-    """Writes a contact sheet: images in rows, a text under each.
+    """Writes a contact sheet: images in rows, with text under each.
 
     Args:
         images: uint8, each of shape (H, W, 3).
         texts: one for each image.
         path: PNG file to write.
         title: line above the sheet.
-        columns: images in a row.
-        colors: of the texts, one for each; black if None.
+        columns: number of images per row.
+        colors: a color for each text; black if None.
 
     Raises:
         RunError: if the file cannot be written.
@@ -43,7 +43,7 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
 
 
 def plot_pictures(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str], path: Path, *, title: str) -> None:
-    """Writes a contact sheet of pictures of any shapes, each in the middle of a square.
+    """Writes a contact sheet of pictures of any shape, each centred in a square.
 
     Args:
         pictures: uint8, each of shape (H, W, 3).
@@ -59,7 +59,7 @@ def plot_pictures(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str], p
 
 
 def label_texts(labels: NDArray[Any], label_names: Sequence[str]) -> list[str]:
-    """Returns the texts under training images: their classes, with shares if two are mixed.
+    """Returns the texts under training images: their classes, with shares for mixed images.
 
     Args:
         labels: integers, shape (B,); or shape (B, 3): label, partner's label, and the share of the first in [0, 1].
@@ -79,9 +79,9 @@ def label_texts(labels: NDArray[Any], label_names: Sequence[str]) -> list[str]:
 
 def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logits: NDArray[np.float32],
                      label_names: Sequence[str], path: Path, *, title: str, columns: int = 8) -> None:
-    """Writes a sheet of test images: two rows that were classified right, then two rows that were not.
+    """Writes a sheet of test images: two rows of correctly classified ones, then two rows of misclassified ones.
 
-    Both are spread evenly over the set. A wrong one is labelled with its predicted class and its own.
+    Both are spread evenly over the set. Misclassified images are labelled with their predicted and their true class.
 
     Args:
         images: uint8, shape (N, H, W, 3).
@@ -90,14 +90,14 @@ def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logit
         label_names: one name per class.
         path: PNG file to write.
         title: line above the sheet.
-        columns: images in a row.
+        columns: number of images per row.
 
     Raises:
         RunError: if the file cannot be written.
     """
     predicted = logits.argmax(axis=1)
     right, wrong = (_spread(np.flatnonzero((predicted == labels) == same), 2 * columns) for same in (True, False))
-    chosen = np.concatenate([right, np.full(-len(right) % columns, -1), wrong]).astype(int)  # wrong ones begin a row
+    chosen = np.concatenate([right, np.full(-len(right) % columns, -1), wrong]).astype(int)  # misclassified: new row
     names = [name[:_NAME] for name in class_names(label_names)]
     texts, colors, shown = [], [], []
     for number in chosen:

@@ -1,4 +1,4 @@
-"""Text that a figure can show, in whatever script names are written: nothing warns, nothing is read as a formula."""
+"""Text for figures, in any script: without warnings, and never interpreted as a formula."""
 import functools
 import logging
 from collections.abc import Iterable, Sequence
@@ -6,16 +6,16 @@ from typing import Any
 
 from keras_fixhead.errors import warn_once
 
-_DEFAULT = "DejaVu Sans"  # what Matplotlib draws with, and brings along
-_NO_GLYPHS = "Last Resort"  # Matplotlib's font of boxes, which has "all" characters
+_DEFAULT = "DejaVu Sans"  # Matplotlib's default font, which ships with it
+_NO_GLYPHS = "Last Resort"  # Matplotlib's font of boxes, which claims to have all characters
 
 
 def class_names(label_names: Sequence[str], indices: Sequence[int] | None = None) -> list[str]:
-    """Returns the names of classes, with an index instead of a name that no installed font can write.
+    """Returns the names of classes, with an index instead of any name that no installed font can show.
 
     Args:
         label_names: names of classes.
-        indices: the index of each; 0 to m - 1 if None.
+        indices: the index of each class; 0 to m - 1 if None.
 
     Example:
         >>> class_names(["cat", "кот"])
@@ -31,7 +31,7 @@ def class_names(label_names: Sequence[str], indices: Sequence[int] | None = None
 
 
 def plain(text: str) -> str:
-    """Returns text as a figure shows it: without formulas, and with '?' for what no installed font can write.
+    """Returns text in the form for figures: without formulas, and with '?' for characters that no installed font has.
 
     Example:
         >>> plain("5 $ and\\t\\ue9f3")
@@ -42,13 +42,13 @@ def plain(text: str) -> str:
 
 
 def families(texts: Iterable[str]) -> list[str]:
-    """Returns the names of the fonts, beyond the default one, that some texts need."""
+    """Returns the names of the fonts, other than the default one, that some texts need."""
     found = {_family_of(character) for character in set("".join(texts)) - {"\n"}}
     return sorted(each for each in found if each not in (None, _DEFAULT))
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())  # the names of files need not be text
+    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())  # file names may be invalid
 
 
 def _is_missing(character: str) -> bool:
@@ -57,27 +57,27 @@ def _is_missing(character: str) -> bool:
 
 @functools.cache
 def _family_of(character: str) -> str | None:
-    """The first font that has a character, the default one before all others; None if none has."""
+    """Returns the first font that has a character, preferring the default one; None if no font has it."""
     return next((name for name, font in _fonts() if font.get_char_index(ord(character))), None)
 
 
 def _plainness(entry: Any) -> tuple[bool, bool, bool, str]:
-    """Sorts the fonts that text is drawn with before bold, slanted and condensed ones of the same family."""
+    """Returns a sort key that puts regular fonts before bold, slanted and condensed ones of the same family."""
     return entry.weight != 400, entry.style != "normal", entry.stretch != "normal", entry.name
 
 
 @functools.cache
 def _fonts() -> list[tuple[str, Any]]:
-    """Name and glyphs of every installed font that can be drawn with, the default one first."""
+    """Returns the name and glyphs of every usable installed font, the default one first."""
     from matplotlib import font_manager, ft2font
 
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it says so when its list takes long
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it warns if building its list takes long
     fonts = [(_DEFAULT, ft2font.FT2Font(font_manager.findfont(_DEFAULT)))]
     for entry in sorted(font_manager.fontManager.ttflist, key=_plainness):
         if entry.name not in {name for name, _ in fonts} and not entry.name.startswith(_NO_GLYPHS):
             try:
                 font = ft2font.FT2Font(entry.fname)
-            except (OSError, RuntimeError, ValueError):  # it was removed, or is none that FreeType draws
+            except (OSError, RuntimeError, ValueError):  # it was removed, or FreeType cannot draw it
                 continue
             if font.scalable:
                 fonts.append((entry.name, font))

@@ -1,4 +1,4 @@
-"""The paper as data, and what measured runs say about it: tables, claims, cells, verdicts, and the page of evidence.
+"""The paper's tables and claims as data, the runs that test them, verdicts, and the page of evidence.
 
 The paper is arXiv:2011.08704, "Redesigning the classification layer by randomizing the class representation vectors".
 `python -m keras_fixhead.reproduction` plans and runs its cells, and writes the page.

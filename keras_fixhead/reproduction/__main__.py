@@ -1,14 +1,13 @@
-"""Plan and run the cells of the paper at full size, and write what they say.
+"""Plan and run the paper's cells at full size, and report their results.
 
     python -m keras_fixhead.reproduction list                            # the plan, what is done, GPU seconds
     python -m keras_fixhead.reproduction run --data-dir DATA --minutes 30   # into results/gpu, one small JSON per run
     python -m keras_fixhead.reproduction run --data-dir DATA --rehearse --runs 2   # small and short
-    python -m keras_fixhead.reproduction claims                          # each claim, and what results say about it
+    python -m keras_fixhead.reproduction claims                          # each claim, and its state by the results
     python -m keras_fixhead.reproduction page                            # docs/evidence.md, from results/
 
-With KERAS_BACKEND=jax, neither TensorFlow nor TensorFlow Datasets is needed if DATA has packed data sets. All runs are
-made in one process. JAX takes a step that was compiled once, for any seed, from its cache on disk; TensorFlow compiles
-one for each run.
+With KERAS_BACKEND=jax, neither TensorFlow nor TensorFlow Datasets is needed if DATA has packed data sets. All runs
+share one process. JAX compiles a step once for all seeds and caches it on disk; TensorFlow compiles it for each run.
 """
 import argparse
 import logging
@@ -31,7 +30,7 @@ RESULTS = Path("results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status."""
+    """Runs a command; returns the exit status."""
     parsed = parser().parse_args(arguments)
     try:
         return int(COMMANDS[parsed.command](parsed) or 0)
@@ -41,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(parsed: argparse.Namespace) -> int:
-    """Runs what is left of the plan."""
+    """Runs the remaining runs of the plan."""
     logging.basicConfig(level=logging.WARNING if parsed.quiet else logging.INFO, format="%(message)s")
     for noisy in ("jax", "absl"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    options = options_of(parsed)  # the limit counts from here, the import of Keras included
+    options = options_of(parsed)  # the time limit starts here and includes the import of Keras
     keep_compiled_steps()
     return run_all(options, keras_work())
 
@@ -77,7 +76,7 @@ COMMANDS = {"run": run_command, "list": list_command, "claims": claims_command, 
 
 
 def keras_work() -> Work:
-    """Returns what needs Keras, which is loaded here."""
+    """Returns the functions that need Keras, and loads Keras."""
     from keras_fixhead.measurement import current_device, forget_models, measure_run
     from keras_fixhead.training import train
 
@@ -102,7 +101,7 @@ def block_names(text: str | None) -> tuple[str, ...]:
     known = [block.name for block in BLOCKS]
     for name in names:
         if name not in known:
-            raise SystemExit(f"There is no block {name!r}. Blocks: {', '.join(known)}.")
+            raise SystemExit(f"There is no block {name!r}. Expected one of {', '.join(known)}.")
     return names
 
 
@@ -115,18 +114,18 @@ def parser() -> argparse.ArgumentParser:
     for name in ("run", "list"):
         each = commands.add_parser(name, help=COMMANDS[name].__doc__)
         each.add_argument("--blocks", metavar="1,2,5b", help="only these blocks")
-        each.add_argument("--minutes", type=float, help="stop in time, this many minutes from now")
+        each.add_argument("--minutes", type=float, help="stop within this many minutes")
         each.add_argument("--runs", type=int, metavar="N", help="stop after this many runs")
         each.add_argument("--data-dir", type=Path, help="folder of prepared or packed data sets")
         each.add_argument("--out", type=Path, help="folder of results (default: results/gpu; runs/rehearsal)")
         each.add_argument("--runs-dir", type=Path, help="folder of run directories (default: runs/full_size)")
         each.add_argument("--rehearse", nargs="?", const="", metavar="DATASET", help="small runs, marked as not "
-                          "evidence: an eighth of the width, 2 epochs, 2,000 images; all of them on DATASET, if given")
-        each.add_argument("--quiet", action="store_true", help="no line per epoch")
+                          "evidence: an eighth of the width, 2 epochs, 2,000 images; all on DATASET, if given")
+        each.add_argument("--quiet", action="store_true", help="print no line per epoch")
     claims = commands.add_parser("claims", help=COMMANDS["claims"].__doc__)
     claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu)")
     page = commands.add_parser("page", help=COMMANDS["page"].__doc__)
-    page.add_argument("--page", type=Path, default=Path("docs/evidence.md"), help="file to write into")
+    page.add_argument("--page", type=Path, default=Path("docs/evidence.md"), help="page to update")
     study = commands.add_parser("study", help=COMMANDS["study"].__doc__)
     study.add_argument("name", choices=studies.QUESTIONS)
     study.add_argument("runs", type=Path, help="folder of its runs")

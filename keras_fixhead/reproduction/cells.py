@@ -1,6 +1,7 @@
-"""The paper's cells: runs that differ in their seeds alone, and the blocks of cells to run, in order of worth.
+"""The paper's cells (runs that differ only in their seeds), and blocks of cells to run, in order of importance.
 
-A block is worth more than all blocks after it. Within a block, all seeds of a pair of arms come before the next pair.
+A block is more important than all blocks after it. Within a block, all seeds of a pair of arms come before the next
+pair.
 """
 import functools
 import hashlib
@@ -18,7 +19,7 @@ _ROLES = tuple(role for role in RESULT_ROLES if role != "machine")
 
 
 BEST = "best"
-"""The scale of `SCALES` with the best validation accuracy, chosen once all of them are measured."""
+"""Stands for the scale in `SCALES` with the best validation accuracy, chosen once all of them are measured."""
 SCALES = (1.0, 5.0, 10.0, 20.0, 40.0)
 
 _BOTH = (True, False)  # the fixed arm, then the learned one
@@ -39,15 +40,15 @@ class Cell:
 
     @functools.cached_property
     def config(self) -> TrainConfig:
-        """The configuration of seed 0; what depends on the machine and the data is left open."""
+        """The configuration of seed 0; fields that depend on the machine and the data are left open."""
         return build_config(dict(self.fields))
 
     @functools.cached_property
     def id(self) -> str:
         """Ten hexadecimal digits that identify the cell everywhere.
 
-        They depend on the fields that change the result and differ from their default, so that a field added in a later
-        version does not change the names of older results.
+        They depend on the fields that affect the result and differ from their defaults, so that a field added in a
+        later version does not change the names of older results.
         """
         relevant = {name: value for name, value in _values(self.config).items()
                     if value != TrainConfig.field(name).default}
@@ -55,7 +56,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """What distinguishes the cell, in words."""
+        """A description of what distinguishes the cell."""
         named = {"dataset", "model", "head", "fixed", "scale", "epochs", "recipe"}
         more = "".join(f", {name} {value_text(value)}" for name, value in self.fields if name not in named)
         scale = f", S = {self.config.scale:g}" if self.config.head == "cos" and self.config.scale != 1 else ""
@@ -72,13 +73,13 @@ class Cell:
         return dict(self.fields) | {"seed": seed}
 
     def agrees(self, config: TrainConfig) -> bool:
-        """Returns whether a resolved configuration belongs to this cell; that of a rehearsal does not."""
+        """Returns whether a resolved configuration belongs to this cell; a rehearsal's does not."""
         return all(value == getattr(config, name) for name, value in _values(self.config).items()
                    if not self.config.is_open(name))
 
 
 def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
-    """Returns the cell of some fields.
+    """Returns the cell with the given fields.
 
     Raises:
         ArgumentError: (a ValueError) for fields that do not make a configuration.
@@ -91,12 +92,12 @@ def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
         'cifar10 resnet18 cos-fixed'
     """
     found = Cell(tuple(sorted({**fields, **more}.items())))
-    _ = found.config  # wrong fields are refused here
+    _ = found.config  # raises an error for wrong fields
     return found
 
 
 def _values(config: TrainConfig) -> dict[str, Any]:
-    """What the runs of a cell share: all that changes a result, without the machine and the seed."""
+    """Returns what the runs of a cell share: all that affects a result, except the machine and the seed."""
     return {name: value for name, value in config.values(*_ROLES).items() if name != "seed"}
 
 
@@ -158,23 +159,23 @@ BLOCKS: tuple[Block, ...] = (
         Row("cifar100", "cos"),
         Row("cifar10", "cos"),
     )),
-    Block("2", "Table 1: the claim of practical worth", (
+    Block("2", "Table 1: the claim of most practical value", (
         Row("cifar100", "dot"),
         Row("cifar10", "dot"),
     )),
-    Block("3", "Table 3 and the mechanism: cosines against S", tuple(
+    Block("3", "Table 3, and the mechanism: cosines against S", tuple(
         Row("cifar100", "cos", scale=scale) for scale in SCALES[1:])),
     Block("4", "intervals narrow enough to decide; S chosen on validation from blocks 1 and 3", (
         Row("cifar100", "dot", seeds=5, epochs=100),
         Row("cifar100", "cos", scale=BEST, seeds=5, epochs=100),
     )),
-    Block("5", "explains or refutes the cosine of 0.95 in all experiments", (
+    Block("5", "does the cosine of 0.95 hold in all experiments?", (
         *(Row(dataset, "cos", _FIXED, extra=_signed(True)) for dataset in ("cifar100", "cifar10")),
         *(Row(dataset, "cos", _FIXED, model=model, extra=_signed(signed), seeds=1)
           for model, signed in _FORMS for dataset in ("cifar100", "cifar10")),
     )),
-    # as many steps as the whole set gets: 351 x 30 = 39 x 270 = 117 x 90
-    Block("5b", "the paper's large gains are on small sets: is it the number of images?", (
+    # the same number of steps as for the whole set: 351 x 30 = 39 x 270 = 117 x 90
+    Block("5b", "the paper's large gains are on small data sets: does the number of images matter?", (
         Row("cifar100", "dot", extra={"limit_train": 5_000}, epochs=270),
         Row("cifar100", "dot", extra={"limit_train": 15_000}, epochs=90),
     )),
@@ -189,7 +190,7 @@ BLOCKS: tuple[Block, ...] = (
     Block("7b", "how much of the spread comes from the draw of the class vectors?", tuple(
         Row("cifar100", head, _FIXED, extra={"vector_seed": seed}, epochs=15)
         for head in ("dot", "cos") for seed in (100, 101, 102, 103))),
-    Block("8", "is learned slow or stuck?", (
+    Block("8", "is the learned arm slow or stuck?", (
         *(Row("cifar100", "cos", _LEARNED, extra={"vector_lr": factor}) for factor in (0.01, 0.1)),
         Row("cifar100", "cos", _LEARNED, seeds=2, epochs=200),
     )),
@@ -213,14 +214,14 @@ NOT_RUN_HERE: tuple[tuple[str, str], ...] = (
      "needs PyTorch in a separate process: `python benchmarks/peers.py --backend jax --device cuda --torch-python "
      "VENV/bin/python`, so far run on a CPU only"),
     ("seconds to 94 % on CIFAR-10", "there is no network of that size yet, and no way to stop at an accuracy; each "
-     "result has its `seconds`, and the test accuracy of the images as they are (`accuracy`) and by the records' "
-     "evaluation (`tta`, flip-shift)"),
-    ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs these sets whole: see "
+     "result has its `seconds`, and its test accuracy without (`accuracy`) and with the test-time augmentation of the "
+     "speed records (`tta`, flip-shift)"),
+    ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs the whole data sets: see "
      "docs/reproduction.md"),
     ("independently gathered images (Table 5)", "needs CIFAR-10.1 (`fixhead evaluate RUN --dataset cifar10_1`); the "
      "paper's other two sets were never published"),
 )
-"""Wanted measurements that no cell gives, and why."""
+"""Measurements that no cell provides, and why."""
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,8 @@ class Planned:
     """A run of the plan.
 
     Attributes:
-        block: the first block that asks for it.
-        cell: None while its scale depends on runs that are not done.
+        block: the first block that contains it.
+        cell: None while its scale depends on unfinished runs.
         label: a description.
     """
 
@@ -240,10 +241,10 @@ class Planned:
 
 
 def plan(best_scale: Mapping[bool, float | None], blocks: Sequence[str] = ()) -> Iterator[Planned]:
-    """Yields the runs of some blocks, each once, in order of worth.
+    """Yields the runs of the given blocks, each once, in order of importance.
 
     Args:
-        best_scale: fixed -> the scale with the best validation accuracy on CIFAR-100; None until all of `SCALES` are
+        best_scale: fixed -> the scale with the best validation accuracy on CIFAR-100; None until all `SCALES` are
             measured.
         blocks: names of blocks; empty for all.
     """

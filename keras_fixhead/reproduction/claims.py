@@ -1,4 +1,4 @@
-"""The paper's claims, each put to the results as comparisons of cells, paired by seed.
+"""The paper's claims, each tested by comparisons of cells, paired by seed.
 
 Each function from results to findings belongs to the claim that names it in `QUESTIONS`.
 """
@@ -79,7 +79,7 @@ def dot_gain(results: Results) -> list[Finding]:
 
 
 def gain_by_classes(results: Results) -> list[Finding]:
-    """The gain by fixing with dot logits for many classes, minus that for few."""
+    """The gain from fixing with dot logits for many classes, minus that for few."""
     many, few = ((arm(name, "dot", True), arm(name, "dot", False)) for name in _SETS)
     gains = [gain(results, name, accuracy, above(), dataset=name, head="dot").values for name in _SETS]
     values = paired_difference(*gains).values
@@ -90,7 +90,7 @@ def gain_by_classes(results: Results) -> list[Finding]:
 
 
 def look_alike_vectors(results: Results) -> list[Finding]:
-    """How much closer learned class vectors of one group of classes lie than others."""
+    """How much closer the learned class vectors of one group of classes are than others."""
     return [single(results, f"{dataset}, {head}", arm(dataset, head, False), group_nearness, above(), unit=COSINE)
             for dataset in _SETS for head in ("dot", "cos")]
 
@@ -102,19 +102,19 @@ def largest_cosines(results: Results) -> list[Finding]:
 
 
 def correlations(head: str, results: Results) -> list[Finding]:
-    """Correlation of cosines between learned class vectors and errors, and the largest that ties allow."""
+    """The correlation of cosines between learned class vectors with errors, and the largest possible one given ties."""
     found = []
     for dataset in _SETS:
         one = arm(dataset, head, False)
         bounds = [correlation_bound(result.matrices()["confusion"]) for result in results.of(one).values()]
         found.append(single(results, dataset, one, correlation, above(), unit=COSINE,
                             paper=paper_correlations()[head][dataset],
-                            note=f"at most {min(bounds):.2f} can be reached" if bounds else ""))
+                            note=f"at most {min(bounds):.2f} is possible" if bounds else ""))
     return found
 
 
 def learning_rates(results: Results) -> list[Finding]:
-    """Failures at the highest rate, and the best rate of each arm."""
+    """Failures at the highest learning rate, and the best learning rate of each arm."""
     high = [_rate_cell("preact_resnet18", 0.1, fixed) for fixed in (True, False)]
     fixed, learned = (results.all_of(one) for one in high)
     failed = [{seed: float(not result.converged) for seed, result in each.items()} for each in (learned, fixed)]
@@ -128,7 +128,7 @@ def learning_rates(results: Results) -> list[Finding]:
 
 
 def _best_rate(results: Results, model: str, name: str) -> Finding:
-    """Best rate on validation of the fixed arm over that of the learned one, seed by seed."""
+    """The best learning rate on validation of the fixed arm over that of the learned arm, seed by seed."""
     rates = (0.1, 0.01, 0.001)
     arms = [{rate: _rate_cell(model, rate, fixed) for rate in rates} for fixed in (True, False)]
     cells = tuple(one for each in arms for one in each.values())
@@ -137,7 +137,7 @@ def _best_rate(results: Results, model: str, name: str) -> Finding:
         chosen = [best_of_seed(results, cells, seed) for cells in arms]
         if chosen[0] is not None and chosen[1] is not None:
             values[seed] = math.log10(chosen[0] / chosen[1])
-        elif all(seed in results.all_of(one) for one in cells):  # an arm that converged at no rate
+        elif all(seed in results.all_of(one) for one in cells):  # an arm did not converge at any rate
             failed.append(seed)
     return Finding(f"best rate, fixed over learned, {name}", values, not_below(TOLERANCE_DECADES), DECADES, cells,
                    note=failures_text(results, *cells), failed=tuple(failed))
@@ -212,7 +212,7 @@ def cosine_against_dot(results: Results) -> list[Finding]:
 
 
 def learned_at_its_scale(results: Results) -> list[Finding]:
-    """What the learned arm gains by its best scale over S = 1."""
+    """What the learned arm gains from its best scale over S = 1."""
     name = ("cifar100", "resnet18", "learned")
     return [at_best_scale(results, "cifar100, learned best S minus S = 1", (False, None), (False, 1.0), accuracy,
                            minus(paper_table(3).cells[name], paper_table(2).cells[name]))]
@@ -227,30 +227,30 @@ def both_at_their_scales(results: Results) -> list[Finding]:
 
 def _scale_effect(measure: Measure, label: str, results: Results, *, low: float = 1.0, high: float = 20.0,
                   rises: bool = False, unit: str = COSINE) -> Finding:
-    """What a larger scale does to learned cosine models."""
+    """The effect of a larger scale on learned cosine models."""
     return difference(results, f"{label}, S = {high:g} minus S = {low:g}", scale_cell(False, high),
                       scale_cell(False, low), measure, above() if rises else below(), unit=unit)
 
 
 def vectors_by_scale(results: Results) -> list[Finding]:
-    """What a larger scale does to the cosines between learned class vectors."""
+    """The effect of a larger scale on the cosines between learned class vectors."""
     return [_scale_effect(recorded(f"class_vectors_{kind}_cosine"), f"{kind} cosine", results)
             for kind in ("mean", "max")]
 
 
 def look_alike_errors(results: Results) -> list[Finding]:
-    """What a larger scale does to the share of errors between classes that look alike."""
+    """The effect of a larger scale on the share of errors between look-alike classes."""
     return [_scale_effect(errors_inside, "share of errors inside groups", results, unit=SHARE)]
 
 
 def accuracy_by_scale(results: Results) -> list[Finding]:
-    """What a larger scale does to accuracy and to the cosine to the own class vector (learned)."""
+    """The effect of a larger scale on accuracy and on the cosine to the own class vector (learned)."""
     return [_scale_effect(accuracy, "accuracy", results, rises=True, unit=POINTS),
             _scale_effect(evaluated("own_cosine"), "cosine to the own class's vector", results)]
 
 
 def compactness_by_scale(results: Results) -> list[Finding]:
-    """What a larger scale does to the cosine to the predicted class vector (learned)."""
+    """The effect of a larger scale on the cosine to the predicted class vector (learned)."""
     measure = evaluated("predicted_cosine")
     return [_scale_effect(measure, "cosine to the predicted class's vector", results, low=low, high=high)
             for low, high in ((1.0, 20.0), (20.0, 40.0))]
@@ -281,7 +281,7 @@ def compactness_of_arms(results: Results) -> list[Finding]:
 
 
 def separation(results: Results) -> list[Finding]:
-    """Spread of embeddings within classes over that between them, fixed minus learned."""
+    """The spread of embeddings within classes over that between classes, fixed minus learned."""
     return [gain(results, f"{dataset}, {head}", recorded("separation", "within_to_between"), below(), unit=SHARE,
                  dataset=dataset, head=head) for dataset in _SETS for head in ("dot", "cos")]
 
@@ -304,16 +304,16 @@ def margins(results: Results) -> list[Finding]:
                  dataset="cifar100", head="cos", scale=30.0, margin="arcface")]
 
 
-_WHOLE = "STL-10 and Tiny ImageNet need these sets whole"
+_WHOLE = "STL-10 and Tiny ImageNet need the whole data sets"
 
 
 @dataclass(frozen=True)
 class Question:
-    """How a claim is put to the results.
+    """How a claim is tested.
 
     Attributes:
         findings: function of the results.
-        somewhere: whether the claim is that it is so in some cell, not in every one.
+        somewhere: whether the claim is about some cell and not about every one.
         lacking: what cannot be measured with the available data or cells, and how it could be.
         arithmetic: why the claim holds without a run, if it does.
     """
@@ -326,7 +326,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What results say about a claim."""
+    """A claim, how it is tested, and its findings."""
 
     claim: Claim
     question: Question
@@ -340,15 +340,15 @@ class Answer:
 
 
 def answers(results: Results) -> list[Answer]:
-    """Returns what results say about each claim, in the order of the paper's claims."""
+    """Returns the answer to each claim, in the order of the paper's claims."""
     return [answer(name, results) for name in paper_claims()]
 
 
 def answer(name: str, results: Results) -> Answer:
-    """Returns what results say about a claim.
+    """Returns the answer to a claim.
 
     Raises:
-        ArgumentError: (a ValueError) if there is no claim of this name.
+        ArgumentError: (a ValueError) if there is no claim with this name.
         RunError: if the matrices it needs are missing or damaged.
 
     Example:
@@ -391,4 +391,4 @@ QUESTIONS: dict[str, Question] = {
     "hoffer-comparison": Question(lacking="no cell has a learned scale yet: `fixhead sweep --dataset cifar100 --epochs "
                                   "30 --head cos --scale learned --bias learned --grid fixed=yes,no --seeds 0-2`"),
 }
-"""Claim -> how it is put to the results."""
+"""Claim -> how it is tested."""

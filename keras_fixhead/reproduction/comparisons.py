@@ -1,4 +1,4 @@
-"""What is measured of a result, and findings from one cell, or from one cell minus another, paired by seed."""
+"""Measures of results, and findings from one cell, or from one cell minus another, paired by seed."""
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from keras_fixhead.runs.result import Result
 Measure = Callable[[Result], float]
 
 _CIFAR10_GROUPS = {"vehicles": ("airplane", "automobile", "ship", "truck"),
-                   "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, by eye
+                   "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, chosen by eye
 
 
 def accuracy(result: Result) -> float:
@@ -29,12 +29,12 @@ def validation(result: Result) -> float:
 
 
 def recorded(*names: str) -> Measure:
-    """Returns a measure: a number of the result, by its names from the outermost in."""
+    """Returns a measure: a number in the result, found by nested names."""
     return lambda result: result.number(*names)
 
 
 def evaluated(name: str) -> Measure:
-    """Returns a measure: a number of the evaluation on test images, by its name."""
+    """Returns a measure: a named number of the evaluation on test images."""
     return recorded("evaluation", "test", name)
 
 
@@ -49,7 +49,7 @@ def below_ceiling(largest: float) -> Measure:
 
 
 def group_nearness(result: Result) -> float:
-    """Returns how much closer class vectors of look-alike classes lie than others."""
+    """Returns how much closer the class vectors of look-alike classes are than others."""
     return nearness_of_groups(result.matrices()["cosines"], _together(result))
 
 
@@ -73,14 +73,14 @@ def arm(dataset: str, head: str, fixed: bool, *, scale: float = 1.0, model: str 
 
 def single(results: Results, label: str, one: Cell, measure: Measure, expected: Expectation, *, unit: str = POINTS,
            paper: float | None = None, note: str = "") -> Finding:
-    """Returns the finding of one cell; runs that failed to converge are counted in it."""
+    """Returns the finding from one cell, including the number of runs that failed to converge."""
     return Finding(label, _each(results, one, measure), expected, unit, (one,), one.config.epochs, paper,
                    failures_text(results, one, note=note), failures(results, one))
 
 
 def difference(results: Results, label: str, first: Cell, second: Cell, measure: Measure, expected: Expectation, *,
                unit: str = POINTS, paper: float | None = None, note: str = "") -> Finding:
-    """Returns the finding of one cell minus another, paired by seed; runs that failed to converge are counted in it."""
+    """Returns the finding from one cell minus another, paired by seed, with the runs that failed to converge."""
     cells = (first, second)
     values = paired_difference(_each(results, first, measure), _each(results, second, measure)).values
     return Finding(label, values, expected, unit, cells, first.config.epochs, paper,
@@ -89,7 +89,7 @@ def difference(results: Results, label: str, first: Cell, second: Cell, measure:
 
 def gain(results: Results, label: str, measure: Measure, expected: Expectation, *, paper: float | None = None,
          unit: str = POINTS, **fields: Any) -> Finding:
-    """Returns the finding of fixed minus learned class vectors."""
+    """Returns the finding from fixed minus learned class vectors."""
     return difference(results, label, arm(fixed=True, **fields), arm(fixed=False, **fields), measure, expected,
                       paper=paper, unit=unit)
 
@@ -97,12 +97,12 @@ def gain(results: Results, label: str, measure: Measure, expected: Expectation, 
 def at_best_scale(results: Results, label: str, first: tuple[bool, float | None], second: tuple[bool, float | None],
                    measure: Measure, paper: float | None, *, unit: str = POINTS, tolerance: float | None = None,
                    epochs: int = 30) -> Finding:
-    """Returns the finding of one arm at a scale minus another; None stands for the arm's best scale on validation.
+    """Returns the finding from one arm at a scale minus another; None stands for the arm's best scale on validation.
 
     Args:
         first, second: (fixed, scale).
-        paper: the paper's number for it.
-        tolerance: in points; None if the difference has to be above 0.
+        paper: the paper's number.
+        tolerance: tolerance in points; None if the difference must be above 0.
     """
     scales = best_scales(results)
     (one, one_scale), (other, other_scale) = first, second
@@ -117,7 +117,7 @@ def at_best_scale(results: Results, label: str, first: tuple[bool, float | None]
 
 
 def best_of_seed(results: Results, cells: Mapping[float, Cell], seed: int) -> float | None:
-    """Returns the number whose run of a seed has the best validation accuracy; None while one is missing."""
+    """Returns the key whose run with this seed has the best validation accuracy; None while a run is missing."""
     if any(seed not in results.all_of(one) for one in cells.values()):
         return None
     scores = {rate: validation(converged[seed]) for rate, one in cells.items()
@@ -126,12 +126,12 @@ def best_of_seed(results: Results, cells: Mapping[float, Cell], seed: int) -> fl
 
 
 def printed(value: float | str | None) -> float:
-    """Returns a number of the paper; NaN if it prints none."""
+    """Returns a number printed in the paper, or NaN."""
     return value if isinstance(value, float) else math.nan
 
 
 def minus(one: float | str | None, other: float | str | None) -> float:
-    """Returns the difference of two numbers of the paper; NaN if it does not print both."""
+    """Returns the difference of two numbers printed in the paper, or NaN."""
     return printed(one) - printed(other)
 
 
@@ -153,7 +153,7 @@ def _each(results: Results, one: Cell, measure: Measure) -> dict[int, float]:
 
 
 def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
-    """Look-alike classes: the data set's own coarse labels, or else the paper's."""
+    """Returns groups of look-alike classes: the data set's coarse labels or, if it has none, the paper's groups."""
     return DATASETS[dataset].groups or _CIFAR10_GROUPS
 
 

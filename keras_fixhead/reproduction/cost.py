@@ -1,4 +1,4 @@
-"""What a run at full size costs on a GPU: by arithmetic, or from measured seconds if there are any."""
+"""Estimates what a run at full size costs on a GPU: from measured seconds if there are any, or by arithmetic."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2"
 """Multiply-adds of a forward pass for one 32x32 image at width 1 (counted by a test)."""
 
 FLOP_PER_SECOND = 77e12
-SOURCE = ("77 TFLOP/s, which is what 96 % in 7 minutes with a ResNet18 on an A100 comes to by the README of "
-          "KellerJordan/cifar10-airbench: 25 % of that card's peak; not measured here")
+SOURCE = ("77 TFLOP/s, derived from 96 % in 7 minutes with a ResNet18 on an A100 in the README of "
+          "KellerJordan/cifar10-airbench, 25 % of that card's peak; not measured here")
 RUN_SECONDS, EPOCH_SECONDS = 40.0, 1.0
 OVERHEAD_SOURCE = (f"plus {RUN_SECONDS:g} s per run and {EPOCH_SECONDS:g} s per epoch for compilation, validation, "
-                   "checkpoints and 15 corrupted test sets: a guess")
+                   "checkpoints and 15 corrupted test sets, a guess")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run takes, and how that is known.
+    """The estimated duration of a run, and its source.
 
     Attributes:
-        training: seconds of its epochs.
-        other: seconds of everything else: compilation and measuring.
+        training: seconds for the epochs.
+        other: seconds for everything else: compilation and measuring.
         source: 'measured' or 'arithmetic'.
     """
 
@@ -50,18 +50,18 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
 
 
 def training_images(config: TrainConfig) -> int:
-    """Returns how many images a training shows, counting each image every time it is shown."""
+    """Returns the number of images processed in a training, counting repetitions."""
     images = train_size(config, dataset_entry(config))
     return config.epochs * steps_of(images, config.batch_size, config.partial_batch) * config.batch_size
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:
-    """Returns what a run will take, from runs of the same network on the same device if there are any.
+    """Returns the estimated duration of a run, from runs of the same network on the same device if there are any.
 
     Args:
-        config: of the run.
-        measured: earlier results. Those of resumed runs are ignored: their wall time covers the last part only.
-        device: name of the device that is to run it.
+        config: configuration of the run.
+        measured: earlier results. Those of resumed runs are ignored: their wall time covers only the last part.
+        device: name of the device.
     """
     like = [each for each in measured if each.converged and not each.content.get("resumed")
             and each.content["device"] == device and (each.config.model, each.config.width, each.config.dataset)

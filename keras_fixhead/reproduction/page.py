@@ -1,4 +1,4 @@
-"""The generated parts of docs/evidence.md: the paper's claims and cells next to what was measured, and the plan."""
+"""The generated parts of docs/evidence.md: the paper's claims and cells next to measurements, and the plan."""
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -46,10 +46,10 @@ def write_page(page: Path, folder: Path) -> None:
 
 
 def with_block(text: str, name: str, lines: Sequence[str]) -> str:
-    """Returns a text with lines between its comments '<!-- name: generated -->' and '<!-- end of name -->'.
+    """Returns the text with lines inserted between the comments '<!-- name: generated -->' and '<!-- end of name -->'.
 
     Raises:
-        ValueError: if the text has no such comments.
+        ValueError: if the text does not have these comments.
     """
     begin, end = f"<!-- {name}: generated -->", f"<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
@@ -60,21 +60,21 @@ def with_block(text: str, name: str, lines: Sequence[str]) -> str:
 
 
 def blocks(results: Results, folder: Path) -> dict[str, list[str]]:
-    """Returns the generated parts of the page by their names."""
+    """Returns the generated parts of the page by name."""
     found = answers(results)
     return {"measured": measured_block(found, quarter_width(folder)), "comparisons": comparisons_block(found),
             "cells": cells_block(results), "rules": rules_block(), "plan": plan_block(results, found)}
 
 
 def claim_lines(results: Results) -> list[str]:
-    """Returns each claim, what the paper prints on it, and its state, as lines for a terminal."""
+    """Returns each claim, its state, and what the paper prints about it, as lines for a terminal."""
     return [line for each in answers(results)
             for line in (f"{each.claim.id}: {state_text(each).replace('**', '')}", f"  {each.claim.statement}",
                          f"  {paper_text(each)}")]
 
 
 def measured_block(found: Sequence[Answer], small: Mapping[str, str]) -> list[str]:
-    """Returns one line for each claim on which something was measured."""
+    """Returns one line for each claim that was measured at least in part."""
     counts = Counter(each.state for each in found)
     lines = ["", f"{len(found)} claims: " + ", ".join(f"{counts[state]} {state}" for state in STATES) + ".", "",
              "| claim | in the paper | at full size | quarter width, CPU |", "| --- | --- | --- | --- |"]
@@ -85,13 +85,13 @@ def measured_block(found: Sequence[Answer], small: Mapping[str, str]) -> list[st
 
 
 def paper_text(each: Answer) -> str:
-    """Returns what the paper prints on a claim."""
+    """Returns what the paper prints about a claim."""
     numbers = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in each.claim.paper.items())
     return f"Printed: {numbers}." if numbers else "No number is printed."
 
 
 def state_text(each: Answer) -> str:
-    """Returns a claim's state, how many of its comparisons are measured, and what no run of the plan can measure."""
+    """Returns a claim's state, how many of its comparisons are measured, and what the plan cannot measure."""
     labels = {finding.label for finding in each.findings}
     measured = {finding.label for finding in each.findings if finding.values}
     text = f"**{each.state}**"
@@ -100,7 +100,7 @@ def state_text(each: Answer) -> str:
     if labels:
         text += f"; {len(measured)} of {len(labels)} comparisons measured"
     if failed := {finding.label for finding in each.findings if finding.failed} - measured:
-        text += f", {len(failed)} run without a value: for each seed a run failed to converge"
+        text += f", {len(failed)} without a value: a run failed to converge at every seed"
     return text + (f"; {each.question.lacking}" if each.question.lacking else "")
 
 
@@ -117,7 +117,7 @@ def comparisons_block(found: Sequence[Answer]) -> list[str]:
 
 
 def measured_text(finding: Finding) -> str:
-    """Returns mean, interval and n of a finding, and its note."""
+    """Returns the mean, interval and n of a finding, and its note."""
     said, form = finding.verdict, NUMBER[finding.unit]
     if said.mean is None:
         return finding.note
@@ -146,13 +146,13 @@ def cells_block(results: Results) -> list[str]:
         return ["", "No cell has been run at full size.", ""]
     return ["", "| block | cell | epochs | seeds | paper: fixed | paper: learned | here: fixed | here: learned | "
             "fixed minus learned, points: mean [95 % interval], n |", "| --- |" + " --- |" * 8, *rows, "",
-            "Here: mean test accuracy in percent, standard deviation over seeds, n, and epochs. The paper prints no "
-            "spread, no epochs, no S for its Table 3, and does not say whether features are signed; its numbers are "
+            "Here: mean test accuracy in percent, standard deviation over seeds, n, and epochs. The paper does not "
+            "print the spread, the epochs or the S of its Table 3, nor whether features are signed; its numbers are "
             "shown for the same data set, network, logits, scale and learning rate.", ""]
 
 
 def accuracies(results: Results, one: Cell) -> str:
-    """Returns mean and spread of the test accuracy of a cell, and how many of its runs failed."""
+    """Returns the mean and spread of a cell's test accuracy, and how many of its runs failed."""
     runs = results.all_of(one)
     if not runs:
         return NOT_MEASURED
@@ -167,7 +167,7 @@ def accuracies(results: Results, one: Cell) -> str:
 
 
 def _label(row: Row, cells: Mapping[bool, Cell]) -> str:
-    """What the cells of a row share, in words."""
+    """Returns a description of what the cells of a row share."""
     if row.scale == BEST:
         chosen = ", ".join(f"S = {one.config.scale:g} {ARMS[fixed]}" for fixed, one in cells.items())
         return f"{row.dataset} {row.model} {row.head}, each arm at its best S ({chosen})"
@@ -178,7 +178,7 @@ def _label(row: Row, cells: Mapping[bool, Cell]) -> str:
 
 
 def paper_number(row: Row, fixed: bool) -> str:
-    """Returns what the paper prints for one arm of a row; nothing if it prints nothing."""
+    """Returns what the paper prints for one arm of a row; an empty string if it prints nothing."""
     more = dict(row.extra)
     more.pop("signed_features", None)
     rate = more.pop("lr", None)
@@ -193,7 +193,7 @@ def paper_number(row: Row, fixed: bool) -> str:
 
 
 def _pair_text(results: Results, row: Row, cells: Mapping[bool, Cell]) -> str:
-    """The paired gain of a row that has both arms."""
+    """Returns the paired gain of a row that has both arms."""
     if len(row.fixed) < 2:
         return ""
     if len(cells) < 2:
@@ -202,38 +202,39 @@ def _pair_text(results: Results, row: Row, cells: Mapping[bool, Cell]) -> str:
 
 
 def rules_block() -> list[str]:
-    """Returns the rules by which a claim gets its state."""
+    """Returns the rules for the state of a claim."""
     return [
         "",
         f"- A comparison has one value per seed. With fewer than {ENOUGH} seeds it is undecided: one seed is an "
-        f"anecdote. Such comparisons are shown and do not count if others of their claim have enough seeds.",
-        "- The interval is Student's 95 % interval of the mean, of differences paired by seed if two arms are "
-        "compared. Both arms of a seed start from the same weights and class vectors and see the same batches.",
-        "- A comparison is **held** if the whole interval lies where the claim says (*expected*), **refuted** if it "
-        "lies wholly on the other side, and otherwise **undecided at this n**.",
+        f"anecdote. Such comparisons are shown, but do not count if others of the same claim have enough seeds.",
+        "- The interval is Student's 95 % interval of the mean; if two arms are compared, of the differences paired by "
+        "seed. Both arms of a seed start from the same weights and class vectors and see the same batches.",
+        "- A comparison is **held** if the whole interval lies where the claim expects it (*expected*), **refuted** if "
+        "it lies entirely on the other side, and otherwise **undecided at this n**.",
         f"- \"At least as accurate\" is held above −{TOLERANCE_POINTS:g} points and refuted below 0; \"about 0.95\" "
         f"means within {TOLERANCE_COSINE:g}.",
-        "- A claim is held if all its comparisons that count are, and refuted if one is; \"can be\" is held if one is, "
-        "and refuted if all are. Of two trainings of one comparison, the longer one decides, if it has enough seeds.",
+        "- A claim is held if all comparisons that count are held, and refuted if one of them is refuted; a claim that "
+        "something \"can be\" is held if one is held, and refuted if all are refuted. If a comparison was trained for "
+        "two lengths, the longer one decides, provided that it has enough seeds.",
         "- Scales and learning rates are chosen on validation images; the numbers are from test images. There is no "
         "correction for the number of claims.",
         "- A run that fails to converge has no accuracy: its seed has no value, and the number of failures is shown. "
-        "The mean of the other seeds flatters the arm that fails. If all seeds are lost this way, the comparison is "
-        "undecided, not \"not measured\".",
+        "The mean of the other seeds flatters the arm that fails. If no seed has a value for this reason, the "
+        "comparison is undecided, not \"not measured\".",
         "",
     ]
 
 
 def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
-    """Returns one line per block: its question, its runs, GPU hours, and the claims that it is the first to measure."""
+    """Returns one line per block: its question, runs and GPU hours, and the claims that it is the first to measure."""
     lines = ["", "| block | question | runs | done | GPU hours left | first to measure |", "| --- |" + " --- |" * 5]
     total = 0.0
-    runs = list(plan(best_scales(results)))  # a run that two blocks ask for belongs to the first
+    runs = list(plan(best_scales(results)))  # a run in two blocks belongs to the first
     waiting = _claims_by_block(found)
     for block in BLOCKS:
         own = [run for run in runs if run.block == block.name]
         left = [run for run in own if run.cell is None or run.seed not in results.all_of(run.cell)]
-        # before a scale is chosen, any: they cost the same
+        # any scale, until one is chosen: they cost the same
         configs = [(run.cell or arm("cifar100", "cos", True, scale=SCALES[0], epochs=block.rows[-1].epochs)).config
                    for run in left]
         hours = sum(cost.estimate(config, results, _device(results)).seconds for config in configs) / 3600
@@ -243,15 +244,15 @@ def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
     devices = sorted({str(each.content["device"]) for each in results})
     source = f"from seconds measured on {', '.join(devices)}" if devices else "by arithmetic"
     return [*lines, f"| all | | {len(runs)} | {len(results)} | {total:.1f} | |", "",
-            f"Hours: {source}; where none were measured, {cost.SOURCE}; {cost.OVERHEAD_SOURCE}. Networks of depthwise "
-            "convolutions take longer than their arithmetic says.", "", "Not in this plan:", "",
+            f"Hours: {source}; if none were measured, at {cost.SOURCE}; {cost.OVERHEAD_SOURCE}. Networks with "
+            "depthwise convolutions take longer than this arithmetic suggests.", "", "Not in this plan:", "",
             *(f"- {what}: {why}." for what, why in NOT_RUN_HERE),
             *(f"- `{each.claim.id}`: {each.question.lacking}." for each in found
               if not each.findings and not each.question.arithmetic), ""]
 
 
 def _claims_by_block(found: Sequence[Answer]) -> dict[str, list[str]]:
-    """Block -> claims without a measured comparison that have one once this block and those before it are run."""
+    """Returns block -> claims for which this block, with those before it, gives the first comparison."""
     order: dict[str, int] = {}
     names = [block.name for block in BLOCKS]
     for run in plan({True: SCALES[0], False: SCALES[0]}):
@@ -271,7 +272,7 @@ def _device(results: Results) -> str | None:
 
 
 def quarter_width(folder: Path) -> dict[str, str]:
-    """Returns what the small studies on a processor say about some claims: not evidence at full size, and marked so."""
+    """Returns the results of the small studies on a CPU for some claims, marked as not being at full size."""
     main, margins, signed = (read_study(folder / f"{name}.json") for name in (
         "main_effect", "margins", "signed_features"))
     effect = main.difference("cos-fixed", "cos-learned")

@@ -11,7 +11,7 @@ from keras_fixhead.json_files import read_json
 
 SOURCE = "arXiv:2011.08704"
 FAILED = "failed"
-"""What replaces a number for which the paper prints NaN: the training did not converge."""
+"""Replaces a number for which the paper prints NaN: the training did not converge."""
 
 _SCHEMA = 1
 
@@ -21,11 +21,11 @@ class PaperTable:
     """A table of the paper.
 
     Attributes:
-        number: as the paper counts.
-        section: where the paper discusses it.
+        number: its number in the paper.
+        section: the section that discusses it.
         what: what it shows, and what the paper leaves open about it.
-        fields: what all its cells share.
-        axes: what identifies its cells, for example ('dataset', 'model', 'class_vectors').
+        fields: fields that all its cells share.
+        axes: the axes that identify its cells, for example ('dataset', 'model', 'class_vectors').
         cells: names along the axes -> percent; None for a dash in the paper, `FAILED` for NaN. Empty if the
             table's body is missing in the available copy.
     """
@@ -38,7 +38,7 @@ class PaperTable:
     cells: Mapping[tuple[str, ...], float | str | None]
 
     def gains(self) -> dict[tuple[str, ...], float]:
-        """Returns fixed minus learned, in points, by the other axes; pairs with two numbers only.
+        """Returns fixed minus learned, in points, by the other axes; only for pairs of two numbers.
 
         Example:
             >>> round(paper_table(1).gains()["stl10", "resnet18"], 1)
@@ -59,11 +59,11 @@ class Claim:
 
     Attributes:
         id: our name for it.
-        section: where the paper makes it.
+        section: the section that makes it.
         tables: the paper's tables about it.
         statement: the claim in our words.
         quantity: what is measured to decide it, with its unit.
-        paper: what the paper prints about it, or what follows from its tables.
+        paper: the numbers that the paper prints about it, or that follow from its tables.
     """
 
     id: str
@@ -78,7 +78,7 @@ def paper_table(number: int | str) -> PaperTable:
     """Returns a table of the paper.
 
     Raises:
-        ArgumentError: (a ValueError) if it has no table of this number.
+        ArgumentError: (a ValueError) if it has no table with this number.
 
     Example:
         >>> paper_table(2).cells["cifar100", "resnet18", "learned"]
@@ -114,7 +114,7 @@ def paper_claim(name: str) -> Claim:
     """Returns a claim of the paper.
 
     Raises:
-        ArgumentError: (a ValueError) if there is none of this name.
+        ArgumentError: (a ValueError) if there is no claim with this name.
 
     Example:
         >>> paper_claim("dot-gain-up-to-4").paper["max"]
@@ -128,5 +128,5 @@ def _content(name: str) -> dict[str, Any]:
     with resources.as_file(resources.files("keras_fixhead.reproduction") / f"{name}.json") as path:
         content = read_json(path, schema=_SCHEMA)
     if content["source"] != SOURCE:
-        raise ArgumentError(f"{name}.json is of {content['source']}, not of {SOURCE}.")
+        raise ArgumentError(f"{name}.json describes {content['source']}, not {SOURCE}.")
     return content

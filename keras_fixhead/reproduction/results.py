@@ -1,4 +1,4 @@
-"""Results of the paper's cells at full size: read from a folder, checked, and found by cell and seed."""
+"""Results of the paper's cells at full size: reads them from a folder, checks them, and finds them by cell and seed."""
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +9,9 @@ from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
 from keras_fixhead.runs.result import Result, read_result
 
 MAY_BE_PARTS = ("stl10", "tiny_imagenet")
-"""Data sets whose results on a part are accepted, because they are labelled as such."""
+"""Data sets for which results on a part of the set are accepted; they are labelled as such."""
 CHOICE_SEEDS = 3
-"""Seeds that every scale needs before one is chosen."""
+"""Number of seeds that every scale needs before one is chosen."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Results:
     by_cell: Mapping[str, Mapping[int, Result]] = field(default_factory=dict)
 
     def of(self, wanted: Cell) -> dict[int, Result]:
-        """Returns seed -> result of the runs of a cell that converged."""
+        """Returns seed -> result for the runs of a cell that converged."""
         return {seed: each for seed, each in self.by_cell.get(wanted.id, {}).items() if each.converged}
 
     def all_of(self, wanted: Cell) -> dict[int, Result]:
-        """Returns seed -> result of all runs of a cell, those that failed to converge too."""
+        """Returns seed -> result for all runs of a cell, including those that failed to converge."""
         return dict(self.by_cell.get(wanted.id, {}))
 
     def __iter__(self) -> Iterator[Result]:
@@ -41,14 +41,14 @@ class Results:
 
 
 def read_results(folder: Path, *, rehearsal: bool = False) -> Results:
-    """Returns the results in a folder; none if there is no such folder.
+    """Returns the results in a folder; an empty set of results if there is no such folder.
 
     Args:
-        folder: of the JSON files.
+        folder: folder of the JSON files.
         rehearsal: whether they are from a rehearsal.
 
     Raises:
-        RunError: for a damaged file, one that is not evidence (see `read_evidence`), or two of one cell and seed.
+        RunError: for a damaged file, one that is not evidence (see `read_evidence`), or two for the same cell and seed.
     """
     return gather(read_evidence(path, rehearsal=rehearsal) for path in sorted(folder.glob("*.json")))
 
@@ -57,12 +57,12 @@ def read_evidence(path: Path, *, rehearsal: bool = False) -> Result:
     """Returns the result in a JSON file, if it is evidence of its cell.
 
     Args:
-        path: of the file; its matrices are next to it in a file of the same name that ends in .npz.
+        path: path of the file; its matrices are next to it, in a file of the same name that ends in .npz.
         rehearsal: whether it is from a rehearsal.
 
     Raises:
         RunError: if it is missing or damaged, from a rehearsal without `rehearsal` (or the other way round), or from a
-            part of a data set that has to be whole.
+            part of a data set that must be whole.
     """
     result = read_result(path)
     content = result.content
@@ -72,7 +72,7 @@ def read_evidence(path: Path, *, rehearsal: bool = False) -> Result:
         raise RunError(f"{path} is damaged: it is not the result of a cell ({error}).") from None
     if marked is not rehearsal:
         raise RunError(f"{path} is a result of {'a rehearsal, which is not evidence' if marked else 'a real run'}.",
-                       hint="Keep rehearsals in a folder of their own.")
+                       hint="Keep rehearsals in a separate folder.")
     if not rehearsal and not (asked.agrees(result.config) and result.seed == seed):
         raise RunError(f"{path} is damaged: the configuration of its run is not that of its cell, {asked.label}.")
     if not rehearsal and content.get("subset") and asked.config.dataset not in MAY_BE_PARTS:
@@ -82,7 +82,7 @@ def read_evidence(path: Path, *, rehearsal: bool = False) -> Result:
 
 
 def gather(results: Iterable[Result]) -> Results:
-    """Returns results of cells by cell and seed.
+    """Returns results by cell and seed.
 
     Raises:
         RunError: if two have the same cell and seed.
@@ -103,9 +103,9 @@ def best_scales(results: Results) -> dict[bool, float | None]:
 
 
 def best(cells: Mapping[float, Cell], results: Results, seeds: int = CHOICE_SEEDS) -> float | None:
-    """Returns the number whose cell has the best mean validation accuracy; None while any of them lacks seeds.
+    """Returns the key whose cell has the best mean validation accuracy; None while any cell lacks seeds.
 
-    Runs that failed to converge count as measured, and never as the best.
+    Runs that failed to converge count as measured, but never as the best.
     """
     if any(len(results.all_of(each)) < seeds for each in cells.values()):
         return None

@@ -1,6 +1,6 @@
-"""Running the paper's cells at full size, in order of worth: skips what is done, resumes, stops in time.
+"""Runs the paper's cells at full size, in order of importance: skips finished ones, resumes, and stops in time.
 
-All runs are made in one process, one after the other. What needs Keras is passed in (`Work`).
+All runs share one process, one after the other. Functions that need Keras are passed in (`Work`).
 """
 import datetime
 import logging
@@ -34,23 +34,23 @@ from keras_fixhead.runs.result import (
 
 _log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that has to stop
+GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that must stop
 SAFETY = 1.1  # a run is started if this many times its measured seconds are left
-REHEARSAL_CORRUPTED = 1_000  # test images that a rehearsal measures under corruptions
-NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # kinds that need a dimension per class
+REHEARSAL_CORRUPTED = 1_000  # number of test images that a rehearsal measures under corruptions
+NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # kinds that need one dimension per class
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is done outside this room: what needs Keras, and telling people.
+    """Functions from outside this package: those that need Keras, and output.
 
     Attributes:
         train: trains a configuration, or resumes a run of it.
-        measure: returns what a trained run has beyond its result.json, and its matrices; under corruptions, of the
-            given number of test images, or of all for None.
+        measure: returns measurements of a trained run beyond its result.json, and its matrices; corruptions are
+            measured on the given number of test images, or on all for None.
         device: returns the name of the device.
-        forget: frees what a model has left in memory.
-        say: tells people a line, with `err=True` on standard error.
+        forget: frees memory that models still use.
+        say: prints a line, with `err=True` on standard error.
     """
 
     train: Callable[[Resolved, Run | None], Run]
@@ -86,7 +86,7 @@ class Options:
 
 
 def run_all(options: Options, work: Work) -> int:
-    """Runs what is left of the plan until it is done or time is over; returns the exit status."""
+    """Runs the rest of the plan until it is done or the time is up; returns the exit status."""
     make_folder(options.out)
     failures, ran = 0, 0
     tried: set[tuple[str, int]] = set()
@@ -118,7 +118,7 @@ def run_all(options: Options, work: Work) -> int:
 def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Cell, Results] | None:
     """Returns the next run of the plan that has no result and was not tried, its cell, and the results so far.
 
-    Results are read again each time, because other processes may write some too.
+    Results are read again each time because other processes may be writing some.
     """
     found = read_results(options.out, rehearsal=options.rehearsal)
     for planned in plan(best_scales(found), options.blocks):
@@ -129,7 +129,7 @@ def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Ce
 
 
 def run_one(planned: Planned, options: Options, work: Work) -> bool:
-    """Trains or resumes one run and writes its result; returns whether it has one now."""
+    """Trains or resumes one run and writes its result; returns False if it has none."""
     start = time.monotonic()
     name = f"{'rehearsal of ' * options.rehearsal}block {planned.block}: {planned.label}, seed {planned.seed}"
     work.say(f"{name} ...")
@@ -146,8 +146,8 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
             failed = state_of(planned, options).run
             if FAILED_TO_CONVERGE not in str(error) or failed is None:
                 raise
-            content, matrices, run = failure(failed, error.what), {}, failed  # as good a result as any other
-    except Exception as error:  # whatever it was, the other runs are still made
+            content, matrices, run = failure(failed, error.what), {}, failed  # a result like any other
+    except Exception as error:  # whatever it is, the other runs still follow
         _log.debug("", exc_info=error)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         work.say(f"{name}: no result: {reason}", err=True)
@@ -173,13 +173,13 @@ def cell_of(planned: Planned) -> Cell:
 
 
 def state_of(planned: Planned, options: Options) -> PlannedRun:
-    """Returns how far a run of the plan has come in the folder of runs."""
+    """Returns the state of a run of the plan in the folder of runs."""
     (found,) = plan_runs(explicit_fields(cell_of(planned), options), {}, [planned.seed])
     return found
 
 
 def train_and_measure(ready: PlannedRun, work: Work, corrupted: int | None) -> tuple[dict[str, Any], Matrices, Run]:
-    """Returns numbers and matrices of a run, after training what is left of it."""
+    """Trains the rest of a run; returns its numbers and matrices, and the run."""
     run = ready.run if ready.state == "complete" and ready.run else work.train(
         ready.resolved, ready.run if ready.state == "interrupted" else None)
     before = time.monotonic()
@@ -190,7 +190,7 @@ def train_and_measure(ready: PlannedRun, work: Work, corrupted: int | None) -> t
 
 
 def check_whole(config: TrainConfig) -> None:
-    """Refuses a part of a data set that has to be whole, before any time is spent on it.
+    """Refuses a part of a data set that must be whole, before any time is spent on it.
 
     Raises:
         DataError: if only a part is available.
@@ -222,10 +222,10 @@ def explicit_fields(cell: Cell, options: Options) -> dict[str, Any]:
 
 
 def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alarm", whole: float) -> str | None:
-    """Returns why a run is left to the next call; None if it is started.
+    """Returns why a run is left to the next call; None if it should be started.
 
-    A run that the next call could finish and this one could not is not started. One that takes longer than a whole call
-    (`whole` seconds) is started in whatever time is left, and continues from its checkpoint in the next.
+    A run is not started if the next call could finish it and this one could not. A run that takes longer than a whole
+    call (`whole` seconds) is started in whatever time is left, and continues from its checkpoint in the next call.
     """
     seconds = seconds_of(planned, options, found)
     left = alarm.seconds_left() or 0.0
@@ -237,7 +237,7 @@ def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alar
 
 
 def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
-    """Returns the seconds that the rest of a run will take; None on a processor where none like it was measured."""
+    """Returns the seconds that the rest of a run will take; None on a CPU if no run like it was measured."""
     estimate = estimated(cell_of(planned), planned.seed, options, found)
     seconds = estimate.training * (1 - share_done(planned, options)) + estimate.other
     if estimate.source == "measured":
@@ -246,25 +246,25 @@ def seconds_of(planned: Planned, options: Options, found: Results) -> float | No
 
 
 def share_done(planned: Planned, options: Options) -> float:
-    """Returns the share of its epochs that a run of the plan has completed, by the checkpoint it would resume from."""
+    """Returns the share of its epochs that a run of the plan has completed, by the checkpoint to resume from."""
     try:
         ready = state_of(planned, options)
         if ready.run is None or ready.state not in ("interrupted", "complete"):
             return 0.0
         return len(ready.run.metrics()) / ready.config.epochs
-    except (FixheadError, OSError):  # the run itself will report what is wrong
+    except (FixheadError, OSError):  # the run itself will report the problem
         return 0.0
 
 
 def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.Estimate:
-    """Returns what a run will take: from others measured on this device, or by arithmetic for a GPU."""
+    """Returns the estimated duration of a run: from others measured on this device, or by arithmetic for a GPU."""
     config = build_config(explicit_fields(cell, options) | {"seed": seed})
     gpus = hardware.gpus()
     return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name())
 
 
 def listed(options: Options) -> list[str]:
-    """Returns the plan as lines: state and seconds of each run, their sum, and what no run of the plan gives."""
+    """Returns the plan as lines: the state and seconds of each run, their sum, and what the plan does not cover."""
     found = read_results(options.out, rehearsal=options.rehearsal)
     lines, left = [], 0.0
     why = {block.name: block.why for block in BLOCKS}
@@ -283,12 +283,12 @@ def listed(options: Options) -> list[str]:
             left += estimate.seconds
             state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
         lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
-    return [*lines, f"Left: about {left / 3600:.1f} GPU hours; where none were measured on this device: {cost.SOURCE}; "
+    return [*lines, f"Left: about {left / 3600:.1f} GPU hours; if none were measured on this device, at {cost.SOURCE}; "
             f"{cost.OVERHEAD_SOURCE}.", "Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)]
 
 
 def summary(content: Mapping[str, Any]) -> str:
-    """Returns one line about a result."""
+    """Returns a result as one line of text."""
     if content["state"] != COMPLETE:
         return f"{content['reason']} ({content['wall_seconds']:.0f} s)"
     share = content.get("share_of_peak")  # None if the device's peak is unknown
@@ -298,16 +298,16 @@ def summary(content: Mapping[str, Any]) -> str:
 
 
 def keep_compiled_steps() -> None:
-    """Tells JAX, before it is imported, to keep what it compiles: all seeds of a cell share one compiled step."""
+    """Configures JAX, before it is imported, to cache compiled steps on disk: all seeds of a cell share one step."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(hardware.cache_dir() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 
 class Alarm:
-    """Interrupts, as Ctrl-C does, shortly before a deadline: a training then writes its checkpoint and stops.
+    """Interrupts the process like Ctrl-C, shortly before a deadline: a training then writes a checkpoint and stops.
 
     Attributes:
-        rung: whether it has.
+        rung: whether the alarm has gone off.
     """
 
     def __init__(self, deadline: float | None) -> None:
@@ -318,7 +318,7 @@ class Alarm:
     def __enter__(self) -> "Alarm":
         if (left := self.seconds_left()) is not None:
             self._before = signal.signal(signal.SIGALRM, self._ring)
-            signal.setitimer(signal.ITIMER_REAL, max(0.1, left))  # not before the caller is ready for it
+            signal.setitimer(signal.ITIMER_REAL, max(0.1, left))  # not before the caller can handle it
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -327,7 +327,7 @@ class Alarm:
             signal.signal(signal.SIGALRM, self._before)
 
     def seconds_left(self) -> float | None:
-        """Returns the seconds until it rings; None if it never does."""
+        """Returns the seconds until the alarm; None if there is no deadline."""
         return None if self._deadline is None else self._deadline - GRACE_SECONDS - time.monotonic()
 
     def _ring(self, number: int, frame: Any) -> None:

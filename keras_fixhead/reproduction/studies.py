@@ -1,7 +1,7 @@
-"""The small studies in results/: paired arms at a quarter of the width, trained on a processor.
+"""The small studies in results/: paired arms at a quarter of the width, trained on a CPU.
 
-Each is one JSON file, collected from its runs; the matrices of its runs are next to it in an .npz file. Their tables in
-docs/ and the figure of the main effect are made from them.
+Each study is one JSON file, collected from its runs, with their matrices in an .npz file next to it. The tables in
+docs/ and the figure of the main effect are generated from these files.
 """
 import json
 import math
@@ -29,13 +29,13 @@ _CURVES = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validat
 
 @dataclass(frozen=True)
 class Question:
-    """What a study asks.
+    """The question of a study.
 
     Attributes:
-        arm: names the arm of a run.
+        arm: function that returns the name of a run's arm.
         varied: fields in which the arms differ; all others must be the same in all runs.
         pairs: (arm, arm to compare it with).
-        command: what was run.
+        command: the command of the runs.
     """
 
     arm: Callable[[TrainConfig], str]
@@ -60,7 +60,7 @@ QUESTIONS: dict[str, Question] = {
         command="fixhead train --dataset cifar100 --head cos --fixed|--learned --scale 30 "
                 "--margin none|cosface|arcface --recipe cpu --seed 0|1|2"),
 }
-"""Study -> its question. The commands are to be run for every combination of their alternatives."""
+"""Study -> its question. Run the commands for every combination of their alternatives."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Study:
     """The file of a study.
 
     Attributes:
-        name: of the file, without its ending.
-        content: of the file.
+        name: name of the file, without its ending.
+        content: content of the file.
         matrices: function that reads the .npz file next to it.
     """
 
@@ -100,11 +100,11 @@ class Study:
         return paired_difference(self.accuracy(arm), self.accuracy(other))
 
     def evaluation(self, arm: str, name: str) -> list[float]:
-        """Returns a number of the evaluation on test images for each run of an arm."""
+        """Returns a named number of the evaluation on test images, for each run of an arm."""
         return [run["evaluation"].get("test", run["evaluation"])[name] for run in self.runs(arm)]
 
     def cosines(self, arm: str) -> list[Sequence[Sequence[float]]]:
-        """Returns the cosines between class vectors for each run of an arm, shape (m, m)."""
+        """Returns the cosines between class vectors, shape (m, m), for each run of an arm."""
         return [run["class_vectors_cosines"] if "class_vectors_cosines" in run
                 else self.matrices()[_matrix(run["arm"], run["seed"], "cosines")] for run in self.runs(arm)]
 
@@ -117,7 +117,7 @@ def read_study(path: Path) -> Study:
     """
     content = read_json(path, schema=_SCHEMA)
     if not all(isinstance(content.get(name), kind) for name, kind in (("config", dict), ("runs", list))):
-        raise RunError(f"{path} is not the file of a study: it has no 'config' and 'runs'.")
+        raise RunError(f"{path} is not the file of a study: it does not have 'config' and 'runs'.")
     return Study(path.stem, content, lambda: read_arrays(path.with_suffix(".npz")))
 
 
@@ -130,7 +130,7 @@ def collect(name: str, runs_dir: Path, folder: Path) -> Path:
         folder: where to write NAME.json and NAME.npz.
 
     Raises:
-        ArgumentError: (a ValueError) if the runs differ in more than arm and seed, or one is missing.
+        ArgumentError: (a ValueError) if the runs differ in more than arm and seed, or a run is missing.
         RunError: if a run is damaged.
     """
     question = QUESTIONS[name]
@@ -174,7 +174,7 @@ def collect(name: str, runs_dir: Path, folder: Path) -> Path:
 
 
 def _described(result: Result, question: Question) -> dict[str, Any]:
-    """What a study keeps of a run."""
+    """Returns what a study stores about a run."""
     config, content = result.config, result.content
     return {
         "arm": question.arm(config), "paper_arm": arm_name(config), "seed": config.seed,
@@ -218,10 +218,10 @@ class FixedAgainstLearned:
 
 
 def fixed_against_learned(folder: Path) -> list[FixedAgainstLearned]:
-    """Returns what fixing does at S = 1, where it wins, and at S = 30, where it loses.
+    """Returns the effect of fixing at S = 1, where it wins, and at S = 30, where it loses.
 
     Args:
-        folder: of the studies: results/ of this repository.
+        folder: folder of the studies: results/ in this repository.
 
     Raises:
         RunError: if a file is missing or damaged.
@@ -236,7 +236,7 @@ def fixed_against_learned(folder: Path) -> list[FixedAgainstLearned]:
 
 
 def main_effect_table(study: Study) -> list[str]:
-    """Returns the lines of the table of the main effect, and of the figure below it."""
+    """Returns the lines of the table and figure of the main effect."""
     fixed, learned = study.accuracy("cos-fixed"), study.accuracy("cos-learned")
     gain, config = study.difference("cos-fixed", "cos-learned"), study.config
     lines = ["| seed | fixed | learned | fixed − learned |", "| --- | --- | --- | --- |"]
@@ -255,7 +255,7 @@ def main_effect_table(study: Study) -> list[str]:
         f"the same batches. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
         f"{config['epochs']} epochs, last epoch, no choice made on validation or test. Learned class vectors "
         f"merge pairwise (cosine above {MERGED:g} in every seed: {merged or 'none'}); fixed ones cannot (largest "
-        f"cosine {largest:.2f}). Command: `{study.content['command']}`, at most {minutes} minutes a run on "
+        f"cosine {largest:.2f}). Command: `{study.content['command']}`, at most {minutes} minutes per run on "
         f"{study.content['hardware']['cores']} shared CPU cores. All numbers: `results/{study.name}.json`.",
         "",
         "![Curves and cosines between class vectors of both arms](main_effect.png)",
@@ -275,7 +275,7 @@ def merged_pairs(names: Sequence[str], matrices: Sequence[Sequence[Sequence[floa
 
 
 def study_table(study: Study) -> list[str]:
-    """Returns the lines of the table of a study's arms, one line per arm."""
+    """Returns the lines of a table with one row per arm of a study."""
     config, seeds = study.config, study.seeds
     pairs = {each["arm"]: each["compared_with"] for each in study.content["comparisons"]}
     lines = ["| arm | " + " | ".join(f"seed {seed}" for seed in seeds) + " | mean | difference, 95 % interval | "

@@ -1,6 +1,6 @@
-"""How measured values decide a claim: held, refuted, undecided at this n, or not measured. The rules, and nothing else.
+"""The rules by which measured values decide a claim: held, refuted, undecided at this n, or not measured.
 
-There is one value per seed. The interval is Student's 95 % interval of their mean. With fewer than `ENOUGH` seeds
+There is one value per seed. The interval is Student's 95 % interval of their mean. With fewer than `ENOUGH` seeds,
 nothing is decided: one seed is an anecdote, and the interval of two is almost unbounded. There is no correction for the
 number of claims.
 """
@@ -15,18 +15,19 @@ from keras_fixhead.reproduction.cells import Cell
 HELD, REFUTED, UNDECIDED, NOT_MEASURED = "held", "refuted", "undecided at this n", "not measured"
 STATES = (HELD, REFUTED, UNDECIDED, NOT_MEASURED)
 ENOUGH = 3
-"""Seeds from which a comparison is decided."""
+"""Number of seeds from which a comparison is decided."""
 POINTS, COSINE, SHARE, DECADES = "points", "cosine", "share", "decades"
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """Where a claim says that a mean lies: the range in which it is held, and the ranges in which it is wrong.
+    """Where a claim expects a mean to lie: the range in which the claim is held, and those in which it is refuted.
 
     Attributes:
         low, high: the claim is held if the whole interval lies in [low, high].
-        wrong_below, wrong_above: it is refuted if the whole interval lies below the one or above the other.
-        text: the rule, in words.
+        wrong_below, wrong_above: the claim is refuted if the whole interval lies below `wrong_below` or above
+            `wrong_above`.
+        text: the rule as text.
     """
 
     low: float
@@ -47,7 +48,7 @@ def below(number: float = 0.0) -> Expectation:
 
 
 def not_below(tolerance: float) -> Expectation:
-    """Returns the expectation of about zero or more: held above minus the tolerance, otherwise refuted below 0."""
+    """Returns the expectation of about zero or more: held above minus the tolerance, refuted below 0 otherwise."""
     return Expectation(-tolerance, math.inf, 0.0, math.inf, f"above {-tolerance:g}")
 
 
@@ -59,7 +60,7 @@ def near(number: float, tolerance: float) -> Expectation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the values of several seeds say: one of `STATES`, n, their mean, and its 95 % interval for n >= 2."""
+    """The verdict on the values of several seeds: one of `STATES`, n, their mean, and its 95 % interval for n >= 2."""
 
     state: str
     n: int
@@ -68,11 +69,11 @@ class Verdict:
 
 
 def verdict(values: Sequence[float], expected: Expectation) -> Verdict:
-    """Returns what the values of several seeds say about an expectation.
+    """Returns the verdict on the values of several seeds.
 
     Args:
         values: one per seed; empty if nothing was measured.
-        expected: where the claim says that their mean lies.
+        expected: where the claim expects their mean to lie.
 
     Example:
         >>> verdict([24.7, 26.4, 24.0], above(0)).state
@@ -97,11 +98,11 @@ def verdict(values: Sequence[float], expected: Expectation) -> Verdict:
 
 
 def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
-    """Returns what the states of a claim's comparisons say about the claim; those not measured say nothing.
+    """Returns the state of a claim from those of its comparisons; comparisons that were not measured do not count.
 
     Args:
         states: one per comparison.
-        somewhere: whether the claim is that it is so in some comparison, not in every one.
+        somewhere: whether the claim is about some comparison and not about every one.
 
     Example:
         >>> combine(["held", "refuted"]), combine(["held", "refuted"], somewhere=True)
@@ -117,18 +118,18 @@ def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison: values of several seeds, and where the claim says that their mean lies.
+    """One comparison: values of several seeds, and where the claim expects their mean to lie.
 
     Attributes:
         label: what is compared.
         values: seed -> value; empty if nothing was measured.
-        expected: where the claim says that the mean lies.
-        unit: of the values.
-        cells: what has to be run for it.
-        epochs: of those runs; of several findings with one label, the longest training that decides counts.
-        paper: the paper's number for it, if it prints one.
+        expected: where the claim expects the mean to lie.
+        unit: unit of the values.
+        cells: the cells that have to be run for it.
+        epochs: epochs of those runs; among findings with the same label, the longest decisive training counts.
+        paper: the paper's number, if it prints one.
         note: anything else worth knowing.
-        failed: seeds that were run but have no value, because a run failed to converge.
+        failed: seeds that were run but have no value because a run failed to converge.
     """
 
     label: str
@@ -143,14 +144,14 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """What the values say; if every run failed to converge, nothing is decided."""
+        """The verdict on the values; if every run failed to converge, nothing is decided."""
         if not self.values and self.failed:
             return Verdict(UNDECIDED, 0, None, None)
         return verdict(list(self.values.values()), self.expected)
 
 
 def deciding(findings: Sequence[Finding]) -> list[Finding]:
-    """Returns one finding per label: the longest measured training, else one whose runs failed, else the first."""
+    """Returns one finding per label: the longest measured training, or one whose runs failed, or the first."""
     best: dict[str, Finding] = {}
     for each in findings:
         before = best.get(each.label)
@@ -160,10 +161,10 @@ def deciding(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
-    """Returns what findings say about a claim together; `NOT_MEASURED` if there are none.
+    """Returns the state of a claim from all its findings; `NOT_MEASURED` if there are none.
 
-    Findings of fewer than `ENOUGH` seeds do not count if others have enough: measuring more must not undo what was
-    decided. To say that a claim holds nowhere, however, takes all of them.
+    Findings with fewer than `ENOUGH` seeds do not count if others have enough: additional measurements must not undo a
+    decision. To decide that a claim holds nowhere, however, all of them count.
     """
     if not findings:
         return NOT_MEASURED

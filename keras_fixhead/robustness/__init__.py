@@ -1,7 +1,6 @@
-"""How accurate a model stays when its images are corrupted.
+"""Measures the accuracy of a model on corrupted images.
 
-A model is a function `predict(images)`, so that it makes no difference whether it runs in this process or behind a
-server.
+A model is a function `predict(images)`: it may run in this process or behind a server.
 """
 from keras_fixhead.robustness.corrupting import CLEAN, CorruptedChunk, corrupt, corrupted_chunks
 from keras_fixhead.robustness.measure import RobustnessReport, measure_robustness, result_name

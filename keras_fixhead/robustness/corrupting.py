@@ -1,4 +1,4 @@
-"""Corrupted images: of one corruption, and the loop over all corruptions of a suite."""
+"""Corrupts images by one corruption, or by all corruptions of a suite."""
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,8 +26,8 @@ def corrupt(images: Images, corruption: str, severity: int, *, suite: str = "pap
         corruption: a name in the suite.
         severity: 1 to 5.
         suite: a name in `SUITES`.
-        seed: seed of what is random.
-        indices: the images' numbers in their data set, shape (N,); 0 to N - 1 if None.
+        seed: seed of the random corruptions.
+        indices: indices of the images in their data set, shape (N,); 0 to N - 1 if None.
 
     Returns:
         uint8 array of the same shape.
@@ -48,10 +48,10 @@ def corrupt(images: Images, corruption: str, severity: int, *, suite: str = "pap
 
 def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, severities: Sequence[int] = SEVERITIES,
                      chunk_images: int = CHUNK_IMAGES, threads: int = 1) -> Iterator[CorruptedChunk]:
-    """Yields images as they are, then under each corruption of a suite at each severity, a chunk at a time.
+    """Yields the unchanged images, then the images under each corruption of a suite at each severity, in chunks.
 
-    Chunks of one corruption and severity follow each other in the order of the images. They are the same for every
-    model: `list` keeps them for the next one (15 times the memory of the images, for the suite 'paper').
+    The chunks of one corruption and severity are consecutive and in the order of the images. They are the same for
+    every model, so a list of them can be reused (15 times the memory of the images, for the suite 'paper').
 
     Args:
         images: uint8, shape (N, H, W, 3).
@@ -59,7 +59,7 @@ def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, sev
         seed: seed of the corruptions.
         severities: which of 1 to 5.
         chunk_images: images per chunk; a corruption needs several times the memory of its images.
-        threads: chunks that are corrupted at the same time, ahead of the one that is used.
+        threads: number of chunks that are corrupted in parallel, ahead of the one in use.
 
     Yields:
         `(corruption, severity, corrupted images)`; ('clean', 0, images) first.

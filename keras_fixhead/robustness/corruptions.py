@@ -1,9 +1,9 @@
 """Image corruptions on uint8 batches, after Hendrycks and Dietterich (2019), "Benchmarking Neural Network Robustness to
 Common Corruptions and Perturbations", arXiv:1903.12261.
 
-Each is a function of the images and the numbers of its strength. As in the published scripts the result is clipped to
-[0, 255] and truncated, not rounded, to 8 bits. What is random is a function of (seed, severity, the image's index),
-not of the batch an image is in.
+Each is a function of the images and the parameters of its strength. As in the published scripts, the result is clipped
+to [0, 255] and truncated, not rounded, to 8 bits. Randomness depends on (seed, severity, index of the image), not on
+the batch.
 """
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +16,12 @@ from keras_fixhead.vectors.hashing import CORRUPTION_STREAM, stream_key, words
 
 Images = NDArray[np.uint8]
 
-_IMPULSE_NOISE = 1  # names the use of the corruption stream; a number given away is never given again
+_IMPULSE_NOISE = 1  # identifies this use of the corruption stream; never reuse a number
 
 
 def impulse_noise(images: Images, *, flipped_fraction: float, seed: int, severity: int,
                   indices: NDArray[np.intp]) -> Images:
-    """Returns images with salt and pepper on single channel values.
+    """Returns images with salt-and-pepper noise on single channel values.
 
     Every channel value independently becomes 0 with probability p / 2 and 255 with probability p / 2.
 
@@ -30,7 +30,7 @@ def impulse_noise(images: Images, *, flipped_fraction: float, seed: int, severit
         flipped_fraction: p in [0, 1].
         seed: seed of the noise.
         severity: makes the noise of one severity independent of another's.
-        indices: the images' numbers, shape (N,).
+        indices: indices of the images, shape (N,).
 
     Returns:
         uint8 array of the same shape.
@@ -70,7 +70,7 @@ def jpeg_compression(images: Images, *, quality: int, seed: int = 0, severity: i
         Image.fromarray(image).save(file, "JPEG", quality=quality)
         return np.asarray(Image.open(file).convert("RGB"))
 
-    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock while it codes
+    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock while it encodes and decodes
         return np.stack(list(pool.map(through_jpeg, images)))
 
 
@@ -103,9 +103,9 @@ def defocus_blur(images: Images, *, disk_radius_px: float, antialias_sigma_px: f
 def disk_kernel(radius: float, sigma: float) -> NDArray[np.float64]:
     """Returns the blur kernel of a disk: its indicator on an integer grid, divided by its sum, smoothed by a Gaussian.
 
-    Radii to 8 have a grid of 17 x 17 and a Gaussian of 3 taps, larger ones a grid that just fits them and 5 taps. The
-    smoothing mirrors at the grid's edge, so the sum exceeds 1 where the disk reaches it (by 1.3 % at radius 8), as in
-    the published scripts. Margins of zeros are cut off.
+    Radii up to 8 use a grid of 17 x 17 and a Gaussian of 3 taps, larger ones a grid that just fits them and 5 taps. The
+    smoothing mirrors at the grid's edge, so the sum exceeds 1 if the disk reaches it (by 1.3 % at radius 8), as in the
+    published scripts. Margins of zeros are cut off.
 
     Example:
         >>> disk_kernel(1, 0.01).tolist()

@@ -22,10 +22,10 @@ class RobustnessReport:
     """Accuracy on clean and on corrupted images.
 
     Attributes:
-        suite: its corruptions and strengths.
-        seed: of the corruptions.
+        suite: name of the suite of corruptions.
+        seed: seed of the corruptions.
         n: number of images.
-        clean: accuracy on the images as they are.
+        clean: accuracy on the unchanged images.
         accuracy: corruption -> accuracy at severity 1 to 5.
         predictions: (corruption or 'clean', severity or 0) -> predicted classes, shape (n,).
     """
@@ -39,11 +39,11 @@ class RobustnessReport:
 
     @property
     def mean(self) -> dict[str, float]:
-        """Mean accuracy of each corruption over the severities."""
+        """Corruption -> mean accuracy over the severities."""
         return {corruption: float(np.mean(values)) for corruption, values in self.accuracy.items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns everything but the predictions, ready for JSON."""
+        """Returns everything except the predictions, ready for JSON."""
         return {
             "suite": self.suite,
             "seed": self.seed,
@@ -57,13 +57,13 @@ class RobustnessReport:
 
 
 def result_name(suite: str, *, dataset: str | None = None, limit: int | None = None, seed: int = 0) -> str:
-    """Returns a name for a measurement: a quick look must not replace the whole one.
+    """Returns a name for a measurement, so that a partial one never overwrites the complete one.
 
     Args:
         suite: a name in `SUITES`.
-        dataset: the data set, if not the model's own; of a path the last part.
+        dataset: the data set, if it is not the model's own; a path is reduced to its last part.
         limit: the number of images, if not all.
-        seed: of the corruptions.
+        seed: seed of the corruptions.
 
     Example:
         >>> result_name("paper"), result_name("paper", limit=1000, seed=3)
@@ -85,13 +85,13 @@ def measure_robustness(predict: Predict, split: Split, *, suite: str = "paper", 
         limit: use the first `limit` images; None for all.
         seed: seed of the corruptions.
         severities: which of 1 to 5.
-        chunks: what `corrupted_chunks` yielded before for the same images, suite, seed and severities; None to corrupt
-            the images now.
-        progress: called with a line for each measurement.
+        chunks: chunks from an earlier `corrupted_chunks` call for the same images, suite, seed and severities; None to
+            corrupt the images now.
+        progress: called with a line of text for each measurement.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown suite, a limit below 1, a split without images, or chunks of other
-            images.
+        ArgumentError: (a ValueError) for an unknown suite, a limit below 1, a split without images, or chunks of
+            different images.
     """
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit must be at least 1, got {limit}.")
@@ -118,5 +118,5 @@ def measure_robustness(predict: Predict, split: Split, *, suite: str = "paper", 
 def _accuracy(predicted: NDArray[np.integer[Any]], labels: NDArray[np.int32]) -> float:
     if len(predicted) != len(labels):
         raise ArgumentError(f"The chunks have {len(predicted)} images, but there are {len(labels)} labels.",
-                            hint="Make them of the same images: corrupted_chunks(split.images[:limit]).")
+                            hint="Make them from the same images: corrupted_chunks(split.images[:limit]).")
     return float((predicted == labels).mean())

@@ -1,6 +1,6 @@
-"""Suites of corruptions, as `severities.json` has them: each corruption's function and its five strengths.
+"""Suites of corruptions, read from `severities.json`: each corruption's function and its five strengths.
 
-The file lists more than this version can do: a suite is offered once every corruption in it has a function.
+The file lists more than this version implements: a suite is available if every corruption in it has a function.
 """
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Corruption:
         summary: what it does, in a few words.
         function: 'module:function' of (images, seed=, severity=, indices=, **strength) on uint8 batches.
         random: whether it depends on the seed.
-        strengths: the function's numbers at severity 1 to 5.
+        strengths: the function's parameters at severity 1 to 5.
     """
 
     summary: str
@@ -63,7 +63,7 @@ def corruption_of(suite: str, corruption: str) -> Corruption:
 
 
 def severity_parameters(suite: str, corruption: str, severity: int) -> dict[str, Any]:
-    """Returns the numbers that a corruption's function takes at a severity.
+    """Returns the parameters of a corruption's function at a severity.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown suite or corruption, or a severity out of range.

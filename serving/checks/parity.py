@@ -1,6 +1,6 @@
-"""Whether a server says of images what the run says that its model was exported from.
+"""Checks whether a server gives the same answers as the run that its model was exported from.
 
-Both are asked about the same test images, as they are and corrupted as `fixhead robustness` corrupts them.
+Both get the same test images, clean and with the corruptions of `fixhead robustness`.
 """
 import itertools
 import os
@@ -15,7 +15,7 @@ from fixhead_serving.client import Client
 from keras_fixhead.errors import ArgumentError, ServingError
 
 LIMIT = 200
-TOLERANCE = 1e-4  # of probabilities, for logits of scale 1: what another processor's rounding may change
+TOLERANCE = 1e-4  # of probabilities, for logits of scale 1: allows for another processor's rounding
 
 Images = NDArray[np.uint8]
 Predict = Callable[[Images], NDArray[np.float32]]
@@ -24,13 +24,13 @@ Ask = Callable[[Images], Mapping[str, NDArray[Any]]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the answers of run and server compare on one set of images.
+    """The comparison of a run's and a server's answers on one set of images.
 
     Attributes:
         n: number of images.
-        other_class: images that the server puts in another class, ties apart.
-        ties: images of another class whose two probabilities, as the run has them, differ by less than the tolerance:
-            rounding decides there, and neither answer is wrong.
+        other_class: images that the server assigns to another class, without ties.
+        ties: images of another class for which the run's two probabilities differ by less than the tolerance: rounding
+            decides, and neither answer is wrong.
         other_label: images whose label is not the name of their class.
         beyond_tolerance: images with a probability that differs by more than the tolerance, or is not a number.
         max_difference: the largest difference of a probability; None if one is not a number.
@@ -45,22 +45,22 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but ties."""
+        """Whether nothing but ties differs."""
         return not (self.other_class or self.other_label or self.beyond_tolerance)
 
 
 def compare(expected: NDArray[np.float32], answer: Mapping[str, NDArray[Any]], label_names: Sequence[str],
             tolerance: float) -> Comparison:
-    """Returns how a server's answer compares with probabilities.
+    """Compares a server's answer with a run's probabilities.
 
     Args:
         expected: the run's probabilities, shape (N, m).
         answer: the server's outputs: `probabilities` (N, m), `class_index` (N,), `label` (N,).
         label_names: names of the m classes.
-        tolerance: the largest difference of a probability that does not count.
+        tolerance: the largest allowed difference of a probability.
 
     Raises:
-        ServingError: if the answer lacks an output, or has one of another shape.
+        ServingError: if an output is missing or has another shape.
 
     Example:
         >>> answer = {"probabilities": np.array([[0.3, 0.7]]), "class_index": np.array([1]), "label": np.array(["b"])}
@@ -96,12 +96,12 @@ def _output(answer: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...
 
 def compare_on(images: Images, predict: Predict, asks: Mapping[str, Ask], label_names: Sequence[str],
                tolerance: float, *, suite: str = "paper", seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Yields a comparison for the images as they are, by each way of asking, then one for each corruption and severity.
+    """Yields a comparison of the clean images for each signature, then one for each corruption and severity.
 
     Args:
         images: uint8, shape (N, H, W, 3).
         predict: returns the run's probabilities of images, shape (N, m).
-        asks: signature -> function that returns the server's outputs for images; the first one is asked about the
+        asks: signature -> function that returns the server's outputs for images; the first one is used for the
             corrupted images.
         label_names: names of the m classes.
         tolerance: as in `compare`.
@@ -124,11 +124,11 @@ def compare_on(images: Images, predict: Predict, asks: Mapping[str, Ask], label_
 
 
 def check_call(url: str, suite: str) -> None:
-    """Checks what can be checked before anything is loaded: that the suite exists, and that the server answers.
+    """Checks, before anything is loaded, that the suite exists and that the server answers.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown suite, or an address that is not one.
-        ServingError: if the server cannot be reached, refuses, or answers something else.
+        ServingError: if the server cannot be reached, refuses the request, or answers with something else.
     """
     from keras_fixhead.catalog import look_up
     from keras_fixhead.robustness.suites import SUITES
@@ -141,14 +141,14 @@ def check_call(url: str, suite: str) -> None:
 def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None = None, limit: int = LIMIT,
                  suite: str = "paper", seed: int = 0,
                  progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
-    """Returns how a server's answers compare with those of a run, on the run's own test images.
+    """Compares a server's answers with those of a run, on the run's own test images.
 
     Args:
         run: a finished run directory.
         url: a served model's address, such as `http://127.0.0.1:8501/v1/models/digits`.
-        data_dir: where the data are, if not where they were in training.
-        limit: the first N test images.
-        suite: corruptions and their strengths.
+        data_dir: folder of the data, if not the one used in training.
+        limit: use only the first N test images.
+        suite: corruptions and their severities.
         seed: seed of the corruptions.
         progress: called with a line for each comparison.
 
@@ -156,10 +156,10 @@ def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None 
         `run`, `url`, `n`, `scale`, `tolerance`, `comparisons` (see `compare_on`), and whether all are `equal`.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown suite, a limit below 1, an address that is not one.
+        ArgumentError: (a ValueError) for an unknown suite, a limit below 1, or an invalid address.
         RunError: if the run has no model.
         DataError: if its data are missing.
-        ServingError: if the server cannot be reached, refuses, or answers something else.
+        ServingError: if the server cannot be reached, refuses the request, or answers with something else.
     """
     from keras_fixhead.runs import open_run
 
@@ -189,13 +189,13 @@ def _test_images(run: Any, data_dir: str | None) -> Images:
     config = run.config()
     data = run_dataset(**measured_fields(config.data_fields, None, data_dir))
     if not len(data.test):
-        raise ArgumentError(f"{data.name} has no test images here.")
+        raise ArgumentError(f"{data.name} has no test images.")
     images: Images = data.test.images
     return images
 
 
 def line(found: Mapping[str, Any]) -> str:
-    """Returns a comparison of `compare_on` as a line of text."""
+    """Returns a comparison from `compare_on` as a line of text."""
     largest = "not a number" if found["max_difference"] is None else f"{found['max_difference']:.1e}"
     counts = ", ".join(f"{found[key]} {words}" for key, words in (
         ("other_class", "of another class"), ("ties", "ties"), ("other_label", "of another label"),
@@ -206,7 +206,7 @@ def line(found: Mapping[str, Any]) -> str:
 
 
 def verdict(report: Mapping[str, Any]) -> str:
-    """Returns what a report of `check_parity` comes to, as a line of text."""
+    """Returns the summary of a report from `check_parity` as a line of text."""
     sets = len(report["comparisons"])
     if different := sum(not found["equal"] for found in report["comparisons"]):
         return f"The answers DIFFER in {different} of {sets} sets of {report['n']} images."

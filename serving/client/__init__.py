@@ -1,12 +1,12 @@
-"""A client of a model served over TensorFlow Serving's REST protocol: ours, or TensorFlow Serving itself.
+"""A client for models served over TensorFlow Serving's REST protocol, by our server or by TensorFlow Serving itself.
 
-Needs NumPy, orjson and httpx, and Pillow for picture files; neither TensorFlow nor Keras, and of `keras_fixhead` only
-its errors. Every request ends within its time-out, with the answer or with one error that says what happened:
+Needs NumPy, orjson and httpx, and Pillow for picture files; neither TensorFlow nor Keras, and nothing of
+`keras_fixhead` but its errors. Every request ends within its timeout, with an answer or with one of these errors:
 
-    ArgumentError   what was passed cannot be sent
-    DataError       a file that cannot be read
+    ArgumentError   an argument cannot be sent
+    DataError       a file cannot be read
     RequestError    the server refused; `status` is the HTTP status
-    ServingError    no server, no answer in time, or an answer that is not the protocol's
+    ServingError    no server, no answer in time, or an answer that does not follow the protocol
 
 `docs/client.md` has examples.
 """

@@ -1,4 +1,4 @@
-"""What a server's answers say: bytes in, objects and arrays out."""
+"""Parses a server's answers: bytes in, objects and arrays out."""
 
 import json
 from typing import Any
@@ -11,14 +11,14 @@ Array = npt.NDArray[Any]
 
 
 class MalformedAnswer(ValueError):
-    """An answer that is not the protocol's, and what is wrong with it."""
+    """An answer that does not follow the protocol; the message says how."""
 
 
 def parse_json(body: bytes) -> Any:
-    """Returns what JSON text says; NaN and Infinity are numbers, as TensorFlow Serving writes them.
+    """Returns a parsed JSON text, in which NaN and Infinity are numbers, as TensorFlow Serving writes them.
 
     Raises:
-        ValueError, RecursionError: if it is not JSON.
+        ValueError, RecursionError: if it is not valid JSON.
     """
     try:
         return orjson.loads(body)
@@ -27,25 +27,25 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_object(body: bytes, key: str) -> dict[str, Any]:
-    """Returns the object that an answer is, which has to have a key.
+    """Returns an answer as a JSON object that has a required key.
 
     Raises:
-        MalformedAnswer: if it is something else.
+        MalformedAnswer: if the answer is anything else.
     """
     try:
         answer = parse_json(body)
     except (ValueError, RecursionError):
-        raise MalformedAnswer("it is not JSON") from None
+        raise MalformedAnswer("it is not valid JSON") from None
     if not isinstance(answer, dict) or key not in answer:
         raise MalformedAnswer(f"it is not an object with '{key}'")
     return answer
 
 
 def signatures_of(metadata: Any) -> dict[str, Any]:
-    """Returns the signatures that a metadata object lists, by name.
+    """Returns the signatures in a metadata object, by name.
 
     Raises:
-        MalformedAnswer: if it lists none.
+        MalformedAnswer: if the object has no signatures.
 
     Example:
         >>> signatures_of({"metadata": {"signature_def": {"signature_def": {"features": {"outputs": {}}}}}})
@@ -55,14 +55,14 @@ def signatures_of(metadata: Any) -> dict[str, Any]:
         signatures = metadata["metadata"]["signature_def"]["signature_def"]
         return {str(name): each for name, each in signatures.items() if name != "__saved_model_init_op"}
     except (KeyError, TypeError, AttributeError):
-        raise MalformedAnswer("its metadata list no signatures") from None
+        raise MalformedAnswer("its metadata does not list any signatures") from None
 
 
 def available_versions(status: Any) -> list[str]:
-    """Returns the versions that a status object lists as available.
+    """Returns the available versions in a status object.
 
     Raises:
-        MalformedAnswer: if it lists none in any state.
+        MalformedAnswer: if the object does not list any versions.
 
     Example:
         >>> available_versions({"model_version_status": [{"version": "2", "state": "AVAILABLE"}]})
@@ -71,7 +71,7 @@ def available_versions(status: Any) -> list[str]:
     try:
         states = [(str(each["version"]), each["state"]) for each in status["model_version_status"]]
     except (KeyError, TypeError):
-        raise MalformedAnswer("its status lists no versions") from None
+        raise MalformedAnswer("its status does not list any versions") from None
     return [version for version, state in states if state == "AVAILABLE"]
 
 
@@ -80,11 +80,11 @@ def to_array(name: str, value: Any, size: int) -> Array:
 
     Args:
         name: the output's name, for messages.
-        value: what the JSON has.
-        size: how many inputs were sent.
+        value: the parsed JSON.
+        size: the number of inputs sent.
 
     Raises:
-        MalformedAnswer: if it is not such an array of numbers or text.
+        MalformedAnswer: if the value is not such an array of numbers or text.
 
     Example:
         >>> to_array("class_index", [3, 1], 2).dtype.kind, to_array("logits", [[0.5], [1.5]], 2).dtype.name

@@ -1,4 +1,4 @@
-"""What is sent: arrays and pictures, checked, cut into batches, written as JSON."""
+"""Request bodies: arrays and pictures, checked, split into batches, and written as JSON."""
 
 import json
 import math
@@ -13,8 +13,8 @@ import orjson
 from fixhead_serving.client.answers import Array
 from keras_fixhead.errors import ArgumentError
 
-# Bounds of one request, well below the 32 MiB that a server of ours takes.
-_REQUEST_NUMBERS = 500_000  # about 16 bytes each at the most, written as JSON
+# Limits of one request, well below the 32 MiB that our server accepts.
+_REQUEST_NUMBERS = 500_000  # at most about 16 bytes each, as JSON
 _REQUEST_BYTES = 8 * 2**20
 _MOST_IMAGES = 128
 
@@ -22,41 +22,41 @@ Picture = TypeVar("Picture")
 
 
 def checked_images(images: npt.ArrayLike) -> Array:
-    """Returns images as an array that can be written: integers stay what they are, all else becomes float32.
+    """Returns images as an array that can be written: integers keep their type, everything else becomes float32.
 
     Raises:
-        ArgumentError: if they are not numbers of shape (N, H, W, 3) with N of at least 1.
+        ArgumentError: if the images are not numbers of shape (N, H, W, 3) with N of at least 1.
     """
     try:
         array = np.asarray(images)
-        whole = array.dtype.kind in "ui" and array.dtype.isnative  # "7" is shorter than "7.0", and the same to a server
+        whole = array.dtype.kind in "ui" and array.dtype.isnative  # "7" is shorter than "7.0" and means the same
         array = np.ascontiguousarray(array, None if whole else np.float32)
     except (TypeError, ValueError):
-        raise ArgumentError("images are not numbers of one shape. Expected an array (N, H, W, 3).") from None
+        raise ArgumentError("images is not a regular array of numbers. Expected an array (N, H, W, 3).") from None
     if array.ndim != 4 or 0 in array.shape:
-        raise ArgumentError(f"images have shape {array.shape}. Expected (N, H, W, 3) with N of at least 1.")
+        raise ArgumentError(f"images has shape {array.shape}. Expected (N, H, W, 3) with N of at least 1.")
     return array
 
 
 def checked_batch_size(batch_size: int) -> int:
-    """Returns a batch size.
+    """Returns a batch size once it is checked.
 
     Raises:
         ArgumentError: if it is below 1.
     """
     if batch_size < 1:
-        raise ArgumentError(f"batch_size={batch_size} is not a number of pictures. Expected at least 1.")
+        raise ArgumentError(f"batch_size={batch_size} is too small. Expected at least 1.")
     return batch_size
 
 
 def check_pictures(pictures: Sequence[bytes]) -> None:
-    """Checks that these are contents of picture files.
+    """Checks that a list contains the contents of picture files.
 
     Raises:
-        ArgumentError: if there is none, or one is not bytes, or empty.
+        ArgumentError: if the list is empty, or one of its items is empty or not bytes.
     """
     if isinstance(pictures, (bytes, str)) or not len(pictures):
-        raise ArgumentError("There are no pictures to predict. Expected a list of the contents of picture files.")
+        raise ArgumentError("There are no pictures to predict. Expected a list with the contents of picture files.")
     for index, picture in enumerate(pictures):
         if not isinstance(picture, bytes) or not picture:
             text = f"Picture {index} is {described(picture)}. Expected the contents of a picture file, as bytes."
@@ -64,14 +64,14 @@ def check_pictures(pictures: Sequence[bytes]) -> None:
 
 
 def image_batches(images: Array, batch_size: int | None) -> Iterator[Array]:
-    """Yields images in batches of a size, or of as many as fit in some megabytes."""
+    """Yields images in batches of a given size, or of as many as fit into a few megabytes."""
     size = checked_batch_size(_fitting(images) if batch_size is None else batch_size)
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
 def picture_batches(pictures: Iterable[Picture], size_of: Callable[[Picture], int],
                     batch_size: int) -> Iterator[list[Picture]]:
-    """Yields pictures, or their files, in batches that are small enough in number and in bytes."""
+    """Yields pictures, or their files, in batches limited in number and in bytes."""
     pack: list[Picture] = []
     total = 0
     for picture in pictures:
@@ -85,7 +85,7 @@ def picture_batches(pictures: Iterable[Picture], size_of: Callable[[Picture], in
 
 
 def images_body(signature: str, images: Array) -> bytes:
-    """Returns the request for a batch of images as numbers, which a server reads back to the bit."""
+    """Returns the request body for a batch of images sent as numbers, which a server reads back bit for bit."""
     body = {"signature_name": signature, "inputs": images}
     if images.dtype.kind in "ui" or np.isfinite(images).all():
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -93,13 +93,13 @@ def images_body(signature: str, images: Array) -> bytes:
 
 
 def pictures_body(signature: str, pictures: Sequence[bytes]) -> bytes:
-    """Returns the request for a batch of encoded pictures."""
+    """Returns the request body for a batch of encoded pictures."""
     inputs = [{"b64": b64encode(picture).decode("ascii")} for picture in pictures]
     return orjson.dumps({"signature_name": signature, "inputs": inputs})
 
 
 def described(value: object) -> str:
-    """Returns what a wrong argument is, in words."""
+    """Returns a description of a wrong argument, for messages."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and type {value.dtype}"
     return "empty" if value == b"" else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""The client itself: what is asked of a served model, and what comes back as arrays."""
+"""The client itself: sends requests to a served model and returns its answers as arrays."""
 
 import gzip
 import os
@@ -28,8 +28,8 @@ from keras_fixhead.errors import RequestError, ServingError
 
 BATCH_SIZE = 32
 _COMPRESS_FROM_BYTES = 2**16
-_EXPLAIN_SECONDS = 5.0  # for what would explain a refusal: it is worth no more
-_UNNAMED = ""  # the protocol drops the name of an only output
+_EXPLAIN_SECONDS = 5.0  # the longest we wait for something that would explain a refusal
+_UNNAMED = ""  # the protocol drops the name if there is only one output
 
 
 class Client:
@@ -38,19 +38,19 @@ class Client:
     Args:
         url: the model's address, such as `http://127.0.0.1:8501/v1/models/digits`; `/versions/2` or `/labels/stable`
             may follow.
-        timeout: the longest that one request may take, its retries included, in seconds. A call with many images sends
-            several requests.
+        timeout: the longest time that one request may take, including retries, in seconds. A call with many images
+            sends several requests.
         token: sent as `Authorization: Bearer TOKEN`.
-        ca_cert: file of certificates, in PEM form, that an https server's must be signed by; the usual authorities if
-            None.
-        retries: how often, and after which waits, a request is sent again where the server is busy (429, 503) or
-            breaks the connection off.
-        compress: whether images that are sent as numbers are compressed with gzip: half the bytes or less, which pays
-            on a network of less than a gigabit per second.
-        transport: what carries requests, instead of the network; for tests.
+        ca_cert: a PEM file with the certificates of the authorities that an https server's certificate must be signed
+            by; None for the usual authorities.
+        retries: how often, and after which waits, a request is sent again if the server is busy (429, 503) or drops
+            the connection.
+        compress: whether to compress images sent as numbers with gzip: half the bytes or less, which pays off on
+            networks slower than a gigabit per second.
+        transport: carries requests instead of the network; for tests.
 
     Raises:
-        ArgumentError: if one of these is not what it should be.
+        ArgumentError: if one of these is invalid.
 
     Example:
         with Client("http://127.0.0.1:8501/v1/models/digits") as client:
@@ -74,7 +74,7 @@ class Client:
         self.url = self._connection.url
         self.timeout = timeout
         self._compress = compress
-        self._refused_bytes: int | None = None  # the smallest body that was too large for the server
+        self._refused_bytes: int | None = None  # the smallest body that the server found too large
 
     def __enter__(self) -> Self:
         return self
@@ -89,36 +89,36 @@ class Client:
         self._connection.close()
 
     def status(self) -> dict[str, Any]:
-        """Returns the states of the model's versions, as the server's JSON object has them.
+        """Returns the states of the model's versions, as the server's JSON object.
 
         Raises:
-            ServingError: if the server cannot be reached, refuses, or answers something else.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         return self._object(self._connection.ask("GET", ""), "model_version_status")
 
     def metadata(self) -> dict[str, Any]:
-        """Returns the model's name, version and signatures, as the server's JSON object has them.
+        """Returns the model's name, version and signatures, as the server's JSON object.
 
         Raises:
-            ServingError: if the server cannot be reached, refuses, or answers something else.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         return self._object(self._connection.ask("GET", "/metadata"), "metadata")
 
     def predict(self, images: npt.ArrayLike) -> dict[str, Array]:
-        """Returns what the model says of images, sent in the shorter form.
+        """Returns the model's outputs for images, sent in the shorter of two forms.
 
-        For uint8 images that is PNG, which the server resizes to the model's input: a third of the bytes of numbers, or
-        less, from 8x8 pixels on. Other numbers are sent as they are, and have to be of the model's size.
+        uint8 images are sent as PNG, which the server resizes to the model's input: from 8x8 pixels on, this takes a
+        third of the bytes of numbers or less. Other numbers are sent as they are, and must have the model's size.
 
         Args:
             images: array (N, H, W, 3) of numbers in [0, 255].
 
         Returns:
-            For each output an array whose first dimension is N: float32, int64 or text.
+            an array for each output, with first dimension N: float32, int64 or text.
 
         Raises:
             ArgumentError: if `images` is not such an array.
-            ServingError: if the server cannot be reached, refuses, or answers something else.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         array = bodies.checked_images(images)
         return self.classify(array) if array.dtype == np.uint8 else self.predict_images(array)
@@ -126,37 +126,37 @@ class Client:
     def predict_images(
         self, images: npt.ArrayLike, signature: str = "serving_default", batch_size: int | None = None
     ) -> dict[str, Array]:
-        """Returns what the model says of images, sent as numbers.
+        """Returns the model's outputs for images, sent as numbers.
 
         Args:
-            images: array (N, H, W, 3) of numbers in [0, 255], of the size that the model takes; sent as float32.
+            images: array (N, H, W, 3) of numbers in [0, 255], of the model's image size; read as float32.
             signature: the signature to call.
-            batch_size: how many images go into one request; as many as fit in some megabytes if None.
+            batch_size: number of images per request; if None, as many as fit into a few megabytes.
 
         Returns:
-            For each output an array whose first dimension is N: float32, int64 or text.
+            an array for each output, with first dimension N: float32, int64 or text.
 
         Raises:
             ArgumentError: if `images` is not such an array, or `batch_size` is below 1.
-            ServingError: if the server cannot be reached, refuses, or answers something else.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         array = bodies.checked_images(images)
         return self._predict(signature, bodies.image_batches(array, batch_size), bodies.images_body, self._compress)
 
     def predict_pictures(self, pictures: Sequence[bytes], batch_size: int = BATCH_SIZE) -> dict[str, Array]:
-        """Returns what the model says of encoded pictures, which the server decodes and resizes.
+        """Returns the model's outputs for encoded pictures, which the server decodes and resizes.
 
         Args:
-            pictures: the contents of PNG, JPEG, BMP, GIF or WebP files, sent as they are; `read_picture` turns those
-                upright that a camera has stored on their side.
-            batch_size: how many pictures go into one request at the most.
+            pictures: the contents of PNG, JPEG, BMP, GIF or WebP files, sent as they are; `read_picture` rotates
+                pictures that a camera stored on their side.
+            batch_size: the largest number of pictures per request.
 
         Returns:
-            For each output an array whose first dimension is the number of pictures: float32, int64 or text.
+            an array for each output, with the number of pictures as first dimension: float32, int64 or text.
 
         Raises:
-            ArgumentError: if there is no picture, or one is not bytes or empty, or `batch_size` is below 1.
-            ServingError: if the server cannot be reached, refuses, or answers something else.
+            ArgumentError: if there are no pictures, one is empty or not bytes, or `batch_size` is below 1.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         bodies.check_pictures(pictures)
         batches = bodies.picture_batches(pictures, len, bodies.checked_batch_size(batch_size))
@@ -165,16 +165,16 @@ class Client:
     def predict_files(
         self, paths: Iterable[str | os.PathLike[str]], batch_size: int = BATCH_SIZE
     ) -> Iterator[FileBatch]:
-        """Yields what the model says of picture files, and of folders of them at any depth, a batch at a time.
+        """Yields the model's outputs for picture files, and for all pictures in folders, a batch at a time.
 
         Args:
             paths: files and folders.
-            batch_size: how many files are read and sent at a time.
+            batch_size: the number of files read and sent at a time.
 
         Raises:
             ArgumentError: if `batch_size` is below 1.
-            DataError: if a folder contains no picture or cannot be read.
-            ServingError: if the server cannot be reached, refuses, or answers something else.
+            DataError: if a folder has no pictures or cannot be read.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         def predict(contents: list[bytes], names: list[str]) -> dict[str, Array]:
             return self.predict_pictures(contents, batch_size)
@@ -188,7 +188,7 @@ class Client:
             images: uint8 array of shape (N, H, W, 3).
 
         Returns:
-            the outputs as in `predict_pictures`, `class_index` and `label` among them.
+            the outputs as in `predict_pictures`, including `class_index` and `label`.
         """
         return self.predict_pictures([encode_png(image) for image in images])
 
@@ -207,7 +207,7 @@ class Client:
     def _answers(
         self, signature: str, batch: Any, write: Callable[[str, Any], bytes], compress: bool
     ) -> Iterator[dict[str, Array]]:
-        """Yields the answers to a batch: one, or those to its halves where the whole is too large for the server."""
+        """Yields the answers to a batch: one, or one for each half if the batch is too large for the server."""
         body = write(signature, batch)
         single = len(batch) == 1
         if single or self._refused_bytes is None or len(body) < self._refused_bytes:
@@ -219,7 +219,7 @@ class Client:
                     raise self._explained(error, signature) from None
         for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
             yield from self._answers(signature, half, write, compress)
-        # learnt only where the halves were taken: one picture of too many pixels says nothing of others' bytes
+        # Only remembered if the halves were accepted: a picture with too many pixels says nothing about bytes.
         self._refused_bytes = min(len(body), self._refused_bytes or len(body))
 
     def _answer(self, body: bytes, size: int, compress: bool) -> dict[str, Array]:
@@ -238,11 +238,11 @@ class Client:
         try:
             [name] = signatures_of(self.metadata())[signature]["outputs"]
         except (KeyError, TypeError, ValueError):  # MalformedAnswer is a ValueError
-            raise self._malformed(f"its metadata name no single output of '{signature}'") from None
+            raise self._malformed(f"its metadata does not name exactly one output of '{signature}'") from None
         return str(name)
 
     def _explained(self, error: RequestError, signature: str) -> RequestError:
-        """The refusal, with what the server has instead of what was asked for, if that can be found out."""
+        """The refusal, with what the server does have as a hint, if that can be found out."""
         hint = error.hint
         try:
             if error.status == 400 and "not found in signature def" in error.what:
@@ -252,7 +252,7 @@ class Client:
             elif error.status == 404 and "/versions/" in self.url:
                 whole = self.url.rpartition("/versions/")[0]
                 status = parse_json(self._connection.ask("GET", "", url=whole, seconds=_EXPLAIN_SECONDS))
-                hint = f"Versions that are served: {', '.join(available_versions(status)) or 'none'}."
+                hint = f"Versions served: {', '.join(available_versions(status)) or 'none'}."
         except (ServingError, ValueError, RecursionError):
             pass  # the refusal says enough
         return refusal(error.what, hint, error.status)
@@ -264,4 +264,4 @@ class Client:
             raise self._malformed(str(error)) from None
 
     def _malformed(self, what: str) -> ServingError:
-        return ServingError(f"The answer of {self.url} is not a model server's: {what}.", hint=ADDRESS_HINT)
+        return ServingError(f"The answer from {self.url} is not a model server's: {what}.", hint=ADDRESS_HINT)

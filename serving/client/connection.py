@@ -1,4 +1,4 @@
-"""One server's address: requests that end in time, are sent again where that helps, and fail in one line."""
+"""The connection to one server: requests that end in time, are retried where that helps, and fail with one line."""
 
 import asyncio
 import functools
@@ -24,19 +24,19 @@ from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, Se
 TIMEOUT_SECONDS = 60.0
 ANSWER_LIMIT_BYTES = 256 * 2**20
 START_HINT = "Start one: fixhead serve DIR"
-ADDRESS_HINT = "Is this the address of a model server? `fixhead serve` prints its own when it starts."
+ADDRESS_HINT = "Is this the address of a model server? `fixhead serve` prints its address when it starts."
 
 _URL = re.compile(r"https?://[^/?#]+/v1/models/[^/:?#]+(/versions/[0-9]+|/labels/[^/:?#]+)?/?", re.IGNORECASE)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _BUSY = (429, 503)
-_SHOWN_SIGNS = 500  # of a server's text
-_SLACK_SECONDS = 2.0  # for a loop that is late, before a request is given up from outside
+_SHOWN_SIGNS = 500  # characters of a server's text
+_SLACK_SECONDS = 2.0  # for a late event loop, before a request is cancelled from outside
 _HINTS = {
-    401: "Give the server's token: --token, or $FIXHEAD_TOKEN.",
-    403: "The server knows you, but not for this. Ask who runs it.",
-    404: "Names of models are case-sensitive; `fixhead serve` prints its own when it starts.",
-    413: "Send a smaller picture, or raise the limit where the server runs: fixhead serve --help",
-    504: "The model took longer than the server allows. Send fewer at once, or raise its --timeout-seconds.",
+    401: "Pass the server's token: --token, or $FIXHEAD_TOKEN.",
+    403: "The server accepts your token, but does not allow this. Ask whoever runs it.",
+    404: "Model names are case-sensitive; `fixhead serve` prints the address of each model when it starts.",
+    413: "Send a smaller picture, or raise the server's limit: see fixhead serve --help",
+    504: "The model took longer than the server allows. Send fewer pictures at once, or raise --timeout-seconds there.",
 }
 
 _log = logging.getLogger(__name__)
@@ -48,14 +48,14 @@ class Connection:
 
     Args:
         url: the model's address.
-        timeout: the longest that one request may take, waits and retries included, in seconds.
+        timeout: the longest time that one request may take, including waits and retries, in seconds.
         token: sent as `Authorization: Bearer TOKEN`.
-        ca_cert: file of certificates that the server's must be signed by; the usual authorities if None.
-        retries: how often and when a request is sent again.
-        transport: what carries requests, instead of the network.
+        ca_cert: PEM file of the authorities that the server's certificate must be signed by; None for the usual ones.
+        retries: how often, and after which waits, a request is sent again.
+        transport: carries requests instead of the network.
 
     Raises:
-        ArgumentError: if one of these is not what it should be.
+        ArgumentError: if one of these is invalid.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class Connection:
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         if not 0 < timeout < math.inf:
-            raise ArgumentError(f"timeout={timeout} is not a time to wait. Expected seconds above 0.")
+            raise ArgumentError(f"timeout={timeout} is not valid. Expected seconds above 0.")
         self.url = checked_url(url)
         self.timeout = timeout
         self._retries = retries
         self._loop = _loop()
         host = httpx.URL(self.url)
         if token is not None and host.scheme == "http" and host.host not in _LOOPBACK:
-            text = f"The token goes to {host.host} unencrypted: everybody on the way can read it. Use https://."
+            text = f"The token is sent to {host.host} unencrypted: anyone on the network can read it. Use https://."
             warnings.warn(text, FixheadWarning, stacklevel=3)
         self._http = httpx.AsyncClient(
-            timeout=None,  # a limit for each read would not end an answer that trickles; `_exchange` limits the whole
+            timeout=None,  # a limit per read would not end a slow answer; `_exchange` limits the request as a whole
             headers={} if token is None else {"Authorization": f"Bearer {_checked_token(token)}"},
-            # loading the usual authorities takes time, and plain http, which is never redirected, asks for none
+            # loading the usual authorities takes time; plain http does not need them and is never redirected
             verify=host.scheme == "https" if ca_cert is None else _certificates(ca_cert),
             trust_env=host.host not in _LOOPBACK,  # a proxy cannot reach this machine's own ports
             transport=transport,
@@ -106,17 +106,17 @@ class Connection:
         Args:
             method: the HTTP method.
             suffix: what follows the model's address.
-            body: what is sent.
-            headers: headers beyond the usual ones.
+            body: the request body.
+            headers: additional headers.
             url: an address to use instead of the model's own.
-            seconds: the longest that it may take, where that is less than the time-out.
+            seconds: the longest time that it may take, if shorter than the timeout.
 
         Raises:
             RequestError: if the server refuses.
-            ServingError: if it cannot be reached, or does not answer in time.
+            ServingError: if the server cannot be reached or does not answer in time.
         """
         if self._http.is_closed:
-            raise ArgumentError("This client is closed.", hint="Make another one, or ask inside its with block.")
+            raise ArgumentError("This client is closed.", hint="Create a new one, or use it inside its with block.")
         deadline = time.monotonic() + min(self.timeout, seconds)
         for wait in (*self._retries.waits(), None):
             try:
@@ -135,13 +135,13 @@ class Connection:
             response, content = self._run(self._exchange(method, url, body, headers, seconds), seconds)
         except TimeoutError:
             text = f"No answer from {self.url} within {self.timeout:g} seconds."
-            hint = "Raise the timeout (--timeout), or ask for fewer pictures at once (--batch-size)."
+            hint = "Raise the timeout (--timeout), or send fewer pictures at once (--batch-size)."
             raise ServingError(text, hint=hint) from None
         except _AnswerTooLarge:
-            text = f"The answer of {self.url} is larger than {ANSWER_LIMIT_BYTES // 2**20} MiB."
-            raise ServingError(text, hint="Ask for fewer at once: a smaller batch size (--batch-size).") from None
+            text = f"The answer from {self.url} is larger than {ANSWER_LIMIT_BYTES // 2**20} MiB."
+            raise ServingError(text, hint="Send fewer pictures at once (--batch-size).") from None
         except httpx.DecodingError:
-            text = f"The answer of {self.url} is not a model server's: it cannot be decompressed."
+            text = f"The answer from {self.url} is not a model server's: it cannot be decompressed."
             raise ServingError(text, hint=ADDRESS_HINT) from None
         except (httpx.HTTPError, OSError, UnicodeError) as error:  # UnicodeError: a host that is not a name
             raise self._broken(error) from None
@@ -162,11 +162,11 @@ class Connection:
         return response, bytes(content)
 
     def _run(self, work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
-        """Runs a coroutine on the clients' loop, from any thread, for a bounded time."""
+        """Runs a coroutine on the clients' event loop, from any thread, for a limited time."""
         future: Future[_Result] = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(seconds + _SLACK_SECONDS)
-        except BaseException:  # also when somebody interrupts: nothing goes on behind the caller's back
+        except BaseException:  # also on an interrupt, so that nothing keeps running in the background
             future.cancel()
             raise
 
@@ -175,27 +175,27 @@ class Connection:
         if any(isinstance(each, ssl.SSLError) for each in _chain(error)):
             return ServingError(f"No secure connection to {self.url}: {reason}.", hint=_tls_hint(reason))
         if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
-            hint = "Does it speak https:// instead? Otherwise the server's log may say why."
-            # predicting changes nothing, so it may be asked twice
-            return _TryAgain(ServingError(f"{self.url} broke the connection off: {reason}.", hint=hint), 0.0)
+            hint = "Does the server expect https://? Otherwise its log may say why."
+            # predicting has no side effects, so a request may be sent twice
+            return _TryAgain(ServingError(f"{self.url} dropped the connection: {reason}.", hint=hint), 0.0)
         return ServingError(f"No model server answers at {self.url}: {reason}.", hint=START_HINT)
 
     def _refused(self, response: httpx.Response, content: bytes) -> Exception:
         status = response.status_code
         text = f"{self.url} answered {status}: {_error_text(response, content)}"
         if response.has_redirect_location:
-            hint = f"It points to {response.headers['location']}: if that is the model's address, give it."
+            hint = f"It redirects to {response.headers['location']}. Use that if it is the model's address."
             return refusal(text, hint, status)
         if status not in _BUSY:
             return refusal(text, _HINTS.get(status), status)
         seconds = retry_after_seconds(response.headers.get("retry-after"))
-        asked = f" It asks to come again in {seconds:.0f} s." if seconds else ""
-        hint = f"The server is busy or still loading.{asked} Try later, or with a longer timeout."
+        asked = f" It asks to retry in {seconds:.0f} s." if seconds else ""
+        hint = f"The server is busy or still loading.{asked} Try again later, or with a longer timeout."
         return _TryAgain(refusal(text, hint, status), seconds)
 
 
 class _TryAgain(Exception):
-    """A failure that may pass: the error to end with if it does not, and how long the server asks to wait."""
+    """A failure that may be temporary: the error to raise if it is not, and how long the server asks to wait."""
 
     def __init__(self, error: ServingError, after_seconds: float) -> None:
         super().__init__(error.what)
@@ -209,28 +209,28 @@ class _AnswerTooLarge(Exception):
 
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """The loop of all clients, in a thread of its own.
+    """The event loop of all clients, in a thread of its own.
 
-    Only there can a request be stopped at any point: while a name is looked up, or the head of an answer trickles in.
+    Only in an event loop can a request be cancelled at any point, such as during a name lookup or a slow response.
     """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="fixhead-client", daemon=True).start()
     return loop
 
 
-os.register_at_fork(after_in_child=_loop.cache_clear)  # threads do not live on in a child
+os.register_at_fork(after_in_child=_loop.cache_clear)  # a child process does not inherit threads
 
 
 def refusal(text: str, hint: str | None, status: int) -> RequestError:
-    """Returns a refusal whose text, the server's own, ends like a sentence where a hint follows."""
+    """Returns a refusal with the server's own text, which ends with a full stop if a hint follows."""
     return RequestError(f"{text}." if hint and text[-1] not in ".!?" else text, hint, status=status)
 
 
 def checked_url(url: str) -> str:
-    """Returns the address of a served model without a slash at its end.
+    """Returns the address of a served model without a trailing slash.
 
     Raises:
-        ArgumentError: if it is none.
+        ArgumentError: if it is not such an address.
     """
     try:
         parsed = httpx.URL(url)
@@ -244,8 +244,8 @@ def checked_url(url: str) -> str:
 
 def _checked_token(token: str) -> str:
     if not re.fullmatch(r"[!-~]+", token):
-        raise ArgumentError("The token is empty, or has characters that a header cannot carry.",
-                            hint="Expected letters, digits and signs, without blanks.")  # fmt: skip
+        raise ArgumentError("The token is empty, or has characters that an HTTP header cannot contain.",
+                            hint="Expected letters, digits and punctuation, without spaces.")  # fmt: skip
     return token
 
 
@@ -255,13 +255,13 @@ def _certificates(path: str | os.PathLike[str]) -> ssl.SSLContext:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else "not PEM"
         raise ArgumentError(f"ca_cert={os.fspath(path)!r} cannot be read: {reason}.",
-                            hint="Expected a file of certificates in PEM form.") from None  # fmt: skip
+                            hint="Expected a file of certificates in PEM format.") from None  # fmt: skip
 
 
 def _tls_hint(reason: str) -> str:
     if "CERTIFICATE_VERIFY" in reason:
-        return "If its certificate is your own, give the authority's: --ca-cert FILE."
-    return "Does it speak http://, without TLS?"
+        return "If the certificate is signed by your own authority, pass the authority's: --ca-cert FILE."
+    return "Does the server speak plain http://?"
 
 
 def _error_text(response: httpx.Response, content: bytes) -> str:

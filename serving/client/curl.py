@@ -1,4 +1,4 @@
-"""The same request as a line for a shell."""
+"""The same request as a shell command."""
 
 import os
 import shlex
@@ -16,30 +16,30 @@ def curl_line(
     token: bool = False,
     ca_cert: str | os.PathLike[str] | None = None,
 ) -> str:
-    """Returns a shell command that asks a served model for pictures with curl.
+    """Returns a shell command that sends pictures to a served model with curl.
 
-    Files are read when it runs, by `base64`, so it has any length that the files have; it needs nothing but a POSIX
-    shell, `base64`, `tr` and `curl`.
+    The command reads the files with `base64` when it runs, so they may be of any size; it needs only a POSIX shell,
+    `base64`, `tr` and `curl`.
 
     Args:
         url: the model's address.
         pictures: picture files.
-        timeout: the longest that it may take, in seconds.
-        token: whether to send the token in $FIXHEAD_TOKEN; its value does not show in the line.
-        ca_cert: file of certificates that the server's must be signed by.
+        timeout: the longest time that it may take, in seconds.
+        token: whether to send the token in $FIXHEAD_TOKEN; its value does not appear in the command.
+        ca_cert: PEM file of the authorities that the server's certificate must be signed by.
 
     Raises:
-        ArgumentError: if there is no picture, or one is stored rotated, which a shell cannot undo.
+        ArgumentError: if there are no pictures, or one is stored rotated, which a shell cannot undo.
         DataError: if a file cannot be read.
 
     Example:
         >>> curl_line("http://127.0.0.1:8501/v1/models/m", [])
         Traceback (most recent call last):
             ...
-        keras_fixhead.errors.ArgumentError: There are no pictures to ask for.
+        keras_fixhead.errors.ArgumentError: There are no pictures to send.
     """
     if not pictures:
-        raise ArgumentError("There are no pictures to ask for.")
+        raise ArgumentError("There are no pictures to send.")
     for picture in pictures:
         _check_upright(picture)
     encoded = """; printf '"},{"b64":"'; """.join(f"base64 < {shlex.quote(os.fspath(each))}" for each in pictures)
@@ -51,7 +51,7 @@ def curl_line(
         options.append('-H "Authorization: Bearer $FIXHEAD_TOKEN"')
     if ca_cert is not None:
         options.append(f"--cacert {shlex.quote(os.fspath(ca_cert))}")
-    # some base64 programs break their lines
+    # some base64 programs wrap their lines
     return f"{body} | tr -d '\\n' | curl {' '.join(options)} --data-binary @- {shlex.quote(url + ':predict')}"
 
 
@@ -59,4 +59,4 @@ def _check_upright(path: str | os.PathLike[str]) -> None:
     with open_picture(read_file(path), os.fspath(path)) as picture:
         if is_turned(picture):
             raise ArgumentError(f"{os.fspath(path)} is stored rotated, which curl cannot undo.",
-                                hint="Save it upright first, or ask without --curl.")  # fmt: skip
+                                hint="Save it upright first, or predict without --curl.")  # fmt: skip

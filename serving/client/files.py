@@ -1,4 +1,4 @@
-"""Files, folders and array files: found, read a batch at a time, predicted; what cannot be read is left out by name."""
+"""Finds picture files, reads and predicts them a batch at a time, and reads array files; unreadable ones are named."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -15,19 +15,19 @@ from keras_fixhead.errors import DataError, RequestError
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 ARRAY_ENDINGS = (".npy", ".npz")
 
-_FOR_THE_PICTURE = (400, 413)  # refusals that may be for a picture, and not for the request
+_FOR_THE_PICTURE = (400, 413)  # refusals that may be due to one picture and not to the whole request
 
 Predict = Callable[[list[bytes], list[str]], dict[str, Array]]
 
 
 @dataclass(frozen=True)
 class FileBatch:
-    """What became of some files.
+    """The outcome for some files.
 
     Args:
-        files: those that were predicted.
-        outputs: for each output an array with one row per file.
-        skipped: those that could not be read, or that the server did not take, with the reason.
+        files: the files that were predicted.
+        outputs: an array for each output, with one row per file.
+        skipped: the files that could not be read or that the server refused, with the reason.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -36,27 +36,27 @@ class FileBatch:
 
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Returns files as they are, and for each folder the pictures in it, at any depth, sorted by name.
+    """Returns files as they are, and for each folder all pictures in it, at any depth, sorted by name.
 
-    In a folder pictures go by their ending; files and folders whose names start with a dot are left out.
+    In folders, pictures are found by their extension; files and folders whose names start with a dot are left out.
 
     Raises:
-        DataError: if a folder contains no picture or cannot be read.
+        DataError: if a folder has no pictures or cannot be read.
     """
     return [file for path in map(Path, paths) for file in (_pictures_in(path) if _is_folder(path) else [path])]
 
 
 def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> Iterator[FileBatch]:
-    """Yields what a function says of picture files, a batch at a time, so that a folder of any size fits in memory.
+    """Yields a function's outputs for picture files, a batch at a time, so that a folder of any size fits in memory.
 
     Args:
-        predict: a function of pictures' contents and names.
+        predict: a function of the pictures' contents and names.
         files: picture files.
-        batch_size: how many are read at a time.
+        batch_size: the number of files read at a time.
 
     Raises:
         ArgumentError: if `batch_size` is below 1.
-        ServingError: what `predict` raises, unless it is a refusal of some pictures only.
+        ServingError: whatever `predict` raises, unless it only refuses some pictures.
     """
     waiting = list(files)
     size = checked_batch_size(batch_size)
@@ -75,16 +75,16 @@ def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> I
 
 
 def read_images(path: str | os.PathLike[str]) -> Array:
-    """Returns the images in a NumPy file; those of an .npy file are read as they are used.
+    """Returns the images in a NumPy file; an .npy file is read as its images are used.
 
     Args:
-        path: an .npy file, or an .npz file with one array or one that is called `images`.
+        path: an .npy file, or an .npz file with one array or one called `images`.
 
     Returns:
         uint8 or float array of shape (N, H, W, 3).
 
     Raises:
-        DataError: if the file cannot be read or holds something else.
+        DataError: if the file cannot be read or contains something else.
     """
     path = Path(path)
     try:
@@ -95,9 +95,9 @@ def read_images(path: str | os.PathLike[str]) -> Array:
     except DataError:
         raise
     except Exception as error:  # whatever NumPy and zipfile raise for a damaged file
-        raise DataError(f"{path} is not a NumPy file that can be read: {_first_line(error)}.") from None
+        raise DataError(f"{path} is not a readable NumPy file: {_first_line(error)}.") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
-        raise DataError(f"{path} contains {array.dtype}. Expected uint8 pixels, or float ones in [0, 255].")
+        raise DataError(f"{path} contains {array.dtype}. Expected uint8 pixels, or floats in [0, 255].")
     if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
         raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3).")
     return array
@@ -112,14 +112,14 @@ def _pictures_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
     if not found:
-        raise DataError(f"{folder} has no pictures.", hint=f"Known endings: {', '.join(PICTURE_ENDINGS)}.")
+        raise DataError(f"{folder} has no pictures.", hint=f"Known extensions: {', '.join(PICTURE_ENDINGS)}.")
     return sorted(found)
 
 
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # the name is too long: said when it is read as a file
+    except OSError:  # the name is too long; reported when it is read as a file
         return False
 
 
@@ -134,7 +134,7 @@ def _raise(error: OSError) -> None:
 def _predict_batch(
     predict: Predict, contents: dict[Path, bytes], skipped: dict[Path, str], may_refuse_all: bool
 ) -> FileBatch:
-    """A server refuses a batch for one picture and does not say which: they are then asked for one by one."""
+    """A server refuses a whole batch for one picture without saying which: the pictures are then sent one by one."""
     if not contents:
         return FileBatch(skipped=skipped)
     files = list(contents)
@@ -153,7 +153,7 @@ def _predict_batch(
             if refusal.status not in _FOR_THE_PICTURE:
                 raise
             refused[file] = f"{file}: {refusal.what}"
-    if not answers and not may_refuse_all:  # then it is not for the pictures
+    if not answers and not may_refuse_all:  # the pictures are not to blame
         raise first_refusal
     outputs = list(answers.values())
     joined = {name: np.concatenate([answer[name] for answer in outputs]) for name in (outputs[0] if outputs else {})}
@@ -169,5 +169,5 @@ def _only_array(content: "np.lib.npyio.NpzFile", path: Path) -> Array:
         names = content.files
         if "images" not in names and len(names) != 1:
             listed = ", ".join(map(repr, names)) or "none"
-            raise DataError(f"{path} has the arrays {listed}. Expected one, or one that is called 'images'.")
+            raise DataError(f"{path} has the arrays {listed}. Expected one, or one called 'images'.")
         return np.asarray(content["images" if "images" in names else names[0]])

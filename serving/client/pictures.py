@@ -1,7 +1,7 @@
-"""Picture files as they are sent: checked, so that one broken file fails alone, and upright.
+"""Prepares picture files for sending: checks them, so that one broken file fails alone, and turns them upright.
 
-A server does not look at the orientation that cameras note in EXIF: a portrait would arrive lying on its side. A
-picture that is stored upright, as nearly all are, is sent as its file has it; another is turned and written as PNG.
+A server ignores the orientation that cameras store in EXIF: a portrait would arrive on its side. A picture that is
+stored upright, as nearly all are, is sent byte for byte; any other is rotated and written as PNG.
 """
 
 import io
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-"""What TensorFlow decodes, by Pillow's names."""
+"""The formats that TensorFlow decodes, by Pillow's names."""
 PNG_LIMIT_BYTES = 8 * 2**20
-"""A turned photograph whose PNG is larger is written as JPEG instead: it would not fit in a request."""
+"""A rotated photograph whose PNG is larger would not fit in a request, and is written as JPEG instead."""
 
 FILE_LIMIT_BYTES = 256 * 2**20
-"""Where reading ends: a file may be a device that never does."""
+"""The most that is read: a file may be a device that never ends."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
-# What Pillow raises for files that are damaged; UnidentifiedImageError is an OSError
+# What Pillow raises for damaged files; UnidentifiedImageError is an OSError
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError,
                struct.error)  # fmt: skip
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -40,13 +40,13 @@ _JPEG_QUALITY = 95
 
 
 def read_picture(path: str | os.PathLike[str]) -> bytes:
-    """Returns the contents of a picture file, as they are sent.
+    """Returns the contents of a picture file in the form in which they are sent.
 
     Args:
-        path: a PNG, JPEG, BMP, GIF or WebP file, whatever its name.
+        path: a PNG, JPEG, BMP, GIF or WebP file, with any name.
 
     Raises:
-        DataError: if it cannot be read, or is not such a picture.
+        DataError: if the file cannot be read or is not such a picture.
     """
     return upright(read_file(path), os.fspath(path))
 
@@ -55,7 +55,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """Returns a file's contents.
 
     Raises:
-        DataError: if it cannot be read, or is larger than a picture can be.
+        DataError: if the file cannot be read or is too large.
     """
     try:
         with Path(path).open("rb") as file:
@@ -69,14 +69,14 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def upright(content: bytes, name: str = "The picture") -> bytes:
-    """Returns a picture's file with its EXIF orientation applied: the very bytes where there is nothing to turn.
+    """Returns a picture file with its EXIF orientation applied; the same bytes if there is nothing to rotate.
 
     Args:
-        content: the bytes of its file.
+        content: the bytes of the file.
         name: what to call it in a message.
 
     Raises:
-        DataError: if it is not a picture that can be read.
+        DataError: if it is not a readable picture.
     """
     from PIL import ImageOps
 
@@ -84,7 +84,7 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
         if not is_turned(picture):
             return content
         turned = ImageOps.exif_transpose(picture)
-    if turned.mode not in _PNG_MODES:  # CMYK, for one
+    if turned.mode not in _PNG_MODES:  # such as CMYK
         turned = turned.convert("RGB")
     png = _encoded(turned, "PNG")
     if len(png) <= PNG_LIMIT_BYTES or turned.mode != "RGB":
@@ -93,7 +93,7 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
 
 
 def is_turned(picture: "Image.Image") -> bool:
-    """Returns whether a picture is stored in another orientation than it is to be seen in."""
+    """Returns whether a picture is stored in another orientation than the one it is shown in."""
     try:
         return picture.getexif().get(_ORIENTATION, 1) in range(2, 9)
     except _UNREADABLE:  # damaged EXIF; the pixels are fine
@@ -102,10 +102,10 @@ def is_turned(picture: "Image.Image") -> bool:
 
 @contextmanager
 def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
-    """Yields a picture, decoded whole; of an animation the first frame.
+    """Yields a fully decoded picture; for an animation, its first frame.
 
     Raises:
-        DataError: if it is not a picture that can be read.
+        DataError: if it is not a readable picture.
     """
     from PIL import Image
 
@@ -118,24 +118,24 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
         raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.",
                         hint="Make it smaller first; a model sees far less of it.") from None  # fmt: skip
     except _UNREADABLE:
-        raise DataError(f"{name} is not a picture that can be read.",
-                        hint="Give a PNG, JPEG, BMP, GIF or WebP file.") from None  # fmt: skip
+        raise DataError(f"{name} is not a readable picture.",
+                        hint="Expected a PNG, JPEG, BMP, GIF or WebP file.") from None  # fmt: skip
     with picture:
         yield picture
 
 
 def thumbnail(content: bytes, side: int) -> npt.NDArray[np.uint8]:
-    """Returns the pixels of a picture, upright and made smaller to fit in a square.
+    """Returns the pixels of a picture, upright and scaled down to fit in a square.
 
     Args:
-        content: the bytes of its file.
-        side: of the square, in pixels.
+        content: the bytes of the file.
+        side: the side of the square, in pixels.
 
     Returns:
         uint8 array (H, W, 3), the longer of H and W at most `side`.
 
     Raises:
-        DataError: if it is not a picture that can be read.
+        DataError: if it is not a readable picture.
     """
     with open_picture(upright(content), "The picture") as picture:
         small = _eight_bits(picture).convert("RGB")
@@ -144,7 +144,7 @@ def thumbnail(content: bytes, side: int) -> npt.NDArray[np.uint8]:
 
 
 def encode_png(image: Array) -> bytes:
-    """Returns an image as a PNG file's contents, from which a server decodes the very same pixels.
+    """Returns an image as the contents of a PNG file, from which a server decodes exactly the same pixels.
 
     Args:
         image: uint8 array (H, W, 3).
@@ -152,7 +152,7 @@ def encode_png(image: Array) -> bytes:
     Raises:
         ArgumentError: if `image` is not such an array.
     """
-    from PIL import Image  # here, so that those who have files already need no Pillow
+    from PIL import Image  # imported here: callers who already have files do not need Pillow
 
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ArgumentError(f"{described(image)} is not an image to encode. Expected a uint8 array (H, W, 3).")

@@ -1,4 +1,4 @@
-"""When a request is sent again: exponential back-off with jitter, and what a server asks for in Retry-After."""
+"""When a request is sent again: exponential back-off with jitter, and the server's Retry-After."""
 
 import math
 import random
@@ -12,13 +12,13 @@ from keras_fixhead.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Retries:
-    """How often, and after which waits, a request is sent again to a server that is busy or broke the connection off.
+    """How often, and after which waits, a request is sent again to a server that is busy or dropped the connection.
 
     Args:
-        most: how often at the most; 0 for never.
-        first_seconds: the longest wait before the first time; before each next one it is twice as long.
-        longest_seconds: where that growth ends.
-        seed: of the jitter, for waits that are the same every time; None for others each time.
+        most: the largest number of retries; 0 for none.
+        first_seconds: the longest wait before the first retry; it doubles before each further one.
+        longest_seconds: the limit of that growth.
+        seed: seed of the jitter, for reproducible waits; None for different ones each time.
 
     Raises:
         ArgumentError: if `most` is negative, or a wait is negative or not finite.
@@ -35,13 +35,13 @@ class Retries:
 
     def __post_init__(self) -> None:
         if self.most < 0:
-            raise ArgumentError(f"most={self.most} is not a number of retries. Expected 0 or more.")
+            raise ArgumentError(f"most={self.most} is not a valid number of retries. Expected 0 or more.")
         for name in ("first_seconds", "longest_seconds"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ArgumentError(f"{name}={getattr(self, name)} is not a time to wait. Expected seconds, 0 or more.")
+                raise ArgumentError(f"{name}={getattr(self, name)} is not a valid wait. Expected seconds, 0 or more.")
 
     def waits(self) -> Iterator[float]:
-        """Yields the wait before each retry, in seconds: between a half and the whole of what has doubled so far."""
+        """Yields the wait before each retry, in seconds: at random between half of the longest wait and all of it."""
         draw = random.Random(self.seed)
         longest = self.first_seconds
         for _ in range(self.most):
@@ -50,11 +50,11 @@ class Retries:
 
 
 def retry_after_seconds(value: str | None, now: datetime | None = None) -> float:
-    """Returns how long a Retry-After header asks to wait, in seconds; 0 if it is missing, past or unreadable.
+    """Returns how long a Retry-After header asks to wait, in seconds; 0 if it is missing, in the past or unreadable.
 
     Args:
-        value: the header: seconds, or a date as HTTP writes it.
-        now: the present time, if not the clock's.
+        value: the header: seconds, or an HTTP date.
+        now: the current time; the clock's if None.
 
     Example:
         >>> retry_after_seconds("3"), retry_after_seconds(None), retry_after_seconds("soon")
@@ -64,7 +64,7 @@ def retry_after_seconds(value: str | None, now: datetime | None = None) -> float
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])  # longer ones are beyond any time-out as well
+        return float(text[:9])  # longer ones exceed any timeout anyway
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

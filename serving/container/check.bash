@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the real TensorFlow Serving, on a machine with Docker: the conformance suite, the parity of answers, and an image
-# with the model in it that starts, becomes healthy, and stops when it is told to. Exits non-zero on any difference.
+# Checks the real TensorFlow Serving on a machine with Docker: the conformance suite, the parity of answers, and that an
+# image with the model in it starts, becomes healthy, and stops when told to. Exits non-zero on any difference.
 #
 #   bash check.bash [REPORT]     the conformance suite's report goes to REPORT, a JSON file
 set -euo pipefail
@@ -8,7 +8,7 @@ report=${1:+$(realpath "$1")}
 cd "$(dirname "$(readlink -f "$0")")"
 scratch=$(mktemp -d)
 baked=fixhead-classifier:check
-# a project of its own: a server that runs from the same folder is left alone
+# a separate project, so that a server started from the same folder is left alone
 compose=(docker compose --project-name fixhead-check --profile check)
 
 clean_up() {
@@ -48,7 +48,7 @@ for (( second = 0; second < ${HEALTHY_WITHIN:-60}; second++ )); do
 done
 echo "after $second s: $state"
 [[ $state == healthy ]]
-# 0: it stopped by itself; 137: it was killed
+# 0: it stopped on its own; 137: it was killed
 docker stop -t 5 fixhead-baked
 code=$(docker inspect --format '{{.State.ExitCode}}' fixhead-baked)
 echo "exit code of the stopped server: $code"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes what the check profile serves, in the current folder, which is the volume: the tiny model of the conformance
-# suite, and a run on scikit-learn's digits, exported as version 1 of `classifier`. The run is linked as `run`.
+# Creates the models that the check profile serves in the current folder, which is the volume: the tiny model of the
+# conformance suite, and a run on scikit-learn's digits, exported as version 1 of `classifier` and linked as `run`.
 set -euo pipefail
 
 if [[ -e classifier || -e conformance ]]; then
-    echo "The models of an earlier check are here. bash check.bash removes them first." >&2
+    echo "This folder contains the models of an earlier check. bash check.bash removes them first." >&2
     exit 1
 fi
 fixhead check conformance --make-models .

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks TensorFlow Serving: the protocol by the conformance suite, the answers by parity with `run`, which is in the
-# current folder as make-models.bash left it. Both are run, whatever the first one says. The suite's report becomes
-# conformance.json. Exits 1 if either finds a difference.
+# Checks TensorFlow Serving: the protocol with the conformance suite, and the answers by parity with `run`, which
+# make-models.bash left in the current folder. Always runs both. The suite's report is written to conformance.json.
+# Exits 1 if either finds a difference.
 set -uo pipefail
 
 code=0

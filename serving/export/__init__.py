@@ -1,4 +1,4 @@
-"""From a run to files that a server loads, checked before any server sees them.
+"""Exports a run as files that a server can load, checked before any server sees them.
 
     run -> float32 model -> answers -> DIR/.tmp-x -> self-check in a fresh process -> model card -> renamed to DIR/N
 """
@@ -22,21 +22,21 @@ __all__ = ["FORMATS", "SIGNATURES", "ExportedModel", "check_backend", "export_mo
 _CHECK_SECONDS = 1800
 _GREY_PNG_SIZE = 8
 
-_log = logging.getLogger("keras_fixhead.export")  # below the logger whose progress the command line shows
+_log = logging.getLogger("keras_fixhead.export")  # a child of the logger whose progress the command line shows
 
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A model that has been exported.
+    """An exported model.
 
     Attributes:
-        name: what a server calls it: the name of its base path.
+        name: its name on a server, which is the name of its base path.
         version: the number of its version folder.
         path: the version folder.
         format: 'saved_model', 'onnx' or 'litert'.
-        size_bytes: of the model's files, without labels, card and warm-up requests.
-        images_per_second: a note of this machine, of half a second in batches of 32.
-        largest_difference: of a logit, from the Keras model's.
+        size_bytes: size of the model's files, without labels, card and warm-up requests.
+        images_per_second: speed on this machine, measured for half a second in batches of 32.
+        largest_difference: the largest difference between a logit and the Keras model's.
     """
 
     name: str
@@ -55,10 +55,10 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
     Args:
         run: a finished run directory.
         base_path: DIR; the model's name is DIR's name, its versions are DIR/1, DIR/2, ...
-        format: 'saved_model'; 'onnx' or 'litert' for one file, in DIR/onnx-1, DIR/litert-1.
+        format: 'saved_model'; 'onnx' or 'litert' for a single file in DIR/onnx-1 or DIR/litert-1.
 
     Returns:
-        name, version, path and figures of what was written.
+        name, version, path and measurements of the exported model.
 
     Raises:
         RunError: if the run has no model.
@@ -84,28 +84,28 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
                  format: str = "saved_model", training: Mapping[str, Any] | None = None) -> ExportedModel:
     """Exports a model with a `HypersphereHead` as the next version under a base path.
 
-    The signatures of a SavedModel take a batch of any size, and images of the model's size only:
+    The signatures of a SavedModel take batches of any size, but only images of the model's size:
 
         serving_default  images, float32 (N, H, W, 3) in [0, 255]
         serving_bytes    image_bytes, string (N,): encoded pictures of any size, resized with anti-aliasing
-        features         images, as above; gives features and embedding (N, d)
+        features         images, as above; returns features and embedding (N, d)
 
-    The first two give logits, probabilities, class_index, label, and for cosine heads cosines. All of it is float32,
-    whatever the model computes in. It is written aside, flushed, and loaded by a fresh process that compares every
-    answer with the Keras model's; only then is it renamed, so that a server that watches the base path never sees half
-    a model, or a wrong one.
+    The first two return logits, probabilities, class_index, label, and for cosine heads cosines. All numbers are
+    float32, whatever the model computes in. The model is written to a temporary folder, flushed, and loaded by a fresh
+    process that compares every answer with the Keras model's. Only then is it renamed, so that a server watching the
+    base path never sees an incomplete or wrong model.
 
     Args:
         model: a Keras model from images to the logits of a `HypersphereHead`, its last layer.
         base_path: DIR; the model's name is DIR's name.
         label_names: one name per class.
         format: 'saved_model', 'onnx' or 'litert'.
-        training: what the model card says of the training, of `card.describe_run`.
+        training: the model card's part on training, as `card.describe_run` returns it.
 
     Raises:
-        ArgumentError: (a ValueError) if the label names do not fit, the model takes no images, a precision cannot be
-            taken out of it, DIR's name cannot stand in a URL, or the format is unknown.
-        ServingError: if the base path cannot be written, or the self-check fails: then nothing is left of it.
+        ArgumentError: (a ValueError) if the label names do not fit, the model does not take images, it cannot be
+            rebuilt in float32, DIR's name is not allowed in a URL, or the format is unknown.
+        ServingError: if the base path cannot be written, or the self-check fails; nothing is left behind then.
         DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
     """
     check_backend()
@@ -123,25 +123,25 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     try:
         with folder_aside(base) as folder:
             _write(answers, folder, base.name, label_names, chosen, described["head"]["scale"])
-            _log.info("Written; now checked in a fresh process.")
+            _log.info("Written. Checking it in a fresh process.")
             measured = _self_check(folder)
             size = _size_bytes(folder, chosen)
             _write_card(folder / chosen.extras_folder, base.name, format, described, training, measured, size)
             version = publish(folder, base, chosen.prefix)
     except (OSError, RunError, tf.errors.OpError) as error:
         raise ServingError(f"{base} cannot be written: {_reason(error)}.",
-                           hint="Choose a folder that can be written to, with room for the model.") from None
+                           hint="Choose a writable folder with enough space for the model.") from None
     return ExportedModel(base.name, version, base / f"{chosen.prefix}{version}", format, size,
                          measured["images_per_second"], measured["largest_difference"]["logits"])
 
 
 def check_backend() -> None:
-    """Raises a DependencyError if Keras' backend is not TensorFlow, which alone writes SavedModels."""
+    """Raises a DependencyError if Keras' backend is not TensorFlow, the only one that writes SavedModels."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
         raise DependencyError(f"Exporting a SavedModel needs the TensorFlow backend, not {keras.backend.backend()}.",
-                              hint="Install TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
+                              hint="Install TensorFlow if it is missing, and run this with KERAS_BACKEND=tensorflow")
 
 
 def _check_base(base: Path) -> None:
@@ -150,7 +150,7 @@ def _check_base(base: Path) -> None:
                             hint="Use letters, digits, '.', '_' and '-' for the folder's name.")
     for folder in (base, *base.parents):
         if _is_run(folder):
-            raise ArgumentError(f"'{folder}' is a run directory: versions of a model need a folder of their own.",
+            raise ArgumentError(f"'{folder}' is a run directory. Exported versions need a folder of their own.",
                                 hint=f"Choose another DIR, such as {folder.parent.parent / 'served' / base.name}")
         if (folder / "saved_model.pb").is_file():
             raise ArgumentError(f"'{folder}' is one version of a model, not a folder of versions.",
@@ -161,7 +161,7 @@ def _is_run(folder: Path) -> bool:
     from keras_fixhead.runs import open_run
 
     try:
-        open_run(folder).config()  # others have a config.json, too
+        open_run(folder).config()  # other folders may have a config.json as well
     except RunError:
         return False
     return True
@@ -177,7 +177,7 @@ def _check_labels(label_names: Sequence[str], model: Any) -> None:
     for name in label_names:
         if not isinstance(name, str) or not name or re.search(r"[\r\n\0\ud800-\udfff]", name):
             raise ArgumentError(f"A class cannot be called {name!r}: labels are lines of a text file.",
-                                hint="Give names of at least one character, without line breaks.")
+                                hint="Use names of at least one character, without line breaks.")
 
 
 def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float) -> None:
@@ -198,25 +198,25 @@ def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], ch
 
 
 def _self_check(folder: Path) -> dict[str, Any]:
-    """What `self_check` measures in a process of its own: on the CPU, with the packages that this process has."""
+    """The report of `self_check`, run in a separate process on the CPU with the same packages as this process."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
                    "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     try:
-        # -P: without it the working directory would come before every package
+        # -P: otherwise the working directory would come before every package
         done = subprocess.run([sys.executable, "-P", "-m", f"{__name__}.self_check", str(folder)], capture_output=True,
                               text=True, env=environment, timeout=_CHECK_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise ServingError(f"The exported model was not checked within {_CHECK_SECONDS} s. Nothing was published.",
-                           hint="Export again on a machine that is less busy.") from None
+        raise ServingError(f"The check of the exported model took more than {_CHECK_SECONDS} s. Nothing was published.",
+                           hint="Export again on a less busy machine.") from None
     last = (done.stdout.strip().splitlines() or ["its start"])[-1]
     if done.returncode == 0:
         report: dict[str, Any] = json.loads(last)
         return report
     said = done.stderr.strip().splitlines()
     why = said[-1].replace(str(folder), "its folder") if done.returncode == 1 and said else (
-        f"its process ended with {done.returncode} at: {last}")
-    raise ServingError(f"The exported model has failed its check, and nothing was published: {why}.",
-                       hint="Export again; if that fails too, report it with this line.")
+        f"its process exited with {done.returncode} at: {last}")
+    raise ServingError(f"The exported model failed its check, and nothing was published: {why}.",
+                       hint="Export again. If that fails too, report it with this message.")
 
 
 def _size_bytes(folder: Path, chosen: Format) -> int:

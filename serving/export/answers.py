@@ -1,4 +1,4 @@
-"""What an exported model answers: one Keras model from images to everything that a client may ask for, in float32."""
+"""The answers of an exported model: one Keras model from images to everything a client may ask for, in float32."""
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,11 +20,11 @@ def answers_model(model: keras.Model) -> keras.Model:
 
     Returns:
         model with an input `images` and the outputs `logits` (N, m), `probabilities` (N, m), `features` (N, d),
-        `embedding` (N, d), and where logits are cosines `cosines` (N, m).
+        `embedding` (N, d), and for cosine heads `cosines` (N, m).
 
     Raises:
-        ArgumentError: (a ValueError) if the model takes something else than images of one size, or a precision cannot
-            be taken out of it.
+        ArgumentError: (a ValueError) if the model's input is not images of one size, or the model cannot be rebuilt in
+            float32.
     """
     shape = _image_shape(model)
     with precision_policy("float32"):
@@ -36,10 +36,10 @@ def answers_model(model: keras.Model) -> keras.Model:
 
 
 class Answers(keras.layers.Layer):
-    """The answers that follow from a head's features and logits.
+    """Computes the answers from a head's features and logits.
 
     Args:
-        head: the head, built.
+        head: the built head.
     """
 
     def __init__(self, head: HypersphereHead) -> None:
@@ -56,18 +56,18 @@ class Answers(keras.layers.Layer):
 
 
 def _image_shape(model: keras.Model) -> tuple[int, int, int]:
-    head_of(model)  # refuses what is not a model of ours
+    head_of(model)  # refuses models without our head
     shapes = [tuple(each.shape) for each in model.inputs]
     (shape, *further) = shapes
     if not further and len(shape) == 4 and shape[0] is None and None not in shape[1:3] and shape[3] == 3:
         return shape[1:]
-    raise ArgumentError(f"The model takes inputs of shape {', '.join(map(str, shapes))}. A server is given batches "
-                        "of any number of images of one size with 3 channels: (None, H, W, 3).",
+    raise ArgumentError(f"The model takes inputs of shape {', '.join(map(str, shapes))}. A served model must take "
+                        "batches of any size, of images of one size with 3 channels: (None, H, W, 3).",
                         hint="Build it with keras.Input((H, W, 3)).")
 
 
 def _in_float32(model: keras.Model) -> keras.Model:
-    """The model itself; or, where a layer has another precision, one built again in float32 with its weights."""
+    """The model itself or, if a layer has another precision, a copy rebuilt in float32 with its weights."""
     others = sorted({name for layer in _layers(model) for name in (layer.compute_dtype, layer.variable_dtype)}
                     - {"float32"})
     if not others:
@@ -76,11 +76,11 @@ def _in_float32(model: keras.Model) -> keras.Model:
         config = _with_float32(keras.saving.serialize_keras_object(model))
         rebuilt = keras.saving.deserialize_keras_object(config)
         rebuilt.set_weights(model.get_weights())
-    # layers of others are built here, and what they raise where they cannot be is theirs to choose: told with its cause
+    # users' own layers are rebuilt here, and may raise anything if they cannot be: reported with its cause
     except (ValueError, TypeError, NotImplementedError, AttributeError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ArgumentError(f"The model computes in {', '.join(others)}, a server's answers are float32, and it cannot "
-                            f"be built again in float32: {first_line}",
+        raise ArgumentError(f"The model computes in {', '.join(others)} but must be served in float32, and it cannot "
+                            f"be rebuilt in float32: {first_line}",
                             hint="Build it under the float32 policy and carry the weights over.") from error
     return rebuilt
 

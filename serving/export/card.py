@@ -1,6 +1,6 @@
-"""The model card: what an exported model is, how well it was measured to do, and what it is not for; JSON and Markdown.
+"""The model card: what an exported model is, its measured accuracy, and its limits; as JSON and Markdown.
 
-It names no path: it can be passed on together with the model.
+It does not contain any paths, so it can be passed on together with the model.
 """
 import datetime
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from keras_fixhead.runs import Run
 
 SCHEMA = 1
 
-INTENDED_USE = ("Sorting images of the kind that it was trained on into its classes, and comparing such images by "
+INTENDED_USE = ("Classifying images like those it was trained on, and comparing such images by "
                 "their embedding.")
 LIMITS = (
-    "It names one of its classes for every image, even if the image shows none of them; probabilities are not "
+    "It assigns every image to one of its classes, even if the image shows none of them; probabilities are not "
     "calibrated, and with cosine logits they cannot exceed what S and the number of classes allow.",
     "Images that differ from the training images in origin, size or quality lower the accuracy: `fixhead robustness` "
     "measures by how much.",
@@ -29,7 +29,7 @@ LICENSE_NOTE = ("The software is Apache-2.0. The weights come from the data set 
 
 
 def describe_run(run: Run) -> dict[str, Any]:
-    """Returns what a model card says of the training of a finished run.
+    """Returns a model card's part on the training of a finished run.
 
     Raises:
         RunError: if its files are missing or damaged.
@@ -41,7 +41,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "recipe": config.recipe,
         "config_digest": run.digest(),
         "dataset": {
-            "name": Path(config.dataset).name,  # a folder of images is named by its path
+            "name": Path(config.dataset).name,  # a folder of images is given by its path
             "citation": dataset.citation if dataset else None,
             "digest": result.get("data_digest"),
             "subset": result.get("subset"),
@@ -49,7 +49,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         },
         "network": config.model,
         "width": config.width,
-        "epochs": result.get("epochs_done"),  # those that were trained: a run may end early
+        "epochs": result.get("epochs_done"),  # as trained: a run may end early
         "selected_epoch": result.get("epoch"),
         "selection": config.selection,
         "seed": config.seed,
@@ -62,11 +62,11 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def describe_model(model: Any, answers: Any, label_names: Sequence[str]) -> dict[str, Any]:
-    """Returns what a model card says of a model itself.
+    """Returns a model card's part on the model itself.
 
     Args:
         model: the model with its head.
-        answers: the answers model made from it.
+        answers: its answers model.
         label_names: one name per class.
     """
     import keras
@@ -101,10 +101,10 @@ def make_card(name: str, format_name: str, model: Mapping[str, Any], training: M
     Args:
         name: the model's name.
         format_name: the format it is exported in.
-        model: of `describe_model`.
-        training: of `describe_run`; None for a model that comes from no run.
-        measured: what the self-check reports.
-        size_bytes: of the model's own files.
+        model: from `describe_model`.
+        training: from `describe_run`; None for a model that does not come from a run.
+        measured: the report of the self-check.
+        size_bytes: size of the model's own files.
     """
     packages = ("keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "numpy")
     return {
@@ -144,10 +144,10 @@ def card_text(card: Mapping[str, Any]) -> str:
         "", "## Limits", "", *(f"- {limit}" for limit in card["limits"]),
         "", "## Licence", "", card["license_note"],
         "", "## Checked", "",
-        f"In a process of its own, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, is "
-        "that of the Keras model. Largest differences: "
+        f"In a separate process, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, matches "
+        "the Keras model's. Largest differences: "
         + ", ".join(f"{name} {each:.1e}" for name, each in check["largest_difference"].items()) + ".",
-        f"A note of the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
+        f"On the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
         f"{check['timed_batch']} (n = {check['timed_batches']} batches, CPU, other work on the machine not excluded).",
         f"Exported with {_named(card['exported_with'])}.",
     ]
@@ -172,7 +172,7 @@ def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
         lines.append(f"- Accuracy on {split}: {100 * each['accuracy']:.2f} % of {each['n']:,} images (95 % Wilson "
                      f"interval {100 * low:.2f} to {100 * high:.2f} %; one run).")
     if training["selection"] == "test":
-        lines.append("- The epoch was selected on TEST images: the test accuracy is too high.")
+        lines.append("- The epoch was selected on TEST images, so the test accuracy is too high.")
     lines.append(f"- Trained with {_named(training['versions'])}.")
     return lines
 

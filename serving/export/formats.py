@@ -10,19 +10,19 @@ from keras_fixhead.errors import ArgumentError, DependencyError
 
 SIGNATURES = ("serving_default", "serving_bytes", "features")
 CLASSIFY = ("logits", "probabilities", "cosines")
-"""What the first two signatures answer, where the model has it, next to the class's index and label."""
+"""Outputs of the first two signatures, if the model has them, in addition to the class's index and label."""
 FEATURES = ("features", "embedding")
-"""What the third answers."""
+"""Outputs of the third signature."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A form in which a model is exported.
+    """A format in which a model is exported.
 
     Attributes:
-        prefix: of a version folder's name: a server takes only plain numbers for versions.
-        extras_folder: where in a version folder labels and card stand.
-        packages: what it needs besides TensorFlow, to be written and checked.
+        prefix: prefix of a version folder's name: a server only accepts plain numbers as versions.
+        extras_folder: the subfolder of a version folder with labels and card.
+        packages: packages needed besides TensorFlow to write and check it.
         write: writes an answers model with its label names into a folder.
     """
 
@@ -33,22 +33,22 @@ class Format:
 
 
 def look_up_format(name: str) -> Format:
-    """Returns a format by its name, once what it needs is there.
+    """Returns a format by name, after checking that its packages are installed.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name.
         DependencyError: if a package is missing.
     """
     if name not in FORMATS:
-        raise ArgumentError(f"There is no format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
+        raise ArgumentError(f"Unknown format {name!r}.", hint=f"Formats: {', '.join(FORMATS)}.")
     if missing := [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]:
-        raise DependencyError(f"Export as {name} needs {' and '.join(missing)}, not installed here.",
+        raise DependencyError(f"Export as {name} needs {' and '.join(missing)}, not installed.",
                               hint=f"Install it: pip install 'keras-fixhead[{name}]'")
     return FORMATS[name]
 
 
 def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
-    """Writes a SavedModel. `ensure_shape` guards its signatures: without it a wrong rank aborts a server's process."""
+    """Writes a SavedModel. `ensure_shape` guards its signatures: otherwise a wrong rank would crash a server."""
     import keras
     import tensorflow as tf
 
@@ -62,7 +62,7 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str]) ->
             "class_index": index, "label": tf.gather(names, index)}
 
     def decode(picture: Any) -> Any:
-        # without expand_animations=False a GIF would have one axis more
+        # without expand_animations=False a GIF would have an additional axis
         pixels = tf.io.decode_image(picture, channels=3, expand_animations=False)
         pixels = tf.cast(tf.ensure_shape(pixels, [None, None, 3]), tf.float32)
         return tf.clip_by_value(tf.image.resize(pixels, shape[1:3], antialias=True), 0.0, 255.0)
@@ -98,9 +98,9 @@ def write_litert(answers: Any, folder: Path, label_names: Sequence[str]) -> None
 def _export(answers: Any, path: Path, name: str) -> None:
     import numpy as np
 
-    answers(np.zeros((1, *answers.input_shape[1:]), np.float32))  # Keras exports a model that has been called
+    answers(np.zeros((1, *answers.input_shape[1:]), np.float32))  # Keras only exports models that have been called
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # tf2onnx asks NumPy for a name of the past
+        warnings.simplefilter("ignore", FutureWarning)  # tf2onnx uses a deprecated NumPy name
         answers.export(str(path), format=name, verbose=False)
 
 

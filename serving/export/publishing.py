@@ -1,4 +1,4 @@
-"""Version folders: written aside, flushed, and renamed to the next number, so that no server sees half of one."""
+"""Version folders: written to a temporary folder, flushed and renamed, so that no server sees an incomplete one."""
 import contextlib
 import errno
 import os
@@ -13,11 +13,11 @@ _STALE_SECONDS = 24 * 3600
 
 
 def versions(base_path: Path, prefix: str = "") -> list[int]:
-    """Returns the version numbers under a base path, ascending.
+    """Returns the version numbers under a base path in ascending order.
 
     Args:
         base_path: the folder of versions.
-        prefix: what stands before the number in a folder's name: nothing for those that a server takes.
+        prefix: prefix of the number in a folder's name; empty for the versions that a server accepts.
     """
     if not base_path.is_dir():
         return []
@@ -27,9 +27,9 @@ def versions(base_path: Path, prefix: str = "") -> list[int]:
 
 @contextlib.contextmanager
 def folder_aside(base: Path) -> Iterator[Path]:
-    """Yields a new folder next to the versions, on the same file system, that no server takes for a version.
+    """Yields a new folder next to the versions, on the same file system, that no server mistakes for a version.
 
-    What is left of it at the end is removed; and so is, at the start, what exports that were killed have left.
+    It is removed at the end if it still exists; folders left by killed exports are removed at the start.
     """
     base.mkdir(parents=True, exist_ok=True)
     _remove_stale(base)
@@ -41,7 +41,7 @@ def folder_aside(base: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, base: Path, prefix: str = "") -> int:
-    """Renames a finished folder to the next version, or the one after where another process was quicker; returns it."""
+    """Renames a finished folder to the next free version number, and returns it; other processes may do the same."""
     _open_and_flush(folder)
     version = max(versions(base, prefix), default=0) + 1
     while True:
@@ -58,7 +58,7 @@ def publish(folder: Path, base: Path, prefix: str = "") -> int:
 
 
 def _open_and_flush(folder: Path) -> None:
-    """Readable by a server of another user, and on disk before the rename."""
+    """Makes a folder readable by other users' servers, and flushes it to disk before the rename."""
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
         _flush(path)
@@ -73,7 +73,7 @@ def _flush(path: Path) -> None:
 
 
 def _remove_stale(base: Path) -> None:
-    """Only old ones, so that an export under way is left alone."""
+    """Removes old ones only, so that exports in progress are left alone."""
     for folder in base.glob(".tmp-*"):
         with contextlib.suppress(FileNotFoundError):  # another export was quicker
             if time.time() - folder.stat().st_mtime > _STALE_SECONDS:

@@ -1,6 +1,6 @@
-"""Pictures and what a model should answer for them, kept next to an exported model so that it can be checked anywhere.
+"""Reference pictures and expected answers, kept with an exported model so that it can be checked anywhere.
 
-Written where the Keras model is; read where there may be no Keras: reading and comparing need NumPy alone.
+Written with the Keras model; read where Keras may not be installed: reading and comparing need only NumPy.
 """
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Reference:
         others: five uint8 arrays (h, w, 3) of other sizes.
         of_images: the answers for `images`, by name, with the batch dimension first.
         of_others: the answers for `others`, resized to the model's size with anti-aliasing.
-        scale: S, the factor on the logits: the larger it is, the more of a logit is rounding.
+        scale: S, the factor on the logits; rounding errors of a logit grow with it.
         label_names: one name per class.
     """
 
@@ -39,12 +39,12 @@ class Reference:
 
 
 class Mismatch(Exception):
-    """An answer that is not the expected one."""
+    """An answer that differs from the expected one."""
 
 
 def draw_pictures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDArray[np.uint8]]]:
-    """Returns five pictures of a size, and five of other sizes, larger and smaller: noise on slopes of colour."""
-    draw = np.random.default_rng(0)  # which noise it is does not matter: the pictures are kept
+    """Returns five pictures of a size, and five of larger and smaller sizes: noise on colour gradients."""
+    draw = np.random.default_rng(0)  # the noise need not be reproducible: the pictures are stored
 
     def picture(number: int, height: int, width: int) -> NDArray[np.uint8]:
         slope = np.linspace(0, 190, width) if number % 2 else np.linspace(190, 0, height)[:, None]
@@ -58,10 +58,10 @@ def draw_pictures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDAr
 
 
 def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference:
-    """Returns pictures with a float32 Keras model's answers, computed on the CPU, where they are checked too.
+    """Returns pictures with a float32 Keras model's answers, computed on the CPU like the check.
 
     Args:
-        model: a model of `answers_model`.
+        model: a model from `answers_model`.
         scale: S.
         label_names: one name per class.
     """
@@ -105,15 +105,15 @@ def read_reference(path: Path) -> Reference:
 
 
 def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> dict[str, float]:
-    """Returns the largest difference of each answer that is a float.
+    """Returns the largest difference for each float answer.
 
-    Logits, and the probabilities that follow from them, may differ by 1e-4 max(1, S), other answers by 1e-4; answers
-    that are larger than that (features, dot logits) by 1e-4 of the largest.
+    Logits and probabilities may differ by 1e-4 max(1, S), other answers by 1e-4; larger answers (features, dot logits)
+    by 1e-4 of the largest.
 
     Args:
-        found: by name; (N, ...), strings as bytes.
-        expected: by name, the floats alone; its logits say what class and label must be. It may have more rows.
-        reference: for S and the label names.
+        found: answers by name; (N, ...), strings as bytes.
+        expected: float answers by name; its logits determine class and label. It may have more rows.
+        reference: provides S and the label names.
 
     Raises:
         Mismatch: if names, types, shapes or values differ.
@@ -142,13 +142,13 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
 
 
 def tolerance(name: str, expected: Array, scale: float) -> float:
-    """Returns by how much an answer may differ."""
+    """Returns the allowed difference of an answer."""
     unit = max(1.0, scale) if name in ("logits", "probabilities") else 1.0
     return TOLERANCE * max(unit, float(np.abs(expected).max(initial=0.0)))
 
 
 def _compare_classes(found: Mapping[str, Array], reference: Reference) -> None:
-    """Class and label must be those of the largest logit that was found, which is known to be near the expected."""
+    """Class and label must belong to the largest logit found, which has already been compared with the expected."""
     index, label = np.asarray(found["class_index"]), np.asarray(found["label"])
     if index.dtype != np.int64:
         raise Mismatch(f"class_index is {index.dtype}, not int64")

@@ -1,4 +1,4 @@
-"""What runs an exported model: TensorFlow, onnxruntime, ai-edge-litert, each behind one function of NumPy arrays."""
+"""The runtimes of exported models: TensorFlow, onnxruntime, ai-edge-litert, each as a function of NumPy arrays."""
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ Ask = Callable[[Any], Mapping[str, Array]]
 
 
 def asking(signature: Any) -> Ask:
-    """Returns how to ask a signature of a SavedModel that is loaded."""
+    """Returns a function that calls a signature of a loaded SavedModel."""
     import tensorflow as tf
 
     ((name, specification),) = signature.structured_input_signature[1].items()
@@ -25,7 +25,7 @@ def asking(signature: Any) -> Ask:
 
 
 def load_onnx(path: Path) -> tuple[Ask, str]:
-    """Returns how to ask an ONNX file, and the runtime's name and version."""
+    """Returns a function that runs an ONNX file, and the runtime's name and version."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -38,7 +38,7 @@ def load_onnx(path: Path) -> tuple[Ask, str]:
 
 
 def load_litert(path: Path) -> tuple[Ask, str]:
-    """Returns how to ask a LiteRT file, and the runtime's name and version."""
+    """Returns a function that runs a LiteRT file, and the runtime's name and version."""
     from importlib.metadata import version
 
     from ai_edge_litert.interpreter import Interpreter
@@ -48,7 +48,7 @@ def load_litert(path: Path) -> tuple[Ask, str]:
     (name,) = run.get_input_details()
 
     def ask(images: Array) -> Mapping[str, Array]:
-        # the runner gives views of memory that its next call writes to
+        # the runner returns views of memory that its next call overwrites
         return {key: np.array(value) for key, value in run(**{name: images}).items()}
 
     return ask, f"ai-edge-litert {version('ai-edge-litert')}"

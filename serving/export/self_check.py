@@ -1,10 +1,10 @@
-"""Checks an exported model in a process of its own, from its files alone: no Keras, and no code of the model's.
+"""Checks an exported model in a separate process, from its files alone: without Keras and without the model's code.
 
     python -m fixhead_serving.export.self_check DIR/1
 
-It needs NumPy and what runs the file: TensorFlow of any version, onnxruntime or ai-edge-litert. So an operator can run
-it with the version that the server has. It prints what it is about to do, then one JSON object; it exits with 0 if the
-model answers as it did where it was exported, with 1 and a line on standard error if not.
+It needs NumPy and the runtime of the file: any version of TensorFlow, onnxruntime or ai-edge-litert. So operators can
+run it with their server's version. It prints each step before it starts, then one JSON object; it exits with 0 if the
+model answers as it did when it was exported, otherwise with 1 and a line on standard error.
 """
 import json
 import sys
@@ -40,14 +40,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[str, Any]:
-    """Returns what was measured on an exported model that answers as it should.
+    """Checks an exported model and returns the measurements.
 
     Args:
         folder: a version folder.
-        say: is told each step before it is done: a model may take the process with it.
+        say: called with each step before it starts, because a model may crash the process.
 
     Raises:
-        Mismatch: if the model does not answer as it did where it was exported.
+        Mismatch: if the model does not answer as it did when it was exported.
     """
     say("reading the files")
     if (folder / "saved_model.pb").is_file():
@@ -69,11 +69,11 @@ def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, An
     reference = kept.read_reference(folder / "assets.extra" / kept.FILE)
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     if found := foreign_parts(saved):
-        raise Mismatch(f"the graph has parts that a stock server cannot run: {', '.join(found)}")
+        raise Mismatch(f"the graph has operations that a stock server cannot run: {', '.join(found)}")
     say("loading")
     try:
         loaded = tf.saved_model.load(str(folder))
-    except Exception as error:  # whatever TensorFlow raises for files that are damaged or from another version
+    except Exception as error:  # TensorFlow raises many kinds for damaged or incompatible files
         raise Mismatch(f"it cannot be loaded: {_first_line(error)}") from error
     if missing := set(SIGNATURES) - set(loaded.signatures):
         raise Mismatch(f"it has no signature {', '.join(sorted(missing))}")
@@ -102,13 +102,13 @@ def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, An
 
 
 def foreign_parts(saved_model: Any) -> list[str]:
-    """Returns, named, the operations and attributes in a SavedModel that a stock server cannot run.
+    """Returns the names of the operations and attributes in a SavedModel that a stock server cannot run.
 
-    Those are functions of Python, which stay in the process that had them, and what XLA has to compile: a server is
-    started without it. (An operation of another library is found when the model is loaded without that library.)
+    Those are Python functions, which only exist in the process that defined them, and anything that XLA must compile,
+    because servers run without XLA. (Operations of other libraries are found when loading the model without them.)
 
     Args:
-        saved_model: the message of a saved_model.pb.
+        saved_model: the parsed saved_model.pb.
     """
     found = set()
     for meta_graph in saved_model.meta_graphs:
@@ -132,7 +132,7 @@ def _compiled(attributes: Mapping[str, Any]) -> set[str]:
 
 
 def _check_types(name: str, signature: Any) -> None:
-    """A server's answers are float32, integers or text, of as many rows as it was given."""
+    """Outputs must be float32, integers or text, with one row per input."""
     for output, tensor in signature.structured_outputs.items():
         if tensor.dtype.name not in ("float32", "int64", "string"):
             raise Mismatch(f"{name}: {output} is {tensor.dtype.name}")
@@ -142,7 +142,7 @@ def _check_types(name: str, signature: Any) -> None:
 
 def _check_answers(ask: Ask, inputs: Any, expected: Mapping[str, Array], reference: Reference, what: str,
                    say: Callable[[str], None]) -> dict[str, float]:
-    """Batches of 1 and of all."""
+    """Checks batches of 1 and of all pictures."""
     largest: dict[str, float] = {}
     for size in (1, len(inputs)):
         batch = f"{what}, a batch of {size}"
@@ -158,7 +158,7 @@ def _check_answers(ask: Ask, inputs: Any, expected: Mapping[str, Array], referen
 
 
 def _check_warm_up(folder: Path, loaded: Any, say: Callable[[str], None]) -> int:
-    """A server takes a model whose warm-up fails for a broken one."""
+    """Runs the warm-up requests: a server treats a model whose warm-up fails as broken."""
     import tensorflow as tf
 
     count, asked = 0, set()
@@ -176,7 +176,7 @@ def _check_warm_up(folder: Path, loaded: Any, say: Callable[[str], None]) -> int
 
 
 def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[[str], None]) -> None:
-    """An image of a wrong size must be refused, not answered; and one of a wrong rank must not end the process."""
+    """An image of a wrong size must be refused, not answered, and one of a wrong rank must not crash the process."""
     import tensorflow as tf
 
     height, width, _ = shape
@@ -186,7 +186,7 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
                                ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
         for wrong in wrong_inputs:
             what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is not a picture"
-            say(f"{name} has to refuse {what}")
+            say(f"{name} must refuse {what}")
             try:
                 ask[name](wrong)
             except tf.errors.InvalidArgumentError:
@@ -195,7 +195,7 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
 
 
 def _speed(ask: Ask, reference: Reference) -> dict[str, Any]:
-    """Images per second on this machine, briefly: after one batch to get going, as many as fit into half a second."""
+    """Images per second on this machine, roughly: as many batches as fit into half a second, after a first one."""
     images = _floats(np.resize(reference.images, (TIMED_BATCH, *reference.images.shape[1:])))
     ask(images)
     start, batches, seconds = time.perf_counter(), 0, 0.0
@@ -216,7 +216,7 @@ def _floats(images: Array) -> Array:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line that says something: TensorFlow begins with some that do not."""
+    """The first informative line of an error: TensorFlow starts with some that are not."""
     noise = ("Graph execution error", "Detected at node", "<stack traces")
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(noise)]
     return (lines or [type(error).__name__])[0]

@@ -4,13 +4,13 @@
     body -> parse_predict -> PredictBody -> decode_inputs -> Inputs -> the model -> encode_outputs -> body
 
 Nothing here runs a model or a server, and neither TensorFlow nor a web framework is imported. Whatever a client
-sends, these functions either return or raise `Refusal`, which holds the HTTP status and text of the answer.
+sends, these functions either return or raise `Refusal`, which has the HTTP status and text of the answer.
 Texts, statuses and the order of checks are TensorFlow Serving's.
 
-Differs from TensorFlow Serving, so that no request can stop the process or be answered with nonsense: shapes are
-compared with the signature before the model runs, empty batches are refused, nesting is bounded by the parser,
-text has to be valid UTF-8, and integers beyond the input's type are refused instead of wrapped. All differences
-that can be seen are listed in `fixhead_serving.checks.conformance.DEVIATIONS`.
+Differs from TensorFlow Serving, so that no request can crash the process or get a meaningless answer: shapes are
+compared with the signature before the model runs, empty batches are refused, the parser limits nesting, text must be
+valid UTF-8, and integers out of the input type's range are refused instead of wrapped. All visible differences are
+listed in `fixhead_serving.checks.conformance.DEVIATIONS`.
 """
 
 from fixhead_serving.protocol.answers import encode_outputs, error_body, metadata_body, status_body

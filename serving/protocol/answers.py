@@ -1,4 +1,4 @@
-"""What a server answers with: outputs, errors, status and metadata as JSON."""
+"""A server's answers: outputs, errors, status and metadata as JSON."""
 
 import json
 from base64 import b64encode
@@ -17,16 +17,16 @@ _WRITABLE = {np.dtype(kind) for kind in NUMPY_TYPES.values()}
 def encode_outputs(outputs: Mapping[str, Array], *, row: bool) -> bytes:
     """Returns the body that answers a predict request.
 
-    Floats are written so that they are read back to the same bits. The name of an only output is dropped. Text is
-    written as JSON strings, or in base64 where the output's name ends in `_bytes`.
+    Floats are written so that they read back bit-identical. If there is only one output, its name is dropped. Text is
+    written as JSON strings, or in base64 if the output's name ends in `_bytes`.
 
     Args:
-        outputs: an array for each output; of type object, holding bytes, for strings.
+        outputs: an array for each output; for strings, of type object, containing bytes.
         row: whether to answer in row format (`predictions`) or columnar format (`outputs`).
 
     Raises:
-        Refusal: 400 if row format is asked for and the outputs do not have the same first dimension, or an output
-            is of a type that has no JSON, or text that is not UTF-8.
+        Refusal: 400 if row format is requested and the outputs do not have the same first dimension, or an output
+            has a type that JSON cannot represent, or text that is not UTF-8.
 
     Example:
         >>> encode_outputs({"x": np.float32([0.1, np.nan])}, row=True)
@@ -59,7 +59,7 @@ def _check_batch(outputs: Mapping[str, Array]) -> None:
 
 
 def _column(name: str, array: Array, finite: bool) -> Any:
-    """Returns an array as something that `_dump` writes: as it is where orjson can read it, else as lists."""
+    """Returns an array in a form that `_dump` can write: unchanged if orjson can read it, otherwise as lists."""
     if array.dtype == object:
         texts = np.empty(array.size, object)
         texts[:] = [_text(name, value) for value in array.ravel()]
@@ -85,7 +85,7 @@ def _text(name: str, value: bytes) -> Any:
 def _dump(answer: dict[str, Any], finite: bool) -> bytes:
     if finite:
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-    # orjson writes NaN as null, and says nothing.
+    # orjson silently writes NaN as null.
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
@@ -99,7 +99,7 @@ def status_body(states: Mapping[int, str], errors: Mapping[int, tuple[str, str]]
 
     Args:
         states: the state, such as `AVAILABLE`, of each version.
-        errors: the error code, such as `NOT_FOUND`, and text of versions that failed.
+        errors: the error code, such as `NOT_FOUND`, and the text for versions that failed.
     """
     versions = []
     for number, state in states.items():
@@ -113,7 +113,7 @@ def metadata_body(model: str, version: int, signatures: Mapping[str, Signature])
     """Returns the body that answers a metadata request: the signatures of one version of a model."""
     definitions = {name: _signature_json(signature) for name, signature in signatures.items()}
     specification = {"name": model, "signature_name": "", "version": str(version)}
-    # Doubled as it is in TensorFlow Serving: a map inside a message that has nothing else.
+    # Nested twice, as in TensorFlow Serving: a map inside a message that has no other field.
     metadata = {"signature_def": {"signature_def": definitions}}
     return orjson.dumps({"model_spec": specification, "metadata": metadata})
 

@@ -1,7 +1,7 @@
-"""Classify and regress requests, which TensorFlow Serving checks before it asks whether a model can take them.
+"""Classify and regress requests, which TensorFlow Serving checks before it checks whether a model supports them.
 
-They need a signature that takes tf.Example, and Keras exports none. So nothing is decoded here: these functions
-give the refusal that TensorFlow Serving would give.
+They need a signature that takes tf.Example, which Keras does not export. So nothing is decoded here: these functions
+return the refusal that TensorFlow Serving would send.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def parse_examples(body: bytes) -> PredictBody:
     """Returns a classify or regress request's JSON object and the name of the signature that it asks for.
 
     Raises:
-        Refusal: 400 if it is not a JSON object with `examples`, or one of them is not an example.
+        Refusal: 400 if the body is not a JSON object with `examples`, or one of them is not an example.
     """
     parsed = parse_predict(body)
     document = parsed.document
@@ -41,7 +41,7 @@ def examples_refusal(action: str, signature_name: str, signatures: Mapping[str, 
     Args:
         action: `classify` or `regress`.
         signature_name: the signature that the request asks for.
-        signatures: those that the model has, by name.
+        signatures: the model's signatures, by name.
     """
     if signature_name not in signatures:
         return Refusal(f"No signature was found with the name: {signature_name}")
@@ -69,7 +69,7 @@ def _check_example(example: Any) -> None:
 
 
 def _feature_kind(name: str, value: Any, kind: str) -> str:
-    """Returns what a feature is a list of, given one more value; all of them have to be of one kind."""
+    """Returns the kind of a feature's values, given one more value; all values must be of the same kind."""
     if value is None or isinstance(value, list) or (isinstance(value, dict) and not is_base64(value)):
         raise Refusal(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
     found = {str: "bytes", dict: "bytes", float: "float"}.get(type(value), "int64")

@@ -1,7 +1,7 @@
-"""JSON as TensorFlow Serving reads it and quotes it: with the texts, offsets and layout of RapidJSON 1.1.0.
+"""JSON as TensorFlow Serving reads and quotes it: with the texts, offsets and layout of RapidJSON 1.1.0.
 
-orjson reads nearly every request. What it refuses is read once more by Python's own parser, for it may be fine
-(bare NaN, bytes after the document), and where it is not, that parser says where and why.
+orjson reads nearly every request. Whatever it refuses is read again by Python's own parser, because it may be valid
+here (bare NaN, bytes after the document); if it is not, that parser says where and why.
 """
 
 import json
@@ -13,17 +13,17 @@ import orjson
 
 from fixhead_serving.protocol.refusal import Refusal
 
-QUOTED_BYTES = 256  # of a value quoted in an error text; no further part is begun beyond them
+QUOTED_BYTES = 256  # of a value quoted in an error text; no further part is started beyond them
 
 _BLANKS = " \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def parse_json(body: bytes) -> Any:
-    """Returns the first JSON document in a request body, in which NaN and Infinity may stand bare.
+    """Returns the first JSON document in a request body, in which NaN and Infinity are allowed.
 
     Raises:
-        Refusal: 400 if there is none, or a number in it is beyond a double, or it is nested too deeply.
+        Refusal: 400 if there is no valid document, or a number in it exceeds a double, or it is nested too deeply.
     """
     if not body:
         raise Refusal("JSON Parse error: The document is empty")
@@ -38,7 +38,7 @@ def _parse_slowly(body: bytes) -> Any:
     try:
         text = body[skipped:].decode("utf-8")
     except UnicodeDecodeError as error:
-        # What comes after the document is ignored, whatever it is.
+        # Anything after the document is ignored.
         text = body[skipped : skipped + error.start].decode("utf-8")
         try:
             return _parse_text(text)
@@ -93,14 +93,14 @@ def _finite(text: str) -> float:
 
 
 def _integer(text: str) -> int | float:
-    # As in orjson and TensorFlow Serving, a number beyond 64 bits is a double.
+    # As in orjson and TensorFlow Serving, an integer beyond 64 bits becomes a double.
     value = int(text) if len(text) <= 20 else None
     return value if value is not None and -(2**63) <= value < 2**64 else _finite(text)
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_integer)
 
-# A string, whole or cut short, or a number.
+# A string, complete or truncated, or a number.
 _STRING = r'"(?:[^"\\]|\\.)*+"?'
 _STRINGS_AND_NUMBERS = re.compile(rf"{_STRING}|-?[0-9][0-9.eE+-]*+", re.DOTALL)
 _STRINGS_AND_BRACKETS = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
@@ -161,7 +161,7 @@ def _number_position(text: str, number: str) -> int:
 
 
 def _half_pair(text: str) -> int | None:
-    """Returns where one half of a surrogate pair stands without the other, if anywhere."""
+    """Returns the position of half a surrogate pair without its other half, if there is one."""
     high = None
     for escape in _ESCAPES.finditer(text):
         unit = int(escape.group(1) or "0", 16)
@@ -178,9 +178,9 @@ def _half_pair(text: str) -> int | None:
 
 
 def quote(value: Any) -> str:
-    """Returns the beginning of a value's JSON as TensorFlow Serving quotes it in error texts.
+    """Returns the start of a value's JSON as TensorFlow Serving quotes it in error texts.
 
-    Objects are laid out in lines, lists are not. No name or value is begun once 256 bytes are written.
+    Objects are laid out over several lines, lists are not. No name or value is started once 256 bytes are written.
 
     Example:
         >>> print(quote({"a": [1, 2.0]}))
@@ -199,13 +199,13 @@ class _Quoted:
         self._size = 0
 
     def add(self, value: Any, before: str, depth: int) -> bool:
-        """Writes a value with what stands before it; returns whether there is room for more."""
+        """Writes a value and the text before it; returns whether there is room for more."""
         if isinstance(value, dict):
             return self._put(before + "{") and self._add_members(value, depth)
         if isinstance(value, list):
             return self._put(before + "[") and self._add_elements(value, depth)
         if isinstance(value, float) and not math.isfinite(value):
-            self._put(before)  # RapidJSON's writer stops where JSON has no word for the number
+            self._put(before)  # RapidJSON's writer stops at numbers that JSON cannot represent
             return False
         return self._put(before + _scalar(value))
 
@@ -245,7 +245,7 @@ _CONTROLS |= {ord(char): f"\\{letter}" for char, letter in zip("\b\f\n\r\t", "bf
 
 
 def _string(text: str) -> str:
-    # RapidJSON writes a string to its end; here it is cut, for it may be a picture of many megabytes.
+    # RapidJSON writes a string to its end; here it is cut, because it may be a picture of many megabytes.
     cut = text if len(text) <= QUOTED_BYTES else text[:QUOTED_BYTES] + "..."
     return '"' + cut.translate(_CONTROLS) + '"'
 

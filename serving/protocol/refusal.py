@@ -1,4 +1,4 @@
-"""What a request is refused with."""
+"""The refusal of a request."""
 
 from keras_fixhead.errors import RequestError
 
@@ -7,7 +7,7 @@ class Refusal(RequestError):
     """A request to be answered with an HTTP error.
 
     Args:
-        text: what goes into the answer's `error`.
+        text: the answer's `error`.
         status: the HTTP status code.
     """
 

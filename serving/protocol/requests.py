@@ -1,7 +1,7 @@
 """Predict requests: body -> parse_predict -> PredictBody -> decode_inputs -> Inputs.
 
-TensorFlow Serving looks at a request in this order: JSON, signature_name, model, signature, format, names, values.
-The first two are `parse_predict`'s, those from the format on `decode_inputs`'; what lies between is the server's.
+TensorFlow Serving checks a request in this order: JSON, signature_name, model, signature, format, names, values.
+`parse_predict` checks the first two, the server the next two, and `decode_inputs` the rest.
 """
 
 import math
@@ -14,7 +14,7 @@ from fixhead_serving.protocol.refusal import Refusal
 from fixhead_serving.protocol.tensors import MAX_RANK, is_base64, read, value_refusal, walk
 from fixhead_serving.specs import DEFAULT_SIGNATURE, Array, Signature, TensorSpec
 
-_CHUNK = 1024  # elements compared at a time when the one with a fault is looked for
+_CHUNK = 1024  # elements compared at a time when searching for the invalid one
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Inputs:
     """A predict request's tensors.
 
     Args:
-        arrays: an array for each input of the signature; of type object, holding bytes, for strings.
-        row: whether the request was in row format (`instances`), and so will the answer be.
+        arrays: an array for each input of the signature; for strings, of type object, containing bytes.
+        row: whether the request was in row format (`instances`); the answer then is as well.
     """
 
     arrays: dict[str, Array]
@@ -42,10 +42,10 @@ def parse_predict(body: bytes) -> PredictBody:
     """Returns a request's JSON object and the name of the signature that it asks for.
 
     Args:
-        body: the request body: one JSON object, in which NaN and Infinity may stand bare. What follows it is ignored.
+        body: the request body: one JSON object, in which NaN and Infinity are allowed. Anything after it is ignored.
 
     Raises:
-        Refusal: 400 if it is not a JSON object, or its `signature_name` is not text.
+        Refusal: 400 if the body is not a JSON object, or its `signature_name` is not text.
     """
     document = parse_json(body)
     if not isinstance(document, dict):
@@ -57,7 +57,7 @@ def parse_predict(body: bytes) -> PredictBody:
 
 
 def decode_inputs(document: Mapping[str, Any], signature: Signature) -> Inputs:
-    """Returns the tensors of a predict request, each of the type that the signature says.
+    """Returns the tensors of a predict request, each of the type in the signature.
 
     Their shapes are compared with the signature for all protocols, in `fixhead_serving.server.request_checks`.
 
@@ -66,7 +66,7 @@ def decode_inputs(document: Mapping[str, Any], signature: Signature) -> Inputs:
         signature: the signature to be called.
 
     Raises:
-        Refusal: 400 if a tensor is missing, ragged or of another type; 501 if an input in columnar format is of a type
+        Refusal: 400 if a tensor is missing, ragged or of another type; 501 if an input in columnar format has a type
             that JSON cannot be converted to.
 
     Example:
@@ -114,7 +114,7 @@ def _decode_row(document: Mapping[str, Any], specs: Mapping[str, TensorSpec]) ->
 
 
 def _columns(instances: list[Any], specs: Mapping[str, TensorSpec], named: bool) -> dict[str, list[Any]]:
-    """Returns the elements' values under each input's name, or nothing if their names are off."""
+    """Returns the elements' values under each input's name, or nothing if their names are wrong."""
     if not named:
         return dict.fromkeys(specs, instances)
     if not all(_is_named(one) and one.keys() == specs.keys() for one in instances):
@@ -123,7 +123,7 @@ def _columns(instances: list[Any], specs: Mapping[str, TensorSpec], named: bool)
 
 
 def _first_fault(instances: list[Any], specs: Mapping[str, TensorSpec], named: bool) -> Refusal:
-    """Returns the refusal of a row request that could not be read: of the first element with a fault."""
+    """Returns the refusal of a row request that could not be read: that of its first invalid element."""
     shapes: dict[str, tuple[int, ...]] = {}
     for start in range(0, len(instances), _CHUNK):
         chunk = instances[start : start + _CHUNK]
@@ -133,13 +133,13 @@ def _first_fault(instances: list[Any], specs: Mapping[str, TensorSpec], named: b
             fault = _fault(index, instance, specs, named, shapes)
             if fault is not None:
                 return fault
-    raise AssertionError("A request that cannot be read has no fault.")
+    raise AssertionError("A request that could not be read has no invalid element.")
 
 
 def _is_alike(
     chunk: list[Any], specs: Mapping[str, TensorSpec], named: bool, shapes: Mapping[str, tuple[int, ...]]
 ) -> bool:
-    """Returns whether elements are like those before them, which is seen faster than walked."""
+    """Returns whether elements are like those before them, which is quicker to check than to walk them."""
     arrays = {name: read(column, specs[name].dtype) for name, column in _columns(chunk, specs, named).items()}
     return len(arrays) == len(specs) and all(
         array is not None and array.shape[1:] == shapes[name] for name, array in arrays.items()
@@ -196,13 +196,13 @@ def _decode_columnar(inputs: Any, specs: Mapping[str, TensorSpec]) -> dict[str, 
         array = read(inputs[name], spec.dtype)
         if array is None:
             walk(inputs[name], spec.dtype)
-            raise AssertionError("A request that cannot be read has no fault.")
+            raise AssertionError("A request that could not be read has no invalid element.")
         arrays[name] = array
     return arrays
 
 
 def _is_named(value: Any) -> bool:
-    """Returns whether a value is an object of named tensors, and not bytes in base64."""
+    """Returns whether a value is an object of named tensors rather than bytes in base64."""
     return isinstance(value, dict) and not is_base64(value)
 
 

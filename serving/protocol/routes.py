@@ -1,4 +1,4 @@
-"""What a request line asks for: (method, path) -> parse_route -> Route."""
+"""Request lines: (method, path) -> parse_route -> Route."""
 
 import re
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ Action = Literal["status", "metadata", "predict", "classify", "regress"]
 
 @dataclass(frozen=True)
 class Route:
-    """What a request line asks for.
+    """The action, model and version that a request line asks for.
 
     Args:
         action: `status` and `metadata` for GET, the others for POST.
         model: the model's name, percent-decoded.
-        version: the version asked for, or None for the latest.
-        label: the version label asked for, percent-decoded, or None.
+        version: the requested version, or None for the latest.
+        label: the requested version label, percent-decoded, or None.
     """
 
     action: Action
@@ -29,7 +29,7 @@ class Route:
 
     @property
     def spec(self) -> ModelSpec:
-        """The model and version asked for."""
+        """The requested model and version."""
         return ModelSpec(self.model, self.version, self.label)
 
 
@@ -40,14 +40,14 @@ _GET_PATH = re.compile(rf"/v1/models(?:/([^/:]+))?{_CHOICE}(?:/(metadata))?", re
 
 
 def parse_route(method: str, raw_path: str) -> Route:
-    """Returns what a request line asks for, by TensorFlow Serving's rules.
+    """Parses a request line by TensorFlow Serving's rules.
 
     Args:
-        method: the HTTP method, in capitals.
+        method: the HTTP method, in upper case.
         raw_path: path and query string as sent, not percent-decoded.
 
     Raises:
-        Refusal: 400 if the line is none of the protocol's.
+        Refusal: 400 if the line is not part of the protocol.
 
     Example:
         >>> parse_route("POST", "/V1/Models/digits/versions/2:predict")
@@ -66,7 +66,7 @@ def parse_route(method: str, raw_path: str) -> Route:
 
 
 def _action(method: str, raw_path: str, last: str) -> Action:
-    # The path matches in any case, what it ends in is then compared in lower case: so it is in TensorFlow Serving.
+    # As in TensorFlow Serving, the path matches in any case, and its ending is then compared in lower case.
     if method == "GET":
         return "metadata" if last == "metadata" else "status"
     if last not in _VERBS:
@@ -81,7 +81,7 @@ def _malformed(method: str, raw_path: str) -> Refusal:
 def _version(digits: str | None) -> int | None:
     if digits is None:
         return None
-    # Python refuses to convert thousands of digits, so their number is looked at first.
+    # Python refuses to convert thousands of digits, so their number is checked first.
     if len(digits.lstrip("0")) > 19 or int(digits) > MAX_VERSION:
         raise Refusal(f"Failed to convert version: {digits} to numeric.")
     return int(digits)

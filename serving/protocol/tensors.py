@@ -1,10 +1,10 @@
-"""A JSON value as an array: quickly where all is well, else with the refusal that TensorFlow Serving would give.
+"""Converts a JSON value to an array: quickly if it is valid, otherwise with TensorFlow Serving's own refusal.
 
-    value -> read -> Array, or None where anything is off
-    value -> walk -> its shape, or the refusal of the first thing that is off
+    value -> read -> Array, or None if anything is wrong
+    value -> walk -> its shape, or the refusal of the first thing that is wrong
 
-`read` takes whole levels of a nested list at a time, `walk` goes value by value in the order of TensorFlow
-Serving's own code, so that of several faults the same one is reported.
+`read` takes whole levels of a nested list at a time; `walk` goes value by value in the order of TensorFlow Serving's
+own code, so that it reports the same one of several errors.
 """
 
 import binascii
@@ -22,16 +22,16 @@ from fixhead_serving.specs import FLOAT_TYPES, INTEGER_TYPES, NUMPY_TYPES, Array
 
 MAX_RANK = 64  # of a NumPy array
 
-_MANY = 1000  # values, from which on it pays to look at them as a whole
+_MANY = 1000  # the number of values from which checking them as a whole pays off
 _LIMITS = {name: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for name, kind in INTEGER_TYPES.items()}
 
 
 def read(value: Any, dtype: str) -> Array | None:
-    """Returns a nested list as an array, or None if it is ragged or holds anything that the type excludes.
+    """Returns a nested list as an array, or None if it is ragged or contains anything that the type excludes.
 
     Args:
-        value: what orjson or json has parsed: numbers, text, booleans, None, dicts and lists of them.
-        dtype: TensorFlow's name of the type; text and base64 objects become an array of type object, holding bytes.
+        value: the output of orjson or json: numbers, text, booleans, None, dicts and lists of them.
+        dtype: TensorFlow's name of the type; text and base64 objects become an array of type object with bytes.
     """
     shape = shape_of(value)
     if len(shape) > MAX_RANK:
@@ -45,7 +45,7 @@ def read(value: Any, dtype: str) -> Array | None:
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
-    """Returns the shape that the first elements have; the others are to follow them."""
+    """Returns the shape of the first elements, which the others must have as well."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -55,9 +55,9 @@ def shape_of(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-# Numbers of one type are most of what is ever sent. `marshal` writes a nested list in one pass, each list as a tag
-# and a length, each number as a tag and a value. If all tags and lengths are those of a regular list of that shape,
-# nothing else can be in it (the encoding is read in one way only), and the values lie there as an array.
+# Most requests contain numbers of one type. `marshal` writes a nested list in one pass, each list as a tag and a
+# length, each number as a tag and a value. If all tags and lengths are those of a regular list of that shape, it
+# contains nothing else (the encoding is unambiguous), and the values are already laid out as an array.
 _MARSHAL_VERSION = 2  # without references between equal objects
 _LIST_TAG, _FLOAT_TAG, _INTEGER_TAG = b"[gi"
 
@@ -124,7 +124,7 @@ def _as_type(numbers: Array, dtype: str) -> Array | None:
         low, high = _LIMITS[dtype]
         if numbers.min() < low or numbers.max() > high:
             return None
-    with np.errstate(over="ignore"):  # what is more than a float holds is infinite: so it is in TensorFlow Serving
+    with np.errstate(over="ignore"):  # as in TensorFlow Serving, values beyond a float's range become infinite
         return numbers.astype(NUMPY_TYPES[dtype])
 
 
@@ -141,7 +141,7 @@ def _strings(leaves: list[Any]) -> Array | None:
 
 
 def walk(value: Any, dtype: str, max_rank: int = MAX_RANK) -> tuple[int, ...]:
-    """Returns the shape of a nested list whose values are looked at one by one, in TensorFlow Serving's order.
+    """Returns the shape of a nested list, checking its values one by one in TensorFlow Serving's order.
 
     Raises:
         Refusal: 400 for the first value that is ragged or not of the type; 501 if JSON has no such type.
@@ -167,7 +167,7 @@ def _walk(value: Any, level: int, shape: tuple[int, ...], dtype: str) -> None:
         text = f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         raise Refusal(text)
     if math.prod(shape[level:]) >= _MANY and shape_of(value) == shape[level:] and read(value, dtype) is not None:
-        return  # a large part that is all right need not be walked
+        return  # a large part that is valid need not be walked
     for one in value:
         _walk(one, level + 1, shape, dtype)
 
@@ -211,7 +211,7 @@ def is_base64(value: dict[str, Any]) -> bool:
 
 
 def from_base64(text: str) -> bytes:
-    """Returns what a text in standard base64 stands for; it may have blanks, and lack all padding."""
+    """Returns the bytes that a text in standard base64 encodes; it may contain blanks and lack all padding."""
     digits = text.translate(_NO_BLANKS)
     bare = digits.rstrip("=")
     missing = -len(bare) % 4
@@ -231,12 +231,12 @@ def _type_refusal(value: Any, dtype: str) -> Refusal:
 
 
 def type_name(dtype: str) -> str:
-    """Returns the name of a type as error texts have it: `float` for `DT_FLOAT`."""
+    """Returns the name of a type as in error texts: `float` for `DT_FLOAT`."""
     return dtype.removeprefix("DT_").lower()
 
 
 def json_type(value: Any) -> str:
-    """Returns what RapidJSON calls a value's type."""
+    """Returns RapidJSON's name for a value's type."""
     if isinstance(value, bool):
         return str(value)
     return {type(None): "Null", dict: "Object", list: "Array", str: "String"}.get(type(value), "Number")

@@ -6,7 +6,7 @@
     requests    a predict request, decoded by `fixhead_serving.protocol`; nesting: how deep its JSON is
     statuses    the HTTP status of everything that the core refuses
 
-Nothing here loads, runs or merges: other protocols can stand next to it over the same `ModelServer`.
+Nothing here loads models, runs them or merges requests: other protocols can use the same `ModelServer`.
 """
 from fixhead_serving.rest.app import create_app
 

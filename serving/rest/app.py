@@ -1,7 +1,7 @@
 """The ASGI app: TensorFlow Serving's REST interface, probes and metrics.
 
-What a request says and how it is answered is decided in `protocol`; what becomes of it in a worker's thread is the
-core's. The event loop does as little as possible, and that is here.
+`protocol` decides what a request means and how it is answered; the core handles it in a worker's thread. What the
+event loop does, as little as possible, is here.
 """
 import asyncio
 import hmac
@@ -30,7 +30,7 @@ METRICS_TYPE = "text/plain"
 logger = logging.getLogger(__name__)
 
 _Answer = tuple[int, bytes, str]  # status, body, media type
-_GONE: _Answer = (499, b"", JSON)  # nobody is left to answer
+_GONE: _Answer = (499, b"", JSON)  # the client has disconnected
 
 
 def create_app(server: ModelServer, *, token: str | None = None) -> Starlette:
@@ -40,9 +40,9 @@ def create_app(server: ModelServer, *, token: str | None = None) -> Starlette:
 
     Args:
         server: the models and their limits.
-        token: the token that requests must send as `Authorization: Bearer TOKEN`; None if they need none.
+        token: the token that requests must send as `Authorization: Bearer TOKEN`; None if no token is required.
     """
-    # No routes: TensorFlow Serving matches the raw path, in any case, and answers any method.
+    # No routes: TensorFlow Serving matches the raw path, in upper or lower case, and answers any method.
     app = Starlette()
     app.router.default = _RestApi(server, token)
     app.state.stopping = False
@@ -98,7 +98,7 @@ class _RestApi:
             return
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
-            raise Refusal("This server asks for a token: send 'Authorization: Bearer TOKEN'.", status=401)
+            raise Refusal("This server requires a token: send 'Authorization: Bearer TOKEN'.", status=401)
 
     async def _answer_outside(self, scope: Scope, path: str) -> _Answer:
         if scope["method"] in ("GET", "HEAD"):
@@ -121,7 +121,7 @@ class _RestApi:
         self, method: str, path: str, headers: dict[bytes, bytes], receive: Receive, known: list[Route]
     ) -> _Answer:
         if method == "POST":
-            # Decided once the body is read: an answer before its end would cut off clients that still send.
+            # Refused only once the body is read: an earlier answer would cut off clients that are still sending.
             refusal = None
             try:
                 known.append(protocol.parse_route(method, path))
@@ -148,7 +148,7 @@ class _RestApi:
                 raise route or Refusal("Malformed request")
             zipped = b"gzip" in headers.get(b"content-encoding", b"")
             request = JsonRequest(route, body, zipped, self._limits)
-            del body  # it may be large, and nobody needs it once it is read
+            del body  # it may be large, and is no longer needed
             answer: bytes = await place.answer(request)
             return answer
 
@@ -171,7 +171,7 @@ class _RestApi:
 
 
 def _raw_path(scope: Scope) -> str:
-    """Returns path and query string as sent: a query string is part of the path in TensorFlow Serving."""
+    """Returns path and query string as sent: in TensorFlow Serving the query string is part of the path."""
     path: bytes = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
     query: bytes = scope["query_string"]
     return (path + b"?" + query if query else path).decode("utf-8", "replace")

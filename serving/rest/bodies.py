@@ -5,20 +5,19 @@ from fixhead_serving.rest.requests import too_large
 
 
 class Disconnected(Exception):
-    """The client has gone."""
+    """The client has disconnected."""
 
 
 async def read_body(receive: Receive, limit_bytes: int, keep: bool) -> bytes:
-    """Returns the request's body, counted while it comes in: what Content-Length says may not be true.
+    """Returns the request's body, counted as it comes in: Content-Length may be wrong.
 
     Args:
-        receive: of the ASGI connection.
+        receive: the ASGI connection's `receive`.
         limit_bytes: the largest body.
-        keep: False for a body that nobody needs: it is counted and thrown away, because such requests are not limited
-            in number.
+        keep: False to count and discard a body that is not needed, because the number of such requests is not limited.
 
     Raises:
-        Disconnected: if the client goes away meanwhile.
+        Disconnected: if the client disconnects meanwhile.
         Refusal: 413 if the body is too large.
     """
     pieces: list[bytes] = []
@@ -32,7 +31,7 @@ async def read_body(receive: Receive, limit_bytes: int, keep: bool) -> bytes:
         if size <= limit_bytes:
             if keep:
                 pieces.append(piece)
-        # A body that is only somewhat too large is read to its end: a client that is cut off does not see the answer.
+        # A body that is only slightly too large is read to its end: a client that is cut off never sees the answer.
         elif size > 2 * limit_bytes:
             break
         if not message.get("more_body", False):

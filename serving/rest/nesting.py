@@ -1,19 +1,19 @@
-"""How deep a JSON text is nested, found out before it is parsed."""
+"""How deeply a JSON text is nested, determined before it is parsed."""
 import re
 
 import numpy as np
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
-# A string, up to its end or the text's; without ways back, so that no text takes more than one pass.
+# A string, up to its end or the end of the text; without backtracking, so that any text takes only one pass.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def nested_deeper(body: bytes, depth: int) -> bool:
-    """Returns whether lists and objects of a JSON text are nested deeper than some number of levels.
+    """Returns whether lists and objects of a JSON text are nested deeper than a number of levels.
 
-    It looks at the brackets outside strings, and takes away their innermost pairs level by level. For a text that is
-    not JSON the answer means nothing.
+    It looks at the brackets outside strings and removes their innermost pairs level by level. For a text that is not
+    valid JSON the result is meaningless.
 
     Example:
         >>> nested_deeper(b'{"x": [[1, 2]]}', 3), nested_deeper(b'{"x": [[1, 2]]}', 2)

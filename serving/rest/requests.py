@@ -17,8 +17,8 @@ class JsonRequest:
     """A predict, classify or regress request, read once.
 
     Args:
-        route: what the request line asks for.
-        body: the body as it came in.
+        route: the parsed request line.
+        body: the body as received.
         zipped: whether the body is compressed with gzip.
         limits: `body_bytes` and `json_depth` apply.
     """
@@ -37,7 +37,7 @@ class JsonRequest:
         """Returns the call that the request asks for, checked in TensorFlow Serving's order.
 
         Raises:
-            Refusal: if the body is not a request, or not one that the signature takes.
+            Refusal: if the body is not a request, or does not fit the signature.
             Refused: if the model or the version is unknown.
         """
         body, self._body = self._body, b""
@@ -57,15 +57,15 @@ class JsonRequest:
         return Call(version, name, decoded.arrays)
 
     def write(self, outputs: Tensors) -> bytes:
-        """Returns the body that answers the request, in the format that it was sent in."""
+        """Returns the body that answers the request, in the request's own format."""
         return protocol.encode_outputs(outputs, row=self._row)
 
 
 def inflate(body: bytes, limit_bytes: int) -> bytes:
-    """Returns a gzip body inflated, or nothing if it is damaged: TensorFlow Serving then sees an empty document.
+    """Returns a decompressed gzip body; empty if it is damaged, as TensorFlow Serving then sees an empty document.
 
     Raises:
-        Refusal: 413 if it inflates to more bytes than the limit.
+        Refusal: 413 if it decompresses to more bytes than the limit.
     """
     try:
         inflated = gzip.GzipFile(fileobj=io.BytesIO(body)).read(limit_bytes + 1)
@@ -77,5 +77,5 @@ def inflate(body: bytes, limit_bytes: int) -> bytes:
 
 
 def too_large(limit_bytes: int) -> Refusal:
-    """Returns the refusal of a body that is too large."""
+    """Returns the refusal for a body that is too large."""
     return Refusal(f"The request body is larger than {limit_bytes} bytes. Send fewer pictures at once.", status=413)

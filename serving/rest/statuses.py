@@ -1,4 +1,4 @@
-"""HTTP status codes: of what the core refuses, and of TensorFlow's error codes, and their names in the metrics."""
+"""HTTP status codes for the core's refusals and TensorFlow's error codes, and their names in the metrics."""
 from fixhead_serving.server import refusals
 from fixhead_serving.server.refusals import ModelFailed, Refused
 
@@ -40,7 +40,7 @@ STATUS_NAMES = {
 
 
 def http_status(refused: Refused) -> int:
-    """Returns the HTTP status that answers what the core refuses.
+    """Returns the HTTP status for a refusal of the core.
 
     Example:
         >>> http_status(refusals.TimedOut("No answer within 1 seconds.")), http_status(ModelFailed("", code=3))
@@ -48,5 +48,5 @@ def http_status(refused: Refused) -> int:
     """
     if isinstance(refused, ModelFailed):
         status = _OF_CODES.get(refused.code, 500)
-        return 500 if status == 499 else status  # it was not the client who cancelled
+        return 500 if status == 499 else status  # the client did not cancel
     return _OF_KINDS[type(refused)]

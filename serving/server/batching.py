@@ -1,4 +1,4 @@
-"""Merging the inputs of several requests into one call, and cutting its outputs apart again: plain functions."""
+"""Merges the inputs of several requests into one call, and splits its outputs again: plain functions."""
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
@@ -7,7 +7,7 @@ from fixhead_serving.specs import Array, Signature, Tensors
 
 
 def mergeable_signatures(signatures: Mapping[str, Signature]) -> frozenset[str]:
-    """Returns the names of the signatures whose every input and output has a first dimension of any length."""
+    """Returns the names of the signatures in which every input and output has a first dimension of any length."""
     return frozenset(name for name, signature in signatures.items() if _is_mergeable(signature))
 
 
@@ -17,7 +17,7 @@ def _is_mergeable(signature: Signature) -> bool:
 
 
 def merge_key(inputs: Tensors) -> Hashable:
-    """Returns what has to be equal for two requests to become one: each input's type and shape behind the batch.
+    """Returns the key that two requests must share to be merged: each input's type, and shape without the batch.
 
     Example:
         >>> merge_key({"x": np.zeros((2, 3))}) == merge_key({"x": np.zeros((5, 3))})
@@ -27,23 +27,23 @@ def merge_key(inputs: Tensors) -> Hashable:
 
 
 def count_rows(inputs: Tensors) -> int | None:
-    """Returns the length of all inputs' first dimension, or None where they differ."""
+    """Returns the length of all inputs' first dimension, or None if they differ."""
     lengths = {array.shape[0] if array.ndim else None for array in inputs.values()}
     return lengths.pop() if len(lengths) == 1 else None
 
 
 def merge(requests: Sequence[Tensors]) -> dict[str, Array]:
-    """Returns the inputs of several requests one behind the other; all have the same `merge_key`."""
+    """Returns the concatenated inputs of several requests with the same `merge_key`."""
     if len(requests) == 1:
         return dict(requests[0])
     return {name: np.concatenate([request[name] for request in requests]) for name in requests[0]}
 
 
 def split(outputs: Tensors, rows: Sequence[int]) -> list[dict[str, Array]] | None:
-    """Returns each request's part of the outputs, or None if an output does not have a row for each of theirs.
+    """Returns each request's part of the outputs, or None if an output does not have one row per input row.
 
     Args:
-        outputs: what a merged call gave.
+        outputs: the outputs of a merged call.
         rows: the number of rows of each request, in order.
     """
     total = sum(rows)

@@ -1,4 +1,4 @@
-"""The server without a protocol: models, and predict requests within limits."""
+"""The server without any protocol: models, and predict requests within limits."""
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
@@ -13,18 +13,18 @@ from fixhead_serving.server.workers import Task
 
 
 class ModelServer:
-    """Some models, and what may be asked of them: what all protocols of one process share.
+    """Models and the limits of requests to them, shared by all protocols of a process.
 
     Args:
-        models: the models, loaded.
-        limits: what requests may ask for.
-        workers: how many requests are read, run and answered at a time; others wait.
+        models: the loaded models.
+        limits: the limits of requests.
+        workers: number of requests that are read, run and answered at a time; others wait.
         max_batch_merge: the largest batch that concurrent requests are merged into, for versions that allow it.
-        metrics: where requests are counted.
+        metrics: counts requests.
 
     Attributes:
         models: the models by name.
-        readiness: whether they can answer.
+        readiness: checks whether they can answer.
     """
 
     def __init__(
@@ -44,25 +44,26 @@ class ModelServer:
         self._in_flight = 0
 
     def place(self) -> "Place":
-        """Returns one of the limited places for predict requests, to be held from before a request is read.
+        """Returns one of the limited places for predict requests, to be taken before a request is read.
 
         Raises:
-            TooManyRequests: if all are taken.
+            TooManyRequests: if all places are taken.
         """
         if self._in_flight >= self.limits.concurrent:
-            raise TooManyRequests(f"There are {self._in_flight} requests in flight already. Try again.")
+            raise TooManyRequests(f"There are already {self._in_flight} requests in flight. Try again.")
         self._in_flight += 1
         return Place(self, self._predictor)
 
     def leave(self) -> None:
-        """Gives a place back."""
+        """Returns a place."""
         self._in_flight -= 1
 
 
 class Place:
     """A place for one predict request, as a context manager.
 
-    A thread cannot be stopped: a request whose thread still runs when the context is left keeps its place until then.
+    A thread cannot be stopped: a request whose thread is still running when the context exits keeps its place until
+    the thread is done.
     """
 
     def __init__(self, server: ModelServer, predictor: Predictor) -> None:
@@ -83,7 +84,7 @@ class Place:
             task.on_settled = self._server.leave
 
     async def answer(self, request: Request) -> Any:
-        """Returns what a request writes once its model has run.
+        """Returns the answer that a request writes once its model has run.
 
         Raises:
             Refused: if the core or the model refuses it, or there is no answer in time.

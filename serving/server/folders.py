@@ -1,4 +1,4 @@
-"""A model's folder on disk: which versions it has; and where it has none, what to type."""
+"""A model's folder on disk: which versions it has, and what to type if it has none."""
 import re
 import shlex
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ def find_versions(base: Path) -> dict[int, Path]:
         base: the model's folder; entries whose name is not a number, or that have no saved_model.pb, are ignored.
 
     Raises:
-        ServingError: if there is no such folder, or it cannot be read, or is a version itself.
+        ServingError: if the folder does not exist, cannot be read, or is itself a version.
     """
     if not base.is_dir():
-        raise ServingError(f"There is no folder '{base}' to serve a model from.", hint=_export_line("RUN", base))
+        raise ServingError(f"The model folder '{base}' does not exist.", hint=_export_line("RUN", base))
     if _is_saved_model(base):
         raise ServingError(f"'{base}' is one version of a model, not a folder of versions.", hint=_of_version(base))
     try:
@@ -29,14 +29,14 @@ def find_versions(base: Path) -> dict[int, Path]:
 
 
 def check_source(source: ModelSource) -> None:
-    """Raises a ServingError if a model has no version that could be served."""
+    """Raises a ServingError if a model has no version that can be served."""
     found = find_versions(source.base_path)
     if not found:
         raise _nothing_to_serve(source.base_path)
     chosen = source.policy.choose(found)
     if not chosen:
         wanted, there = (", ".join(map(str, numbers)) for numbers in (source.policy.numbers, sorted(found)))
-        raise ServingError(f"Model '{source.name}' has none of the versions {wanted}. It has {there}.",
+        raise ServingError(f"Model '{source.name}' has none of these versions: {wanted}. It has {there}.",
                            hint=f"Serve one of them: --versions {source.name}={max(found)}, or in models.config "
                                 f"model_version_policy {{ specific {{ versions: {max(found)} }} }}")
     for label, number in source.labels.items():
@@ -46,17 +46,17 @@ def check_source(source: ModelSource) -> None:
 
 def _unserved_label(name: str, label: str, number: int, found: Iterable[int], chosen: list[int]) -> ServingError:
     served = ", ".join(map(str, chosen))
-    text = f"Label '{label}' of model '{name}' points at version {number}, which is not served. Served: {served}."
+    text = f"Label '{label}' of model '{name}' points to version {number}, which is not served. Served: {served}."
     if number in found:
-        hint = "Serve that one too: --versions all, or in models.config model_version_policy { all {} }"
+        hint = "Serve that version too: --versions all, or in models.config model_version_policy { all {} }"
     else:
-        hint = (f"Point it at one of them: --label {name}:{label}={chosen[0]}, or in models.config "
+        hint = (f"Point it to one of them: --label {name}:{label}={chosen[0]}, or in models.config "
                 f'version_labels {{ key: "{label}" value: {chosen[0]} }}')
     return ServingError(text, hint=hint)
 
 
 def _nothing_to_serve(base: Path) -> ServingError:
-    """What a folder without versions is instead, and what to type then: never what would write into something else."""
+    """Says what a folder without versions is, and what to type; never a command that writes into something else."""
     if run := _run_at(base):
         return ServingError(f"'{base}' is a run directory, not a folder of exported versions.", hint=run)
     if models := [child for child in _folders_in(base) if _is_model(child)]:
@@ -65,7 +65,7 @@ def _nothing_to_serve(base: Path) -> ServingError:
                             hint=f"Serve them: fixhead serve {' '.join(map(_as_argument, models))}")
     if runs := [hint for child in _folders_in(base) if (hint := _run_at(child))]:
         return ServingError(f"'{base}' is a folder of runs, not of exported versions.", hint=runs[-1])  # the newest
-    text = f"There is no version to serve in '{base}': no folder such as 1 with a saved_model.pb."
+    text = f"'{base}' has no version to serve: no folder such as 1 with a saved_model.pb."
     own = all(re.fullmatch(r"\.tmp-.*|(onnx-|litert-)?[0-9]+", child.name) for child in base.iterdir())
     return ServingError(text, hint=_export_line("RUN", base if own else _aside(base)))
 
@@ -84,11 +84,11 @@ def _run_at(folder: Path) -> str | None:
 
     try:
         run = open_run(folder)
-        run.config()  # others have a config.json, too
+        run.config()  # other folders may have a config.json as well
     except (FixheadError, OSError):
         return None
     if not run.model_path.is_file():
-        return f"It has no model yet. Train it to the end: {run.resume_command}"
+        return f"It has no model yet. Finish its training: {run.resume_command}"
     return _export_line(str(folder), _aside(folder))
 
 
@@ -97,7 +97,7 @@ def _export_line(run: str, target: Path) -> str:
 
 
 def _aside(folder: Path) -> Path:
-    """A folder for a model outside of a folder that holds something else."""
+    """A folder for a model, outside a folder that contains something else."""
     name = folder.name if re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", folder.name) else "model"
     here = Path.cwd()
     return Path("served", name) if folder not in (here, *here.parents) else folder.parent.parent / "served" / name

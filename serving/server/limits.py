@@ -1,4 +1,4 @@
-"""What one request, and all of them together, may ask for."""
+"""The limits of one request, and of all requests together."""
 from dataclasses import dataclass, fields
 
 from keras_fixhead.errors import ArgumentError
@@ -9,20 +9,20 @@ MAX_BATCH_MERGE = 32
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request, and all of them together, may ask for. Each has a documented answer (docs/server.md).
+    """The limits of one request, and of all requests together; docs/server.md has the answer to each.
 
     Args:
         body_bytes: the largest request body, before and after decompression.
-        json_depth: how deep lists and objects of a request may be nested.
+        json_depth: how deeply lists and objects of a request may be nested.
         batch: the largest first dimension of an input.
         picture_bytes: the largest encoded picture.
-        picture_pixels: the largest decoded picture, according to its header.
-        request_pixels: the decoded pictures of one request together.
-        concurrent: how many predict requests are read, queued and run at a time.
+        picture_pixels: the largest decoded picture in pixels, according to its header.
+        request_pixels: the pixels of all decoded pictures of one request together.
+        concurrent: the number of predict requests that may be read, queued or run at a time.
         timeout_seconds: the longest wait for a request's body, and for its answer.
 
     Raises:
-        ArgumentError: if one of them is not above 0.
+        ArgumentError: if one of them is not a finite number above 0.
     """
 
     body_bytes: int = 32 * 2**20
@@ -42,4 +42,4 @@ class Limits:
 def check_positive(name: str, value: float) -> None:
     """Raises an ArgumentError if a value is not a finite number above 0."""
     if not 0 < value < float("inf"):
-        raise ArgumentError(f"{name}={value} is not a limit. Expected a number above 0.")
+        raise ArgumentError(f"{name}={value} is not valid. Expected a number above 0.")

@@ -1,7 +1,7 @@
 """Prometheus metrics with TensorFlow Serving's names, labels, units and buckets.
 
-Differs from TensorFlow Serving: a model that is not served is counted under an empty name, as malformed paths are,
-so that no client can make the number of series grow.
+Differs from TensorFlow Serving: a model that is not served is counted under an empty name, like malformed paths, so
+that no client can increase the number of series.
 """
 import re
 import threading
@@ -19,7 +19,7 @@ Labels = tuple[str, ...]
 
 
 class Counter:
-    """Numbers that only grow, one for each combination of labels."""
+    """Counts that only increase, one per combination of labels."""
 
     def __init__(self, name: str, text: str, labels: Labels) -> None:
         self.name, self.text, self.labels = _PREFIX + name, text, labels
@@ -27,12 +27,12 @@ class Counter:
         self._lock = threading.Lock()
 
     def add(self, *labels: str, count: int = 1) -> None:
-        """Adds to the number under some labels."""
+        """Increases the count for some labels."""
         with self._lock:
             self._values[labels] += count
 
     def collect(self) -> Metric:
-        """Returns the numbers as a metric."""
+        """Returns the counts as a metric."""
         metric = Metric(self.name, self.text, "counter")
         with self._lock:
             values = dict(self._values)
@@ -42,7 +42,7 @@ class Counter:
 
 
 class Histogram:
-    """Distributions over buckets that grow exponentially, one for each combination of labels."""
+    """Distributions over exponentially growing buckets, one per combination of labels."""
 
     def __init__(self, name: str, text: str, labels: Labels, *, scale: float, growth: float, buckets: int) -> None:
         self.name, self.text, self.labels = _PREFIX + name, text, labels
@@ -52,7 +52,7 @@ class Histogram:
         self._lock = threading.Lock()
 
     def add(self, *labels: str, value: float) -> None:
-        """Adds a value to the distribution under some labels."""
+        """Adds a value to the distribution for some labels."""
         bucket = bisect_left(self._bounds, value)
         with self._lock:
             counts = self._counts.get(labels)
@@ -79,7 +79,7 @@ class Histogram:
 
 
 class Metrics:
-    """What a server counts; latencies are in microseconds, and of successes only."""
+    """The metrics of a server; latencies are in microseconds, and of successful requests only."""
 
     def __init__(self) -> None:
         self.request_count = Counter("request_count", "The total number of requests.", ("model_name", "status"))
@@ -116,6 +116,6 @@ class Metrics:
                 yield each.collect()
 
     def page(self) -> bytes:
-        """Returns the text that Prometheus reads."""
-        # The library insists on `_total` in a counter's header; TensorFlow Serving has none.
+        """Returns the metrics in Prometheus' text format."""
+        # The library insists on `_total` in a counter's header; TensorFlow Serving does not write it.
         return _COUNTER_HEADER.sub(rb"\1 ", generate_latest(self._registry))

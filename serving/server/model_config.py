@@ -1,4 +1,4 @@
-"""TensorFlow Serving's models.config, so that one file says what its server serves and what ours does."""
+"""TensorFlow Serving's models.config, so that one file configures both its server and ours."""
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +7,14 @@ from keras_fixhead.errors import ArgumentError, ServingError
 
 
 def read_model_config(file: Path) -> list[ModelSource]:
-    """Returns the models that a file names.
+    """Returns the models listed in a file.
 
     Args:
-        file: a ModelServerConfig in protobuf's text form; relative base paths are relative to the file.
+        file: a ModelServerConfig in protobuf's text format; relative base paths are relative to the file.
 
     Raises:
-        ServingError: if the file cannot be read, is malformed, or names no model.
-        ArgumentError: if a model's name, versions or labels cannot be.
+        ServingError: if the file cannot be read, is malformed, or does not list a model.
+        ArgumentError: if a model's name, versions or labels are invalid.
     """
     from google.protobuf import text_format
 
@@ -27,12 +27,12 @@ def read_model_config(file: Path) -> list[ModelSource]:
     parsed = message("ModelServerConfig")
     try:
         text_format.Parse(text, parsed)
-    except text_format.ParseError as error:  # says line and column
+    except text_format.ParseError as error:  # its message has line and column
         raise ServingError(f"'{file}' is not a valid models.config: {error}") from None
     sources = [_source(model, file.absolute().parent) for model in parsed.model_config_list.config]
     if not sources:
-        hint = 'Such as: model_config_list { config { name: "m" base_path: "m" } }'
-        raise ServingError(f"'{file}' does not name a model.", hint=hint)
+        hint = 'For example: model_config_list { config { name: "m" base_path: "m" } }'
+        raise ServingError(f"'{file}' does not list any models.", hint=hint)
     names = [source.name for source in sources]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ArgumentError(f"Two models in '{file}' are called '{twice}'.")
@@ -41,7 +41,7 @@ def read_model_config(file: Path) -> list[ModelSource]:
 
 def _source(model: Any, folder: Path) -> ModelSource:
     if model.model_platform not in ("", "tensorflow"):
-        raise ArgumentError(f"Model '{model.name}' is of platform '{model.model_platform}'. Expected tensorflow.")
+        raise ArgumentError(f"Model '{model.name}' has model_platform '{model.model_platform}'. Expected tensorflow.")
     if not model.base_path:
         raise ArgumentError(f"Model '{model.name}' has no base_path.")
     labels = {label.key: label.value for label in model.version_labels}
@@ -54,6 +54,6 @@ def _policy(model: Any) -> VersionPolicy:
         return ALL
     if policy.HasField("specific"):
         if not policy.specific.versions:
-            raise ArgumentError(f"Model '{model.name}' is to serve specific versions, but none is given.")
+            raise ArgumentError(f"Model '{model.name}' has a specific version policy without any versions.")
         return VersionPolicy(numbers=tuple(policy.specific.versions))
     return VersionPolicy(latest=policy.latest.num_versions or 1) if policy.HasField("latest") else LATEST

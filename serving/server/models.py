@@ -1,4 +1,4 @@
-"""Models that keep up with their folders: versions are loaded as they appear, and unloaded as they go."""
+"""Models that follow their folders: versions are loaded when they appear, and unloaded when they are removed."""
 import logging
 import os
 import weakref
@@ -28,10 +28,10 @@ def load_model(base_path: str | os.PathLike[str]) -> ServedModel:
     """Returns the model in a folder of versions, with its latest version loaded and warmed up.
 
     Args:
-        base_path: a folder of SavedModels in subfolders 1, 2, ...; its name is the model's.
+        base_path: a folder of SavedModels in subfolders 1, 2, ...; its name is the model's name.
 
     Raises:
-        ServingError: if there is no version, or the latest one cannot be loaded, or has an input of unknown rank.
+        ServingError: if there is no version, or the latest one cannot be loaded or has an input of unknown rank.
     """
     from fixhead_serving.server.savedmodel import Loader
 
@@ -42,12 +42,12 @@ def load_model(base_path: str | os.PathLike[str]) -> ServedModel:
 class WatchedModel:
     """A served model that follows its folder, as TensorFlow Serving does.
 
-    A version is loaded before those that it takes the place of are unloaded; one that cannot be loaded is passed
-    over until its files change, and what was served before stays. All but `model` is for one thread.
+    A version is loaded before those that it replaces are unloaded; one that cannot be loaded is skipped until its
+    files change, and the versions served before stay. Everything but `model` must be used by one thread only.
 
     Args:
         source: the model on disk.
-        load: `load(number, folder)` returns a version, loaded and warmed up, or raises.
+        load: `load(number, folder)` returns a loaded and warmed-up version, or raises.
     """
 
     def __init__(self, source: ModelSource, load: Load) -> None:
@@ -56,13 +56,13 @@ class WatchedModel:
         self._load = load
         self._broken: dict[int, tuple[object, ...]] = {}  # the files of versions that could not be loaded
         self._ended: deque[int] = deque()  # versions whose last request has been answered
-        self._trouble: str | None = None  # with the folder itself, as last reported
+        self._trouble: str | None = None  # the last reported problem with the folder itself
 
     def start(self) -> ServedModel:
         """Returns the model with its versions loaded.
 
         Raises:
-            ServingError: if there is none to load, or none can be loaded, or a label points at none.
+            ServingError: if there is no version, none can be loaded, or a label points to one that is not loaded.
         """
         check_source(self.source)
         errors = self._load_missing(find_versions(self.source.base_path))
@@ -72,10 +72,10 @@ class WatchedModel:
         return self.model
 
     def refresh(self) -> bool:
-        """Looks at the folder once; returns whether a version was loaded or unloaded."""
+        """Checks the folder once; returns whether a version was loaded or unloaded."""
         try:
             found = find_versions(self.source.base_path)
-        except ServingError as error:  # it may be back soon: what is loaded is still served
+        except ServingError as error:  # the folder may be back soon: loaded versions are still served
             if self._trouble != error.what:
                 logger.warning("Model '%s': %s", self.source.name, error.what)
             self._trouble = error.what
@@ -85,7 +85,7 @@ class WatchedModel:
         for failure in self._load_missing(found):
             forget_frames(failure)
         for number in self._superfluous(found):
-            # It ends once the last request that runs on it has been answered.
+            # It ends once the last request running on it has been answered.
             weakref.finalize(self.model.remove(number), partial(self._ended.append, number))
         return self._note_ended() or before != set(self.model.versions)
 
@@ -95,7 +95,7 @@ class WatchedModel:
             if number in self.model.versions or self._is_still_broken(number, found[number]):
                 continue
             self.model.set_state(number, VersionState("LOADING"))
-            files = _fingerprint(found[number])  # before the load: what changes during it is a reason to try again
+            files = _fingerprint(found[number])  # before loading: changes during the load are a reason to try again
             try:
                 version = self._load(number, found[number])
             except Exception as error:
@@ -120,11 +120,11 @@ class WatchedModel:
             error = told
         self.model.set_state(number, VersionState("END", _error_code(error), error.what))
         if self.model.versions:
-            logger.error("Version %d of model '%s' is passed over: %s", number, self.source.name, error.what)
+            logger.error("Version %d of model '%s' is skipped: %s", number, self.source.name, error.what)
         return error
 
     def _superfluous(self, found: dict[int, Path]) -> list[int]:
-        """The versions to unload: those that are gone, and those that a loaded one has taken the place of."""
+        """The versions to unload: those that were removed, and those that a loaded one has replaced."""
         chosen = set(self.source.policy.choose(found))
         loaded = set(self.model.versions)
         if chosen & loaded:
@@ -135,7 +135,7 @@ class WatchedModel:
         ended = bool(self._ended)
         while self._ended:
             number = self._ended.popleft()
-            if number not in self.model.versions:  # it may have come back
+            if number not in self.model.versions:  # it may have been loaded again
                 self.model.set_state(number, VersionState("END"))
             logger.info("Version %d of model '%s' is unloaded.", number, self.source.name)
         return ended
@@ -143,22 +143,22 @@ class WatchedModel:
     def _check_labels(self) -> None:
         for label, number in self.source.labels.items():
             if number not in self.model.versions:
-                text = f"Label '{label}' of model '{self.source.name}' points at version {number}"
+                text = f"Label '{label}' of model '{self.source.name}' points to version {number}"
                 reason = self.model.states[number].error_message
                 raise ServingError(f"{text}, which could not be loaded: {reason}")
 
 
 def _fingerprint(folder: Path) -> tuple[object, ...]:
-    """Returns what changes when a folder's files do."""
+    """Returns a value that changes when a folder's files do."""
     try:
         stats = [(str(path), path.stat()) for path in sorted(folder.rglob("*"))]
-    except OSError:  # it is changing right now
+    except OSError:  # the folder is being changed right now
         return (object(),)
     return tuple((path, stat.st_size, stat.st_mtime_ns, stat.st_ino) for path, stat in stats)
 
 
 def _error_code(error: BaseException) -> str:
-    """Returns the name of TensorFlow's error code for a failure to load."""
+    """Returns the name of TensorFlow's error code for a failed load."""
     cause = error.__cause__ or error
     code = getattr(cause, "error_code", None)  # of TensorFlow's own errors
     if isinstance(code, int) and 0 < code < len(_ERROR_CODES):

@@ -1,28 +1,28 @@
-"""Sizes of encoded pictures, read from their headers: a small file may hold a picture that fills the memory."""
+"""Sizes of encoded pictures, read from their headers: a small file may decode to a picture that fills the memory."""
 import struct
 from collections.abc import Callable, Iterable
 
 from fixhead_serving.server.limits import Limits
 from fixhead_serving.server.refusals import TooLarge
 
-# Start-of-frame markers, which hold a JPEG's size: all of C0 to CF but tables (C4, CC) and an extension (C8).
+# Start-of-frame markers, which contain a JPEG's size: all of C0 to CF but tables (C4, CC) and an extension (C8).
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-# A GIF's frames are decoded to one byte a pixel, a picture to 15 in all (bytes and float32 of three colours).
+# GIF frames decode to one byte per pixel, a picture to 15 in all (bytes and float32 of three colours).
 _GIF_FRAME_SHARE = 8
 
 
 def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
-    """Returns how many pixels pictures decode to, together; values that are not pictures are ignored.
+    """Returns the total number of pixels that pictures decode to; values that are not pictures are ignored.
 
     Args:
         values: the values of a string input.
         limits: `picture_bytes`, `picture_pixels` and `request_pixels` apply.
 
     Raises:
-        TooLarge: if one picture, or all of them together, are beyond the limits.
+        TooLarge: if one picture, or all of them together, exceed the limits.
     """
     total = 0
     for index, value in enumerate(values):
@@ -43,18 +43,18 @@ def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
 
 
 def is_picture(data: bytes) -> bool:
-    """Returns whether bytes begin as a PNG, JPEG, GIF, BMP, WebP or JPEG XL file does."""
+    """Returns whether bytes start like a PNG, JPEG, GIF, BMP, WebP or JPEG XL file."""
     return _reader(data) is not None
 
 
 def count_pixels(data: bytes) -> int | None:
-    """Returns how many pixels a picture is decoded to, or None where its header does not say.
+    """Returns how many pixels a picture decodes to, or None if its header does not say.
 
-    Where the header is damaged, decoders refuse the file as well. Animations count by their largest frame, or
-    their frames' sum where these need more memory.
+    If the header is damaged, decoders refuse the file as well. An animation counts as its largest frame, or as the
+    sum of its frames if that needs more memory.
 
     Args:
-        data: the contents of a PNG, JPEG, GIF, BMP, WebP or JPEG XL file; no more than the header is looked at.
+        data: the contents of a PNG, JPEG, GIF, BMP, WebP or JPEG XL file; only the header is read.
 
     Example:
         >>> count_pixels(b"GIF89a" + bytes([4, 0, 3, 0]))
@@ -63,7 +63,7 @@ def count_pixels(data: bytes) -> int | None:
     reader = _reader(data)
     try:
         return None if reader is None else reader(data)
-    except (struct.error, IndexError):  # the header is cut off
+    except (struct.error, IndexError):  # the header is truncated
         return None
 
 
@@ -76,7 +76,7 @@ def _reader(data: bytes) -> Callable[[bytes], int | None] | None:
         return _gif
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp
-    if data[:2] == b"BM" and data[6:10] == bytes(4):  # two reserved words: text that begins with BM is not a picture
+    if data[:2] == b"BM" and data[6:10] == bytes(4):  # two reserved words: text that starts with BM is not a picture
         return _bmp
     if data[:2] == b"\xff\x0a" or data[:12] == _JXL_BOX:
         return _jxl
@@ -91,7 +91,7 @@ def _png(data: bytes) -> int | None:
 def _jpeg(data: bytes) -> int | None:
     at = 2
     while True:
-        at = data.find(b"\xff", at)  # what stands before a marker is skipped, as decoders do
+        at = data.find(b"\xff", at)  # bytes before a marker are skipped, as decoders do
         if at < 0:
             return None
         while data[at] == 0xFF:  # fill bytes
@@ -123,7 +123,7 @@ def _gif(data: bytes) -> int | None:
             while data[at]:
                 at += data[at] + 1
             at += 1
-    except (struct.error, IndexError):  # cut off: what has been seen counts
+    except (struct.error, IndexError):  # truncated: the frames seen so far count
         pass
     return max(largest, frames // _GIF_FRAME_SHARE)
 
@@ -170,7 +170,7 @@ def _jxl(data: bytes) -> int | None:
 
 
 def _jxl_size(header: bytes) -> int:
-    """The size of a JPEG XL codestream: bits, the lowest first (ISO/IEC 18181-1, SizeHeader)."""
+    """The size of a JPEG XL codestream: bits, lowest first (ISO/IEC 18181-1, SizeHeader)."""
     bits = int.from_bytes(header, "little")
 
     def take(count: int) -> int:

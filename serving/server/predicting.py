@@ -1,4 +1,4 @@
-"""What becomes of predict requests in a worker's thread: read, checked, merged where possible, run, answered."""
+"""Predict requests in a worker's thread: read, checked, merged if possible, run and answered."""
 import logging
 import time
 from collections.abc import Hashable, Mapping
@@ -13,7 +13,7 @@ from fixhead_serving.server.versions import LoadedVersion, ServedModel
 from fixhead_serving.server.workers import Take, Task, Workers
 from fixhead_serving.specs import ModelSpec, Tensors
 
-# TensorFlow Serving's names for what it runs SavedModels with, so that the same queries find both.
+# TensorFlow Serving's names for its SavedModel runtime, so that the same queries find both.
 _RUNTIME = ("Predict", "TF1")
 
 logger = logging.getLogger(__name__)
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Call:
-    """What a request asks of a model.
+    """The call of a model that a request asks for.
 
     Args:
-        version: the version to be called.
+        version: the version to call.
         signature_name: one of its signatures.
         inputs: an array for each input of the signature, of the input's type.
     """
@@ -35,17 +35,17 @@ class Call:
 
 
 class Request(Protocol):
-    """A predict request as its protocol has it; both methods are called in a worker's thread, one after the other."""
+    """A predict request in its protocol's form; both methods are called in a worker's thread, one after the other."""
 
     @property
     def spec(self) -> ModelSpec:
         """Which model the request is for."""
 
     def read(self, models: Mapping[str, ServedModel]) -> Call:
-        """Returns the call that the request asks for, or raises what it is refused with."""
+        """Returns the call that the request asks for, or raises its refusal."""
 
     def write(self, outputs: Tensors) -> Any:
-        """Returns the answer that has these outputs."""
+        """Returns the answer with these outputs."""
 
 
 @dataclass
@@ -57,11 +57,11 @@ class _Queued:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A call that has been checked."""
+    """A checked call."""
 
     call: Call
     rows: int | None  # None: it is run alone
-    key: Hashable  # requests with the same key can become one call
+    key: Hashable  # requests with the same key can be merged into one call
     pixels: int  # of all its decoded pictures
 
 
@@ -70,9 +70,9 @@ class Predictor:
 
     Args:
         models: the models by name.
-        limits: what a request may ask for.
-        metrics: where calls are counted.
-        workers: how many threads run.
+        limits: the limits of requests.
+        metrics: counts calls.
+        workers: the number of threads.
         max_batch_merge: the largest batch that requests are merged into.
     """
 
@@ -86,7 +86,7 @@ class Predictor:
         self._workers = Workers(workers, self._work)
 
     def submit(self, request: Request) -> Task:
-        """Returns the task of a request, queued; its result is what the request writes."""
+        """Queues a request and returns its task, whose result is what the request writes."""
         model = self._models.get(request.spec.name)
         merges = model is not None and any(version.mergeable for version in model.versions.values())
         task = Task(_Queued(request), request.spec if merges and self._max_rows > 1 else None)
@@ -94,7 +94,7 @@ class Predictor:
         return task
 
     def withdraw(self, task: Task) -> bool:
-        """Returns whether a task has not been begun; if so it never will be."""
+        """Returns whether a task was withdrawn before it was started."""
         return self._workers.withdraw(task)
 
     def _work(self, task: Task, take: Take) -> None:
@@ -108,12 +108,12 @@ class Predictor:
         try:
             self._gather(together, take)
             self._run_together(together)
-        except BaseException as error:  # nobody else would tell those that were gathered
+        except BaseException as error:  # otherwise the gathered tasks would never end
             for each, _ in together:
                 each.fail(error)
 
     def _gather(self, together: list[tuple[Task, _Ready]], take: Take) -> None:
-        """Takes requests that are queued behind the first and fit it. It waits for none."""
+        """Takes requests that are queued behind the first one and fit it, without waiting for any."""
         task, first = together[0]
         rows, pixels = first.rows or 0, first.pixels
         while rows < self._max_rows and (other := take(task.group)) is not None:
@@ -161,7 +161,7 @@ class Predictor:
             inputs = batching.merge([ready.call.inputs for _, ready in together])
             parts = batching.split(self._run(together[0][0], first, inputs), rows)
             self._metrics.merged_calls.add()
-        except Exception as error:  # one of them is to blame, and the others must not suffer
+        except Exception as error:  # one of them is to blame; the others must not be affected
             logger.debug("%d merged requests are run one by one: %s", len(together), error)
         for index, (task, ready) in enumerate(together):
             if parts is None:

@@ -1,4 +1,4 @@
-"""Whether a server can answer: a prediction of every version of every model."""
+"""Checks whether a server can answer: by a prediction of every version of every model."""
 import asyncio
 import time
 from collections.abc import Mapping
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from fixhead_serving.server.versions import LoadedVersion, ServedModel
 from fixhead_serving.server.workers import Take, Task, Workers
 
-KEPT_SECONDS = 1.0  # a finding is kept so long: probes cost a prediction, and anybody may send many
+KEPT_SECONDS = 1.0  # how long a result is reused: each probe costs predictions, and anyone may send many
 
 
 class Readiness:
-    """Tries the models, one probe at a time, in a thread of its own: requests that wait do not hold it up.
+    """Tries the models, one probe at a time, in a separate thread, so that waiting requests do not delay it.
 
     Args:
         models: the models by name.
-        timeout_seconds: the longest that predictions may take.
+        timeout_seconds: the longest time that predictions may take.
     """
 
     def __init__(self, models: Mapping[str, ServedModel], timeout_seconds: float) -> None:
@@ -25,7 +25,7 @@ class Readiness:
         self._task: Task | None = None
 
     async def problem(self) -> str | None:
-        """Returns what keeps the models from answering, or None."""
+        """Returns the reason why the models cannot answer, or None."""
         if self._found and time.monotonic() - self._found[0] < KEPT_SECONDS:
             return self._found[1]
         if self._task is None or self._task.future.done() or self._task.loop is not asyncio.get_running_loop():
@@ -45,12 +45,12 @@ class Readiness:
 def try_models(models: Mapping[str, ServedModel]) -> str | None:
     """Returns the first reason why a model cannot answer, or None.
 
-    A version without a sample (its inputs are anybody's guess) counts as able to.
+    A version without a sample, whose inputs are unknown, counts as ready.
     """
     for model in models.values():
         versions = list(model.versions.values())
         if not versions:
-            return f"Model '{model.name}' has no version to serve."
+            return f"Model '{model.name}' has no loaded version."
         for version in versions:
             if (problem := _try_version(version)) is not None:
                 return f"Model '{model.name}', version {version.number}: {problem}"

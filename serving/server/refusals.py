@@ -1,14 +1,14 @@
-"""What the core refuses, in no protocol's terms: each protocol maps these kinds to codes of its own.
+"""The core's refusals, independent of any protocol: each protocol maps these kinds to its own codes.
 
     Refused                  a request that is not answered with arrays
-    ├── InvalidRequest       its inputs, or what it asks for, do not fit the model or the limits
+    ├── InvalidRequest       the inputs or the request do not fit the model or the limits
     ├── ModelNotFound        the model or version is not loaded
-    ├── TooLarge             a picture is beyond a limit
-    ├── TooManyRequests      the server has its hands full; the same request may succeed later
+    ├── TooLarge             a picture exceeds a limit
+    ├── TooManyRequests      the server is busy; the same request may succeed later
     ├── TimedOut             there was no answer in time
     └── ModelFailed          the model itself refused the inputs, or failed on them
 
-Texts that TensorFlow Serving has as well are its own, word for word.
+Where TensorFlow Serving has a text for the same refusal, it is used word for word.
 """
 from keras_fixhead.errors import ServingError
 
@@ -18,19 +18,19 @@ class Refused(ServingError):
 
 
 class InvalidRequest(Refused):
-    """The inputs, or what is asked for, do not fit the model or the limits."""
+    """The inputs or the request do not fit the model or the limits."""
 
 
 class ModelNotFound(Refused):
-    """The model, or the version of it, is not loaded."""
+    """The model or the version is not loaded."""
 
 
 class TooLarge(Refused):
-    """A picture is beyond a limit."""
+    """A picture exceeds a limit."""
 
 
 class TooManyRequests(Refused):
-    """As many requests as allowed are in flight already."""
+    """The largest allowed number of requests is already in flight."""
 
 
 class TimedOut(Refused):

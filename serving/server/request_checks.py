@@ -1,4 +1,4 @@
-"""Checks of a request's arrays before a model sees them: shapes against the signature, and sizes against the limits."""
+"""Checks a request's arrays before a model sees them: shapes against the signature, sizes against the limits."""
 from collections.abc import Iterable
 
 from fixhead_serving.server.limits import Limits
@@ -8,16 +8,16 @@ from fixhead_serving.specs import Signature, Tensors
 
 
 def check_shapes(inputs: Tensors, signature: Signature) -> None:
-    """Checks that arrays have shapes that a signature allows.
+    """Checks that arrays have shapes that fit a signature.
 
     TensorFlow does not compare shapes before it runs a graph, and a wrong rank can make oneDNN abort the process.
 
     Args:
         inputs: an array for each input of the signature, of the input's type.
-        signature: the signature to be called.
+        signature: the signature to call.
 
     Raises:
-        InvalidRequest: if an array is empty, or has a shape that the signature excludes.
+        InvalidRequest: if an array is empty, or its shape does not fit the signature.
     """
     for name, array in inputs.items():
         got, expected = array.shape, signature.inputs[name].shape
@@ -33,11 +33,11 @@ def check_shapes(inputs: Tensors, signature: Signature) -> None:
 
 
 def check_limits(inputs: Tensors, signature: Signature, limits: Limits) -> int:
-    """Returns the pixels of all pictures among the inputs, after checking them and the batch against the limits.
+    """Returns the number of pixels of all pictures in the inputs, after checking them and the batch against the limits.
 
     Raises:
         InvalidRequest: if the batch is too large.
-        TooLarge: if the pictures are.
+        TooLarge: if the pictures are too large.
     """
     pixels = 0
     for name, spec in signature.inputs.items():

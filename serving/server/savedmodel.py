@@ -1,4 +1,4 @@
-"""Loading one SavedModel: what its signatures are, how they are called, its first calls. TensorFlow is needed here."""
+"""Loads a SavedModel: its signatures, how to call them, and their first calls. Needs TensorFlow."""
 import contextlib
 import logging
 import time
@@ -18,9 +18,9 @@ from fixhead_serving.server.versions import LoadedVersion
 from fixhead_serving.specs import DEFAULT_SIGNATURE, NUMPY_TYPES, Array, Signature, Tensors, TensorSpec
 from keras_fixhead.errors import ServingError
 
-MODEL_CARD = "assets.extra/model_card.json"  # what our exports have, and no other
+MODEL_CARD = "assets.extra/model_card.json"  # only our exports have it
 
-# A grey PNG of 1x1 pixel: what a signature that takes pictures is warmed up with.
+# A grey PNG of 1x1 pixel, to warm up signatures that take pictures.
 _PIXEL_PNG = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ class Loader:
     Args:
         onednn: whether TensorFlow runs with oneDNN, which aborts the process on a wrong rank: signatures of unknown
             rank, which cannot be checked, are then refused.
-        batching: whether concurrent requests may be run as one call; None: for models with a model card of ours,
-            whose answer for a picture does not depend on its neighbours.
-        metrics: where warming up is counted.
+        batching: whether concurrent requests may be run as one call; None: for models with one of our model cards,
+            whose answer for a picture does not depend on the rest of the batch.
+        metrics: counts warm-ups.
     """
 
     onednn: bool = True
@@ -43,11 +43,11 @@ class Loader:
     metrics: Metrics | None = None
 
     def __call__(self, number: int, folder: Path) -> LoadedVersion:
-        """Returns the version in a folder, loaded and warmed up.
+        """Loads and warms up the version in a folder, and returns it.
 
         Raises:
-            ServingError: if it has no signature, one of unknown rank, or a warm-up record that it does not take.
-            Exception: whatever TensorFlow raises for a folder that is damaged.
+            ServingError: if it has no signature, one of unknown rank, or a warm-up record that fails.
+            Exception: whatever TensorFlow raises for a damaged folder.
         """
         graph = _serving_graph(folder)
         signatures = _signatures(graph, folder)
@@ -64,7 +64,7 @@ class Loader:
 
 
 def _serving_graph(folder: Path) -> Any:
-    """The first graph of a SavedModel that is tagged "serve", as a MetaGraphDef; an empty one if there is none."""
+    """The first graph of a SavedModel tagged "serve", as a MetaGraphDef; an empty one if there is none."""
     from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
@@ -81,7 +81,7 @@ def _signatures(graph: Any, folder: Path) -> dict[str, Signature]:
         raise ServingError(f"The SavedModel '{folder}' has no signature to serve.",
                            hint="Save it with signatures: tf.saved_model.save(model, DIR, signatures=FUNCTION)")
     for name in sorted(signatures.keys() - dense.keys()):
-        logger.warning("Signature '%s' in '%s' is left out: it has a tensor that is sparse or ragged.", name, folder)
+        logger.warning("Signature '%s' in '%s' is left out: it has a sparse or ragged tensor.", name, folder)
     return dense
 
 
@@ -107,16 +107,16 @@ def _check_ranks(signatures: Mapping[str, Signature], folder: Path) -> None:
         for key, spec in signature.inputs.items():
             if spec.shape is None:
                 text = f"Input '{key}' of signature '{name}' in '{folder}' has no known rank: "
-                text += "requests cannot be checked, and one of a wrong rank would end the process."
-                hint = "Export the model with an input_signature that gives the rank, or serve it with --no-onednn."
+                text += "requests cannot be checked, and one with a wrong rank would crash the server."
+                hint = "Export the model with an input_signature of known rank, or serve it with --no-onednn."
                 raise ServingError(text, hint=hint)
 
 
 def _load(folder: Path, tags: list[str], signatures: Mapping[str, Signature]) -> Any:
     """Returns `call(signature_name, inputs)`, which runs a session, as TensorFlow Serving does.
 
-    Eager functions would keep about a kilobyte of each run that fails, for as long as the process lives
-    (`aborted_rendezs_` in TensorFlow's local_rendezvous.cc); what a session's run has made ends with the run.
+    Eager functions would keep about a kilobyte of each failed run for as long as the process lives
+    (`aborted_rendezs_` in TensorFlow's local_rendezvous.cc); a session releases everything when the run ends.
     """
     import tensorflow as tf
 
@@ -144,7 +144,7 @@ def _load(folder: Path, tags: list[str], signatures: Mapping[str, Signature]) ->
 
 @contextlib.contextmanager
 def _without_advice() -> Iterator[None]:
-    """Keeps out what TensorFlow advises on the way: to load functions instead."""
+    """Suppresses TensorFlow's advice to load functions instead."""
     import tensorflow as tf
 
     level = tf.get_logger().level
@@ -158,24 +158,24 @@ def _without_advice() -> Iterator[None]:
 def _to_array(value: Any) -> Array:
     if not isinstance(value, bytes):
         return np.asarray(value)
-    scalar = np.empty((), object)  # np.asarray would cut zero bytes off a scalar string
+    scalar = np.empty((), object)  # np.asarray would drop trailing zero bytes of a scalar string
     scalar[()] = value
     return scalar
 
 
 def _graph_error_text(error: Any) -> str:
-    """Returns the reason from a failed run, without the nodes and traces around it."""
-    message: str = getattr(error.__context__, "message", error.message)  # as it was before Python's traces came to it
+    """Returns the reason for a failed run, without the nodes and traces around it."""
+    message: str = getattr(error.__context__, "message", error.message)  # without Python's traces
     return " ".join(message.partition("\n\t [[")[0].split())
 
 
-# First calls, for the first run of a graph is far slower than the next
+# First calls, because the first run of a graph is far slower than later ones
 
 
 def _run_records(
     folder: Path, signatures: Mapping[str, Signature], call: Any, metrics: Metrics | None
 ) -> dict[str, Tensors]:
-    """Runs the model's own warm-up records; as in TensorFlow Serving, one that fails fails the version."""
+    """Runs the model's own warm-up records; as in TensorFlow Serving, a failed record fails the version."""
     file = folder / warmup.FILE
     if not file.is_file():
         return {}
@@ -206,7 +206,7 @@ def _run_samples(signatures: Mapping[str, Signature], call: Any) -> dict[str, Te
             continue
         try:
             call(name, known)
-        except Exception as error:  # made-up inputs need not suit the model
+        except Exception as error:  # made-up inputs need not fit the model
             logger.info("Signature '%s' was not warmed up: %s", name, error)
         else:
             tried[name] = known
@@ -214,7 +214,7 @@ def _run_samples(signatures: Mapping[str, Signature], call: Any) -> dict[str, Te
 
 
 def _sample(spec: TensorSpec) -> Array | None:
-    """Returns a batch of one that a signature's input may take, or None where that is anyone's guess."""
+    """Returns a batch of one that fits a signature's input, or None if that is unknown."""
     if spec.shape is None:
         return None
     shape = [size or 1 for size in spec.shape[:1]] + [size or 0 for size in spec.shape[1:]]

@@ -1,4 +1,4 @@
-"""Which models a server is to serve, and which of their versions. Nothing here loads a framework."""
+"""Which models to serve, and which of their versions. Nothing here loads a framework."""
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from keras_fixhead.errors import ArgumentError
 
 @dataclass(frozen=True)
 class VersionPolicy:
-    """Which of the versions on disk are served: the `latest` N, certain `numbers`, or all of them."""
+    """Which versions on disk to serve: the `latest` N, certain `numbers`, or all."""
 
     latest: int | None = None
     numbers: tuple[int, ...] = ()
 
     def choose(self, on_disk: Iterable[int]) -> list[int]:
-        """Returns the versions to serve, the newest first.
+        """Returns the versions to serve, newest first.
 
         Example:
             >>> VersionPolicy(latest=2).choose([1, 5, 3])
@@ -37,9 +37,9 @@ class ModelSource:
     """A model on disk, and how it is served.
 
     Args:
-        name: what the model is called in URLs.
+        name: the model's name in URLs.
         base_path: a folder of SavedModels in subfolders 1, 2, ...
-        policy: which of them are served.
+        policy: which versions are served.
         labels: names for versions, such as `stable`.
     """
 
@@ -51,17 +51,17 @@ class ModelSource:
     def __post_init__(self) -> None:
         if not self.name or re.search("[/:]", self.name):
             raise ArgumentError(f"A model cannot be called '{self.name}': its name is part of URLs.",
-                                hint="Give it one without '/' and ':', as NAME=DIR.")
+                                hint="Choose a name without '/' and ':': NAME=DIR.")
         for label in self.labels:
             if not re.fullmatch("[A-Za-z0-9_]+", label):
-                raise ArgumentError(f"'{label}' is not a label. Expected letters, digits and '_'.")
+                raise ArgumentError(f"'{label}' is not a valid label. Expected letters, digits and '_'.")
 
 
 def parse_policy(text: str) -> VersionPolicy:
-    """Returns the policy that a text names: `latest:N`, `all`, or numbers as in `1,4`.
+    """Parses a policy: `latest:N`, `all`, or numbers such as `1,4`.
 
     Raises:
-        ArgumentError: if it is none of these.
+        ArgumentError: if the text is none of these.
 
     Example:
         >>> parse_policy("1,4").choose([1, 2, 3, 4])
@@ -76,7 +76,7 @@ def parse_policy(text: str) -> VersionPolicy:
         numbers = tuple(map(int, text.split(",")))
         if max(numbers) <= MAX_VERSION:
             return VersionPolicy(numbers=numbers)
-    raise ArgumentError(f"'{text}' does not say which versions to serve. Expected latest:N, all, or numbers: 1,4.")
+    raise ArgumentError(f"'{text}' is not a valid choice of versions. Expected latest:N, all, or numbers such as 1,4.")
 
 
 def parse_sources(
@@ -85,12 +85,12 @@ def parse_sources(
     """Returns the models that a command line names.
 
     Args:
-        directories: each DIR, whose name is the model's, or NAME=DIR.
+        directories: each DIR, whose name is the model's name, or NAME=DIR.
         versions: each POLICY for all models, or MODEL=POLICY for one; see `parse_policy`.
-        labels: each LABEL=VERSION, where there is one model, or MODEL:LABEL=VERSION.
+        labels: each LABEL=VERSION, if there is one model, or MODEL:LABEL=VERSION.
 
     Raises:
-        ArgumentError: if two models have one name, or a policy or label is malformed or names no model.
+        ArgumentError: if two models have the same name, or a policy or label is malformed or for an unknown model.
 
     Example:
         >>> [source] = parse_sources(["pets=/models/a"], ["all"], ["stable=3"])
@@ -100,7 +100,7 @@ def parse_sources(
     paths = [_named_path(text) for text in directories]
     names = [name for name, _ in paths]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ArgumentError(f"Two models are called '{twice}'.", hint="Name one of them: NAME=DIR.")
+        raise ArgumentError(f"Two models are called '{twice}'.", hint="Rename one of them: NAME=DIR.")
     policies = _policies(versions, names)
     named_labels = _labels(labels, names)
     return [ModelSource(name, path, policies[name], named_labels[name]) for name, path in paths]
@@ -116,7 +116,7 @@ def _named_path(text: str) -> tuple[str, Path]:
 
 def _policies(texts: Iterable[str], names: list[str]) -> dict[str, VersionPolicy]:
     policies = dict.fromkeys(names, LATEST)
-    for text in sorted(texts, key=lambda text: "=" in text):  # a policy for one model wins
+    for text in sorted(texts, key=lambda text: "=" in text):  # a policy for a single model wins
         name, equals, policy = text.rpartition("=")
         if equals and name not in names:
             raise _no_such_model(name, text, names)
@@ -129,10 +129,10 @@ def _labels(texts: Iterable[str], names: list[str]) -> dict[str, dict[str, int]]
     for text in texts:
         found = re.fullmatch("(?:([^=]+):)?([^=:]+)=([0-9]{1,19})", text)
         if not found:
-            raise ArgumentError(f"'{text}' is not a label. Expected LABEL=VERSION, or MODEL:LABEL=VERSION.")
+            raise ArgumentError(f"'{text}' is not a valid label. Expected LABEL=VERSION, or MODEL:LABEL=VERSION.")
         model, label, number = found.groups()
         if model is None and len(names) > 1:
-            raise ArgumentError(f"'{text}' does not say which model it is of.", hint=f"Such as {names[0]}:{text}")
+            raise ArgumentError(f"'{text}' does not say which model it is for.", hint=f"For example {names[0]}:{text}")
         if (model or names[0]) not in labels:
             raise _no_such_model(model, text, names)
         labels[model or names[0]][label] = int(number)

@@ -1,4 +1,4 @@
-"""A served model: the versions that can be called, and the states of all that were seen."""
+"""A served model: the versions that can be called, and the states of all versions seen."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,12 +15,12 @@ class LoadedVersion:
 
     Args:
         number: the version.
-        signatures: what it can be called with, by name.
-        call: `call(signature_name, inputs)` returns the outputs; both map a tensor's name to an array, of type
-            object and holding bytes for strings. It is called from several threads, with inputs that have been checked
-            against the signature, and raises `ModelFailed` for what the model does not take.
+        signatures: its signatures by name.
+        call: `call(signature_name, inputs)` returns the outputs; both map a tensor's name to an array, which for
+            strings is of type object and contains bytes. It is called from several threads, with inputs that have
+            been checked against the signature, and raises `ModelFailed` for inputs that the model does not accept.
         mergeable: the signatures whose concurrent requests may be run as one call.
-        sample: a signature's name, and inputs that it has taken: what readiness is tried with.
+        sample: a signature's name, and inputs that it has accepted, for readiness probes.
     """
 
     number: int
@@ -32,7 +32,7 @@ class LoadedVersion:
 
 @dataclass(frozen=True)
 class VersionState:
-    """Where a version is between being found and being gone, and what went wrong, in TensorFlow's words."""
+    """The state of a version between being found and being removed, and any error, in TensorFlow's words."""
 
     state: State
     error_code: str = "OK"
@@ -41,9 +41,9 @@ class VersionState:
 
 @dataclass
 class ServedModel:
-    """A model under its name, with the versions that are loaded and the labels that point at some of them.
+    """A model under its name, with its loaded versions and the labels that point to some of them.
 
-    `versions` and `states` are never changed but replaced as a whole: requests read them from other threads.
+    `versions` and `states` are never changed, only replaced as a whole: requests read them from other threads.
     """
 
     name: str
@@ -55,16 +55,16 @@ class ServedModel:
         self.states = {**dict.fromkeys(self.versions, VersionState("AVAILABLE")), **self.states}
 
     def set_state(self, number: int, state: VersionState) -> None:
-        """Notes where a version is."""
+        """Sets the state of a version."""
         self.states = {**self.states, number: state}
 
     def add(self, version: LoadedVersion) -> None:
-        """Makes a version answer requests from now on."""
+        """Adds a version, which answers requests from now on."""
         self.versions = {**self.versions, version.number: version}
         self.set_state(version.number, VersionState("AVAILABLE"))
 
     def remove(self, number: int) -> LoadedVersion:
-        """Returns a version that from now on gets no requests; those that it has may still run."""
+        """Removes and returns a version, which gets no new requests; requests in flight may still run."""
         version = self.versions[number]
         self.versions = {other: each for other, each in self.versions.items() if other != number}
         self.set_state(number, VersionState("UNLOADING"))
@@ -72,7 +72,7 @@ class ServedModel:
 
 
 def forget_frames(error: BaseException) -> None:
-    """Cuts an error's ties to the frames that it came through: they hold inputs, and versions to be unloaded."""
+    """Drops an error's references to the frames it passed through, which keep inputs and unloaded versions alive."""
     error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
@@ -99,7 +99,7 @@ def find_version(models: Mapping[str, ServedModel], spec: ModelSpec) -> LoadedVe
 
 
 def find_states(models: Mapping[str, ServedModel], spec: ModelSpec) -> dict[int, VersionState]:
-    """Returns the states of the versions that a status request asks for, the newest first.
+    """Returns the states of the versions that a status request asks for, newest first.
 
     Raises:
         ModelNotFound: if there are none.
@@ -108,7 +108,7 @@ def find_states(models: Mapping[str, ServedModel], spec: ModelSpec) -> dict[int,
     if model is None or not model.states:
         raise ModelNotFound(f"Could not find any versions of model {spec.name}")
     states = model.states
-    if spec.version is None:  # a label is not looked at: so it is in TensorFlow Serving
+    if spec.version is None:  # as in TensorFlow Serving, a label is ignored
         return dict(sorted(states.items(), reverse=True))
     if spec.version not in states:
         raise ModelNotFound(f"Could not find version {spec.version} of model {spec.name}")

@@ -1,4 +1,4 @@
-"""A thread that looks at the models' folders for new versions, every second."""
+"""A thread that checks the models' folders for new versions, by default every second."""
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Refreshes models, one after the other, until the context is left; no failure ends it.
+    """Refreshes models, one after the other, until the context exits; failures do not stop it.
 
     Args:
-        models: the models, started.
-        poll_seconds: the time between two looks; 0: never.
+        models: the started models.
+        poll_seconds: time between two checks; 0: never.
         on_change: called after a version was loaded or unloaded.
     """
 
@@ -24,7 +24,7 @@ class Watcher:
         self._poll_seconds = poll_seconds
         self._on_change = on_change
         self._stop = threading.Event()
-        # A load cannot be interrupted, and must not keep a server from ending.
+        # A load cannot be interrupted, and must not prevent a server from exiting.
         self._thread = threading.Thread(target=self._run, name="fixhead-watcher", daemon=True)
 
     def __enter__(self) -> "Watcher":
@@ -35,7 +35,7 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(STOP_SECONDS)  # a load that the interpreter's end cuts off may abort the process
+            self._thread.join(STOP_SECONDS)  # a load interrupted by the interpreter's exit may abort the process
 
     def _run(self) -> None:
         while not self._stop.wait(self._poll_seconds):

@@ -1,4 +1,4 @@
-"""Threads that work on the tasks of an event loop: one hop there, one back."""
+"""Threads that work on the tasks of an event loop: one hop to the thread, one hop back."""
 import asyncio
 import contextlib
 import threading
@@ -10,11 +10,11 @@ IDLE_SECONDS = 5.0  # after which a thread without work ends
 
 
 class Task:
-    """Something to be done in a worker's thread, and a future of its result. Made in an event loop.
+    """Work for a worker's thread, and a future with its result. Must be created in an event loop.
 
     Args:
-        payload: what is to be done; workers hand it to their function.
-        group: tasks of one group may be done together; None: alone.
+        payload: what to do; workers pass it to their function.
+        group: tasks of the same group may be done together; None: alone.
 
     Attributes:
         future: the result, awaited in the event loop; it may be done before the task is.
@@ -33,11 +33,11 @@ class Task:
         self.on_settled: Callable[[], None] | None = None
 
     def succeed(self, result: Any) -> None:
-        """Gives the result, from a worker's thread."""
+        """Sets the result, from a worker's thread."""
         self._tell(self.future.set_result, result)
 
     def fail(self, error: BaseException) -> None:
-        """Gives the error that is to be raised where the result is awaited, from a worker's thread."""
+        """Sets the error to raise where the result is awaited, from a worker's thread."""
         self._tell(self.future.set_exception, error)
 
     def _tell(self, setter: Callable[[Any], None], value: Any) -> None:
@@ -59,9 +59,9 @@ class Workers:
     """Some threads and a queue.
 
     Args:
-        count: the number of threads; they are started when needed, end when idle, and never keep a process alive.
-        work: `work(task, take)` settles a task; `take(group)` gives it the task at the head of the queue as well,
-            if that is of the group.
+        count: the number of threads; they start when needed, end when idle, and do not keep a process alive.
+        work: `work(task, take)` settles a task; `take(group)` returns the task at the head of the queue as well, if
+            it belongs to the group.
     """
 
     def __init__(self, count: int, work: Callable[[Task, Take], None]) -> None:
@@ -70,7 +70,7 @@ class Workers:
         self._lock = threading.Lock()
         self._queue: deque[Task] = deque()
         self._threads = 0
-        self._idle: list[threading.Lock] = []  # what idle threads wait for, the one that was busy last at the end
+        self._idle: list[threading.Lock] = []  # idle threads wait for these; the last busy one is at the end
 
     def submit(self, task: Task) -> None:
         """Queues a task."""
@@ -81,7 +81,7 @@ class Workers:
                 threading.Thread(target=self._run, name="fixhead-worker", daemon=True).start()
 
     def withdraw(self, task: Task) -> bool:
-        """Returns whether a task was still in the queue; if so it is no longer."""
+        """Removes a task from the queue; returns whether it was still there."""
         with self._lock:
             try:
                 self._queue.remove(task)
@@ -90,14 +90,14 @@ class Workers:
             return True
 
     def take(self, group: Hashable) -> Task | None:
-        """Returns the task at the head of the queue, if there is one and it is of this group."""
+        """Removes and returns the task at the head of the queue, if there is one and it belongs to this group."""
         with self._lock:
             if group is not None and self._queue and self._queue[0].group == group:
                 return self._queue.popleft()
             return None
 
     def put_back(self, task: Task) -> None:
-        """Puts a task that was taken at the head of the queue."""
+        """Puts a taken task back at the head of the queue."""
         with self._lock:
             self._queue.appendleft(task)
             self._wake()
@@ -115,10 +115,10 @@ class Workers:
                 self._work(task, self.take)
             except BaseException as error:
                 task.fail(error)
-            del task  # what it holds may be large, or a version that is to be unloaded
+            del task  # it may keep large inputs or an unloaded version alive
 
     def _next(self) -> Task | None:
-        """The next task, or None after a while without one; `_wake` releases what is waited for meanwhile."""
+        """The next task, or None after a while without one; `_wake` ends the wait."""
         while True:
             called = threading.Lock()
             called.acquire()

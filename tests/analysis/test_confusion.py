@@ -1,4 +1,4 @@
-"""Confusion matrices, and how they go with the cosines between class vectors."""
+"""Confusion matrices and their correlation with the cosines between class vectors."""
 import numpy as np
 
 from keras_fixhead.analysis.confusion import confusion_correlation, confusion_matrix, correlation_bound
@@ -14,8 +14,8 @@ def test_a_confusion_matrix_counts_by_class_and_prediction():
             assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()
 
 
-def test_the_bound_is_reached_where_only_the_nearest_pairs_have_errors():
-    """Errors that are all different, on the nearest pairs alone, correlate as well as their ties allow."""
+def test_the_bound_is_reached_if_only_the_nearest_pairs_have_errors():
+    """Different error counts, only on the nearest pairs, have the highest correlation that ties allow."""
     m = 12
     cosines = np.arange(m * m, dtype=float).reshape(m, m)
     confusion = np.where(cosines > 100, cosines - 100, 0).astype(int)

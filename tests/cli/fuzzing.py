@@ -1,4 +1,4 @@
-"""Seeded random calls of the command line: options and values are taken from the Click commands themselves."""
+"""Seeded random calls of the command line, with options and values from the Click commands."""
 import random
 from pathlib import Path
 
@@ -10,19 +10,19 @@ DOWN = "http://127.0.0.1:9/v1/models/m"
 TEXTS = ("", " ", "a,b", "=", "0-2", "1,2", "lr=0.1", "lr=0.1,x", "fixed=yes,no", "latest:2", "m=all", "a:b=1", "%s%n",
          "猫🐈", "line\nbreak", "x" * 300, "None", "uniform", "digits", "learned", "localhost", "evaluate", "../..")
 GOOD = 0.8
-"""Share of values that are likely to be valid: a call with a wrong one ends before the others are looked at."""
+"""Share of values chosen to be valid: a call stops at its first invalid value and never checks the others."""
 NUMBERS = ("0", "1", "2", "-1", "0.5", "1e-3", "1e9", "nan", "inf", "-inf", "1e400", "9" * 30, "0x10", "1_000", "x", "")
 
 
 def call(draw: random.Random, words, command, folder: Path, last=()) -> list[str]:
-    """Returns the arguments of one call: 2 to 5 options (as many as there are), and each required argument.
+    """Returns the arguments of one call: 2 to 5 options (fewer if the command has fewer) and each required argument.
 
     Args:
-        draw: what chooses.
+        draw: the random generator.
         words: the words that call the command.
         command: the Click command.
-        folder: what `things` has filled.
-        last: options that win over those that are drawn.
+        folder: the folder filled by `make_files`.
+        last: options that override the drawn ones.
     """
     options = [each for each in command.params if isinstance(each, click.Option) and not each.is_eager]
     chosen = draw.sample(options, min(len(options), draw.randint(2, 5)))
@@ -32,8 +32,8 @@ def call(draw: random.Random, words, command, folder: Path, last=()) -> list[str
             *(_value(draw, each.type, folder) for each in arguments)]
 
 
-def things(folder: Path) -> None:
-    """Makes the files and folders that calls name."""
+def make_files(folder: Path) -> None:
+    """Makes the files and folders that calls refer to."""
     (folder / "file.txt").write_text("some text\n")
     (folder / "file.json").write_text('{"schema": 1}\n')
     (folder / "empty.txt").write_bytes(b"")
@@ -46,7 +46,7 @@ def _option(draw, option, folder):
     name = draw.choice([*option.opts, *option.secondary_opts])
     if option.is_flag or option.count:
         return [name]
-    listed = (option.metavar or "").split("|")  # what the help lists, as digits|cifar10
+    listed = (option.metavar or "").split("|")  # the names listed in the help, such as digits|cifar10
     good = len(listed) > 1 and draw.random() < GOOD
     return [name, draw.choice(listed) if good else _value(draw, option.type, folder)]
 

@@ -1,4 +1,4 @@
-"""The command line without a framework: help, listings, dry runs, wrong calls."""
+"""The command line without a framework: help, lists, dry runs, invalid arguments."""
 import ast
 import json
 import pkgutil
@@ -33,7 +33,7 @@ main()
 
 
 def one_line_error(answer, code=2):
-    """The message, checked to be one line (and a hint), without a traceback, on standard error alone."""
+    """Returns the message after checking that it is one line (and a hint) on standard error, without a traceback."""
     assert answer.code == code
     assert answer.out == ""
     assert "Traceback" not in answer.err
@@ -41,14 +41,14 @@ def one_line_error(answer, code=2):
     return answer.err
 
 
-def test_every_module_of_a_command_is_in_the_list_of_commands():
+def test_every_command_module_is_in_the_list_of_commands():
     modules = {each.name for each in pkgutil.iter_modules(fixhead_cli.commands.__path__)}
 
     assert modules == set(COMMANDS)
 
 
 def test_every_command_is_short():
-    """Under 60 lines of code: what goes beyond parsing, calling and printing stands in a module next to the command."""
+    """Under 60 lines of code: anything beyond parsing, calling and printing belongs in a module next to the command."""
     for file in Path(fixhead_cli.commands.__path__[0]).rglob("*.py"):
         tree = ast.parse(file.read_text())
         texts = {line for each in ast.walk(tree) if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)
@@ -61,7 +61,7 @@ def test_every_command_is_short():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_an_example_and_its_line_in_the_list(fixhead, name):
+def test_every_command_has_help_an_example_and_a_line_in_the_list(fixhead, name):
     command = cli.get_command(None, name)
     answer = fixhead(name, "--help")
 
@@ -77,14 +77,14 @@ def test_every_command_has_help_an_example_and_its_line_in_the_list(fixhead, nam
     ["train", "--dataset", "cifar100", "--head", "cos", "--fixed", "--dry-run"],
     *[["list", what] for what in LISTS],
 ])
-def test_help_lists_and_dry_runs_work_with_every_framework_blocked(arguments, tmp_path):
+def test_help_lists_and_dry_runs_work_without_any_framework(arguments, tmp_path):
     done = subprocess.run([sys.executable, "-c", BLOCKED, *arguments], capture_output=True, text=True, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
 
-def test_show_works_with_every_framework_blocked(tmp_path):
+def test_show_works_without_any_framework(tmp_path):
     run = create_run(resolve(build_config({"dataset": "digits", "runs_dir": str(tmp_path)})))
     done = subprocess.run([sys.executable, "-c", BLOCKED, "show", str(run.path)], capture_output=True, text=True)
 
@@ -93,7 +93,7 @@ def test_show_works_with_every_framework_blocked(tmp_path):
 
 
 def test_help_takes_at_most_four_times_as_long_as_importing_click():
-    """Each is timed several times, alternating, and the quickest of each compared: the machine may be busy."""
+    """Both are timed several times, alternating, and their fastest times compared: the machine may be busy."""
     commands = {"help": [sys.executable, "-m", "fixhead_cli", "--help"],
                 "click": [sys.executable, "-c", "import click"]}
     seconds = {name: [] for name in commands}
@@ -132,7 +132,7 @@ def test_every_list_fits_100_columns_when_the_output_is_not_a_terminal(fixhead, 
     assert max(map(len, [*listed.out.splitlines(), *one.out.splitlines()])) <= 100
 
 
-def test_a_list_with_a_name_has_everything_about_it(fixhead):
+def test_listing_one_name_shows_all_its_details(fixhead):
     row = fixhead("list", "recipes", "paper", "--json").json["recipes"]
     text = " ".join(fixhead("list", "recipes", "paper").out.split())
 
@@ -142,7 +142,7 @@ def test_a_list_with_a_name_has_everything_about_it(fixhead):
     assert "fixhead show RUN" in one_line_error(fixhead("list", "runs", "paper"))
 
 
-def test_a_dry_run_prints_a_configuration_that_config_takes_back(fixhead, tmp_path):
+def test_a_dry_run_prints_a_configuration_that_config_accepts(fixhead, tmp_path):
     first = fixhead("train", "--dataset", "cifar10", "--recipe", "cpu", "--epochs", 3, "--dry-run")
     file = tmp_path / "plan.json"
     file.write_text(first.out)
@@ -154,7 +154,7 @@ def test_a_dry_run_prints_a_configuration_that_config_takes_back(fixhead, tmp_pa
     assert first.json["config"]["precision"] in ("float32", "bfloat16", "float16")
 
 
-def test_explicit_options_win_over_a_configuration_file_even_those_that_change_the_draw(fixhead, tmp_path):
+def test_explicit_options_override_the_configuration_file_even_for_the_draw(fixhead, tmp_path):
     file = tmp_path / "plan.json"
     file.write_text(fixhead("train", "--recipe", "cpu", "--dry-run").out)
     answer = fixhead("train", "--config", file, "--class-vectors", "cube", "--lr", 0.05, "--dry-run")
@@ -184,13 +184,13 @@ def test_every_field_of_the_configuration_is_an_option_of_the_same_name(fixhead)
     (["--seed", "-1"], "seed must be at least 0"),
     (["--config", "/no/such/file.json"], "/no/such/file.json does not exist"),
 ])
-def test_a_wrong_value_is_one_line_that_names_it(fixhead, arguments, expected):
+def test_an_invalid_value_is_a_one_line_error_that_shows_it(fixhead, arguments, expected):
     assert expected in one_line_error(fixhead("train", *arguments))
 
 
 @pytest.mark.parametrize("arguments", [
     ["train", "--epochs", "many"], ["trian"], ["list", "things"], ["show"], ["train", "--no"]])
-def test_a_wrong_call_exits_with_2_and_without_a_traceback(fixhead, arguments):
+def test_invalid_arguments_exit_with_2_and_without_a_traceback(fixhead, arguments):
     assert one_line_error(fixhead(*arguments)).startswith("Error: ")
 
 
@@ -199,7 +199,7 @@ def test_a_mistyped_command_gets_a_suggestion(fixhead):
 
 
 @pytest.mark.parametrize("command", ["show", "evaluate", "export", "robustness", "predict"])
-def test_a_missing_run_is_one_line(fixhead, command, tmp_path):
+def test_a_missing_run_is_a_one_line_error(fixhead, command, tmp_path):
     more = {"export": [tmp_path / "served"], "predict": [__file__]}.get(command, [])
     if command == "predict":
         more = [_picture(tmp_path)]
@@ -215,7 +215,7 @@ def test_a_missing_run_is_one_line(fixhead, command, tmp_path):
     (json.dumps({"schema": 1, **IDENTITY, "epochs": "ten"}), "is damaged: epochs must be int"),
     (json.dumps({"schema": 1, **IDENTITY, "epoch": 10}), "Did you mean 'epochs'"),
 ])
-def test_a_damaged_config_is_one_line(fixhead, tmp_path, content, expected):
+def test_a_damaged_config_is_a_one_line_error(fixhead, tmp_path, content, expected):
     (tmp_path / "config.json").write_text(content)
     message = one_line_error(fixhead("show", tmp_path), code=1)
 
@@ -231,7 +231,7 @@ def test_a_damaged_run_does_not_hide_the_others_from_the_list(fixhead, tmp_path)
     assert states[0] == "unknown" and states[1].startswith("unreadable")
 
 
-def test_a_server_that_is_down_is_one_line_that_says_how_to_start_one(fixhead, tmp_path):
+def test_a_server_that_is_down_is_a_one_line_error_that_says_how_to_start_one(fixhead, tmp_path):
     url = "http://127.0.0.1:9/v1/models/digits"
 
     assert "fixhead serve DIR" in one_line_error(fixhead("predict", url, _picture(tmp_path)), code=1)
@@ -242,15 +242,15 @@ def test_robustness_of_a_server_needs_a_data_set(fixhead):
     assert "--dataset" in one_line_error(fixhead("robustness", "http://127.0.0.1:9/v1/models/digits"))
 
 
-def test_a_file_that_is_not_a_picture_is_one_line(fixhead, tmp_path):
+def test_a_file_that_is_not_a_picture_is_a_one_line_error(fixhead, tmp_path):
     file = tmp_path / "a.png"
     file.write_text("no picture")
 
     answer = fixhead("predict", "http://127.0.0.1:9/v1/models/m", file)
-    assert "a.png is not a picture" in one_line_error(answer, code=1)
+    assert "a.png is not a readable picture" in one_line_error(answer, code=1)
 
 
-def test_serving_a_folder_without_versions_fails_at_once(fixhead, tmp_path):
+def test_serving_a_folder_without_versions_fails_immediately(fixhead, tmp_path):
     assert "fixhead export RUN" in one_line_error(fixhead("serve", tmp_path), code=1)
 
 
@@ -281,7 +281,7 @@ main()
 
 
 @pytest.mark.parametrize("options, lines", [([], 0), (["--debug"], 2)])
-def test_warnings_of_libraries_are_shown_with_debug_only(options, lines):
+def test_library_warnings_are_shown_only_with_debug(options, lines):
     done = subprocess.run([sys.executable, "-c", NOISY, *options, "list", "losses"], capture_output=True, text=True)
 
     assert done.returncode == 0 and done.stderr.count("from a library") == lines

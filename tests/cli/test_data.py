@@ -25,8 +25,8 @@ main()
 """
 
 
-def test_show_has_no_option_that_does_nothing_there():
-    """Each option changes the images, their number, or the file: none is of the network or of training."""
+def test_show_has_only_options_that_have_an_effect():
+    """Each option changes the images, their number or the file; none is for the network or for training."""
     names = {each.name for each in show.params}
 
     assert names == {"out", "images", "epoch", "as_json", "data_dir", "seed", "recipe"} | set(
@@ -34,13 +34,13 @@ def test_show_has_no_option_that_does_nothing_there():
     assert not names & {"epochs", "lr", "model", "head", "vector_seed", "batch_size", "threads", "runs_dir"}
 
 
-def test_show_needs_no_framework_and_prints_nothing_but_its_result(tmp_path):
+def test_show_needs_no_framework_and_prints_only_its_result(tmp_path):
     program = WITHOUT % (("keras", "tensorflow", "jax", "torch", "tensorflow_datasets"),)
     command = [sys.executable, "-c", program, "data", "show", "digits", "--mixup", "1", "--out", "sheet.png"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "pixels are normalized, as shares of 255, by mean 0.3" in done.stdout
+    assert "pixels are normalized with mean 0.3" in done.stdout
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
 
@@ -65,7 +65,7 @@ def test_pack_then_verify(fixhead, tmp_path):
     assert table.code == 0 and "yes" in table.out.splitlines()[1] and packed["digest"][:12] in table.out
 
 
-def test_pictures_that_are_not_squares_are_packed_at_the_given_size(fixhead, tmp_path):
+def test_pictures_that_are_not_square_are_packed_at_the_given_size(fixhead, tmp_path):
     for name in ("cats", "dogs"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         for number in range(20):
@@ -77,7 +77,7 @@ def test_pictures_that_are_not_squares_are_packed_at_the_given_size(fixhead, tmp
     assert dataset.train.images.shape[1:] == (16, 16, 3)
 
 
-def test_verify_of_damage_prints_the_table_names_the_file_and_fails(fixhead, tmp_path):
+def test_verify_prints_the_table_names_the_damaged_file_and_fails(fixhead, tmp_path):
     fixhead("data", "pack", "digits", tmp_path)
     path = tmp_path / "digits.packed" / "train-images-000.zlib"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
@@ -106,7 +106,7 @@ def test_the_cache_is_listed_and_cleared(fixhead, tmp_path, monkeypatch):
     assert "switched off by FIXHEAD_DATA_CACHE" in fixhead("data", "cache").out
 
 
-def test_doctor_says_where_a_packed_set_is_and_what_is_wrong_with_it(fixhead, tmp_path):
+def test_doctor_reports_where_a_packed_set_is_and_whether_it_is_damaged(fixhead, tmp_path):
     fixhead("data", "pack", "digits", tmp_path)
     (tmp_path / "cifar10.packed").mkdir()
     datasets = fixhead("doctor", "--data-dir", tmp_path, "--json").json["datasets"]
@@ -117,7 +117,7 @@ def test_doctor_says_where_a_packed_set_is_and_what_is_wrong_with_it(fixhead, tm
 
 
 @pytest.mark.slow
-def test_training_on_packed_data_with_jax_needs_neither_tensorflow_nor_scikit_learn(fixhead, tmp_path):
+def test_training_on_packed_data_with_jax_needs_no_tensorflow_or_scikit_learn(fixhead, tmp_path):
     fixhead("data", "pack", "digits", tmp_path)
     program = WITHOUT % (("tensorflow", "tensorflow_datasets", "sklearn"),)
     done = subprocess.run(

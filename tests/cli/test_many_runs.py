@@ -1,4 +1,4 @@
-"""`sweep`, `compare`, `data show`, `completion`, and extending runs, by the command line."""
+"""`sweep`, `compare`, `data show`, `completion` and extending runs, from the command line."""
 import json
 import os
 import subprocess
@@ -33,21 +33,21 @@ def test_a_sweep_shows_its_plan_without_training(fixhead, tmp_path):
     (["--lr", "0.1", "--grid", "lr=0.2"], "both in the grid and as an option"),
     (["--then", "rm -rf /"], "--then runs evaluate, robustness, export"),
 ])
-def test_a_wrong_sweep_is_one_line_and_a_hint(fixhead, options, message):
+def test_an_invalid_sweep_is_a_one_line_error_and_a_hint(fixhead, options, message):
     answer = fixhead("sweep", *options)
 
     assert answer.code == 2 and message in answer.err and not answer.out and answer.err.count("\n") <= 2
 
 
 @pytest.mark.slow
-def test_a_sweep_trains_what_is_missing_exports_it_and_compare_pairs_it(fixhead, tmp_path):
+def test_a_sweep_trains_and_exports_missing_runs_and_compare_pairs_them(fixhead, tmp_path):
     command = ["sweep", *SMALL, "--grid", "fixed=yes,no", "--seeds", "0-1", "--runs-dir", tmp_path / "runs",
                "--export-results", tmp_path / "results", "--then", "evaluate", "--discard-models", "--json"]
     first = fixhead(*command)
     again = fixhead(*command)
 
     assert first.code == again.code == 0
-    assert (first.err + again.err).count("are known to fall behind") == 1  # by the plan, and by none of the processes
+    assert (first.err + again.err).count("are known to fall behind") == 1  # from the plan, not from its processes
     assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 4
     assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 4
     files = sorted((tmp_path / "results").glob("*.json"))
@@ -67,7 +67,7 @@ def test_a_sweep_trains_what_is_missing_exports_it_and_compare_pairs_it(fixhead,
         assert picture.size[0] > 800
 
 
-def test_a_failing_run_of_a_sweep_is_reported_and_the_exit_status_says_so(fixhead, tmp_path):
+def test_a_failing_run_of_a_sweep_is_reported_and_sets_the_exit_status(fixhead, tmp_path):
     (tmp_path / "folder" / "a").mkdir(parents=True)
     (tmp_path / "folder" / "b").mkdir()
     for name in ("a", "b"):
@@ -97,18 +97,18 @@ def test_data_show_writes_a_sheet_and_describes_the_set(fixhead, tmp_path):
     assert "1,257 training, 180 validation and 360 test images of 10 classes" in text and "mean 0.3" in text
 
 
-def test_data_show_of_a_missing_set_is_one_line(fixhead, tmp_path):
+def test_data_show_of_a_missing_set_is_a_one_line_error(fixhead, tmp_path):
     answer = fixhead("data", "show", tmp_path / "nothing")
     assert answer.code == 1 and "does not exist" in answer.err and answer.err.count("\n") <= 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_of_the_shell(fixhead, shell):
+def test_completion_prints_a_script_for_the_shell(fixhead, shell):
     answer = fixhead("completion", shell)
     assert answer.code == 0 and "_FIXHEAD_COMPLETE" in answer.out
 
 
-def test_the_shell_is_answered_with_commands_and_options():
+def test_completion_suggests_commands_and_options():
     def complete(words, position):
         environment = {**os.environ, "_FIXHEAD_COMPLETE": "bash_complete", "COMP_WORDS": words,
                        "COMP_CWORD": str(position)}
@@ -120,7 +120,7 @@ def test_the_shell_is_answered_with_commands_and_options():
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_extended_and_a_complete_one_says_so(fixhead, tmp_path):
+def test_a_finished_run_is_extended_and_a_complete_one_is_reported(fixhead, tmp_path):
     run = fixhead("train", *SMALL, "--runs-dir", tmp_path, "--json").json["run"]
     complete = fixhead("train", "--resume", run)
     longer = fixhead("train", "--resume", run, "--epochs", 2)
@@ -131,8 +131,8 @@ def test_a_finished_run_is_extended_and_a_complete_one_says_so(fixhead, tmp_path
     assert json.loads((tmp_path / run / "status.json").read_text())["epoch"] == 2
 
 
-def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_path):
-    """A file system of one megabyte, where this process may mount one; else a limit on the size of a file."""
+def test_a_full_file_system_is_a_one_line_error_and_loses_nothing(fixhead, tmp_path):
+    """Uses a file system of one megabyte if this process may mount one, otherwise a limit on the file size."""
     full = tmp_path / "full"
     full.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(full)], capture_output=True)
@@ -145,14 +145,14 @@ def test_a_file_system_that_is_full_is_one_line_and_loses_nothing(fixhead, tmp_p
         assert len(errors) == 1 and "cannot be written" in errors[0] and "Traceback" not in done.stderr
         (run,) = (full / "runs").iterdir()
         assert json.loads((run / "config.json").read_text())["resolved"]["dataset"] == "digits"
-        assert not [path for path in run.rglob(".*-*") if path.is_file()]  # nothing half-written is left
+        assert not [path for path in run.rglob(".*-*") if path.is_file()]  # no partial file is left
     finally:
         if mounted.returncode == 0:
             subprocess.run(["umount", str(full)], check=True)
 
 
 @pytest.mark.slow
-def test_a_run_on_a_part_of_the_classes_is_measured_on_that_part(fixhead, tmp_path):
+def test_a_run_on_some_classes_is_measured_on_these_classes(fixhead, tmp_path):
     run = fixhead("train", *SMALL, "--classes", "1,4,7", "--runs-dir", tmp_path, "--json").json
     robustness = fixhead("robustness", run["run"], "--limit", 30, "--json")
     evaluated = fixhead("evaluate", run["run"], "--json").json
@@ -172,7 +172,7 @@ def test_exported_results_are_compared_like_runs(fixhead, tmp_path):
     assert (tmp_path / "compare.png").exists()
 
 
-def test_a_result_that_failed_to_converge_is_named_and_left_out_of_a_comparison(fixhead, tmp_path):
+def test_a_result_that_failed_to_converge_is_reported_and_excluded(fixhead, tmp_path):
     files = sorted((ROOT / "results" / "first_runs").glob("cifar10-resnet18-*.json"))
     content = json.loads(files[0].read_text())
     failed = tmp_path / "failed.json"
@@ -187,7 +187,7 @@ def test_a_result_that_failed_to_converge_is_named_and_left_out_of_a_comparison(
     assert alone.code == 2 and "two or more complete runs" in alone.err and "got 1" in alone.err
 
 
-def test_a_file_that_is_not_an_exported_result_is_one_line_and_a_hint(fixhead):
+def test_a_file_that_is_not_an_exported_result_is_a_one_line_error_and_a_hint(fixhead):
     answer = fixhead("compare", ROOT / "results" / "data.json", ROOT / "results" / "data.json")
 
     assert answer.code == 1 and "data.json is not an exported result" in answer.err and "--export-results" in answer.err

@@ -1,4 +1,4 @@
-"""Every path that a user gives, in every option and argument of every command: one line says what is wrong with it."""
+"""Paths in every option and argument of every command: one line says what is wrong."""
 import io
 import os
 import re
@@ -26,7 +26,7 @@ SAID = {
     "an empty file": "is empty|not? (a )?picture",
     "a binary file": "is not UTF-8 text|not? (a )?picture|not a JSON file",
     "an empty folder": "no config.json|holds? no|has no|does not contain|one subfolder|0 subfolders|version",
-    "the empty path": "The empty path names nothing",
+    "the empty path": "The empty path is not the name of a file or folder",
     "a link to nothing": "is a link to .*nothing, which does not exist|No such file",
     "too long": "File name too long",
 }
@@ -61,7 +61,7 @@ CASES = [(words, command, parameter, situation) for words, command, parameter in
 
 
 def wrong_path(situation, folder, monkeypatch):
-    """Returns a path that is wrong as the situation says."""
+    """Returns a path with the problem named by the situation."""
     path, file = folder / "given.png", folder / "file.json"
     file.write_text("{}\n")
     if situation in ("a folder", "an empty folder", "an unreadable folder"):
@@ -78,7 +78,7 @@ def wrong_path(situation, folder, monkeypatch):
 
 
 def refuse(monkeypatch, path):
-    """Refuses to read the path and to write next to it, as for a user without permission; a superuser has them all."""
+    """Refuses to read the path or write next to it, as without permission; a superuser has all permissions."""
     def refusing(real):
         def call(target=".", *arguments, **keywords):
             if isinstance(target, (str, os.PathLike)) and os.fspath(target) == os.fspath(path):
@@ -94,7 +94,7 @@ def refuse(monkeypatch, path):
 
 
 def right_value(parameter, folder):
-    """Returns a value that the parameter takes."""
+    """Returns a valid value for the parameter."""
     kind = parameter.type
     if isinstance(kind, paths.RunDirectory):
         return "http://127.0.0.1:9/v1/models/m" if kind.or_url else create_run(
@@ -107,7 +107,7 @@ def right_value(parameter, folder):
 
 @pytest.mark.parametrize("words, command, parameter, situation", [
     pytest.param(*case, id="-".join([*case[0], case[2].name, case[3]])) for case in CASES])
-def test_a_wrong_path_is_one_line_that_says_what_is_wrong(fixhead, tmp_path, monkeypatch, words, command, parameter,
+def test_a_wrong_path_is_a_one_line_error_with_the_reason(fixhead, tmp_path, monkeypatch, words, command, parameter,
                                                           situation):
     monkeypatch.chdir(tmp_path)
     wrong = wrong_path(situation, tmp_path, monkeypatch)
@@ -122,8 +122,8 @@ def test_a_wrong_path_is_one_line_that_says_what_is_wrong(fixhead, tmp_path, mon
     assert "[Errno" not in answer.err and "Traceback" not in answer.err
 
 
-def test_every_text_that_a_user_gives_is_a_path_or_known_not_to_be_one():
-    """An option added without a path type, or without a word on why it needs none, fails here."""
+def test_every_text_parameter_is_a_path_or_listed_as_not_a_path():
+    """Fails for an option added without a path type and not listed as needing none."""
     plain = [(words, each.name) for words, _, each in PARAMETERS
              if isinstance(each.type, (click.Path, click.File)) or (
                  each.type is click.STRING and each.name not in NOT_PATHS | WORDS)]
@@ -144,21 +144,21 @@ def test_a_mistyped_name_gets_a_suggestion(tmp_path):
         paths.CONFIG_FILE.convert(tmp_path / "configuraton.json", None, None)
 
 
-def test_a_line_break_in_a_path_does_not_make_two_lines(tmp_path):
+def test_a_line_break_in_a_path_does_not_split_the_error(tmp_path):
     with pytest.raises(RunError, match=r"a\\nb' does not exist\. Expected a run directory\.") as error:
         paths.RUN.convert(tmp_path / "a\nb", None, None)
 
     assert "\n" not in str(error.value)
 
 
-def test_a_pipe_is_not_read_by_the_check(tmp_path):
+def test_the_check_does_not_read_from_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
     assert paths.CONFIG_FILE.convert(str(pipe), None, None) == pipe
 
 
-def test_a_tilde_stands_for_the_home_folder(monkeypatch, tmp_path):
+def test_a_tilde_is_expanded_to_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.json").write_text("{}")
 
@@ -166,7 +166,7 @@ def test_a_tilde_stands_for_the_home_folder(monkeypatch, tmp_path):
     assert paths.DATA_DIR.convert("~/none", None, None) == str(tmp_path / "none")
 
 
-def test_a_character_on_the_border_of_the_check_is_text(tmp_path):
+def test_a_character_split_at_the_limit_of_the_check_is_text(tmp_path):
     file = tmp_path / "names.txt"
     file.write_text("a" + "猫" * 400_000)
 

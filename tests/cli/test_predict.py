@@ -1,4 +1,4 @@
-"""`fixhead predict` against a small server of known answers: the class of a picture is its strongest colour."""
+"""`fixhead predict` with a small server with known answers: the class of a picture is its strongest colour."""
 import base64
 import gzip
 import http.server
@@ -30,7 +30,7 @@ main()
 
 
 def answer_to(body):
-    """Returns what a model of four classes says, whose probabilities are the shares of the colours."""
+    """Returns the answer of a model of four classes whose probabilities are the shares of the colours."""
     if body["signature_name"] == "serving_bytes":
         images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each["b64"], validate=True))).convert("RGB"))
                   for each in body["inputs"]]
@@ -44,7 +44,7 @@ def answer_to(body):
 
 
 class ColourServer(http.server.ThreadingHTTPServer):
-    """Keeps the requests it gets; `answer` may be replaced."""
+    """Keeps its requests; `answer` may be replaced."""
 
     def __init__(self):
         self.requests = []
@@ -102,10 +102,10 @@ def folder(tmp_path):
     return tmp_path / "photographs"
 
 
-# What is answered
+# Predictions
 
 
-def test_pictures_are_answered_one_line_each_in_the_order_they_were_named(fixhead, server, tmp_path):
+def test_pictures_get_one_line_each_in_the_order_of_the_arguments(fixhead, server, tmp_path):
     files = [picture(tmp_path / f"{colour}.png", colour) for colour in ("blue", "red")]
     answer = fixhead("predict", server.url, *files)
 
@@ -114,7 +114,7 @@ def test_pictures_are_answered_one_line_each_in_the_order_they_were_named(fixhea
         f"{files[0]}: blue (.)", f"{files[1]}: red (.)"]
 
 
-def test_a_folder_is_asked_in_batches_and_json_is_one_object(fixhead, server, folder):
+def test_a_folder_is_sent_in_batches_and_json_is_one_object(fixhead, server, folder):
     result = fixhead("predict", server.url, folder, "--batch-size", 4, "--json").json
 
     assert [len(body["inputs"]) for _, _, body in server.requests] == [4, 4, 1]
@@ -124,7 +124,7 @@ def test_a_folder_is_asked_in_batches_and_json_is_one_object(fixhead, server, fo
     assert result["predictions"][0]["probability"] == pytest.approx(200.001 / 235.004)
 
 
-def test_top_k_takes_its_names_from_a_file(fixhead, server, tmp_path):
+def test_top_k_reads_class_names_from_a_file(fixhead, server, tmp_path):
     (tmp_path / "labels.txt").write_text("\n".join(LABELS))
     file = picture(tmp_path / "a.png", "green")
     answer = fixhead("predict", server.url, file, "--top-k", 4, "--labels", tmp_path / "labels.txt")
@@ -132,22 +132,22 @@ def test_top_k_takes_its_names_from_a_file(fixhead, server, tmp_path):
     assert re.fullmatch(rf"{file}: green \(.*?\), red \(.*?\), blue \(.*?\), never the best \(.*?\)\n", answer.out)
 
 
-def test_top_k_without_a_file_takes_names_from_the_answers_and_numbers_for_other_classes(fixhead, server, tmp_path):
+def test_top_k_without_a_file_uses_the_names_in_the_answers_or_class_numbers(fixhead, server, tmp_path):
     files = [picture(tmp_path / f"{colour}.png", colour) for colour in ("blue", "red")]
     rows = fixhead("predict", server.url, *files, "--top-k", 3, "--json").json["predictions"]
     text = fixhead("predict", server.url, *files, "--top-k", 3).out
 
-    # red is known from the second picture, green from none
+    # the second picture reveals the name red, no picture reveals green
     assert {each["class_index"]: each["label"] for each in rows[0]["top"]} == {0: "red", 1: None, 2: "blue"}
     assert rows[0]["top"][0] == {"label": "blue", "class_index": 2, "probability": rows[0]["probability"]}
     assert text.count("class 1 (") == 2
 
 
 @pytest.mark.parametrize("names, expected", [
-    (["red", "green"], "There are 2 label names for a model of 4 classes"),
-    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' by the given names"),
+    (["red", "green"], "There are 2 label names for a model with 4 classes"),
+    (["green", "red", "blue", "x"], "Class 0 is 'red' in the model's answer and 'green' in the given names"),
 ])
-def test_names_of_other_classes_are_noticed(fixhead, server, tmp_path, names, expected):
+def test_a_label_file_for_other_classes_is_detected(fixhead, server, tmp_path, names, expected):
     (tmp_path / "labels.txt").write_text("\n".join(names))
     answer = fixhead("predict", server.url, picture(tmp_path / "a.png"), "--labels", tmp_path / "labels.txt")
 
@@ -155,7 +155,7 @@ def test_names_of_other_classes_are_noticed(fixhead, server, tmp_path, names, ex
     assert len(answer.err.strip().splitlines()) == 2
 
 
-def test_arrays_are_answered_image_by_image(fixhead, server, tmp_path):
+def test_arrays_get_one_prediction_per_image(fixhead, server, tmp_path):
     images = np.array([np.full((2, 2, 3), COLOURS[colour]) for colour in ("blue", "green", "red")])
     np.save(tmp_path / "bytes.npy", images.astype(np.uint8))
     np.savez(tmp_path / "floats.npz", images=images.astype(np.float32))
@@ -177,7 +177,7 @@ def test_numbers_are_compressed_on_request(fixhead, server, tmp_path):
     assert lengths[1] < 0.6 * lengths[0]
 
 
-def test_a_picture_stored_turned_is_sent_upright(fixhead, server, tmp_path):
+def test_a_rotated_picture_is_sent_upright(fixhead, server, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     file = picture(tmp_path / "a.jpg", size=(6, 4), exif=exif)
@@ -187,7 +187,7 @@ def test_a_picture_stored_turned_is_sent_upright(fixhead, server, tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(body["inputs"][0]["b64"]))).size == (4, 6)
 
 
-def test_the_token_is_sent_by_option_and_by_environment(fixhead, server, tmp_path, monkeypatch):
+def test_the_token_comes_from_the_option_or_the_environment(fixhead, server, tmp_path, monkeypatch):
     file = picture(tmp_path / "a.png")
     fixhead("predict", server.url, file, "--token", "one")
     monkeypatch.setenv("FIXHEAD_TOKEN", "two")
@@ -196,17 +196,17 @@ def test_the_token_is_sent_by_option_and_by_environment(fixhead, server, tmp_pat
     assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one", "Bearer two"]
 
 
-def test_robustness_takes_the_same_options(fixhead, server):
+def test_robustness_accepts_the_same_options(fixhead, server):
     answer = fixhead("robustness", server.url, "--dataset", "digits", "--limit", 2, "--token", "one", "--quiet")
 
     assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one"] * 2
     assert answer.code == 2 and "labels are not those of this data set" in answer.err
 
 
-# What goes wrong
+# Errors
 
 
-def test_files_that_cannot_be_read_are_named_together_and_the_others_answered(fixhead, server, folder):
+def test_unreadable_files_are_listed_together_and_the_others_predicted(fixhead, server, folder):
     (folder / "3a.png").write_bytes(b"broken")
     answer = fixhead("predict", server.url, folder, folder / "missing.png", "--json")
 
@@ -214,12 +214,12 @@ def test_files_that_cannot_be_read_are_named_together_and_the_others_answered(fi
     assert [skip["file"] for skip in answer.json["skipped"]] == [str(folder / "3a.png"), str(folder / "missing.png")]
     assert answer.err.splitlines() == [
         "Left out 2 of 11 files:",
-        f"  {folder / '3a.png'} is not a picture that can be read.",
+        f"  {folder / '3a.png'} is not a readable picture.",
         f"  {folder / 'missing.png'} cannot be read: No such file or directory.",
     ]
 
 
-def test_many_files_that_cannot_be_read_do_not_fill_the_screen(fixhead, server, folder):
+def test_a_long_list_of_unreadable_files_is_shortened(fixhead, server, folder):
     for number in range(30):
         (folder / f"broken-{number}.png").write_bytes(b"x")
     answer = fixhead("predict", server.url, folder, "--json")
@@ -228,16 +228,16 @@ def test_many_files_that_cannot_be_read_do_not_fill_the_screen(fixhead, server, 
     assert len(answer.json["skipped"]) == 30
 
 
-def test_if_nothing_can_be_read_nothing_is_printed(fixhead, server, tmp_path):
+def test_nothing_is_printed_if_no_file_is_readable(fixhead, server, tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     answer = fixhead("predict", server.url, tmp_path / "a.png", tmp_path / "b.png", "--json")
 
     assert answer.code == 1 and answer.out == "" and server.requests == []
-    assert "a.png is not a picture that can be read." in answer.err and "b.png cannot be read" in answer.err
+    assert "a.png is not a readable picture." in answer.err and "b.png cannot be read" in answer.err
     assert len(answer.err.strip().splitlines()) == 2
 
 
-def test_a_picture_that_the_server_refuses_is_left_out_and_the_others_answered(fixhead, server, folder):
+def test_a_picture_refused_by_the_server_is_skipped_and_the_others_predicted(fixhead, server, folder):
     picture(folder / "more" / "7.png", "green", size=(5, 5))
     refused = base64.b64encode((folder / "more" / "7.png").read_bytes()).decode()
     server.answer = lambda body: ((400, {"error": "Invalid PNG data, size 7"}) if {"b64": refused} in body["inputs"]
@@ -251,13 +251,13 @@ def test_a_picture_that_the_server_refuses_is_left_out_and_the_others_answered(f
 @pytest.mark.parametrize("status, content, expected", [
     (404, {"error": "Servable not found for request: Latest(m)"}, "Servable not found for request: Latest(m)"),
     (401, {"error": "no token"}, "--token"),
-    (200, {"outputs": {"logits": [[1.0]]}}, "does not answer with class_index, label, probabilities; it has logits"),
-    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
-    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "do not fit together"),
-    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "do not fit together"),
+    (200, {"outputs": {"logits": [[1.0]]}}, "does not return class_index, label, probabilities; it returns logits"),
+    (200, {"outputs": {"class_index": [9], "label": ["x"], "probabilities": [[1.0]]}}, "are inconsistent"),
+    (200, {"outputs": {"class_index": [0], "label": ["x"], "probabilities": [1.0]}}, "are inconsistent"),
+    (200, {"outputs": {"class_index": [0.5], "label": ["x"], "probabilities": [[1.0]]}}, "are inconsistent"),
     (200, {"predictions": []}, "not an object with 'outputs'"),
 ])
-def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, status, content, expected):
+def test_invalid_answers_are_a_one_line_error_and_a_hint(fixhead, server, tmp_path, status, content, expected):
     server.answer = lambda body: (status, content)
     answer = fixhead("predict", server.url, picture(tmp_path / "a.png"))
 
@@ -270,7 +270,7 @@ def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, stat
     (["URL", "a.npy"], "a.npy cannot be read"),
     (["runs/none", "PICTURE"], "runs/none does not exist. Expected a run directory, or a served model's address"),
     (["URL", "a.npy", "--curl"], "a.npy cannot be read"),
-    (["URL", "b.npy", "--curl"], "b.npy is not a picture: a shell cannot turn arrays into a request"),
+    (["URL", "b.npy", "--curl"], "b.npy is not a picture: --curl cannot send arrays"),
     (["URL", "PICTURE", "--labels", "none.txt"], "none.txt does not exist"),
     (["URL", "PICTURE", "--timeout", "0"], "--timeout"),
     (["URL", "PICTURE", "--top-k", "0"], "--top-k"),
@@ -278,7 +278,7 @@ def test_useless_answers_are_one_line_and_a_hint(fixhead, server, tmp_path, stat
     (["http://h/", "PICTURE"], "is not a served model's URL"),
     (["URL"], "Missing argument"),
 ])
-def test_wrong_calls_are_one_line_and_a_hint(fixhead, server, tmp_path, monkeypatch, arguments, expected):
+def test_invalid_arguments_are_a_one_line_error_and_a_hint(fixhead, server, tmp_path, monkeypatch, arguments, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     np.save("b.npy", np.zeros((1, 2, 2, 3), np.uint8))
@@ -293,7 +293,7 @@ def test_wrong_calls_are_one_line_and_a_hint(fixhead, server, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("more", [[], ["--sheet", "sheet.png"], ["--top-k", "2", "--json"], ["--curl"]])
-def test_a_server_is_asked_with_every_framework_blocked(server, folder, tmp_path, more):
+def test_predicting_with_a_server_works_without_any_framework(server, folder, tmp_path, more):
     done = subprocess.run([sys.executable, "-c", BLOCKED, "predict", server.url, str(folder), *more],
                           capture_output=True, text=True, cwd=tmp_path)
 
@@ -301,7 +301,7 @@ def test_a_server_is_asked_with_every_framework_blocked(server, folder, tmp_path
     assert done.stderr == "" and done.stdout
 
 
-def test_progress_is_a_line_for_every_thousand_without_a_terminal(fixhead, server, tmp_path):
+def test_without_a_terminal_progress_is_a_line_per_thousand_images(fixhead, server, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2_100, 1, 1, 3), np.float32))
     loud = fixhead("predict", server.url, tmp_path / "a.npy", "--batch-size", 500, "--json")
     quiet = fixhead("predict", server.url, tmp_path / "a.npy", "--batch-size", 500, "--json", "--quiet")
@@ -310,7 +310,7 @@ def test_progress_is_a_line_for_every_thousand_without_a_terminal(fixhead, serve
     assert quiet.err == "" and quiet.out == loud.out and len(loud.json["predictions"]) == 2_100
 
 
-def test_progress_is_a_bar_on_a_terminal_and_standard_output_stays_clean(server, folder):
+def test_on_a_terminal_progress_is_a_bar_and_standard_output_stays_clean(server, folder):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fixhead_cli", "predict", server.url, str(folder), "--batch-size", "3", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs)
@@ -333,7 +333,7 @@ def test_a_contact_sheet_is_drawn_for_pictures_and_arrays_of_any_shape(fixhead, 
     assert min(Image.open(tmp_path / "sheet.png").size) > 300
 
 
-def test_names_in_any_script_or_none_do_not_spoil_the_sheet(fixhead, server, tmp_path):
+def test_names_in_any_script_or_without_a_font_do_not_break_the_sheet(fixhead, server, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff new\nline.png")
     picture(tmp_path / "a.png")
     (tmp_path / "a.png").rename(odd)
@@ -346,7 +346,7 @@ def test_names_in_any_script_or_none_do_not_spoil_the_sheet(fixhead, server, tmp
     assert os.fsencode(answer.json["predictions"][0]["file"]) == os.fsencode(odd)
 
 
-def test_a_sheet_that_cannot_be_written_is_one_line(fixhead, server, folder, tmp_path):
+def test_a_sheet_that_cannot_be_written_is_a_one_line_error(fixhead, server, folder, tmp_path):
     answer = fixhead("predict", server.url, folder, "--sheet", tmp_path / "none" / "sheet.png")
 
     assert answer.code == 2 and "sheet.png cannot be written" in answer.err
@@ -359,19 +359,19 @@ ODD_NAMES = ["plain.png", "two words.png", "it's \"$HOME\" `id` $(id) \\ %s %%.p
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_curl_line_works_when_it_is_pasted(fixhead, server, tmp_path, shell, monkeypatch):
+def test_the_curl_command_works_when_pasted(fixhead, server, tmp_path, shell, monkeypatch):
     for program in (shell, "curl", "base64", "tr"):
         if not shutil.which(program):
-            pytest.skip(f"the line is for a shell with {program}, which is not here; .ci/run counts that as NOT RUN")
+            pytest.skip(f"the command needs {program}, which is not installed; .ci/run counts this as NOT RUN")
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(ODD_NAMES):
         picture(tmp_path / name, list(COLOURS)[number % 3])
     monkeypatch.setenv("FIXHEAD_TOKEN", "se\"cret'$x")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (250, 300, 3)).astype(np.uint8)).save("large.png")
-    assert (tmp_path / "large.png").stat().st_size > 2**17  # more than fits in an argument of a command
+    assert (tmp_path / "large.png").stat().st_size > 2**17  # more than fits into a command-line argument
     files = [*(f"./{name}" if name.startswith("-") else name for name in ODD_NAMES), "large.png"]
     line = fixhead("predict", server.url, *files, "--curl").out
-    assert server.requests == [] and line.count("\n") == 2  # its end, and that in a file's name
+    assert server.requests == [] and line.count("\n") == 2  # the end marker, and the same text in a file name
     done = subprocess.run([shell, "-c", line], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     by_client = fixhead("predict", server.url, *files, "--json").json["predictions"]
@@ -382,15 +382,14 @@ def test_the_curl_line_works_when_it_is_pasted(fixhead, server, tmp_path, shell,
     assert json.loads(done.stdout)["outputs"]["label"] == [row["label"] for row in by_client]
 
 
-def test_there_is_a_curl_line_for_each_batch(fixhead, server, folder):
+def test_there_is_one_curl_command_per_batch(fixhead, server, folder):
     lines = fixhead("predict", server.url, folder, "--batch-size", 4, "--curl", "--json").json["curl"]
 
     assert [line.count("base64 <") for line in lines] == [4, 4, 1] and server.requests == []
     assert shlex.split(lines[0])
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="this runs curl itself, which is not here; .ci/run counts that as "
-                    "NOT RUN")
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, which is missing; .ci/run counts this as NOT RUN")
 def test_curl_reports_a_refusal(fixhead, server, tmp_path):
     server.answer = lambda body: (400, {"error": "no such thing"})
     line = fixhead("predict", server.url, picture(tmp_path / "a.png"), "--curl").out

@@ -1,4 +1,4 @@
-"""`fixhead predict` of a run: the same files, folders and arrays as a server takes, in this process."""
+"""`fixhead predict` for a run: the same files, folders and arrays as for a server, in this process."""
 import io
 
 import numpy as np
@@ -27,7 +27,7 @@ def probabilities(rows):
                      for row in rows])
 
 
-def test_folders_and_arrays_get_the_models_own_probabilities(fixhead, digits_run, images, folder, tmp_path):
+def test_probabilities_for_folders_and_arrays_match_the_model(fixhead, digits_run, images, folder, tmp_path):
     np.save(tmp_path / "bytes.npy", images)
     np.savez(tmp_path / "floats.npz", images.astype(np.float64))
     logits = load_model(digits_run.path).predict(images, verbose=0)
@@ -41,9 +41,9 @@ def test_folders_and_arrays_get_the_models_own_probabilities(fixhead, digits_run
     assert all(each["label"] == str(each["class_index"]) for row in rows for each in row["top"])
 
 
-def test_a_picture_stored_turned_is_what_it_is_upright(fixhead, digits_run, images, tmp_path):
+def test_a_rotated_picture_is_predicted_like_the_upright_one(fixhead, digits_run, images, tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 8  # to be turned by a quarter against the clock
+    exif[0x0112] = 8  # to be rotated 90 degrees counterclockwise
     Image.fromarray(np.rot90(images[0], -1)).save(tmp_path / "turned.png", exif=exif)
     Image.fromarray(images[0]).save(tmp_path / "upright.png")
     turned, upright = fixhead("predict", digits_run.path, tmp_path / "turned.png", tmp_path / "upright.png", "--top-k",
@@ -52,7 +52,7 @@ def test_a_picture_stored_turned_is_what_it_is_upright(fixhead, digits_run, imag
     np.testing.assert_allclose(probabilities([turned]), probabilities([upright]), atol=1e-6)
 
 
-def test_broken_files_are_left_out_as_with_a_server(fixhead, digits_run, folder, tmp_path):
+def test_broken_files_are_skipped_as_with_a_server(fixhead, digits_run, folder, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"x")
     sheet = tmp_path / "s.png"
     answer = fixhead("predict", digits_run.path, folder, tmp_path / "broken.png", "--sheet", sheet, "--json")
@@ -62,7 +62,7 @@ def test_broken_files_are_left_out_as_with_a_server(fixhead, digits_run, folder,
     assert Image.open(io.BytesIO(sheet.read_bytes())).size[0] > 200
 
 
-def test_floats_of_another_size_are_refused_with_the_way_out(fixhead, digits_run, tmp_path):
+def test_float_arrays_of_another_size_are_refused_with_a_hint(fixhead, digits_run, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 8, 8, 3), np.float32))
     answer = fixhead("predict", digits_run.path, tmp_path / "a.npy")
 
@@ -71,10 +71,10 @@ def test_floats_of_another_size_are_refused_with_the_way_out(fixhead, digits_run
 
 
 @pytest.mark.parametrize("option, expected", [
-    (["--curl"], "is a run: curl asks a server"),
-    (["--labels", "labels.txt"], "--labels is for a server: a run knows the names of its classes"),
+    (["--curl"], "is a run, but --curl needs a server"),
+    (["--labels", "labels.txt"], "--labels applies only to a server: a run knows the names of its classes"),
 ])
-def test_options_of_servers_are_refused_for_a_run(fixhead, digits_run, folder, tmp_path, monkeypatch, option, expected):
+def test_server_options_are_refused_for_a_run(fixhead, digits_run, folder, tmp_path, monkeypatch, option, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "labels.txt").write_text("a\nb\n")
     answer = fixhead("predict", digits_run.path, folder, *option)

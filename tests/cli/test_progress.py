@@ -1,4 +1,4 @@
-"""The bar on a terminal."""
+"""The progress bar on a terminal."""
 import io
 import sys
 
@@ -21,8 +21,8 @@ def test_the_bar_is_shown_only_on_a_terminal(monkeypatch):
     assert progress_bars(3, quiet=False) == []
 
 
-def test_the_bar_shows_steps_values_and_the_remaining_time_and_is_erased(monkeypatch):
-    """One second per step, two epochs of four steps: after the second step two and four more are left."""
+def test_the_bar_shows_steps_values_and_remaining_time_and_is_erased(monkeypatch):
+    """One second per step, two epochs of four steps: after the second step, two and four more remain."""
     terminal, now = Terminal(), [0.0]
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])

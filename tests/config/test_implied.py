@@ -22,7 +22,7 @@ CASES = [
     ("schedule", {"hold_out": False, "selection": "last", "recipe": "paper-code"}, {}, "cosine", "plateau",
      "to detect a plateau on"),
     ("image_size", {"dataset": "cifar10"}, {"dataset": "/pictures", "image_size": 64}, None, 64,
-     "an image size is for folders"),
+     "an image size applies only to folders"),
     ("width", {"model": CV, "recipe": "cpu"}, {}, 1.0, 0.5, "supports width 1 only"),
     ("pooling", {"model": CV, "recipe": "paper-code"}, {}, "global", "4x4", "too small for pooling"),
     ("width", {"class_vectors": "orthogonal", "dataset": "cifar100", "recipe": "smoke"}, {}, 1.0, 0.125,
@@ -70,7 +70,7 @@ def test_every_implication_has_a_case():
     ({"hold_out": False, "schedule": "plateau"}, "to detect a plateau on"),
     ({"hold_out": False, "patience": 2}, "to detect a plateau on"),
     ({"margin_size": 0.3}, "margin_size is given without a margin"),
-    ({"image_size": 48}, "an image size is for folders"),
+    ({"image_size": 48}, "an image size applies only to folders"),
     ({"dataset": "cifar10_1"}, "has no training images"),
     ({"augment_on": "device"}, "only JAX takes batches"),
 ])

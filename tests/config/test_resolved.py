@@ -167,7 +167,7 @@ def test_the_key_of_a_step_time_has_everything_it_depends_on(monkeypatch):
     ({"devices": 2, "partial_batch": True}, "A partial batch cannot be split between devices"),
     ({"augment_on": "device"}, "only JAX takes batches that are already on the device; the backend is tensorflow.* "
      "--augment-on auto"),
-    ({"image_size": 48}, "digits has images of 32x32 pixels; an image size is for folders"),
+    ({"image_size": 48}, "digits has images of 32x32 pixels; an image size applies only to folders"),
     ({"classes": "3"}, "classes must name at least 2 classes, got '3'"),
     ({"classes": "3,seven"}, "Unknown class 'seven'"),
     ({"model": "keras_cv/resnet18", "width": 0.5}, "keras_cv/resnet18 supports width 1 only"),

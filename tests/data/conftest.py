@@ -9,7 +9,7 @@ from keras_fixhead.data.whole import WholeSet
 
 @pytest.fixture(scope="session")
 def whole_set():
-    """Returns a function that makes a data set of random images, with groups, as it is before anything is held out."""
+    """Returns a function that makes a data set of random images with groups, before anything is held out."""
 
     def make(train=20, test=6, side=9, *, seed=0, num_classes=4, images=None):
         draw = np.random.default_rng(seed)

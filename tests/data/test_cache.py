@@ -1,4 +1,4 @@
-"""Prepared sets are read once, and then from the cache: until their files change, or the cache is damaged or off."""
+"""Prepared sets are read once and then come from the cache, until their files change or the cache is damaged or off."""
 import json
 import logging
 import os
@@ -25,7 +25,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A prepared cifar10 of 40 and 10 images as far as its sizes go; how often it is read is counted."""
+    """Prepares a small cifar10 (40 and 10 images) and counts how often it is read."""
     folder = tmp_path / "prepared"
     version = folder / "cifar10" / "3.0.2"
     version.mkdir(parents=True)
@@ -45,7 +45,7 @@ def prepared(tmp_path, monkeypatch):
     return folder, reads
 
 
-def test_a_second_load_reads_nothing_and_returns_the_same(prepared, own_cache):
+def test_a_second_load_comes_from_the_cache_and_is_identical(prepared, own_cache):
     folder, reads = prepared
     assert reads_tfds("cifar10", str(folder))
     first = load_dataset("cifar10", str(folder))
@@ -66,8 +66,8 @@ def test_a_second_load_reads_nothing_and_returns_the_same(prepared, own_cache):
     lambda version: os.utime(version / "dataset_info.json", (1, 1)),
     lambda version: (version / "label.labels.txt").write_text("\n".join(CIFAR10)),
     lambda version: shutil.copytree(version, version.with_name("3.0.3")),
-], ids=["a file's content", "a time of change", "a new file", "a new version"])
-def test_prepared_files_that_change_are_read_again_and_the_old_state_is_removed(prepared, change):
+], ids=["file content", "modification time", "new file", "new version"])
+def test_changed_prepared_files_are_read_again_and_the_old_entry_is_removed(prepared, change):
     folder, reads = prepared
     load_dataset("cifar10", str(folder))
     (old,) = cache.sets()
@@ -91,7 +91,7 @@ def test_two_folders_of_prepared_sets_do_not_evict_each_other(prepared, tmp_path
 
 @pytest.mark.parametrize("name", ["index.json", "train-images-000.raw", "test-labels.raw"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_a_damaged_cache_is_noticed_reported_and_written_again(prepared, caplog, name, damage):
+def test_a_damaged_cache_is_reported_and_rewritten(prepared, caplog, name, damage):
     folder, reads = prepared
     digest = load_dataset("cifar10", str(folder)).digest()
     (kept,) = cache.sets()
@@ -103,11 +103,11 @@ def test_a_damaged_cache_is_noticed_reported_and_written_again(prepared, caplog,
                                   + content[-8:])
     assert load_dataset("cifar10", str(folder)).digest() == digest
     assert len(reads) == 2
-    assert name in caplog.text and "The cache is written again" in caplog.text
+    assert name in caplog.text and "The cache is being rebuilt" in caplog.text
     assert load_dataset("cifar10", str(folder)).digest() == digest and len(reads) == 2
 
 
-def test_a_cache_that_another_process_removes_only_costs_a_reading(prepared, monkeypatch):
+def test_a_cache_removed_by_another_process_only_costs_another_read(prepared, monkeypatch):
     folder, reads = prepared
     digest = load_dataset("cifar10", str(folder)).digest()
     find = cache.find
@@ -121,7 +121,7 @@ def test_a_cache_that_another_process_removes_only_costs_a_reading(prepared, mon
     assert load_dataset("cifar10", str(folder)).digest() == digest and len(reads) == 2
 
 
-def test_many_processes_at_once_leave_one_complete_cache(prepared, own_cache):
+def test_concurrent_processes_leave_one_complete_cache(prepared, own_cache):
     folder, _ = prepared
     digests = []
     threads = [threading.Thread(target=lambda: digests.append(load_dataset("cifar10", str(folder)).digest()))
@@ -136,7 +136,7 @@ def test_many_processes_at_once_leave_one_complete_cache(prepared, own_cache):
     assert cache.read("cifar10", cache.sets()[0])[0].dataset(True).digest() == digests[0]
 
 
-def test_a_full_disk_is_reported_once_and_the_data_are_read_anyway(prepared, own_cache, monkeypatch, caplog):
+def test_a_full_disk_is_reported_once_and_the_data_are_still_read(prepared, own_cache, monkeypatch, caplog):
     def full(descriptor):
         raise OSError(ENOSPC, os.strerror(ENOSPC))
 
@@ -151,11 +151,11 @@ def test_a_full_disk_is_reported_once_and_the_data_are_read_anyway(prepared, own
     assert len(said) == 1 and "No space left" in said[0] and "FIXHEAD_DATA_CACHE=off" in said[0]
 
 
-def test_a_disk_that_is_nearly_full_is_left_alone(prepared, own_cache, monkeypatch, caplog):
+def test_nothing_is_cached_on_a_nearly_full_disk(prepared, own_cache, monkeypatch, caplog):
     folder, _ = prepared
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 200_000})())
     assert len(load_dataset("cifar10", str(folder)).test) == 10
-    assert "too little to keep cifar10" in caplog.text and list(own_cache.iterdir()) == []
+    assert "too little to cache cifar10" in caplog.text and list(own_cache.iterdir()) == []
 
 
 def test_a_cache_folder_that_cannot_be_created_is_reported_once(prepared, tmp_path, monkeypatch, caplog):
@@ -164,10 +164,10 @@ def test_a_cache_folder_that_cannot_be_created_is_reported_once(prepared, tmp_pa
     folder, reads = prepared
     for _ in range(2):
         assert len(load_dataset("cifar10", str(folder)).test) == 10
-    assert len(reads) == 2 and caplog.text.count("cannot be kept") == 1
+    assert len(reads) == 2 and caplog.text.count("cannot be cached") == 1
 
 
-def test_the_cache_is_switched_off_by_its_variable(prepared, monkeypatch, own_cache):
+def test_an_environment_variable_switches_the_cache_off(prepared, monkeypatch, own_cache):
     monkeypatch.setenv(cache.SWITCH, "off")
     folder, reads = prepared
     for _ in range(2):
@@ -179,12 +179,12 @@ def test_the_cache_is_switched_off_by_its_variable(prepared, monkeypatch, own_ca
     assert cache.sets() == []
 
 
-def test_neither_embedded_nor_packed_sets_nor_folders_are_cached(own_cache):
+def test_embedded_sets_packed_sets_and_folders_are_not_cached(own_cache):
     load_dataset("digits")
     assert not own_cache.exists()
 
 
-def test_files_that_change_while_they_are_read_are_not_cached(prepared, monkeypatch, own_cache):
+def test_files_that_change_while_being_read_are_not_cached(prepared, monkeypatch, own_cache):
     folder, _ = prepared
     read = tfds.load_tfds
 

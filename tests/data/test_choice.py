@@ -12,7 +12,7 @@ label_lists = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(lambda l
 
 @settings(deadline=None)
 @given(labels=label_lists, share=st.floats(0, 1), part=st.integers(0, 3))
-def test_in_a_stratified_choice_every_class_gives_its_share_to_within_one(labels, share, part):
+def test_a_stratified_choice_is_proportional_within_one_image_per_class(labels, share, part):
     count = int(share * len(labels))
     chosen = stratified_choice(labels, count, part)
     quota = np.bincount(labels) * count / len(labels)
@@ -25,7 +25,7 @@ def test_in_a_stratified_choice_every_class_gives_its_share_to_within_one(labels
 
 @settings(deadline=None)
 @given(labels=label_lists, share=st.floats(0, 1))
-def test_in_an_equal_choice_classes_differ_by_at_most_one_unless_one_has_given_all(labels, share):
+def test_an_equal_choice_differs_by_at_most_one_unless_a_class_is_exhausted(labels, share):
     count = int(share * len(labels))
     chosen = equal_choice(labels, count)
     given_by = np.bincount(labels[chosen], minlength=6)
@@ -33,21 +33,21 @@ def test_in_an_equal_choice_classes_differ_by_at_most_one_unless_one_has_given_a
 
     assert len(chosen) == count == len(set(chosen.tolist()))
     assert (np.diff(chosen) > 0).all()
-    for most in given_by[with_more]:  # a class that could give more gives at least as much as any other, but for one
+    for most in given_by[with_more]:  # a class with images left has at most one image fewer than any other
         assert most >= given_by.max() - 1
     np.testing.assert_array_equal(equal_choice(labels, count), chosen)
 
 
 @pytest.mark.parametrize("sizes, count, expected", [
     ([100, 100, 100], 30, [10, 10, 10]),
-    ([900, 90, 10], 30, [10, 10, 10]),  # in proportion they would be 27, 3 and 0
+    ([900, 90, 10], 30, [10, 10, 10]),  # proportionally they would be 27, 3 and 0
     ([900, 90, 5], 30, [13, 12, 5]),
     ([3, 900, 4, 2], 30, [3, 21, 4, 2]),
     ([50, 0, 50], 11, [6, 0, 5]),
     ([5, 5], 10, [5, 5]),
     ([5, 5], 0, [0, 0]),
 ])
-def test_an_equal_choice_of_unequal_classes(sizes, count, expected):
+def test_an_equal_choice_from_unequal_classes(sizes, count, expected):
     labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
     assert np.bincount(labels[equal_choice(labels, count)], minlength=len(sizes)).tolist() == expected
@@ -55,8 +55,8 @@ def test_an_equal_choice_of_unequal_classes(sizes, count, expected):
 
 @settings(deadline=None)
 @given(classes=st.integers(1, 12), members=st.integers(1, 30), share=st.floats(0, 1), seed=st.integers(0, 99))
-def test_of_balanced_classes_both_choices_are_the_same(classes, members, share, seed):
-    """So a limit on a balanced set chooses the images that it has always chosen."""
+def test_both_choices_are_the_same_for_balanced_classes(classes, members, share, seed):
+    """So a limit on a balanced set always selects the same images."""
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes, dtype=np.int32), members))
     count = int(share * len(labels))
 
@@ -65,7 +65,7 @@ def test_of_balanced_classes_both_choices_are_the_same(classes, members, share, 
 
 @settings(deadline=None)
 @given(labels=label_lists, count=st.integers(0, 120), hold_out=st.sampled_from([hold_out_test, hold_out_validation]))
-def test_what_is_held_out_and_what_remains_are_the_whole_in_order(labels, count, hold_out):
+def test_held_out_and_remaining_indices_partition_the_set_in_order(labels, count, hold_out):
     assume(count <= len(labels))
     images = np.arange(len(labels), dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 3)
     rest, held = hold_out(Split(images, labels), count)
@@ -78,15 +78,15 @@ def test_what_is_held_out_and_what_remains_are_the_whole_in_order(labels, count,
         np.testing.assert_array_equal(split.labels, labels[own])
 
 
-def test_another_part_is_another_choice():
+def test_different_splits_draw_different_choices():
     labels = np.repeat(np.arange(10, dtype=np.int32), 100)
     one, other = (set(stratified_choice(labels, 100, part).tolist()) for part in (0, 1))
 
     assert 0 < len(one & other) < 30  # ten are expected by chance, sd 3
 
 
-def test_the_choice_is_the_same_as_ever():
-    """Every result rests on these parts. Never replace these numbers."""
+def test_the_choice_never_changes():
+    """Every result depends on these splits. Never change these numbers."""
     labels = (np.arange(40) * 7 % 4).astype(np.int32)
     split = Split(np.arange(40, dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 3), labels)
 
@@ -97,6 +97,6 @@ def test_the_choice_is_the_same_as_ever():
 
 
 @pytest.mark.parametrize("choose", [lambda labels, count: stratified_choice(labels, count, 0), equal_choice])
-def test_more_than_there_is_cannot_be_chosen(choose):
+def test_choosing_more_images_than_exist_is_refused(choose):
     with pytest.raises(DataError, match="Cannot choose 11 images from 10"):
         choose(np.zeros(10, np.int32), 11)

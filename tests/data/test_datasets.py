@@ -27,7 +27,7 @@ def test_digits_have_exactly_the_documented_sizes(digits):
     assert digits.label_names == tuple("0123456789") and digits.num_classes == 10
 
 
-def test_every_digit_is_in_one_part_once(digits):
+def test_every_digit_is_in_exactly_one_split(digits):
     raw = load_digits()
     original = sorted(np.round(image * 255 / 16).astype(np.uint8).tobytes() + bytes([label])
                       for image, label in zip(raw.images, raw.target, strict=True))
@@ -37,21 +37,21 @@ def test_every_digit_is_in_one_part_once(digits):
     assert found == original
 
 
-def test_parts_are_balanced(digits):
-    """Each class gives its share, to within one image."""
+def test_splits_are_balanced(digits):
+    """Every class has its share, to within one image."""
     whole = np.bincount(load_digits().target)
     for name in SPLITS:
         counts = np.bincount(digits.split(name).labels, minlength=10)
-        assert np.abs(counts - whole * len(digits.split(name)) / 1797).max() <= 2  # validation is drawn from the rest
+        assert np.abs(counts - whole * len(digits.split(name)) / 1797).max() <= 2  # validation comes from the rest
 
 
-def test_parts_share_no_image(digits):
+def test_splits_share_no_image(digits):
     train, validation, test = (as_set(digits.split(name)) for name in SPLITS)
 
     assert not train & validation and not train & test and not validation & test
 
 
-def test_digits_are_enlarged_four_times_by_nearest_neighbour_on_three_channels(digits):
+def test_digits_are_enlarged_four_times_and_have_three_channels(digits):
     for image in digits.test.images[:20]:
         small = image[::4, ::4, 0]
         np.testing.assert_array_equal(image, np.kron(small, np.ones((4, 4), np.uint8))[..., None].repeat(3, axis=2))
@@ -59,11 +59,11 @@ def test_digits_are_enlarged_four_times_by_nearest_neighbour_on_three_channels(d
     assert levels.tolist() == [round(level * 255 / 16) for level in range(17)]
 
 
-def test_the_parts_are_the_same_every_time(digits):
+def test_splits_are_deterministic(digits):
     assert load_dataset("digits").digest() == digits.digest()
 
 
-def test_the_digest_names_images_labels_and_parts(digits):
+def test_the_digest_depends_on_images_labels_and_splits(digits):
     label = digits.train.labels.copy()
     label[0] = (label[0] + 1) % 10
     changed = dataclasses.replace(digits, train=Split(digits.train.images, label))
@@ -73,7 +73,7 @@ def test_the_digest_names_images_labels_and_parts(digits):
     assert dataclasses.replace(digits, name="x").digest() == digits.digest()
 
 
-def test_statistics_are_of_the_training_part(digits):
+def test_statistics_come_from_the_training_split(digits):
     mean, std = pixel_statistics(digits.train.images)
 
     np.testing.assert_array_equal((digits.mean, digits.std), (mean, std))
@@ -84,7 +84,7 @@ def test_statistics_are_of_the_training_part(digits):
     np.full((3, 4, 4, 3), 255, np.uint8),
     np.zeros((1, 1, 1, 3), np.uint8),
 ], ids=["noise", "white", "black"])
-def test_pixel_statistics_equal_numpys_in_float64(images):
+def test_pixel_statistics_equal_numpy_in_float64(images):
     mean, std = pixel_statistics(images)
     pixels = images.reshape(-1, 3).astype(np.float64)
 
@@ -93,7 +93,7 @@ def test_pixel_statistics_equal_numpys_in_float64(images):
     assert mean.dtype == std.dtype == np.float64
 
 
-def test_a_limited_training_part_has_as_many_of_each_class_and_leaves_the_rest_alone(digits):
+def test_a_limit_keeps_classes_balanced_and_the_other_splits_unchanged(digits):
     limited = limit_train(digits, 200)
 
     assert np.bincount(limited.train.labels).tolist() == [20] * 10
@@ -107,14 +107,14 @@ def test_a_limit_above_the_number_of_images_changes_nothing(digits, count):
     assert limit_train(digits, count) is digits
 
 
-def test_a_part_is_taken_by_its_name_and_indices(digits):
+def test_a_split_is_selected_by_name_and_indices(digits):
     some = digits.split("test").take(np.array([5, 2]))
 
     np.testing.assert_array_equal(some.labels, digits.test.labels[[5, 2]])
     np.testing.assert_array_equal(some.images, digits.test.images[[5, 2]])
 
 
-def test_for_an_unknown_data_set_the_nearest_name_is_suggested():
+def test_an_unknown_data_set_gets_the_nearest_name_suggested():
     with pytest.raises(ArgumentError, match=r"Unknown data set 'digit'.* Did you mean 'digits'"):
         load_dataset("digit")
 

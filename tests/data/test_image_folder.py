@@ -1,4 +1,4 @@
-"""Folders of images, whole and broken."""
+"""Image folders, valid and broken."""
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +15,7 @@ def write_pictures(folder, count, *, level=0, size=(20, 20), ending=".png"):
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         pixels = np.full((size[1], size[0], 3), level, np.uint8)
-        pixels[0, 0] = number  # no two alike
+        pixels[0, 0] = number  # all different
         Image.fromarray(pixels).save(folder / f"{number:03}{ending}")
 
 
@@ -26,7 +26,7 @@ def folder(tmp_path):
     return tmp_path / "things"
 
 
-def test_a_subfolder_is_a_class_and_one_picture_in_five_is_a_test_image(folder):
+def test_subfolders_are_classes_and_one_picture_in_five_is_a_test_image(folder):
     dataset = load_dataset(str(folder))
 
     assert dataset.label_names == ("cats", "dogs", "old cars")
@@ -37,15 +37,15 @@ def test_a_subfolder_is_a_class_and_one_picture_in_five_is_a_test_image(folder):
         assert images[:, 5, 5, 0].tolist() == [(50, 200, 120)[label] for label in labels]
 
 
-def test_the_parts_share_no_picture_and_are_the_same_every_time(folder):
+def test_splits_share_no_picture_and_are_deterministic(folder):
     one, other = load_dataset(str(folder)), load_dataset(str(folder))
     images = [image.tobytes() for name in ("train", "validation", "test") for image in one.split(name).images]
 
     assert len(set(images)) == 60 and one.digest() == other.digest()
 
 
-def test_a_limit_takes_as_many_of_each_class_of_an_unequal_folder(tmp_path):
-    """In proportion, the limit would leave none of the smallest class."""
+def test_a_limit_takes_equally_many_pictures_from_unequal_classes(tmp_path):
+    """A proportional limit would leave no images of the smallest class."""
     for name, count in (("many", 100), ("some", 40), ("few", 6)):
         write_pictures(tmp_path / name, count)
     data = run_dataset(str(tmp_path), limit_train=12)
@@ -54,7 +54,7 @@ def test_a_limit_takes_as_many_of_each_class_of_an_unequal_folder(tmp_path):
     assert np.bincount(data.train.labels).tolist() == [4, 4, 4]
 
 
-def test_parts_of_its_own_are_kept(tmp_path):
+def test_existing_train_and_test_folders_are_kept(tmp_path):
     for part, count in (("train", 10), ("test", 3)):
         for name in ("a", "b"):
             write_pictures(tmp_path / part / name, count)
@@ -63,7 +63,7 @@ def test_parts_of_its_own_are_kept(tmp_path):
     assert [len(dataset.split(name)) for name in ("train", "validation", "test")] == [18, 2, 6]
 
 
-def test_pictures_are_cut_to_a_square_and_resized_if_a_size_is_given(folder):
+def test_pictures_are_cropped_to_a_square_and_resized_if_a_size_is_given(folder):
     write_pictures(folder / "cats", 2, level=50, size=(60, 30), ending=".jpg")
     dataset = load_dataset(str(folder), image_size=16)
 
@@ -71,7 +71,7 @@ def test_pictures_are_cut_to_a_square_and_resized_if_a_size_is_given(folder):
     assert set(np.unique(dataset.train.images[:, 8, 8]).tolist()) <= set(range(48, 53)) | {200, 120}
 
 
-def test_sizes_that_differ_are_named_if_no_size_is_given(folder):
+def test_differing_sizes_are_reported_if_no_size_is_given(folder):
     write_pictures(folder / "zebras", 2, size=(24, 24))
     write_pictures(folder / "zebras", 1, size=(30, 20))
     with pytest.raises(DataError, match=r"2 of 62 files cannot be used\. .*zebras/000\.png has 30x20 pixels, not the "
@@ -79,13 +79,13 @@ def test_sizes_that_differ_are_named_if_no_size_is_given(folder):
         load_dataset(str(folder))
 
 
-def test_a_first_picture_that_is_not_square_needs_a_size(folder):
+def test_a_size_is_required_if_the_first_picture_is_not_square(folder):
     write_pictures(folder / "ants", 2, size=(30, 20))
     with pytest.raises(DataError, match=r"ants/000\.png has 30x20 pixels and is not square\. Give --image-size"):
         resolve(TrainConfig(dataset=str(folder)))
 
 
-def test_broken_and_small_files_are_named_all_at_once(folder):
+def test_broken_and_small_files_are_all_named_at_once(folder):
     (folder / "cats" / "broken.png").write_bytes(b"no picture")
     (folder / "dogs" / "half.png").write_bytes((folder / "dogs" / "000.png").read_bytes()[:40])
     write_pictures(folder / "tiny", 2, size=(5, 5))
@@ -106,13 +106,15 @@ def test_the_first_ten_of_many_broken_files_are_named(folder):
 
 
 @pytest.mark.parametrize("spoil, message", [
-    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"), r"notes\.txt is not a picture by its name"),
-    (lambda folder: write_pictures(folder / "one", 1), r"one has 1 pictures; a class needs 2 or more"),
-    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"], r"not a picture by its name|has|ok"),
+    (lambda folder: (folder / "cats" / "notes.txt").write_text("hello"),
+     r"notes\.txt does not have the name of a picture"),
+    (lambda folder: write_pictures(folder / "one", 1), r"one has 1 pictures; a class needs at least 2"),
+    (lambda folder: [write_pictures(folder / "train" / name, 2) for name in "ab"],
+     r"does not have the name of a picture|has|ok"),
 ])
-def test_what_is_not_a_folder_of_images_is_refused_before_anything_is_read(folder, spoil, message):
+def test_an_invalid_image_folder_is_refused_before_reading_anything(folder, spoil, message):
     spoil(folder)
-    if message.endswith("|ok"):  # classes named like parts are classes if there are others
+    if message.endswith("|ok"):  # folders named like splits are classes if there are other classes
         assert "train" in describe(str(folder)).label_names
         return
     with pytest.raises(DataError, match=message):
@@ -126,7 +128,7 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path):
         describe(str(tmp_path / "nothing"))
 
 
-def test_parts_with_different_classes_are_refused(tmp_path):
+def test_splits_with_different_classes_are_refused(tmp_path):
     for part, names in (("train", "ab"), ("test", "bc")):
         for name in names:
             write_pictures(tmp_path / part / name, 2)
@@ -134,9 +136,9 @@ def test_parts_with_different_classes_are_refused(tmp_path):
         describe(str(tmp_path))
 
 
-def test_names_of_data_sets_are_not_folders_and_unknown_names_are_refused(tmp_path, monkeypatch):
+def test_data_set_names_are_not_taken_for_folders_and_unknown_names_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "cifar10").mkdir()  # a prepared set may lie where one works
+    (tmp_path / "cifar10").mkdir()  # a prepared set may be in the current folder
     (tmp_path / "photographs").mkdir()
 
     assert not is_folder("cifar10") and is_folder("photographs") and is_folder("./cifar10")
@@ -144,7 +146,7 @@ def test_names_of_data_sets_are_not_folders_and_unknown_names_are_refused(tmp_pa
         TrainConfig(dataset="photos")
 
 
-def test_a_configuration_names_the_folder_absolutely_and_knows_its_steps(folder, monkeypatch):
+def test_a_configuration_has_the_absolute_path_and_the_number_of_steps(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     found = resolve(TrainConfig(dataset="things", batch_size=10))
     config = found.config

@@ -1,4 +1,4 @@
-"""keras-cv's layers of the same names as an independent, statistical check; in an environment with the extra [cv]."""
+"""Independent statistical checks against the keras-cv layers of the same names; they need the extra [cv]."""
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
@@ -22,7 +22,7 @@ def layers():
 
 
 def shares_of(layer):
-    """The share of each image's own label after a mixing layer, from labels that tell every image apart."""
+    """Returns the share of each image's own label after a mixing layer; every image has a unique label."""
     shares = []
     for _ in range(COUNT // 100):
         import tensorflow as tf
@@ -33,11 +33,11 @@ def shares_of(layer):
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
-def test_mixup_shares_have_the_distribution_of_keras_cvs(layers, alpha):
-    """An image that is mixed with itself keeps a share of 1: one in a hundred there, none here; left out."""
+def test_mixup_shares_have_the_same_distribution_as_in_keras_cv(layers, alpha):
+    """An image mixed with itself keeps a share of 1: one in a hundred in keras-cv, none here. These are left out."""
     theirs = shares_of(layers.MixUp(alpha=alpha))
     theirs = theirs[theirs < 1]
-    # keras-cv draws one share a batch and one a pair in different versions: its distinct values are compared
+    # keras-cv draws one share per batch or per pair, depending on its version: distinct values are compared
     theirs = np.unique(theirs.round(6))
     ours = mixing(np.arange(COUNT), 10_000, (16, 16, 3), Augmentation(mixup=alpha), seed=0, epoch=0).shares
 
@@ -45,7 +45,7 @@ def test_mixup_shares_have_the_distribution_of_keras_cvs(layers, alpha):
     assert ks_2samp(theirs, ours).pvalue > 1e-4
 
 
-def test_cutmix_areas_have_the_mean_of_keras_cvs(layers):
+def test_cutmix_areas_have_the_same_mean_as_in_keras_cv(layers):
     theirs = np.unique(shares_of(layers.CutMix(alpha=1.0)).round(6))
     ours = mixing(np.arange(COUNT), 10_000, (16, 16, 3), Augmentation(cutmix=1.0), seed=0, epoch=0).shares
 
@@ -54,8 +54,8 @@ def test_cutmix_areas_have_the_mean_of_keras_cvs(layers):
     assert abs(theirs.mean() - ours.mean()) < 5 * error + 0.02
 
 
-def test_cutout_covers_the_share_that_keras_cvs_covers(layers):
-    """A square of 8 of 32 pixels around a uniform place, cut off at the border."""
+def test_cutout_covers_the_same_share_as_in_keras_cv(layers):
+    """The square has 8 of 32 pixels, a uniform centre, and is clipped at the border."""
     white = np.full((COUNT, 32, 32, 3), 255, np.uint8)
     ours = (augment(white, np.arange(COUNT), Augmentation(cutout=8), seed=0, epoch=0) == 0).mean(axis=(1, 2, 3))
     cutout = layers.RandomCutout(height_factor=(0.25, 0.25), width_factor=(0.25, 0.25), fill_mode="constant")
@@ -70,11 +70,11 @@ def test_cutout_covers_the_share_that_keras_cvs_covers(layers):
     ("solarize", "Solarization", {"value_range": (0, 255), "threshold_factor": (128, 128)}),
     ("posterize", "Posterization", {"value_range": (0, 255), "bits": 6}),
 ])
-def test_operations_of_randaugment_are_keras_cvs(layers, name, layer, arguments):
-    """With fixed strengths; nearly all pixels within two levels: rounding and the handling of the ends differ.
+def test_randaugment_operations_match_keras_cv(layers, name, layer, arguments):
+    """Strengths are fixed. Nearly all pixels agree within two levels: rounding and the handling of the ends differ.
 
-    Equalization is left out: keras-cv's is another function (of noise, 41 % of the pixels are within 8 levels), ours is
-    Pillow's to the bit.
+    Equalization is left out: keras-cv uses a different function (on noise, 41 % of the pixels are within 8 levels),
+    ours is bit-identical to Pillow's.
     """
     images = np.random.default_rng(0).integers(20, 200, (20, 32, 32, 3)).astype("uint8")
     theirs = np.asarray(getattr(layers, layer)(**arguments)(images.astype("float32")))

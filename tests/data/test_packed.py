@@ -1,4 +1,4 @@
-"""Packed sets: they are read as they were written, damage is noticed by name, unfinished writing leaves nothing."""
+"""Packed sets are read back unchanged, damaged files are named, and interrupted packing leaves nothing behind."""
 import dataclasses
 import hashlib
 import json
@@ -25,20 +25,20 @@ IMAGES = st.tuples(*[st.integers(1, 6)] * 3).flatmap(lambda shape: arrays(np.uin
 
 
 def damaged(folder, name, change):
-    """Changes the content of a file in place, as a bad disk would."""
+    """Changes the content of a file in place, like a faulty disk."""
     path = folder / name
     path.write_bytes(change(path.read_bytes()))
 
 
 @given(IMAGES, st.sampled_from([zlib.Z_HUFFMAN_ONLY, zlib.Z_FILTERED]))
-def test_a_block_gives_back_any_images(images, strategy):
+def test_a_block_round_trips_any_images(images, strategy):
     out = np.empty_like(images)
     decode_images(encode_images(images, strategy), out)
 
     np.testing.assert_array_equal(out, images)
 
 
-def test_a_block_is_decoded_as_the_module_says():
+def test_a_block_is_decoded_as_documented():
     images = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3)).astype(np.uint8)
     planes = np.frombuffer(zlib.decompress(encode_images(images, zlib.Z_FILTERED)), np.uint8).reshape(3, -1, 5, 4)
     planes = np.add.accumulate(np.add.accumulate(planes, 2, np.uint8), 3, np.uint8)
@@ -49,14 +49,14 @@ def test_a_block_is_decoded_as_the_module_says():
 
 @pytest.mark.parametrize("block", [b"", b"no stream", zlib.compress(bytes(11)), zlib.compress(bytes(13)),
                                    zlib.compress(bytes(12)) + b"x", zlib.compress(bytes(12))[:-1]])
-def test_a_block_of_something_else_is_refused(block):
+def test_a_block_of_other_data_is_refused(block):
     with pytest.raises((ValueError, zlib.error)):
         decode_images(block, np.empty((1, 2, 2, 3), np.uint8))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.data(), st.integers(120, 3_000), st.sampled_from(CODINGS))
-def test_any_images_in_parts_of_any_size_come_back_bit_identical(tmp_path_factory, whole_set, data, part_bytes, coding):
+def test_images_in_splits_of_any_size_round_trip_exactly(tmp_path_factory, whole_set, data, part_bytes, coding):
     train, test, side = data.draw(st.integers(0, 40)), data.draw(st.integers(1, 12)), data.draw(st.integers(1, 8))
     images = {split: data.draw(arrays(np.uint8, (count, side, side, 3)))
               for split, count in {"train": train, "test": test}.items()}
@@ -79,7 +79,7 @@ def test_any_images_in_parts_of_any_size_come_back_bit_identical(tmp_path_factor
         np.testing.assert_array_equal(again.mean, whole.dataset(hold_out).mean)
 
 
-def test_coarse_labels_are_the_numbers_of_the_groups(tmp_path, whole_set):
+def test_coarse_labels_are_group_indices(tmp_path, whole_set):
     whole = whole_set()
     write_packed(tmp_path / "a.packed", "a", whole, part_bytes=10**6)
     coarse = np.frombuffer(zlib.decompress((tmp_path / "a.packed" / "train-coarse-labels.zlib").read_bytes()), "<i4")
@@ -87,7 +87,7 @@ def test_coarse_labels_are_the_numbers_of_the_groups(tmp_path, whole_set):
     np.testing.assert_array_equal(coarse, whole.parts["train"].labels % 2)  # classes 0, 2: 'even'; 1, 3: 'odd'
 
 
-def test_the_same_data_give_the_same_bytes(tmp_path, whole_set):
+def test_the_same_data_are_packed_to_the_same_bytes(tmp_path, whole_set):
     for out in ("a", "b"):
         (tmp_path / out).mkdir()
         write_packed(tmp_path / out / "r.packed", "r", whole_set(), part_bytes=1_000)
@@ -97,8 +97,8 @@ def test_the_same_data_give_the_same_bytes(tmp_path, whole_set):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_photographs_and_drawings_both_shrink(tmp_path):
-    """Digits are repeats of pixels, which zlib finds; that needs another strategy than smooth photographs."""
+def test_photographs_and_drawings_are_both_compressed(tmp_path):
+    """Enlarged digits have repeated pixels, which need another zlib strategy than smooth photographs."""
     digits = load_dataset("digits")
     images = digits.train.images
 
@@ -117,7 +117,7 @@ def sound(tmp_path_factory, whole_set):
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_any_damaged_byte_in_any_file_is_noticed(sound, data):
+def test_a_damaged_byte_in_any_file_is_detected(sound, data):
     name = data.draw(st.sampled_from(sorted(path.name for path in sound.iterdir())))
     before = (sound / name).read_bytes()
     place, flip = data.draw(st.integers(0, len(before) - 1)), data.draw(st.integers(1, 255))
@@ -136,7 +136,7 @@ def copied(tmp_path, whole_set):
     return folder
 
 
-def test_missing_cut_off_and_swapped_files_are_all_named_at_once_with_what_to_do(copied):
+def test_missing_truncated_and_swapped_files_are_named_together_with_a_hint(copied):
     (copied / "test-labels.zlib").unlink()
     damaged(copied, "train-images-000.zlib", lambda old: old[:-1])
     one, other = copied / "train-images-001.zlib", copied / "train-images-002.zlib"
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_is_named(copied):
 
 
 def test_an_index_that_matches_its_files_but_not_the_data_is_refused(copied):
-    """Parts in another order, with a new checksum: each file is whole, the data set is not the one packed."""
+    """The splits are swapped with a valid checksum: every file is intact, but the data set is not the packed one."""
     index = read_index(copied)
     files = list(index.files)
     first, second = (number for number, file in enumerate(files)
@@ -176,7 +176,7 @@ def test_an_index_that_matches_its_files_but_not_the_data_is_refused(copied):
 
 
 @pytest.mark.parametrize("stop", range(1, 18))
-def test_a_packing_that_fails_at_any_file_leaves_nothing(tmp_path, whole_set, monkeypatch, stop):
+def test_packing_that_fails_at_any_file_leaves_nothing_behind(tmp_path, whole_set, monkeypatch, stop):
     done = []
 
     def full(path, content):
@@ -193,10 +193,10 @@ def test_a_packing_that_fails_at_any_file_leaves_nothing(tmp_path, whole_set, mo
         assert "No space left on device" in str(error)
         assert list(tmp_path.iterdir()) == [] and packed_under(tmp_path) == []
     else:
-        assert stop > len(done) and done[-1] == INDEX  # what makes it a set is written last
+        assert stop > len(done) and done[-1] == INDEX  # the index, which makes it a set, is written last
 
 
-def test_a_full_disk_is_one_line(tmp_path, whole_set, monkeypatch):
+def test_a_full_disk_is_a_one_line_error(tmp_path, whole_set, monkeypatch):
     def full(descriptor):
         raise OSError(ENOSPC, os.strerror(ENOSPC))
 
@@ -206,7 +206,7 @@ def test_a_full_disk_is_one_line(tmp_path, whole_set, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path, whole_set, monkeypatch):
+def test_an_unwritable_folder_is_a_one_line_error(tmp_path, whole_set, monkeypatch):
     with pytest.raises(RunError, match="cannot be written: No such file or directory"):
         write_packed(tmp_path / "nowhere" / "random.packed", "random", whole_set(), part_bytes=1_000)
 
@@ -236,8 +236,8 @@ pack_dataset("digits", Path(sys.argv[1]))
 """
 
 
-def test_a_killed_packing_leaves_nothing_that_loads_and_the_next_one_clears_up(tmp_path):
-    for files in (2, 6):  # 6: after the index, before the folder has its name
+def test_killed_packing_leaves_nothing_loadable_and_the_next_run_cleans_up(tmp_path):
+    for files in (2, 6):  # 6: after the index, before the folder is renamed
         done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, str(files)], capture_output=True)
         assert done.returncode == -9
     left = list(tmp_path.iterdir())
@@ -251,7 +251,7 @@ def test_a_killed_packing_leaves_nothing_that_loads_and_the_next_one_clears_up(t
     for each in (*old.iterdir(), old):
         os.utime(each, (0, time.time() - 7_200))
     pack_dataset("digits", tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([young, tmp_path / "digits.packed"])  # a young one may be at work
+    assert sorted(tmp_path.iterdir()) == sorted([young, tmp_path / "digits.packed"])  # a recent one may still be in use
 
 
 def test_an_existing_set_is_never_overwritten(copied, whole_set):
@@ -262,12 +262,12 @@ def test_an_existing_set_is_never_overwritten(copied, whole_set):
     assert list(copied.parent.iterdir()) == [copied]
 
 
-def test_files_may_be_read_by_other_users(copied):
+def test_files_are_readable_by_other_users(copied):
     assert copied.stat().st_mode & 0o777 == 0o755
     assert {path.stat().st_mode & 0o777 for path in copied.iterdir()} == {0o644}
 
 
-def test_files_are_plain_without_pickles(copied):
+def test_files_contain_no_pickles(copied):
     index = json.loads((copied / INDEX).read_text())
 
     assert index["format"] == "keras_fixhead packed data set" and index["schema"] == 1

@@ -1,4 +1,4 @@
-"""The index of a packed set: damaged, of something else, from a newer version."""
+"""The index of a packed set: damaged, of another kind, or from a newer version."""
 import json
 
 import pytest
@@ -33,7 +33,7 @@ def folder(tmp_path):
     return own
 
 
-def test_an_index_is_read_as_it_was_written(folder):
+def test_an_index_is_read_back_unchanged(folder):
     assert read_index(folder) == OWN
     assert read_index(folder).view(hold_out=True) == VIEW and OWN.size_bytes == 12
 
@@ -45,7 +45,7 @@ def test_an_index_is_read_as_it_was_written(folder):
     (index_bytes(OWN)[:-1], "damaged"), (index_bytes(OWN) + b" ", "damaged"),
     (index_bytes(OWN).replace(b'"block_images": 4', b'"block_images": 5'), "damaged"),
 ])
-def test_garbage_is_one_line_that_names_the_file(folder, content, message):
+def test_garbage_is_a_one_line_error_that_names_the_file(folder, content, message):
     (folder / INDEX).write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
         read_index(folder)
@@ -59,7 +59,7 @@ def test_garbage_is_one_line_that_names_the_file(folder, content, message):
     ({"files": [{"name": "../a", "split": "train", "array": "images", "count": 1, "blocks": [1], "sha256": ""}]},
      "'../a' is not a file name"),
 ])
-def test_a_newer_or_crafted_index_with_a_right_checksum_is_one_line(folder, change, message):
+def test_a_newer_or_crafted_index_with_a_valid_checksum_is_a_one_line_error(folder, change, message):
     fields = json.loads(index_bytes(OWN))
     del fields["sha256"]
     (folder / INDEX).write_bytes(packed_index._with_sum({**fields, **change}))
@@ -67,13 +67,13 @@ def test_a_newer_or_crafted_index_with_a_right_checksum_is_one_line(folder, chan
         read_index(folder)
 
 
-def test_a_folder_without_its_index_says_so(tmp_path):
+def test_a_missing_index_is_reported(tmp_path):
     (tmp_path / "cifar10.packed").mkdir()
     with pytest.raises(DataError, match=r"index\.json is missing.*Copy index\.json again"):
         read_index(tmp_path / "cifar10.packed")
 
 
-def test_a_set_is_found_by_its_folders_name_or_in_the_folder_itself(folder, tmp_path):
+def test_a_set_is_found_by_its_folder_name_or_in_the_folder_itself(folder, tmp_path):
     assert find_packed("mine", tmp_path) == folder
     assert find_packed("other", tmp_path) is None and find_packed("mine", tmp_path / "nowhere") is None
     renamed = tmp_path / "unpacked here"

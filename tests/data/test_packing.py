@@ -1,4 +1,4 @@
-"""Packed sets as data sets: where they are found, their names, and that they equal the sets that were packed."""
+"""Packed sets used as data sets: how they are found and named, and that they equal the sets that were packed."""
 import dataclasses
 import json
 import subprocess
@@ -40,7 +40,7 @@ def packed(tmp_path_factory, photographs):
     return out
 
 
-def test_a_packed_set_has_the_digest_and_the_statistics_of_the_set_that_was_packed(packed):
+def test_packing_keeps_the_digest_and_the_statistics(packed):
     for hold_out in (True, False):
         again, before = (load_dataset("digits", out, hold_out=hold_out) for out in (str(packed), None))
         assert again.digest() == before.digest() and again.name == before.name
@@ -51,12 +51,12 @@ def test_a_packed_set_has_the_digest_and_the_statistics_of_the_set_that_was_pack
     assert len(sizes) > 6 and max(sizes) <= 50_000
 
 
-def test_a_run_of_packed_data_has_the_same_configuration_digest(packed):
+def test_a_run_on_packed_data_has_the_same_configuration_digest(packed):
     there, here = (resolve(TrainConfig(dataset="digits", data_dir=data_dir)) for data_dir in (None, str(packed)))
     assert there.digest == here.digest and there.config.crop_padding == here.config.crop_padding
 
 
-def test_a_folder_of_images_is_packed_under_a_name_and_read_by_its_path(packed, photographs):
+def test_an_image_folder_is_packed_under_a_name_and_loaded_by_path(packed, photographs):
     before = load_dataset(str(photographs), image_size=16)
     again = load_dataset(str(packed / "mine.packed"))
 
@@ -72,7 +72,7 @@ def test_a_folder_of_images_is_packed_under_a_name_and_read_by_its_path(packed, 
     assert str(photographs) not in (packed / "mine.packed" / "README.md").read_text()
 
 
-def test_a_packed_set_is_found_by_name_by_its_own_folder_and_by_its_path(packed):
+def test_a_packed_set_is_found_by_name_by_its_folder_and_by_path(packed):
     digest = load_dataset("digits").digest()
     own = packed / "digits.packed"
 
@@ -82,7 +82,7 @@ def test_a_packed_set_is_found_by_name_by_its_own_folder_and_by_its_path(packed)
     assert packed_folder("cifar10", str(packed)) is None and packed_folder("mine", str(packed)) is None
 
 
-def test_a_packed_set_is_preferred_to_the_prepared_and_the_embedded_one(packed, tmp_path, whole_set):
+def test_a_packed_set_takes_precedence_over_prepared_and_embedded_ones(packed, tmp_path, whole_set):
     version = tmp_path / "cifar10" / "3.0.2"
     version.mkdir(parents=True)
     (version / "dataset_info.json").write_text(json.dumps({
@@ -95,14 +95,14 @@ def test_a_packed_set_is_preferred_to_the_prepared_and_the_embedded_one(packed, 
     assert len(load_dataset("cifar10", str(tmp_path)).train) == 27
     (packed / "digits.packed" / "index.json").rename(packed / "index.away")
     try:
-        with pytest.raises(DataError, match=r"digits\.packed/index\.json is missing"):  # not the embedded one, silently
+        with pytest.raises(DataError, match=r"digits\.packed/index\.json is missing"):  # not silently the embedded one
             load_dataset("digits", str(packed))
     finally:
         (packed / "index.away").rename(packed / "digits.packed" / "index.json")
 
 
 @pytest.mark.parametrize("name", ["stl10", "tiny_imagenet", "cifar100", "cifar10_1"])
-def test_what_a_set_is_a_subset_of_its_groups_and_its_use_are_kept(tmp_path, name):
+def test_packing_keeps_subset_groups_and_intended_use(tmp_path, name):
     entry = DATASETS[name]
     train, classes = (0, 10) if entry.tests else (2 * entry.num_classes, entry.num_classes)
     names = entry.label_names or tuple(f"thing_{number}" for number in range(classes))
@@ -124,7 +124,7 @@ def test_what_a_set_is_a_subset_of_its_groups_and_its_use_are_kept(tmp_path, nam
     assert describe(name, str(tmp_path), classes=",".join(names[:2])).num_classes == 2
 
 
-def test_a_packed_set_can_be_packed_again_in_other_parts(packed, tmp_path):
+def test_a_packed_set_can_be_packed_again_with_different_splits(packed, tmp_path):
     _, index = pack_dataset("digits", tmp_path, data_dir=str(packed), part_mb=60)
     assert index.held_out == read_index(packed / "digits.packed").held_out
     assert len(index.files) == 5
@@ -134,9 +134,9 @@ def test_a_packed_set_can_be_packed_again_in_other_parts(packed, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"name": "other"}, "keeps its own name"), ({"part_mb": 0.0}, "part_mb must be above 0"),
+    ({"name": "other"}, "digits cannot be renamed to 'other'"), ({"part_mb": 0.0}, "part_mb must be above 0"),
 ])
-def test_a_wrong_call_is_refused_before_anything_is_read(tmp_path, arguments, message):
+def test_invalid_arguments_are_refused_before_reading_anything(tmp_path, arguments, message):
     with pytest.raises(ArgumentError, match=message):
         pack_dataset("digits", tmp_path, **arguments)
     assert list(tmp_path.iterdir()) == []
@@ -149,13 +149,13 @@ def test_a_misleading_name_is_refused(photographs, tmp_path, name, message):
         pack_dataset(str(photographs), tmp_path, name=name, image_size=16)
 
 
-def test_a_folder_that_cannot_be_created_is_one_line(tmp_path):
+def test_a_folder_that_cannot_be_created_is_a_one_line_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArgumentError, match="cannot be created"):
         pack_dataset("digits", tmp_path / "file" / "out")
 
 
-def test_verify_finds_all_sets_below_and_says_what_is_wrong_with_each(tmp_path, whole_set):
+def test_verify_finds_all_sets_below_a_folder_and_reports_the_damage_of_each(tmp_path, whole_set):
     for name in ("a", "b", "c", "d"):
         (tmp_path / f"in {name}").mkdir()
         write_packed(tmp_path / f"in {name}" / f"{name}.packed", name, whole_set(), part_bytes=1_000)
@@ -203,7 +203,7 @@ main()
 """
 
 
-def test_packed_sets_and_folders_need_numpy_and_pillow_only(packed, photographs, tmp_path):
+def test_packed_sets_and_folders_need_only_numpy_and_pillow(packed, photographs, tmp_path):
     (tmp_path / "cifar10" / "3.0.2").mkdir(parents=True)
     (tmp_path / "cifar10" / "3.0.2" / "dataset_info.json").write_text("{}")
     done = subprocess.run([sys.executable, "-c", BLOCKED, packed, photographs, tmp_path], capture_output=True,

@@ -25,7 +25,7 @@ def encoded(image, format="PNG", **options):
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP"])
-def test_lossless_pictures_come_back_whole(format):
+def test_lossless_pictures_are_decoded_exactly(format):
     found = decode_picture(encoded(Image.fromarray(COLOURS), format), "a")
 
     assert found.dtype == np.uint8
@@ -33,22 +33,22 @@ def test_lossless_pictures_come_back_whole(format):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "GIF"])
-def test_other_pictures_are_read_too(format):
+def test_lossy_formats_are_decoded_too(format):
     flat = Image.new("RGB", (20, 10), (200, 30, 60))
     found = decode_picture(encoded(flat, format), "a")
 
     assert found.shape == (10, 20, 3)
-    assert np.abs(found.astype(int) - [200, 30, 60]).max() <= 4  # their loss
+    assert np.abs(found.astype(int) - [200, 30, 60]).max() <= 4  # lossy
 
 
-def test_grey_levels_become_three_equal_channels():
+def test_grey_pictures_become_three_equal_channels():
     grey = COLOURS[..., 0]
     found = decode_picture(encoded(Image.fromarray(grey)), "a")
 
     np.testing.assert_array_equal(found, grey[..., None].repeat(3, axis=2))
 
 
-def test_16_bits_per_pixel_become_their_upper_8():
+def test_16_bit_pixels_keep_their_upper_8_bits():
     deep = np.array([[0, 255, 256, 40_000, 65_535]], np.uint16)
     found = decode_picture(encoded(Image.fromarray(deep)), "a")
 
@@ -62,7 +62,7 @@ def test_transparency_is_dropped():
     np.testing.assert_array_equal(decode_picture(encoded(Image.fromarray(alpha)), "a"), COLOURS)
 
 
-def test_a_palette_is_looked_up():
+def test_palette_pictures_become_rgb():
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 200, 100, 50])
     palette.putdata([1, 0])
@@ -70,13 +70,13 @@ def test_a_palette_is_looked_up():
     assert decode_picture(encoded(palette), "a").tolist() == [[[200, 100, 50], [10, 20, 30]]]
 
 
-def test_one_bit_is_black_and_white():
+def test_1_bit_pictures_become_black_and_white():
     bits = Image.fromarray(np.array([[True, False]]))
 
     assert decode_picture(encoded(bits), "a").tolist() == [[[255] * 3, [0] * 3]]
 
 
-def test_an_animation_gives_its_first_frame():
+def test_the_first_frame_of_an_animation_is_used():
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
@@ -84,7 +84,7 @@ def test_an_animation_gives_its_first_frame():
 
 
 def png_of_declared_size(width, height):
-    """A PNG whose header promises a size that its data do not have."""
+    """Returns a PNG whose header declares a size that its data do not have."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 10)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -100,16 +100,16 @@ JPEG = encoded(Image.fromarray(COLOURS), "JPEG")
     b"", b"no picture", b"\x89PNG\r\n\x1a\n", PNG[: len(PNG) // 2], PNG[:-60], JPEG[:100],
     PNG[:40] + b"\xff" * 20 + PNG[60:], png_of_declared_size(60_000, 60_000), png_of_declared_size(15_000, 10_000),
     b"%PDF-1.4", b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-], ids=["empty", "text", "signature", "half a PNG", "cut PNG", "cut JPEG", "damaged PNG", "bomb", "large bomb", "PDF",
-        "SVG"])
-def test_an_unreadable_picture_is_an_error_of_one_line_with_its_name(content):
+], ids=["empty", "text", "signature", "half a PNG", "truncated PNG", "truncated JPEG", "damaged PNG", "bomb",
+        "large bomb", "PDF", "SVG"])
+def test_an_unreadable_picture_is_a_one_line_error_with_its_name(content):
     with pytest.raises(DataError, match=r"photo\.png is not a readable picture\. Give a PNG, JPEG") as caught:
         decode_picture(content, "photo.png")
 
     assert "\n" not in str(caught.value)
 
 
-def test_a_training_picture_is_the_square_in_its_middle():
+def test_training_pictures_are_cropped_to_the_central_square():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 255
 
@@ -118,7 +118,7 @@ def test_a_training_picture_is_the_square_in_its_middle():
 
 
 @pytest.mark.parametrize("height, width", [(9, 7), (7, 9), (20, 33), (40, 21)])
-def test_training_pictures_are_what_pillow_makes_of_the_square(height, width):
+def test_training_pictures_are_resized_by_pillow(height, width):
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3)).astype("uint8")
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
@@ -129,14 +129,14 @@ def test_training_pictures_are_what_pillow_makes_of_the_square(height, width):
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
-def test_a_crop_has_the_proportions_of_the_array():
+def test_a_crop_has_the_aspect_ratio_of_the_array():
     image = np.zeros((30, 30, 3), np.uint8)
     image[10:20] = 200
 
     assert (fit_picture(image, PictureForm(5, 15, "crop", "bicubic", rounded=True)) == 200).all()
 
 
-def test_a_prediction_sees_the_whole_picture_as_floats():
+def test_prediction_uses_the_whole_picture_as_floats():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 15:] = 200
     found = fit_picture(image, prediction_form((8, 8, 3)))

@@ -1,7 +1,7 @@
-"""Sets that come through TensorFlow Datasets, on synthetic trees of their layout.
+"""Sets read through TensorFlow Datasets, on synthetic folders with their layout.
 
-Their pixels are missing for fashion_mnist and cifar10_1, and as subsets for stl10 and tiny_imagenet: the real parts
-are read by the slow tests.
+Real pixels are not available for fashion_mnist and cifar10_1, and only in part for stl10 and tiny_imagenet: the slow
+tests read these parts.
 """
 import io
 import zipfile
@@ -25,7 +25,7 @@ def offline(monkeypatch):
 
 
 def prepare(folder, name, version, image_shape, num_classes, sizes, config=None):
-    """Writes a data set with the features and folder of TensorFlow Datasets' own, of random images."""
+    """Writes a data set of random images with the features and folder layout of TensorFlow Datasets."""
     import tensorflow_datasets
 
     features = tensorflow_datasets.features.FeaturesDict({
@@ -53,7 +53,7 @@ def test_fashion_mnist_is_grey_with_a_black_border(tmp_path, offline, caplog):
     assert "a subset of fashion_mnist: 60 of 60,000 training and 20 of 10,000 test images" in caplog.text
 
 
-def test_cifar10_1_is_a_test_set_with_cifar10s_names(tmp_path, offline):
+def test_cifar10_1_is_a_test_set_with_the_names_of_cifar10(tmp_path, offline):
     prepare(tmp_path, "cifar10_1", "1.1.0", (32, 32, 3), 10, {"test": 30}, config="v4")
     dataset = load_dataset("cifar10_1", str(tmp_path))
 
@@ -62,7 +62,7 @@ def test_cifar10_1_is_a_test_set_with_cifar10s_names(tmp_path, offline):
     assert dataset.train.images.shape == (0, 32, 32, 3)
 
 
-def test_a_subset_is_reported_and_its_sizes_are_known_before_it_is_read(tmp_path, offline, caplog):
+def test_a_subset_is_reported_with_its_sizes_before_it_is_read(tmp_path, offline, caplog):
     prepare(tmp_path, "stl10", "1.0.0", (96, 96, 3), 10, {"train": 40, "test": 10})
     entry = describe("stl10", str(tmp_path))
     dataset = load_dataset("stl10", str(tmp_path))
@@ -76,7 +76,7 @@ def test_a_subset_is_reported_and_its_sizes_are_known_before_it_is_read(tmp_path
 
 @pytest.fixture(scope="module")
 def tiny_archive(tmp_path_factory):
-    """The official layout: 200 classes, 3 training and 1 validation image each, some grey; test images unlabelled."""
+    """The official layout: 200 classes of 3 training and 1 validation image each, some grey; test images unlabelled."""
     folder = tmp_path_factory.mktemp("tiny") / "downloads" / "manual"
     folder.mkdir(parents=True)
     numbers = [f"n{10_000_000 + 37 * number}" for number in range(200)]
@@ -116,18 +116,18 @@ def test_tiny_imagenet_is_prepared_from_its_archive(tiny_archive, offline):
         split = dataset.split(name)
         assert split.images.shape[1:] == (64, 64, 3)
         levels = split.images.mean(axis=(1, 2, 3))
-        assert np.abs(levels - split.labels).max() <= 1.5  # a picture's grey level is its class; JPEG rounds
+        assert np.abs(levels - split.labels).max() <= 1.5  # the grey level of a picture is its class; JPEG rounds
     assert describe("tiny_imagenet", str(tiny_archive), classes="thing_3,thing_7").num_classes == 2
-    again = load_dataset("tiny_imagenet", str(tiny_archive))  # now from what was prepared
+    again = load_dataset("tiny_imagenet", str(tiny_archive))  # now from the prepared files
     assert again.digest() == dataset.digest()
 
 
-def test_tiny_imagenet_without_archive_or_network_says_where_the_archive_goes(tmp_path, offline):
+def test_tiny_imagenet_without_archive_or_network_says_where_to_put_the_archive(tmp_path, offline):
     with pytest.raises(DataError, match=r"tiny-imagenet-200\.zip in its folder downloads/manual"):
         check_available("tiny_imagenet", str(tmp_path))
 
 
-def test_a_damaged_archive_is_one_line(tmp_path, offline):
+def test_a_damaged_archive_is_a_one_line_error(tmp_path, offline):
     folder = tmp_path / "downloads" / "manual"
     folder.mkdir(parents=True)
     (folder / "tiny-imagenet-200.zip").write_bytes(b"no archive")
@@ -136,7 +136,7 @@ def test_a_damaged_archive_is_one_line(tmp_path, offline):
     assert "\n" not in str(caught.value)
 
 
-def test_classes_are_chosen_by_name_and_numbered_again():
+def test_classes_are_selected_by_name_and_renumbered():
     digits = load_dataset("digits")
     some = choose_classes(digits, "8, 1,5")
 
@@ -152,12 +152,12 @@ def test_classes_are_chosen_by_name_and_numbered_again():
 
 @pytest.mark.parametrize("classes, message", [("3", "at least 2 classes"), ("3,nine", "Unknown class 'nine'"),
                                               ("", "Unknown class ''"), ("3,3", "at least 2")])
-def test_a_wrong_choice_of_classes_is_refused(classes, message):
+def test_an_invalid_selection_of_classes_is_refused(classes, message):
     with pytest.raises(ArgumentError, match=message):
         choose_classes(load_dataset("digits"), classes)
 
 
-def test_cifar100s_groups_are_20_of_five_classes_each():
+def test_cifar100_has_20_groups_of_five_classes():
     assert len(CIFAR100_GROUPS) == 20 and len(CIFAR100) == len(set(CIFAR100)) == 100
     assert {len(names) for names in CIFAR100_GROUPS.values()} == {5}
     entry = describe("cifar100", "/nowhere", classes="fish,bee")
@@ -166,7 +166,7 @@ def test_cifar100s_groups_are_20_of_five_classes_each():
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0, 10.0, 100.0, 1e6])
-def test_a_long_tail_falls_exponentially_from_the_first_class_to_the_last(ratio):
+def test_a_long_tail_decays_exponentially_over_the_classes(ratio):
     digits = load_dataset("digits")
     counts = np.bincount(long_tail(digits, ratio).train.labels, minlength=10)
     smallest = np.bincount(digits.train.labels).min()

@@ -1,4 +1,4 @@
-"""Each operation against Pillow's, or by hand; and what holds for all of them."""
+"""Each operation compared with Pillow or with a reference, and properties of all of them."""
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,14 +22,14 @@ def by_pillow(images, change):
 
 
 @pytest.mark.parametrize("images", [NOISE, DULL, FLAT], ids=["noise", "dull", "flat"])
-def test_levels_are_equalized_as_by_pillow(images):
+def test_equalize_matches_pillow(images):
     np.testing.assert_array_equal(OPERATIONS["equalize"](images, np.ones(len(images))),
                                   by_pillow(images, ImageOps.equalize))
 
 
 @pytest.mark.parametrize("images", [NOISE, DULL, FLAT], ids=["noise", "dull", "flat"])
-def test_autocontrast_is_pillows_except_for_its_rounding_errors(images):
-    """255 (level - low) / (high - low) without decimals: where it is a whole number, Pillow may give one less."""
+def test_autocontrast_matches_pillow_except_for_rounding_errors(images):
+    """255 (level - low) / (high - low), truncated: where it is a whole number, Pillow may return one less."""
     found = OPERATIONS["autocontrast"](images, np.ones(len(images)))
     low, high = (end(axis=(1, 2), keepdims=True).astype(int) for end in (images.min, images.max))
     exact = 255 * (images - low) % np.maximum(high - low, 1) == 0
@@ -43,8 +43,8 @@ def test_autocontrast_is_pillows_except_for_its_rounding_errors(images):
 @pytest.mark.parametrize("strength", [-1.0, -0.5, 0.3, 1.0])
 @pytest.mark.parametrize("name, kind", [("color", ImageEnhance.Color), ("contrast", ImageEnhance.Contrast),
                                         ("brightness", ImageEnhance.Brightness), ("sharpness", ImageEnhance.Sharpness)])
-def test_enhancements_are_pillows_to_one_level(name, kind, strength):
-    """Pillow cuts decimals off, we round."""
+def test_enhancements_match_pillow_within_one_level(name, kind, strength):
+    """Pillow truncates, we round."""
     expected = by_pillow(NOISE, lambda image: kind(image).enhance(1 + MAX_ENHANCEMENT * strength))
     found = OPERATIONS[name](NOISE, np.full(len(NOISE), strength))
 
@@ -53,7 +53,7 @@ def test_enhancements_are_pillows_to_one_level(name, kind, strength):
 
 
 @pytest.mark.parametrize("strength, threshold", [(1.0, 0), (0.5, 128), (-0.25, 192)])
-def test_solarize_inverts_the_levels_from_a_threshold_up(strength, threshold):
+def test_solarize_inverts_levels_at_or_above_a_threshold(strength, threshold):
     expected = by_pillow(NOISE, lambda image: ImageOps.solarize(image, threshold))
     np.testing.assert_array_equal(OPERATIONS["solarize"](NOISE, np.full(len(NOISE), strength)), expected)
 
@@ -66,7 +66,7 @@ def test_posterize_keeps_the_upper_bits(strength, bits):
 
 @pytest.mark.parametrize("name, axis", [("translate_y", 1), ("translate_x", 2)])
 @pytest.mark.parametrize("pixels", [-4, -1, 0, 3])
-def test_translations_move_whole_pixels_over_a_black_border(name, axis, pixels):
+def test_translations_shift_by_whole_pixels_and_fill_with_black(name, axis, pixels):
     images = DRAW.integers(1, 256, (3, 32, 32, 3)).astype("uint8")
     found = OPERATIONS[name](images, np.full(3, pixels / 10))  # 10 of 32 pixels at strength 1
     expected = np.roll(images, -pixels, axis=axis)
@@ -78,7 +78,7 @@ def test_translations_move_whole_pixels_over_a_black_border(name, axis, pixels):
 
 
 @pytest.mark.parametrize("degrees, turns", [(90.0, 1), (180.0, 2), (-90.0, 3), (0.0, 0)])
-def test_quarter_turns_are_numpys(degrees, turns):
+def test_quarter_turns_match_numpy(degrees, turns):
     images = NOISE[:, :12]  # square
     found = transform(images, rotations(np.full(len(images), degrees)))
 
@@ -86,7 +86,7 @@ def test_quarter_turns_are_numpys(degrees, turns):
 
 
 @pytest.mark.parametrize("height, width", [(3, 4096), (4096, 3)])
-def test_the_largest_images_stay_within_32_bits(height, width):
+def test_the_largest_images_do_not_overflow_32_bits(height, width):
     images = DRAW.integers(1, 256, (1, height, width, 3)).astype("uint8")
     found = OPERATIONS["translate_x" if width > height else "translate_y"](images, np.ones(1))
     axis = 2 if width > height else 1
@@ -96,8 +96,8 @@ def test_the_largest_images_stay_within_32_bits(height, width):
     np.testing.assert_array_equal(transform(images, rotations(np.full(1, 180.0))), images[:, ::-1, ::-1])
 
 
-def test_rotations_and_shears_are_a_slow_reference():
-    """Pixel by pixel, in float64: out(x, y) is in(...) with x and y counted from the middle."""
+def test_rotations_and_shears_match_a_slow_reference():
+    """Computes pixel by pixel in float64: out(x, y) is in(...) with x and y counted from the centre."""
     def reference(image, matrix):
         height, width, _ = image.shape
         out = np.zeros_like(image)
@@ -114,16 +114,16 @@ def test_rotations_and_shears_are_a_slow_reference():
                          ("shear_x", [[1, 0.7 * 0.3], [0, 1]]), ("shear_y", [[1, 0], [0.7 * 0.3, 1]])):
         found = OPERATIONS[name](NOISE[:5], np.full(5, 0.7))
         expected = np.stack([reference(image, np.array(matrix)) for image in NOISE[:5]])
-        assert (found != expected).any(axis=3).mean() < 0.002, name  # rounded cosines may fall to another pixel
+        assert (found != expected).any(axis=3).mean() < 0.002, name  # rounded cosines may select another pixel
 
 
 @pytest.mark.parametrize("name", sorted(NEUTRAL))
-def test_without_strength_nothing_changes(name):
+def test_strength_0_changes_nothing(name):
     np.testing.assert_array_equal(OPERATIONS[name](NOISE, np.zeros(len(NOISE))), NOISE)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_no_operation_touches_its_input_or_looks_at_other_images(name):
+def test_operations_do_not_modify_their_input_or_mix_images(name):
     before, strengths = NOISE.copy(), DRAW.uniform(-1, 1, len(NOISE))
     together = OPERATIONS[name](NOISE, strengths)
 
@@ -136,7 +136,7 @@ def test_no_operation_touches_its_input_or_looks_at_other_images(name):
 
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(12)), magnitude=st.floats(0, 10), operations=st.integers(1, 4))
-def test_an_image_is_the_same_in_any_batch(order, magnitude, operations):
+def test_the_result_does_not_depend_on_the_batch(order, magnitude, operations):
     draws = words(5, np.arange(12), range(2 * operations))
     functions, parameters = choose(draws, NOISE.shape[1:], magnitude=magnitude)
     whole = rand_augment(NOISE[:12], functions, parameters)
@@ -145,8 +145,8 @@ def test_an_image_is_the_same_in_any_batch(order, magnitude, operations):
     np.testing.assert_array_equal(rand_augment(NOISE[order], functions[order], parameters[order]), whole[order])
 
 
-def test_every_operation_is_equally_likely_and_so_is_either_sign():
-    """14 operations of 14,000 images: chi^2 with 13 degrees of freedom, beyond its 1e-6 tail for one seed."""
+def test_operations_and_signs_are_drawn_uniformly():
+    """14 operations in 14,000 images: chi^2 with 13 degrees of freedom exceeds this bound for 1e-6 of seeds."""
     draws = words(9, np.arange(14_000), [0, 1])
     chosen = draws[:, 0].astype(np.uint64) * np.uint64(14) >> np.uint64(32)
     counts = np.bincount(chosen.astype(int), minlength=14)

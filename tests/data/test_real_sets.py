@@ -1,4 +1,4 @@
-"""The real data: whole CIFAR sets, parts of STL-10 and Tiny ImageNet, in the folder $FIXHEAD_TEST_CIFAR."""
+"""Real data in the folder $FIXHEAD_TEST_CIFAR: complete CIFAR sets, parts of STL-10 and Tiny ImageNet."""
 import json
 import os
 import zlib
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 MEASURED = json.loads((Path(__file__).parents[2] / "results" / "data.json").read_text())["datasets"]
 
-# mean and standard deviation of the whole training set as commonly published, shares of 255
+# mean and standard deviation of the complete training set as commonly published, as fractions of 255
 PUBLISHED = {
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
@@ -28,7 +28,7 @@ SIZES = {"cifar10": (45_000, 5_000, 10_000), "cifar100": (45_000, 5_000, 10_000)
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_cifar10_and_the_other_real_sets_are_what_the_catalogue_says(name):
+def test_cifar10_and_the_other_real_sets_match_the_catalogue(name):
     dataset = load_dataset(name, os.environ["FIXHEAD_TEST_CIFAR"])
     entry = DATASETS[name]
 
@@ -39,13 +39,13 @@ def test_cifar10_and_the_other_real_sets_are_what_the_catalogue_says(name):
     for part in ("train", "validation", "test"):
         counts = np.bincount(dataset.split(part).labels, minlength=entry.num_classes)
         assert counts.min() == counts.max()  # all of these sets are balanced
-    # of the whole set within its rounding and the part held out; of a small part within its sampling error
+    # tolerance: rounding and the held-out images for a complete set, the sampling error for a part
     tolerance = 0.001 if dataset.subset is None else 0.02
     np.testing.assert_allclose([dataset.mean / 255, dataset.std / 255], PUBLISHED[name], atol=tolerance)
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_cifar10_and_the_others_come_back_from_plain_files_with_the_digest_of_their_runs(name, tmp_path):
+def test_cifar10_and_the_others_are_packed_with_the_digest_of_their_runs(name, tmp_path):
     folder, index = pack_dataset(name, tmp_path, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
     dataset = load_dataset(name, str(tmp_path))
 
@@ -56,7 +56,7 @@ def test_cifar10_and_the_others_come_back_from_plain_files_with_the_digest_of_th
     assert [each.ok for each in verify_packed(tmp_path)] == [True]
 
 
-def test_cifar100s_packed_coarse_labels_are_the_authors_as_cifar10_data_are_read(tmp_path):
+def test_packed_cifar100_coarse_labels_match_the_authors(tmp_path):
     import tensorflow_datasets
 
     folder, _ = pack_dataset("cifar100", tmp_path, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
@@ -67,7 +67,7 @@ def test_cifar100s_packed_coarse_labels_are_the_authors_as_cifar10_data_are_read
         np.testing.assert_array_equal(coarse, batch["coarse_label"])
 
 
-def test_cifar10_is_cached_when_it_is_first_read_and_then_needs_no_tensorflow(tmp_path, monkeypatch):
+def test_cifar10_is_cached_on_the_first_read_and_then_needs_no_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path))
     first = load_dataset("cifar10", os.environ["FIXHEAD_TEST_CIFAR"])
     monkeypatch.setattr("keras_fixhead.data.tfds.load_tfds", None)
@@ -76,7 +76,7 @@ def test_cifar10_is_cached_when_it_is_first_read_and_then_needs_no_tensorflow(tm
     assert again.digest() == first.digest() == MEASURED["cifar10"]["data_digest"]
 
 
-def test_cifar100s_groups_are_its_coarse_labels_as_cifar10_data_are_read():
+def test_cifar100_groups_match_its_coarse_labels():
     import tensorflow_datasets
 
     builder = tensorflow_datasets.builder("cifar100:3.*.*", data_dir=os.environ["FIXHEAD_TEST_CIFAR"])

@@ -1,4 +1,4 @@
-"""Missing data sets. That prepared ones are read is shown by the training on real CIFAR-10."""
+"""Missing data sets. Reading prepared ones is covered by training on real CIFAR-10."""
 import http.client
 import threading
 import time
@@ -27,14 +27,14 @@ def offline(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_a_set_that_is_not_prepared_without_network_names_the_option_and_the_embedded_set(tmp_path, offline, name):
+def test_an_unprepared_set_without_network_suggests_the_option_and_the_embedded_set(tmp_path, offline, name):
     start = time.perf_counter()
     with pytest.raises(DataError, match=f"{name} is not prepared in {tmp_path}, and .*cannot be downloaded") as caught:
         load_dataset(name, str(tmp_path))
 
     assert "--data-dir" in str(caught.value) and "TFDS_DATA_DIR" in str(caught.value)
     assert "--dataset digits" in str(caught.value) and "\n" not in str(caught.value)
-    assert time.perf_counter() - start < 2  # TensorFlow Datasets alone retries for minutes
+    assert time.perf_counter() - start < 2  # TensorFlow Datasets alone would retry for minutes
     assert offline == ["https://www.cs.toronto.edu/"]
 
 
@@ -46,7 +46,7 @@ def test_availability_is_checked_without_loading_anything(tmp_path, offline):
     (tmp_path / "cifar10" / "3.0.2" / "dataset_info.json").write_text("{}")
     asked = len(offline)
     check_available("cifar10", str(tmp_path))
-    assert len(offline) == asked  # what is prepared needs no network
+    assert len(offline) == asked  # prepared sets need no network
 
 
 def test_a_missing_folder_is_reported_before_anything_is_tried(offline):
@@ -55,7 +55,7 @@ def test_a_missing_folder_is_reported_before_anything_is_tried(offline):
     assert not offline
 
 
-def test_the_folder_is_the_one_given_then_the_environments_then_tensorflow_datasets_own(monkeypatch, tmp_path):
+def test_the_folder_comes_from_the_argument_then_the_environment_then_the_default(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", "~/prepared")
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -67,7 +67,7 @@ def test_the_folder_is_the_one_given_then_the_environments_then_tensorflow_datas
     assert tfds.data_folder(None) == tmp_path / "tensorflow_datasets"
 
 
-def test_a_set_is_prepared_if_a_version_of_it_is(tmp_path):
+def test_a_set_is_prepared_if_any_of_its_versions_is(tmp_path):
     assert not tfds.is_prepared("cifar10", tmp_path / "nothing")
     (tmp_path / "cifar10" / "3.0.2").mkdir(parents=True)
     assert not tfds.is_prepared("cifar10", tmp_path)
@@ -76,7 +76,7 @@ def test_a_set_is_prepared_if_a_version_of_it_is(tmp_path):
     assert not tfds.is_prepared("cifar100", tmp_path)
 
 
-def test_a_damaged_set_is_one_line_with_the_way_out(tmp_path, offline):
+def test_a_damaged_set_is_a_one_line_error_with_a_hint(tmp_path, offline):
     folder = tmp_path / "cifar10" / "3.0.2"
     folder.mkdir(parents=True)
     for name in ("dataset_info.json", "features.json"):
@@ -89,7 +89,7 @@ def test_a_damaged_set_is_one_line_with_the_way_out(tmp_path, offline):
     assert not offline
 
 
-def test_a_refusal_is_an_answer_and_silence_is_not(monkeypatch):
+def test_an_http_error_means_online_and_no_answer_means_offline(monkeypatch):
     def answer(outcome):
         def opened(request, timeout):
             raise outcome
@@ -106,7 +106,7 @@ def test_a_refusal_is_an_answer_and_silence_is_not(monkeypatch):
     assert not tfds._answers("no url")
 
 
-def test_a_name_server_that_hangs_is_waited_for_briefly(monkeypatch):
+def test_waiting_for_a_hanging_name_server_is_short(monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(tfds.urllib.request, "urlopen", lambda request, timeout: nullcontext(release.wait(30)))
     monkeypatch.setattr(tfds, "PROBE_SECONDS", 0.05)

@@ -238,9 +238,9 @@ def test_terminated_training_says_so_and_resumes(tmp_path):
     command = [sys.executable, "-m", "fixhead_cli"]
     arguments = ["train", "--dataset", "digits", "--recipe", "smoke", "--epochs", "4", "--runs-dir", str(tmp_path)]
     with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True) as process:
-        said = ""
+        printed = ""
         for line in process.stderr:
-            said += line
+            printed += line
             if line.startswith("epoch 1/"):
                 process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 143
@@ -249,8 +249,8 @@ def test_terminated_training_says_so_and_resumes(tmp_path):
     done = status["epoch"]
 
     assert status["state"] == "interrupted" and 1 <= done < 4
-    assert status["resume"] == f"fixhead train --resume {run}" and status["resume"] in said
-    assert "Traceback" not in said
+    assert status["resume"] == f"fixhead train --resume {run}" and status["resume"] in printed
+    assert "Traceback" not in printed
     run_json("train", "--resume", run, "--quiet")
     assert [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     assert json.loads((run / "status.json").read_text())["state"] == "complete"

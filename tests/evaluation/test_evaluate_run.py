@@ -10,7 +10,7 @@ from keras_fixhead.evaluation import run as run_module
 from keras_fixhead.runs import Run
 
 
-def test_a_finished_run_is_evaluated_as_its_result_says(digits_run):
+def test_evaluating_a_finished_run_gives_its_recorded_result(digits_run):
     result = digits_run.read("result")
     for split, found in evaluate_run(digits_run).items():
         expected = result["evaluation"][split]
@@ -18,7 +18,7 @@ def test_a_finished_run_is_evaluated_as_its_result_says(digits_run):
             {name: value for name, value in expected.items() if name != "top5"}, rel=1e-5)
 
 
-def test_the_training_split_of_a_run_is_what_it_was_trained_on(digits_run):
+def test_the_training_split_of_a_run_is_the_one_it_was_trained_on(digits_run):
     found = evaluate_run(digits_run, ("train",))
 
     assert list(found) == ["train"] and found["train"].n == 200
@@ -31,7 +31,7 @@ def test_a_run_without_a_model_is_an_error(tmp_path, digits_run):
         evaluate_run(unfinished)
 
 
-def test_a_run_is_evaluated_on_another_set_of_the_same_classes(digits_run, monkeypatch):
+def test_a_run_can_be_evaluated_on_another_set_with_the_same_classes(digits_run, monkeypatch):
     digits = load_dataset("digits")
     other = dataclasses.replace(digits, name="digits_1", train=digits.train.take(np.arange(0)),
                                 validation=digits.validation.take(np.arange(0)))
@@ -43,11 +43,11 @@ def test_a_run_is_evaluated_on_another_set_of_the_same_classes(digits_run, monke
         evaluate_run(digits_run, ["validation"], dataset="digits_1")
     monkeypatch.setattr(run_module, "run_dataset",
                         lambda dataset, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
-    with pytest.raises(ArgumentError, match="digits_1 has other classes than the run: a, b, c"):
+    with pytest.raises(ArgumentError, match="digits_1 does not have the run's classes: a, b, c"):
         evaluate_run(digits_run, dataset="digits_1")
 
 
-def test_another_set_with_images_of_another_size_is_refused_in_one_line(digits_run, monkeypatch):
+def test_a_set_with_another_image_size_is_a_one_line_error(digits_run, monkeypatch):
     digits = load_dataset("digits")
     small = dataclasses.replace(digits, name="small", test=dataclasses.replace(
         digits.test, images=digits.test.images[:, :16, :16]))

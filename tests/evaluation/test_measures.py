@@ -8,10 +8,10 @@ DRAW = np.random.default_rng(0)
 
 
 def test_measures_by_hand():
-    """Two features of length 2 and 1 in the plane, three class vectors at 0, 90 and 180 degrees.
+    """Two features of length 2 and 1 in the plane, with three class vectors at 0, 90 and 180 degrees.
 
-    The first feature lies on class 0 and is of class 0: own cosine 1, the nearest wrong one 0. The second lies on
-    class 1 and is of class 2: own cosine 0, predicted 1, nearest wrong 1.
+    The first feature points to class 0 and has label 0: own cosine 1, nearest wrong one 0. The second points to
+    class 1 and has label 2: own cosine 0, predicted 1, nearest wrong 1.
     """
     features = np.array([[2, 0], [0, 1]], np.float32)
     vectors = np.array([[1, 0], [0, 1], [-1, 0]], np.float32)
@@ -28,7 +28,7 @@ def test_measures_by_hand():
     assert found.feature_norm == pytest.approx(1.5)
 
 
-def test_cosines_do_not_depend_on_lengths_and_zero_features_have_none():
+def test_cosines_do_not_depend_on_norms_and_are_0_for_zero_features():
     features = DRAW.normal(size=(20, 8)).astype("float32")
     vectors = DRAW.normal(size=(5, 8)).astype("float32")
     labels = DRAW.integers(0, 5, 20)

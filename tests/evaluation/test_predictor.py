@@ -20,7 +20,7 @@ def predictor():
     return Predictor(build_model("resnet18", (32, 32, 3), 10, width=1 / 32, scale=4.0), tuple("0123456789"))
 
 
-def test_classes_are_those_of_the_largest_logits_and_probabilities_their_softmax(predictor):
+def test_classes_are_the_argmax_and_probabilities_the_softmax_of_the_logits(predictor):
     images = DRAW.integers(0, 256, (5, 32, 32, 3)).astype("uint8")
     logits = predictor.model.predict(images, verbose=0)
 
@@ -30,7 +30,7 @@ def test_classes_are_those_of_the_largest_logits_and_probabilities_their_softmax
                                np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_predictor_knows_what_it_takes_and_its_scale(predictor):
+def test_a_predictor_knows_its_input_shape_and_scale(predictor):
     assert predictor.image_shape == (32, 32, 3) and predictor.scale == 4.0
 
 
@@ -39,17 +39,17 @@ def test_images_of_another_size_are_refused(predictor):
         predictor.probabilities(np.zeros((2, 8, 8, 3), np.float32))
 
 
-def test_a_run_as_a_predictor_is_its_model_with_its_label_names(digits_run):
+def test_a_predictor_from_a_run_has_its_model_and_label_names(digits_run):
     found, images = run_predictor(digits_run), load_dataset("digits").test.images[:4]
 
     assert found.label_names == tuple("0123456789")
     np.testing.assert_array_equal(found.logits(images), load_model(digits_run.path).predict(images, verbose=0))
 
 
-def test_a_data_set_that_does_not_fit_is_refused_with_the_way_out(predictor):
+def test_a_data_set_that_does_not_fit_is_refused_with_a_hint(predictor):
     digits = load_dataset("digits")
     predictor.check_fits(digits)
-    with pytest.raises(ArgumentError, match=r"digits has other classes than the run: a, b, c, .* --dataset"):
+    with pytest.raises(ArgumentError, match=r"digits does not have the run's classes: a, b, c, .* --dataset"):
         predictor.check_fits(dataclasses.replace(digits, label_names=tuple("abcdefghij")))
     small = dataclasses.replace(digits.test, images=digits.test.images[:, :16])
     with pytest.raises(ArgumentError, match=r"images of shape \(16, 32, 3\); the model takes .* --dataset"):
@@ -58,8 +58,8 @@ def test_a_data_set_that_does_not_fit_is_refused_with_the_way_out(predictor):
 
 @pytest.mark.parametrize("size, target", [((200, 50), (32, 32)), ((10, 7), (32, 32)), ((33, 31), (32, 32)),
                                           ((90, 60), (64, 48))])
-def test_the_form_of_predictions_is_what_keras_resizes_an_exported_models_pictures_by(size, target):
-    """To a hundredth of a level: Pillow weights in float64, Keras in float32."""
+def test_pictures_are_resized_as_in_an_exported_model(size, target):
+    """They agree to a hundredth of a level: Pillow computes its weights in float64, Keras in float32."""
     image = DRAW.integers(0, 256, (*size, 3)).astype("uint8")
     expected = keras.ops.convert_to_numpy(keras.ops.image.resize(image.astype("float32"), target, antialias=True))
     found = fit_picture(image, prediction_form((*target, 3)))
@@ -74,7 +74,7 @@ def encoded(image, format="PNG"):
     return file.getvalue()
 
 
-def test_a_picture_of_the_models_size_is_classified_as_its_array_is(predictor):
+def test_a_picture_of_the_model_size_is_classified_like_its_array(predictor):
     images = load_dataset("digits").test.images[:3]
     pictures = [encoded(Image.fromarray(image)) for image in images]
     probabilities = predictor.picture_probabilities(pictures, ["a", "b", "c"])
@@ -85,7 +85,7 @@ def test_a_picture_of_the_models_size_is_classified_as_its_array_is(predictor):
     np.testing.assert_allclose(probabilities, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_picture_of_another_size_and_kind_is_resized_to_the_models(predictor):
+def test_a_picture_of_another_size_and_mode_is_resized_to_the_model_size(predictor):
     flat = Image.new("L", (200, 50), 90)
     same = Image.new("RGB", (32, 32), (90, 90, 90))
     found = predictor.picture_probabilities([encoded(flat), encoded(same)], ["flat", "same"])

@@ -1,4 +1,4 @@
-"""Runs that cost nothing: their directories are written as a finished training leaves them."""
+"""Runs without training: their directories are written like those of finished runs."""
 import numpy as np
 import pytest
 
@@ -13,12 +13,12 @@ def explicit(tmp_path, monkeypatch):
 
 @pytest.fixture
 def complete():
-    """Returns a function from a configuration to a run directory as a finished training leaves it."""
+    """Returns a function that writes the run directory of a finished run for a configuration."""
     return _complete
 
 
 def _complete(resolved, accuracy=0.5):
-    """A run directory as a finished training leaves it."""
+    """Writes the run directory of a finished run."""
     config, run = resolved.config, create_run(resolved)
     run.write_metrics([{"epoch": epoch, "loss": 1.0, "cross_entropy": 2.0 / epoch, "validation_accuracy": accuracy}
                        for epoch in range(1, config.epochs + 1)])

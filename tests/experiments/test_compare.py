@@ -1,4 +1,4 @@
-"""Results in groups, and their paired differences."""
+"""Grouped results and their paired differences."""
 import numpy as np
 import pytest
 
@@ -15,7 +15,7 @@ def results(runs):
     return [read_result(run.path) for run in runs]
 
 
-def test_groups_are_compared_by_seed_with_students_interval(explicit, complete):
+def test_groups_are_compared_by_seed_with_a_student_t_interval(explicit, complete):
     accuracies = {(True, 0): 0.80, (True, 1): 0.82, (True, 2): 0.81,
                   (False, 0): 0.70, (False, 1): 0.75, (False, 3): 0.9}
     runs = [complete(resolve(TrainConfig(fixed=fixed, seed=seed, epochs=1, precision="float32",
@@ -35,7 +35,7 @@ def test_groups_are_compared_by_seed_with_students_interval(explicit, complete):
     assert other.minus(one).mean is None and other.minus(one).values == {}
 
 
-def test_an_extended_run_is_not_the_same_as_one_that_was_trained_straight(explicit, complete):
+def test_an_extended_run_is_not_grouped_with_one_trained_without_interruption(explicit, complete):
     config = plan_runs(explicit, {}, [0])[0].resolved
     straight, extended = complete(config), complete(config)
     extended.write_config(to_store(config, extended_from="1"))
@@ -44,7 +44,7 @@ def test_an_extended_run_is_not_the_same_as_one_that_was_trained_straight(explic
     assert [group.name for group in groups] == ["extended_from=None", "extended_from=1"]
 
 
-def test_what_cannot_be_compared_is_refused(explicit, complete):
+def test_incomparable_results_are_refused(explicit, complete):
     (run,) = results([complete(plan_runs(explicit, {}, [0])[0].resolved)])
     with pytest.raises(ArgumentError, match="two or more complete runs"):
         compare_results([run])

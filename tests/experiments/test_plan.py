@@ -1,4 +1,4 @@
-"""Plans of many runs; a real sweep is in tests/end_to_end."""
+"""Plans of many runs. Real sweeps are in tests/end_to_end."""
 import dataclasses
 
 import pytest
@@ -25,7 +25,7 @@ from keras_fixhead.experiments.plan import (
     (["fixed=maybe"], "fixed must be yes or no, got 'maybe'"), (["epochs=ten"], "epochs must be a number, got 'ten'"),
     (["lr=0.1", "lr=0.2"], "The grid axis lr is given twice"),
 ])
-def test_a_wrong_axis_is_one_line(axes, message):
+def test_an_invalid_axis_is_a_one_line_error(axes, message):
     with pytest.raises(ArgumentError, match=message):
         parse_grid(axes)
 
@@ -46,12 +46,12 @@ def test_seeds_are_ranges_without_repeats(ranges):
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-1", "1.5", "1--2"])
-def test_wrong_seeds_are_refused(text):
+def test_invalid_seeds_are_refused(text):
     with pytest.raises(ArgumentError, match="Seeds must be numbers and ranges"):
         parse_seeds(text)
 
 
-def test_a_plan_has_every_point_with_every_seed(explicit):
+def test_a_plan_combines_every_point_with_every_seed(explicit):
     plan = plan_runs(explicit, {"head": ["dot", "cos"], "lr": [0.1, 0.01]}, [0, 1, 2])
 
     assert [(each.config.head, each.config.lr, each.config.seed) for each in plan] == [
@@ -60,7 +60,7 @@ def test_a_plan_has_every_point_with_every_seed(explicit):
     assert all(resolve(each.config).config == each.config for each in plan)
 
 
-def test_a_recipe_in_the_grid_and_arms_of_a_recipe_have_their_values(explicit):
+def test_recipes_in_the_grid_and_in_arms_set_their_values(explicit):
     explicit.pop("recipe")
     plan = plan_runs(explicit, {"recipe": ["paper-code"], "head": ["dot"], "fixed": [True, False]}, [0])
 
@@ -70,7 +70,7 @@ def test_a_recipe_in_the_grid_and_arms_of_a_recipe_have_their_values(explicit):
 
 @pytest.mark.parametrize("grid, shared, message", [
     ({"lr": [0.1]}, {"lr": 0.2}, "lr is given both in the grid and as an option"),
-    ({"seed": [1, 2]}, {}, "Give seeds by --seeds"), ({}, {"seed": 3}, "Give seeds by --seeds"),
+    ({"seed": [1, 2]}, {}, "Set seeds with --seeds"), ({}, {"seed": 3}, "Set seeds with --seeds"),
     ({"lr": [0.1, 0.1]}, {}, "Two points of the grid are the same run"),
     ({"epochs": [0]}, {}, "epochs must be at least 1"),
 ])
@@ -79,7 +79,7 @@ def test_a_plan_that_contradicts_itself_is_refused(explicit, grid, shared, messa
         plan_runs({**explicit, **shared}, grid, [0])
 
 
-def test_hours_and_disk_space_are_measured_or_not_given(explicit, complete):
+def test_hours_and_disk_space_are_measured_or_omitted(explicit, complete):
     resolved = plan_runs(explicit, {}, [0])[0].resolved
     assert plan_summary(plan_runs(explicit, {}, [0, 1])) == {
         "runs": 2, "states": {"complete": 0, "interrupted": 0, "failed": 0, "running": 0, "new": 2}, "hours": None,
@@ -106,7 +106,7 @@ def test_shared_and_varied_fields_ignore_seeds():
     assert varied == ["lr"] and shared["dataset"] == "digits" and "seed" not in shared
 
 
-def test_a_plan_warns_once_of_learned_class_vectors_at_a_small_scale(explicit, complete):
+def test_a_plan_warns_once_about_learned_class_vectors_at_a_small_scale(explicit, complete):
     grid = {"head": ["cos", "dot"], "fixed": [True, False]}
     plan = plan_runs(explicit, grid, [0, 1])
     (text,) = plan_warnings(plan)
@@ -115,4 +115,4 @@ def test_a_plan_warns_once_of_learned_class_vectors_at_a_small_scale(explicit, c
     for each in plan:
         if each.config.head == "cos" and not each.config.fixed:
             complete(each.resolved)
-    assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # there is nothing left to warn of
+    assert plan_warnings(plan_runs(explicit, grid, [0, 1])) == []  # nothing left to warn about

@@ -1,4 +1,4 @@
-"""Running a plan, with trainings that cost nothing."""
+"""Running a plan, with stand-ins for training."""
 import subprocess
 import sys
 
@@ -10,7 +10,7 @@ from keras_fixhead.experiments.run import run_plan, run_trained_by
 from keras_fixhead.runs import create_run
 
 
-def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explicit, complete):
+def test_complete_runs_are_skipped_and_a_failure_does_not_stop_the_others(explicit, complete):
     calls = []
 
     def train(resolved, resume):
@@ -24,7 +24,7 @@ def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explici
     grid = {"lr": [0.1, 0.2, 0.3, 0.4]}
     done = complete(plan_runs(explicit, grid, [0])[1].resolved)
     half = create_run(plan_runs(explicit, grid, [0])[3].resolved)
-    half.write_status("running", epoch=1)  # killed: nobody holds its lock
+    half.write_status("running", epoch=1)  # killed: its lock is not held
     outcomes = list(run_plan(plan_runs(explicit, grid, [0]), train))
 
     assert [each.what for each in outcomes] == ["trained", "done", "failed", "resumed"]
@@ -38,7 +38,7 @@ def test_complete_runs_are_not_trained_again_and_a_failure_stops_nothing(explici
     assert [lr for lr, _ in calls] == [0.1, 0.3, 0.4, 0.3]
 
 
-def test_a_run_that_another_process_is_training_is_left_to_it(explicit):
+def test_a_run_being_trained_by_another_process_is_skipped(explicit):
     run = create_run(plan_runs(explicit, {}, [0])[0].resolved)
     run.write_status("running", epoch=1)
     with run.lock():
@@ -48,7 +48,7 @@ def test_a_run_that_another_process_is_training_is_left_to_it(explicit):
     assert planned.state == outcome.what == "running"
 
 
-def test_the_commands_after_a_training_run_before_its_model_is_discarded(explicit, complete):
+def test_commands_after_training_run_before_the_model_is_discarded(explicit, complete):
     seen = []
 
     def then(run):
@@ -65,7 +65,7 @@ def test_the_commands_after_a_training_run_before_its_model_is_discarded(explici
     assert {each.state for each in plan_runs(explicit, {}, [0, 1])} == {"complete"}
 
 
-def test_a_command_after_a_training_that_fails_is_reported(explicit, complete):
+def test_a_failing_command_after_training_is_reported(explicit, complete):
     def then(run):
         raise RunError("robustness ended with status 1.")
 
@@ -76,12 +76,12 @@ def test_a_command_after_a_training_that_fails_is_reported(explicit, complete):
 SAY = "from keras_fixhead.errors import warn_once; warn_once({!r})"
 
 
-def test_a_sweep_warns_once_and_its_processes_do_not_repeat_it(explicit, complete, capfd):
+def test_a_sweep_warns_once_and_its_processes_do_not_repeat_the_warning(explicit, complete, capfd):
     (text,) = plan_warnings(plan_runs(explicit, {"fixed": [False]}, [0, 1]))
 
     def train(config, resume):
         complete(config)
-        return run_trained_by([sys.executable, "-c", SAY.format(text)], config)  # as the head of a training does
+        return run_trained_by([sys.executable, "-c", SAY.format(text)], config)  # like the head during training
 
     with pytest.warns(FixheadWarning) as said:
         list(run_plan(plan_runs(explicit, {"fixed": [False]}, [0, 1]), train))
@@ -90,7 +90,7 @@ def test_a_sweep_warns_once_and_its_processes_do_not_repeat_it(explicit, complet
     assert "known to fall behind" not in capfd.readouterr().err
 
 
-def test_a_process_still_warns_of_what_was_not_said_before():
+def test_a_process_still_gives_warnings_that_were_not_given_before():
     answer = subprocess.run([sys.executable, "-c", SAY.format("Something else.")], env=silenced(), capture_output=True,
                             text=True)
     assert "Something else." in answer.stderr

@@ -21,18 +21,18 @@ def plot(path, arms=("fixed", "learned"), num_classes=10, rows=ROWS):
 
 @pytest.mark.parametrize("arms, num_classes, rows", [
     (("fixed", "learned"), 10, ROWS), (("one",), 100, ROWS[:1])])
-def test_the_figure_is_a_png_that_is_not_blank(tmp_path, arms, num_classes, rows):
+def test_the_figure_is_a_png_and_not_blank(tmp_path, arms, num_classes, rows):
     plot(tmp_path / "arms.png", arms, num_classes, rows)
     content = (tmp_path / "arms.png").read_bytes()
     picture = Image.open(io.BytesIO(content))
 
     assert picture.format == "PNG"
-    assert picture.width >= 900 and picture.height >= 900  # two panels a row at 120 dots an inch
+    assert picture.width >= 900 and picture.height >= 900  # two panels per row at 120 dpi
     assert 20_000 < len(content) < 2_000_000
     assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
 
 
-def test_other_numbers_are_another_figure(tmp_path):
+def test_the_figure_depends_on_the_numbers(tmp_path):
     plot(tmp_path / "a.png", num_classes=3)
     plot(tmp_path / "b.png", num_classes=3, rows=ROWS[:2])
 

@@ -1,4 +1,4 @@
-"""Names in any script: drawn, or replaced by an index with one note of ours; nothing else is warned of."""
+"""Names in any script are drawn, or replaced by an index with one note and no other warnings."""
 import warnings
 
 import numpy as np
@@ -18,8 +18,8 @@ from keras_fixhead.figures import (
     text,
 )
 
-UNWRITABLE = "\U000f1234"  # for private use: no font of Matplotlib's has it
-STIX = "\ue000"  # in a font that Matplotlib brings along, but not in its default one
+UNWRITABLE = "\U000f1234"  # private use area: not in any font of Matplotlib
+STIX = "\ue000"  # in a font that comes with Matplotlib, but not in its default one
 NAMES = ["cat", "кот", "γάτα", "a$b", "$x^$", "tab\tnewline\n", f"x{UNWRITABLE}", "50 % _{", "\udcff.png", STIX]
 ROWS = [{"epoch": epoch, "accuracy": 0.5, "validation_accuracy": 0.5, "cross_entropy": 1.0,
          "validation_cross_entropy": 1.0, "lr": 0.1} for epoch in (1, 2)]
@@ -38,7 +38,7 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_figure_warns_of_anything_but_one_note_of_ours(name, tmp_path, recwarn, caplog):
+def test_figures_give_no_warning_except_our_note(name, tmp_path, recwarn, caplog):
     warnings.simplefilter("always")
     FIGURES[name](tmp_path / "figure.png")
 
@@ -47,7 +47,7 @@ def test_no_figure_warns_of_anything_but_one_note_of_ours(name, tmp_path, recwar
     assert not caplog.records
 
 
-def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_reported_once():
+def test_a_name_without_a_font_is_replaced_by_its_index_and_reported_once():
     with pytest.warns(FixheadWarning, match=r"No installed font has the characters of a class name.*'class 6'"):
         found = class_names(NAMES)
 
@@ -57,18 +57,18 @@ def test_a_name_that_no_font_can_write_is_shown_by_its_index_and_reported_once()
         assert class_names(NAMES) == found  # once per process
 
 
-def test_text_that_matplotlib_would_take_for_a_formula_is_shown_as_it_is():
+def test_text_that_looks_like_a_formula_is_shown_unchanged():
     assert text.plain("$x^$") == r"\$x^\$" and text.plain("two\nlines") == "two\nlines"
     assert text.plain(f"{UNWRITABLE}!\udcff") == "?!?"
 
 
-def test_a_character_is_drawn_with_a_font_that_has_it():
+def test_a_character_is_drawn_in_a_font_that_has_it():
     assert text.families(["cat", "кот"]) == []
     assert text.families(["cat", STIX]) == ["STIXNonUnicode"]
     assert text.families([UNWRITABLE]) == []
 
 
-def test_fonts_are_looked_through_once_for_each_character(monkeypatch):
+def test_fonts_are_searched_once_per_character(monkeypatch):
     text.families(["abc"])
     monkeypatch.setattr(text, "_fonts", None)
 

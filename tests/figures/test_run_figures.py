@@ -1,4 +1,4 @@
-"""Figures of runs: they are complete and show what they should."""
+"""Figures of runs are complete and show the expected content."""
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,8 +24,8 @@ def has_color(image, color, tolerance=40):
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:1], [{"epoch": 1, "accuracy": 0.5, "cross_entropy": 1.0}]],
-                         ids=["five epochs", "one", "without validation"])
-def test_curves_are_drawn_of_whatever_was_measured(tmp_path, rows):
+                         ids=["five epochs", "one epoch", "without validation"])
+def test_curves_are_drawn_for_whatever_was_measured(tmp_path, rows):
     plot_curves(rows, tmp_path / "curves.png", title="a run")
     image = pixels(tmp_path / "curves.png")
 
@@ -42,8 +42,8 @@ def test_a_confusion_matrix_of_any_size_is_drawn(tmp_path, num_classes):
     assert 400 < pixels(tmp_path / "c.png").shape[0] < 1500
 
 
-def test_right_predictions_come_first_and_wrong_ones_begin_a_row(tmp_path):
-    """Ten images, six classified right: two rows, text in green and in red."""
+def test_correct_predictions_come_first_and_wrong_ones_start_a_new_row(tmp_path):
+    """Ten images, six classified correctly: two rows, with text in green and in red."""
     images = np.full((10, 8, 8, 3), 128, np.uint8)
     labels = np.arange(10, dtype=np.int32) % 2
     logits = np.eye(2, dtype=np.float32)[np.where(np.arange(10) < 6, labels, 1 - labels)]
@@ -56,7 +56,7 @@ def test_right_predictions_come_first_and_wrong_ones_begin_a_row(tmp_path):
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_all_right_or_all_wrong_is_a_sheet_too(tmp_path, right):
+def test_a_sheet_is_drawn_if_all_predictions_are_correct_or_all_wrong(tmp_path, right):
     images, labels = DRAW.integers(0, 256, (40, 8, 8, 3)).astype("uint8"), np.zeros(40, np.int32)
     logits = np.eye(2, dtype=np.float32)[np.full(40, 0 if right else 1)]
     plot_predictions(images, labels, logits, ["cat", "dog"], tmp_path / "p.png", title="a run")
@@ -65,7 +65,7 @@ def test_all_right_or_all_wrong_is_a_sheet_too(tmp_path, right):
 
 
 def test_a_contact_sheet_shows_each_image(tmp_path):
-    """Images of one colour each are found in the picture."""
+    """Each image has one colour, which must appear in the figure."""
     colors = ["#ff0000", "#00ff00", "#0000ff", "#ffff00", "#00ffff", "#ff00ff", "#804000"]
     images = np.stack([np.full((6, 6, 3), [int(color[place : place + 2], 16) for place in (1, 3, 5)], np.uint8)
                        for color in colors])
@@ -83,6 +83,6 @@ def test_groups_are_drawn_in_different_colours(tmp_path):
     assert all(has_color(image, color) for color in ("#0b62a4", "#d1651b", "#3b8b3b"))
 
 
-def test_a_figure_that_cannot_be_written_is_one_line(tmp_path):
+def test_a_figure_that_cannot_be_written_is_a_one_line_error(tmp_path):
     with pytest.raises(RunError, match=r"no/curves\.png cannot be written"):
         plot_curves(ROWS, tmp_path / "no" / "curves.png", title="a run")

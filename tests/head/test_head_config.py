@@ -33,9 +33,9 @@ def test_a_wrong_value_is_refused_in_one_line_naming_the_option(name, value):
     with pytest.raises(ArgumentError) as refusal:
         HeadConfig(**{name: value})
 
-    said = str(refusal.value)
-    assert "\n" not in said
-    assert name in said or (name == "class_vectors" and said.startswith("Unknown kind of class vectors"))
+    message = str(refusal.value)
+    assert "\n" not in message
+    assert name in message or (name == "class_vectors" and message.startswith("Unknown kind of class vectors"))
 
 
 def test_values_are_converted_to_plain_types():

@@ -47,10 +47,10 @@ def test_a_network_accepts_other_numbers_of_channels(name, channels):
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, None), (32, 32, 0), (7, 32, 3), (32, 4, 3), (32.0, 32, 3),
                                    ("32", 32, 3), None, 32, (None, 32, 32, 3), "abc", (True, 32, 3), ()])
 def test_an_invalid_shape_gives_a_one_line_error(shape):
-    with pytest.raises(ArgumentError, match=r"input_shape must be \(H, W, C\) with H, W >= 8 or .* got") as said:
+    with pytest.raises(ArgumentError, match=r"input_shape must be \(H, W, C\) with H, W >= 8 or .* got") as caught:
         build_model("resnet18", shape, 5)
 
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_pooling_by_positions_needs_a_known_size():

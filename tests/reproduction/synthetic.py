@@ -1,4 +1,4 @@
-"""Results of cells as a run writes them, with chosen numbers."""
+"""Results of cells in the form that runs write, with chosen numbers."""
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from keras_fixhead.reproduction import Cell
 
 def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, validation: float | None = None,
                  state: str = "complete", **changes: Any) -> Path:
-    """Writes a result of a cell with an accuracy in percent; returns the JSON file."""
+    """Writes the result of a cell with an accuracy in percent; returns the JSON file."""
     config = resolve(build_config(of.explicit(number)), gpu=False).config
     content: dict[str, Any] = {
         "schema": 1, "cell": dict(of.fields), "seed": number, "rehearsal": False, "state": state,

@@ -1,4 +1,4 @@
-"""Results in files: what is read, and what is refused."""
+"""Results in files: what is read and what is refused."""
 import dataclasses
 import json
 
@@ -14,7 +14,7 @@ from keras_fixhead.reproduction.cost import MULTIPLY_ADDS, estimate, training_im
 ONE = cell(dataset="cifar100", epochs=30)
 
 
-def test_results_are_found_by_cell_and_seed_and_failures_apart(tmp_path):
+def test_results_are_found_by_cell_and_seed_and_failures_separately(tmp_path):
     write_result(tmp_path, ONE, 0, 70.0)
     write_result(tmp_path, ONE, 1, state="failed to converge")
     found = read_results(tmp_path)
@@ -34,7 +34,7 @@ def test_matrices_are_read_on_demand(tmp_path):
     assert result.matrices()["confusion"].tolist() == np.eye(3).tolist()
 
 
-def test_a_rehearsal_is_refused_among_evidence(tmp_path):
+def test_a_rehearsal_is_not_accepted_as_evidence(tmp_path):
     path = write_result(tmp_path, ONE, 0, rehearsal=True)
     with pytest.raises(RunError, match="a rehearsal, which is not evidence"):
         read_results(tmp_path)
@@ -46,7 +46,7 @@ def test_a_rehearsal_is_refused_among_evidence(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["complete", "failed to converge"])
-def test_a_result_on_a_part_of_a_data_set_is_not_evidence(tmp_path, state):
+def test_a_result_on_part_of_a_data_set_is_not_evidence(tmp_path, state):
     part = cell(dataset="stl10", recipe="paper-code", epochs=80)
     write_result(tmp_path, part, 0, 70.0, state=state, subset="a subset of stl10: 5,000 of 5,000 ...")
     write_result(tmp_path, ONE, 0, 70.0, subset=None)
@@ -67,14 +67,14 @@ def test_a_damaged_result_is_named(tmp_path, change, message):
         read_results(tmp_path)
 
 
-def test_two_results_of_one_run_are_refused(tmp_path):
+def test_two_results_for_one_run_are_refused(tmp_path):
     path = write_result(tmp_path, ONE, 0)
     path.with_name("again.json").write_text(path.read_text())
     with pytest.raises(RunError, match="have the same cell and seed"):
         read_results(tmp_path)
 
 
-def test_seconds_are_taken_from_a_run_of_the_same_network_on_the_same_device(tmp_path):
+def test_times_are_estimated_from_the_same_network_on_the_same_device(tmp_path):
     write_result(tmp_path, ONE, 0, seconds=40.0, wall_seconds=60.0)
     found = read_results(tmp_path)
     longer = dataclasses.replace(ONE.config, epochs=60)
@@ -84,7 +84,7 @@ def test_seconds_are_taken_from_a_run_of_the_same_network_on_the_same_device(tmp
     assert training_images(ONE.config) == 30 * 351 * 128
 
 
-def test_a_resumed_run_gives_no_estimate_because_its_wall_time_covers_the_last_part_only(tmp_path):
+def test_a_resumed_run_gives_no_estimate_as_its_wall_time_covers_only_the_last_part(tmp_path):
     write_result(tmp_path, ONE, 0, seconds=40.0, wall_seconds=60.0, finished="2026-11-25T13:00:00+00:00")
     write_result(tmp_path, ONE, 1, seconds=40.0, wall_seconds=25.0, finished="2026-11-25T14:00:00+00:00", resumed=True)
 
@@ -94,7 +94,7 @@ def test_a_resumed_run_gives_no_estimate_because_its_wall_time_covers_the_last_p
 
 
 @pytest.mark.parametrize("model", MULTIPLY_ADDS)
-def test_the_multiply_adds_of_a_network_are_those_of_its_kernels(model):
+def test_the_multiply_adds_of_a_network_match_its_kernels(model):
     import keras
 
     from keras_fixhead.models import build_model

@@ -1,4 +1,4 @@
-"""The cells that are run, their order, and their names."""
+"""The cells of the plan, their order and their names."""
 from collections import Counter
 
 import pytest
@@ -10,13 +10,13 @@ from keras_fixhead.reproduction import BLOCKS, cell, plan, read_results
 from keras_fixhead.reproduction.cells import SCALES, scale_cell
 from keras_fixhead.reproduction.results import best_scales
 
-# as design and issue have them; block 6 shares seed 0 of three arms with block 5, and runs it once
+# block 6 shares seed 0 of three arms with block 5, and runs it once
 RUNS = {"1": 12, "2": 12, "3": 24, "4": 20, "5": 12, "5b": 12, "6": 24 - 3, "7": 26, "7b": 24, "8": 8, "9": 18,
         "9b": 9, "10": 4}
 CHOSEN = {True: 1.0, False: 20.0}
 
 
-def test_blocks_are_in_order_of_worth_and_have_the_expected_runs():
+def test_blocks_are_in_order_of_priority_and_have_the_expected_runs():
     assert [block.name for block in BLOCKS] == list(RUNS)
     assert Counter(each.block for each in plan(CHOSEN)) == RUNS
 
@@ -29,7 +29,7 @@ def test_every_run_is_a_valid_configuration_with_a_unique_name():
     assert len(names) == len(digests) == len(runs)
 
 
-def test_all_seeds_of_a_pair_come_before_the_next_pair():
+def test_all_seeds_of_a_pair_run_before_the_next_pair():
     first = list(plan(CHOSEN))[:6]
 
     assert [(run.seed, run.cell.config.fixed) for run in first] == [
@@ -37,7 +37,7 @@ def test_all_seeds_of_a_pair_come_before_the_next_pair():
     assert {run.cell.config.dataset for run in first} == {"cifar100"}
 
 
-def test_small_parts_of_the_data_get_as_many_steps_as_the_whole():
+def test_small_subsets_are_trained_for_as_many_steps_as_the_whole_set():
     whole = cell(dataset="cifar100", head="dot", epochs=30).config
     parts = [run.cell.config for run in plan(CHOSEN, ["5b"])]
 
@@ -45,16 +45,16 @@ def test_small_parts_of_the_data_get_as_many_steps_as_the_whole():
         30 * resolve(whole).steps_per_epoch}
 
 
-def test_block_4_waits_for_the_scales_to_choose_from():
+def test_block_4_waits_until_the_best_scale_can_be_chosen():
     waiting = [run for run in plan({}, ["4"]) if run.cell is None]
 
     assert len(waiting) == 10 and all("best S" in run.label for run in waiting)
 
 
-def test_the_best_scale_is_chosen_on_validation_from_three_seeds_of_all_scales(tmp_path):
+def test_the_best_scale_is_chosen_by_validation_over_three_seeds(tmp_path):
     for scale in SCALES:
         for seed in range(3):
-            # test accuracy says the opposite, and is not looked at
+            # test accuracy says the opposite and is not used
             write_result(tmp_path, scale_cell(True, scale), seed, test=90 - scale, validation=50 + scale)
             if scale < 40 or seed < 2:
                 write_result(tmp_path, scale_cell(False, scale), seed)
@@ -62,7 +62,7 @@ def test_the_best_scale_is_chosen_on_validation_from_three_seeds_of_all_scales(t
     assert best_scales(read_results(tmp_path)) == {True: 40.0, False: None}
 
 
-def test_a_cell_is_named_by_what_was_asked_for_and_not_by_the_machine():
+def test_the_name_of_a_cell_depends_on_its_settings_and_not_on_the_machine():
     one = cell(dataset="cifar10", head="cos", epochs=30)
 
     assert one.id == cell(epochs=30, dataset="cifar10", fixed=True, recipe="honest", scale=1.0).id

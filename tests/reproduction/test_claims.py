@@ -1,4 +1,4 @@
-"""What synthetic results say about the paper's claims: the answer turns with the numbers."""
+"""The paper's claims judged on synthetic results: the answer follows the numbers."""
 import numpy as np
 import pytest
 from synthetic import write_matrices, write_result
@@ -15,14 +15,14 @@ from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDE
 BY_ARITHMETIC = {"probability-ceiling", "scale-lifts-ceiling"}
 
 
-def test_every_claim_has_a_question_and_without_results_nothing_is_measured():
+def test_every_claim_has_a_question_and_nothing_is_measured_without_results():
     assert list(QUESTIONS) == list(paper_claims())
     for each in answers(Results()):
         assert each.state == (HELD if each.claim.id in BY_ARITHMETIC else NOT_MEASURED)
         assert each.findings or each.question.lacking or each.question.arithmetic
 
 
-def test_all_cells_that_the_claims_ask_for_are_run_by_the_plan():
+def test_the_plan_runs_all_cells_that_the_claims_need():
     planned = {run.cell.id for run in plan({True: 1.0, False: 20.0})}
     for each in answers(Results()):
         for finding in each.findings:
@@ -34,7 +34,7 @@ def test_all_cells_that_the_claims_ask_for_are_run_by_the_plan():
 ])
 def test_the_main_effect_is_judged_by_its_paired_interval(tmp_path, gains, state):
     for seed, gain in enumerate(gains):
-        # the spread over seeds is larger than the effect and falls out of the paired difference
+        # the spread over seeds is larger than the effect and cancels in the paired difference
         write_result(tmp_path, arm("cifar100", "cos", True), seed, 40 + 10 * seed + gain)
         write_result(tmp_path, arm("cifar100", "cos", False), seed, 40 + 10 * seed)
     found = answer("cos-s1-fixed-converges", read_results(tmp_path))
@@ -44,7 +44,7 @@ def test_the_main_effect_is_judged_by_its_paired_interval(tmp_path, gains, state
     assert list(measured.values.values()) == pytest.approx(gains) and measured.paper == pytest.approx(47.3)
 
 
-def test_a_held_claim_stays_held_when_comparisons_of_two_seeds_join(tmp_path):
+def test_comparisons_of_two_seeds_do_not_change_a_held_claim(tmp_path):
     for dataset, model, seeds in (("cifar100", "resnet18", 3), ("cifar10", "resnet18", 3),
                                   ("cifar100", "mobilenet_v2", 2)):
         for seed in range(seeds):
@@ -56,7 +56,7 @@ def test_a_held_claim_stays_held_when_comparisons_of_two_seeds_join(tmp_path):
     assert found.state == HELD
 
 
-def test_a_claim_of_somewhere_is_refuted_only_by_all_comparisons(tmp_path):
+def test_an_existence_claim_is_refuted_only_by_all_comparisons(tmp_path):
     for dataset, seeds in (("cifar100", 3), ("cifar10", 2)):
         for seed in range(3):
             if seed < seeds:
@@ -68,7 +68,7 @@ def test_a_claim_of_somewhere_is_refuted_only_by_all_comparisons(tmp_path):
     assert [each.verdict.state for each in found.findings] == [REFUTED, UNDECIDED] and found.state == UNDECIDED
 
 
-def test_longer_trainings_decide_if_they_have_enough_seeds(tmp_path):
+def test_longer_training_decides_if_it_has_enough_seeds(tmp_path):
     for epochs, gain in ((30, -3.0), (100, 2.0)):
         for seed in range(3):
             write_result(tmp_path, arm("cifar100", "dot", True, epochs=epochs), seed, 60 + gain + seed / 10)
@@ -82,7 +82,7 @@ def test_longer_trainings_decide_if_they_have_enough_seeds(tmp_path):
     assert {each.epochs for each in deciding(found.findings) if each.values} == {100}
 
 
-def test_the_best_scale_of_each_arm_is_compared_on_test(tmp_path):
+def test_the_best_scales_of_both_arms_are_compared_on_the_test_split(tmp_path):
     for fixed, best in ((True, 5.0), (False, 20.0)):
         for scale in SCALES:
             for seed in range(3):
@@ -95,7 +95,7 @@ def test_the_best_scale_of_each_arm_is_compared_on_test(tmp_path):
     assert answer("best-scale-rescues-learned", results).findings[0].note == "S = 20 and 1"
 
 
-def test_a_run_that_failed_to_converge_is_a_result_and_is_counted(tmp_path):
+def test_a_run_that_failed_to_converge_is_counted_as_a_result(tmp_path):
     fixed, learned = (arm("cifar100", "dot", each, model="preact_resnet18", lr=0.1, warmup_fraction=0.0)
                       for each in (True, False))
     for seed in range(3):
@@ -111,7 +111,7 @@ def test_a_run_that_failed_to_converge_is_a_result_and_is_counted(tmp_path):
     assert answer("fixed-wins-at-each-rate", results).state == UNDECIDED
 
 
-def test_a_seed_whose_run_failed_is_left_out_of_the_mean_and_counted(tmp_path):
+def test_a_seed_with_a_failed_run_is_counted_but_not_part_of_the_mean(tmp_path):
     for seed in range(4):
         write_result(tmp_path, arm("cifar100", "cos", True), seed, 70.0 + seed)
         write_result(tmp_path, arm("cifar100", "cos", False), seed, 30.0,
@@ -122,17 +122,17 @@ def test_a_seed_whose_run_failed_is_left_out_of_the_mean_and_counted(tmp_path):
     assert found.findings[0].note == "1 of 4 runs of cifar100 resnet18 cos-learned failed to converge"
 
 
-def test_a_cell_all_of_whose_runs_failed_was_measured_and_is_undecided(tmp_path):
+def test_a_cell_with_only_failed_runs_is_measured_and_undecided(tmp_path):
     for seed in range(3):
         write_result(tmp_path, arm("cifar100", "cos", True), seed, state="failed to converge")
     found = answer("fixed-compactness-095", read_results(tmp_path))
 
     assert found.state == UNDECIDED and found.findings[0].verdict.state == UNDECIDED
     assert {each.verdict.state for each in found.findings[1:]} == {NOT_MEASURED}
-    assert "1 run without a value" in state_text(found)
+    assert "1 without a value" in state_text(found)
 
 
-def test_best_rates_of_two_seeds_are_shown_and_decide_nothing(tmp_path):
+def test_best_learning_rates_from_two_seeds_are_shown_but_decide_nothing(tmp_path):
     for rate, accuracy in ((0.1, 70.0), (0.01, 75.0), (0.001, 60.0)):
         for seed in (0, 1):
             for fixed in (True, False):
@@ -143,7 +143,7 @@ def test_best_rates_of_two_seeds_are_shown_and_decide_nothing(tmp_path):
     assert found.values == pytest.approx({0: 1.0, 1: 1.0}) and found.verdict.state == UNDECIDED
 
 
-def test_a_cosine_of_070_refutes_095_and_the_reachable_one_is_noted(tmp_path):
+def test_a_cosine_of_070_refutes_095_and_the_reachable_value_is_noted(tmp_path):
     for seed in range(3):
         write_result(tmp_path, arm("cifar100", "cos", True), seed,
                      evaluation={"test": {"predicted_cosine": 0.68 + seed / 100}}, reachable_cosine={"mean": 0.699})
@@ -173,7 +173,7 @@ def test_geometry_and_confusion_are_read_from_the_matrices(tmp_path, dataset):
     for head in ("dot", "cos"):
         (found,) = [each for each in answer(f"confusion-correlation-{head}", results).findings if each.values]
         assert 0.3 < found.verdict.mean < 1 and found.verdict.state == HELD
-        assert found.note == "at most 1.00 can be reached"
+        assert found.note == "at most 1.00 is possible"
 
 
 def test_the_effects_of_the_scale_are_judged_by_their_sign(tmp_path):
@@ -210,14 +210,14 @@ def test_corruptions_and_separation_are_read_from_the_files(tmp_path):
     assert separated.verdict.mean == pytest.approx(-0.1) and separated.verdict.state == HELD
 
 
-def test_a_probability_above_the_ceiling_would_refute_arithmetic(tmp_path):
+def test_a_probability_above_the_ceiling_refutes_the_claim(tmp_path):
     for seed in range(3):
         write_result(tmp_path, arm("cifar100", "cos", True), seed, largest_probability=0.08)
 
     assert answer("probability-ceiling", read_results(tmp_path)).state == REFUTED
 
 
-def test_one_cell_where_fixed_cosine_beats_dot_holds_a_claim_of_somewhere(tmp_path):
+def test_one_cell_where_fixed_cosine_beats_dot_is_enough_for_an_existence_claim(tmp_path):
     for dataset, cos in (("cifar100", 60.0), ("cifar10", 90.0)):
         for seed in range(3):
             write_result(tmp_path, arm(dataset, "cos", True), seed, cos + seed / 10)

@@ -1,4 +1,4 @@
-"""The page of evidence: exactly what code and results give."""
+"""The page of evidence: generated from code and results."""
 import re
 from pathlib import Path
 
@@ -20,7 +20,7 @@ HOW = (ROOT / "docs" / "reproduction.md").read_text()
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Results of the first three blocks, a failed run among them."""
+    """Results of the first three blocks, including a failed run."""
     folder = tmp_path_factory.mktemp("gpu")
     for run in plan({}, ["1", "2", "3"]):
         config = run.cell.config
@@ -35,7 +35,7 @@ def text_of(results):
     return {name: "\n".join(lines) for name, lines in page.blocks(results, RESULTS).items()}
 
 
-def test_the_page_is_what_code_and_results_give(tmp_path, monkeypatch):
+def test_the_page_matches_the_code_and_the_results(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     copy = tmp_path / "evidence.md"
     copy.write_text(PAGE)
@@ -44,12 +44,12 @@ def test_the_page_is_what_code_and_results_give(tmp_path, monkeypatch):
     assert copy.read_text() == PAGE
 
 
-def test_the_page_shows_what_is_measured_and_one_table_of_what_is_planned():
+def test_the_page_shows_measured_cells_and_one_table_of_planned_ones():
     assert PAGE.count("not measured") < 15 and len(PAGE.splitlines()) < 95
 
 
 @pytest.mark.parametrize("some", ["none", "three blocks"])
-def test_every_claim_is_measured_or_planned_or_listed_as_neither(some, measured):
+def test_every_claim_is_listed_as_measured_planned_or_neither(some, measured):
     results = measured if some == "three blocks" else Results()
     text = text_of(results)
     states = {each.claim.id: each.state for each in answers(results)}
@@ -74,7 +74,7 @@ def test_results_appear_in_every_part_of_the_page(measured):
     assert "not measured" not in text["comparisons"]
     assert "| 1 | cifar100 resnet18 cos | 30 | 3 | 74.4 | 27.1 | 71.0 ± 1.00, n = 3, 30 epochs | 51.0 ± 1.00, n = 3, " \
         "30 epochs | +20.0 [+20.0, +20.0], n = 3 |" in text["cells"]
-    assert "| 3 | Table 3 and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
+    assert "| 3 | Table 3, and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
     assert "from seconds measured on NVIDIA H100" in text["plan"]
     assert "**held**; 2 of 5 comparisons measured" in text["measured"]
 
@@ -86,7 +86,7 @@ def test_without_results_the_page_says_so_once():
     assert "| 1 | Table 2, the paper's main effect | 12 | 0 |" in text["plan"]
 
 
-def test_every_measured_cell_of_the_plan_has_its_place_on_the_page(tmp_path):
+def test_every_measured_cell_of_the_plan_is_on_the_page(tmp_path):
     scales = {True: 1.0, False: 20.0}
     planned = list(plan(scales))
     for number, run in enumerate({run.cell.id: run for run in planned}.values()):
@@ -109,7 +109,7 @@ def test_cells_at_the_best_scale_are_shown_once_it_is_chosen(tmp_path):
     assert "cifar100 resnet18 cos, each arm at its best S (S = 1 fixed, S = 20 learned) | 100 | 5 |" in text
 
 
-def test_a_line_of_a_cell_has_the_papers_number_both_arms_and_their_paired_gain(tmp_path):
+def test_the_row_of_a_cell_has_the_number_of_the_paper_both_arms_and_the_paired_gain(tmp_path):
     for run in plan({}, ["1", "7", "5b", "10"]):
         failed = run.cell.config.lr == 0.1 and not run.cell.config.fixed and run.cell.config.dataset == "cifar100"
         write_result(tmp_path, run.cell, run.seed, 50 + 20 * run.cell.config.fixed + run.seed,
@@ -124,7 +124,7 @@ def test_a_line_of_a_cell_has_the_papers_number_both_arms_and_their_paired_gain(
     assert any("stl10 resnet18 cos, recipe paper-code" in line and "on a part of the set" in line for line in lines)
 
 
-def test_quarter_width_is_a_column_of_its_own_and_never_a_verdict():
+def test_quarter_width_has_its_own_column_and_no_verdict():
     for name in page.quarter_width(RESULTS):
         (row,) = re.findall(rf"^\| `{name}` \(section.*$", PAGE, re.M)
         *_, full, small = row.removesuffix(" |").split(" | ")
@@ -132,7 +132,7 @@ def test_quarter_width_is_a_column_of_its_own_and_never_a_verdict():
         assert "held" not in small and "refuted" not in small
 
 
-def test_claims_are_listed_with_the_papers_numbers(tmp_path, capsys):
+def test_claims_are_listed_with_the_numbers_of_the_paper(tmp_path, capsys):
     assert main(["claims", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
 
@@ -140,7 +140,7 @@ def test_claims_are_listed_with_the_papers_numbers(tmp_path, capsys):
     assert "cos-s1-fixed-converges: not measured; 0 of 5 comparisons" in out and "mean 32.06" in out
 
 
-def test_commands_of_the_page_on_running_exist(fixhead):
+def test_commands_on_the_page_about_running_exist(fixhead):
     from fixhead_cli.main import COMMANDS
 
     shown = HOW.replace("\\\n", " ").splitlines()

@@ -1,4 +1,4 @@
-"""The paper's tables and claims as data: shapes, ranges, and what follows from them."""
+"""The tables and claims of the paper as data: shapes, ranges, and consequences."""
 import statistics
 
 import pytest
@@ -10,7 +10,7 @@ ROWS = {"1": 24, "2": 24, "3": 24, "4": 0, "5": 12, "6": 48, "7": 24, "8": 24, "
 
 
 @pytest.mark.parametrize("number, rows", ROWS.items())
-def test_a_table_has_the_papers_number_of_cells_and_each_is_a_percentage(number, rows):
+def test_tables_have_as_many_cells_as_in_the_paper_and_contain_percentages(number, rows):
     table = paper_table(number)
 
     assert len(table.cells) == rows
@@ -19,7 +19,7 @@ def test_a_table_has_the_papers_number_of_cells_and_each_is_a_percentage(number,
 
 
 @pytest.mark.parametrize("number, numbers, failed, dashes", [("7", 18, 2, 4), ("8", 20, 0, 4)])
-def test_the_tables_of_learning_rates_have_the_papers_dashes_and_failures(number, numbers, failed, dashes):
+def test_learning_rate_tables_have_the_dashes_and_failures_of_the_paper(number, numbers, failed, dashes):
     values = list(paper_table(number).cells.values())
 
     assert (sum(isinstance(value, float) for value in values), values.count(FAILED), values.count(None)) == (
@@ -36,7 +36,7 @@ def test_there_are_nine_tables_and_a_tenth_is_refused():
     ("dot-accuracy", "1"), ("cos-s1-fixed-converges", "2"), ("no-benefit-of-learning-at-best-scale", "3"),
     ("fixed-wins-at-each-rate", "78"), ("generalization-kept", "5"), ("corruption-robustness-kept", "6"),
 ])
-def test_what_a_claim_says_of_its_tables_follows_from_them(claim, numbers):
+def test_the_numbers_of_a_claim_follow_from_its_tables(claim, numbers):
     gains = [round(gain, 6) for number in numbers for gain in paper_table(number).gains().values()]
     follows = {"min": min(gains), "max": max(gains), "mean": statistics.fmean(gains), "of": len(gains),
                "positive": sum(gain > 0 for gain in gains), "equal": gains.count(0)}
@@ -52,7 +52,7 @@ def test_the_gains_by_data_set_follow_from_table_1():
         assert round(statistics.fmean(gain for names, gain in gains.items() if names[0] == dataset), 2) == value
 
 
-def test_what_the_claims_on_scales_say_follows_from_tables_2_and_3():
+def test_the_claims_about_scales_follow_from_tables_2_and_3():
     one, best, dot = (paper_table(number).cells for number in (1 + 1, 3, 1))
     cells = {names[:2] for names in one}
     rescued = [best[*names, "learned"] - one[*names, "learned"] for names in cells]

@@ -1,4 +1,4 @@
-"""Running the paper's cells: the plan, rehearsals, and how it stops."""
+"""Running the cells of the paper: the plan, rehearsals, and stopping."""
 import dataclasses
 import json
 import os
@@ -34,12 +34,12 @@ def options(tmp_path, **changes):
 
 @pytest.fixture
 def work():
-    """Work that does nothing, and tells its lines to standard output."""
+    """Returns work that does nothing and prints its lines to standard output."""
     return running.Work(train=lambda *_: pytest.fail("trained"), measure=lambda *_: pytest.fail("measured"),
                         device=lambda: "a device", forget=lambda: None, say=click.echo)
 
 
-def test_the_list_shows_what_is_done_what_is_left_and_where_its_seconds_come_from(tmp_path, capsys):
+def test_the_list_shows_finished_runs_remaining_runs_and_the_source_of_estimates(tmp_path, capsys):
     (tmp_path / "out").mkdir()
     write_result(tmp_path / "out", cell(dataset="cifar100", head="cos", fixed=True, epochs=30), 0, 74.4)
     status = main(["list", "--blocks", "1,4", "--out", str(tmp_path / "out")])
@@ -57,7 +57,7 @@ def test_an_unknown_block_is_refused():
         main(["list", "--blocks", "1,x"])
 
 
-def test_the_next_run_is_the_first_without_a_result_that_was_not_tried(tmp_path):
+def test_the_next_run_is_the_first_one_without_a_result_and_not_yet_tried(tmp_path):
     asked = options(tmp_path)
     first, _, _ = running.next_run(asked, set())
     (tmp_path / "out").mkdir()
@@ -69,7 +69,7 @@ def test_the_next_run_is_the_first_without_a_result_that_was_not_tried(tmp_path)
 
 
 class Call:
-    """A call in which this many seconds are left."""
+    """A call with this many seconds left."""
 
     def __init__(self, left):
         self.left = left
@@ -78,9 +78,9 @@ class Call:
         return self.left
 
 
-def test_a_run_that_only_the_next_call_can_finish_is_left_to_it(work, tmp_path, monkeypatch, capsys):
+def test_a_run_that_only_the_next_call_can_finish_is_not_started(work, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(running, "run_one", lambda *_: pytest.fail("started it"))
-    left = iter([580.0, 580.0])  # as the call begins
+    left = iter([580.0, 580.0])  # at the start of the call
     monkeypatch.setattr(running.Alarm, "seconds_left", lambda _: next(left, 300.0))
     monkeypatch.setattr(running, "seconds_of", lambda *_: 400.0)
     status = running.run_all(options(tmp_path, deadline=time.monotonic() + 600), work)
@@ -93,7 +93,7 @@ def test_a_run_that_only_the_next_call_can_finish_is_left_to_it(work, tmp_path, 
     (500.0, 580.0, True), (500.0, 300.0, False), (900.0, 580.0, True), (900.0, 300.0, True), (None, 300.0, True),
     (None, -1.0, False), (900.0, -1.0, False),
 ])
-def test_a_run_that_takes_longer_than_any_call_is_started_in_the_time_left(tmp_path, monkeypatch, seconds, left,
+def test_a_run_longer_than_any_call_is_started_in_the_remaining_time(tmp_path, monkeypatch, seconds, left,
                                                                            begun):
     monkeypatch.setattr(running, "seconds_of", lambda *_: seconds)
     reason = running.why_not_now(None, options(tmp_path), None, Call(left), 580.0)
@@ -101,7 +101,7 @@ def test_a_run_that_takes_longer_than_any_call_is_started_in_the_time_left(tmp_p
     assert (reason is None) == begun
 
 
-def test_only_the_rest_of_an_interrupted_run_counts(tmp_path, monkeypatch):
+def test_only_the_remaining_part_of_an_interrupted_run_counts(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     asked = options(tmp_path)
     first, _, _ = running.next_run(asked, set())
@@ -119,7 +119,7 @@ def test_only_the_rest_of_an_interrupted_run_counts(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [-5.0, 0.2])
-def test_the_alarm_interrupts_as_ctrl_c_does_at_its_deadline_even_if_that_has_passed(seconds):
+def test_the_alarm_interrupts_like_ctrl_c_even_after_its_deadline(seconds):
     before = signal.getsignal(signal.SIGALRM)
     alarm = running.Alarm(time.monotonic() + running.GRACE_SECONDS + seconds)
     with pytest.raises(KeyboardInterrupt), alarm:
@@ -128,8 +128,8 @@ def test_the_alarm_interrupts_as_ctrl_c_does_at_its_deadline_even_if_that_has_pa
     assert alarm.rung and signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
-def test_a_run_that_is_still_going_at_the_limit_is_interrupted_as_by_ctrl_c(work, tmp_path, monkeypatch, capsys):
-    """The alarm is real; the limit is far away until the run has begun, however slow the machine is."""
+def test_a_run_still_going_at_the_limit_is_interrupted_like_by_ctrl_c(work, tmp_path, monkeypatch, capsys):
+    """The alarm is real. The limit is far away until the run has started, however slow the machine is."""
     begun = []
 
     def run_one(*_):
@@ -145,14 +145,14 @@ def test_a_run_that_is_still_going_at_the_limit_is_interrupted_as_by_ctrl_c(work
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
-def test_ctrl_c_before_the_limit_stops_with_its_own_status(work, tmp_path, monkeypatch, capsys):
+def test_ctrl_c_before_the_limit_has_its_own_exit_status(work, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(running, "run_one", lambda *_: signal.raise_signal(signal.SIGINT))
     status = running.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
 
     assert status == 130 and "Start again to continue" in capsys.readouterr().err
 
 
-def test_a_run_without_a_result_does_not_stop_the_others_and_shows_in_the_status(work, tmp_path, monkeypatch):
+def test_a_run_without_a_result_does_not_stop_the_others_and_sets_the_exit_status(work, tmp_path, monkeypatch):
     tried = []
 
     def state_of(planned, asked):
@@ -164,7 +164,7 @@ def test_a_run_without_a_result_does_not_stop_the_others_and_shows_in_the_status
     assert tried == [0, 0, 1] and not list((tmp_path / "out").iterdir())
 
 
-def test_no_time_is_spent_on_a_part_of_a_data_set(work, tmp_path, monkeypatch, capsys):
+def test_a_partial_data_set_is_refused_before_training(work, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(running, "subset_note", lambda name, entry: f"a subset of {name}")
     monkeypatch.setattr(running, "train_and_measure", lambda *_: pytest.fail("trained"))
     status = running.run_all(options(tmp_path, most_runs=1), work)
@@ -186,13 +186,13 @@ def test_every_cell_can_be_rehearsed(tmp_path):
 
 @pytest.fixture
 def tiny_network(monkeypatch):
-    """Puts a network of one convolution in the place of ResNet18."""
+    """Replaces ResNet18 with a network of one convolution."""
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "training"))
     monkeypatch.setitem(MODELS, "resnet18", dataclasses.replace(MODELS["resnet18"], builder="tiny_network:build"))
 
 
 @pytest.mark.filterwarnings("ignore::keras_fixhead.errors.FixheadWarning")
-def test_a_pair_is_trained_measured_written_and_not_done_again(tmp_path, tiny_network, fixhead, capfd,
+def test_a_pair_is_trained_measured_and_written_once(tmp_path, tiny_network, fixhead, capfd,
                                                                monkeypatch):
     monkeypatch.setattr(running, "REHEARSAL_CORRUPTED", 20)
     asked = options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
@@ -223,7 +223,7 @@ def test_a_pair_is_trained_measured_written_and_not_done_again(tmp_path, tiny_ne
     assert [group["name"] for group in compared["groups"]] == ["fixed=yes", "fixed=no"]
 
 
-def test_a_run_that_fails_to_converge_is_a_result_and_is_not_tried_again(tmp_path, tiny_network, capsys,
+def test_a_run_that_fails_to_converge_is_a_result_and_not_retried(tmp_path, tiny_network, capsys,
                                                                          monkeypatch):
     whole = running.explicit_fields
     monkeypatch.setattr(running, "explicit_fields", lambda *given: whole(*given) | {
@@ -247,7 +247,7 @@ def run_script(tmp_path, *arguments, command="run", **environment):
 
 
 @pytest.mark.slow
-def test_a_stopped_rehearsal_resumes_skips_what_is_done_and_writes_every_number(tmp_path):
+def test_a_stopped_rehearsal_resumes_skips_finished_runs_and_writes_every_number(tmp_path):
     process = run_script(tmp_path, "--runs", 1)
     for line in process.stderr:
         if line.startswith("epoch 1/2"):
@@ -284,7 +284,7 @@ def test_a_stopped_rehearsal_resumes_skips_what_is_done_and_writes_every_number(
 
 
 @pytest.mark.slow
-def test_a_rehearsal_runs_on_jax_and_finds_the_compiled_step_of_another_seed(tmp_path):
+def test_a_rehearsal_on_jax_reuses_the_compiled_step_of_another_seed(tmp_path):
     pytest.importorskip("jax")
     process = run_script(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
     out, err = process.communicate(timeout=400)

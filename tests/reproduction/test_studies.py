@@ -1,4 +1,4 @@
-"""The small studies in results/ as the README and the pages read them."""
+"""The small studies in results/, as read by the README and the pages."""
 import json
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from keras_fixhead.runs import create_run
 RESULTS = Path(__file__).parents[2] / "results"
 
 
-def test_fixing_wins_at_scale_1_and_loses_at_scale_30_as_the_files_say():
+def test_fixed_vectors_win_at_scale_1_and_lose_at_scale_30_in_the_files():
     one, thirty = fixed_against_learned(RESULTS)
-    stored = json.loads((RESULTS / "main_effect.json").read_text())  # collected before studies had comparisons
+    stored = json.loads((RESULTS / "main_effect.json").read_text())  # written before studies had comparisons
     (plain,) = [each for each in json.loads((RESULTS / "margins.json").read_text())["comparisons"]
                 if each["arm"] == "none, fixed"]
 
@@ -60,7 +60,7 @@ def test_a_study_is_collected_from_its_runs_and_read_back_with_their_matrices(tm
     assert str(tmp_path) not in (tmp_path / "main_effect.json").read_text()
 
 
-def test_runs_that_do_not_make_a_study_are_refused(tmp_path):
+def test_runs_that_do_not_form_a_study_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match="differ in more than arm and seed, or there are none"):
         collect("main_effect", tmp_path / "none", tmp_path)
     finished(tmp_path / "runs", 0, True, 0.8)
@@ -71,7 +71,7 @@ def test_runs_that_do_not_make_a_study_are_refused(tmp_path):
         collect("main_effect", tmp_path / "runs", tmp_path)
 
 
-def test_merged_class_vectors_are_those_above_the_bound_in_every_seed():
+def test_class_vectors_are_merged_if_above_the_bound_for_every_seed():
     near = np.array([[1, 0.96, 0.99], [0.96, 1, 0], [0.99, 0, 1]])
     apart = np.array([[1, 0.97, 0], [0.97, 1, 0], [0, 0, 1]])
 

@@ -1,4 +1,4 @@
-"""The rules by which a claim is held, refuted or undecided."""
+"""The rules that decide whether a claim is held, refuted or undecided."""
 import math
 
 import pytest
@@ -22,7 +22,7 @@ from keras_fixhead.reproduction.verdict import (
 
 @pytest.mark.parametrize("values, expected, state", [
     ([], above(0), NOT_MEASURED),
-    ([30.0], above(0), UNDECIDED),  # one seed is an anecdote
+    ([30.0], above(0), UNDECIDED),  # one seed is not evidence
     ([30.0, 30.1], above(0), UNDECIDED),
     ([24.7, 26.4, 24.0], above(0), HELD),
     ([-9.2, -5.0, -9.5], above(0), REFUTED),
@@ -43,7 +43,7 @@ def test_a_verdict_follows_from_the_interval_of_the_mean(values, expected, state
     assert verdict(values, expected).state == state
 
 
-def test_a_verdict_says_how_many_values_it_has_and_their_interval():
+def test_a_verdict_states_the_number_of_values_and_their_interval():
     found = verdict([1.0, 2.0, 3.0], above(0))
 
     assert (found.n, found.mean) == (3, 2.0)
@@ -71,6 +71,6 @@ def test_a_claim_and_its_opposite_are_never_both_held(values):
     ([REFUTED, NOT_MEASURED], REFUTED, UNDECIDED),
     ([REFUTED, REFUTED], REFUTED, REFUTED),
 ])
-def test_comparisons_are_combined_by_what_the_claim_says_about_them(states, everywhere, somewhere):
+def test_comparisons_are_combined_as_the_claim_requires(states, everywhere, somewhere):
     assert combine(states) == everywhere
     assert combine(states, somewhere=True) == somewhere

@@ -1,4 +1,4 @@
-"""Each corruption against a slow reference, and what is known of its strengths."""
+"""Each corruption compared with a slow reference, and its strengths."""
 import io
 
 import numpy as np
@@ -20,11 +20,11 @@ def noise(images, fraction=0.2, seed=0, severity=1, indices=None):
                          indices=np.arange(len(images)) if indices is None else indices)
 
 
-# what all have in common
+# common properties
 
 @every_corruption
 @pytest.mark.parametrize("severity", SEVERITIES)
-def test_shape_and_type_are_kept_and_the_given_images_are_not_changed(corruption, severity):
+def test_shape_and_dtype_are_kept_and_the_input_is_not_modified(corruption, severity):
     before = IMAGES.copy()
     found = corrupt(IMAGES, corruption, severity)
 
@@ -34,7 +34,7 @@ def test_shape_and_type_are_kept_and_the_given_images_are_not_changed(corruption
 
 
 @every_corruption
-def test_an_image_is_corrupted_by_its_number_not_by_the_batch_it_is_in(corruption):
+def test_corruption_depends_on_the_image_index_and_not_on_the_batch(corruption):
     whole = corrupt(IMAGES, corruption, 3, seed=5)
     chosen = np.array([7, 2, 9])
 
@@ -61,15 +61,15 @@ def test_images_need_not_be_square(corruption):
     (("defocus_blur", 2.5), "severity must be 1 to 5, got 2.5"),
     (("defocus_blur", "3"), "severity must be 1 to 5, got '3'"),
 ])
-def test_a_wrong_name_or_severity_is_refused(arguments, message):
+def test_an_unknown_name_or_severity_is_refused(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         corrupt(IMAGES, *arguments)
     with pytest.raises(ArgumentError, match=r"Unknown suite 'papers'.* Did you mean 'paper'"):
         corrupt(IMAGES, "defocus_blur", 1, suite="papers")
 
 
-def test_the_paper_suite_has_the_papers_three_at_the_librarys_strengths():
-    """imgaug.augmenters.imgcorruptlike at severity 1 to 5, whatever the image size."""
+def test_the_paper_suite_has_its_three_corruptions_at_the_strengths_of_imgaug():
+    """The strengths of imgaug.augmenters.imgcorruptlike at severity 1 to 5, for any image size."""
     strengths = {corruption: [severity_parameters("paper", corruption, severity) for severity in SEVERITIES]
                  for corruption in SUITES["paper"]}
 
@@ -83,8 +83,8 @@ def test_the_paper_suite_has_the_papers_three_at_the_librarys_strengths():
 # impulse noise
 
 @pytest.mark.parametrize("fraction", [0.03, 0.27, 0.5])
-def test_the_given_share_of_values_is_replaced_half_by_black_and_half_by_white(fraction):
-    """Of n = 614,400 values, within 5 standard deviations of a binomial share."""
+def test_impulse_noise_replaces_the_given_share_of_values_half_black_half_white(fraction):
+    """The share of n = 614,400 values is within 5 standard deviations of a binomial share."""
     found = noise(GREY, fraction)
     n = GREY.size
     for value, share in ((0, fraction / 2), (255, fraction / 2), (100, 1 - fraction)):
@@ -92,7 +92,7 @@ def test_the_given_share_of_values_is_replaced_half_by_black_and_half_by_white(f
 
 
 def test_channels_are_hit_independently():
-    """At p = 0.2 a pixel keeps all three channels with probability 0.8^3: 48.8 percent are changed."""
+    """At p = 0.2 a pixel keeps all three channels with probability 0.8^3, so 48.8 percent are changed."""
     changed = noise(GREY, 0.2) != 100
     pixels = GREY.size / 3
 
@@ -102,13 +102,13 @@ def test_channels_are_hit_independently():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_none_or_all_values_are_replaced(fraction):
+def test_shares_0_and_1_replace_no_values_or_all(fraction):
     assert (noise(GREY, fraction) == 100).all() == (fraction == 0)
     assert set(np.unique(noise(GREY, fraction)).tolist()) == ({100} if fraction == 0 else {0, 255})
 
 
-def test_noise_at_one_severity_is_independent_of_another():
-    """At p = 0.5 the places hit at two severities coincide in a quarter of the values, as independent ones do."""
+def test_noise_is_independent_between_severities():
+    """At p = 0.5 a quarter of the values is changed at both severities, as expected for independent noise."""
     one, other = (noise(GREY, 0.5, severity=severity) != 100 for severity in (1, 2))
 
     assert abs((one & other).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / GREY.size)
@@ -121,8 +121,8 @@ def test_other_values_are_not_changed():
     np.testing.assert_array_equal(found[kept], IMAGES[kept])
 
 
-def test_noise_has_the_same_bits_as_ever():
-    """Robustness is compared over REST and in process, this year and next. Never replace these numbers."""
+def test_noise_never_changes():
+    """Robustness over REST and in process, now and later, must be comparable. Never change these numbers."""
     changed = np.flatnonzero(noise(np.full((1, 32, 32, 3), 100, np.uint8), 0.004, seed=3) != 100)
 
     assert changed.tolist() == [446, 658, 663, 819, 1324, 2006, 2209, 2696, 2700]
@@ -131,13 +131,13 @@ def test_noise_has_the_same_bits_as_ever():
 # defocus blur
 
 def mirrored(position, size):
-    """Index into 0..size-1 of a position beyond the edge, the edge itself not repeated."""
+    """Returns the index in 0..size-1 for a position beyond the edge, without repeating the edge."""
     position = abs(position)
     return position if position < size else 2 * (size - 1) - position
 
 
 def slow_kernel(radius, sigma):
-    """The disk on a grid of 17 (or 2 r + 1), divided by its sum, smoothed by a Gaussian of 3 (or 5) taps."""
+    """Returns the disk on a grid of 17 (or 2 r + 1), divided by its sum and smoothed by a Gaussian of 3 (or 5) taps."""
     reach, half = (8, 1) if radius <= 8 else (radius, 2)
     size = 2 * reach + 1
     disk = np.array([[float((row - reach) ** 2 + (column - reach) ** 2 <= radius**2) for column in range(size)]
@@ -169,7 +169,7 @@ def slow_blur(image, kernel):
 
 @pytest.mark.parametrize("radius, sigma", [(0.3, 0.4), (1, 0.2), (1.5, 0.1), (3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5),
                                            (10, 0.5)])
-def test_kernels_equal_a_slow_reference_except_for_their_margin_of_zeros(radius, sigma):
+def test_kernels_match_a_slow_reference_except_for_their_zero_margin(radius, sigma):
     found, expected = disk_kernel(radius, sigma), slow_kernel(radius, sigma)
     margin = (len(expected) - len(found)) // 2
     padded = np.pad(found, margin)
@@ -196,13 +196,13 @@ def test_a_radius_of_1_is_a_plus_of_5_and_1_5_is_a_box_of_9():
 
 
 @pytest.mark.parametrize("radius, total", [(8, 1.01298), (10, 1.01079), (6, 1.0), (4, 1.0)])
-def test_large_disks_brighten_by_about_one_percent_as_the_published_scripts_do(radius, total):
+def test_large_disks_brighten_by_about_one_percent_like_the_published_scripts(radius, total):
     assert disk_kernel(radius, 0.5).sum() == pytest.approx(total, abs=5e-6)
 
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_blurred_images_equal_a_direct_sum(severity):
-    """Exactly but for truncation: a rounding of float64 at an integer moves a value by one level."""
+    """They are equal except for truncation: float64 rounding near an integer changes a value by one level."""
     strength = severity_parameters("paper", "defocus_blur", severity)
     kernel = slow_kernel(strength["disk_radius_px"], strength["antialias_sigma_px"])
     found = defocus_blur(IMAGES[:3], **strength)
@@ -212,7 +212,7 @@ def test_blurred_images_equal_a_direct_sum(severity):
 
 
 def test_the_result_is_truncated_not_rounded():
-    """A flat 200 comes out as 199: 200 / 255 x 255 after the sum is just below 200."""
+    """A flat 200 becomes 199: after the sum, 200 / 255 x 255 is just below 200."""
     flat = np.full((1, 32, 32, 3), 200, np.uint8)
 
     assert set(np.unique(defocus_blur(flat, disk_radius_px=3, antialias_sigma_px=0.1)).tolist()) <= {199, 200}
@@ -222,7 +222,7 @@ def test_the_result_is_truncated_not_rounded():
     assert found[4, 4] == found[3, 4] == found[4, 5] == 1 and found.sum() == 5
 
 
-def test_white_stays_white_and_black_black():
+def test_black_and_white_images_are_not_changed_by_blur():
     for value in (0, 255):
         flat = np.full((1, 32, 32, 3), value, np.uint8)
         found = defocus_blur(flat, disk_radius_px=8, antialias_sigma_px=0.5)
@@ -240,7 +240,7 @@ def test_channels_and_images_are_blurred_separately():
 # JPEG
 
 @pytest.mark.parametrize("quality", [25, 18, 15, 10, 7])
-def test_images_are_what_pillow_makes_of_them(quality):
+def test_jpeg_compression_matches_pillow(quality):
     found = jpeg_compression(IMAGES, quality=quality)
     for image, compressed in zip(IMAGES, found, strict=True):
         file = io.BytesIO()
@@ -248,7 +248,7 @@ def test_images_are_what_pillow_makes_of_them(quality):
         np.testing.assert_array_equal(compressed, np.asarray(Image.open(io.BytesIO(file.getvalue()))))
 
 
-def test_lower_quality_is_further_from_the_image():
+def test_lower_quality_has_a_larger_error():
     errors = [np.abs(corrupt(IMAGES, "jpeg_compression", severity).astype(int) - IMAGES).mean()
               for severity in SEVERITIES]
 

@@ -15,7 +15,7 @@ SPLIT = Split(DRAW.integers(0, 256, (30, 16, 16, 3)).astype("uint8"), DRAW.integ
 
 
 def by_brightness(images):
-    """A classifier of sorts: a function of the pixels alone."""
+    """A stand-in for a classifier: a function of the pixels only."""
     return np.digitize(images.mean(axis=(1, 2, 3)), [126, 129])
 
 
@@ -31,7 +31,7 @@ def test_every_corruption_is_measured_at_every_severity(report):
     assert len(report.predictions) == 1 + 3 * 5
 
 
-def test_predictions_are_of_the_corrupted_images_and_accuracy_is_their_share(report):
+def test_accuracy_is_the_share_of_correct_predictions_on_corrupted_images(report):
     np.testing.assert_array_equal(report.predictions["clean", 0], by_brightness(SPLIT.images))
     assert report.clean == (by_brightness(SPLIT.images) == SPLIT.labels).mean()
     for corruption in SUITES["paper"]:
@@ -41,7 +41,7 @@ def test_predictions_are_of_the_corrupted_images_and_accuracy_is_their_share(rep
             assert report.accuracy[corruption][severity - 1] == (expected == SPLIT.labels).mean()
 
 
-def test_a_limit_takes_the_first_images_corrupted_as_in_the_whole(report):
+def test_a_limit_takes_the_first_images_with_unchanged_corruptions(report):
     limited = measure_robustness(by_brightness, SPLIT, seed=4, limit=10)
 
     assert limited.n == 10
@@ -51,7 +51,7 @@ def test_a_limit_takes_the_first_images_corrupted_as_in_the_whole(report):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_chunks_make_no_difference_and_bound_what_the_model_gets_at_once(report, threads):
+def test_chunks_do_not_change_the_result_and_bound_the_batch_of_the_model(report, threads):
     sizes = []
     chunks = corrupted_chunks(SPLIT.images, seed=4, chunk_images=7, threads=threads)
     found = measure_robustness(lambda images: (sizes.append(len(images)), by_brightness(images))[1], SPLIT, seed=4,
@@ -72,7 +72,7 @@ def test_means_are_over_severities_and_then_over_corruptions():
     assert json.loads(json.dumps(written)) == written and "predictions" not in written
 
 
-def test_severities_can_be_chosen_and_progress_is_reported():
+def test_severities_can_be_selected_and_progress_is_reported():
     lines = []
     found = measure_robustness(by_brightness, SPLIT, severities=[5, 2], progress=lines.append)
 
@@ -91,7 +91,7 @@ def test_the_model_sees_uint8_images_of_the_same_shape():
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_a_limit_below_1_is_refused_before_anything_is_predicted(limit):
+def test_a_limit_below_1_is_refused_before_predicting_anything(limit):
     with pytest.raises(ArgumentError, match=f"limit must be at least 1, got {limit}"):
         measure_robustness(None, SPLIT, limit=limit)
 
@@ -103,7 +103,7 @@ def test_an_unknown_suite_or_severity_is_refused():
         measure_robustness(by_brightness, SPLIT, severities=[9])
 
 
-def test_corrupted_images_can_be_kept_for_the_next_model(report):
+def test_corrupted_images_can_be_reused_for_the_next_model(report):
     kept = list(corrupted_chunks(SPLIT.images, seed=4, chunk_images=8))
     calls = []
     for _ in range(2):
@@ -118,12 +118,12 @@ def test_chunks_of_other_images_are_refused():
         measure_robustness(by_brightness, SPLIT, limit=10, chunks=corrupted_chunks(SPLIT.images))
 
 
-def test_a_split_without_images_is_refused_in_one_line():
+def test_an_empty_split_is_a_one_line_error():
     with pytest.raises(ArgumentError, match=r"There are no images to corrupt\. Choose a data set with test images"):
         measure_robustness(by_brightness, Split(SPLIT.images[:0], SPLIT.labels[:0]))
 
 
-def test_a_suite_is_offered_once_all_its_corruptions_have_a_function():
+def test_a_suite_is_available_only_if_all_its_corruptions_are_implemented():
     content = json.loads((Path(robustness.__file__).parent / "severities.json").read_text())
 
     assert set(SUITES) == {name for name, suite in content["suites"].items()

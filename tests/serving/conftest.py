@@ -1,4 +1,4 @@
-"""A tiny SavedModel with the signatures of our exports, and a way of asking an app in memory."""
+"""A tiny SavedModel with the signatures of our exports, and fixtures to send requests to an app in memory."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ class Answer:
 
 @pytest.fixture(scope="session")
 def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a base path `tiny` whose version 2 is served; version 1 is there too."""
+    """Returns a base path `tiny` with versions 1 and 2, of which 2 is served."""
     import tensorflow as tf
 
     base = tmp_path_factory.mktemp("models") / "tiny"
@@ -42,7 +42,7 @@ def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _tiny_module() -> Any:
-    """Returns a module with a convolution, on which a wrong rank aborts the process, and no guard before it."""
+    """Returns a module with an unguarded convolution, where a wrong rank aborts the process."""
     import tensorflow as tf
 
     draw = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture
 def ask() -> Callable[..., Answer]:
-    """Returns a function that gives an app's answer to one request, in memory."""
+    """Returns a function that returns an app's answer to one request, in memory."""
 
     def ask_one(app: Any, method: str, path: str, body: Any = b"", headers: dict[str, str] | None = None) -> Answer:
         return _ask_all(app, [(method, path, body, headers or {})])[0]
@@ -113,14 +113,14 @@ def ask() -> Callable[..., Answer]:
 
 @pytest.fixture
 def ask_all() -> Callable[..., list[Answer]]:
-    """Returns a function that gives an app's answers to requests sent at once, in memory."""
+    """Returns a function that returns an app's answers to simultaneous requests, in memory."""
     return _ask_all
 
 
 def _ask_all(app: Any, requests: list[tuple[str, str, Any, dict[str, str]]]) -> list[Answer]:
     async def send_all() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as client:
-            sent = [  # whole addresses: a path that begins with // would be taken for a host
+            sent = [  # full URLs: a path that starts with // would be taken for a host
                 client.request(method, f"http://test{path}", content=_as_body(body), headers=headers)
                 for method, path, body, headers in requests
             ]
@@ -143,7 +143,7 @@ def exported(digits_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets an export's self-check run in this process: a fresh one loads TensorFlow first."""
+    """Runs the self-check of exports in this process: a new one would have to load TensorFlow first."""
     from fixhead_serving import export
     from fixhead_serving.export import self_check
     from keras_fixhead.errors import ServingError

@@ -1,4 +1,4 @@
-"""The files of the container, read as their programs read them."""
+"""The container files, read like by the programs that use them."""
 import functools
 import json
 import re
@@ -15,7 +15,7 @@ CONFIG = CONTAINER / "config"
 WORKFLOW = ROOT / ".github" / "workflows" / "container.yml"
 PAGE = ROOT / "docs" / "container.md"
 NEVER_RUN = not (ROOT / "results" / "checks" / "container.txt").exists()
-"""Whether check.bash has never been run with Docker: its output, once there is one, is kept there."""
+"""True until check.bash has been run with Docker and its output stored there."""
 
 DOCKERFILES = ("Dockerfile", "Dockerfile.check")
 SCRIPTS = sorted(CONTAINER.rglob("*.bash"))
@@ -27,13 +27,13 @@ def read_yaml(path):
 
 @functools.cache
 def environment():
-    """The variables of .env."""
+    """Returns the variables of .env."""
     lines = (CONTAINER / ".env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def interpolate(value):
-    """A part of compose.yaml with its variables replaced by .env's; a KeyError names one that is not there."""
+    """Returns part of compose.yaml with variables replaced from .env; a KeyError names a missing one."""
     if isinstance(value, dict):
         return {key: interpolate(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -48,7 +48,7 @@ def compose():
 
 
 def instructions(name):
-    """The instructions of a Dockerfile, as (word, rest), with continued lines joined and ARGs of FROM filled in."""
+    """Returns a Dockerfile's instructions as (word, rest), with continued lines joined and ARGs of FROM filled in."""
     text = re.sub(r"^#.*\n", "", (CONTAINER / name).read_text(), flags=re.M)
     found = [tuple(line.split(None, 1)) for line in re.sub(r"\\\n\s*", "", text).splitlines() if line.strip()]
     arguments = dict(rest.split("=", 1) for word, rest in found if word == "ARG")
@@ -57,13 +57,13 @@ def instructions(name):
 
 
 def instruction(name, word):
-    """What follows the one instruction of that word."""
+    """Returns the arguments of the only instruction with that word."""
     [rest] = [rest for each, rest in instructions(name) if each == word]
     return rest
 
 
 def validate(schema, path):
-    """What check-jsonschema says of a file: nothing if it follows the schema."""
+    """Returns the output of check-jsonschema for a file: empty if it follows the schema."""
     done = subprocess.run([sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}",
                            "--output-format", "json", str(path)], capture_output=True, text=True)
     return json.loads(done.stdout)["errors"] + json.loads(done.stdout).get("parse_errors", [])

@@ -1,4 +1,4 @@
-"""A model that is a plain function, and its path."""
+"""A model that is a plain function, and its URL path."""
 from fixhead_serving.server import LoadedVersion, ServedModel
 from fixhead_serving.specs import Signature, TensorSpec
 

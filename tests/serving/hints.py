@@ -1,4 +1,4 @@
-"""Hints that are followed: which ones there are in the source, which tests follow them, and how."""
+"""Tests that follow hints: the hints in the source, the tests for each, and how to run them."""
 import ast
 import contextlib
 import re
@@ -12,20 +12,20 @@ import uvicorn
 ROOT = Path(__file__).parents[2]
 SOURCES = [*(ROOT / "serving").rglob("*.py"), *(ROOT / "cli" / "commands" / "check").glob("*.py"),
            ROOT / "cli" / "commands" / "serve.py", ROOT / "cli" / "commands" / "export.py"]
-# Functions whose result is a hint, or a part of one.
+# Functions that return a hint or a part of one.
 MAKE_HINTS = {"_of_version", "_run_at", "_export_line", "_tls_hint", "serve_line"}
 
 FOLLOWED: set[str] = set()
 
 
 def leads_out(*pieces):
-    """Marks a test that gets into a situation, reads the hint with this piece in it, and follows it."""
+    """Marks a test that produces a hint containing this text, and follows it."""
     FOLLOWED.update(pieces)
     return lambda test: test
 
 
 def hints_in_source():
-    """Yields the constant text of each hint in the source, with ... for what is filled in."""
+    """Yields the constant text of each hint in the source, with ... for the inserted values."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             for value in _hints_of(node):
@@ -57,7 +57,7 @@ def _text(value):
 
 
 def command_in(hint, **filled):
-    """Returns the commands that a hint ends in, with RUN, DIR and FILE filled in."""
+    """Returns the commands at the end of a hint, with RUN, DIR and FILE filled in."""
     command = re.search(r"(?:fixhead |mkdir |python ).*$", hint)[0].partition(", or in models.config")[0]
     for name, value in filled.items():
         command = re.sub(rf"\b{name}\b", str(value), command)
@@ -65,7 +65,7 @@ def command_in(hint, **filled):
 
 
 def follow(fixhead, hint, **filled):
-    """Runs the commands that a hint ends in; returns the last one's answer."""
+    """Runs the commands at the end of a hint; returns the answer of the last one."""
     answer = None
     for command in command_in(hint, **filled).split(" && "):
         if command.startswith("fixhead "):
@@ -83,7 +83,7 @@ def _words(command):
 
 
 def hint_of(answer):
-    """Returns the hint of a command that has failed: its second line."""
+    """Returns the hint of a failed command: its second line."""
     assert answer.code in (1, 2), answer
     error, hint = answer.err.splitlines()
     assert error.startswith("Error: ")
@@ -92,7 +92,7 @@ def hint_of(answer):
 
 @contextlib.contextmanager
 def serving(app, **options):
-    """Yields the origin of an app that a thread of this process serves."""
+    """Yields the origin of an app served by a thread of this process."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -1,6 +1,6 @@
-"""The manifests with the patches of their overlay applied: a small part of kustomize, just what they use.
+"""The manifests with the patches of their overlay applied: the small part of kustomize that they use.
 
-A key that it does not know is an error, and the long checks compare its result with kustomize's own.
+An unknown key is an error, and the long checks compare the result with that of kustomize.
 """
 from container_files import ROOT, read_yaml
 
@@ -9,12 +9,12 @@ OVERLAYS = ("cpu", "gpu")
 
 
 def overlay(name):
-    """The manifests of an overlay, by kind."""
+    """Returns the manifests of an overlay, by kind."""
     return render(KUBERNETES / "overlays" / name)
 
 
 def render(folder):
-    """The manifests of a kustomization, by kind: its resources, patched and with their image named."""
+    """Returns the manifests of a kustomization, by kind: its resources with patches and image names applied."""
     found = read_yaml(folder / "kustomization.yaml")
     unknown = set(found) - {"apiVersion", "kind", "resources", "images", "patches"}
     assert not unknown, unknown
@@ -22,7 +22,7 @@ def render(folder):
     for resource in found["resources"]:
         path = folder / resource
         parts = render(path) if path.is_dir() else {(part := read_yaml(path))["kind"]: part}
-        assert not manifests.keys() & parts.keys()  # one of a kind, so that a kind is a name here
+        assert not manifests.keys() & parts.keys()  # one object per kind, so a kind identifies it
         manifests.update(parts)
     for patch in found.get("patches", []):
         assert set(patch) == {"path"}
@@ -37,7 +37,7 @@ def render(folder):
 
 
 def merged(base, patch):
-    """A strategic merge: objects key by key, lists of named objects by name, everything else replaced."""
+    """Returns a strategic merge: objects key by key, lists of named objects by name, everything else replaced."""
     if isinstance(base, dict) and isinstance(patch, dict):
         return {**base, **{key: merged(base.get(key), value) for key, value in patch.items()}}
     if isinstance(base, list) and all(isinstance(each, dict) and "name" in each for each in [*base, *patch]):

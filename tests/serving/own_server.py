@@ -1,4 +1,4 @@
-"""What the container's files must have in common with the local server and the client, from where it is written."""
+"""Values that the container files share with the local server and the client, read from the package."""
 from fixhead_serving import client
 from fixhead_serving.config import ServerConfig
 from fixhead_serving.server import Limits

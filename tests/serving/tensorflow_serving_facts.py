@@ -1,8 +1,8 @@
-"""What TensorFlow Serving 2.20.0 understands, as its source has it (github.com/tensorflow/serving, tag 2.20.0).
+"""What TensorFlow Serving 2.20.0 accepts, from its source (github.com/tensorflow/serving, tag 2.20.0).
 
-The messages that its text files hold are built from descriptors, and read by protobuf's own parser: models.config by
-those of the local server, which reads it too; the two that it does not read, and which tensorflow-serving-api lacks,
-by those below.
+The messages in its text files are built from descriptors and read by the parser of protobuf. The descriptors for
+models.config are those of the local server, which reads it too; those for the two files that the local server does
+not read, which tensorflow-serving-api lacks, are below.
 """
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
@@ -23,7 +23,7 @@ _FLAGS = """
 """
 FLAGS = frozenset(_FLAGS.split())
 
-# tensorflow_serving/model_servers/server.cc, BuildAndStart(): what its gRPC health service knows
+# tensorflow_serving/model_servers/server.cc, BuildAndStart(): the services known to its gRPC health service
 HEALTH_SERVICES = {"ModelService", "PredictionService"}
 
 # message -> its fields: name, number, type; "*" marks a repeated one. A type with a capital is a message.
@@ -44,7 +44,7 @@ MESSAGES = {
 
 
 def parse(message, text):
-    """Returns a text file's content as a message of that name; protobuf's ParseError names line and column."""
+    """Parses the content of a text file as a message of that name; protobuf's ParseError has line and column."""
     return text_format.Parse(text, message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"facts.{message}"))())
 
 

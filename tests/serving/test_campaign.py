@@ -1,4 +1,4 @@
-"""The campaign's requests and its judgement; a short campaign against a process of ours."""
+"""The requests of the campaign and how answers are judged, and a short campaign against our server process."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def requests():
     return [make_request(3, number) for number in NUMBERS]
 
 
-def test_a_request_is_a_function_of_seed_and_number(requests):
+def test_a_request_depends_only_on_seed_and_number(requests):
     assert [make_request(3, number) for number in NUMBERS[::50]] == requests[::50]
     assert make_request(4, 1) != make_request(3, 1)
 
@@ -33,7 +33,7 @@ def test_all_kinds_occur_and_every_twentieth_request_is_a_sentinel(requests):
     assert [number for number, sent in enumerate(requests) if sent.expected is not None] == list(NUMBERS[::20])
 
 
-def test_all_but_what_is_not_http_are_framed(requests):
+def test_all_requests_except_invalid_http_are_framed(requests):
     for sent in requests:
         assert sent.framed == (sent.kind != "not HTTP")
         if sent.framed:
@@ -66,7 +66,7 @@ PLAIN = Draft("/", b"").sent("valid")
         (Sent("not HTTP", b"", framed=False), 500, b""),
     ],
 )
-def test_what_is_not_documented_is_a_fault(sent, status, body):
+def test_undocumented_answers_are_faults(sent, status, body):
     assert campaign.judge(sent, status, body)
 
 
@@ -81,17 +81,17 @@ def test_what_is_not_documented_is_a_fault(sent, status, body):
         (Sent("not HTTP", b"", framed=False), 400, b"Invalid HTTP request received."),
     ],
 )
-def test_what_is_documented_is_none(sent, status, body):
+def test_documented_answers_are_not_faults(sent, status, body):
     assert campaign.judge(sent, status, body) is None
 
 
-def test_a_server_that_is_gone_is_a_fault_of_every_connection():
+def test_a_server_that_is_gone_is_a_fault_on_every_connection():
     tally = campaign.run_campaign("http://127.0.0.1:1", range(1, 5), 0)
 
     assert len(tally.faults) == 4 and "no connection" in tally.faults[0]
 
 
-def test_the_result_is_of_a_whole_campaign_without_a_fault():
+def test_the_stored_result_is_a_complete_campaign_without_faults():
     result = read_json(ROOT / "results" / "checks" / "campaign.json", schema=campaign.SCHEMA)
     assert result["requests"] == 100_000 and result["faults"] == []
     assert result["reached_a_model"] >= campaign.REACHED * result["requests"]
@@ -99,7 +99,7 @@ def test_the_result_is_of_a_whole_campaign_without_a_fault():
 
 
 @pytest.mark.slow
-def test_a_short_campaign_finds_nothing():
+def test_a_short_campaign_finds_no_faults():
     result = campaign.campaign(2000, 1)
 
     assert result["faults"] == [] and result["sentinels"] == 100

@@ -1,4 +1,4 @@
-"""Every hint of `fixhead export` and of `fixhead check`, read in the situation that prints it, and followed."""
+"""Every hint of `fixhead export` and `fixhead check`: produced in its situation, and followed."""
 import asyncio
 import configparser
 import shutil
@@ -34,7 +34,7 @@ def model():
 
 @leads_out("Choose another DIR, such as ")
 @pytest.mark.parametrize("place", ["the run", "a folder in it", "a version"])
-def test_an_export_never_goes_into_something_else(fixhead, tmp_path, digits_run, checked_here, place):
+def test_an_export_is_never_written_into_another_kind_of_folder(fixhead, tmp_path, digits_run, checked_here, place):
     run = shutil.copytree(digits_run.path, tmp_path / "runs" / "first")
     (tmp_path / "m" / "1").mkdir(parents=True)
     (tmp_path / "m" / "1" / "saved_model.pb").touch()
@@ -47,8 +47,8 @@ def test_an_export_never_goes_into_something_else(fixhead, tmp_path, digits_run,
 
 
 @leads_out("Use letters, digits, '.', '_' and '-' for the folder's name.",
-           "Choose a folder that can be written to, with room for the model.")
-def test_another_folder_is_written_to(fixhead, tmp_path, digits_run, checked_here, monkeypatch):
+           "Choose a writable folder with enough space for the model.")
+def test_another_folder_works_after_a_bad_name_or_a_full_disk(fixhead, tmp_path, digits_run, checked_here, monkeypatch):
     assert hint_of(fixhead("export", digits_run.path, tmp_path / "a b")).startswith("Use letters")
 
     def full(*arguments):
@@ -56,16 +56,17 @@ def test_another_folder_is_written_to(fixhead, tmp_path, digits_run, checked_her
 
     with monkeypatch.context() as patched:
         patched.setattr(export, "publish", full)
-        assert hint_of(fixhead("export", digits_run.path, tmp_path / "a-b", "--quiet")).startswith("Choose a folder")
+        hint = hint_of(fixhead("export", digits_run.path, tmp_path / "a-b", "--quiet"))
+        assert hint.startswith("Choose a writable folder")
 
     assert export_run(digits_run.path, tmp_path / "a-b").version == 1
 
 
 @leads_out("Give one name per class, in the order of the classes.",
-           "Give names of at least one character, without line breaks.", "Build it with keras.Input((H, W, 3)).",
+           "Use names of at least one character, without line breaks.", "Build it with keras.Input((H, W, 3)).",
            "Build it under the float32 policy and carry the weights over.")
-def test_a_model_or_names_that_cannot_be_exported_are_made_so_that_they_can(model):
-    for names, match in ((NAMES[:2], "Give one name per class"), (["a", "", "c"], "Give names of at least one")):
+def test_models_and_names_that_cannot_be_exported_are_fixed_by_their_hints(model):
+    for names, match in ((NAMES[:2], "Give one name per class"), (["a", "", "c"], "Use names of at least one")):
         with pytest.raises(ArgumentError, match=match):
             export._check_labels(names, model)
     export._check_labels(NAMES, model)
@@ -87,8 +88,8 @@ def test_a_model_or_names_that_cannot_be_exported_are_made_so_that_they_can(mode
 
 
 @leads_out("Formats: ...", "Install it: pip install 'keras-fixhead[",
-           "Install TensorFlow where it is missing, and run it with KERAS_BACKEND=tensorflow")
-def test_formats_and_backends_that_are_missing_are_named(monkeypatch):
+           "Install TensorFlow if it is missing, and run this with KERAS_BACKEND=tensorflow")
+def test_missing_formats_and_backends_are_named(monkeypatch):
     with pytest.raises(ArgumentError) as caught:
         look_up_format("savedmodel")
     look_up_format(caught.value.hint.removeprefix("Formats: ").split(",")[0])
@@ -109,15 +110,15 @@ def test_formats_and_backends_that_are_missing_are_named(monkeypatch):
     export.check_backend()
 
 
-@leads_out("Export again on a machine that is less busy.", "Export again; if that fails too, report it with this line.")
+@leads_out("Export again on a less busy machine.", "Export again. If that fails too, report it with this message.")
 def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_CHECK_SECONDS", 0.01)
-    with pytest.raises(ServingError, match="Export again on a machine that is less busy"):
+    with pytest.raises(ServingError, match="Export again on a less busy machine"):
         export_model(model, tmp_path / "m", label_names=NAMES)
     monkeypatch.setattr(export, "_CHECK_SECONDS", 600)
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run([sys.executable, "-c", "1/0"], **options))
-    with pytest.raises(ServingError, match="Export again; if that fails too"):
+    with pytest.raises(ServingError, match=r"Export again\. If that fails too"):
         export_model(model, tmp_path / "m", label_names=NAMES)
     monkeypatch.setattr(subprocess, "run", run)
 
@@ -127,13 +128,13 @@ def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkey
 # fixhead check
 
 
-@leads_out("fixhead check conformance http://127.0.0.1:8501", "Write it like http://127.0.0.1:8501",
+@leads_out("fixhead check conformance http://127.0.0.1:8501", "For example: http://127.0.0.1:8501",
            "Serve the suite's model: fixhead check conformance --make-models DIR && ",
            "fixhead serve ... --versions all ", "Serve it: ")
-def test_a_server_without_the_suites_model_gets_it(fixhead, tmp_path, monkeypatch):
-    """The whole way: from a wrong call to a server without the model, to one that serves it."""
+def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monkeypatch):
+    """From invalid arguments through a server without the model to one that serves it."""
     assert hint_of(fixhead("check", "conformance")) == "fixhead check conformance http://127.0.0.1:8501"
-    assert hint_of(fixhead("check", "conformance", "127.0.0.1:8501")) == "Write it like http://127.0.0.1:8501"
+    assert hint_of(fixhead("check", "conformance", "127.0.0.1:8501")) == "For example: http://127.0.0.1:8501"
     with serving(create_app(ModelServer([ServedModel("other", {})]))) as origin:
         hint = hint_of(fixhead("check", "conformance", origin))
 
@@ -152,7 +153,7 @@ def test_a_server_without_the_suites_model_gets_it(fixhead, tmp_path, monkeypatc
 
 
 @leads_out("Is this the model that was exported from the run?")
-def test_an_answer_of_another_model_is_asked_about():
+def test_an_answer_from_another_model_gets_a_hint():
     import numpy as np
 
     expected = np.array([[0.7, 0.3]], np.float32)
@@ -174,7 +175,7 @@ def test_every_hint_in_the_source_is_followed_by_a_test():
     assert not unread
 
 
-def test_no_test_follows_a_hint_that_is_no_longer_there():
+def test_no_test_follows_a_hint_that_no_longer_exists():
     texts = [text for text, _ in hints_in_source()]
 
     assert not [piece for piece in FOLLOWED if not any(piece in text for text in texts)]

@@ -1,4 +1,4 @@
-"""Every hint of `fixhead serve`, read in the situation that prints it, and followed out of it."""
+"""Every hint of `fixhead serve`: produced in its situation, and followed."""
 import shutil
 import socket
 from pathlib import Path
@@ -23,7 +23,7 @@ TLS = Path(__file__).with_name("tls")
 
 @pytest.fixture
 def served(fixhead, monkeypatch, tmp_path):
-    """Returns a function that calls `fixhead serve`, which ends well where it would begin to load."""
+    """Returns a function that calls `fixhead serve`, which exits successfully where it would start loading."""
     def loading():
         raise click.exceptions.Exit(0)
 
@@ -46,7 +46,7 @@ def publish(model, *versions):
 
 @leads_out("Export a run first: fixhead export ")
 @pytest.mark.parametrize("situation", ["empty", "unpublished", "other files", "missing"])
-def test_a_folder_without_a_version_gets_an_export_and_nothing_else_is_written_into(
+def test_a_folder_without_a_version_gets_an_export_and_other_folders_are_left_alone(
         served, tmp_path, digits_run, checked_here, situation):
     folder = tmp_path / "m"
     if situation != "missing":
@@ -57,7 +57,7 @@ def test_a_folder_without_a_version_gets_an_export_and_nothing_else_is_written_i
     if situation == "other files":
         (folder / "thesis.tex").touch()
     before = sorted(folder.rglob("*")) if situation == "other files" else None
-    with pytest.raises(ServingError) as caught:  # the command line finds a missing folder itself
+    with pytest.raises(ServingError) as caught:  # the command line itself detects a missing folder
         serve(folder)
     follow(served, caught.value.hint, RUN=digits_run.path)
 
@@ -71,8 +71,8 @@ def test_a_folder_without_a_version_gets_an_export_and_nothing_else_is_written_i
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_run_directory_is_exported_to_somewhere_else(served, tmp_path, digits_run, checked_here, monkeypatch, inside):
-    """It was suggested to export the run into itself."""
+def test_a_run_directory_is_exported_to_another_folder(served, tmp_path, digits_run, checked_here, monkeypatch, inside):
+    """The hint used to suggest exporting the run into itself."""
     run = shutil.copytree(digits_run.path, tmp_path / "runs" / "first")
     monkeypatch.chdir(run if inside else tmp_path)
     before = sorted(run.rglob("*"))
@@ -83,7 +83,7 @@ def test_a_run_directory_is_exported_to_somewhere_else(served, tmp_path, digits_
     assert served("serve", tmp_path / "served" / "first").code == 0
 
 
-def test_a_folder_of_runs_is_answered_with_the_newest(served, tmp_path, digits_run, checked_here):
+def test_the_newest_run_is_suggested_for_a_folder_of_runs(served, tmp_path, digits_run, checked_here):
     for name in ("2025-a", "2026-b"):
         shutil.copytree(digits_run.path, tmp_path / "runs" / name)
     answer = served("serve", tmp_path / "runs")
@@ -93,8 +93,8 @@ def test_a_folder_of_runs_is_answered_with_the_newest(served, tmp_path, digits_r
     assert served("serve", tmp_path / "served" / "2026-b").code == 0
 
 
-@leads_out("It has no model yet. Train it to the end: ")
-def test_an_unfinished_run_is_trained_to_its_end(served, tmp_path):
+@leads_out("It has no model yet. Finish its training: ")
+def test_training_of_an_unfinished_run_is_completed_first(served, tmp_path):
     run = create_run(resolve(build_config({"recipe": "smoke", "width": 1 / 16, "limit_train": 100, "epochs": 1,
                                            "runs_dir": str(tmp_path / "runs")})))
     hint = hint_of(served("serve", run.path))
@@ -104,8 +104,8 @@ def test_an_unfinished_run_is_trained_to_its_end(served, tmp_path):
 
 
 @leads_out("Serve them: fixhead serve ")
-def test_a_folder_of_models_is_answered_with_the_command_that_serves_them(served, tmp_path):
-    """An export was suggested instead."""
+def test_the_command_that_serves_its_models_is_suggested_for_a_folder_of_models(served, tmp_path):
+    """The hint used to suggest an export."""
     for name in ("cats", "two words", "a:b"):
         publish(tmp_path / "models" / name, 1)
     (tmp_path / "models" / "notes").mkdir()
@@ -117,15 +117,16 @@ def test_a_folder_of_models_is_answered_with_the_command_that_serves_them(served
 
 @leads_out("Serve its parent: fixhead serve ", "Make it version 1 of a model: mkdir -p ")
 @pytest.mark.parametrize("name", ["3", "my model", "digits"])
-def test_a_version_is_served_as_a_part_of_its_model(served, tmp_path, name):
+def test_a_version_is_served_through_its_model(served, tmp_path, name):
     publish(tmp_path / "all", name)
 
     follow(served, hint_of(served("serve", tmp_path / "all" / name)))
 
 
-@leads_out("Serve one of them: --versions ", "Serve that one too: --versions all", "Point it at one of them: --label ")
+@leads_out("Serve one of them: --versions ", "Serve that version too: --versions all",
+           "Point it to one of them: --label ")
 @pytest.mark.parametrize("options", [("--versions", "8"), ("--label", "new=1"), ("--label", "new=9")])
-def test_versions_and_labels_that_are_not_served_are_answered_with_those_that_are(served, tmp_path, options):
+def test_served_versions_and_labels_are_suggested_in_place_of_missing_ones(served, tmp_path, options):
     model = publish(tmp_path / "m", 1, 2)
     hint = hint_of(served("serve", model, *options))
     found, wanted = hint.partition(": ")[2].partition(", or in models.config ")[::2]
@@ -152,7 +153,7 @@ def test_a_damaged_version_is_removed_and_exported_again(served, tmp_path, digit
 
 
 @leads_out("Save it with signatures: tf.saved_model.save(model, DIR, signatures=FUNCTION)",
-           "Export the model with an input_signature that gives the rank, or serve it with --no-onednn.")
+           "Export the model with an input_signature of known rank, or serve it with --no-onednn.")
 def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
     import tensorflow as tf
 
@@ -165,7 +166,7 @@ def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
     with pytest.raises(ServingError, match=r"no signature to serve\. Save it with signatures"):
         load_model(tmp_path / "none")
     tf.saved_model.save(module, str(tmp_path / "any" / "1"), signatures=module.run)
-    with pytest.raises(ServingError, match=r"no known rank.* input_signature that gives the rank"):
+    with pytest.raises(ServingError, match=r"no known rank.* input_signature of known rank"):
         load_model(tmp_path / "any")
     tf.saved_model.save(module, str(tmp_path / "good" / "1"), signatures=module.ranked)
 
@@ -173,15 +174,15 @@ def test_a_model_without_signature_or_rank_is_saved_with_them(tmp_path):
     assert Loader(onednn=False)(1, tmp_path / "any" / "1").signatures
 
 
-@leads_out("Give it one without '/' and ':', as NAME=DIR.", "Name one of them: NAME=DIR.", "Such as ...:...",
+@leads_out("Choose a name without '/' and ':': NAME=DIR.", "Rename one of them: NAME=DIR.", "For example ...:...",
            "fixhead serve DIR", "Leave them out here.")
-def test_a_wrong_call_is_put_right_as_its_hint_says(served, tmp_path):
+def test_a_wrong_call_works_after_following_its_hint(served, tmp_path):
     one, two = publish(tmp_path / "a:b", 1), publish(tmp_path / "c" / "m", 1)
     other = publish(tmp_path / "d" / "m", 1)
     config = tmp_path / "models.config"
     config.write_text('model_config_list { config { name: "m" base_path: "c/m" } }')
 
-    assert "as NAME=DIR" in hint_of(served("serve", one))
+    assert "':': NAME=DIR" in hint_of(served("serve", one))
     assert served("serve", f"ab={one}").code == 0
     assert "NAME=DIR" in hint_of(served("serve", two, other))
     assert served("serve", two, f"other={other}").code == 0
@@ -192,20 +193,20 @@ def test_a_wrong_call_is_put_right_as_its_hint_says(served, tmp_path):
     assert served("serve", "--config", config).code == 0
 
 
-@leads_out("Such as: model_config_list {")
-def test_an_empty_configuration_is_answered_with_one_that_works(served, tmp_path):
+@leads_out("For example: model_config_list {")
+def test_a_working_configuration_is_suggested_for_an_empty_one(served, tmp_path):
     publish(tmp_path / "m", 1)
     config = tmp_path / "models.config"
     config.write_text("model_config_list {}")
     hint = hint_of(served("serve", "--config", config))
-    config.write_text(hint.removeprefix("Such as: "))
+    config.write_text(hint.removeprefix("For example: "))
 
     assert served("serve", "--config", config).code == 0
 
 
 @leads_out("--tls-cert C --tls-key K", "Expected PEM files: a certificate, and its key without a password.",
-           "python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one.")
-def test_tls_and_token_are_taken_as_their_hints_say(served, tmp_path):
+           "Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'")
+def test_tls_and_token_are_accepted_after_following_their_hints(served, tmp_path):
     import subprocess
 
     model = publish(tmp_path / "m", 1)
@@ -216,18 +217,18 @@ def test_tls_and_token_are_taken_as_their_hints_say(served, tmp_path):
 
     token = tmp_path / "token"
     token.write_text("two\nlines\n")
-    command = command_in(hint_of(served("serve", model, "--token-file", token))).removesuffix(" makes a good one.")
+    command = command_in(hint_of(served("serve", model, "--token-file", token)))
     token.write_bytes(subprocess.run(command, shell=True, check=True, capture_output=True).stdout)
     assert served("serve", model, "--token-file", token).code == 0
 
 
 @leads_out("--port 0 picks a free one.", "Try --host ", "Set TF_ENABLE_ONEDNN_OPTS=0 before the import")
-def test_an_address_that_cannot_be_used_is_answered_with_one_that_can(tmp_path, fixhead, served, monkeypatch):
+def test_a_usable_address_is_suggested_in_place_of_an_unusable_one(tmp_path, fixhead, served, monkeypatch):
     model = publish(tmp_path / "m", 1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         hint = hint_of(fixhead("serve", model, "--port", taken.getsockname()[1]))
     assert hint == "--port 0 picks a free one." and fixhead("serve", model, "--port", 0).code == 0
-    for host in ("192.0.2.1", "no such host"):  # an address kept for examples: no port of it is ours
+    for host in ("192.0.2.1", "no such host"):  # an address reserved for examples, not of this machine
         hint = hint_of(served("serve", model, "--host", host))
         assert served("serve", model, *hint.removeprefix("Try ").rstrip(".").split()).code == 0
 
@@ -239,6 +240,6 @@ def test_an_address_that_cannot_be_used_is_answered_with_one_that_can(tmp_path, 
     process._switch_onednn(False)
 
 
-def test_a_source_that_can_be_served_is_not_commented_on(tmp_path):
+def test_a_source_that_can_be_served_gets_no_hint(tmp_path):
     check_source(ModelSource("m", publish(tmp_path / "m", 1), labels={"stable": 1}))
     assert ServerConfig().port

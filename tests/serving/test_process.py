@@ -1,4 +1,4 @@
-"""The server as a process of its own, over real connections."""
+"""The server as its own process, with real connections."""
 import json
 import os
 import signal
@@ -51,12 +51,12 @@ def test_a_server_starts_answers_and_stops_within_seconds_of_sigterm(running, im
         pictures = client.predict_pictures([encode_png(image) for image in images], batch_size=2)
         for name in numbers:
             np.testing.assert_array_equal(numbers[name], pictures[name], strict=True)
-        with pytest.raises(RequestError, match="413") as caught:  # over a real connection: not a reset
+        with pytest.raises(RequestError, match="413") as caught:  # not a connection reset
             client.predict_pictures([b"x" * 30 * 2**20])
         assert caught.value.status == 413
         assert client.predict_images(images)["label"].tolist() == numbers["label"].tolist()
 
-        asked = time.monotonic()  # with a connection that is still open
+        asked = time.monotonic()  # with a connection still open
         running.send_signal(signal.SIGTERM)
         output, errors = running.communicate(timeout=10)
     assert time.monotonic() - asked < 10
@@ -64,7 +64,7 @@ def test_a_server_starts_answers_and_stops_within_seconds_of_sigterm(running, im
     assert "Traceback" not in errors
 
 
-def test_a_taken_port_is_said_before_the_model_is_loaded(base_path, monkeypatch):
+def test_a_port_in_use_is_reported_before_the_model_is_loaded(base_path, monkeypatch):
     monkeypatch.setattr("fixhead_serving.process.WatchedModel", lambda *_: pytest.fail("loaded"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -75,17 +75,17 @@ def test_a_taken_port_is_said_before_the_model_is_loaded(base_path, monkeypatch)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_number_that_is_no_port_is_a_wrong_argument(base_path, port):
-    with pytest.raises(ArgumentError, match=f"port={port} is not a port"):
+def test_an_invalid_port_is_an_argument_error(base_path, port):
+    with pytest.raises(ArgumentError, match=f"port={port} is not a valid port"):
         serve(base_path, ServerConfig(port=port))
 
 
-def test_a_host_that_is_not_ours_is_refused(base_path):
+def test_a_host_of_another_machine_is_refused(base_path):
     with pytest.raises(ServingError, match=r"(cannot be used|is no address to serve on): .+"):
-        serve(base_path, ServerConfig("192.0.2.1", 0))  # an address kept for examples
+        serve(base_path, ServerConfig("192.0.2.1", 0))  # an address reserved for examples
 
 
-# Without TensorFlow: models are folders whose versions answer with their number, after a while if they are called slow.
+# Without TensorFlow: versions answer with their number, after a delay if their model is called slow.
 PLAIN = """
 import json, sys, time
 from pathlib import Path
@@ -117,7 +117,7 @@ config = ServerConfig(**{"port": 0, "drain_seconds": 0, "poll_seconds": 0.05, **
 serve(sys.argv[1], config, on_ready=lambda urls: print(*urls, flush=True))
 print("stopped", flush=True)
 """
-TLS = Path(__file__).with_name("tls")  # a certificate for localhost, made for these tests and trusted by nobody else
+TLS = Path(__file__).with_name("tls")  # a certificate for localhost, made for these tests and trusted nowhere else
 
 
 def publish(base, number, broken=False):
@@ -131,7 +131,7 @@ def publish(base, number, broken=False):
 
 @pytest.fixture
 def start(tmp_path):
-    """Returns a function that starts a server over version 1 of a model, and gives its process and URL."""
+    """Returns a function that starts a server with version 1 of a model and returns its process and URL."""
     publish(tmp_path, 1)
     started = []
 
@@ -148,7 +148,7 @@ def start(tmp_path):
 
 
 def in_background(function):
-    """Calls a function in a thread; returns what waits for its result."""
+    """Calls a function in a thread; returns a function that waits for its result."""
     with_result = []
     thread = threading.Thread(target=lambda: with_result.append(function()))
     thread.start()
@@ -163,7 +163,7 @@ def in_background(function):
 def wait_for(condition, seconds=10):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come about in time"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.02)
 
 
@@ -178,13 +178,13 @@ def test_requests_in_flight_are_finished_before_the_server_stops(start, number):
     assert process.wait(timeout=10) == 0 and process.stdout.read() == "stopped\n"
 
 
-def test_an_idle_server_with_open_connections_is_gone_within_seconds_and_fails_its_probe_first(start):
+def test_an_idle_server_with_open_connections_fails_its_probe_and_stops_within_seconds(start):
     process, url = start(config={"drain_seconds": 1})
     origin = url.partition("/v1/")[0]
     host, port = origin.removeprefix("http://").split(":")
     with httpx.Client() as kept, socket.create_connection((host, int(port))), \
             socket.create_connection((host, int(port))) as half:  # fmt: skip
-        half.sendall(b"POST /v1/models/x:predict HTTP/1.1\r\nHost: x\r\n")  # headers that never end
+        half.sendall(b"POST /v1/models/x:predict HTTP/1.1\r\nHost: x\r\n")  # endless headers
         assert kept.get(f"{origin}/readyz").status_code == 200
         asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -196,7 +196,7 @@ def test_an_idle_server_with_open_connections_is_gone_within_seconds_and_fails_i
     assert "Traceback" not in process.stderr.read()
 
 
-def test_a_second_signal_does_not_wait_for_the_drain(start):
+def test_a_second_signal_skips_the_drain(start):
     process, _ = start(config={"drain_seconds": 60})
     process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
@@ -206,7 +206,7 @@ def test_a_second_signal_does_not_wait_for_the_drain(start):
     assert process.wait(timeout=10) == 0
 
 
-def test_over_tls_a_request_with_the_token_is_answered_and_one_without_is_not(start):
+def test_over_tls_only_requests_with_the_token_are_answered(start):
     _, url = start(config={"tls_cert": str(TLS / "cert.pem"), "tls_key": str(TLS / "key.pem"), "token": "right"})
     context = ssl.create_default_context(cafile=str(TLS / "cert.pem"))
 
@@ -220,7 +220,7 @@ def test_over_tls_a_request_with_the_token_is_answered_and_one_without_is_not(st
         httpx.get(url)
 
 
-def test_too_many_requests_are_told_so_and_slow_ones_time_out(start):
+def test_too_many_requests_are_refused_and_slow_ones_time_out(start):
     process, url = start(config={"workers": 1}, limits={"concurrent": 1, "timeout_seconds": 0.5})
     slow = in_background(lambda: httpx.post(f"{url}:predict", json={"inputs": [2.0]}))
     assert process.stdout.readline() == "called\n"
@@ -228,11 +228,11 @@ def test_too_many_requests_are_told_so_and_slow_ones_time_out(start):
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
 
     assert slow().status_code == 504
-    assert httpx.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 429  # its thread still runs
+    assert httpx.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 429  # its thread is still running
     wait_for(lambda: httpx.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 200)
 
 
-def test_refusals_before_the_end_of_a_body_do_not_break_the_connection(start):
+def test_a_refusal_before_the_end_of_the_body_does_not_break_the_connection(start):
     _, url = start(config={"token": "t"}, limits={"body_bytes": 1000})
     with httpx.Client() as client:
         assert client.post(f"{url}:predict", content=b"x" * 10**6).status_code == 401
@@ -241,7 +241,7 @@ def test_refusals_before_the_end_of_a_body_do_not_break_the_connection(start):
         assert client.post(f"{url}:predict", json={"inputs": [0.0]}).status_code == 200
 
 
-def test_a_new_version_is_taken_up_and_a_broken_one_is_not_while_requests_go_on(start, tmp_path):
+def test_a_new_version_is_picked_up_and_a_broken_one_is_not_during_requests(start, tmp_path):
     process, url = start()
     stop = threading.Event()
     seen = []
@@ -279,7 +279,7 @@ def states(url):
 
 
 @pytest.mark.parametrize("file", ["none.pem", __file__])
-def test_tls_files_that_cannot_be_used_are_said_before_anything_else(base_path, file):
+def test_unusable_tls_files_are_reported_before_anything_else(base_path, file):
     with pytest.raises(ServingError, match=r"cannot be used for TLS: .+ Expected PEM files"):
         serve(base_path, ServerConfig(port=0, tls_cert=file, tls_key=file))
 
@@ -292,21 +292,21 @@ def test_tls_files_that_cannot_be_used_are_said_before_anything_else(base_path, 
         (ServerConfig("::", 0, tls_cert=TLS / "cert.pem", tls_key=TLS / "key.pem"), "without a token"),
     ],
 )
-def test_listening_beyond_this_machine_in_the_open_is_warned_of(base_path, monkeypatch, config, text):
+def test_listening_beyond_this_machine_unprotected_gives_a_warning(base_path, monkeypatch, config, text):
     monkeypatch.setattr(process, "WatchedModel", lambda *_: 1 / 0)
     with pytest.warns(FixheadWarning, match=text), pytest.raises(ZeroDivisionError):
         serve(base_path, config)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
-def test_listening_on_this_machine_alone_is_not_warned_of(host, recwarn):
+def test_listening_only_on_this_machine_gives_no_warning(host, recwarn):
     process._warn_of_openness(ServerConfig(host))
 
     assert not recwarn.list
 
 
-def test_onednn_that_has_been_imported_cannot_be_switched_off(base_path, monkeypatch):
+def test_onednn_cannot_be_switched_off_after_importing_tensorflow(base_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    with pytest.raises(ArgumentError, match="TensorFlow has been imported already"):
+    with pytest.raises(ArgumentError, match="TensorFlow has already been imported"):
         serve(base_path, ServerConfig(port=0, onednn=False))

@@ -1,4 +1,4 @@
-"""docs/server.md says what is true: options, limits, statuses, the example."""
+"""docs/server.md is correct: options, limits, statuses, and the example."""
 import dataclasses
 import importlib
 import re
@@ -23,7 +23,7 @@ def benchmark_modules(monkeypatch):
     return importlib.import_module
 
 
-def test_the_table_of_options_is_that_of_the_command(benchmark_modules):
+def test_the_table_of_options_matches_the_command(benchmark_modules):
     with_block = benchmark_modules("report").with_block
     lines = benchmark_modules("pages").serve_block()
 
@@ -31,13 +31,13 @@ def test_the_table_of_options_is_that_of_the_command(benchmark_modules):
     assert len(lines) == 4 + len([each for each in command.params if isinstance(each, click.Option)])
 
 
-def test_every_option_of_the_text_is_one_of_the_command():
+def test_every_option_in_the_text_exists():
     known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
 
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known
 
 
-def test_every_limit_has_an_option_with_its_default_and_is_in_the_table_of_limits():
+def test_every_limit_has_an_option_with_its_default_and_a_row_in_the_table():
     defaults = {each.name: each.default for each in command.params}
     for each in dataclasses.fields(Limits):
         assert defaults[each.name] == each.default
@@ -47,7 +47,7 @@ def test_every_limit_has_an_option_with_its_default_and_is_in_the_table_of_limit
         assert defaults[name] == getattr(ServerConfig, name)
 
 
-def test_the_defaults_in_the_table_of_limits_are_the_real_ones():
+def test_the_defaults_in_the_table_of_limits_are_correct():
     limits = Limits()
     rows = dict(re.findall(r"\| `(--[a-z-]+)` \| ([^|]+?) \|", PAGE.partition("## Limits")[2]))
 
@@ -71,7 +71,7 @@ def test_the_example_runs():
 # The command
 
 
-def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
+def test_options_reach_the_server(fixhead, monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append((args, kwargs)))
     (tmp_path / "token").write_text("secret\n")
@@ -94,7 +94,7 @@ def test_what_is_typed_reaches_the_server(fixhead, monkeypatch, tmp_path):
     kwargs["on_ready"](["http://a", "http://b"])
 
 
-def test_the_token_may_be_in_the_environment(fixhead, monkeypatch, tmp_path):
+def test_the_token_may_come_from_the_environment(fixhead, monkeypatch, tmp_path):
     called = []
     monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append(args))
     monkeypatch.setenv("FIXHEAD_TOKEN", "hidden")
@@ -106,16 +106,16 @@ def test_the_token_may_be_in_the_environment(fixhead, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ([], "Expected what to serve"),
-        (["m", "--config", "c"], "Expected what to serve"),
+        ([], "Expected either folders"),
+        (["m", "--config", "c"], "Expected either folders"),
         (["--config", "c", "--versions", "all"], "With --config, versions and labels are set in that file."),
-        (["m", "--versions", "x"], "does not say which versions to serve"),
-        (["m", "--tls-cert", "c"], "TLS needs both files"),
+        (["m", "--versions", "x"], "is not a valid choice of versions"),
+        (["m", "--tls-cert", "c"], "TLS needs both"),
         (["m", "--port", "70000"], "70000 is not in the range"),
         (["m", "--max-batch", "0"], "0 is not in the range"),
     ],
 )
-def test_a_wrong_call_is_said_in_one_line_and_exits_with_2(fixhead, monkeypatch, tmp_path, arguments, text):
+def test_invalid_arguments_are_a_one_line_error_and_exit_with_2(fixhead, monkeypatch, tmp_path, arguments, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m").mkdir()
     (tmp_path / "c").write_text("-")

@@ -1,4 +1,4 @@
-"""Warm-up requests: the bytes of `PredictionLog`, by hand and by TensorFlow Serving's own messages."""
+"""Warm-up requests: the bytes of `PredictionLog`, by hand and with the messages of TensorFlow Serving."""
 import numpy as np
 import pytest
 
@@ -14,7 +14,7 @@ def path(tmp_path):
     return tmp_path / "requests"
 
 
-def test_a_request_has_the_bytes_of_the_field_numbers_in_the_proto_files():
+def test_requests_are_encoded_with_the_field_numbers_of_the_proto_files():
     """PredictionLog.predict_log = 6, PredictLog.request = 1, PredictRequest.model_spec = 1 and inputs = 2, a map whose
     entries have key = 1 and value = 2, ModelSpec.name = 1 and signature_name = 3; each is length-delimited: its tag is
     8 * number + 2. The value is a TensorProto, here dtype = 1 (DT_FLOAT = 1): 08 01."""
@@ -27,7 +27,7 @@ def test_a_request_has_the_bytes_of_the_field_numbers_in_the_proto_files():
     assert warmup.encode("m", "features", {"x": b"\x08\x01"}) == field(6, field(1, request))
 
 
-def test_every_signature_has_a_request_of_every_batch_size_in_a_small_file(path):
+def test_a_small_file_has_requests_of_every_batch_size_for_every_signature(path):
     found = list(warmup.read_requests(path))
 
     assert [(name, len(next(iter(inputs.values())))) for name, inputs in found] == [
@@ -39,12 +39,12 @@ def test_every_signature_has_a_request_of_every_batch_size_in_a_small_file(path)
             assert (value == b"\x89PNG\0\xff").all()
         else:
             np.testing.assert_array_equal(value, np.full((len(value), 4, 6, 3), 127.5, np.float32), strict=True)
-    assert path.stat().st_size < 1500  # a batch of 32 is one value and a shape
+    assert path.stat().st_size < 1500  # a batch of 32 is stored as one value and a shape
 
 
 @pytest.mark.long
-def test_tensorflow_servings_own_messages_read_them(path):
-    """In an environment with tensorflow-serving-api, installed with --no-deps."""
+def test_the_messages_of_tensorflow_serving_parse_the_requests(path):
+    """Needs tensorflow-serving-api, installed with --no-deps."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 

@@ -82,18 +82,18 @@ def test_signed_features_do_not_change_the_number_of_weights():
     assert len(usual.layers) == len(signed.layers) + 1  # the last ReLU
 
 
-@pytest.mark.parametrize("values, said", [
+@pytest.mark.parametrize("values, reported", [
     ({"scale": 10.0}, True),
     ({"scale": 10.0, "signed_features": True}, False),
     ({"head": "dot"}, False),
 ])
-def test_the_reach_of_non_negative_features_is_reported_before_training(tiny, caplog, values, said):
+def test_the_reach_of_non_negative_features_is_reported_before_training(tiny, caplog, values, reported):
     caplog.set_level(logging.INFO, logger="keras_fixhead")
     train(tiny(epochs=1, **values))
     found = [record.message for record in caplog.records if "no negative entries" in record.message]
 
-    assert len(found) == int(said)
-    if said:
+    assert len(found) == int(reported)
+    if reported:
         assert "mean 0." in found[0] and "the smallest possible cross-entropy is" in found[0]
 
 

@@ -14,19 +14,19 @@ _REPORT = paths.OutputFile("the name of a JSON file to write")
 @click.command("conformance")
 @click.argument("url", required=False)
 @click.option("--make-models", type=_MODELS, metavar="DIR",
-              help="Write the suite's model there, and send nothing. Needs TensorFlow.")
+              help="Write the suite's model into DIR instead of checking a server. Needs TensorFlow.")
 @click.option("--server-name", metavar="NAME", default="unnamed", show_default=True,
               help="The server's name in the report. 'fixhead serve' may deviate where that is documented.")
-@click.option("--report", "report_file", type=_REPORT, metavar="FILE", help="Write the report of this run to FILE.")
+@click.option("--report", "report_file", type=_REPORT, metavar="FILE", help="Write the report of this check to FILE.")
 @click.option("--record", "record_file", type=_REPORT, metavar="FILE",
-              help="Add the report to FILE, the record of all servers.")
+              help="Add the report to FILE, the record of all checked servers.")
 @json_option
 def conformance(url: str | None, make_models: Path | None, server_name: str, report_file: Path | None,
                 record_file: Path | None, as_json: bool) -> None:
-    """Compare a server with what TensorFlow Serving is documented to answer.
+    """Compare a server with the documented answers of TensorFlow Serving.
 
     URL is the address of any server that serves the suite's own model, which --make-models writes. Exits with 0 if
-    every case passes, deviates as declared, or needs what the server lacks, and with 1 if one fails.
+    every case passes, deviates as declared, or needs a feature that the server lacks, and with 1 if a case fails.
 
     \b
     Example:

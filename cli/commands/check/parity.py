@@ -21,8 +21,8 @@ def parity(run: Run, url: str, limit: int, suite: str, seed: int, data_dir: str 
            as_json: bool) -> None:
     """Compare a server's answers with those of the run that its model was exported from.
 
-    Both are asked about the same test images, as they are and corrupted as `fixhead robustness` corrupts them. Exits
-    with 0 if the answers agree, and with 1 if they differ.
+    Both classify the same test images, unchanged and corrupted as by `fixhead robustness`. Exits with 0 if the answers
+    agree, and with 1 if they differ.
 
     \b
     Example:

@@ -9,7 +9,7 @@ from fixhead_cli.commands.data.verify import verify
 
 @click.group("data")
 def command() -> None:
-    """Look at data sets, pack them into plain files, and check those.
+    """Show data sets, pack them into plain files, and verify packed ones.
 
     \b
     Example:

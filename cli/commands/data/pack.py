@@ -11,8 +11,8 @@ from fixhead_cli.output import command_line, data_dir_option, json_option, print
 @click.argument("dataset", type=paths.DATASET)
 @click.argument("out", type=paths.OutputFolder("a folder of packed data sets"))
 @click.option("--part-mb", default=60.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
-              help="Size of the largest file, in megabytes.")
-@click.option("--name", help="Name of a packed folder of images [default: the folder's].")
+              help="Maximum size of a file, in megabytes.")
+@click.option("--name", help="Name for a packed folder of images [default: the folder's].")
 @click.option("--image-size", type=click.IntRange(8, 1_024), metavar="PIXELS",
               help="Side of the squares that a folder's pictures are resized to.")
 @data_dir_option

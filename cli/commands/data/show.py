@@ -15,8 +15,9 @@ SHOWN = {*TrainConfig.names("data", "augmentation"), "data_dir", "seed", "recipe
 
 @click.command("show")
 @click.argument("dataset", type=paths.DATASET)
-@click.option("--out", type=paths.PNG_FILE, default=None, help="Picture to write [default: DATASET.png].")
-@click.option("--images", default=24, show_default=True, type=click.IntRange(1, 1_000), help="Images on the sheet.")
+@click.option("--out", type=paths.PNG_FILE, default=None, help="File for the contact sheet [default: DATASET.png].")
+@click.option("--images", default=24, show_default=True, type=click.IntRange(1, 1_000),
+              help="Number of images on the sheet.")
 @click.option("--epoch", default=1, show_default=True, type=click.IntRange(1), help="Epoch whose images are shown.")
 @config_options(*SHOWN)
 @json_option
@@ -55,8 +56,8 @@ def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool,
     }, as_json=as_json, text=[
         f"{name}: {len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test images "
         f"of {data.num_classes} classes, {'x'.join(map(str, data.image_shape))}",
-        f"pixels are normalized, as shares of 255, by mean {_three(data.mean)} and standard deviation "
-        f"{_three(data.std)}",
+        f"pixels are normalized with mean {_three(data.mean)} and standard deviation {_three(data.std)}, as shares of "
+        "255",
         *([f"This is {data.subset}."] if data.subset else []),
         f"Figure: {path}",
     ])

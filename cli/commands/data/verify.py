@@ -12,7 +12,7 @@ from fixhead_cli.output import json_option, print_result, table
 @click.argument("path", type=paths.InputFolder("a packed data set, or a folder of packed data sets"))
 @json_option
 def verify(path: Path, as_json: bool) -> None:
-    """Check each packed data set at or below PATH: every byte, and the digest of the data set.
+    """Verify every byte, and the data set's digest, of each packed data set at or below PATH.
 
     \b
     Example:

@@ -1,10 +1,10 @@
-"""What TensorFlow Serving answers, as a suite for any server that serves the suite's own model.
+"""The answers of TensorFlow Serving, as a suite of cases for any server of the suite's own model.
 
     fixhead check conformance --make-models DIR      writes that model
     fixhead check conformance URL                    sends the cases, and reports
 
-Every expected answer comes from TensorFlow Serving's documentation, source or tests, and says which. None comes
-from our own server. docs/conformance.md has the commands for the real container.
+Every expected answer comes from TensorFlow Serving's documentation, source or tests, and cites it. None comes from our
+own server. docs/conformance.md has the commands for the real container.
 """
 
 from fixhead_serving.checks.conformance.case import Case, Expect

@@ -1,4 +1,4 @@
-"""A case of the suite as data: one request, what TensorFlow Serving answers, and where that is written."""
+"""A case of the suite as data: one request, TensorFlow Serving's answer, and its source."""
 
 import json
 import re
@@ -21,16 +21,16 @@ ANYTHING: Any = _Anything()  # matches every value
 
 @dataclass(frozen=True)
 class Expect:
-    """What an answer has to be; what is None is not looked at.
+    """The expected answer; fields that are None are not compared.
 
     Args:
         status: the HTTP status.
         json: the whole body; floats are equal as float32, integers and text exactly.
-        part: what the body has to contain: objects may have more keys.
+        part: what the body must contain; objects may have more keys.
         error: the whole text of `error`, the only key.
-        error_has: a part of that text; "" where only the key is certain.
-        raw: a regular expression found in the body's text.
-        empty: the body has no bytes.
+        error_has: a part of that text; "" if only the key is certain.
+        raw: a regular expression to search for in the body's text.
+        empty: whether the body has no bytes.
     """
 
     status: int = 200
@@ -42,7 +42,7 @@ class Expect:
     empty: bool = False
 
     def difference(self, answer: "Answer") -> str | None:
-        """Returns in what an answer differs, or None."""
+        """Returns a description of how an answer differs, or None."""
         if answer.status != self.status:
             return f"status {answer.status}, expected {self.status}; body {_shown(answer.body)}"
         if self.empty:
@@ -62,7 +62,7 @@ class Expect:
         try:
             body = json.loads(answer.body)
         except ValueError:
-            return f"a body that is not JSON: {_shown(answer.body)}"
+            return f"a body that is not valid JSON: {_shown(answer.body)}"
         if self.error is not None or self.error_has is not None:
             return self._error_difference(body)
         if self.json is not None and not _equal(self.json, body, whole=True):
@@ -84,7 +84,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server has answered."""
+    """A server's answer."""
 
     status: int
     body: bytes
@@ -93,14 +93,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Case:
-    """One request and what is expected.
+    """One request and its expected answer.
 
     Args:
-        name: unique; the report's.
+        name: unique name, used in reports.
         method, path, body, headers: the request.
-        expect: what TensorFlow Serving answers.
-        source: the file and function (or test, or heading) of TensorFlow Serving that says so.
-        needs: what has to be served beyond version 2 of the suite's model.
+        expect: TensorFlow Serving's answer.
+        source: the file and function (or test, or heading) of TensorFlow Serving that specifies it.
+        needs: what must be served in addition to version 2 of the suite's model.
     """
 
     name: str

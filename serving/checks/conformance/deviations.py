@@ -1,4 +1,4 @@
-"""Where the local server answers otherwise than TensorFlow Serving, by choice: the one list of it."""
+"""The only list of cases in which the local server deliberately answers differently from TensorFlow Serving."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,24 @@ from fixhead_serving.checks.conformance.case import Expect
 
 @dataclass(frozen=True)
 class Deviation:
-    """What the local server answers to a case instead.
+    """The local server's own answer to a case.
 
     Args:
         reason: why.
-        expect: the answer that was chosen; anything else is a failure.
+        expect: the chosen answer; anything else is a failure.
     """
 
     reason: str
     expect: Expect
 
 
-_UNWRAPPED = "An integer that its type cannot hold is a mistake of the client's; wrapped, it is nonsense."
-_EMPTY = "Models answer an empty batch with nonsense or an obscure error; it is refused before one runs."
+_UNWRAPPED = "An integer outside its type's range is a mistake by the client; a wrapped value would be meaningless."
+_EMPTY = "Models answer an empty batch with nonsense or an obscure error; it is refused before the model runs."
 
-# By the name of the case.
+# By name of the case.
 DEVIATIONS: dict[str, Deviation] = {
     "a version beyond 64 bits": Deviation(
-        "TensorFlow Serving has a text for it, but sends an empty body; the text is sent.",
+        "TensorFlow Serving has a text for this, but sends an empty body; we send the text.",
         Expect(400, error="Failed to convert version: 18446744073709551615 to numeric."),
     ),
     "an empty column": Deviation(
@@ -34,30 +34,30 @@ DEVIATIONS: dict[str, Deviation] = {
         _UNWRAPPED, Expect(400, error="JSON Value: 300 Type: Number is not of expected type: uint8")
     ),
     "Inf for Infinity": Deviation(
-        "NaN, Infinity and -Infinity are the tokens that the documentation names; no others are read.",
+        "The documentation names the tokens NaN, Infinity and -Infinity; we accept no others.",
         Expect(400, error_has="JSON Parse error: Invalid value."),
     ),
     "the first of two equal names": Deviation(
-        "Of equal names in an object the last counts, as in most parsers; JSON leaves it open.",
+        "If a name occurs twice in an object, the last one counts, as in most parsers; JSON does not specify it.",
         Expect(json={"predictions": [4.0]}),
     ),
     "an output of text that is not UTF-8": Deviation(
-        "TensorFlow Serving answers with a body that is not JSON. Bytes need an output whose name ends in `_bytes`.",
+        "TensorFlow Serving answers with invalid JSON. Bytes need an output whose name ends in `_bytes`.",
         Expect(400, error="Output y is text that is not UTF-8. Bytes need an output whose name ends in '_bytes'."),
     ),
     "bytes that are not UTF-8": Deviation(
-        "JSON is UTF-8. Bytes are sent in base64.",
+        "JSON must be UTF-8. Bytes are sent in base64.",
         Expect(400, error_has="JSON Parse error: Invalid encoding in string."),
     ),
 }
 
-# What has no case, because no request of the suite may stop a real server or wait for it.
+# Differences without a case, because no request of the suite may crash a real server or wait for it.
 BEYOND = (
-    "Lists nested deeper than the parser's bound are refused with 400; they stop TensorFlow Serving.",
-    "A body above the limit, also after decompression, is answered with 413; TensorFlow Serving has no limit but "
-    "100 MiB for what gzip inflates.",
+    "Lists nested more deeply than the limit are refused with 400; they crash TensorFlow Serving.",
+    "A body above the limit, before or after decompression, is answered with 413; TensorFlow Serving only limits "
+    "decompressed gzip bodies, to 100 MiB.",
     "A batch above the limit is refused with 400; TensorFlow Serving has no limit.",
-    "Rank and dimensions are compared with the signature before the model runs: 400 with a text of its own.",
+    "Rank and dimensions are compared with the signature before the model runs: 400 with our own text.",
     "Answers are not pretty-printed, and a quoted string in an error text is cut after 256 characters.",
-    "Classify and regress check their examples, then say which signature they need; none is ever run.",
+    "Classify and regress requests are checked, then refused with a text that names the signature they need.",
 )

@@ -1,7 +1,7 @@
 """The suite's own model: two versions of a few small signatures, and the server configuration for them.
 
-Written with TensorFlow alone, no op is unusual, and every input whose shape matters goes through `ensure_shape`, so
-that none of the suite's requests can stop a real server.
+It is written with plain TensorFlow and common ops, and every input whose shape matters goes through `ensure_shape`, so
+that none of the suite's requests can crash a real server.
 """
 
 import shlex
@@ -31,13 +31,13 @@ model_config_list {{
 
 
 def make_models(directory: Path) -> Path:
-    """Returns the model's base path in a folder, after writing versions 1 and 2 and `models.config` there.
+    """Writes versions 1 and 2 of the model and `models.config` into a folder, and returns the model's base path.
 
     Args:
-        directory: an existing or new folder; a `conformance` folder in it must not exist.
+        directory: an existing or new folder that does not contain a `conformance` folder.
 
     Raises:
-        ArgumentError: if there is one already.
+        ArgumentError: if the `conformance` folder already exists.
     """
     import tensorflow as tf
 
@@ -45,7 +45,7 @@ def make_models(directory: Path) -> Path:
     try:
         base.mkdir(parents=True)
     except FileExistsError:
-        raise ArgumentError(f"'{base}' exists already.", hint=f"Serve it: {serve_line(base)}") from None
+        raise ArgumentError(f"'{base}' already exists.", hint=f"Serve it: {serve_line(base)}") from None
     for version, offset in ((1, 2.0), (2, 3.0)):
         functions = _functions(tf, offset)
         module = tf.Module()
@@ -56,7 +56,7 @@ def make_models(directory: Path) -> Path:
 
 
 def serve_line(base: Path | str) -> str:
-    """Returns the command that serves the model as the suite needs it."""
+    """Returns the command that serves the model for the suite."""
     labels = (f"--label {label}={version}" for label, version in LABELS.items())
     return f"fixhead serve {shlex.quote(str(base))} --versions all {' '.join(labels)}"
 

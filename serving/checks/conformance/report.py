@@ -1,4 +1,4 @@
-"""Results as text, as JSON, and as the record of the servers that the suite has been run against."""
+"""Results as text and JSON, and the record of the servers that the suite has been run against."""
 
 import datetime
 from collections import Counter
@@ -15,23 +15,23 @@ NEVER = "never run against the real container"
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:
-    """Returns how many cases had which outcome, all outcomes named."""
+    """Returns the number of cases for each outcome, including zeros."""
     found = Counter(result.outcome for result in results)
     return {outcome: found[outcome] for outcome in ("pass", "deviation", "fail", "not run")}
 
 
 def as_text(results: list[Result]) -> list[str]:
-    """Returns the report's lines: what did not simply pass, then the counts."""
+    """Returns the report's lines: the cases with a detail, then the counts."""
     lines = [f"{result.outcome:11}{result.case.name}: {result.detail}" for result in results if result.detail]
     return [*lines, f"{len(results)} cases: " + ", ".join(f"{count} {name}" for name, count in counts(results).items())]
 
 
 def as_json(results: list[Result], server_name: str, url: str) -> dict[str, Any]:
-    """Returns the report as one JSON object; of the server's address only the scheme and path are kept.
+    """Returns the report as one JSON object; only the scheme of the server's address is kept.
 
     Args:
-        results: of every case.
-        server_name: what was asked, such as `tensorflow/serving:2.20.0`.
+        results: the results of all cases.
+        server_name: the server that was checked, such as `tensorflow/serving:2.20.0`.
         url: the server's address.
     """
     scheme = url.partition("://")[0]
@@ -50,7 +50,7 @@ def _case(result: Result) -> dict[str, str]:
 
 
 def keep(report: Mapping[str, Any], report_file: Path | None, record_file: Path | None) -> None:
-    """Writes a report to a file of its own, and adds it to the record of runs, where these are given."""
+    """Writes a report to a file and adds it to a record of runs, if given."""
     if report_file:
         write_json(report_file, report, schema=SCHEMA)
     if record_file:
@@ -58,11 +58,11 @@ def keep(report: Mapping[str, Any], report_file: Path | None, record_file: Path 
 
 
 def record(path: Path, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the record of runs in a file after a report has been added; an older one of the same server goes.
+    """Adds a report to the record of runs in a file and returns the record; it replaces the same server's older one.
 
     Args:
-        path: the record, which need not exist.
-        report: as `as_json` returns it.
+        path: the record, which need not exist yet.
+        report: as returned by `as_json`.
     """
     runs = read_json(path, schema=SCHEMA)["runs"] if path.exists() else {}
     runs[report["server"]] = report

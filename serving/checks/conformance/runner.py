@@ -1,4 +1,4 @@
-"""Sends the cases to a server, one after the other, and compares."""
+"""Sends the cases to a server, one after the other, and compares the answers."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a case; `detail` is the difference, the reason of a deviation, or what the server lacks."""
+    """The outcome of a case; `detail` is the difference, the reason for a deviation, or what the server lacks."""
 
     case: Case
     outcome: Outcome
@@ -30,19 +30,19 @@ class Result:
 
 
 def check_conformance(url: str, server_name: str) -> list[Result]:
-    """Returns the result of every case, sent to a server.
+    """Sends every case to a server and returns the results.
 
     Args:
         url: the server's address, such as `http://127.0.0.1:8501`; a path is ignored.
         server_name: as for `run_cases`.
 
     Raises:
-        ArgumentError: (a ValueError) if the address is not one.
+        ArgumentError: (a ValueError) if the address is invalid.
         ServingError: as for `run_cases`.
     """
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.netloc:
-        raise ArgumentError(f"'{url}' is not the address of a server.", hint="Write it like http://127.0.0.1:8501")
+        raise ArgumentError(f"'{url}' is not a server's address.", hint="For example: http://127.0.0.1:8501")
 
     async def send() -> list[Result]:
         origin = f"{address.scheme}://{address.netloc}"
@@ -53,12 +53,12 @@ def check_conformance(url: str, server_name: str) -> list[Result]:
 
 
 async def run_cases(client: httpx.AsyncClient, cases: Iterable[Case], server_name: str) -> list[Result]:
-    """Returns the result of every case.
+    """Sends cases to a server and returns the results.
 
     Args:
-        client: knows the server's address.
-        cases: what to send.
-        server_name: deviations are only accepted from a server whose name begins with `fixhead serve`.
+        client: a client with the server's address.
+        cases: the cases to send.
+        server_name: deviations are only accepted from a server whose name starts with `fixhead serve`.
 
     Raises:
         ServingError: if the server cannot be reached, or does not serve version 2 of the suite's model.

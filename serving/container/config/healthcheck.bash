@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Exits 0 if a version of MODEL is AVAILABLE, else 1. Call it as: timeout 3 bash healthcheck.bash MODEL [PORT]
+# Exits 0 if a version of MODEL is AVAILABLE, otherwise 1. Usage: timeout 3 bash healthcheck.bash MODEL [PORT]
 #
-# The image has neither curl nor Python. The HTTP status says nothing, it is 200 in every state, so the body is read; and
-# the whole word with its quotes, because "UNAVAILABLE" is the code of an error there.
+# The image has neither curl nor Python. The HTTP status is 200 in every state, so the body is searched for the whole
+# word with its quotes, because the body may contain the error code "UNAVAILABLE".
 set -u
 model=$1
 port=${2:-8501}

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs TensorFlow Serving with this project's flags, the only place where they stand; further flags may follow.
+# Runs TensorFlow Serving with this project's flags, which are set only here; arguments add further flags.
 #
-# The script stays process 1 and passes the stop on. Process 1 has no default action for SIGTERM, and TensorFlow Serving
-# handles none (tensorflow/serving issue 1853): run by `exec`, or by the image's own script, it would be killed only when
-# the container's grace period is over.
+# The script stays process 1 and forwards the stop signal. Process 1 has no default action for SIGTERM, and TensorFlow
+# Serving does not handle it (tensorflow/serving issue 1853): started with `exec`, or by the image's own script, it would
+# only be killed at the end of the container's grace period.
 #
-#   CPUS            threads of TensorFlow. It sees the host's cores, not the container's limit: set it to that.
-#   DRAIN_SECONDS   how long it goes on serving when it is asked to stop: requests in flight end, new ones go elsewhere.
-#   MODELS_CONFIG   which models to serve.
+#   CPUS            TensorFlow's threads. It sees the host's cores, not the container's limit: set it to that limit.
+#   DRAIN_SECONDS   how long to keep serving after a stop signal: requests in flight finish, new ones go elsewhere.
+#   MODELS_CONFIG   file with the models to serve.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 cpus=${CPUS:-$(nproc)}
@@ -16,16 +16,16 @@ flags=(
     --port=8500
     --rest_api_port=8501
     --rest_api_timeout_in_ms=30000
-    # A request waits in its thread while a batch is gathered; the default is four times the host's cores.
+    # A request waits in its thread while its batch is gathered; the default is four times the host's cores.
     --rest_api_num_threads=64
     --grpc_max_threads=64
     --enable_grpc_healthcheck_service=true
-    # It is on by default, and lets whoever reaches the gRPC port make the server record and write traces.
+    # On by default, it lets anyone who can reach the gRPC port make the server record and write traces.
     --enable_profiler=false
 
     --model_config_file="${MODELS_CONFIG:-$here/models.config}"
     --model_config_file_poll_wait_seconds=60
-    # At the start no version is loaded yet: without this every label would be refused, and the server would not start.
+    # No version is loaded at startup: without this flag every label would be refused, and the server would not start.
     --allow_version_labels_for_unavailable_models=true
     # A broken version stays broken: by default it is tried six times, a minute apart.
     --max_num_load_retries=0
@@ -39,7 +39,7 @@ if [[ ${BATCHING:-on} == on ]]; then
 fi
 
 stopping=no
-# shellcheck disable=SC2329  # it is called, by trap
+# shellcheck disable=SC2329  # called by trap
 stop() {
     stopping=yes
     sleep "${DRAIN_SECONDS:-1}"

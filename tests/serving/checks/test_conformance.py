@@ -1,4 +1,4 @@
-"""The suite against our server in memory and as a process, and against servers that answer wrongly."""
+"""The suite against our server in memory and as a process, and against servers with wrong answers."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(base, tmp_path_factory):
-    """Returns an app that serves both versions under their labels, as models.config has it."""
+    """Returns an app that serves both versions with their labels, as in models.config."""
     from fixhead_serving.rest import create_app
     from fixhead_serving.server import ModelServer, ServedModel, load_model
 
@@ -51,7 +51,7 @@ def run(app, cases=CASES, server_name=LOCAL_SERVER):
 
 
 def plain_app(status=200, body=b'{"predictions": []}', media_type="application/json"):
-    """Returns an app that answers everything in one way."""
+    """Returns an app with one answer to everything."""
 
     async def app(scope, receive, send):
         await receive()
@@ -62,7 +62,7 @@ def plain_app(status=200, body=b'{"predictions": []}', media_type="application/j
     return app
 
 
-def test_the_local_server_answers_every_case_as_tensorflow_serving_or_as_declared(app):
+def test_the_local_server_answers_every_case_like_tensorflow_serving_or_as_declared(app):
     results = run(app)
 
     assert counts(results) == {
@@ -70,13 +70,13 @@ def test_the_local_server_answers_every_case_as_tensorflow_serving_or_as_declare
     }, "\n".join(as_text(results))  # fmt: skip
 
 
-def test_deviations_are_accepted_from_the_local_server_alone(app):
+def test_deviations_are_accepted_only_from_the_local_server(app):
     results = run(app, [case for case in CASES if case.name in DEVIATIONS], "tensorflow/serving:2.20.0")
 
     assert counts(results)["fail"] == len(results) == len(DEVIATIONS)
 
 
-def test_every_case_is_named_once_and_cites_a_file_and_a_function():
+def test_every_case_has_a_unique_name_and_cites_a_file_and_a_function():
     assert len(CASES) >= 80
     assert len({case.name for case in CASES}) == len(CASES)
     for case in CASES:
@@ -86,8 +86,8 @@ def test_every_case_is_named_once_and_cites_a_file_and_a_function():
     assert all(deviation.reason for deviation in DEVIATIONS.values()) and all(BEYOND)
 
 
-def test_no_case_nests_deeply_or_is_large():
-    for case in CASES:  # what stops a real server has no place here
+def test_no_case_is_deeply_nested_or_large():
+    for case in CASES:  # the suite must not crash a real server
         assert len(case.body) < 10_000
         assert case.body.count(b"[") < 1000 and b"[[[[[[" not in case.body
 
@@ -96,11 +96,11 @@ def test_no_case_nests_deeply_or_is_large():
     "app",
     [plain_app(), plain_app(body=b""), plain_app(media_type="text/html"), plain_app(400, b'{"error": "no"}')],
 )
-def test_a_server_that_answers_everything_in_one_way_fails_nearly_everywhere(app):
+def test_a_server_with_one_answer_to_everything_fails_nearly_every_case(app):
     try:
         found = counts(run(app))
     except ServingError:
-        return  # it does not serve the model
+        return  # does not serve the model
     assert found["pass"] < 10 < found["fail"]
 
 
@@ -125,7 +125,7 @@ def test_a_server_that_answers_everything_in_one_way_fails_nearly_everywhere(app
         (Expect(400, empty=True), Answer(400, b"{}", "application/json")),
     ],
 )
-def test_an_answer_that_differs_is_seen(expect, answer):
+def test_a_differing_answer_is_detected(expect, answer):
     assert expect.difference(answer)
 
 
@@ -137,22 +137,22 @@ def test_an_answer_that_differs_is_seen(expect, answer):
         (Expect(raw=r"3\.0"), b"[3.0]"),
     ],
 )
-def test_an_answer_that_is_right_is_not_blamed(expect, body):
+def test_a_correct_answer_is_accepted(expect, body):
     assert expect.difference(Answer(200, body, "application/json; charset=utf-8")) is None
 
 
-def test_cases_that_need_what_the_server_lacks_are_said_not_to_be_run(base):
+def test_cases_that_the_server_cannot_run_are_reported_as_not_run(base):
     from fixhead_serving.rest import create_app
     from fixhead_serving.server import ModelServer, load_model
 
-    results = run(create_app(ModelServer([load_model(base)])))  # version 2 alone, without labels
+    results = run(create_app(ModelServer([load_model(base)])))  # only version 2, without labels
 
     lacking = {result.case.name for result in results if result.outcome == "not run"}
     assert lacking == {case.name for case in CASES if case.needs}
     assert counts(results)["fail"] == 0
 
 
-def test_a_server_without_the_model_is_told_once_what_to_serve():
+def test_a_server_without_the_model_is_one_error_that_says_what_to_serve():
     with pytest.raises(ServingError, match="does not serve version 2 of the suite's model 'conformance'") as caught:
         run(plain_app(404))
 
@@ -160,20 +160,20 @@ def test_a_server_without_the_model_is_told_once_what_to_serve():
 
 
 def test_a_hint_is_printed_once(fixhead):
-    """The suite's own command printed it in the error and below it."""
+    """The command of the suite used to print it in the error and below it."""
     answer = fixhead("check", "conformance", "http://127.0.0.1:1")
 
     assert answer.code == 1 and answer.err.count("--make-models") == 1
 
 
-def test_the_models_are_not_written_over(base, fixhead):
+def test_existing_models_are_not_overwritten(base, fixhead):
     assert (base.parent / "models.config").read_text() == MODELS_CONFIG
     answer = fixhead("check", "conformance", "--make-models", base.parent)
 
-    assert answer.code == 2 and f"'{base}' exists already." in answer.err
+    assert answer.code == 2 and f"'{base}' already exists." in answer.err
 
 
-def test_the_configuration_for_the_container_is_one_and_names_what_is_written(base):
+def test_the_container_configuration_names_the_models_that_are_written(base):
     from fixhead_serving.server.model_config import read_model_config
 
     [source] = read_model_config(base.parent / "models.config")
@@ -186,18 +186,18 @@ def test_the_configuration_for_the_container_is_one_and_names_what_is_written(ba
     [
         ([], "Expected the URL of a server, or --make-models DIR."),
         (["http://127.0.0.1:1", "--make-models", "."], "Expected the URL of a server, or --make-models DIR."),
-        (["127.0.0.1:8501"], "'127.0.0.1:8501' is not the address of a server."),
+        (["127.0.0.1:8501"], "'127.0.0.1:8501' is not a server's address."),
         (["http://127.0.0.1:1"], "No answer from http://127.0.0.1:1"),
     ],
 )
-def test_a_wrong_call_gets_one_line_and_a_hint(fixhead, arguments, text):
+def test_invalid_arguments_are_a_one_line_error_with_a_hint(fixhead, arguments, text):
     answer = fixhead("check", "conformance", *arguments)
 
     assert answer.code in (1, 2) and text in answer.err
     assert len(answer.err.splitlines()) == 2
 
 
-def test_a_report_names_every_case_its_source_and_no_address(app, tmp_path):
+def test_a_report_lists_every_case_with_its_source_and_without_the_address(app, tmp_path):
     results = run(app, [*CASES[:3], replace(CASES[0], name="wrong", expect=Expect(404))])
     report = as_json(results, LOCAL_SERVER, "http://10.1.2.3:8501")
 
@@ -213,7 +213,7 @@ def test_a_report_names_every_case_its_source_and_no_address(app, tmp_path):
     assert read_json(tmp_path / "record.json", schema=SCHEMA) == whole
 
 
-def test_the_generated_parts_of_the_page_are_what_their_files_give():
+def test_the_generated_parts_of_the_page_are_up_to_date():
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from conformance_page import PAGE, blocks
     from report import with_block
@@ -233,12 +233,12 @@ def test_every_option_on_the_page_exists(fixhead):
     commands = re.findall(r"^```bash\n(.+)\n```", page, re.MULTILINE)
     ours = [(start, line) for line in commands for start in known if line.startswith(start)]
 
-    assert len(commands) == len(ours) + 1  # the other one is docker's
+    assert len(commands) == len(ours) + 1  # the other one is from docker
     for start, line in ours:
         assert all(option in known[start] for option in re.findall(r" (--[a-z-]+)", line)), line
 
 
-def test_the_record_is_of_these_cases_and_none_has_failed():
+def test_the_stored_record_covers_all_cases_and_none_failed():
     for run_ in read_json(RECORD, schema=SCHEMA)["runs"].values():
         assert [case["name"] for case in run_["cases"]] == [case.name for case in CASES]
         assert run_["counts"]["fail"] == 0

@@ -1,4 +1,4 @@
-"""Parity of a server's answers with a run's: the comparison by hand, and the command with a real run and server."""
+"""Parity of a server with a run: the comparison by hand, and the command with a real run and server."""
 import json
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def answer(probabilities=EXPECTED, classes=None, labels=None):
     return {"probabilities": np.array(probabilities), "class_index": classes, "label": labels}
 
 
-def test_equal_answers_are_equal():
+def test_equal_answers_have_no_differences():
     found = compare(EXPECTED, answer(), NAMES, 1e-4)
 
     assert found.equal
@@ -44,15 +44,15 @@ def test_a_probability_may_differ_by_the_tolerance_and_no_more(shift, beyond):
     assert found.max_difference == pytest.approx(shift, rel=1e-2)
 
 
-def test_another_class_is_a_difference_even_where_the_probabilities_agree():
+def test_another_class_is_a_difference_even_if_the_probabilities_agree():
     found = compare(EXPECTED, answer(classes=[0, 2, 2]), NAMES, 1e-4)
 
     assert (found.other_class, found.other_label, found.beyond_tolerance) == (1, 0, 0)
     assert not found.equal
 
 
-def test_a_tie_within_the_tolerance_is_counted_and_no_difference():
-    """Where two probabilities differ by less than what rounding may change, neither class is wrong."""
+def test_a_tie_within_the_tolerance_is_counted_but_not_a_difference():
+    """If two probabilities differ by less than rounding errors, neither class is wrong."""
     tied = np.array([[0.40002, 0.4, 0.19998]], np.float32)
 
     found = compare(tied, answer(tied, classes=[1]), NAMES, 1e-4)
@@ -62,7 +62,7 @@ def test_a_tie_within_the_tolerance_is_counted_and_no_difference():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_no_number_is_a_difference(value):
+def test_nan_is_a_difference(value):
     changed = EXPECTED.copy()
     changed[0, 2] = value
     found = compare(EXPECTED, answer(changed, classes=[0, 1, 2]), NAMES, 1e-4)
@@ -84,12 +84,12 @@ def test_a_label_that_is_not_the_name_of_its_class_is_a_difference(classes, labe
     ({"probabilities": np.ones((3, 4))}, r"'probabilities' is of shape \(3, 4\); the run's is of shape \(3, 3\)"),
     ({"class_index": np.ones((2,))}, r"'class_index' is of shape \(2,\)"),
 ])
-def test_an_answer_of_another_shape_is_no_answer_to_compare(change, words):
+def test_an_answer_with_another_shape_cannot_be_compared(change, words):
     with pytest.raises(ServingError, match=words):
         compare(EXPECTED, {**answer(), **change}, NAMES, 1e-4)
 
 
-def test_an_answer_without_an_output_is_no_answer_to_compare():
+def test_an_answer_without_an_output_cannot_be_compared():
     incomplete = {key: value for key, value in answer().items() if key != "label"}
 
     with pytest.raises(ServingError, match=r"'label' is missing.*exported from the run"):
@@ -98,7 +98,7 @@ def test_an_answer_without_an_output_is_no_answer_to_compare():
 
 @given(st.lists(st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=5),
        st.floats(-1e-3, 1e-3))
-def test_counts_are_those_of_one_image_at_a_time(rows, shift):
+def test_counts_add_up_over_single_images(rows, shift):
     expected = np.array(rows, np.float32)
     given_answer = answer((expected.astype("float64") + shift * np.arange(3)).astype("float32"))
     whole = compare(expected, given_answer, NAMES, 1e-4)
@@ -111,7 +111,7 @@ def test_counts_are_those_of_one_image_at_a_time(rows, shift):
 
 
 def by_brightness(images):
-    """A model of sorts: probabilities from the mean pixel."""
+    """A stand-in for a model: probabilities from the mean pixel."""
     mean = images.mean(axis=(1, 2, 3)) / 255
     return np.stack([mean, 0.9 - mean, np.full_like(mean, 0.1)], axis=1).astype("float32")
 
@@ -120,7 +120,7 @@ def serving(model):
     return lambda images: answer(model(images))
 
 
-def test_every_way_of_asking_sees_the_clean_images_and_the_first_every_corruption():
+def test_every_request_form_gets_the_clean_images_and_the_first_every_corruption():
     seen = []
 
     def asked(images):
@@ -150,7 +150,7 @@ WORSE = {**SET, "other_class": 1, "beyond_tolerance": 2, "max_difference": None,
 
 @pytest.fixture
 def check(fixhead, digits_run, monkeypatch):
-    """Returns a function that calls the command with a report, or an error, in the place of the comparison."""
+    """Returns a function that calls the command with a report or an error as the result of the comparison."""
     def call(result, *options):
         def check_parity(run, url, *, progress, **others):
             if isinstance(result, Exception):
@@ -170,7 +170,7 @@ def check(fixhead, digits_run, monkeypatch):
     ([SET, SET], 0, "The answers agree: 2 sets of 3 images, same classes, probabilities within 0.0001."),
     ([SET, WORSE], 1, "The answers DIFFER in 1 of 2 sets of 3 images."),
 ])
-def test_a_difference_is_the_exit_code(sets, code, words, check):
+def test_a_difference_sets_the_exit_code(sets, code, words, check):
     report = {**REPORT, "comparisons": sets, "equal": code == 0}
     answer = check(report)
 
@@ -180,7 +180,7 @@ def test_a_difference_is_the_exit_code(sets, code, words, check):
     assert (answer.code, answer.err) == (code, "") and answer.json["comparisons"] == sets
 
 
-def test_a_line_says_what_differs():
+def test_the_output_line_says_what_differs():
     assert parity.line(SET) == "equal: clean, serving_bytes, n=3, largest difference 1.0e-08"
     assert parity.line(WORSE) == ("DIFFERENT: clean, serving_bytes, n=3, largest difference not a number; "
                                   "1 of another class, 2 beyond the tolerance")
@@ -188,14 +188,14 @@ def test_a_line_says_what_differs():
 
 @pytest.mark.parametrize("error, code", [
     (ArgumentError("no such suite."), 2), (ServingError("no server."), 1), (RequestError("404", status=404), 1)])
-def test_what_stops_the_check_is_one_line_and_no_agreement(error, code, check):
+def test_an_error_during_the_check_is_one_line_and_not_an_agreement(error, code, check):
     answer = check(error)
 
     assert (answer.code, answer.out, answer.err) == (code, "", f"Error: {error}\n")
 
 
 @pytest.mark.parametrize("options, words", [({"limit": 0}, "limit must be at least 1"), ({"suite": "papers"}, "paper")])
-def test_a_wrong_call_is_found_before_anything_is_loaded(options, words, tmp_path):
+def test_invalid_arguments_are_found_before_anything_is_loaded(options, words, tmp_path):
     with pytest.raises(ArgumentError, match=words):
         parity.check_parity(str(tmp_path), "http://127.0.0.1:1/v1/models/m", **options)
 
@@ -213,7 +213,7 @@ def runs(tmp_path_factory):
 
 
 def is_healthy(url, model):
-    """What the container's health check says of a server, by way of its real socket."""
+    """Returns the result of the container's health check for a server on a real socket."""
     port = str(httpx.URL(url).port)
     return subprocess.run(["timeout", "3", "bash", CONFIG / "healthcheck.bash", model, port]).returncode == 0
 

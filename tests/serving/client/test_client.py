@@ -14,7 +14,7 @@ ECHO = {"outputs": {"logits": [[0.5, 1.0]], "class_index": [1], "label": ["dog"]
 
 
 def client_of(answer, url=URL, requests=None, **options):
-    """Returns a client whose server is a function of the request, or always answers the same."""
+    """Returns a client whose server is a function of the request or a fixed answer."""
 
     def handle(request):
         if requests is not None:
@@ -28,12 +28,12 @@ def client_of(answer, url=URL, requests=None, **options):
 
 
 def count(request):
-    """Returns an answer with one row for each input of a request."""
+    """Returns an answer with one row per input of the request."""
     inputs = json.loads(request.content)["inputs"]
     return {"outputs": {"first": [float(np.ravel(one)[0]) for one in inputs], "label": ["x"] * len(inputs)}}
 
 
-def test_images_are_sent_in_batches_and_come_back_in_order():
+def test_images_are_sent_in_batches_and_answers_are_in_order():
     requests = []
     images = np.arange(7, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 3))
 
@@ -51,7 +51,7 @@ def test_batches_of_large_images_are_small_by_default():
     assert len(requests) == 3
 
 
-def test_float32_images_arrive_to_the_bit_also_when_not_all_are_numbers():
+def test_float32_images_arrive_exactly_even_with_nan_and_infinity():
     sent = []
 
     def answer(request):
@@ -79,7 +79,7 @@ def test_pictures_are_batched_by_number_and_by_bytes():
     assert bodies[0] == {"signature_name": "serving_bytes", "inputs": [{"b64": "eA=="}] * 2}
 
 
-def test_an_only_output_gets_its_name_from_the_metadata():
+def test_a_single_output_gets_its_name_from_the_metadata():
     signatures = {"features": {"outputs": {"features": {}}}}
 
     def answer(request):
@@ -97,7 +97,7 @@ def test_an_only_output_gets_its_name_from_the_metadata():
      "http://h/v1/models/tiny:predict", "http://h:99999999/v1/models/m", "http://h:x/v1/models/m", "http:///v1/models/m",
      "http://h/v1/models/m/versions/x", "http://h/v1/models/m?x=1", None],
 )  # fmt: skip
-def test_a_url_that_is_no_served_models_is_a_wrong_argument(url):
+def test_a_url_that_is_not_of_a_served_model_is_an_argument_error(url):
     with pytest.raises(ArgumentError, match="Expected http://HOST:PORT/v1/models/NAME"):
         Client(url)
 
@@ -105,34 +105,34 @@ def test_a_url_that_is_no_served_models_is_a_wrong_argument(url):
 @pytest.mark.parametrize(
     "url", [URL, f"{URL}/", f"{URL}/versions/2", f"{URL}/labels/stable", "http://[::1]:1/v1/models/a%20b"]
 )
-def test_urls_with_versions_and_labels_are_fine(url):
+def test_urls_with_versions_and_labels_are_accepted(url):
     assert Client(url).url == url.rstrip("/")
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
-def test_a_timeout_that_is_no_time_is_a_wrong_argument(timeout):
+def test_an_invalid_timeout_is_an_argument_error(timeout):
     with pytest.raises(ArgumentError, match="timeout="):
         Client(URL, timeout=timeout)
 
 
 @pytest.mark.parametrize("images", [np.zeros((2, 2, 3)), np.zeros((0, 2, 2, 3)), [[1], [1, 2]], "x", None])
-def test_images_that_are_none_are_a_wrong_argument(images):
+def test_invalid_images_are_an_argument_error(images):
     with pytest.raises(ArgumentError, match=r"Expected (an array )?\(N, H, W, 3\)"):
         client_of(ECHO).predict_images(images)
 
 
 @pytest.mark.parametrize("pictures", [[], b"x", [b""], ["x"], [b"x", np.zeros(3)]])
-def test_pictures_that_are_none_are_a_wrong_argument(pictures):
+def test_invalid_pictures_are_an_argument_error(pictures):
     with pytest.raises(ArgumentError, match="picture"):
         client_of(ECHO).predict_pictures(pictures)
 
 
-def test_a_batch_of_none_is_a_wrong_argument():
+def test_an_empty_batch_is_an_argument_error():
     with pytest.raises(ArgumentError, match="batch_size=0"):
         client_of(ECHO).predict_pictures([b"x"], batch_size=0)
 
 
-def test_a_refusal_has_the_servers_text_on_one_line():
+def test_a_refusal_has_the_message_of_the_server_on_one_line():
     answer = httpx.Response(404, json={"error": "Servable not\nfound"})
 
     with pytest.raises(RequestError) as caught:
@@ -142,7 +142,7 @@ def test_a_refusal_has_the_servers_text_on_one_line():
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"error": null}', b"[" * 100_000])
-def test_a_refusal_without_a_text_has_its_reason(body):
+def test_a_refusal_without_a_message_has_its_reason_phrase(body):
     with pytest.raises(RequestError, match=r"answered 502: Bad Gateway$"):
         client_of(httpx.Response(502, content=body)).status()
 
@@ -160,7 +160,7 @@ def test_a_malformed_answer_is_a_serving_error(answer):
     assert "\n" not in str(caught.value)
 
 
-def test_no_server_says_how_to_start_one():
+def test_a_missing_server_is_an_error_that_says_how_to_start_one():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
@@ -168,12 +168,12 @@ def test_no_server_says_how_to_start_one():
         Client(f"http://127.0.0.1:{port}/v1/models/tiny").status()
 
 
-def test_a_host_that_is_no_name_is_a_serving_error():
+def test_an_invalid_host_name_is_a_serving_error():
     with pytest.raises(ServingError, match="No model server answers"):
         Client(f"http://{'a' * 70}.example/v1/models/tiny").status()
 
 
-def test_no_answer_in_time_says_so():
+def test_a_timeout_is_reported():
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         Client(f"http://127.0.0.1:{silent.getsockname()[1]}/v1/models/tiny", timeout=0.05) as client,
@@ -182,7 +182,7 @@ def test_no_answer_in_time_says_so():
         client.status()
 
 
-def test_an_answer_is_that_of_the_version_even_where_its_outputs_change_shape():
+def test_outputs_that_change_shape_between_batches_are_an_error():
     lengths = iter([2, 3])
 
     def answer(request):
@@ -192,7 +192,7 @@ def test_an_answer_is_that_of_the_version_even_where_its_outputs_change_shape():
         client_of(answer).predict_pictures([b"x", b"y"], batch_size=1)
 
 
-# Which form is sent
+# Request forms
 
 
 def test_uint8_images_are_sent_as_png_and_others_as_numbers():
@@ -210,8 +210,8 @@ def count_any(request):
 
 
 @pytest.mark.parametrize("side", [8, 32, 64, 224])
-def test_png_is_less_than_half_of_the_shortest_numbers_even_for_noise(side):
-    """What `predict` goes by. Noise is the worst case for PNG, and integers the best one for numbers."""
+def test_png_is_less_than_half_the_size_of_the_shortest_numbers_even_for_noise(side):
+    """The basis of the choice in `predict`. Noise is the worst case for PNG, integers are the best case for numbers."""
     requests = []
     client = client_of(count_any, requests=requests)
     image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3)).astype(np.uint8)
@@ -222,7 +222,7 @@ def test_png_is_less_than_half_of_the_shortest_numbers_even_for_noise(side):
     assert picture < 0.5 * numbers + 60  # the name of the signature and the brackets
 
 
-def test_numbers_are_compressed_only_where_that_is_asked_for_and_arrive_the_same():
+def test_numbers_are_compressed_only_on_request_and_arrive_unchanged():
     requests = []
     images = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
     for compress in (False, True):
@@ -238,7 +238,7 @@ def test_numbers_are_compressed_only_where_that_is_asked_for_and_arrive_the_same
 
 
 def limited(most_bytes):
-    """Returns a server that refuses bodies above a size, and answers with how many pictures it was sent."""
+    """Returns a server that refuses bodies above a size and otherwise answers with the number of pictures."""
 
     def answer(request):
         if len(request.content) > most_bytes:
@@ -249,7 +249,7 @@ def limited(most_bytes):
     return answer
 
 
-def test_a_batch_that_is_too_large_is_halved_until_it_fits_and_comes_back_in_order():
+def test_a_batch_that_is_too_large_is_halved_until_it_fits_and_stays_in_order():
     requests = []
     pictures = [bytes([number]) * 300 for number in range(20)]
     client = client_of(limited(1_500), requests=requests)
@@ -258,10 +258,10 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits_and_comes_back_in_ord
     assert client.predict_pictures(pictures)["label"].tolist() == expected
     refused = sum(len(request.content) > 1_500 for request in requests)
     client.predict_pictures(pictures)
-    assert sum(len(request.content) > 1_500 for request in requests) == refused  # it has learnt what is too large
+    assert sum(len(request.content) > 1_500 for request in requests) == refused  # it has learnt the limit
 
 
-def test_one_picture_of_too_many_pixels_does_not_make_later_batches_small():
+def test_a_picture_with_too_many_pixels_does_not_shrink_later_batches():
     requests = []
 
     def answer(request):
@@ -278,16 +278,16 @@ def test_one_picture_of_too_many_pixels_does_not_make_later_batches_small():
     assert len(requests) == 1
 
 
-def test_a_single_picture_that_is_too_large_is_refused_with_what_to_do():
+def test_a_single_picture_that_is_too_large_is_refused_with_a_hint():
     with pytest.raises(RequestError, match=r"answered 413: too large\. .*smaller picture") as caught:
         client_of(limited(100)).predict_pictures([b"x" * 1_000] * 3)
     assert caught.value.status == 413
 
 
-# What a refusal is explained with
+# Explanations of refusals
 
 
-def test_a_signature_that_is_missing_is_named_with_those_that_are_there():
+def test_a_missing_signature_is_named_together_with_the_existing_ones():
     def answer(request):
         if request.method == "GET":
             return {"metadata": {"signature_def": {"signature_def": {"features": {}, "serving_default": {},
@@ -299,7 +299,7 @@ def test_a_signature_that_is_missing_is_named_with_those_that_are_there():
     assert caught.value.hint == "The model has no 'serving_bytes'; it has 'features', 'serving_default'."
 
 
-def test_a_version_that_is_missing_is_answered_with_those_that_are_served():
+def test_a_missing_version_is_answered_with_the_served_ones():
     def answer(request):
         if request.method == "GET":
             assert str(request.url) == URL
@@ -308,13 +308,13 @@ def test_a_version_that_is_missing_is_answered_with_those_that_are_served():
 
     with pytest.raises(RequestError) as caught:
         client_of(answer, url=f"{URL}/versions/9").predict_pictures([b"x"])
-    assert caught.value.hint == "Versions that are served: 2."
+    assert caught.value.hint == "Versions served: 2."
 
 
 @pytest.mark.parametrize("explanation", [
     b"", b"[]", b'{"metadata": 1}', b"[" * 100_000, b'{"model_version_status": [1]}'])  # fmt: skip
 @pytest.mark.parametrize("url, text", [(URL, "x not found in signature def"), (f"{URL}/versions/9", "no such version")])
-def test_an_explanation_that_cannot_be_had_leaves_the_refusal(url, text, explanation):
+def test_a_refusal_without_an_available_explanation_is_left_unchanged(url, text, explanation):
     def answer(request):
         if request.method == "GET":
             return explanation
@@ -324,7 +324,7 @@ def test_an_explanation_that_cannot_be_had_leaves_the_refusal(url, text, explana
         client_of(answer, url=url).predict_pictures([b"x"])
 
 
-def test_a_text_of_the_server_is_shown_as_one_line_of_signs():
+def test_a_server_message_is_shown_as_one_printable_line():
     answer = httpx.Response(400, json={"error": "\x1b[31mred\nand " + "long " * 10_000})
 
     with pytest.raises(RequestError) as caught:
@@ -333,7 +333,7 @@ def test_a_text_of_the_server_is_shown_as_one_line_of_signs():
     assert str(caught.value).isprintable() and len(str(caught.value)) < 700
 
 
-def test_the_name_of_an_only_output_is_asked_for_once_a_call():
+def test_the_name_of_a_single_output_is_requested_once_per_call():
     requests = []
 
     def answer(request):
@@ -346,16 +346,16 @@ def test_the_name_of_an_only_output_is_asked_for_once_a_call():
     assert [request.method for request in requests] == ["POST", "POST", "POST", "GET"]
 
 
-@pytest.mark.parametrize("status, hint", [(401, "--token"), (403, "Ask who runs it"), (504, "fewer")])
-def test_other_refusals_say_what_to_do(status, hint):
+@pytest.mark.parametrize("status, hint", [(401, "--token"), (403, "Ask whoever runs it"), (504, "fewer")])
+def test_other_refusals_have_a_hint(status, hint):
     with pytest.raises(RequestError, match=hint):
         client_of(httpx.Response(status, json={"error": "no"})).predict_pictures([b"x"])
 
 
-def test_a_redirect_is_not_followed_but_shown():
+def test_a_redirect_is_shown_and_not_followed():
     requests = []
     answer = httpx.Response(301, headers={"Location": "https://elsewhere.example/v1/models/tiny"})
 
-    with pytest.raises(RequestError, match=r"It points to https://elsewhere\.example/v1/models/tiny") as caught:
+    with pytest.raises(RequestError, match=r"It redirects to https://elsewhere\.example/v1/models/tiny") as caught:
         client_of(answer, requests=requests).predict_pictures([b"x"])
     assert caught.value.status == 301 and len(requests) == 1

@@ -1,4 +1,4 @@
-"""Requests against servers that misbehave, on real sockets: each ends in its time, with one line."""
+"""Requests to misbehaving servers on real sockets: each ends in time with a one-line error."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ from keras_fixhead.errors import ArgumentError, RequestError, ServingError
 URL = "http://127.0.0.1:8501/v1/models/tiny"
 STATUS = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
 QUICK = Retries(first_seconds=0.01, seed=0)
-SLACK_SECONDS = 2.5  # of a busy machine
+SLACK_SECONDS = 2.5  # for a busy machine
 
 
 def http(status, body=b"", *headers):
@@ -34,7 +34,7 @@ GOOD = http(200, STATUS)
 
 
 class Scripted:
-    """A server whose n-th connection is handled by the n-th function of a script, the last one ever after."""
+    """A server that handles its n-th connection with the n-th function of a script, later ones with the last."""
 
     def __init__(self, script, context=None):
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -80,7 +80,7 @@ def answers(data):
 
 
 def trickles(data, seconds=0.02):
-    """Sends a byte at a time, and never comes to an end."""
+    """Sends one byte at a time, endlessly."""
 
     def handle(connection, stopped):
         connection.recv(65536)
@@ -113,7 +113,7 @@ def timed(call, match, error=ServingError):
     return time.monotonic() - start
 
 
-# Time-outs
+# Timeouts
 
 
 @pytest.mark.parametrize("handle", [
@@ -123,18 +123,18 @@ def timed(call, match, error=ServingError):
     answers(http(200, STATUS)[:-5]),
     trickles(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b" " * 500, 0.005),
 ], ids=["silent", "no head", "endless head", "short body", "slow body"])  # fmt: skip
-def test_no_call_takes_longer_than_its_time_out(handle):
+def test_no_call_takes_longer_than_its_timeout(handle):
     with Scripted([handle]) as server, Client(server.url, timeout=0.5, retries=QUICK) as client:
-        assert timed(client.status, "within 0.5 seconds|broke the connection off") < 0.5 + SLACK_SECONDS
+        assert timed(client.status, "within 0.5 seconds|dropped the connection") < 0.5 + SLACK_SECONDS
 
 
-def test_a_server_that_does_not_take_the_request_costs_no_more_than_the_time_out():
-    images = np.zeros((1, 400, 400, 3), np.float32)  # 2 MB, more than sockets keep
+def test_a_server_that_does_not_read_the_request_costs_at_most_the_timeout():
+    images = np.zeros((1, 400, 400, 3), np.float32)  # 2 MB, more than sockets buffer
     with Scripted([is_silent]) as server, Client(server.url, timeout=0.5) as client:
         assert timed(lambda: client.predict_images(images), "within 0.5 seconds") < 0.5 + SLACK_SECONDS
 
 
-def test_a_server_that_does_not_accept_costs_no_more_than_the_time_out():
+def test_a_server_that_does_not_accept_costs_at_most_the_timeout():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -149,7 +149,7 @@ def test_a_server_that_does_not_accept_costs_no_more_than_the_time_out():
             filler.close()
 
 
-def test_a_name_that_is_looked_up_for_ever_costs_no_more_than_the_time_out(monkeypatch):
+def test_an_endless_name_lookup_costs_at_most_the_timeout(monkeypatch):
     released = threading.Event()
 
     def look_up(*_, **__):
@@ -162,14 +162,14 @@ def test_a_name_that_is_looked_up_for_ever_costs_no_more_than_the_time_out(monke
     released.set()
 
 
-def test_retries_end_with_the_time_out():
+def test_retries_end_with_the_timeout():
     with Scripted([resets]) as server:
         client = Client(server.url, timeout=0.6, retries=Retries(most=10_000, first_seconds=0.02, longest_seconds=0.05))
-        assert timed(client.status, "broke the connection off|within 0.6") < 0.6 + SLACK_SECONDS
+        assert timed(client.status, "dropped the connection|within 0.6") < 0.6 + SLACK_SECONDS
         assert server.connections > 3
 
 
-def test_the_next_call_is_not_hurt_by_one_that_was_given_up():
+def test_a_timed_out_call_does_not_affect_the_next_one():
     with Scripted([is_silent, answers(GOOD)]) as server, Client(server.url, timeout=1.0) as client:
         timed(client.status, "within")
         assert client.status() == STATUS
@@ -192,7 +192,7 @@ def test_calls_from_several_threads_do_not_wait_for_each_other():
 
 @pytest.mark.parametrize("trouble", [resets, hangs_up, answers(http(429)), answers(http(503, {"error": "loading"}))],
                          ids=["reset", "hang-up", "429", "503"])  # fmt: skip
-def test_trouble_that_passes_is_not_seen(trouble, caplog):
+def test_temporary_failures_are_retried(trouble, caplog):
     with Scripted([trouble, trouble, answers(GOOD)]) as server, Client(server.url, retries=QUICK) as client, \
             caplog.at_level(logging.INFO, "fixhead_serving"):  # fmt: skip
         assert client.status() == STATUS
@@ -201,13 +201,13 @@ def test_trouble_that_passes_is_not_seen(trouble, caplog):
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 500, 501, 504])
-def test_other_refusals_are_not_asked_for_again(status):
+def test_other_refusals_are_not_retried(status):
     with Scripted([answers(http(status, {"error": "no"}))]) as server, Client(server.url, retries=QUICK) as client:
         timed(client.status, f"answered {status}: no", RequestError)
         assert server.connections == 1
 
 
-def test_a_server_that_is_down_is_said_at_once():
+def test_a_server_that_is_down_is_reported_immediately():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     client = Client(f"http://127.0.0.1:{port}/v1/models/tiny", timeout=60)
@@ -216,14 +216,14 @@ def test_a_server_that_is_down_is_said_at_once():
 
 
 @pytest.mark.parametrize("most", [0, 2])
-def test_the_number_of_retries_is_kept_to(most):
+def test_the_number_of_retries_is_limited(most):
     with Scripted([answers(http(503))]) as server:
         client = Client(server.url, retries=Retries(most=most, first_seconds=0.01))
         timed(client.status, "answered 503: Some. The server is busy", RequestError)
         assert server.connections == most + 1
 
 
-def test_a_wait_that_the_server_asks_for_is_waited():
+def test_a_wait_requested_by_the_server_is_respected():
     with Scripted([answers(http(429, b"", "Retry-After: 1")), answers(GOOD)]) as server, \
             Client(server.url, retries=QUICK) as client:  # fmt: skip
         start = time.monotonic()
@@ -231,14 +231,14 @@ def test_a_wait_that_the_server_asks_for_is_waited():
         assert 1.0 <= time.monotonic() - start < 1.0 + SLACK_SECONDS
 
 
-def test_a_wait_beyond_the_time_out_is_said_and_not_begun():
+def test_a_wait_beyond_the_timeout_is_reported_and_not_started():
     with Scripted([answers(http(429, {"error": "busy"}, "Retry-After: 3600"))]) as server:
         client = Client(server.url, timeout=30, retries=QUICK)
-        assert timed(client.status, "busy .*It asks to come again in 3600 s", RequestError) < SLACK_SECONDS
+        assert timed(client.status, "busy .*It asks to retry in 3600 s", RequestError) < SLACK_SECONDS
         assert server.connections == 1
 
 
-def test_waits_double_up_to_the_longest_and_are_fixed_by_the_seed():
+def test_waits_double_up_to_a_maximum_and_depend_on_the_seed():
     retries = Retries(most=8, first_seconds=0.5, longest_seconds=4, seed=3)
     waits = list(retries.waits())
 
@@ -248,13 +248,13 @@ def test_waits_double_up_to_the_longest_and_are_fixed_by_the_seed():
 
 
 @pytest.mark.parametrize("wrong", [{"most": -1}, {"first_seconds": -1}, {"longest_seconds": float("nan")}])
-def test_retries_that_are_none_are_a_wrong_argument(wrong):
+def test_an_invalid_number_of_retries_is_an_argument_error(wrong):
     with pytest.raises(ArgumentError, match=next(iter(wrong))):
         Retries(**wrong)
 
 
 @given(st.text(max_size=40) | st.integers(-(10**30), 10**30).map(str))
-def test_any_retry_after_is_a_number_of_seconds(value):
+def test_any_retry_after_becomes_a_number_of_seconds(value):
     assert 0 <= retry_after_seconds(value) < float("inf")
 
 
@@ -268,7 +268,7 @@ def test_a_retry_after_may_be_a_date():
 # Answers
 
 
-def test_an_answer_without_end_is_cut_off(monkeypatch):
+def test_an_endless_answer_is_cut_off(monkeypatch):
     monkeypatch.setattr(connection, "ANSWER_LIMIT_BYTES", 2**20)
 
     def pours(connection, stopped):
@@ -282,13 +282,13 @@ def test_an_answer_without_end_is_cut_off(monkeypatch):
 
 
 @pytest.mark.parametrize("data, match", [
-    (b"SSH-2.0-OpenSSH_9.6\r\n", "broke the connection off: "),
-    (b"\x00" * 100, "broke the connection off: "),
-    (http(200, b"<html>"), "not JSON"),
+    (b"SSH-2.0-OpenSSH_9.6\r\n", "dropped the connection: "),
+    (b"\x00" * 100, "dropped the connection: "),
+    (http(200, b"<html>"), "not valid JSON"),
     (http(200, b"xx", "Content-Encoding: gzip"), "cannot be decompressed"),
-    (http(302, b"", "Location: /login"), "It points to /login"),
+    (http(302, b"", "Location: /login"), "It redirects to /login"),
     (http(502, b"<html><h1>Bad Gateway"), "answered 502: Some$"),
 ])  # fmt: skip
-def test_what_is_no_model_server_is_said_in_one_line(data, match):
+def test_a_server_of_another_kind_is_a_one_line_error(data, match):
     with Scripted([answers(data)]) as server, Client(server.url, retries=Retries(most=1, first_seconds=0)) as client:
         timed(client.status, match)

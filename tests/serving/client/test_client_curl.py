@@ -1,4 +1,4 @@
-"""The line for a shell; that it works when pasted is tested with the command, `tests/cli/test_predict.py`."""
+"""The curl command for a shell; tests/cli/test_predict.py checks that it works when pasted."""
 
 import io
 
@@ -16,7 +16,7 @@ def picture(path, **options):
     return path
 
 
-def test_the_line_is_one_line_that_reads_the_files_when_it_runs(tmp_path):
+def test_the_command_is_one_line_that_reads_the_files_when_it_runs(tmp_path):
     line = curl_line(URL, [picture(tmp_path / "a.png"), picture(tmp_path / "b.png")])
 
     assert "\n" not in line
@@ -24,7 +24,7 @@ def test_the_line_is_one_line_that_reads_the_files_when_it_runs(tmp_path):
     assert f"base64 < {tmp_path / 'a.png'}; " in line and f"base64 < {tmp_path / 'b.png'}; " in line
 
 
-def test_options_become_those_of_curl_and_the_token_stays_where_it_is(tmp_path, monkeypatch):
+def test_options_become_curl_options_and_the_token_stays_in_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("FIXHEAD_TOKEN", "secret")
     line = curl_line(URL, [picture(tmp_path / "a.png")], timeout=2.5, token=True, ca_cert="my ca.pem")
 
@@ -32,7 +32,7 @@ def test_options_become_those_of_curl_and_the_token_stays_where_it_is(tmp_path, 
     assert '-H "Authorization: Bearer $FIXHEAD_TOKEN"' in line and "secret" not in line
 
 
-def test_a_picture_that_is_stored_turned_is_refused(tmp_path):
+def test_a_picture_stored_rotated_is_refused(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     file = picture(tmp_path / "a.jpg", exif=exif)
@@ -41,8 +41,8 @@ def test_a_picture_that_is_stored_turned_is_refused(tmp_path):
         curl_line(URL, [file])
 
 
-@pytest.mark.parametrize("content, match", [(None, "cannot be read"), (b"x", "is not a picture")])
-def test_files_that_are_no_pictures_are_one_line(content, match, tmp_path):
+@pytest.mark.parametrize("content, match", [(None, "cannot be read"), (b"x", "is not a readable picture")])
+def test_files_that_are_not_pictures_are_a_one_line_error(content, match, tmp_path):
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)
 
@@ -50,7 +50,7 @@ def test_files_that_are_no_pictures_are_one_line(content, match, tmp_path):
         curl_line(URL, [tmp_path / "a.png"])
 
 
-def test_a_turned_picture_made_upright_is_taken(tmp_path):
+def test_a_rotated_picture_is_accepted_after_saving_it_upright(tmp_path):
     file = io.BytesIO()
     Image.new("RGB", (2, 3)).save(file, "JPEG")
     (tmp_path / "a.jpg").write_bytes(file.getvalue())

@@ -1,4 +1,4 @@
-"""`docs/client.md`: its examples run against a server of their own, and its table is measured."""
+"""`docs/client.md`: its examples run against a server, and its table is measured."""
 
 import re
 import socket
@@ -38,7 +38,7 @@ def url(served):
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    """Makes the files that the page speaks of, in the current folder."""
+    """Makes the files used on the page, in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FIXHEAD_TOKEN", raising=False)
     draw = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def test_every_command_runs(line, url, files, fixhead):
     assert program == "fixhead" and answer.code == 0 and answer.out
 
 
-def test_the_table_of_sizes_is_what_is_sent():
+def test_the_table_of_sizes_matches_the_requests():
     table = PAGE.partition("<!-- bytes of an image -->")[2].partition("<!-- end")[0]
     rows = re.findall(r"^\| (\d+)x\d+ \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", table, flags=re.MULTILINE)
     assert len(rows) == 4
@@ -74,5 +74,5 @@ def test_the_table_of_sizes_is_what_is_sent():
         image = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
         numbers = [orjson.dumps(each, option=orjson.OPT_SERIALIZE_NUMPY) for each in (image, image.astype(np.float32))]
         measured = [len(b64encode(encode_png(image))), *map(len, numbers)]
-        # the draw's first numbers, and zlib's choices, may change a little with their versions
+        # random numbers and compression may change slightly between versions of NumPy and zlib
         np.testing.assert_allclose(measured, said, rtol=0.03, atol=20)

@@ -22,7 +22,7 @@ from keras_fixhead.errors import DataError, RequestError, ServingError
 
 @pytest.fixture
 def folder(tmp_path):
-    """Returns a folder of five pictures, and of what is none."""
+    """Returns a folder with five pictures and some other files."""
     root = tmp_path / "photographs"
     for name in ["b.png", "a.JPG", "deep/er/c.webp", "deep/d.gif", "z z/é.bmp"]:
         file = root / name
@@ -35,26 +35,26 @@ def folder(tmp_path):
     return root
 
 
-def test_a_folder_gives_its_pictures_at_any_depth_sorted(folder, tmp_path):
+def test_pictures_are_found_in_a_folder_at_any_depth_and_sorted(folder, tmp_path):
     found = find_pictures([tmp_path / "named.txt", folder])
 
-    assert found[0] == tmp_path / "named.txt"  # a file that is named is taken at its word
+    assert found[0] == tmp_path / "named.txt"  # a file given by name is used whatever its suffix
     assert [str(path.relative_to(folder)) for path in found[1:]] == [
         "a.JPG", "b.png", "deep/d.gif", "deep/er/c.webp", "z z/é.bmp"]  # fmt: skip
 
 
-def test_a_folder_without_a_picture_says_which_endings_are_known(tmp_path):
-    with pytest.raises(DataError, match=r"has no pictures\. Known endings: \.png, \.jpg"):
+def test_a_folder_without_pictures_is_an_error_with_the_known_suffixes(tmp_path):
+    with pytest.raises(DataError, match=r"has no pictures\. Known extensions: \.png, \.jpg"):
         find_pictures([tmp_path])
 
 
-def test_a_circle_of_links_comes_to_an_end(folder):
+def test_circular_links_are_not_followed_forever(folder):
     (folder / "circle").symlink_to(folder)
 
     assert len(find_pictures([folder])) == 5
 
 
-def test_files_are_read_a_batch_at_a_time_and_those_that_cannot_be_are_left_out_by_name(folder):
+def test_files_are_read_one_batch_at_a_time_and_unreadable_ones_are_skipped_by_name(folder):
     (folder / "a0.png").write_bytes(b"broken")
     read = []
 
@@ -64,9 +64,9 @@ def test_files_are_read_a_batch_at_a_time_and_those_that_cannot_be_are_left_out_
 
     batches = predict_files(predict, [*find_pictures([folder]), folder / "missing.png"], batch_size=3)
     first = next(batches)
-    assert read == [2]  # nothing is read before its turn
+    assert read == [2]  # files are read only when needed
     assert [path.name for path in first.files] == ["a.JPG", "b.png"]
-    assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is not a picture that can be read."}
+    assert first.skipped == {folder / "a0.png": f"{folder / 'a0.png'} is not a readable picture."}
     rest = list(batches)
     assert sum(len(batch.files) for batch in rest) == 3 and read == [2, 3]
     assert list(rest[-1].skipped.values()) == [f"{folder / 'missing.png'} cannot be read: No such file or directory."]
@@ -74,7 +74,7 @@ def test_files_are_read_a_batch_at_a_time_and_those_that_cannot_be_are_left_out_
 
 
 def refuses(*broken, status=400):
-    """Returns a function that refuses every batch with one of some pictures in it, as a server does."""
+    """Returns a function that refuses, like a server, every batch with one of these pictures."""
 
     def predict(contents, names):
         if any(name.endswith(broken) for name in names):
@@ -85,7 +85,7 @@ def refuses(*broken, status=400):
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_a_picture_that_the_server_refuses_is_found_in_its_batch_and_left_out(folder, status):
+def test_a_picture_refused_by_the_server_is_found_in_its_batch_and_skipped(folder, status):
     batches = list(predict_files(refuses("d.gif", status=status), find_pictures([folder]), batch_size=3))
 
     assert [path.name for batch in batches for path in batch.files] == ["a.JPG", "b.png", "c.webp", "é.bmp"]
@@ -95,18 +95,18 @@ def test_a_picture_that_the_server_refuses_is_found_in_its_batch_and_left_out(fo
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
-def test_a_refusal_of_all_is_no_picture_s_fault(folder, batch_size):
+def test_a_refusal_of_every_request_is_not_blamed_on_a_picture(folder, batch_size):
     with pytest.raises(RequestError, match="Invalid PNG data"):
         list(predict_files(refuses(""), find_pictures([folder]), batch_size))
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
-def test_other_refusals_end_the_whole(folder, status):
+def test_other_refusals_stop_the_prediction(folder, status):
     with pytest.raises(RequestError):
         list(predict_files(refuses("b.png", status=status), find_pictures([folder]), 3))
 
 
-def test_the_last_picture_may_be_refused_alone(folder):
+def test_a_last_batch_with_only_a_refused_picture_is_skipped(folder):
     *_, last = predict_files(refuses("é.bmp"), find_pictures([folder]), batch_size=2)
 
     assert last.files == [] and len(last.skipped) == 1
@@ -122,7 +122,7 @@ def test_the_client_predicts_folders(folder):
     assert isinstance(batches[0].outputs["label"], np.ndarray)
 
 
-def test_an_error_of_the_server_comes_through(folder):
+def test_a_server_error_is_passed_on(folder):
     def predict(contents, names):
         raise ServingError("No answer")
 
@@ -144,7 +144,7 @@ def test_numpy_files_are_read(dtype, tmp_path):
         np.testing.assert_array_equal(read_images(tmp_path / name), images, strict=True)
 
 
-def test_an_npy_file_is_not_read_whole(tmp_path):
+def test_an_npy_file_is_not_read_completely(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 4, 4, 3), np.uint8))
 
     assert isinstance(read_images(tmp_path / "a.npy"), np.memmap)
@@ -156,9 +156,9 @@ def test_an_npy_file_is_not_read_whole(tmp_path):
     (np.zeros((0, 3, 3, 3), np.uint8), "shape"),
     (np.zeros((1, 3, 3, 3), np.int64), "contains int64. Expected uint8"),
     (np.array(["x"]), "contains <U1"),
-    (np.array([{}], dtype=object), "not a NumPy file that can be read: "),
+    (np.array([{}], dtype=object), "not a readable NumPy file: "),
 ])  # fmt: skip
-def test_arrays_that_are_no_images_are_one_line(content, match, tmp_path):
+def test_arrays_that_are_not_images_are_a_one_line_error(content, match, tmp_path):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
 
     with pytest.raises(DataError, match=match) as caught:
@@ -170,7 +170,7 @@ def test_arrays_that_are_no_images_are_one_line(content, match, tmp_path):
     ("a.npy", None), ("a.npy", b""), ("a.npy", b"\x93NUMPY\x01\x00garbage"), ("a.npz", b"PK\x03\x04broken"),
     ("a.npy", b"\x80\x04N."), ("a.npy", b"no array"),
 ])  # fmt: skip
-def test_files_that_are_no_arrays_are_one_line(name, content, tmp_path):
+def test_files_without_arrays_are_a_one_line_error(name, content, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
 
@@ -179,17 +179,17 @@ def test_files_that_are_no_arrays_are_one_line(name, content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_several_arrays_are_listed(tmp_path):
+def test_the_names_are_listed_if_there_are_several_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros(1), y=np.zeros(1))
 
-    with pytest.raises(DataError, match=r"has the arrays 'x', 'y'\. Expected one, or one that is called 'images'"):
+    with pytest.raises(DataError, match=r"has the arrays 'x', 'y'\. Expected one, or one called 'images'"):
         read_images(tmp_path / "a.npz")
 
 
 # Labels
 
 
-def test_label_names_are_lines(tmp_path):
+def test_label_names_are_read_line_by_line(tmp_path):
     for content in ("cat\nsea lion\né\u2028x\n", "cat\r\nsea lion\r\né\u2028x"):
         (tmp_path / "labels.txt").write_text(content, encoding="utf-8", newline="")
 
@@ -197,9 +197,9 @@ def test_label_names_are_lines(tmp_path):
 
 
 @pytest.mark.parametrize("content, match", [
-    (None, "cannot be read"), (b"", "has no line"), (b"a\n\nb", "an empty line"), (b"\xff", "is not text"),
+    (None, "cannot be read"), (b"", "is empty"), (b"a\n\nb", "an empty line"), (b"\xff", "is not text"),
 ])  # fmt: skip
-def test_a_file_that_names_no_classes_is_one_line(content, match, tmp_path):
+def test_a_file_without_label_names_is_a_one_line_error(content, match, tmp_path):
     if content is not None:
         (tmp_path / "labels.txt").write_bytes(content)
 
@@ -207,7 +207,7 @@ def test_a_file_that_names_no_classes_is_one_line(content, match, tmp_path):
         read_label_names(tmp_path / "labels.txt")
 
 
-def test_the_most_probable_classes_come_first_and_equal_ones_in_order():
+def test_the_most_probable_classes_come_first_and_ties_are_in_order():
     probabilities = np.array([[0.1, 0.4, 0.1, 0.4], [0.7, 0.1, 0.1, 0.1]])
 
     assert top_classes(probabilities, 3).tolist() == [[1, 3, 0], [0, 1, 2]]

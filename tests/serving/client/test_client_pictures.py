@@ -1,4 +1,4 @@
-"""Pictures, folders and array files as they are sent."""
+"""Pictures prepared for sending."""
 
 import io
 import struct
@@ -45,7 +45,7 @@ def noise(height, width):
 # PNG
 
 
-def test_a_png_has_the_very_pixels():
+def test_a_png_has_identical_pixels():
     image = noise(5, 4)
 
     for array in (image, image[::-1, :, ::-1]):
@@ -55,14 +55,14 @@ def test_a_png_has_the_very_pixels():
 @pytest.mark.parametrize(
     "image", [np.zeros((2, 2, 3)), np.zeros((2, 2), np.uint8), np.zeros((2, 0, 3), np.uint8), [[[0] * 3]]]
 )
-def test_what_is_no_image_is_not_encoded(image):
+def test_invalid_images_are_not_encoded(image):
     with pytest.raises(ArgumentError):
         encode_png(image)
 
 
 # Orientation
 
-TURNED = {  # what a viewer shows of an image stored with each EXIF orientation, by the standard (JEITA CP-3451, 4.6.4)
+TURNED = {  # what a viewer shows for each EXIF orientation, from the standard (JEITA CP-3451, 4.6.4)
     1: lambda image: image,
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -76,24 +76,24 @@ TURNED = {  # what a viewer shows of an image stored with each EXIF orientation,
 
 @pytest.mark.parametrize("orientation", TURNED)
 @pytest.mark.parametrize("form", ["PNG", "WEBP"])
-def test_a_picture_is_turned_as_a_viewer_does_and_loses_nothing(orientation, form):
+def test_a_picture_is_rotated_like_in_a_viewer_without_loss(orientation, form):
     image = noise(4, 7)
     content = encoded(Image.fromarray(image), form, orientation, **({"lossless": True} if form == "WEBP" else {}))
     sent = upright(content)
 
     np.testing.assert_array_equal(decoded(sent), TURNED[orientation](image))
     assert (sent == content) == (orientation == 1)
-    assert upright(sent) == sent  # it is not turned a second time
+    assert upright(sent) == sent  # not rotated a second time
 
 
-def test_a_turned_jpeg_has_the_pixels_of_its_own_decoding():
+def test_a_rotated_jpeg_has_the_pixels_of_its_own_decoding():
     content = encoded(Image.fromarray(noise(32, 48)), "JPEG", 6)
 
     np.testing.assert_array_equal(decoded(upright(content)), np.rot90(decoded(content), -1))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
-def test_pictures_of_every_mode_can_be_turned(mode):
+def test_pictures_of_every_mode_can_be_rotated(mode):
     picture = Image.fromarray(noise(4, 7)).convert("L" if mode == "I;16" else mode)
     if mode == "I;16":
         picture = Image.fromarray(DRAW.integers(0, 2**16, (4, 7)).astype(np.uint16))
@@ -102,15 +102,15 @@ def test_pictures_of_every_mode_can_be_turned(mode):
     turned = Image.open(io.BytesIO(upright(content)))
 
     assert turned.size == (4, 7)
-    if mode == "I;16":  # no bit of the sixteen is lost
+    if mode == "I;16":  # all 16 bits are kept
         np.testing.assert_array_equal(np.asarray(turned), np.rot90(np.asarray(picture)))
     else:
         stored = Image.open(io.BytesIO(content)).convert("RGB")
         np.testing.assert_array_equal(np.asarray(turned.convert("RGB")), np.rot90(np.asarray(stored)))
 
 
-def test_a_turned_photograph_too_large_as_png_goes_as_jpeg_within_a_grey_level_of_it(monkeypatch):
-    """A model sees far fewer pixels: what is compared is what is left of both at 32x32, with a photograph's noise."""
+def test_a_rotated_photograph_too_large_as_png_is_sent_as_jpeg_within_one_grey_level(monkeypatch):
+    """Both are compared at 32x32, as models see far fewer pixels; the noise is like in a photograph."""
     from sklearn.datasets import load_sample_image
 
     photograph = Image.fromarray(load_sample_image("flower.jpg"))
@@ -126,7 +126,7 @@ def test_a_turned_photograph_too_large_as_png_goes_as_jpeg_within_a_grey_level_o
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535, "6"])
-def test_an_orientation_that_is_none_turns_nothing(orientation):
+def test_an_invalid_orientation_rotates_nothing(orientation):
     exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01"
     value = orientation.to_bytes(2, "big") if isinstance(orientation, int) else b"\xff\xff"
     content = encoded(Image.fromarray(noise(4, 7)), "JPEG", exif=exif + value + b"\x00\x00\x00\x00\x00\x00")
@@ -136,7 +136,7 @@ def test_an_orientation_that_is_none_turns_nothing(orientation):
 
 @given(exif=st.binary(max_size=60))
 @settings(max_examples=80, deadline=None)
-def test_damaged_exif_does_not_keep_a_picture_from_being_sent(exif):
+def test_a_picture_with_damaged_exif_is_still_sent(exif):
     content = encoded(Image.fromarray(np.zeros((2, 3, 3), np.uint8)), "JPEG", exif=b"Exif\x00\x00" + exif)
 
     assert decoded(upright(content)).size == 18
@@ -146,14 +146,14 @@ def test_damaged_exif_does_not_keep_a_picture_from_being_sent(exif):
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "WEBP"])
-def test_files_of_every_format_are_sent_as_they_are(form, tmp_path):
+def test_files_of_every_format_are_sent_unchanged(form, tmp_path):
     content = encoded(Image.fromarray(noise(8, 8)), form)
     (tmp_path / "no-ending").write_bytes(content)
 
     assert read_picture(tmp_path / "no-ending") == content
 
 
-def test_a_phones_multi_picture_jpeg_is_a_jpeg(tmp_path):
+def test_a_multi_picture_jpeg_from_a_phone_is_a_jpeg(tmp_path):
     first, second = Image.fromarray(noise(16, 16)), Image.fromarray(noise(16, 16))
     content = encoded(first, "MPO", save_all=True, append_images=[second])
 
@@ -170,21 +170,21 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_no_server_decodes_is_found_before_it_is_sent(name, tmp_path):
+def test_files_that_no_server_decodes_are_refused_before_sending(name, tmp_path):
     (tmp_path / "a.png").write_bytes(BROKEN[name])
 
-    with pytest.raises(DataError, match=r"a\.png is not a picture that can be read\. Give a PNG"):
+    with pytest.raises(DataError, match=r"a\.png is not a readable picture\. Expected a PNG"):
         read_picture(tmp_path / "a.png")
 
 
-def test_a_file_without_end_is_not_read_to_its_end(monkeypatch):
+def test_an_endless_file_is_not_read_completely(monkeypatch):
     monkeypatch.setattr(module, "FILE_LIMIT_BYTES", 2**20)
 
     with pytest.raises(DataError, match=r"/dev/zero is larger than 1 MiB\. Is it a picture\?"):
         read_picture("/dev/zero")
 
 
-def test_a_bomb_is_refused_before_it_is_decoded():
+def test_a_decompression_bomb_is_refused_before_decoding():
     chunks = (b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b"0"), b"IEND")
     bomb = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in chunks)
@@ -196,7 +196,7 @@ def test_a_bomb_is_refused_before_it_is_decoded():
 @given(st.binary(max_size=120) | st.tuples(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP"]), st.data()).map(
     lambda pair: mutated(*pair)))
 @settings(max_examples=150, deadline=None)
-def test_any_bytes_are_a_picture_or_one_data_error(content):
+def test_any_bytes_are_a_picture_or_a_data_error(content):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -213,11 +213,11 @@ def mutated(form, data):
 
 
 @pytest.mark.parametrize("shape, shown", [((40, 10), (16, 4)), ((10, 40), (4, 16)), ((8, 8), (8, 8))])
-def test_a_thumbnail_fits_in_its_square(shape, shown):
+def test_a_thumbnail_fits_into_its_square(shape, shown):
     assert thumbnail(encode_png(noise(*shape)), 16).shape == (*shown, 3)
 
 
-def test_a_thumbnail_is_upright_and_of_eight_bits():
+def test_a_thumbnail_is_upright_and_has_8_bits():
     assert thumbnail(encoded(Image.fromarray(noise(10, 40)), "JPEG", 6), 16).shape == (16, 4, 3)
     grey = Image.fromarray(np.full((2, 2), 0x80FF, np.uint16))
     assert (thumbnail(encoded(grey), 16) == 0x80).all()

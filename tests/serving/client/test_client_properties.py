@@ -1,4 +1,4 @@
-"""Whatever is sent comes back, also from a real model behind the real app; and no framework is needed."""
+"""Inputs round trip, even through a real model in the real app, and no framework is needed."""
 import asyncio
 import json
 import subprocess
@@ -21,7 +21,7 @@ from keras_fixhead.errors import RequestError, ServingError
 
 
 def echo(request):
-    """Reads a request and writes the very numbers back, as a reference for what arrives."""
+    """Reads a request and answers with the same numbers."""
     return json.dumps({"outputs": {"same": json.loads(request.content)["inputs"], "label": [
         "x"] * len(json.loads(request.content)["inputs"])}}).encode()
 
@@ -32,11 +32,11 @@ FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
 @given(images=arrays.arrays(np.float32, SHAPES, elements=FLOATS), batch_size=st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
-def test_any_float32_comes_back_to_the_bit_in_batches_of_any_size(images, batch_size):
+def test_any_float32_round_trips_exactly_in_batches_of_any_size(images, batch_size):
     with client_of(echo) as client:
         same = client.predict_images(images, batch_size=batch_size)["same"]
 
-    # written as text, a NaN has no payload, and all of them come back as the same one
+    # as text, a NaN has no payload, so all NaNs come back the same
     np.testing.assert_array_equal(same.astype(np.float32), images)
     finite = np.isfinite(images)
     assert (same.astype(np.float32)[finite].view(np.uint32) == images[finite].view(np.uint32)).all()
@@ -44,7 +44,7 @@ def test_any_float32_comes_back_to_the_bit_in_batches_of_any_size(images, batch_
 
 @given(images=arrays.arrays(st.sampled_from([np.uint8, np.int16, np.int64, np.uint32]), SHAPES))
 @settings(max_examples=40, deadline=None)
-def test_any_integers_come_back_the_same(images):
+def test_any_integers_round_trip(images):
     with client_of(echo) as client:
         np.testing.assert_array_equal(client.predict_images(images)["same"], images)
 
@@ -54,7 +54,7 @@ def test_any_integers_come_back_the_same(images):
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["outputs", "error", "label", "metadata"]), inner, max_size=3), max_leaves=12))
 @settings(max_examples=150, deadline=None)
-def test_any_answer_is_either_arrays_or_one_serving_error(body):
+def test_any_answer_becomes_arrays_or_a_serving_error(body):
     answer = body if isinstance(body, bytes) else json.dumps(body).encode("ascii")
 
     with client_of(answer) as client:
@@ -66,12 +66,12 @@ def test_any_answer_is_either_arrays_or_one_serving_error(body):
             assert all(len(each) == 1 for each in outputs.values())
 
 
-# A real model behind the real app, in memory
+# A real model in the real app, in memory
 
 
 @pytest.fixture
 def in_memory(served, ask):
-    """Returns a client of the app over the tiny model."""
+    """Returns a client of the app with the tiny model."""
     app = create_app(ModelServer([served]))
 
     async def handle(request):
@@ -83,7 +83,7 @@ def in_memory(served, ask):
         yield client
 
 
-def test_the_local_server_gives_the_same_for_png_and_numbers(in_memory, images):
+def test_the_local_server_answers_png_and_numbers_alike(in_memory, images):
     by_picture, by_number = in_memory.predict(images), in_memory.predict(images.astype(np.float32))
 
     assert by_picture.keys() == by_number.keys() == {"logits", "cosines", "probabilities", "class_index", "label"}
@@ -94,14 +94,14 @@ def test_the_local_server_gives_the_same_for_png_and_numbers(in_memory, images):
             np.testing.assert_array_equal(values, by_number[name])
 
 
-def test_the_local_server_says_what_it_has(in_memory, images):
+def test_the_local_server_reports_its_versions_and_signatures(in_memory, images):
     assert {each["state"] for each in in_memory.status()["model_version_status"]} == {"AVAILABLE"}
     assert in_memory.predict_images(images, signature="features")["features"].shape == (5, 4)
     with pytest.raises(RequestError, match="it has 'features', 'serving_bytes', 'serving_default'"):
         in_memory.predict_images(images, signature="embedding")
 
 
-def test_large_numbers_reach_the_local_server_compressed(in_memory):
+def test_large_requests_reach_the_local_server_compressed(in_memory):
     images = np.random.default_rng(0).normal(100, 30, (600, 8, 8, 3)).astype(np.float32)
 
     np.testing.assert_array_equal(in_memory.predict_images(images)["logits"][:3],

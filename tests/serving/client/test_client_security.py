@@ -1,4 +1,4 @@
-"""Tokens, certificates, and the life of a client."""
+"""Tokens, certificates, and the lifetime of a client."""
 import os
 import shutil
 import ssl
@@ -17,7 +17,7 @@ from keras_fixhead.errors import ArgumentError, FixheadWarning
 # Tokens and certificates
 
 
-def test_the_token_is_sent_as_a_bearers():
+def test_the_token_is_sent_as_a_bearer_token():
     seen = []
 
     def handle(request):
@@ -30,13 +30,13 @@ def test_the_token_is_sent_as_a_bearers():
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "é"])
-def test_a_token_that_no_header_carries_is_a_wrong_argument_that_does_not_show_it(token):
+def test_a_token_invalid_in_a_header_is_an_argument_error_that_does_not_show_it(token):
     with pytest.raises(ArgumentError, match="token") as caught:
         Client(URL, token=token)
     assert not token or token not in str(caught.value)
 
 
-def test_a_token_that_goes_out_unencrypted_is_warned_of():
+def test_sending_a_token_unencrypted_gives_a_warning():
     with pytest.warns(FixheadWarning, match=r"model\.example unencrypted") as caught:
         Client("http://model.example/v1/models/m", token="secret")
     assert caught[0].filename == __file__
@@ -48,10 +48,10 @@ def test_a_token_that_goes_out_unencrypted_is_warned_of():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """Returns the files of a certificate for 127.0.0.1, signed by itself, and of its key."""
+    """Returns the files of a self-signed certificate for 127.0.0.1 and of its key."""
     folder = tmp_path_factory.mktemp("certificate")
     if not shutil.which("openssl"):
-        pytest.skip("openssl makes the certificate, and is not here; .ci/run counts that as NOT RUN")
+        pytest.skip("the certificate needs openssl, which is not installed; .ci/run counts this as NOT RUN")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
          "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
@@ -67,40 +67,40 @@ def secure(certificate):
         yield server
 
 
-def test_a_certificate_of_ones_own_is_trusted_where_it_is_given(secure, certificate):
+def test_a_self_signed_certificate_is_trusted_if_it_is_given(secure, certificate):
     with Client(secure.url, ca_cert=certificate[0]) as client:
         assert client.status() == STATUS
 
 
-def test_a_certificate_that_nobody_knows_is_refused_with_the_way_to_give_it(secure):
+def test_an_unknown_certificate_is_refused_with_a_hint(secure):
     with Client(secure.url) as client:
         timed(client.status, "^No secure connection to .*CERTIFICATE_VERIFY_FAILED.* --ca-cert FILE")
 
 
-def test_tls_to_a_server_without_it_says_so():
+def test_tls_to_a_server_without_tls_is_reported():
     with Scripted([answers(http(400))]) as server, Client(server.url.replace("http:", "https:")) as client:
-        timed(client.status, "^No secure connection to .* Does it speak http://, without TLS?")
+        timed(client.status, "^No secure connection to .* Does the server speak plain http://")
 
 
-def test_plain_http_to_a_server_with_tls_ends_in_one_line(secure):
+def test_plain_http_to_a_server_with_tls_is_a_one_line_error(secure):
     with Client(secure.url.replace("https:", "http:"), retries=Retries(most=1, first_seconds=0)) as client:
-        timed(client.status, "broke the connection off")
+        timed(client.status, "dropped the connection")
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate", b"\xff\x00"])
-def test_a_file_of_certificates_that_is_none_is_a_wrong_argument(content, tmp_path):
+def test_an_invalid_certificate_file_is_an_argument_error(content, tmp_path):
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM form"):
+    with pytest.raises(ArgumentError, match=r"ca_cert='.*ca\.pem' cannot be read: .*PEM format"):
         Client("https://127.0.0.1/v1/models/m", ca_cert=file)
 
 
-# The life of a client
+# The lifetime of a client
 
 
-def test_a_closed_client_says_so_and_may_be_closed_again():
+def test_a_closed_client_refuses_calls_and_may_be_closed_again():
     client = Client(URL)
     client.close()
     client.close()
@@ -109,10 +109,10 @@ def test_a_closed_client_says_so_and_may_be_closed_again():
         client.status()
 
 
-def test_a_client_works_in_a_child_that_was_forked():
+def test_a_client_works_in_a_forked_process():
     with Scripted([answers(GOOD)]) as server:
         with Client(server.url) as client:
-            client.status()  # the loop of the parent is running
+            client.status()  # the event loop of the parent is running
         child = os.fork()
         if not child:
             code = 1
@@ -124,7 +124,7 @@ def test_a_client_works_in_a_child_that_was_forked():
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_a_client_that_nobody_closed_does_not_keep_the_process_from_ending():
+def test_an_unclosed_client_does_not_keep_the_process_running():
     program = "import sys; from fixhead_serving.client import Client; print(Client(sys.argv[1]).status())"
     with Scripted([answers(GOOD)]) as server:
         done = subprocess.run([sys.executable, "-c", program, server.url], capture_output=True, text=True, timeout=30)
@@ -132,8 +132,8 @@ def test_a_client_that_nobody_closed_does_not_keep_the_process_from_ending():
     assert done.returncode == 0 and done.stderr == "" and "AVAILABLE" in done.stdout
 
 
-def test_an_interrupt_ends_a_call_at_once():
-    """In a process of its own: Ctrl-C goes to a main thread."""
+def test_an_interrupt_ends_a_call_immediately():
+    """Uses its own process: Ctrl-C goes to the main thread."""
     program = "import sys; from fixhead_serving.client import Client; print('ready', flush=True); " \
               "Client(sys.argv[1], timeout=60).status()"
     with Scripted([is_silent]) as server:

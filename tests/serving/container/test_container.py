@@ -1,4 +1,4 @@
-"""The container's files, checked without a Docker engine: by schemas, and against each other."""
+"""The container files, checked without a Docker engine: with schemas and against each other."""
 import json
 import re
 import shutil
@@ -29,7 +29,7 @@ from fixhead_serving.server.model_config import read_model_config
 from keras_fixhead.errors import ServingError
 
 TFS_VERSION = "2.20.0"
-GRPC_PORT = 8500  # TensorFlow Serving's own; ours serves REST alone
+GRPC_PORT = 8500  # of TensorFlow Serving; ours serves only REST
 MODEL = "classifier"
 SERVERS = ("server", "server-gpu", "model-server", "conformance-server")
 
@@ -47,7 +47,7 @@ def test_compose_follows_the_compose_specification_before_and_after_its_variable
     assert validate("compose-spec", filled) == []
 
 
-def test_a_key_that_compose_does_not_know_is_found(tmp_path):
+def test_a_key_unknown_to_compose_is_found(tmp_path):
     changed = compose()
     changed["services"]["server"]["read_onyl"] = True
     (tmp_path / "compose.json").write_text(json.dumps(changed))
@@ -59,7 +59,7 @@ def test_the_workflow_follows_githubs_schema():
     assert validate("github-workflows", WORKFLOW) == []
 
 
-def test_the_workflow_runs_the_documented_check_with_no_right_but_to_read():
+def test_the_workflow_runs_the_documented_check_with_read_permission_only():
     workflow = read_yaml(WORKFLOW)
     [job] = workflow["jobs"].values()
 
@@ -68,7 +68,7 @@ def test_the_workflow_runs_the_documented_check_with_no_right_but_to_read():
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in job["steps"] if "uses" in step)
 
 
-def test_every_variable_of_compose_is_in_its_env_file_and_used():
+def test_every_compose_variable_is_in_the_env_file_and_used():
     used = set(re.findall(r"\$\{(\w+)\}", (CONTAINER / "compose.yaml").read_text()))
 
     assert used == set(environment()) - {"COMPOSE_PROFILES"}
@@ -101,7 +101,7 @@ def test_servers_see_their_models_read_only_and_write_nowhere(services):
         assert (CONTAINER / targets["/etc/fixhead-serving"]["source"]).resolve() == CONFIG, name
 
 
-def test_a_stop_leaves_time_to_drain_and_threads_follow_the_limit(services):
+def test_stopping_leaves_time_to_drain_and_threads_follow_the_limit(services):
     for name in SERVERS:
         seconds = int(services[name]["stop_grace_period"].removesuffix("s"))
         assert int(services[name]["environment"]["DRAIN_SECONDS"]) == DRAIN_SECONDS, name
@@ -110,7 +110,7 @@ def test_a_stop_leaves_time_to_drain_and_threads_follow_the_limit(services):
         assert services[name]["environment"]["CPUS"] == limits["cpus"] == environment()["CPUS"], name
 
 
-def test_the_gpu_server_is_the_cpu_server_with_another_image_and_a_gpu(services):
+def test_the_gpu_server_differs_from_the_cpu_server_in_image_and_gpu_only(services):
     cpu, gpu = dict(services["server"]), dict(services["server-gpu"])
     resources = gpu.pop("deploy")["resources"]
 
@@ -121,8 +121,8 @@ def test_the_gpu_server_is_the_cpu_server_with_another_image_and_a_gpu(services)
     assert cpu == gpu
 
 
-def test_the_server_that_is_checked_for_parity_is_the_one_that_serves(services):
-    """Apart from where its models come from, who reaches it, and that it must not come back after a crash."""
+def test_the_server_checked_for_parity_is_configured_like_the_real_one(services):
+    """Except for the source of its models, its network, and that it must not restart after a crash."""
     own = {"profiles", "ports", "networks", "depends_on", "volumes", "restart"}
 
     def rest(name):
@@ -132,7 +132,7 @@ def test_the_server_that_is_checked_for_parity_is_the_one_that_serves(services):
     assert services["model-server"]["restart"] == "no"
 
 
-def test_the_check_profile_waits_for_both_servers_and_reaches_nothing_outside(services):
+def test_the_check_profile_waits_for_both_servers_and_has_no_outside_network(services):
     checked = {name: service for name, service in services.items() if service["profiles"] == ["check"]}
 
     assert set(checked) == {"models", "model-server", "conformance-server", "check"}
@@ -144,7 +144,7 @@ def test_the_check_profile_waits_for_both_servers_and_reaches_nothing_outside(se
     assert compose()["networks"]["check"]["internal"] is True
 
 
-def test_the_models_are_read_by_the_local_server_too_and_every_label_names_a_version_that_is_served():
+def test_the_local_server_reads_models_config_and_every_label_has_a_served_version():
     [model] = read_model_config(CONFIG / "models.config")
 
     assert (model.name, str(model.base_path)) == (MODEL, f"/models/{MODEL}")
@@ -152,7 +152,7 @@ def test_the_models_are_read_by_the_local_server_too_and_every_label_names_a_ver
     assert model.labels == {"stable": 1}
 
 
-def test_the_conformance_server_serves_what_the_suite_makes(services, tmp_path):
+def test_the_conformance_server_serves_the_models_of_the_suite(services, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(MODELS_CONFIG)
     [model] = read_model_config(file)
@@ -162,23 +162,23 @@ def test_the_conformance_server_serves_what_the_suite_makes(services, tmp_path):
     assert set(model.labels.values()) <= set(model.policy.numbers)
 
 
-def test_a_field_that_the_messages_do_not_have_is_refused_with_its_place(tmp_path):
+def test_an_unknown_message_field_is_refused_with_its_position(tmp_path):
     (tmp_path / "models.config").write_text((CONFIG / "models.config").read_text().replace("base_path", "basepath"))
 
     with pytest.raises(ServingError, match=r"\d+:\d+ : .*basepath"):
         read_model_config(tmp_path / "models.config")
 
 
-def test_batching_takes_the_local_servers_largest_batch_and_as_many_threads_as_processors():
+def test_batching_uses_the_batch_limit_of_the_local_server_and_a_thread_per_processor():
     batching = parse("BatchingParameters", (CONFIG / "batching.config").read_text())
 
     assert batching.max_batch_size.value == LARGEST_BATCH >= BATCH_SIZE
     assert batching.num_batch_threads.value == int(environment()["CPUS"])
     assert batching.max_enqueued_batches.value > 0 and batching.batch_timeout_micros.value == 0
-    assert not batching.allowed_batch_sizes  # padding to a list of sizes pays on accelerators alone
+    assert not batching.allowed_batch_sizes  # padding to a list of sizes is worthwhile only on accelerators
 
 
-def test_metrics_are_where_the_local_server_has_them_too():
+def test_metrics_have_the_same_path_as_on_the_local_server():
     monitoring = parse("MonitoringConfig", (CONFIG / "monitoring.config").read_text()).prometheus_config
 
     assert monitoring.enable is True
@@ -195,7 +195,7 @@ def test_the_version_is_the_same_everywhere():
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_dockerfiles_have_a_pinned_base_labels_and_a_user_and_fetch_nothing_by_add(name):
+def test_dockerfiles_have_a_pinned_base_labels_and_a_user_and_do_not_use_add(name):
     found = instructions(name)
     base = instruction(name, "FROM")
 
@@ -208,7 +208,7 @@ def test_dockerfiles_have_a_pinned_base_labels_and_a_user_and_fetch_nothing_by_a
     assert not [rest for word, rest in found if word == "RUN" and re.search(r"curl|wget|sudo|latest", rest)]
 
 
-def test_the_baked_image_starts_and_is_checked_as_compose_does_it(services):
+def test_the_baked_image_starts_and_is_checked_like_in_compose(services):
     health = instruction("Dockerfile", "HEALTHCHECK")
 
     assert json.loads(instruction("Dockerfile", "ENTRYPOINT")) == words(services["server"]["entrypoint"])
@@ -219,7 +219,7 @@ def test_the_baked_image_starts_and_is_checked_as_compose_does_it(services):
         assert f"--{key.replace('_', '-')}={services['server']['healthcheck'][key]}" in health
 
 
-def test_health_is_asked_of_the_model_that_is_served_on_the_servers_port(services):
+def test_the_health_check_uses_the_served_model_and_the_port_of_the_server(services):
     for name in SERVERS:
         test = services[name]["healthcheck"]["test"]
         assert test[:2] == ["CMD", "timeout"]
@@ -228,8 +228,8 @@ def test_health_is_asked_of_the_model_that_is_served_on_the_servers_port(service
     assert f"port=${{2:-{PORT}}}" in (CONFIG / "healthcheck.bash").read_text()
 
 
-def test_what_the_check_image_copies_is_there_and_not_left_out_of_its_context(tmp_path):
-    """Its .dockerignore leaves out everything, then lets some of it in again."""
+def test_files_copied_into_the_check_image_exist_and_are_in_its_context(tmp_path):
+    """Its .dockerignore excludes everything, then includes some files again."""
     ignored = (CONTAINER / "Dockerfile.check.dockerignore").read_text().split()
     allowed = [line[1:] for line in ignored if line.startswith("!")]
     left_out = ignored[ignored.index("!serving") + 1:]
@@ -243,14 +243,14 @@ def test_what_the_check_image_copies_is_there_and_not_left_out_of_its_context(tm
             assert path not in left_out, source
 
 
-def test_the_check_image_installs_what_stands_in_its_copy_of_the_repository(tmp_path):
-    """setup.cfg reads the version and the long description from files: those must be in the image too."""
+def test_files_needed_by_the_installation_are_in_the_check_image(tmp_path):
+    """setup.cfg reads the version and the long description from files, which must be in the image too."""
     copied = " ".join(rest for word, rest in instructions("Dockerfile.check") if word == "COPY").split()
 
     assert {"pyproject.toml", "setup.cfg", "README.md", "LICENSE", "keras_fixhead/", "cli/", "serving/"} <= set(copied)
 
 
-def test_the_check_asks_the_services_that_are_there(services):
+def test_the_check_uses_existing_services(services):
     asked = services["check"]["environment"]
 
     assert asked == {"SERVER_NAME": services["model-server"]["image"],
@@ -259,7 +259,7 @@ def test_the_check_asks_the_services_that_are_there(services):
     assert {"conformance-server", "model-server"} <= set(services)
 
 
-def test_page_and_workflow_say_that_it_has_never_been_run_until_it_has():
+def test_page_and_workflow_say_never_run_until_there_is_a_record():
     assert ("never been run" in PAGE.read_text()) == NEVER_RUN
     assert ("NEVER RUN SO FAR" in WORKFLOW.read_text()) == NEVER_RUN
 
@@ -273,7 +273,7 @@ def test_every_file_is_in_the_source_distribution():
     assert "serving/container/models/" in (ROOT / ".gitignore").read_text()
 
 
-def test_scripts_are_bash_that_parses():
+def test_scripts_are_valid_bash():
     import subprocess
 
     from container_files import SCRIPTS
@@ -286,7 +286,7 @@ def test_scripts_are_bash_that_parses():
         assert done.returncode == 0, done.stderr
 
 
-def test_what_the_page_names_is_there():
+def test_everything_named_on_the_page_exists():
     page = PAGE.read_text()
     script = (CONFIG / "serve.bash").read_text()
 

@@ -1,4 +1,4 @@
-"""The check profile's own scripts from start to end, with the local server in the place of TensorFlow Serving."""
+"""The scripts of the check profile from start to end, with the local server in place of TensorFlow Serving."""
 import contextlib
 import os
 import subprocess
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """`python` and `fixhead` as the check image has them on its path."""
+    """Returns an environment with `python` and `fixhead` on the path, as in the check image."""
     folder = tmp_path_factory.mktemp("bin")
     for name, words in (("python", ""), ("fixhead", " -m fixhead_cli")):
         (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable}{words} "$@"\n')
@@ -22,7 +22,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def check(environment, tmp_path_factory):
-    """The volume /check, with what make-models.bash puts there."""
+    """Returns the volume /check with the files from make-models.bash."""
     folder = tmp_path_factory.mktemp("check")
     subprocess.run(["bash", CONTAINER / "make-models.bash"], cwd=folder, env=environment, check=True)
     return folder
@@ -30,7 +30,7 @@ def check(environment, tmp_path_factory):
 
 @contextlib.contextmanager
 def served(config, check, environment):
-    """Yields the address of a local server over a models.config, whose /models is the volume."""
+    """Yields the address of a local server with this models.config, whose /models is the volume."""
     own = check / f"{config.parent.name}-{config.name}"
     own.write_text(config.read_text().replace("/models/", f"{check}/"))
     command = ["fixhead", "serve", "--config", own, "--port", "0"]
@@ -43,7 +43,7 @@ def served(config, check, environment):
 
 @pytest.fixture(scope="module")
 def servers(check, environment):
-    """The addresses of the conformance server and of the model server."""
+    """Yields the addresses of the conformance server and the model server."""
     with (served(check / "models.config", check, environment) as conformance,
           served(CONFIG / "models.config", check, environment) as model):
         yield conformance, model
@@ -60,7 +60,7 @@ def run_checks(check, environment, conformance, model):
         env={**environment, "SERVER_NAME": "fixhead serve", "CONFORMANCE_URL": conformance, "MODEL_URL": model})
 
 
-def test_the_check_passes_where_nothing_differs(check, environment, servers):
+def test_the_check_passes_if_nothing_differs(check, environment, servers):
     conformance, model = servers
     assert is_healthy(conformance, "conformance") and is_healthy(model, "classifier")
 
@@ -71,7 +71,7 @@ def test_the_check_passes_where_nothing_differs(check, environment, servers):
     assert (check / "conformance.json").is_file()
 
 
-def test_the_check_fails_where_the_model_is_not_the_runs(check, environment, servers):
+def test_the_check_fails_if_the_model_is_not_from_the_run(check, environment, servers):
     conformance, _ = servers
     done = run_checks(check, environment, conformance, f"{conformance}/v1/models/conformance")
 
@@ -79,7 +79,7 @@ def test_the_check_fails_where_the_model_is_not_the_runs(check, environment, ser
     assert " 0 fail" in done.stdout and "The answers agree" not in done.stdout
 
 
-def test_the_check_fails_where_the_protocol_is_not_spoken(check, environment, servers):
+def test_the_check_fails_if_the_protocol_is_not_followed(check, environment, servers):
     _, model = servers
     done = run_checks(check, environment, model, f"{model}/v1/models/classifier")
 

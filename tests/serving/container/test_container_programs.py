@@ -1,4 +1,4 @@
-"""The files for containers and Kubernetes, read by other projects' programs: requirements/container-checks.txt."""
+"""The files for containers and Kubernetes, checked by external programs: requirements/container-checks.txt."""
 import contextlib
 import json
 import shutil
@@ -23,11 +23,11 @@ def finds_nothing(program, *arguments):
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_hadolint_has_nothing_to_say(name):
+def test_hadolint_reports_nothing(name):
     finds_nothing("hadolint", CONTAINER / name)
 
 
-def test_hadolint_would_say_something_of_a_base_that_is_not_pinned(tmp_path):
+def test_hadolint_reports_an_unpinned_base_image(tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM ubuntu:latest\n")
 
     with pytest.raises(AssertionError, match="DL3007"):
@@ -35,7 +35,7 @@ def test_hadolint_would_say_something_of_a_base_that_is_not_pinned(tmp_path):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck_has_nothing_to_say(path):
+def test_shellcheck_reports_nothing(path):
     finds_nothing("shellcheck", path)
 
 
@@ -43,7 +43,7 @@ def test_zizmor_finds_no_weakness_in_the_workflow():
     finds_nothing("zizmor", "--offline", "--persona", "pedantic", WORKFLOW)
 
 
-def test_tensorflow_servings_own_messages_read_the_models():
+def test_the_messages_of_tensorflow_serving_parse_the_models_config():
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
@@ -55,8 +55,8 @@ def test_tensorflow_servings_own_messages_read_the_models():
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_kustomize_makes_of_an_overlay_what_the_other_tests_look_at(name):
-    """Through kubectl, which has kustomize in it and needs no cluster for it."""
+def test_kustomize_renders_an_overlay_like_the_other_tests(name):
+    """Uses kubectl, which includes kustomize and needs no cluster for it."""
     built = subprocess.run(["kubectl", "kustomize", str(KUBERNETES / "overlays" / name)], check=True,
                            capture_output=True, text=True).stdout
     documents = list(YAML(typ="safe").load_all(built))
@@ -67,14 +67,14 @@ def test_kustomize_makes_of_an_overlay_what_the_other_tests_look_at(name):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
-def test_kubernetes_own_schemas_take_every_manifest(version, name):
+def test_the_kubernetes_schemas_accept_every_manifest(version, name):
     import kubernetes_validate
 
     for manifest in overlay(name).values():
         kubernetes_validate.validate(json.loads(json.dumps(manifest)), version, strict=True)
 
 
-def test_a_field_that_kubernetes_does_not_know_is_refused():
+def test_a_field_unknown_to_kubernetes_is_refused():
     import kubernetes_validate
 
     manifests = overlay("cpu")
@@ -84,8 +84,8 @@ def test_a_field_that_kubernetes_does_not_know_is_refused():
         kubernetes_validate.validate(json.loads(json.dumps(manifests["Deployment"])), "1.37", strict=True)
 
 
-def test_what_the_check_image_copies_installs_as_the_whole_project(tmp_path):
-    """Its two steps of pip, without Docker: the second one in a folder with nothing but what is copied before it."""
+def test_the_files_copied_into_the_check_image_install_the_project(tmp_path):
+    """Runs its two pip steps without Docker, the second one in a folder with only the files copied before it."""
     context, installed = tmp_path / "context", tmp_path / "installed"
     for sources, target in (rest.rsplit(None, 1) for word, rest in instructions("Dockerfile.check") if word == "COPY"):
         for source in sources.split() if not target.startswith("/") else []:
@@ -106,10 +106,10 @@ def test_what_the_check_image_copies_installs_as_the_whole_project(tmp_path):
 
 @pytest.mark.parametrize("command, ends", [
     (("bash", CONFIG / "serve.bash"), True), (("tensorflow_model_server",), False)])
-def test_as_process_1_a_stop_reaches_the_server_through_the_script_and_not_without_it(command, ends, tmp_path):
-    """Why the script is there: process 1 has no default action for SIGTERM, and the server no action of its own.
+def test_as_process_1_a_stop_reaches_the_server_only_through_the_script(command, ends, tmp_path):
+    """The reason for the script: process 1 has no default action for SIGTERM, and the server does not handle it.
 
-    The server's stand-in sleeps. The namespace is made by unshare, which needs the right to do so.
+    The stand-in for the server sleeps. unshare makes the namespace and needs permission to do so.
     """
     running = tmp_path / "running"
     stand_in = tmp_path / "tensorflow_model_server"

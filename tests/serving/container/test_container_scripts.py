@@ -1,4 +1,4 @@
-"""The container's scripts, run here: with the real bash, and stand-ins for what only a container has."""
+"""The container scripts, run with the real bash and with stand-ins for programs that only the container has."""
 import contextlib
 import json
 import os
@@ -24,7 +24,7 @@ SYSTEM = "/usr/bin:/bin"
 
 @pytest.fixture
 def stand_in(tmp_path):
-    """Returns a function that puts a program of that name, a Python script, on a path of its own."""
+    """Returns a function that puts a Python script with that program name on a separate path."""
     folder = tmp_path / "bin"
     folder.mkdir()
 
@@ -56,7 +56,7 @@ STATUS = """{
 
 @contextlib.contextmanager
 def answering(body, *, hang=False):
-    """Yields the port of a server that gives one answer to everything, or none."""
+    """Yields the port of a server that sends one answer to everything, or none."""
     requests = []
 
     class Handler(socketserver.StreamRequestHandler):
@@ -102,7 +102,7 @@ def test_one_available_version_among_broken_ones_is_enough():
         assert is_healthy(port)
 
 
-def test_a_compact_answer_without_a_last_newline_is_read():
+def test_a_compact_answer_without_a_final_newline_is_read():
     with answering('{"model_version_status":[{"version":"1","state":"AVAILABLE"}]}') as (port, _):
         assert is_healthy(port)
 
@@ -143,7 +143,7 @@ aside.rename({record!r})
 
 @pytest.fixture
 def serve(stand_in, tmp_path):
-    """Returns a function that starts serve.bash over a stand-in for the server, and waits for that to run."""
+    """Returns a function that starts serve.bash with a stand-in for the server and waits until it runs."""
     record = tmp_path / "arguments.json"
     started = []
 
@@ -170,7 +170,7 @@ def flags_of(arguments):
     return dict(argument[2:].split("=", 1) for argument in arguments)
 
 
-def test_every_flag_is_one_that_tensorflow_serving_has(serve):
+def test_every_flag_exists_in_tensorflow_serving(serve):
     _, arguments = serve(CPUS="3")
     flags = flags_of(arguments)
 
@@ -183,7 +183,7 @@ def test_every_flag_is_one_that_tensorflow_serving_has(serve):
     assert int(flags["rest_api_timeout_in_ms"]) == 1000 * TIMEOUT_SECONDS
 
 
-def test_every_configuration_file_that_is_named_is_there(serve):
+def test_every_configuration_file_exists(serve):
     _, arguments = serve()
     named = {name: Path(value) for name, value in flags_of(arguments).items() if name.endswith("_file")}
 
@@ -191,13 +191,13 @@ def test_every_configuration_file_that_is_named_is_there(serve):
     assert all(path.parent == CONFIG and path.is_file() for path in named.values())
 
 
-def test_the_parameters_of_batching_go_with_its_flag_and_never_alone(serve):
+def test_batching_parameters_are_only_passed_together_with_the_batching_flag(serve):
     _, arguments = serve(BATCHING="off")
 
     assert not {"enable_batching", "batching_parameters_file"} & set(flags_of(arguments))
 
 
-def test_batching_is_on_by_default_another_list_of_models_and_further_flags_are_taken(serve):
+def test_batching_is_on_by_default_and_other_models_and_flags_are_accepted(serve):
     _, arguments = serve("--enable_model_warmup=false", MODELS_CONFIG="/elsewhere/models.config")
 
     assert flags_of(arguments)["enable_batching"] == "true"
@@ -206,16 +206,16 @@ def test_batching_is_on_by_default_another_list_of_models_and_further_flags_are_
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_ends_the_server_soon_and_is_no_failure(serve, number):
+def test_stopping_ends_the_server_soon_and_successfully(serve, number):
     process, _ = serve()
     process.send_signal(number)
 
     assert process.wait(timeout=5) == 0
-    with pytest.raises(ProcessLookupError):  # and with it, the server
+    with pytest.raises(ProcessLookupError):  # and the server with it
         os.killpg(process.pid, 0)
 
 
-def test_a_stop_leaves_the_server_its_time_to_drain(serve):
+def test_stopping_leaves_the_server_time_to_drain(serve):
     process, _ = serve(DRAIN_SECONDS="1")
     start = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -225,10 +225,10 @@ def test_a_stop_leaves_the_server_its_time_to_drain(serve):
 
 
 @pytest.mark.parametrize("then, code", [
-    ("sys.exit(255)", 255),  # TensorFlow Serving's own for a start that failed: -1
+    ("sys.exit(255)", 255),  # the exit code of TensorFlow Serving for a failed start: -1
     ("os.abort()", 128 + signal.SIGABRT),
 ])
-def test_a_server_that_ends_by_itself_ends_the_container_with_its_code(serve, then, code):
+def test_a_server_that_exits_ends_the_container_with_its_exit_code(serve, then, code):
     process, _ = serve(then=then)
 
     assert process.wait(timeout=5) == code
@@ -248,7 +248,7 @@ words = " ".join([name, *arguments])
 
 @pytest.fixture
 def recorded(stand_in, tmp_path):
-    """Returns a function that runs a script of the container with stand-ins, and gives its code and their calls."""
+    """Returns a function that runs a container script with stand-ins and returns its exit code and their calls."""
     log = tmp_path / "calls.jsonl"
     log.touch()
 
@@ -265,7 +265,7 @@ def recorded(stand_in, tmp_path):
 
 @pytest.mark.parametrize("failing, code", [
     ((), 0), (("conformance",), 1), (("parity",), 1), (("conformance", "parity"), 1)])
-def test_both_checks_are_run_and_either_ones_difference_is_the_exit_code(recorded, failing, code):
+def test_both_checks_run_and_a_difference_in_either_sets_the_exit_code(recorded, failing, code):
     environment = compose()["services"]["check"]["environment"]
     done, calls = recorded("run-checks.bash", names=["fixhead"], **environment,
                            then=f"sys.exit(arguments[1] in {failing!r})")
@@ -291,7 +291,7 @@ elif arguments[0] == "export":
 """
 
 
-def test_what_the_check_serves_is_made_from_one_run_which_parity_finds(recorded, tmp_path):
+def test_the_served_models_are_made_from_the_run_used_by_parity(recorded, tmp_path):
     folder = tmp_path / "check"
     folder.mkdir()
     done, calls = recorded("make-models.bash", names=["python", "fixhead"], then=MAKE, cwd=folder)
@@ -305,7 +305,7 @@ def test_what_the_check_serves_is_made_from_one_run_which_parity_finds(recorded,
     assert again.returncode == 1 and "bash check.bash" in again.stderr
 
 
-def test_a_training_that_fails_fails_the_making(recorded, tmp_path):
+def test_a_failed_training_makes_the_script_fail(recorded, tmp_path):
     done, calls = recorded("make-models.bash", names=["python", "fixhead"],
                            then=MAKE.replace('"train":', '"train":\n    sys.exit(3)\nelif arguments[0] == "never":'))
 
@@ -335,7 +335,7 @@ def test_the_whole_check_runs_the_profile_then_the_baked_image_and_cleans_up(rec
 
 
 @pytest.mark.parametrize("then, code", [(HEALTHY, 0), ('sys.exit("run --rm" in words)', 1)])
-def test_the_suites_report_is_kept_where_it_is_asked_for_whatever_it_says(recorded, tmp_path, then, code):
+def test_the_report_of_the_suite_is_kept_on_request_whatever_the_result(recorded, tmp_path, then, code):
     done, calls = recorded("check.bash", "report.json", names=["docker", "sleep"], then=then)
     copies = [call[6:] for call in calls if "cp" in call]
 
@@ -349,7 +349,7 @@ def test_the_suites_report_is_kept_where_it_is_asked_for_whatever_it_says(record
     pytest.param('print("starting") if "Health" in words else None', id="an image that never becomes healthy"),
     pytest.param(HEALTHY.replace('"0"', '"137"'), id="a server that had to be killed"),
 ])
-def test_whatever_fails_fails_the_whole_check_which_shows_logs_and_cleans_up(recorded, then):
+def test_any_failure_makes_the_whole_check_fail_show_logs_and_clean_up(recorded, then):
     done, calls = recorded("check.bash", names=["docker", "sleep"], then=then)
 
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""What an export writes and answers, and what the command says."""
+"""What an export contains and answers, and what the command prints."""
 import dataclasses
 import io
 import json
@@ -32,8 +32,8 @@ def model(digits_run):
     return load_model(digits_run.path)
 
 
-def test_labels_card_warm_up_and_check_stand_beside_the_model_where_a_server_does_not_mind(exported):
-    """TensorFlow Serving takes warm-up requests, saved_model_config.pb and mlmd_uuid from there; see its
+def test_labels_card_warm_up_and_check_are_stored_where_a_server_ignores_them(exported):
+    """TensorFlow Serving reads warm-up requests, saved_model_config.pb and mlmd_uuid from there: see its
     saved_model_warmup_util.cc, saved_model_config_util.cc and machine_learning_metadata.cc."""
     assert sorted(path.name for path in exported.path.iterdir() if path.name not in ("assets", "fingerprint.pb")) == [
         "assets.extra", "saved_model.pb", "variables"]
@@ -50,7 +50,7 @@ def test_the_size_is_that_of_graph_and_weights(exported):
     assert exported.images_per_second > 1 and exported.largest_difference <= 1e-4
 
 
-def test_the_card_says_what_the_run_says_and_names_no_path(exported, digits_run, tmp_path):
+def test_the_card_matches_the_run_and_contains_no_path(exported, digits_run, tmp_path):
     extras = exported.path / "assets.extra"
     card, text = json.loads((extras / "model_card.json").read_text()), (extras / "model_card.md").read_text()
     result, config = digits_run.read("result"), digits_run.config()
@@ -76,8 +76,8 @@ def test_the_card_says_what_the_run_says_and_names_no_path(exported, digits_run,
         assert str(tmp_path.parent) not in content
 
 
-def test_the_card_says_what_was_trained_and_not_what_was_configured(digits_run, exported, monkeypatch):
-    """108 images where 2,000 were asked for, 3 epochs of 100: what is reported is what was measured."""
+def test_the_card_describes_the_actual_training_and_not_the_configuration(digits_run, exported, monkeypatch):
+    """The run had 108 of 2,000 requested images and 3 of 100 epochs: the card reports the actual numbers."""
     card = json.loads((exported.path / "assets.extra" / "model_card.json").read_text())
     result = {**digits_run.read("result"), "train_images": 108, "epochs_done": 3}
     asked = dataclasses.replace(digits_run.config(), limit_train=2000, epochs=100)
@@ -89,13 +89,13 @@ def test_the_card_says_what_was_trained_and_not_what_was_configured(digits_run, 
     assert "2,000" not in text and "100 epochs" not in text
 
 
-def test_what_the_card_points_at_is_where_it_says(exported):
+def test_the_card_lists_the_classes_directly(exported):
     text = (exported.path / "assets.extra" / "model_card.md").read_text("utf-8")
 
     assert "below" not in text and "- Classes: 0, 1, " in text.partition("## Intended use")[0]
 
 
-def test_an_exported_folder_is_a_data_set_by_its_name_alone(digits_run, monkeypatch):
+def test_the_card_shows_an_image_folder_by_its_name_only(digits_run, monkeypatch):
     config = dataclasses.replace(digits_run.config(), selection="test")
     object.__setattr__(config, "dataset", "/somewhere/of/mine/birds")
     monkeypatch.setattr(Run, "config", lambda self: config)
@@ -104,7 +104,7 @@ def test_an_exported_folder_is_a_data_set_by_its_name_alone(digits_run, monkeypa
     assert described["dataset"]["name"] == "birds" and "/somewhere" not in json.dumps(described)
 
 
-def test_the_signatures_are_float32_named_and_of_any_batch_size(loaded):
+def test_the_signatures_are_float32_named_and_accept_any_batch_size(loaded):
     found = {name: {key: (each.dtype.name, each.shape.as_list()) for key, each in
                     loaded.signatures[name].structured_outputs.items()} for name in SIGNATURES}
     classes = {"logits": ("float32", [None, 10]), "probabilities": ("float32", [None, 10]),
@@ -115,7 +115,7 @@ def test_the_signatures_are_float32_named_and_of_any_batch_size(loaded):
     assert {kind for kind, _ in found["features"].values()} == {"float32"}
 
 
-def test_embedding_and_cosines_are_what_features_and_class_vectors_give(loaded, model):
+def test_embedding_and_cosines_follow_from_features_and_class_vectors(loaded, model):
     import tensorflow as tf
 
     images = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)), tf.float32)
@@ -131,7 +131,7 @@ def test_embedding_and_cosines_are_what_features_and_class_vectors_give(loaded, 
                                atol=1e-6)
 
 
-def test_pictures_of_every_kind_and_size_are_decoded_without_animation_and_resized_with_anti_aliasing(loaded, model):
+def test_pictures_of_every_format_and_size_are_decoded_and_resized_with_anti_aliasing(loaded, model):
     import tensorflow as tf
 
     draw = np.random.default_rng(0)
@@ -162,14 +162,14 @@ def test_pictures_of_every_kind_and_size_are_decoded_without_animation_and_resiz
         with Image.open(io.BytesIO(lossy[name])) as opened:
             decoded = np.asarray(opened.convert("RGB"), np.float32)[None]
         wanted = model.predict(np.clip(keras.ops.image.resize(decoded, (32, 32), antialias=True), 0, 255), verbose=0)
-        np.testing.assert_allclose(row, wanted[0], atol=2e-2, err_msg=name)  # decoders round in different ways
+        np.testing.assert_allclose(row, wanted[0], atol=2e-2, err_msg=name)  # decoders round differently
 
     animated = encoded(still, "WEBP", lossless=True, save_all=True, append_images=frames[1:])
     with pytest.raises(tf.errors.InvalidArgumentError, match="WebP Animation"):
         loaded.signatures["serving_bytes"](image_bytes=tf.constant([animated]))
 
 
-def test_the_self_check_of_a_published_version_can_be_run_again_without_keras(exported):
+def test_the_self_check_of_a_published_version_can_be_repeated_without_keras(exported):
     script = ("import sys\nsys.modules['keras'] = None\nfrom fixhead_serving.export.self_check import main\n"
               "sys.exit(main(sys.argv[1:]))")
     done = subprocess.run([sys.executable, "-c", script, str(exported.path)], capture_output=True, text=True)
@@ -180,7 +180,7 @@ def test_the_self_check_of_a_published_version_can_be_run_again_without_keras(ex
         "logits", "probabilities", "cosines", "features", "embedding"}
 
 
-def test_the_command_says_size_speed_and_what_to_type_next(fixhead, digits_run, tmp_path, monkeypatch):
+def test_the_command_prints_size_speed_and_the_next_command(fixhead, digits_run, tmp_path, monkeypatch):
     made = export.ExportedModel("digits", 4, tmp_path / "digits" / "4", "saved_model", 1_234_567, 5_432.1, 2.5e-7)
     asked = []
     monkeypatch.setattr(export, "export_run", lambda *arguments, **options: asked.append((arguments, options)) or made)
@@ -197,7 +197,7 @@ def test_the_command_says_size_speed_and_what_to_type_next(fixhead, digits_run, 
                      "largest_difference": 2.5e-7}
 
 
-def test_the_page_names_the_signatures_files_and_options_that_there_are(exported, loaded, fixhead):
+def test_the_page_lists_all_signatures_files_and_options(exported, loaded, fixhead):
     page = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
     rows = {name: row for name, *row in re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", page, re.M)}
     help_text = fixhead("export", "--help").out

@@ -1,4 +1,4 @@
-"""What the self-check finds, and that nothing is published then."""
+"""What the self-check finds, in which case nothing is published."""
 import errno
 import shutil
 import subprocess
@@ -22,12 +22,12 @@ def small_model(**arguments):
 
 @pytest.fixture
 def copy(exported, tmp_path):
-    """Returns a version folder that may be damaged."""
+    """Returns a copy of a version folder, for tests that damage it."""
     shutil.copytree(exported.path, tmp_path / "copy")
     return tmp_path / "copy"
 
 
-def test_a_model_whose_weights_change_between_writing_and_asking_is_not_published(tmp_path, monkeypatch):
+def test_a_model_whose_weights_change_before_the_check_is_not_published(tmp_path, monkeypatch):
     def write_and_change(answers, folder, label_names):
         formats.write_saved_model(answers, folder, label_names)
         weight = answers.trainable_weights[-1]
@@ -35,7 +35,7 @@ def test_a_model_whose_weights_change_between_writing_and_asking_is_not_publishe
 
     monkeypatch.setitem(FORMATS, "saved_model", formats.Format("", "assets.extra", (), write_and_change))
     (tmp_path / "m" / "1").mkdir(parents=True)
-    with pytest.raises(ServingError, match=r"^The exported model has failed its check, and nothing was published: "
+    with pytest.raises(ServingError, match=r"^The exported model failed its check, and nothing was published: "
                                            r"serving_default on images, a batch of 1: logits differs by \S+, allowed "
                                            r"1.0e-04\. .*") as caught:
         export_model(small_model(), tmp_path / "m", label_names=NAMES)
@@ -45,7 +45,7 @@ def test_a_model_whose_weights_change_between_writing_and_asking_is_not_publishe
 
 
 def test_a_model_without_guards_is_not_published(tmp_path, monkeypatch, checked_here):
-    """Global pooling would answer images of any size, and a wrong rank end a server's process."""
+    """Global pooling would accept images of any size, and a wrong rank would crash the server."""
     import tensorflow as tf
 
     guard = tf.ensure_shape
@@ -56,33 +56,33 @@ def test_a_model_without_guards_is_not_published(tmp_path, monkeypatch, checked_
 
 
 @pytest.mark.parametrize("script, said", [
-    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its process ended with -9 at: its start"),
-    ("print('loading', flush=True); import os; os.abort()", "its process ended with -6 at: loading"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its process exited with -9 at: its start"),
+    ("print('loading', flush=True); import os; os.abort()", "its process exited with -6 at: loading"),
     ("raise ImportError('no tensorflow')", "ImportError: no tensorflow"),
 ])
-def test_a_check_that_dies_says_where(tmp_path, monkeypatch, script, said):
+def test_a_crashed_check_reports_where_it_crashed(tmp_path, monkeypatch, script, said):
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run([sys.executable, "-c", script], **options))
     with pytest.raises(ServingError, match=said):
         export._self_check(tmp_path)
 
 
-def test_a_check_that_hangs_is_ended(tmp_path, monkeypatch):
+def test_a_hanging_check_is_killed(tmp_path, monkeypatch):
     run = subprocess.run
     script = "import time; time.sleep(60)"
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run([sys.executable, "-c", script], **options))
     monkeypatch.setattr(export, "_CHECK_SECONDS", 1)
-    with pytest.raises(ServingError, match="not checked within 1 s"):
+    with pytest.raises(ServingError, match="took more than 1 s"):
         export._self_check(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["full disk", "full disk, said by TensorFlow", "stopped"])
-def test_a_write_that_fails_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize("name", ["full disk", "full disk, reported by TensorFlow", "stopped"])
+def test_a_failed_write_is_a_one_line_error_and_leaves_nothing_behind(tmp_path, monkeypatch, name):
     import tensorflow as tf
 
     error = {"full disk": OSError(errno.ENOSPC, "No space left on device"),
-             "full disk, said by TensorFlow": tf.errors.ResourceExhaustedError(None, None, "/x; No space left on "
-                                                                               "device\nand more"),
+             "full disk, reported by TensorFlow": tf.errors.ResourceExhaustedError(
+                 None, None, "/x; No space left on device\nand more"),
              "stopped": KeyboardInterrupt()}[name]
 
     def write(answers, folder, label_names):
@@ -94,13 +94,13 @@ def test_a_write_that_fails_is_one_line_and_leaves_nothing(tmp_path, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             export_model(small_model(), tmp_path / "m", label_names=NAMES)
     else:
-        with pytest.raises(ServingError, match=r"written: .*No space left on device\. Choose a folder") as said:
+        with pytest.raises(ServingError, match=r"written: .*No space left on device\. Choose a writable") as said:
             export_model(small_model(), tmp_path / "m", label_names=NAMES)
         assert "\n" not in str(said.value)
     assert list((tmp_path / "m").iterdir()) == []
 
 
-def test_the_check_finds_nothing_on_a_whole_copy(copy):
+def test_the_check_passes_for_an_intact_copy(copy):
     said = []
     report = self_check.check(copy, said.append)
 
@@ -156,13 +156,13 @@ def no_model(folder):
     (other_labels, "serving_default on images, a batch of 1: label is"),
     (no_model, "has no saved_model.pb"),
 ])
-def test_damage_is_found(copy, damage, said):
+def test_damage_is_detected(copy, damage, said):
     damage(copy)
     with pytest.raises(self_check.Mismatch, match=said):
         self_check.check(copy)
 
 
-def test_the_program_says_in_one_line_what_is_wrong(copy, capsys):
+def test_the_check_program_reports_the_problem_in_one_line(copy, capsys):
     no_reference(copy)
 
     assert self_check.main([str(copy)]) == 1
@@ -173,7 +173,7 @@ def test_the_program_says_in_one_line_what_is_wrong(copy, capsys):
 
 @pytest.mark.parametrize("kind, found", [("python", "EagerPyFunc"), ("numpy", "PyFunc"), ("xla", "_XlaMustCompile"),
                                          ("plain", None)])
-def test_what_a_stock_server_cannot_run_is_named_inside_functions_too(tmp_path, kind, found):
+def test_operations_unknown_to_a_stock_server_are_found_inside_functions_too(tmp_path, kind, found):
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -192,7 +192,7 @@ def test_what_a_stock_server_cannot_run_is_named_inside_functions_too(tmp_path, 
 @pytest.mark.parametrize("answer, said", [
     ("half", "y is float16"), ("scalar", r"y has shape \(\): its first dimension is not the batch"),
     ("constant", r"y has shape \(3,\): its first dimension is not the batch")])
-def test_outputs_that_a_server_cannot_write_are_named(answer, said):
+def test_outputs_that_a_server_cannot_encode_are_named(answer, said):
     import tensorflow as tf
 
     answers = {"half": lambda x: tf.cast(x, tf.float16), "scalar": tf.reduce_sum,

@@ -1,4 +1,4 @@
-"""ONNX and LiteRT: one file, checked in its own runtime; in an environment with the extras [onnx] and [litert]."""
+"""ONNX and LiteRT: one file, checked in its own runtime; needs the extras [onnx] and [litert]."""
 import json
 
 import numpy as np
@@ -14,14 +14,14 @@ FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_a_run_is_exported_as_one_file_beside_the_versions_of_a_server(digits_run, tmp_path, fixhead, format):
+def test_a_run_is_exported_as_one_file_next_to_the_served_versions(digits_run, tmp_path, fixhead, format):
     base = tmp_path / "digits"
     (base / "1").mkdir(parents=True)
     found = fixhead("export", digits_run.path, base, "--format", format, "--json").json
     again = export_run(digits_run.path, base, format=format)
 
     assert (found["version"], again.version) == (1, 2) and found["path"] == str(base / f"{format}-1")
-    assert versions(base) == [1] and versions(base, f"{format}-") == [1, 2]  # a server sees its own version only
+    assert versions(base) == [1] and versions(base, f"{format}-") == [1, 2]  # a server sees only its own version
     assert {path.name for path in again.path.iterdir()} == {
         FILES[format], "labels.txt", "model_card.json", "model_card.md", "self_check.npz"}
     assert again.size_bytes == (again.path / FILES[format]).stat().st_size
@@ -34,7 +34,7 @@ def test_a_run_is_exported_as_one_file_beside_the_versions_of_a_server(digits_ru
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_the_file_has_named_inputs_and_outputs_and_answers_batches_of_any_size(digits_run, tmp_path, format):
+def test_the_file_has_named_inputs_and_outputs_and_accepts_any_batch_size(digits_run, tmp_path, format):
     folder = export_run(digits_run.path, tmp_path / "m", format=format).path
     model = load_model(digits_run.path)
     vectors = np.asarray(head_of(model).class_vectors.value)
@@ -57,7 +57,7 @@ def test_the_file_has_named_inputs_and_outputs_and_answers_batches_of_any_size(d
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_a_file_that_answers_something_else_is_not_published(tmp_path, monkeypatch, format):
+def test_a_file_with_wrong_answers_is_not_published(tmp_path, monkeypatch, format):
     from fixhead_serving.export import reference
 
     ask = reference.ask_model

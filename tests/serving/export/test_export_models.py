@@ -1,4 +1,4 @@
-"""Which models can be exported: any precision, other backbones; and what is refused before anything is written."""
+"""Models that can be exported (any precision, other backbones), and those refused before writing anything."""
 import json
 import os
 import subprocess
@@ -26,7 +26,7 @@ def small_model(**arguments):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 @pytest.mark.parametrize("logits", ["cos", "dot"])
-def test_whatever_a_model_computes_in_its_answers_are_those_of_the_float32_model(policy, logits):
+def test_answers_of_any_precision_match_the_float32_model(policy, logits):
     with precision_policy("float32"):
         plain = small_model(logits=logits, seed=3, scale="learned")
     before = keras.config.dtype_policy()
@@ -46,7 +46,7 @@ def test_whatever_a_model_computes_in_its_answers_are_those_of_the_float32_model
         np.testing.assert_array_equal(found(images)[name], value, err_msg=name)
 
 
-def test_a_model_built_in_16_bits_is_exported_in_float32_from_beside_a_policy_of_16_bits(tmp_path, checked_here):
+def test_a_16_bit_model_is_exported_in_float32_even_under_a_16_bit_policy(tmp_path, checked_here):
     import tensorflow as tf
 
     with precision_policy("bfloat16"):
@@ -62,16 +62,16 @@ def test_a_model_built_in_16_bits_is_exported_in_float32_from_beside_a_policy_of
     np.testing.assert_allclose(answers["logits"], model(images), atol=0.05)  # bfloat16 has 8 bits
 
 
-def test_a_model_that_cannot_be_built_anew_says_what_to_do():
+def test_a_model_that_cannot_be_rebuilt_is_an_error_with_a_hint():
     images = keras.Input((8, 8, 3))
-    code = keras.layers.Lambda(lambda x: x, dtype="mixed_bfloat16")  # Keras does not run code out of a configuration
+    code = keras.layers.Lambda(lambda x: x, dtype="mixed_bfloat16")  # Keras does not run code from a configuration
     x = code(keras.layers.GlobalAveragePooling2D()(images))
     with pytest.raises(ArgumentError, match=r"computes in bfloat16.* Build it under the float32 policy"):
         answers_model(keras.Model(images, HypersphereHead(3)(x)))
 
 
 def test_a_head_on_a_backbone_is_exported_with_its_own_answers(tmp_path, checked_here):
-    """No layer of build_model's, no name of an input, a dot head with a bias: and version 2 follows version 1."""
+    """No layers from build_model, an unnamed input, a dot head with a bias; and version 2 follows version 1."""
     backbone = keras.Sequential([keras.Input((12, 9, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(4, 3)])
     model = attach_head(backbone, 3, logits="dot", bias="learned", fixed=False)
     (tmp_path / "m" / "1").mkdir(parents=True)
@@ -90,13 +90,13 @@ def model_of(shape, batch=None):
 
 
 @pytest.mark.parametrize("shape, batch", [((8, 8, 1), None), ((None, None, 3), None), ((8, 8, 3), 4)])
-def test_a_model_of_other_inputs_is_refused(tmp_path, shape, batch):
+def test_a_model_with_other_inputs_is_refused(tmp_path, shape, batch):
     with pytest.raises(ArgumentError, match=r"takes inputs of shape .* \(None, H, W, 3\)"):
         export_model(model_of(shape, batch), tmp_path / "m", label_names=NAMES)
     assert not (tmp_path / "m").exists()
 
 
-def test_a_model_of_two_inputs_is_refused():
+def test_a_model_with_two_inputs_is_refused():
     one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Add()([one, two]))
     with pytest.raises(ArgumentError, match="takes inputs of shape"):
@@ -111,21 +111,21 @@ def test_a_model_of_two_inputs_is_refused():
     (["a", "b\udcff", "c"], "cannot be called"),
     (["a", 2, "c"], "cannot be called 2"),
 ])
-def test_labels_that_do_not_fit_are_refused_before_anything_is_written(tmp_path, names, said):
+def test_labels_that_do_not_fit_are_refused_before_writing_anything(tmp_path, names, said):
     with pytest.raises(ArgumentError, match=said):
         export_model(small_model(), tmp_path / "m", label_names=names)
     assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize("name", ["a b", "a:b", "é", "-x", ".tmp-1"])
-def test_a_name_that_cannot_stand_in_a_url_is_refused_before_the_model_is_loaded(tmp_path, digits_run, name,
+def test_a_name_invalid_in_a_url_is_refused_before_loading_the_model(tmp_path, digits_run, name,
                                                                                  monkeypatch):
     monkeypatch.setattr("keras_fixhead.models.load_model", lambda path: pytest.fail("loaded"))
     with pytest.raises(ArgumentError, match="its name is part of URLs"):
         export_run(digits_run.path, tmp_path / name)
 
 
-def test_a_run_without_a_model_says_what_it_is(tmp_path, digits_run):
+def test_a_run_without_a_model_is_reported_as_such(tmp_path, digits_run):
     run = create_run(resolve(TrainConfig(dataset="digits", runs_dir=str(tmp_path))))
     with pytest.raises(RunError, match=r"has no model.keras: the run is not finished\. See: fixhead show"):
         export_run(run.path, tmp_path / "m")
@@ -134,18 +134,18 @@ def test_a_run_without_a_model_says_what_it_is(tmp_path, digits_run):
     assert not (tmp_path / "m").exists()
 
 
-def test_an_unknown_format_and_a_missing_extra_are_said_before_anything_is_written(tmp_path, monkeypatch):
-    with pytest.raises(ArgumentError, match=r"no format 'h5'.* saved_model, onnx, litert"):
+def test_an_unknown_format_or_a_missing_extra_is_reported_before_writing_anything(tmp_path, monkeypatch):
+    with pytest.raises(ArgumentError, match=r"Unknown format 'h5'.* saved_model, onnx, litert"):
         export_model(small_model(), tmp_path / "m", label_names=NAMES, format="h5")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name, package in (("onnx", "tf2onnx and onnxruntime"), ("litert", "ai_edge_litert")):
-        said = rf"needs {package}, not installed here.* pip install 'keras-fixhead\[{name}\]'"
+        said = rf"needs {package}, not installed.* pip install 'keras-fixhead\[{name}\]'"
         with pytest.raises(DependencyError, match=said):
             export_model(small_model(), tmp_path / "m", label_names=NAMES, format=name)
     assert not (tmp_path / "m").exists()
 
 
-def test_another_backend_is_told_what_export_needs():
+def test_another_backend_is_refused_with_what_export_needs():
     script = "from fixhead_serving.export import export_run\nexport_run('nothing', 'served/m')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
                           env={**os.environ, "KERAS_BACKEND": "jax"})

@@ -1,4 +1,4 @@
-"""Exports as processes: killed, stopped, two at once, on a disk that is full."""
+"""Exports as processes: killed, stopped, two at once, on a full disk."""
 import resource
 import signal
 import subprocess
@@ -21,7 +21,7 @@ def start(digits_run, tmp_path):
     return begin
 
 
-def test_two_exports_at_once_get_two_numbers(start, tmp_path):
+def test_two_concurrent_exports_get_two_numbers(start, tmp_path):
     both = [start(), start()]
     said = [process.communicate(timeout=300) for process in both]
 
@@ -32,8 +32,8 @@ def test_two_exports_at_once_get_two_numbers(start, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_an_export_that_is_stopped_while_it_is_checked_leaves_no_version(start, tmp_path, number):
-    # A shell's background processes, and so the tests there, ignore SIGINT, and what they start does too.
+def test_an_export_stopped_during_its_check_leaves_no_version(start, tmp_path, number):
+    # Background processes of a shell ignore SIGINT, and so do tests run there and the processes they start.
     with start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         for line in process.stderr:
             if line.startswith("Written"):
@@ -50,12 +50,12 @@ def test_an_export_that_is_stopped_while_it_is_checked_leaves_no_version(start, 
         assert left == [] and "Traceback" not in said
 
 
-def test_a_disk_that_is_full_is_one_line(start, tmp_path):
-    """By a limit on the size of a file, which fails in the same calls; below that of the weights."""
+def test_a_full_disk_during_an_export_is_a_one_line_error(start, tmp_path):
+    """Simulated by a file size limit below the size of the weights, which fails in the same calls."""
     process = start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
     out, said = process.communicate(timeout=300)
 
     assert process.returncode == 1 and out == ""
     assert "cannot be written" in said and "Traceback" not in said
-    assert len(said.strip().splitlines()) == 2  # what happened, and what to do
+    assert len(said.strip().splitlines()) == 2  # what happened and what to do
     assert list((tmp_path / "m").iterdir()) == []

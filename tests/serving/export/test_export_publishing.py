@@ -1,4 +1,4 @@
-"""Version folders: nothing half-written is ever seen under a number, and no number is given twice."""
+"""Version folders: a number never refers to a partial version, and no number is used twice."""
 import errno
 import os
 import signal
@@ -16,7 +16,7 @@ def write(folder, text="model"):
     (folder / "saved_model.pb").write_text(text)
 
 
-def test_versions_are_plain_numbers_and_those_of_a_prefix_are_others(tmp_path):
+def test_versions_are_plain_numbers_and_prefixed_ones_are_separate(tmp_path):
     for name in ("1", "10", "2", "007", ".tmp-x", "3a", "onnx-4", "litert-9", "-5"):
         (tmp_path / name).mkdir()
 
@@ -25,12 +25,12 @@ def test_versions_are_plain_numbers_and_those_of_a_prefix_are_others(tmp_path):
     assert versions(tmp_path / "missing") == []
 
 
-def test_a_folder_gets_the_next_number_and_is_readable_by_others(tmp_path):
+def test_a_version_gets_the_next_number_and_is_readable_by_others(tmp_path):
     base = tmp_path / "deep" / "model"
     for expected in (1, 2):
         with folder_aside(base) as folder:
             write(folder)
-            assert versions(base) == list(range(1, expected))  # not seen before it is published
+            assert versions(base) == list(range(1, expected))  # not visible before it is published
             assert publish(folder, base) == expected
     with folder_aside(base) as folder:
         assert publish(folder, base, "onnx-") == 1
@@ -40,7 +40,7 @@ def test_a_folder_gets_the_next_number_and_is_readable_by_others(tmp_path):
         "755", "755", "644"]
 
 
-def test_exports_at_once_get_one_number_each(tmp_path):
+def test_concurrent_exports_get_different_numbers(tmp_path):
     start, taken = threading.Barrier(8), []
 
     def export(number):
@@ -60,10 +60,10 @@ def test_exports_at_once_get_one_number_each(tmp_path):
     assert versions(tmp_path) == list(range(1, 9)) and not list(tmp_path.glob(".tmp-*"))
 
 
-def test_an_empty_folder_or_a_file_of_the_next_number_is_left_as_it_is(tmp_path, monkeypatch):
+def test_an_empty_folder_or_a_file_with_the_next_number_is_left_unchanged(tmp_path, monkeypatch):
     (tmp_path / "1").mkdir()
     (tmp_path / "2").write_text("somebody's")
-    monkeypatch.setattr("fixhead_serving.export.publishing.versions", lambda *_: [])  # as if they came this instant
+    monkeypatch.setattr("fixhead_serving.export.publishing.versions", lambda *_: [])  # as if they had just appeared
     with folder_aside(tmp_path) as folder:
         write(folder)
         assert publish(folder, tmp_path) == 3
@@ -72,7 +72,7 @@ def test_an_empty_folder_or_a_file_of_the_next_number_is_left_as_it_is(tmp_path,
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_what_fails_in_the_middle_leaves_nothing(tmp_path, error):
+def test_a_failed_export_leaves_nothing_behind(tmp_path, error):
     with pytest.raises(type(error)), folder_aside(tmp_path) as folder:
         write(folder)
         raise error
@@ -91,14 +91,14 @@ with folder_aside(Path(sys.argv[1])) as folder:
 """
 
 
-def test_an_export_that_is_killed_leaves_no_version_and_its_rest_goes_after_a_day(tmp_path):
+def test_a_killed_export_leaves_no_version_and_its_files_are_removed_after_a_day(tmp_path):
     with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
         left = tmp_path / process.stdout.readline().strip()
         process.send_signal(signal.SIGKILL)
     assert versions(tmp_path) == [] and (left / "saved_model.pb").is_file()
 
     with folder_aside(tmp_path):
-        assert left.is_dir()  # it could be an export that is under way
+        assert left.is_dir()  # it could be an export in progress
     yesterday = left.stat().st_mtime - 25 * 3600
     os.utime(left, (yesterday, yesterday))
     with folder_aside(tmp_path) as folder:

@@ -1,4 +1,4 @@
-"""What counts as the same answer, and what does not."""
+"""Which answers count as the same, and which do not."""
 import dataclasses
 
 import numpy as np
@@ -33,7 +33,7 @@ def answer(reference, rows=3):
             "label": np.array([NAMES[each].encode() for each in index], object)}
 
 
-def test_pictures_are_of_the_models_size_and_of_sizes_above_and_below_it():
+def test_reference_pictures_have_the_model_size_and_larger_and_smaller_ones():
     images, others = draw_pictures(8, 6)
 
     assert images.shape == (5, 8, 6, 3) and images.dtype == np.uint8
@@ -43,7 +43,7 @@ def test_pictures_are_of_the_models_size_and_of_sizes_above_and_below_it():
     assert draw_pictures(1, 1)[1][2].shape == (1, 1, 3)
 
 
-def test_a_reference_comes_back_from_its_file(tmp_path):
+def test_a_reference_is_read_back_from_its_file(tmp_path):
     reference = make_reference(scale=2.5)
     write_reference(tmp_path / "r.npz", reference)
     back = read_reference(tmp_path / "r.npz")
@@ -59,7 +59,7 @@ def test_a_reference_comes_back_from_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_same_answers_differ_by_nothing(rows):
+def test_identical_answers_have_no_difference(rows):
     reference = make_reference()
 
     assert compare(answer(reference, rows), reference.of_images, reference) == {"logits": 0.0, "features": 0.0}
@@ -77,14 +77,14 @@ def test_the_same_answers_differ_by_nothing(rows):
     ("label", np.array([b"\xff"] * 3, object), "label is"),
     ("surprise", LOGITS, "it answers class_index, features, label, logits, surprise instead of"),
 ])
-def test_another_answer_is_named(name, value, said):
+def test_a_wrong_answer_is_named(name, value, said):
     reference = make_reference()
 
     with pytest.raises(Mismatch, match=said):
         compare(answer(reference) | {name: value}, reference.of_images, reference)
 
 
-def test_an_answer_that_is_missing_is_named():
+def test_a_missing_answer_is_named():
     reference = make_reference()
     found = answer(reference)
     del found["features"]
@@ -94,7 +94,7 @@ def test_an_answer_that_is_missing_is_named():
 
 
 @given(scale=st.floats(0.1, 100), largest=st.floats(0.01, 1000), factor=st.floats(0.05, 20))
-def test_logits_may_differ_by_the_share_of_the_scale_that_is_promised_and_no_more(scale, largest, factor):
+def test_logits_may_differ_by_the_documented_share_of_the_scale_and_no_more(scale, largest, factor):
     reference = make_reference(scale, largest)
     wanted = reference.of_images["logits"]
     allowed = tolerance("logits", wanted, scale)
@@ -110,6 +110,6 @@ def test_logits_may_differ_by_the_share_of_the_scale_that_is_promised_and_no_mor
             compare(found, reference.of_images, reference)
 
 
-def test_answers_between_minus_one_and_one_are_held_to_1e_4_whatever_the_scale():
+def test_cosines_and_embeddings_may_differ_by_1e_4_at_any_scale():
     assert tolerance("cosines", np.array([0.5]), 64.0) == tolerance("embedding", np.array([0.5]), 64.0) == 1e-4
     assert tolerance("probabilities", np.array([0.5]), 64.0) == pytest.approx(64e-4)

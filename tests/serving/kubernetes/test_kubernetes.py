@@ -1,4 +1,4 @@
-"""The manifests, with the patches of each overlay applied: against each other, and against the container's files."""
+"""The manifests with the patches of each overlay applied, compared with each other and with the container files."""
 import pytest
 from container_files import CONTAINER, compose, environment, instruction
 from kubernetes_files import OVERLAYS, merged, overlay, pod
@@ -19,13 +19,13 @@ def container(manifests):
     return only
 
 
-def test_each_overlay_has_everything_once(manifests):
+def test_each_overlay_has_every_object_once(manifests):
     assert set(manifests) == {
         "Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"}
 
 
-def test_everything_selects_the_pods_of_the_deployment(manifests):
-    """An empty or missing selector would take every pod of the namespace, or none."""
+def test_all_selectors_match_the_pods_of_the_deployment(manifests):
+    """An empty or missing selector would match every pod of the namespace, or none."""
     spec = manifests["Deployment"]["spec"]
 
     assert spec["template"]["metadata"]["labels"] == spec["selector"]["matchLabels"] == NAME
@@ -38,7 +38,7 @@ def test_everything_selects_the_pods_of_the_deployment(manifests):
     assert all(each["metadata"]["labels"] == NAME for each in manifests.values())
 
 
-def test_ports_are_those_of_the_image_and_go_by_their_names(manifests, container):
+def test_ports_match_the_image_and_are_referred_to_by_name(manifests, container):
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
 
     assert ports == {"grpc": 8500, "rest": PORT}
@@ -50,7 +50,7 @@ def test_ports_are_those_of_the_image_and_go_by_their_names(manifests, container
     assert manifests["NetworkPolicy"]["spec"]["egress"] == []
 
 
-def test_pods_meet_the_restricted_pod_security_standard_as_strictly_as_compose(manifests, container):
+def test_pods_meet_the_restricted_pod_security_standard_like_compose(manifests, container):
     """https://kubernetes.io/docs/concepts/security/pod-security-standards: restricted, and a read-only root."""
     of_pod, of_container = pod(manifests)["securityContext"], container["securityContext"]
     service = compose()["services"]["server"]
@@ -66,7 +66,7 @@ def test_pods_meet_the_restricted_pod_security_standard_as_strictly_as_compose(m
     assert [mount["mountPath"] for mount in container["volumeMounts"]] == service["tmpfs"]
 
 
-def test_start_and_life_are_probed_by_grpc_and_readiness_by_the_models_state(container):
+def test_startup_and_liveness_probes_use_grpc_and_readiness_the_model_state(container):
     for probe in ("startupProbe", "livenessProbe"):
         assert container[probe]["grpc"]["port"] == 8500
         assert container[probe]["grpc"]["service"] in HEALTH_SERVICES
@@ -76,7 +76,7 @@ def test_start_and_life_are_probed_by_grpc_and_readiness_by_the_models_state(con
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 120
 
 
-def test_the_image_brings_its_own_command_and_is_pinned_by_a_tag(manifests, container):
+def test_the_image_uses_its_own_command_and_a_pinned_tag(manifests, container):
     name, tag = container["image"].rsplit(":", 1)
 
     assert not {"command", "args"} & set(container)
@@ -84,7 +84,7 @@ def test_the_image_brings_its_own_command_and_is_pinned_by_a_tag(manifests, cont
     assert ("nvidia.com/gpu" in container["resources"]["limits"]) == tag.endswith("-gpu")
 
 
-def test_a_pod_has_its_limits_reserved_and_as_many_threads_as_processors(container):
+def test_pods_request_their_limits_and_use_one_thread_per_processor(container):
     requests, limits = container["resources"]["requests"], dict(container["resources"]["limits"])
     limits.pop("nvidia.com/gpu", None)
     [cpus] = [each for each in container["env"] if each["name"] == "CPUS"]
@@ -93,21 +93,21 @@ def test_a_pod_has_its_limits_reserved_and_as_many_threads_as_processors(contain
     assert cpus["valueFrom"]["resourceFieldRef"] == {"containerName": container["name"], "resource": "limits.cpu"}
 
 
-def test_the_cpu_overlays_limits_are_those_of_compose():
+def test_the_limits_of_the_cpu_overlay_match_compose():
     [container] = pod(overlay("cpu"))["containers"]
     memory = environment()["MEMORY"].replace("g", "Gi")
 
     assert container["resources"]["limits"] == {"cpu": environment()["CPUS"], "memory": memory}
 
 
-def test_a_stop_leaves_time_to_drain(manifests, container):
+def test_stopping_leaves_time_to_drain(manifests, container):
     [drain] = [int(each["value"]) for each in container["env"] if each["name"] == "DRAIN_SECONDS"]
 
     assert drain + 5 <= pod(manifests)["terminationGracePeriodSeconds"] <= 30
     assert f"${{{'DRAIN_SECONDS'}:-1}}" in (CONTAINER / "config" / "serve.bash").read_text()
 
 
-def test_replicas_are_the_autoscalers_and_one_pod_at_a_time_may_leave(manifests):
+def test_the_autoscaler_sets_replicas_and_one_pod_at_a_time_may_be_evicted(manifests):
     scale = manifests["HorizontalPodAutoscaler"]["spec"]
 
     assert "replicas" not in manifests["Deployment"]["spec"]
@@ -117,7 +117,7 @@ def test_replicas_are_the_autoscalers_and_one_pod_at_a_time_may_leave(manifests)
     assert rolling["maxSurge"] + rolling["maxUnavailable"] == 1
 
 
-def test_merging_keeps_what_a_patch_does_not_name_and_finds_list_members_by_name():
+def test_merging_keeps_fields_missing_in_a_patch_and_matches_list_items_by_name():
     base = {"a": [{"name": "x", "keep": 1, "change": 1}, {"name": "y"}], "b": [1, 2], "c": {"d": 1, "e": 2}}
     patch = {"a": [{"name": "x", "change": 2}, {"name": "z"}], "b": [3], "c": {"e": 3}}
 

@@ -1,4 +1,4 @@
-"""Signatures to decode requests for, and how."""
+"""Signatures and a decoder for requests."""
 import json
 
 from fixhead_serving.protocol import decode_inputs, parse_predict

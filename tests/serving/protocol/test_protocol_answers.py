@@ -10,7 +10,7 @@ from fixhead_serving.protocol import Refusal, encode_outputs, metadata_body, sta
 from fixhead_serving.specs import Signature, TensorSpec
 
 
-def test_row_answers_are_objects_and_an_only_output_is_bare():
+def test_row_answers_are_objects_and_a_single_output_is_bare():
     outputs = {"p": np.float32([[0.5, 1], [0, 2]]), "label": np.array([b"cat", "\u00e9".encode()], object)}
 
     assert json.loads(encode_outputs(outputs, row=True)) == {
@@ -19,7 +19,7 @@ def test_row_answers_are_objects_and_an_only_output_is_bare():
     assert json.loads(encode_outputs({"p": outputs["p"]}, row=True)) == {"predictions": [[0.5, 1.0], [0.0, 2.0]]}
 
 
-def test_columnar_answers_are_an_object_and_an_only_output_is_bare():
+def test_columnar_answers_are_an_object_and_a_single_output_is_bare():
     outputs = {"n": np.int64([1, 2]), "ok": np.array([True, False]), "one": np.array(1.5, np.float32)}
 
     assert json.loads(encode_outputs(outputs, row=False)) == {"outputs": {"n": [1, 2], "ok": [True, False], "one": 1.5}}
@@ -33,7 +33,7 @@ def test_outputs_named_bytes_are_base64():
     assert answer == {"predictions": [{"raw_bytes": [{"b64": "/w=="}, {"b64": "YQA="}], "n": 1}]}
 
 
-def test_text_that_is_not_utf8_has_no_json():
+def test_text_that_is_not_utf8_cannot_be_written_as_json():
     with pytest.raises(Refusal, match="Output raw is text that is not UTF-8") as caught:
         encode_outputs({"raw": np.array([b"\xff"], object)}, row=True)
     assert caught.value.status == 400
@@ -42,7 +42,7 @@ def test_text_that_is_not_utf8_has_no_json():
 @pytest.mark.parametrize("row", [True, False])
 @settings(deadline=None)
 @given(values=st.lists(st.floats(width=32), min_size=1, max_size=20))
-def test_float32_survives_to_the_bit(row, values):
+def test_float32_round_trips_exactly(row, values):
     array = np.array(values, np.float32)
     answer = json.loads(encode_outputs({"x": array}, row=row))
 
@@ -69,14 +69,14 @@ def test_nan_and_infinity_are_written_bare():
         ({"x": np.complex64([1])}, "Failed to write JSON value for tensor type: complex64"),
     ],
 )
-def test_outputs_that_have_no_row_format_are_refused(outputs, text):
+def test_outputs_without_a_row_format_are_refused(outputs, text):
     with pytest.raises(Refusal) as caught:
         encode_outputs(outputs, row=True)
 
     assert (caught.value.status, str(caught.value)) == (400, text)
 
 
-def test_status_and_metadata_have_the_shape_of_tensorflow_serving():
+def test_status_and_metadata_have_the_form_of_tensorflow_serving():
     signature = Signature(
         {"images": TensorSpec("DT_FLOAT", (None, 2), "in:0")}, {"y": TensorSpec("DT_STRING", None, "out:0")}
     )

@@ -26,7 +26,7 @@ from fixhead_serving.specs import Signature, TensorSpec
         ({"examples": [{"n": {"b64": "?"}}]}, "Unable to base64 decode"),
     ],
 )
-def test_examples_are_checked_as_tensorflow_serving_does(document, text):
+def test_examples_are_checked_like_in_tensorflow_serving(document, text):
     # tensorflow_serving/util/json_tensor_test.cc: ClassifyRegressRequestTest, JsonErrors
     with pytest.raises(Refusal) as caught:
         parse_examples(json.dumps(document).encode())
@@ -34,7 +34,7 @@ def test_examples_are_checked_as_tensorflow_serving_does(document, text):
     assert str(caught.value).endswith(text)
 
 
-def test_a_model_that_takes_no_examples_says_why():
+def test_a_model_without_example_inputs_reports_why():
     one = {"y": TensorSpec("DT_FLOAT", (None,))}
     signatures = {"pair": Signature(PAIR.inputs, one), "x": Signature(SCALAR.inputs, one), "none": Signature(one, {})}
     signatures["examples"] = Signature({"inputs": TensorSpec("DT_STRING", (None,))}, one)

@@ -1,4 +1,4 @@
-"""JSON: what is wrong with it, and how it is quoted, in RapidJSON's words."""
+"""JSON: errors in the words of RapidJSON, and quoted values."""
 
 import pytest
 from decoding import SCALAR, decode
@@ -34,7 +34,7 @@ from fixhead_serving.protocol.json_text import quote
         (b'{"a": 01}', "Missing a comma or '}' after an object member. at offset: 7"),
     ],
 )
-def test_broken_json_is_described_as_rapidjson_does(body, text):
+def test_invalid_json_is_described_like_in_rapidjson(body, text):
     # rapidjson 1.1.0: include/rapidjson/error/en.h, GetParseError_En; reader.h, HandleError and ParseStringToStream
     with pytest.raises(Refusal) as caught:
         parse_predict(body)
@@ -42,7 +42,7 @@ def test_broken_json_is_described_as_rapidjson_does(body, text):
     assert str(caught.value) == f"JSON Parse error: {text}"
 
 
-def test_json_may_begin_with_a_byte_order_mark_and_end_in_anything():
+def test_json_may_start_with_a_byte_order_mark_and_have_anything_after_it():
     assert decode(b'\xef\xbb\xbf {"inputs": 1} \xff', SCALAR).arrays["x"] == 1
 
 
@@ -66,11 +66,11 @@ def test_json_may_begin_with_a_byte_order_mark_and_end_in_anything():
         ([1.0, float("nan"), 2], "[1.0, "),
     ],
 )
-def test_values_are_quoted_in_rapidjsons_layout(value, text):
+def test_values_are_quoted_in_the_layout_of_rapidjson(value, text):
     # rapidjson 1.1.0: prettywriter.h, PrettyPrefix; internal/dtoa.h, Prettify; writer.h, WriteString
     assert quote(value) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_quoted_double_reads_back_as_the_same(value):
+def test_a_quoted_double_round_trips(value):
     assert float(quote(value)) == value

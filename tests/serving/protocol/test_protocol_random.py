@@ -1,4 +1,4 @@
-"""Whatever is sent, it is decoded or refused."""
+"""Any input is decoded or refused."""
 import json
 
 from decoding import ANY_SIZE, IMAGES, PAIR, SCALAR, TEXT, decode, of_type
@@ -91,7 +91,7 @@ JSON_VALUES = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=3), st.sampled_from([b"", b" ", b"]", b"\xff"]))
-def test_json_is_read_as_by_python_and_what_follows_it_ignored(document, rest):
+def test_json_is_read_like_by_python_and_the_rest_is_ignored(document, rest):
     document.pop("signature_name", None)
 
     assert parse_predict(json.dumps(document).encode() + rest).document == document

@@ -1,4 +1,4 @@
-"""Predict requests that are fine, and a table of those that are not."""
+"""Valid predict requests, and a table of invalid ones."""
 import json
 from base64 import b64encode
 
@@ -18,7 +18,7 @@ def test_row_format_stacks_the_elements():
     np.testing.assert_array_equal(inputs.arrays["images"], expected, strict=True)
 
 
-def test_row_format_takes_named_elements_for_one_input_and_for_several():
+def test_row_format_accepts_named_elements_for_one_or_several_inputs():
     one = decode({"instances": [{"images": [[1, 2, 3], [4, 5, 6]]}]}, IMAGES).arrays
     several = decode({"instances": [{"a": 1, "b": [2, 3]}, {"b": [4, 5], "a": 6}]}, PAIR).arrays
 
@@ -27,7 +27,7 @@ def test_row_format_takes_named_elements_for_one_input_and_for_several():
     np.testing.assert_array_equal(several["b"], np.array([[2, 3], [4, 5]], np.int32), strict=True)
 
 
-def test_columnar_format_takes_bare_and_named_values_and_ignores_unknown_names():
+def test_columnar_format_accepts_bare_and_named_values_and_ignores_unknown_names():
     bare = decode({"inputs": [[1, 2], [3, 4]], "ignored": {}}, ANY_SIZE)
     named = decode({"inputs": {"a": [1], "b": [[2, 3]], "c": "ignored"}}, PAIR)
     scalar = decode({"inputs": 2.5}, SCALAR)
@@ -48,11 +48,11 @@ def test_bare_nan_and_infinity_are_read():
 
 
 @pytest.mark.parametrize("text", ["/+8=", "/+8", " /+\n8 = ", "/\t+8"])
-def test_base64_may_have_blanks_and_lack_padding(text):
+def test_base64_may_contain_spaces_and_lack_padding(text):
     assert decode({"instances": [{"b64": text}]}, TEXT).arrays["image_bytes"].tolist() == [b"\xff\xef"]
 
 
-def test_plain_text_is_taken_as_it_is_and_keeps_zero_bytes():
+def test_plain_text_is_used_unchanged_with_its_zero_bytes():
     encoded = b64encode(b"\x00x\x00").decode()
     array = decode({"inputs": ["a\u00e9", "", {"b64": encoded}, {"b64": ""}]}, TEXT).arrays["image_bytes"]
 
@@ -97,7 +97,7 @@ REFUSED = [
     ("a very long integer", b'{"inputs": ' + b"9" * 5000 + b"}", SCALAR, 400, TOO_BIG),
     ("a list", [1], IMAGES, 400, "JSON Value: [1] Is not object"),
     (
-        "signature_name is no text",
+        "signature_name is not a string",
         {"signature_name": 1},
         IMAGES,
         400,
@@ -118,7 +118,7 @@ REFUSED = [
         ),
     ),
     (
-        "instances is no list",
+        "instances is not a list",
         {"instances": 1},
         IMAGES,
         400,
@@ -182,21 +182,21 @@ REFUSED = [
         PREFIX.format(0) + "Encountered list at unexpected size: 2 at level: 1 expected size: 3",
     ),
     (
-        "elements of unlike size",
+        "elements of different sizes",
         {"instances": [[1, 2, 3], [1, 2]]},
         ANY_SIZE,
         400,
         PREFIX.format(1) + "Expecting tensor size: 3 but got: 2",
     ),
     (
-        "elements of unlike shape",
+        "elements of different shapes",
         {"instances": [[[1, 2, 3], [1, 2, 3]], [[1, 2], [1, 2], [1, 2]]]},
         IMAGES,
         400,
         PREFIX.format(1) + "Expecting shape [2,3] but got: [3,2]",
     ),
     (
-        "one unlike element among thousands",
+        "one differing element among thousands",
         {"instances": [[1, 2]] * 3000 + [[1]] + [[1, 2]] * 3000},
         ANY_SIZE,
         400,
@@ -213,7 +213,7 @@ REFUSED = [
         ),
     ),
     (
-        "a value too high up",
+        "a value at too high a level",
         {"inputs": [[1, 2], 1]},
         ANY_SIZE,
         400,
@@ -228,16 +228,16 @@ REFUSED = [
     ),
     ("text for a float", {"inputs": "x"}, SCALAR, 400, 'JSON Value: "x" Type: String is not of expected type: float'),
     ("null for a float", {"inputs": None}, SCALAR, 400, "JSON Value: null Type: Null is not of expected type: float"),
-    ("truth for a float", {"inputs": True}, SCALAR, 400, "JSON Value: true Type: True is not of expected type: float"),
+    ("true for a float", {"inputs": True}, SCALAR, 400, "JSON Value: true Type: True is not of expected type: float"),
     ("bytes for a float", {"inputs": {"b64": "aa"}}, SCALAR, 400, 'JSON Value: {\n    "b64": "aa"\n} Type: Object is'),
     (
-        "number for truth",
+        "a number for true",
         {"inputs": [1]},
         of_type("DT_BOOL"),
         400,
         "JSON Value: 1 Type: Number is not of expected type: bool",
     ),
-    ("truth for an integer", {"inputs": [True]}, of_type("DT_INT32"), 400, "JSON Value: true Type: True is not of"),
+    ("true for an integer", {"inputs": [True]}, of_type("DT_INT32"), 400, "JSON Value: true Type: True is not of"),
     (
         "1.0 for an integer",
         {"inputs": [1.0]},
@@ -256,11 +256,11 @@ REFUSED = [
     ("2**63 for int64", {"inputs": [2**63]}, of_type("DT_INT64"), 400, "JSON Value: 9223372036854775808 Type: Number"),
     ("2**64 for uint64", {"inputs": [2**64]}, of_type("DT_UINT64"), 400, "JSON Value: 18446744073709552000.0 Type:"),
     ("a number for text", {"inputs": [1]}, TEXT, 400, "JSON Value: 1 Type: Number is not of expected type: string"),
-    ("no base64", {"inputs": [{"b64": "?"}]}, TEXT, 400, "Unable to base64 decode"),
+    ("invalid base64", {"inputs": [{"b64": "?"}]}, TEXT, 400, "Unable to base64 decode"),
     ("web-safe base64", {"instances": [{"b64": "_-8="}]}, TEXT, 400, PREFIX.format(0) + "Unable to base64 decode"),
     ("base64 that is not ASCII", {"inputs": [{"b64": "éé"}]}, TEXT, 400, "Unable to base64 decode"),
     (
-        "an object that is no base64",
+        "an object that is not base64",
         {"inputs": [{"b64": 1}]},
         TEXT,
         400,
@@ -283,7 +283,7 @@ REFUSED = [
         PREFIX.format(0).replace("INVALID_ARGUMENT", "UNIMPLEMENTED") + "Conversion of JSON Value: 1 to type: half",
     ),
     (
-        "the first fault of several, in the order of the elements",
+        "the first of several faults, in element order",
         {"instances": [{"b": ["x", 1], "a": "y"}, 1]},
         PAIR,
         400,
@@ -293,7 +293,7 @@ REFUSED = [
         ),
     ),
     (
-        "the first fault of several, in the order of the values",
+        "the first of several faults, in value order",
         {"inputs": [[[1, 2, "x"], [1, 2]], [[1, 2, 3]]]},
         IMAGES,
         400,
@@ -306,7 +306,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     "body, signature, status, text", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_a_bad_request_is_refused_with_status_and_text(body, signature, status, text):
+def test_a_bad_request_is_refused_with_status_and_message(body, signature, status, text):
     with pytest.raises(Refusal) as caught:
         decode(body, signature)
 

@@ -72,7 +72,7 @@ def test_a_list_of_models_is_not_offered():
 
 @settings(deadline=None)
 @given(st.sampled_from(["GET", "POST", "PUT"]), st.text(max_size=30))
-def test_random_paths_are_routes_or_refused(method, rest):
+def test_random_paths_become_routes_or_are_refused(method, rest):
     for path in (rest, f"/v1/models/{rest}"):
         try:
             parse_route(method, path)

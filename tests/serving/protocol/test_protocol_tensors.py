@@ -29,10 +29,10 @@ NUMBERS = st.integers(-(2**40), 2**40) | st.floats(width=32)
     st.booleans(),
     st.booleans(),
 )
-def test_the_fast_and_the_careful_way_agree(value, dtype, whole, many):
+def test_the_fast_and_the_slow_path_agree(value, dtype, whole, many):
     value = [[[int(x) if whole and np.isfinite(x) else x for x in row] for row in rows] for rows in value]
     if many:
-        value *= 200 // max(1, len(value))  # enough of them are read in another way than a few
+        value *= 200 // max(1, len(value))  # many values take another path than a few
     array = read(value, dtype)
     try:
         shape = walk(value, dtype)
@@ -46,7 +46,7 @@ def test_the_fast_and_the_careful_way_agree(value, dtype, whole, many):
 
 @pytest.mark.parametrize("stray", [True, None, "1.5", [1.5], {}, {"b64": "aa"}, [], "g" * 8])
 @pytest.mark.parametrize("place", [0, 1, -1])
-def test_one_stray_value_among_many_numbers_is_never_taken_for_one(stray, place):
+def test_a_stray_value_among_many_numbers_is_never_taken_for_a_number(stray, place):
     value = [[[0.5, 1.5], [2.5, 3.5]] for _ in range(400)]
     value[place][place][place] = stray
 
@@ -55,7 +55,7 @@ def test_one_stray_value_among_many_numbers_is_never_taken_for_one(stray, place)
         walk(value, "DT_FLOAT")
 
 
-def test_a_quoted_value_is_cut():
+def test_a_long_quoted_value_is_truncated():
     with pytest.raises(Refusal) as caught:
         decode({"instances": 1, "junk": ["x" * 50] * 100_000}, IMAGES)
 

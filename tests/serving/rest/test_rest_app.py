@@ -1,4 +1,4 @@
-"""The app over plain functions, in memory: no TensorFlow."""
+"""The app in memory with plain functions as models, without TensorFlow."""
 import asyncio
 import gzip
 import struct
@@ -53,14 +53,14 @@ def echo():
         ("POST", "/v1/models/echo:classify", b'{"examples": [{}]}', 400, "No classification inputs found"),
     ],
 )
-def test_refusals_come_in_tensorflow_servings_order(ask, echo, method, path, body, status, text):
+def test_checks_are_made_in_the_order_of_tensorflow_serving(ask, echo, method, path, body, status, text):
     answer = ask(echo, method, path, body)
 
     assert (answer.status, answer.media_type) == (status, "application/json")
     assert list(answer.json) == ["error"] and answer.json["error"].startswith(text)
 
 
-def test_paths_match_in_any_case_and_versions_and_labels_choose(ask):
+def test_paths_are_case_insensitive_and_select_versions_and_labels(ask):
     call = {number: (lambda name, inputs, number=number: {"y": inputs["x"] * number}) for number in (2, 5)}
     versions = {number: LoadedVersion(number, {"serving_default": ECHO}, call[number]) for number in call}
     app = create_app(ModelServer([ServedModel("echo", versions, {"stable": 2})]))
@@ -79,12 +79,12 @@ def test_paths_outside_v1_are_not_found(ask, echo, path):
     assert ask(echo, "GET", path).status == 404
 
 
-def test_options_are_answered_as_tensorflow_serving_does(ask, echo):
+def test_options_requests_are_answered_like_by_tensorflow_serving(ask, echo):
     assert ask(echo, "OPTIONS", "/v1/models/echo", headers={"Origin": "https://a.example"}).status == 200
     assert ask(echo, "OPTIONS", "/v1/models/echo").status == 400
 
 
-def test_a_zipped_request_is_inflated(ask, echo):
+def test_a_compressed_request_is_decompressed(ask, echo):
     body = gzip.compress(b'{"instances": [1, 2]}')
 
     assert ask(echo, "POST", PREDICT, body, {"Content-Encoding": "gzip"}).json == {
@@ -93,7 +93,7 @@ def test_a_zipped_request_is_inflated(ask, echo):
 
 
 @pytest.mark.parametrize("body", [b"not zipped", gzip.compress(b'{"instances": [1]}', mtime=0)[:-9], b""])
-def test_a_request_that_does_not_inflate_is_an_empty_document(ask, echo, body):
+def test_a_request_that_cannot_be_decompressed_is_an_empty_document(ask, echo, body):
     answer = ask(echo, "POST", PREDICT, body, {"Content-Encoding": "gzip"})
 
     assert (answer.status, answer.json["error"]) == (400, "JSON Parse error: The document is empty")
@@ -101,7 +101,7 @@ def test_a_request_that_does_not_inflate_is_an_empty_document(ask, echo, body):
 
 @pytest.mark.parametrize("size, status", [(1000, 400), (1001, 413), (5000, 413)])
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_body_above_the_limit_is_refused_also_when_it_is_zipped(ask, size, status, zipped):
+def test_a_body_above_the_limit_is_refused_even_if_compressed(ask, size, status, zipped):
     app = create_app(ModelServer([echo_model()], limits=Limits(body_bytes=1000)))
     body = b" " * size
     headers = {"Content-Encoding": "gzip"} if zipped else {}
@@ -111,7 +111,7 @@ def test_a_body_above_the_limit_is_refused_also_when_it_is_zipped(ask, size, sta
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("secret"), MemoryError(), KeyError("x")])
-def test_an_unexpected_failure_is_a_500_that_tells_a_client_nothing(ask, failure, caplog):
+def test_an_unexpected_failure_is_a_500_without_details(ask, failure, caplog):
     def call(name, inputs):
         raise failure
 
@@ -121,7 +121,7 @@ def test_an_unexpected_failure_is_a_500_that_tells_a_client_nothing(ask, failure
     assert "Traceback" in caplog.text
 
 
-def test_a_models_failure_keeps_tensorflows_code_as_its_status(ask):
+def test_a_model_failure_maps_the_tensorflow_code_to_a_status(ask):
     def call(name, inputs):
         raise ModelFailed("no memory", code=8)  # RESOURCE_EXHAUSTED
 
@@ -146,7 +146,7 @@ def test_no_more_models_run_at_once_than_there_are_workers(ask_all):
     assert max(most) == 2
 
 
-def test_the_states_of_all_versions_that_were_seen_are_told(ask):
+def test_status_lists_the_states_of_all_versions_seen(ask):
     model = echo_model(versions=(2,))
     model.set_state(3, VersionState("END", "NOT_FOUND", "no \ud800 file"))
     app = create_app(ModelServer([model]))
@@ -165,7 +165,7 @@ def test_the_states_of_all_versions_that_were_seen_are_told(ask):
 
 @pytest.mark.parametrize("depth, status", [(3, 400), (4, 200)])
 @pytest.mark.parametrize("body", [b'{"inputs": [1.0], "ignored": [[[1]]]}', b'{"inputs": [1.0], "x": {"[": [[{}]]}}'])
-def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is(ask, depth, status, body):
+def test_json_nested_too_deeply_is_refused_anywhere(ask, depth, status, body):
     if b"[[{}]]" in body:
         depth += 1
     answer = ask(create_app(ModelServer([echo_model()], limits=Limits(json_depth=depth))), "POST", PREDICT, body)
@@ -177,7 +177,7 @@ def test_json_that_is_nested_too_deeply_is_refused_wherever_it_is(ask, depth, st
 @pytest.mark.parametrize(
     "body", [b"[" * 100_000, b'{"inputs":' * 50_000, b'{"inputs": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"]
 )
-def test_nesting_that_stops_tensorflow_serving_is_a_400(ask, echo, body):
+def test_nesting_that_crashes_tensorflow_serving_is_a_400(ask, echo, body):
     assert ask(echo, "POST", PREDICT, body).status == 400
 
 
@@ -189,7 +189,7 @@ def test_a_batch_above_the_limit_is_refused(ask):
     assert (answer.status, answer.json["error"]) == (400, "Input x has a batch of 4. Expected at most 3.")
 
 
-def test_a_decompression_bomb_is_refused_before_it_is_decoded_and_text_is_not(ask):
+def test_a_decompression_bomb_is_refused_before_decoding_and_text_is_not(ask):
     signature = Signature({"s": TensorSpec("DT_STRING", (None,))}, {"n": TensorSpec("DT_INT64", (None,))})
     called = []
     call = lambda name, inputs: called.append(1) or {"s": inputs["s"]}  # noqa: E731
@@ -203,7 +203,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded_and_text_is_not(as
 
 
 def held_model():
-    """Returns a model whose calls wait, two events: that one has begun, and that they may end; and how many ended."""
+    """Returns a model whose calls wait, two events (a call has started; calls may end) and the list of ended calls."""
     begun, go_on, ended = threading.Event(), threading.Event(), []
 
     def call(name, inputs):
@@ -215,7 +215,7 @@ def held_model():
     return echo_model(call), begun, go_on, ended
 
 
-def test_more_requests_than_the_limit_are_told_when_to_come_again():
+def test_requests_above_the_limit_are_told_when_to_retry():
     model, begun, go_on, _ = held_model()
     app = create_app(ModelServer([model], limits=Limits(concurrent=2), workers=1))
 
@@ -231,18 +231,18 @@ def test_more_requests_than_the_limit_are_told_when_to_come_again():
 
     refused, others, done, after = asyncio.run(run())
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-    assert refused.json() == {"error": "There are 2 requests in flight already. Try again."}
+    assert refused.json() == {"error": "There are already 2 requests in flight. Try again."}
     assert [answer.status_code for answer in [*others, *done, after]] == [200] * 6
 
 
-def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_place_until_its_thread_ends():
+def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_slot_until_its_thread_ends():
     model, _, go_on, ended = held_model()
     app = create_app(ModelServer([model], limits=Limits(concurrent=2, timeout_seconds=0.2), workers=1))
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
             running, queued = await asyncio.gather(*(client.post(PREDICT, json={"inputs": [n]}) for n in range(2)))
-            # The one that waited in the queue has given its place back, the running one has not.
+            # The queued request has released its slot, the running one has not.
             second = asyncio.create_task(client.post(PREDICT, json={"inputs": [3]}))
             await asyncio.sleep(0.05)
             third = await client.post(PREDICT, json={"inputs": [4]})
@@ -256,10 +256,10 @@ def test_a_request_that_takes_too_long_is_a_504_and_keeps_its_place_until_its_th
     *early, last = asyncio.run(run())
     assert [answer.status_code for answer in early] == [504, 504, 504, 429]
     assert early[0].json() == {"error": "No answer within 0.2 seconds."}
-    assert last.json() == {"outputs": [5.0]} and len(ended) == 2  # what had left the queue was never run
+    assert last.json() == {"outputs": [5.0]} and len(ended) == 2  # requests removed from the queue were never run
 
 
-def test_a_body_that_does_not_come_is_a_408(ask):
+def test_a_body_that_never_arrives_is_a_408(ask):
     app = create_app(ModelServer([echo_model()], limits=Limits(timeout_seconds=0.1)))
     sent = []
 
@@ -275,7 +275,7 @@ def test_a_body_that_does_not_come_is_a_408(ask):
     assert ask(app, "POST", PREDICT, {"inputs": [1]}).status == 200
 
 
-def test_a_client_that_goes_away_while_it_sends_gets_no_answer_and_holds_no_place(ask):
+def test_a_client_that_disconnects_while_sending_gets_no_answer_and_takes_no_slot(ask):
     app = create_app(ModelServer([echo_model()], limits=Limits(concurrent=1)))
     sent = []
 

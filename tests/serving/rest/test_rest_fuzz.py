@@ -1,4 +1,4 @@
-"""Whatever is sent, the app answers with a documented status and goes on: random bytes, valid requests changed."""
+"""For any input (random bytes, mutated requests) the app answers with a documented status and keeps running."""
 import json
 from base64 import b64encode
 
@@ -11,9 +11,9 @@ from fixhead_serving.client import encode_png
 from fixhead_serving.rest import create_app
 from fixhead_serving.server import Limits, ModelServer
 
-# docs/server.md has each of them; no 5xx is among them.
+# docs/server.md documents each of them; none is a 5xx.
 DOCUMENTED = {200, 400, 401, 404, 408, 413, 429}
-# Of the model in conftest.py.
+# For the model in conftest.py.
 SIZE = 8
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -43,7 +43,7 @@ def app(served):
 
 @st.composite
 def mutations(draw):
-    """Bodies of valid requests with a few bytes changed, left out, repeated or put in."""
+    """Bodies of valid requests with a few bytes changed, removed, repeated or inserted."""
     body = bytearray(json.dumps(draw(st.sampled_from(VALID))).encode())
     for _ in range(draw(st.integers(0, 4))):
         at, end = sorted(draw(st.integers(0, len(body))) for _ in range(2))
@@ -62,7 +62,7 @@ def check(answer):
 
 @FEW
 @given(body=mutations(), zipped=st.booleans())
-def test_changed_requests_are_answered(app, ask, body, zipped):
+def test_mutated_requests_are_answered(app, ask, body, zipped):
     check(ask(app, "POST", "/v1/models/tiny:predict", body, {"Content-Encoding": "gzip"} if zipped else {}))
 
 
@@ -85,7 +85,7 @@ def test_random_paths_are_answered(app, ask, method, path):
     check(ask(app, method, path if path.startswith("/") else f"/{path}", b"{}"))
 
 
-def test_a_valid_request_is_still_answered_after_all_that(app, ask):
+def test_a_valid_request_is_still_answered_afterwards(app, ask):
     for body in VALID:
         assert ask(app, "POST", "/v1/models/tiny:predict", body).status == 200
     assert ask(app, "GET", "/readyz").status == 200

@@ -1,4 +1,4 @@
-"""Concurrent requests that become one call, over the app in memory."""
+"""Concurrent requests merged into one call, with the app in memory."""
 import asyncio
 import threading
 
@@ -12,7 +12,7 @@ from fixhead_serving.server.refusals import ModelFailed
 
 
 def rows_model(calls, *, mergeable=frozenset({"serving_default"}), wrong=None):
-    """Returns a model that notes how many rows each call has, and waits in the first until it is told to go on."""
+    """Returns a model that records the rows of each call and waits in the first call until released."""
     begun, go_on = threading.Event(), threading.Event()
 
     def call(name, inputs):
@@ -28,7 +28,7 @@ def rows_model(calls, *, mergeable=frozenset({"serving_default"}), wrong=None):
 
 
 def send_while_busy(app, begun, go_on, bodies):
-    """Sends one request that holds the only worker, then others that queue behind it; returns all answers."""
+    """Sends a request that occupies the only worker, then others that queue behind it; returns all answers."""
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
@@ -44,7 +44,7 @@ def send_while_busy(app, begun, go_on, bodies):
     return asyncio.run(run())
 
 
-def test_requests_that_wait_are_run_as_one_call_and_each_gets_its_own_rows():
+def test_waiting_requests_run_as_one_call_and_each_gets_its_own_rows():
     calls = []
     model, *events = rows_model(calls)
     bodies = [{"inputs": [1]}, {"instances": [2, 3]}, {"inputs": [4]}, {"signature_name": "no"}, {"inputs": [5]}]
@@ -56,7 +56,7 @@ def test_requests_that_wait_are_run_as_one_call_and_each_gets_its_own_rows():
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 400, 200]
 
 
-def test_one_bad_request_harms_no_neighbour():
+def test_a_bad_request_does_not_affect_the_others():
     calls = []
     model, *events = rows_model(calls, wrong=2)
     app = create_app(ModelServer([model], workers=1))
@@ -79,7 +79,7 @@ def test_no_more_rows_are_merged_than_allowed():
 
 
 @pytest.mark.parametrize("merging", [{"mergeable": frozenset()}, {"max_batch_merge": 1}])
-def test_requests_are_run_one_by_one_where_merging_is_off(merging):
+def test_requests_run_one_by_one_if_merging_is_off(merging):
     calls = []
     model, *events = rows_model(calls, **{key: merging[key] for key in merging if key == "mergeable"})
     app = create_app(ModelServer([model], workers=1, **{key: merging[key] for key in merging if key != "mergeable"}))
@@ -88,7 +88,7 @@ def test_requests_are_run_one_by_one_where_merging_is_off(merging):
     assert calls == [[0], [1], [2]]
 
 
-def test_a_failure_while_requests_are_merged_reaches_every_one_of_them(monkeypatch, caplog):
+def test_a_failure_of_merged_requests_reaches_each_of_them(monkeypatch, caplog):
     calls = []
     model, *events = rows_model(calls)
     monkeypatch.setattr("fixhead_serving.server.batching.split", lambda outputs, rows: [])  # too few parts

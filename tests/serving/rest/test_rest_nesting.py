@@ -21,7 +21,7 @@ def depth_of(value):
 
 
 @given(VALUES, st.booleans())
-def test_the_depth_is_that_of_the_parsed_value_whatever_its_strings_hold(value, ascii_only):
+def test_the_depth_matches_the_parsed_value_whatever_its_strings_contain(value, ascii_only):
     body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     depth = depth_of(value)
 
@@ -34,14 +34,14 @@ def test_the_depth_is_that_of_the_parsed_value_whatever_its_strings_hold(value, 
 def test_brackets_in_strings_hide_nothing(depth):
     value = 1
     for _ in range(depth):
-        value = ["]", value, "["]  # taken together the brackets of the text are pairs
+        value = ["]", value, "["]  # counted together, the brackets of the text are balanced
     body = json.dumps(value).encode()
 
     assert nested_deeper(body, 32) is (depth > 32)
 
 
 @given(st.binary() | st.text(alphabet='[]{}"\\,x').map(str.encode), st.integers(1, 5))
-def test_of_any_bytes_it_says_something_and_of_json_the_truth(body, limit):
+def test_any_bytes_have_a_depth_and_for_json_it_is_correct(body, limit):
     answer = nested_deeper(body, limit)
     try:
         value = json.loads(body)
@@ -51,8 +51,8 @@ def test_of_any_bytes_it_says_something_and_of_json_the_truth(body, limit):
 
 
 @pytest.mark.parametrize("piece", [b"[", b'"', b'\\"', b'{"a":', b'"[",', b"[]", b'["\\\\",'])
-def test_the_time_it_takes_grows_with_the_size_alone(piece):
+def test_the_time_is_linear_in_the_size(piece):
     start = time.process_time()
     nested_deeper(piece * (2 * 2**20 // len(piece)), 32)
 
-    assert time.process_time() - start < 5  # a quadratic one takes hours
+    assert time.process_time() - start < 5  # a quadratic algorithm would take hours

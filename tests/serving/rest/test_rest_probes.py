@@ -1,4 +1,4 @@
-"""Probes, metrics and the token, over the app in memory."""
+"""Probes, metrics and the token, with the app in memory."""
 import asyncio
 import time
 
@@ -15,7 +15,7 @@ def echo():
     return create_app(ModelServer([echo_model()]))
 
 
-def test_readiness_is_a_prediction_of_every_version_of_every_model(ask):
+def test_readiness_means_every_version_of_every_model_predicts(ask):
     calls = []
 
     def call(name, inputs):
@@ -32,11 +32,11 @@ def test_readiness_is_a_prediction_of_every_version_of_every_model(ask):
     "model, text",
     [
         (echo_model(lambda name, inputs: 1 / 0, sample=("s", {})), "Model 'echo', version 1: division by zero"),
-        (echo_model(versions=()), "Model 'echo' has no version to serve."),
+        (echo_model(versions=()), "Model 'echo' has no loaded version."),
         (echo_model(lambda name, inputs: time.sleep(1), sample=("s", {})), "The models did not answer within 0.1 sec"),
     ],
 )
-def test_a_model_that_cannot_predict_is_not_ready_and_the_reason_is_told(ask, model, text):
+def test_a_model_that_cannot_predict_is_not_ready_and_the_reason_is_given(ask, model, text):
     app = create_app(ModelServer([model], limits=Limits(timeout_seconds=0.1)))
 
     answer = ask(app, "GET", "/readyz")
@@ -53,7 +53,7 @@ def test_many_probes_cost_one_prediction(ask, ask_all):
     assert [answer.status for answer in answers] == [200] * 5 and len(calls) == 1
 
 
-def test_a_server_that_stops_is_alive_and_not_ready(ask, echo):
+def test_a_stopping_server_is_alive_but_not_ready(ask, echo):
     echo.state.stopping = True
 
     answer = ask(echo, "GET", "/readyz")
@@ -62,7 +62,7 @@ def test_a_server_that_stops_is_alive_and_not_ready(ask, echo):
     assert ask(echo, "POST", PREDICT, {"inputs": [1]}).status == 200
 
 
-def test_requests_are_counted_by_model_and_status_and_unknown_models_in_one(ask, echo):
+def test_requests_are_counted_by_model_and_status_with_one_entry_for_unknown_models(ask, echo):
     ask(echo, "POST", PREDICT, {"inputs": [1]})
     ask(echo, "POST", PREDICT, b"{")
     ask(echo, "GET", "/v1/models/echo")
@@ -93,7 +93,7 @@ def test_requests_are_counted_by_model_and_status_and_unknown_models_in_one(ask,
     [(None, 401), ("", 401), ("Bearer", 401), ("Bearer wrong", 401), ("Basic right-1", 401), ("Bearer right-12", 401),
      ("Bearer right-1", 200), ("bearer  right-1", 200), ("Bearer r\u00efght", 401)],
 )  # fmt: skip
-def test_a_token_is_asked_for_everywhere_but_at_livez(ask, header, status):
+def test_a_token_is_required_everywhere_except_at_livez(ask, header, status):
     app = create_app(ModelServer([echo_model()]), token="right-1")
     headers = {} if header is None else {"Authorization": header.encode("latin-1")}
 
@@ -104,7 +104,7 @@ def test_a_token_is_asked_for_everywhere_but_at_livez(ask, header, status):
     assert ask(app, "GET", "/livez", headers=headers).status == 200
 
 
-def test_a_missing_token_is_said_in_the_headers_too():
+def test_a_missing_token_is_reported_in_the_headers_too():
     app = create_app(ModelServer([echo_model()]), token="right")
 
     async def run():

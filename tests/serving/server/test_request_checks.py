@@ -1,4 +1,4 @@
-"""Arrays are compared with the signature before a model runs: a wrong rank could end the process."""
+"""Arrays are checked against the signature before a model runs: a wrong rank could crash the process."""
 import numpy as np
 import pytest
 
@@ -31,7 +31,7 @@ def zeros(signature, shape):
         (ANY_RANK, (1, 0, 3), "Input x is empty: its shape is [1,0,3]. Send at least one value."),
     ],
 )
-def test_a_shape_that_the_signature_excludes_is_refused(signature, shape, text):
+def test_a_shape_that_does_not_match_the_signature_is_refused(signature, shape, text):
     with pytest.raises(InvalidRequest) as caught:
         check_shapes(zeros(signature, shape), signature)
 
@@ -41,14 +41,14 @@ def test_a_shape_that_the_signature_excludes_is_refused(signature, shape, text):
 @pytest.mark.parametrize(
     "signature, shape", [(IMAGES, (5, 2, 3)), (SCALAR, ()), (ANY_SIZE, (1, 7)), (ANY_RANK, (1,) * 9)]
 )
-def test_a_shape_that_the_signature_allows_passes(signature, shape):
+def test_a_shape_that_matches_the_signature_is_accepted(signature, shape):
     check_shapes(zeros(signature, shape), signature)
 
 
 @pytest.mark.parametrize("shape, fits", [((3, 2, 3), True), ((4, 2, 3), False)])
-def test_a_batch_is_limited_where_the_signature_takes_any(shape, fits):
+def test_the_batch_is_limited_if_the_signature_accepts_any_size(shape, fits):
     fixed = Signature({"images": TensorSpec("DT_FLOAT", shape)}, {})
-    assert check_limits(zeros(fixed, shape), fixed, Limits(batch=3)) == 0  # the model's own size
+    assert check_limits(zeros(fixed, shape), fixed, Limits(batch=3)) == 0  # the fixed size of the model
     if fits:
         assert check_limits(zeros(IMAGES, shape), IMAGES, Limits(batch=3)) == 0
     else:
@@ -56,7 +56,7 @@ def test_a_batch_is_limited_where_the_signature_takes_any(shape, fits):
             check_limits(zeros(IMAGES, shape), IMAGES, Limits(batch=3))
 
 
-def test_the_pixels_of_pictures_are_counted_and_limited():
+def test_the_number_of_pixels_in_pictures_is_limited():
     gif = b"GIF89a" + bytes([4, 0, 3, 0])
     inputs = {"s": np.array([gif, b"text", gif], object)}
 

@@ -19,25 +19,25 @@ def test_each_request_gets_its_own_rows_back(rows):
         np.testing.assert_array_equal(part["s"], request["s"], strict=True)
 
 
-def test_inputs_of_other_shapes_or_types_or_names_have_other_keys():
+def test_inputs_with_different_shapes_types_or_names_have_different_keys():
     requests = [{"x": np.zeros((1, 2))}, {"x": np.zeros((1, 3))}, {"x": np.zeros((1, 2), np.float32)},
                 {"y": np.zeros((1, 2))}, {"x": np.zeros((1, 2, 1))}]  # fmt: skip
 
     assert len({merge_key(request) for request in requests}) == len(requests)
 
 
-def test_inputs_without_one_common_batch_have_no_rows():
+def test_inputs_without_a_common_batch_size_cannot_be_merged():
     assert count_rows({"x": np.zeros(2), "y": np.zeros(3)}) is None
     assert count_rows({"x": np.zeros(())}) is None
     assert count_rows({"x": np.zeros((2, 9)), "y": np.zeros(2)}) == 2
 
 
-def test_outputs_without_a_row_for_each_request_are_not_cut():
+def test_outputs_without_a_row_per_request_are_not_split():
     assert split({"y": np.zeros(3), "constant": np.zeros(7)}, [1, 2]) is None
     assert split({"y": np.zeros(())}, [1]) is None
 
 
-def test_only_signatures_with_a_batch_of_any_size_everywhere_are_merged():
+def test_only_signatures_with_variable_batch_sizes_throughout_are_merged():
     free, fixed, scalar = TensorSpec("DT_FLOAT", (None, 3)), TensorSpec("DT_FLOAT", (1, 3)), TensorSpec("DT_FLOAT", ())
     unknown = TensorSpec("DT_FLOAT", None)
     signatures = {

@@ -14,17 +14,17 @@ from keras_fixhead.errors import ArgumentError, ServingError
 @pytest.mark.parametrize(
     "text, expected", [("latest:1", [9]), ("latest:2", [9, 4]), ("all", [9, 4, 1]), ("1,9,12", [9, 1]), ("4", [4])]
 )
-def test_a_policy_chooses_among_the_versions_on_disk(text, expected):
+def test_a_policy_selects_from_the_versions_on_disk(text, expected):
     assert parse_policy(text).choose([1, 9, 4]) == expected
 
 
 @pytest.mark.parametrize("text", ["", "latest", "latest:0", "latest:-1", "newest:1", "1,", "x", "9" * 20, "1 2"])
-def test_what_is_no_policy_is_a_wrong_argument(text):
+def test_an_invalid_policy_is_an_argument_error(text):
     with pytest.raises(ArgumentError, match=r"Expected latest:N, all, or numbers"):
         parse_policy(text)
 
 
-def test_models_are_named_by_their_folder_or_by_hand(tmp_path, monkeypatch):
+def test_models_are_named_after_their_folder_or_explicitly(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b").mkdir()
     sources = parse_sources(["served/digits", "pets=served/p", "a=b", "."])
@@ -34,7 +34,7 @@ def test_models_are_named_by_their_folder_or_by_hand(tmp_path, monkeypatch):
         "served/digits", "served/p", "a=b", "."]  # fmt: skip
 
 
-def test_policies_and_labels_are_for_all_models_or_for_one():
+def test_policies_and_labels_apply_to_all_models_or_one():
     one, two = parse_sources(["m/one", "m/two"], ["two=all", "latest:3"], ["one:stable=4", "two:stable=5", "two:new=6"])
 
     assert (one.policy, two.policy) == (VersionPolicy(latest=3), VersionPolicy())
@@ -45,54 +45,54 @@ def test_policies_and_labels_are_for_all_models_or_for_one():
 @pytest.mark.parametrize(
     "directories, versions, labels, text",
     [
-        (["a/m", "b/m"], [], [], "Two models are called 'm'. Name one of them: NAME=DIR"),
+        (["a/m", "b/m"], [], [], "Two models are called 'm'. Rename one of them: NAME=DIR"),
         (["m"], ["x=all"], [], "There is no model 'x'"),
         (["m"], [], ["x:stable=1"], "There is no model 'x'"),
-        (["m"], [], ["stable"], "is not a label"),
-        (["m"], [], ["stable=x"], "is not a label"),
-        (["m"], [], ["a-b=1"], "is not a label"),
-        (["m", "n"], [], ["stable=1"], "does not say which model it is of. Such as m:stable=1"),
+        (["m"], [], ["stable"], "is not a valid label"),
+        (["m"], [], ["stable=x"], "is not a valid label"),
+        (["m"], [], ["a-b=1"], "is not a valid label"),
+        (["m", "n"], [], ["stable=1"], "does not say which model it is for. For example m:stable=1"),
         (["x:y=m"], [], [], "A model cannot be called 'x:y'"),
         (["=m"], [], [], "A model cannot be called ''"),
     ],
 )
-def test_what_does_not_fit_together_is_a_wrong_argument(directories, versions, labels, text):
+def test_inconsistent_options_are_an_argument_error(directories, versions, labels, text):
     with pytest.raises(ArgumentError) as caught:
         parse_sources(directories, versions, labels)
     assert text in str(caught.value)
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-def test_any_text_is_taken_or_a_wrong_argument(directory, versions, label):
+def test_any_text_is_accepted_or_an_argument_error(directory, versions, label):
     for arguments in ([directory], [versions], [label]), (["m"], [versions], [label]):
         try:
             parse_sources(*arguments)
         except ArgumentError as error:
             assert str(error)
         except ValueError as error:
-            assert "null byte" in str(error)  # no path
+            assert "null byte" in str(error)  # not a path
 
 
 @pytest.mark.parametrize("field", [each.name for each in fields(Limits)])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
-def test_a_limit_is_above_0(field, value):
-    with pytest.raises(ArgumentError, match=f"{field}=.* is not a limit"):
+def test_limits_must_be_above_0(field, value):
+    with pytest.raises(ArgumentError, match=f"{field}=.* is not valid"):
         Limits(**{field: value})
 
 
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ({"port": -1}, "port=-1 is not a port"),
-        ({"port": 65536}, "port=65536 is not a port"),
+        ({"port": -1}, "port=-1 is not a valid port"),
+        ({"port": 65536}, "port=65536 is not a valid port"),
         ({"workers": 0}, "workers=0"),
         ({"poll_seconds": -1}, "poll_seconds=-1"),
-        ({"tls_cert": "c"}, "TLS needs both files"),
+        ({"tls_cert": "c"}, "TLS needs both"),
         ({"token": ""}, "The token is empty"),
         ({"token": "a\nb"}, "The token is empty, or has characters"),
     ],
 )
-def test_a_server_that_cannot_be_is_a_wrong_argument(arguments, text):
+def test_an_invalid_server_configuration_is_an_argument_error(arguments, text):
     with pytest.raises(ArgumentError, match=text):
         ServerConfig(**arguments)
 
@@ -104,7 +104,7 @@ def test_a_token_is_not_shown():
 # models.config
 
 
-def test_tensorflow_servings_own_file_is_read(tmp_path):
+def test_a_models_config_of_tensorflow_serving_is_read(tmp_path):
     file = tmp_path / "models.config"
     file.write_text("""
         model_config_list {
@@ -129,8 +129,8 @@ def test_tensorflow_servings_own_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     "text, error",
     [
-        ("", "does not name a model"),
-        ("model_config_list {}", "does not name a model"),
+        ("", "does not list any models"),
+        ("model_config_list {}", "does not list any models"),
         ("model_config_list { config { nam: 'x' } }", "1:30 .*nam"),
         ("{", "is not a valid models.config: 1:"),
         ("model_config_list { config { name: 'm' } }", "has no base_path"),
@@ -138,7 +138,7 @@ def test_tensorflow_servings_own_file_is_read(tmp_path):
         ("model_config_list { config { name: 'm' base_path: 'm' model_platform: 'torch' } }", "platform 'torch'"),
         (
             "model_config_list { config { name: 'm' base_path: 'm' model_version_policy { specific {} } } }",
-            "none is given",
+            "specific version policy without any versions",
         ),
         (
             "model_config_list { config { name: 'm' base_path: 'a' } config { name: 'm' base_path: 'b' } }",
@@ -146,7 +146,7 @@ def test_tensorflow_servings_own_file_is_read(tmp_path):
         ),
     ],
 )
-def test_a_file_that_is_none_is_one_line(tmp_path, text, error):
+def test_an_invalid_file_is_a_one_line_error(tmp_path, text, error):
     file = tmp_path / "models.config"
     file.write_text(text)
 
@@ -155,6 +155,6 @@ def test_a_file_that_is_none_is_one_line(tmp_path, text, error):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_missing_is_one_line(tmp_path):
+def test_a_missing_file_is_a_one_line_error(tmp_path):
     with pytest.raises(ServingError, match="cannot be read"):
         read_model_config(tmp_path / "none")

@@ -1,4 +1,4 @@
-"""The core without REST: a protocol of a few lines whose requests and answers are arrays."""
+"""The core without REST: a minimal protocol whose requests and answers are arrays."""
 import asyncio
 import threading
 
@@ -15,7 +15,7 @@ DOUBLE = Signature({"x": TensorSpec("DT_FLOAT", (None,))}, {"y": TensorSpec("DT_
 
 
 class ArrayRequest:
-    """A request that is an array, and whose answer is the model's."""
+    """A request that is an array and is answered with the output of the model."""
 
     def __init__(self, x, name="double"):
         self.spec = ModelSpec(name)
@@ -40,7 +40,7 @@ async def ask(server, *requests):
     return await asyncio.gather(*map(one, requests), return_exceptions=True)
 
 
-def test_arrays_go_in_and_come_out_and_refusals_have_no_status():
+def test_arrays_go_in_and_out_and_refusals_have_no_status():
     server = ModelServer([double()], limits=Limits(batch=3))
     answers = asyncio.run(ask(server, ArrayRequest([1, 2]), ArrayRequest([[1]]), ArrayRequest([1] * 4),
                               ArrayRequest([1], "other")))  # fmt: skip
@@ -74,7 +74,7 @@ def test_requests_of_any_protocol_are_merged():
     assert (one.tolist(), two.tolist()) == ([2], [4, 6])
 
 
-def test_places_are_limited_and_kept_until_the_thread_ends():
+def test_slots_are_limited_and_kept_until_the_thread_ends():
     go_on = threading.Event()
 
     def call(name, inputs):
@@ -99,7 +99,7 @@ def test_places_are_limited_and_kept_until_the_thread_ends():
 
 
 @pytest.mark.parametrize("failing", ["read", "write"])
-def test_what_a_protocol_raises_reaches_who_asked_and_nobody_else(failing):
+def test_an_exception_in_a_protocol_reaches_only_its_own_request(failing):
     bad, good = ArrayRequest([1]), ArrayRequest([2])
     setattr(bad, failing, lambda *_: 1 / 0)
 

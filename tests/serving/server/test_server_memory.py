@@ -1,4 +1,4 @@
-"""What the process keeps of what it has used."""
+"""Memory that the process keeps after use."""
 import ctypes
 import gc
 import os
@@ -14,7 +14,7 @@ from fixhead_serving.server.memory import settle_memory
 
 HAS_ARENAS = hasattr(ctypes.CDLL(None), "malloc_info")
 
-# Eight threads that hold memory at the same time; then glibc's own account of its arenas.
+# Eight threads hold memory at the same time; then glibc reports its arenas.
 ARENAS = """
 import ctypes, threading
 from fixhead_serving.server.memory import share_arena
@@ -35,9 +35,9 @@ libc.fflush(ctypes.c_void_p(out))
 """
 
 
-@pytest.mark.skipif(not HAS_ARENAS, reason="only glibc has arenas to share; .ci/run counts that as NOT RUN")
+@pytest.mark.skipif(not HAS_ARENAS, reason="only glibc has arenas to share; .ci/run counts this as NOT RUN")
 @pytest.mark.parametrize("setting, several", [({}, False), ({"MALLOC_ARENA_MAX": "4"}, True)])
-def test_threads_share_an_arena_unless_the_environment_says_otherwise(setting, several):
+def test_threads_share_an_arena_unless_the_environment_overrides_it(setting, several):
     environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
     done = subprocess.run([sys.executable, "-c", ARENAS], env={**environment, **setting}, capture_output=True,
                           text=True, check=True, timeout=60)  # fmt: skip
@@ -45,7 +45,7 @@ def test_threads_share_an_arena_unless_the_environment_says_otherwise(setting, s
     assert (done.stdout.count("<heap nr=") > 1) == several
 
 
-def test_the_arena_is_shared_before_anything_is_loaded(base_path, monkeypatch):
+def test_the_shared_arena_is_set_before_anything_is_loaded(base_path, monkeypatch):
     done = []
     monkeypatch.setattr(process, "share_arena", lambda: done.append("shared"))
 
@@ -58,7 +58,7 @@ def test_the_arena_is_shared_before_anything_is_loaded(base_path, monkeypatch):
     assert done == ["shared", "load"]
 
 
-def test_what_was_frozen_and_then_unloaded_is_freed():
+def test_frozen_objects_are_freed_after_unloading():
     class Node:
         pass
 
@@ -69,7 +69,7 @@ def test_what_was_frozen_and_then_unloaded_is_freed():
     settle_memory()
     del node
     gc.collect()
-    assert not freed  # frozen: not looked at
+    assert not freed  # frozen: ignored by the collector
     settle_memory()
     assert freed
     gc.unfreeze()

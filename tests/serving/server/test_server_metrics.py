@@ -28,7 +28,7 @@ def filled():
     return metrics
 
 
-def test_the_page_has_tensorflow_servings_names_types_and_labels():
+def test_the_metrics_page_has_the_names_types_and_labels_of_tensorflow_serving():
     page = filled().page().decode()
 
     types = dict(re.findall(r"^# TYPE :tensorflow:serving:(\S+) (\S+)$", page, re.MULTILINE))
@@ -40,14 +40,14 @@ def test_the_page_has_tensorflow_servings_names_types_and_labels():
     assert "_created" not in page and ':tensorflow:serving:request_count{model_name="m",status="OK"} 3.0' in page
 
 
-def test_prometheus_own_parser_reads_the_page():
+def test_the_prometheus_parser_reads_the_metrics_page():
     families = {family.name: family for family in text_string_to_metric_families(filled().page().decode())}
     samples = families[":tensorflow:serving:model_warmup_latency"].samples
 
     assert {sample.labels["model_path"] for sample in samples} == {'a "path" \\'}
 
 
-def test_latencies_are_counted_in_33_buckets_that_grow_by_1_8_from_10_microseconds():
+def test_latencies_have_33_buckets_growing_by_1_8_from_10_microseconds():
     families = {family.name: family for family in text_string_to_metric_families(filled().page().decode())}
     buckets = [(sample.labels["le"], sample.value) for sample in families[":tensorflow:serving:request_latency"].samples
                if sample.name.endswith("_bucket")]  # fmt: skip
@@ -59,7 +59,7 @@ def test_latencies_are_counted_in_33_buckets_that_grow_by_1_8_from_10_microsecon
     assert last == 1  # beyond the last bound
 
 
-def test_a_value_on_a_bound_is_in_its_bucket():
+def test_a_value_on_a_bound_belongs_to_its_bucket():
     families = {family.name: family for family in text_string_to_metric_families(filled().page().decode())}
     first = families[":tensorflow:serving:runtime_latency"].samples[0]
 

@@ -1,4 +1,4 @@
-"""Models that follow their folders, with a loader that is a plain function: no TensorFlow."""
+"""Models that follow their folders, with a plain function as loader and without TensorFlow."""
 import logging
 import shutil
 import threading
@@ -14,7 +14,7 @@ from keras_fixhead.errors import ServingError
 
 
 class Loader:
-    """Loads whatever is not called broken, and notes what it was asked for."""
+    """Loads versions that are not marked broken, and records its calls."""
 
     def __init__(self):
         self.loaded = []
@@ -33,7 +33,7 @@ def load():
 
 @pytest.fixture
 def publish(tmp_path):
-    """Returns a function that makes a version, as an export does: aside, then renamed."""
+    """Returns a function that publishes a version like an export: written elsewhere, then renamed."""
 
     def make(number, broken=False):
         aside = tmp_path / ".tmp-x"
@@ -62,7 +62,7 @@ def states(watched):
     return {number: state.state for number, state in watched.model.states.items()}
 
 
-def test_only_numbers_with_a_saved_model_are_versions(tmp_path, publish):
+def test_only_numbered_folders_with_a_saved_model_are_versions(tmp_path, publish):
     for name in ("7", "007", "12", "99999999999999999999", ".tmp-8-x", "9x", "-3"):
         publish(name)
     (tmp_path / "13").mkdir()
@@ -71,7 +71,7 @@ def test_only_numbers_with_a_saved_model_are_versions(tmp_path, publish):
     assert set(find_versions(tmp_path)) == {7, 12}
 
 
-def test_a_new_version_is_loaded_before_the_old_one_goes(watch, publish, load, tmp_path):
+def test_a_new_version_is_loaded_before_the_old_one_is_unloaded(watch, publish, load, tmp_path):
     publish(1)
     watched = watch()
     served = []
@@ -92,7 +92,7 @@ def test_a_new_version_is_loaded_before_the_old_one_goes(watch, publish, load, t
     assert not watched.refresh()
 
 
-def test_a_version_ends_only_when_the_last_request_that_runs_on_it_has_ended(watch, publish):
+def test_a_version_is_unloaded_only_after_its_last_running_request(watch, publish):
     publish(1)
     watched = watch()
     running = watched.model.versions[1]
@@ -107,7 +107,7 @@ def test_a_version_ends_only_when_the_last_request_that_runs_on_it_has_ended(wat
     assert states(watched) == {1: "END", 2: "AVAILABLE"}
 
 
-def test_a_broken_version_is_passed_over_and_reported_and_not_tried_again(watch, publish, load, caplog):
+def test_a_broken_version_is_skipped_reported_and_not_retried(watch, publish, load, caplog):
     publish(1)
     watched = watch()
     publish(2, broken=True)
@@ -119,10 +119,10 @@ def test_a_broken_version_is_passed_over_and_reported_and_not_tried_again(watch,
     assert (state.state, state.error_code) == ("END", "INTERNAL")
     assert "cannot be loaded: damaged" in state.error_message and "\n" not in state.error_message
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "Version 2 of model 'm' is passed over" in record.getMessage()
+    assert "Version 2 of model 'm' is skipped" in record.getMessage()
 
 
-def test_a_broken_version_is_tried_again_when_its_files_change(watch, publish, load, tmp_path):
+def test_a_broken_version_is_retried_when_its_files_change(watch, publish, load, tmp_path):
     publish(1)
     watched = watch()
     publish(2, broken=True)
@@ -133,7 +133,7 @@ def test_a_broken_version_is_tried_again_when_its_files_change(watch, publish, l
     assert list(watched.model.versions) == [2] and watched.model.states[2].error_code == "OK"
 
 
-def test_a_version_after_a_broken_one_takes_the_place_of_the_last_good_one(watch, publish):
+def test_a_version_after_a_broken_one_replaces_the_last_good_one(watch, publish):
     publish(1)
     watched = watch()
     publish(2, broken=True)
@@ -145,7 +145,7 @@ def test_a_version_after_a_broken_one_takes_the_place_of_the_last_good_one(watch
     assert states(watched) == {1: "END", 2: "END", 3: "AVAILABLE"}
 
 
-def test_a_version_whose_folder_disappears_is_unloaded_and_the_one_before_served(watch, publish, tmp_path):
+def test_a_version_whose_folder_disappears_is_replaced_by_the_previous_one(watch, publish, tmp_path):
     publish(1)
     publish(2)
     watched = watch()
@@ -157,12 +157,12 @@ def test_a_version_whose_folder_disappears_is_unloaded_and_the_one_before_served
     shutil.rmtree(tmp_path / "1")
     watched.refresh()
     assert not watched.model.versions
-    publish(1)  # and it comes back
+    publish(1)  # and comes back
     watched.refresh()
     assert states(watched)[1] == "AVAILABLE"
 
 
-def test_a_folder_that_is_gone_for_a_while_changes_nothing(watch, publish, tmp_path, caplog):
+def test_a_temporarily_missing_model_folder_changes_nothing(watch, publish, tmp_path, caplog):
     publish(1)
     watched = watch()
     away = tmp_path.with_name("away")
@@ -173,7 +173,7 @@ def test_a_folder_that_is_gone_for_a_while_changes_nothing(watch, publish, tmp_p
     watched.refresh()
 
     assert list(watched.model.versions) == [1]
-    assert sum("There is no folder" in record.getMessage() for record in caplog.records) == 1
+    assert sum("does not exist" in record.getMessage() for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_folder_that_is_gone_for_a_while_changes_nothing(watch, publish, tmp_p
         (VersionPolicy(numbers=(1, 4)), [[1], [1, 4]]),
     ],
 )
-def test_policies_are_followed(watch, publish, policy, expected):
+def test_version_policies_are_followed(watch, publish, policy, expected):
     for number in (1, 2, 3):
         publish(number)
     watched = watch(policy=policy)
@@ -205,11 +205,11 @@ def test_a_model_whose_only_version_is_broken_does_not_start(watch, publish):
 @pytest.mark.parametrize(
     "fields, text",
     [
-        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of the versions 8, 9\. It has 1, 2\."),
-        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points at version 1, .* Served: 2"),
+        ({"policy": VersionPolicy(numbers=(8, 9))}, r"has none of these versions: 8, 9\. It has 1, 2\."),
+        ({"labels": {"stable": 1}}, r"Label 'stable' of model 'm' points to version 1, .* Served: 2"),
     ],
 )
-def test_versions_and_labels_that_are_not_there_are_said_at_the_start(watch, publish, fields, text):
+def test_missing_versions_and_labels_are_reported_at_startup(watch, publish, fields, text):
     publish(1)
     publish(2)
 
@@ -217,15 +217,15 @@ def test_versions_and_labels_that_are_not_there_are_said_at_the_start(watch, pub
         watch(**fields)
 
 
-def test_a_label_of_a_version_that_cannot_be_loaded_is_said_at_the_start(watch, publish):
+def test_a_label_for_a_version_that_cannot_be_loaded_is_reported_at_startup(watch, publish):
     publish(1, broken=True)
     publish(2)
 
-    with pytest.raises(ServingError, match=r"points at version 1, which could not be loaded: .*damaged"):
+    with pytest.raises(ServingError, match=r"points to version 1, which could not be loaded: .*damaged"):
         watch(policy=VersionPolicy(), labels={"stable": 1})
 
 
-def test_nothing_ends_the_watcher(watch, publish, caplog):
+def test_errors_do_not_stop_the_watcher(watch, publish, caplog):
     publish(1)
     watched = watch()
     changes = []
@@ -240,7 +240,7 @@ def test_nothing_ends_the_watcher(watch, publish, caplog):
     assert changes == [1]
 
 
-def test_leaving_the_watcher_waits_for_the_load_that_is_under_way(watch, publish):
+def test_leaving_the_watcher_waits_for_a_load_in_progress(watch, publish):
     publish(1)
     watched = watch()
     begun, ended = threading.Event(), []

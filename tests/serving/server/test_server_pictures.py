@@ -1,4 +1,4 @@
-"""Sizes from headers, checked against what Pillow writes and against the formats' definitions."""
+"""Sizes from headers, checked against files written by Pillow and the definitions of the formats."""
 import io
 import struct
 
@@ -37,7 +37,7 @@ EXAMPLES = {
 
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize("width, height", [(1, 1), (7, 300), (640, 3)])
-def test_the_pixels_of_a_picture_are_in_its_header(name, width, height):
+def test_the_number_of_pixels_is_read_from_the_header(name, width, height):
     data = EXAMPLES[name](width, height)
 
     assert is_picture(data)
@@ -45,7 +45,7 @@ def test_the_pixels_of_a_picture_are_in_its_header(name, width, height):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_picture_that_is_cut_off_or_changed_anywhere_is_no_failure(name):
+def test_truncated_or_modified_pictures_do_not_raise(name):
     data = EXAMPLES[name](9, 8)
     for end in range(min(len(data), 400)):
         count_pixels(data[:end])
@@ -54,32 +54,32 @@ def test_a_picture_that_is_cut_off_or_changed_anywhere_is_no_failure(name):
 
 @given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF1234WEBP", b"BM", b"\xff\x0a",
                         b"\0\0\0\x0cJXL \r\n\x87\n"]), st.binary(max_size=200))  # fmt: skip
-def test_no_bytes_are_too_much_for_it(start, rest):
+def test_arbitrary_bytes_do_not_raise(start, rest):
     pixels = count_pixels(start + rest)
 
     assert pixels is None or pixels >= 0
 
 
-def test_bytes_before_a_jpegs_markers_are_passed_over_as_decoders_do():
+def test_bytes_before_jpeg_markers_are_skipped_like_in_decoders():
     data = EXAMPLES["jpeg"](12, 5)
 
     assert count_pixels(data[:2] + b"\xff\xff" + data[2:3] + data[3:]) == 60
-    start = data.index(b"\xff\xdb")  # the tables' marker
+    start = data.index(b"\xff\xdb")  # the marker of the tables
     assert count_pixels(data[:start] + b"junk" + data[start:]) == 60
 
 
-def test_a_gif_of_many_frames_counts_more_than_its_screen():
+def test_all_frames_of_a_gif_count():
     frames = [Image.new("P", (100, 100), index) for index in range(40)]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], optimize=False)
 
     assert count_pixels(file.getvalue()) == 40 * 100 * 100 // 8
-    frame = b"," + struct.pack("<HHHHB", 0, 0, 60000, 50000, 0) + b"\x02\0"  # larger than the screen says
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 60000, 50000, 0) + b"\x02\0"  # larger than the declared screen
     assert count_pixels(b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0) + frame + b";") == 60000 * 50000
 
 
 def _jxl(width, height, ratio=0):
-    """A codestream's SizeHeader (ISO/IEC 18181-1): bits from the lowest, 30-bit lengths."""
+    """Returns the SizeHeader of a codestream (ISO/IEC 18181-1): least significant bits first, 30-bit lengths."""
     bits, at = 0, 0
     across = [] if ratio else [(3, 2), (width - 1, 30)]
     for value, count in [(0, 1), (3, 2), (height - 1, 30), (ratio, 3), *across]:
@@ -88,8 +88,8 @@ def _jxl(width, height, ratio=0):
     return b"\xff\x0a" + bits.to_bytes(12, "little")
 
 
-def test_jpeg_xl_sizes_are_read_bare_and_in_a_container():
-    small = b"\xff\x0a" + (1 | 4 << 1 | 1 << 6).to_bytes(12, "little")  # eighths: 8 * (4 + 1) rows, square
+def test_jpeg_xl_sizes_are_read_with_and_without_a_container():
+    small = b"\xff\x0a" + (1 | 4 << 1 | 1 << 6).to_bytes(12, "little")  # in units of 8: 8 * (4 + 1) rows, square
     container = b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
     boxed = container + struct.pack(">I4s", 0, b"jxlc")
     part = container + struct.pack(">I4sI", 0, b"jxlp", 0)
@@ -100,7 +100,7 @@ def test_jpeg_xl_sizes_are_read_bare_and_in_a_container():
 
 
 @pytest.mark.parametrize("text", [b"", b"BMW is a car, and no picture", b"GIF", b"label", b"\x0a\x05\x0a\x03"])
-def test_text_is_no_picture(text):
+def test_text_is_not_taken_for_a_picture(text):
     assert not is_picture(text) and count_pixels(text) is None
 
 
@@ -116,7 +116,7 @@ def bomb(width, height):
         ([bomb(100, 90)] * 3, r"decode to 27000 pixels together\. Expected at most 20000\."),
     ],
 )
-def test_pictures_beyond_a_limit_are_refused(pictures, text):
+def test_pictures_above_a_limit_are_refused(pictures, text):
     limits = Limits(picture_bytes=500, picture_pixels=10_000, request_pixels=20_000)
 
     check_pictures([b"x" * 1000, bomb(100, 100), bomb(50, 200)], limits)

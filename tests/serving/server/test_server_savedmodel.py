@@ -1,4 +1,4 @@
-"""Loading SavedModels, and the app over one."""
+"""Loading SavedModels, and the app with one."""
 import ctypes
 import dataclasses
 import gc
@@ -25,7 +25,7 @@ from fixhead_serving.server.savedmodel import MODEL_CARD, Loader
 from fixhead_serving.specs import TensorSpec
 from keras_fixhead.errors import ServingError
 
-# Of the model in conftest.py.
+# For the model in conftest.py.
 SIZE = 8
 LABELS = ["cat", "dog", "owl"]
 
@@ -37,7 +37,7 @@ def app(served):
     return create_app(ModelServer([served]))
 
 
-def test_the_latest_version_is_loaded_and_only_that(served):
+def test_only_the_latest_version_is_loaded(served):
     assert served.name == "tiny" and list(served.versions) == [2]
     assert sorted(served.versions[2].signatures) == ["features", "serving_bytes", "serving_default"]
     inputs = served.versions[2].signatures["serving_default"].inputs
@@ -58,7 +58,7 @@ def test_row_and_columnar_answers_agree_with_the_graph(ask, app, base_path, imag
     assert row == [{name: column[index] for name, column in columns.items()} for index in range(5)]
 
 
-def test_pictures_are_decoded_to_the_same_answer(ask, app, images):
+def test_pictures_give_the_same_answer_as_their_pixels(ask, app, images):
     as_numbers = ask(app, "POST", PREDICT, {"inputs": images.tolist()}).json
     encoded = [{"b64": b64encode(encode_png(image)).decode()} for image in images]
     as_pictures = ask(app, "POST", PREDICT, {"signature_name": "serving_bytes", "inputs": encoded}).json
@@ -75,7 +75,7 @@ def test_metadata_list_the_signatures(ask, app):
     assert signatures["serving_bytes"]["inputs"]["image_bytes"]["dtype"] == "DT_STRING"
 
 
-def test_versions_that_are_not_loaded_are_not_found(ask, app):
+def test_versions_that_are_not_loaded_are_a_404(ask, app):
     assert ask(app, "POST", "/v1/models/tiny/versions/1:predict", {"instances": [1]}).status == 404
     assert ask(app, "GET", "/v1/models/tiny/versions/2").status == 200
 
@@ -96,7 +96,7 @@ def test_versions_that_are_not_loaded_are_not_found(ask, app):
         (b"\x00\xff garbage", "JSON Parse error: "),
     ],
 )
-def test_what_the_model_does_not_take_is_a_400_and_the_server_goes_on(ask, app, images, body, text):
+def test_invalid_input_is_a_400_and_the_server_keeps_running(ask, app, images, body, text):
     answer = ask(app, "POST", PREDICT, body)
 
     assert answer.status == 400 and text in answer.json["error"]
@@ -107,7 +107,7 @@ def test_what_the_model_does_not_take_is_a_400_and_the_server_goes_on(ask, app, 
 # Folders that cannot be served
 
 
-def test_a_folder_without_a_version_says_what_to_type(tmp_path):
+def test_a_folder_without_a_version_is_an_error_with_a_hint(tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / ".tmp-1-x").mkdir()
 
@@ -121,7 +121,7 @@ def test_a_version_folder_is_not_taken_for_a_base_path(base_path):
         load_model(base_path / "2")
 
 
-def test_a_damaged_version_is_one_line(tmp_path, base_path):
+def test_a_damaged_version_is_a_one_line_error(tmp_path, base_path):
     shutil.copytree(base_path / "2", tmp_path / "m" / "3")
     damaged = tmp_path / "m" / "3"
     for file in (damaged / "variables").iterdir():
@@ -137,7 +137,7 @@ def test_a_damaged_version_is_one_line(tmp_path, base_path):
 
 @pytest.fixture(scope="module")
 def any_rank(tmp_path_factory):
-    """Returns a version whose input may be of any rank, and ends in a convolution."""
+    """Returns a version with an input of unknown rank and a convolution."""
     import tensorflow as tf
 
     kernel = tf.ones((3, 3, 3, 1))
@@ -151,7 +151,7 @@ def any_rank(tmp_path_factory):
     return base
 
 
-def test_an_input_of_unknown_rank_is_refused_at_load(any_rank):
+def test_an_input_of_unknown_rank_is_refused_on_load(any_rank):
     text = r"Input 'x' of signature 'serving_default' in .* has no known rank.*--no-onednn"
     with pytest.raises(ServingError, match=text):
         load_model(any_rank)
@@ -172,21 +172,21 @@ serve(sys.argv[1], ServerConfig(port=0, onednn=False), on_ready=ask)
 """
 
 
-def test_without_onednn_an_input_of_unknown_rank_is_served_and_a_wrong_rank_is_a_400(any_rank):
+def test_without_onednn_unknown_ranks_are_served_and_a_wrong_rank_is_a_400(any_rank):
     done = subprocess.run([sys.executable, "-c", WITHOUT_ONEDNN, str(any_rank)], capture_output=True, text=True,
                           env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, timeout=120)  # fmt: skip
 
     assert (done.returncode, done.stdout) == (0, "[400, 400, 200]\n"), done.stderr
 
 
-def test_a_signature_with_a_sparse_tensor_is_left_out(copied, caplog):
+def test_a_signature_with_a_sparse_tensor_is_not_served(copied, caplog):
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = copied / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     sparse = saved.meta_graphs[0].signature_def["sparse"]
     sparse.CopyFrom(saved.meta_graphs[0].signature_def["serving_default"])
-    sparse.outputs["logits"].coo_sparse.values_tensor_name = "values:0"  # in the place of the tensor's own name
+    sparse.outputs["logits"].coo_sparse.values_tensor_name = "values:0"  # instead of the name of the tensor
     file.write_bytes(saved.SerializeToString())
     version = Loader()(3, copied)
 
@@ -195,15 +195,15 @@ def test_a_signature_with_a_sparse_tensor_is_left_out(copied, caplog):
 
 
 class Allocated(ctypes.Structure):
-    """glibc's mallinfo2."""
+    """The struct of mallinfo2 in glibc."""
 
     _fields_ = [(name, ctypes.c_size_t) for name in (
         "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="only glibc 2.33 or later says how much is in "
-                    "use; .ci/run counts that as NOT RUN")
-def test_runs_that_fail_leave_nothing_behind(copied):
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="only glibc 2.33 or later reports its "
+                    "memory in use; .ci/run counts this as NOT RUN")
+def test_failing_calls_do_not_leak_memory(copied):
     call = Loader()(3, copied).call
     in_use = ctypes.CDLL(None).mallinfo2
     in_use.restype = Allocated
@@ -217,7 +217,7 @@ def test_runs_that_fail_leave_nothing_behind(copied):
     fail(200)
     before = in_use().uordblks
     fail(1000)
-    assert in_use().uordblks - before < 200 * 1000  # an eager function keeps about 950 bytes of each
+    assert in_use().uordblks - before < 200 * 1000  # an eager function keeps about 950 bytes of each call
 
 
 def test_an_unloaded_version_is_freed(copied):
@@ -227,7 +227,7 @@ def test_an_unloaded_version_is_freed(copied):
     watched = WatchedModel(ModelSource("m", base), Loader())
     watched.start()
     settle_memory()
-    gc.unfreeze()  # what is frozen is not listed
+    gc.unfreeze()  # frozen objects are not listed
     loaded = [weakref.ref(each) for each in gc.get_objects() if isinstance(each, tf.compat.v1.Session)]
     settle_memory()
     shutil.copytree(copied, base / ".tmp").rename(base / "4")
@@ -238,7 +238,7 @@ def test_an_unloaded_version_is_freed(copied):
     gc.unfreeze()
 
 
-# Warming up, and what may be merged
+# Warming up and merging
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def copied(tmp_path, base_path):
 
 
 def write_records(folder, requests):
-    """Writes warm-up records as TensorFlow Serving's documentation has it: protobuf's bytes, by field numbers."""
+    """Writes warm-up records as documented by TensorFlow Serving: protobuf bytes, by field numbers."""
     import tensorflow as tf
 
     def field(number, content):
@@ -269,7 +269,7 @@ def write_records(folder, requests):
     return file
 
 
-def test_a_versions_own_records_warm_it_up(copied, images):
+def test_a_version_is_warmed_up_with_its_own_records(copied, images):
     metrics = Metrics()
     write_records(copied, [("", {"images": images.astype("float32")}),
                            ("serving_bytes", {"image_bytes": [encode_png(images[0])]})])  # fmt: skip
@@ -290,7 +290,7 @@ def test_a_versions_own_records_warm_it_up(copied, images):
         (None, "The warm-up requests in .* cannot be read: corrupted record"),
     ],
 )
-def test_a_record_that_fails_fails_the_version(copied, requests, text):
+def test_a_failing_warm_up_record_makes_the_version_fail(copied, requests, text):
     file = write_records(copied, requests or [])
     if requests is None:
         file.write_bytes(b"no records at all, and longer than a header")
@@ -302,7 +302,7 @@ def test_a_record_that_fails_fails_the_version(copied, requests, text):
 
 @pytest.mark.parametrize("card, batching, merges", [(False, None, False), (True, None, True), (True, False, False),
                                                     (False, True, True)])  # fmt: skip
-def test_requests_to_our_own_exports_are_merged_and_to_others_on_request(copied, card, batching, merges):
+def test_requests_are_merged_for_our_exports_and_for_other_models_on_request(copied, card, batching, merges):
     if card:
         (copied / MODEL_CARD).parent.mkdir(exist_ok=True)
         (copied / MODEL_CARD).write_text("{}")
@@ -311,7 +311,7 @@ def test_requests_to_our_own_exports_are_merged_and_to_others_on_request(copied,
     assert version.mergeable == ({"serving_default", "serving_bytes", "features"} if merges else set())
 
 
-def test_merged_requests_have_the_answers_of_single_ones(copied, ask_all, images):
+def test_merged_requests_get_the_same_answers_as_single_ones(copied, ask_all, images):
     version = Loader(batching=True)(3, copied)
     bodies = [{"instances": [image.tolist()]} for image in images] + [{"instances": images.tolist()}]
     pictures = [{"b64": b64encode(encode_png(image)).decode()} for image in images]
@@ -325,7 +325,7 @@ def test_merged_requests_have_the_answers_of_single_ones(copied, ask_all, images
     for one, other in zip(single, at_once, strict=True):
         for first, second in zip(one.json.get("predictions", []), other.json.get("predictions", []), strict=True):
             assert first["label"] == second["label"]
-            # another batch may be summed up in another order
+            # other batches may be summed in another order
             np.testing.assert_allclose(first["logits"], second["logits"], rtol=1e-5, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Threads behind the event loop: every task is done once, by the thread that was busy last."""
+"""Threads behind the event loop: every task runs once, on the most recently busy thread."""
 import asyncio
 import threading
 import time
@@ -23,9 +23,9 @@ def results(pool, *payloads):
     return asyncio.run(run())
 
 
-def test_one_task_after_the_other_is_done_by_the_thread_that_was_busy_last():
+def test_consecutive_tasks_run_on_the_most_recently_busy_thread():
     pool, both = Workers(2, in_thread), threading.Barrier(2)
-    assert len(set(results(pool, *[lambda ident: (both.wait(10), ident)[1]] * 2))) == 2  # both threads are there
+    assert len(set(results(pool, *[lambda ident: (both.wait(10), ident)[1]] * 2))) == 2  # both threads exist
     time.sleep(0.05)  # until both wait
 
     seen = []
@@ -36,7 +36,7 @@ def test_one_task_after_the_other_is_done_by_the_thread_that_was_busy_last():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_every_task_is_done_once_though_threads_end_and_start_all_the_time(monkeypatch, count):
+def test_every_task_runs_once_while_threads_keep_ending_and_starting(monkeypatch, count):
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.001)
     pool, done = Workers(count, in_thread), []
     for wait in (0, 0.0005, 0.001, 0.0015, 0.003) * 20:
@@ -48,7 +48,7 @@ def test_every_task_is_done_once_though_threads_end_and_start_all_the_time(monke
     assert not [each for each in threading.enumerate() if each.name == "fixhead-worker" and each.ident in done]
 
 
-def test_a_task_that_was_put_back_is_done():
+def test_a_task_that_was_put_back_still_runs():
     def work(task, take):
         if task.payload == "first" and (other := take("group")) is not None:
             pool.put_back(other)

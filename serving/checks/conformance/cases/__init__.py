@@ -1,4 +1,4 @@
-"""The cases, by what they are about."""
+"""The cases, by topic."""
 
 from fixhead_serving.checks.conformance.case import Case
 from fixhead_serving.checks.conformance.cases import (

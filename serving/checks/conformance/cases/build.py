@@ -1,4 +1,4 @@
-"""Short ways of writing down cases, and the names of the sources that they cite."""
+"""Helpers for writing cases, and the names of the sources that they cite."""
 
 import json
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def post(
 
 
 def ask(name: str, signature: str, document: dict[str, Any] | str, expect: Expect, source: str) -> Case:
-    """Returns a predict request to one of the model's signatures; a document of text is written by hand."""
+    """Returns a predict request to one of the model's signatures; a document given as text is used as it is."""
     if isinstance(document, str):
         body = f'{{"signature_name": "{signature}", {document}}}'.encode()
     else:

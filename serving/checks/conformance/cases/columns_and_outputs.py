@@ -1,4 +1,4 @@
-"""Columnar format, outputs of all forms, and shapes that a signature excludes."""
+"""Columnar format, outputs of all kinds, and shapes that do not fit a signature."""
 
 from fixhead_serving.checks.conformance.case import Case, Expect
 from fixhead_serving.checks.conformance.cases.build import (
@@ -178,7 +178,7 @@ CASES: list[Case] = [
         "an output of text that is not UTF-8",
         "text",
         {"inputs": [{"b64": "/w=="}]},
-        Expect(raw='"\ufffd"'),  # the byte as it is: JSON for no parser
+        Expect(raw='"\ufffd"'),  # the raw byte, which is not valid JSON
         f"{JSON}: AddSingleValueAndAdvance (writes the bytes as they are)",
     ),
     ask(
@@ -188,7 +188,7 @@ CASES: list[Case] = [
         error("Failed to write JSON value for tensor type: complex64"),
         f"{JSON_TEST}: FromJsonSingleTensorErrors",
     ),
-    # Shapes that the signature excludes: TensorFlow Serving leaves them to the graph, whose texts name nodes.
+    # Shapes that do not fit the signature: TensorFlow Serving leaves them to the graph, whose texts name nodes.
     ask(
         "wrong sizes",
         "guarded",

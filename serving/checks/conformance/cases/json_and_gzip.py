@@ -1,4 +1,4 @@
-"""JSON itself, how values are quoted, compressed bodies, classify and regress."""
+"""JSON syntax, quoting of values, compressed bodies, classify and regress."""
 
 import gzip
 import json

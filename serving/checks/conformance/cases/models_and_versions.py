@@ -1,4 +1,4 @@
-"""Status, metadata, versions, labels: what is served, and what is not."""
+"""Status, metadata, versions and labels, served and not served."""
 
 from fixhead_serving.checks.conformance.case import ANYTHING, Case, Expect
 from fixhead_serving.checks.conformance.cases.build import (

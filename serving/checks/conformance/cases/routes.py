@@ -1,4 +1,4 @@
-"""Request lines, methods, and what is answered before a body is read."""
+"""Request lines, methods, and answers that do not depend on the body."""
 
 from fixhead_serving.checks.conformance.case import Case, Expect
 from fixhead_serving.checks.conformance.cases.build import (
@@ -26,7 +26,7 @@ def _malformed(name: str, method: str, path: str, source: str = UNSUPPORTED) -> 
 
 
 CASES = [
-    # The path matches in any case; what it ends in is then compared in lower case.
+    # The path matches in any case; its ending is then compared in lower case.
     post("path in capitals", ONE, predictions([3.5]), FULL_MATCH, path="/V1/MODELS/conformance:predict"),
     _malformed(
         "verb in capitals", "POST", f"{MODEL}:PREDICT", f"{HANDLER}: ProcessRequest; {ROUTES}: kPredictionApiGegex"

@@ -1,4 +1,4 @@
-"""Numbers, text, bytes and truth: from JSON to a tensor and back."""
+"""Numbers, text, bytes and booleans: from JSON to a tensor and back."""
 
 from base64 import b64encode
 
