@@ -1,7 +1,7 @@
 """Image classifiers whose class vectors are drawn at random on the hypersphere and stay fixed.
 
-The public names below are loaded when they are first used. Where Keras is loaded already, importing this package
-registers our layers, so that `keras.models.load_model` finds them.
+The public names below are loaded on first use. If Keras is already loaded, importing this package registers our
+layers, so that `keras.models.load_model` finds them.
 """
 import importlib
 import sys

@@ -1,7 +1,7 @@
-"""What can be named: models, losses and margins, with their facts and what builds them.
+"""Tables of models, losses and margins: their properties and the functions that build them.
 
-Tables only: a builder is given as 'module:function' and imported when it is called for, so that the tables can be
-listed without Keras.
+A builder is given as 'module:function' and imported only when needed, so that the tables can be listed without
+Keras.
 """
 import difflib
 import importlib
@@ -20,11 +20,11 @@ class ModelEntry:
     Attributes:
         builder: function of (images, width=, layers=, signed_features=) that returns a feature map.
         channels: channels of the feature map at width 1.
-        scales: whether those channels are multiplied by the width.
-        widths: whether it can have another width than 1.
-        stride: pixels of the image for one position of the feature map, along each side.
+        scales: whether these channels are multiplied by the width.
+        widths: whether it supports widths other than 1.
+        stride: image pixels per position of the feature map, along each side.
         signed_features: whether features can be negative in its usual form.
-        extra: the extra of this package that it needs, if any.
+        extra: the optional extra of this package that it needs, if any.
     """
 
     summary: str
@@ -38,7 +38,7 @@ class ModelEntry:
     extra: str | None = None
 
     def ends_signed(self, asked: bool | None) -> bool:
-        """Returns whether features can be negative: as asked for, or as in the network's usual form."""
+        """Returns whether features can be negative: as requested, or else as in the network's usual form."""
         return self.signed_features if asked is None else asked
 
 
@@ -148,10 +148,10 @@ def look_up(table: Mapping[str, Entry], name: object, what: str) -> Entry:
     Args:
         table: one of this module's tables.
         name: a key of it.
-        what: what the table holds, in the singular, for the message.
+        what: what an entry is called in the error message.
 
     Raises:
-        ArgumentError: if there is no such entry; it lists the ones there are.
+        ArgumentError: if the table has no such entry; the message lists the known ones.
 
     Example:
         >>> look_up(MARGINS, "arcfase", "margin")
@@ -170,7 +170,7 @@ Did you mean 'arcface'?
 
 
 def scaled(channels: int, width: float) -> int:
-    """Returns a layer's channels at a width: rounded, at least 1.
+    """Returns the number of channels of a layer at a width: rounded, at least 1.
 
     Raises:
         ArgumentError: if the width is not a positive number.
@@ -195,7 +195,7 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
 
     Raises:
         ArgumentError: for an unknown model or pooling, a width that is not a positive number, or images that are too
-            small, or of no known size, for the pooling.
+            small or of unknown size for the pooling.
 
     Example:
         >>> feature_dim("resnet18", 0.25), feature_dim("resnet18", 1.0, (96, 96, 3), "4x4")
@@ -204,8 +204,8 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     entry = look_up(MODELS, model, "model")
     scaled(1, width)
     if width != 1 and not entry.widths:
-        raise ArgumentError(f"{model} has one width, 1; got {width:g}.",
-                            hint="Give --width 1 (a recipe may have another), or choose another --model.")
+        raise ArgumentError(f"{model} supports width 1 only, got {width:g}.",
+                            hint="Use --width 1 (a recipe may set another), or choose another --model.")
     channels = scaled(entry.channels, width)
     if not entry.scales:
         channels = entry.channels
@@ -213,17 +213,17 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     if pooling == "global":
         return channels
     if None in image_shape[:2]:
-        raise ArgumentError("Pooling 4x4 needs images of a known size: the number of features depends on it.",
-                            hint="Give H and W, or use pooling 'global'.")
+        raise ArgumentError("Pooling 4x4 needs images of known size: the number of features depends on it.",
+                            hint="Pass H and W, or use pooling 'global'.")
     rows, columns = (-(-side // entry.stride) // 4 for side in image_shape[:2])
     if not (rows and columns):
-        raise ArgumentError(f"{model} makes images of {image_shape[0]}x{image_shape[1]} pixels too small for pooling "
-                            f"4x4: it needs {3 * entry.stride + 1} or more.", hint="Use --pooling global.")
+        raise ArgumentError(f"Images of {image_shape[0]}x{image_shape[1]} pixels are too small for pooling 4x4 with "
+                            f"{model}: it needs {3 * entry.stride + 1} or more per side.", hint="Use --pooling global.")
     return channels * rows * columns
 
 
 def import_object(path: str) -> Callable[..., Any]:
-    """Returns what 'module:name' names, importing the module.
+    """Imports the module of 'module:name' and returns the object.
 
     Example:
         >>> import_object("keras_fixhead.catalog:feature_dim") is feature_dim

@@ -1,16 +1,16 @@
-"""What can go wrong, in words that a user can act on.
+"""The exceptions and warnings of this package.
 
     FixheadError                 every expected failure
     ├── ArgumentError            a wrong argument or option (also a ValueError)
     ├── DataError                a data set that is missing, damaged or unreadable
     ├── RunError                 a run directory, checkpoint or result that cannot be read or written
     ├── VectorsError             class vectors that do not match their digest
-    ├── TrainingError            training that cannot continue
+    ├── TrainingError            training that cannot start or continue
     ├── DependencyError          an optional package that is not installed
-    └── ServingError             exporting, serving, or asking a server
+    └── ServingError             exporting a model, serving it, or reaching a server
         └── RequestError         a server's refusal, with its HTTP status
 
-    FixheadWarning               a choice that is known to disappoint, or that does something other than its name says
+    FixheadWarning               a choice that is known to work badly, or that does not do what its name suggests
 
 This module imports nothing heavy, so that the client and the command line can raise these errors without loading a
 framework.
@@ -20,10 +20,10 @@ import warnings
 
 
 class FixheadError(Exception):
-    """A failure, described in one line, and what to do about it.
+    """A failure, described in one line, with what to do about it.
 
     Args:
-        what: what happened, with the offending value and what would be valid.
+        what: what happened, with the invalid value and what would be valid.
         hint: what to type or try next.
 
     Example:
@@ -38,7 +38,7 @@ class FixheadError(Exception):
 
 
 class ArgumentError(FixheadError, ValueError):
-    """A wrong argument, found before any work was done."""
+    """A wrong argument, raised before any work is done."""
 
 
 class DataError(FixheadError):
@@ -54,7 +54,7 @@ class VectorsError(FixheadError):
 
 
 class TrainingError(FixheadError):
-    """Training that cannot continue."""
+    """Training that cannot start or continue."""
 
 
 class DependencyError(FixheadError):
@@ -62,14 +62,14 @@ class DependencyError(FixheadError):
 
 
 class ServingError(FixheadError):
-    """Trouble in exporting a model, serving it, or reaching a server."""
+    """A failure to export a model, serve it, or reach a server."""
 
 
 class RequestError(ServingError):
     """A server's refusal.
 
     Args:
-        status: the HTTP status code of the answer.
+        status: the HTTP status code of the response.
     """
 
     def __init__(self, what: str, hint: str | None = None, *, status: int) -> None:
@@ -78,13 +78,13 @@ class RequestError(ServingError):
 
 
 class FixheadWarning(UserWarning):
-    """A choice that works but is known to disappoint, or does something other than its name says."""
+    """A choice that is known to work badly, or that does not do what its name suggests."""
 
 
 def warn_once(text: str, stacklevel: int = 1) -> None:
-    """Warns with a `FixheadWarning`, once per process and text, and not again in processes started with `silenced()`.
+    """Issues a `FixheadWarning` once per process and text; processes started with `silenced()` do not repeat it.
 
-    Python's own record of what was said is emptied whenever anyone changes a warning filter.
+    Python's own record of issued warnings is not used: it is cleared whenever a warning filter changes.
     """
     if text not in _said:
         _said.add(text)
@@ -92,7 +92,7 @@ def warn_once(text: str, stacklevel: int = 1) -> None:
 
 
 def silenced() -> dict[str, str]:
-    """Returns the environment for a process that shall not repeat what this one has warned of."""
+    """Returns the environment for a process that should not repeat the warnings of this one."""
     return {**os.environ, _SAID: "\n".join(sorted(_said))}
 
 

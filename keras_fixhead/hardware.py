@@ -1,4 +1,4 @@
-"""What this machine can do, asked without loading a framework: processors, GPUs, precision, stored step times."""
+"""What this machine can do, found out without loading a framework: CPU, GPUs, precision, stored step times."""
 import contextlib
 import functools
 import json
@@ -16,15 +16,15 @@ from keras_fixhead.json_files import read_json, write_json
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _STEP_TIMES_SCHEMA = 1
 
-# FLOP/s of dense products of 16-bit numbers that are summed in float32, from NVIDIA's data sheets of each card (which
-# give twice as much where half of the numbers are zeros). The first words that are in nvidia-smi's name count.
+# Dense 16-bit FLOP/s with float32 accumulation, from NVIDIA's data sheet of each card (twice as much is stated for
+# sparse matrices). The first entry whose words occur in the name that nvidia-smi reports applies.
 _GPU_PEAKS = (("H200 NVL", 835e12), ("H200", 989e12), ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12),
               ("A100", 312e12), ("L40S", 362e12), ("L4", 121e12), ("A10", 125e12), ("A30", 165e12),
               ("V100-PCIE", 112e12), ("V100", 125e12), ("T4", 65e12))
 
 
 def cpu_count() -> int:
-    """Returns the processor cores that this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -32,13 +32,13 @@ def cpu_count() -> int:
 
 @functools.cache
 def cpu_name() -> str:
-    """Returns the processor's name as the system reports it."""
+    """Returns the name of the CPU as the system reports it."""
     return _cpu_field("model name") or platform.processor() or platform.machine()
 
 
 @functools.cache
 def cpu_has_bfloat16() -> bool:
-    """Returns whether the processor multiplies bfloat16 natively (AVX512-BF16 or AMX)."""
+    """Returns whether the CPU multiplies bfloat16 natively (AVX512-BF16 or AMX)."""
     flags = (_cpu_field("flags") or "").split()
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
@@ -57,7 +57,7 @@ def _cpu_field(name: str) -> str | None:
 
 @functools.cache
 def gpus() -> tuple[tuple[str, float], ...]:
-    """Returns (name, compute capability) of each GPU that nvidia-smi reports and $CUDA_VISIBLE_DEVICES lets through."""
+    """Returns (name, compute capability) of each GPU that nvidia-smi reports and $CUDA_VISIBLE_DEVICES allows."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if (visible is not None and visible.strip() in ("", "-1")) or not shutil.which("nvidia-smi"):
         return ()
@@ -75,7 +75,7 @@ def gpus() -> tuple[tuple[str, float], ...]:
 
 
 def gpu_problem(seen: bool) -> str | None:
-    """Returns why the framework does not compute on a GPU, and what to do; None if it does.
+    """Returns why the framework does not compute on a GPU, and what to do about it; None if it does.
 
     Args:
         seen: whether the framework sees a GPU.
@@ -100,13 +100,13 @@ def gpu_problem(seen: bool) -> str | None:
 def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
     """Returns the precision to train in on this machine.
 
-    'auto' is bfloat16 on GPUs of compute capability 8 and up and on processors with AVX512-BF16 or AMX, float16 on
-    GPUs of capability 7, else float32: elsewhere 16 bits cost more time than they save. On a processor, a step
-    gains from bfloat16 on JAX as it does on TensorFlow (docs/backends.md).
+    'auto' is bfloat16 on GPUs of compute capability 8 and above and on CPUs with AVX512-BF16 or AMX, float16 on GPUs of
+    capability 7, and float32 otherwise, because there 16 bits cost more time than they save. On a CPU, bfloat16 speeds
+    up a step on JAX as it does on TensorFlow (docs/backends.md).
 
     Args:
         precision: 'auto', 'float32', 'bfloat16' or 'float16'.
-        gpu: whether the framework computes on a GPU; None, as long as none is loaded, to ask nvidia-smi.
+        gpu: whether the framework computes on a GPU; None to ask nvidia-smi, as long as no framework is loaded.
 
     Raises:
         ArgumentError: for any other name.
@@ -127,11 +127,11 @@ def resolve_precision(precision: str, *, gpu: bool | None = None) -> str:
 
 
 def gpu_peak(precision: str) -> tuple[str | None, float | None]:
-    """Returns the weakest GPU's name and the operations per second of its dense 16-bit products, as its maker states.
+    """Returns the name of the slowest GPU and its dense 16-bit operations per second, as stated by NVIDIA.
 
     Returns:
-        (None, None) without a GPU; (name, None) for a card that is not listed, and in float32, because the backend
-        decides whether products are rounded to TF32.
+        (None, None) without a GPU; (name, None) for an unlisted card, and in float32, where the backend decides whether
+        to round products to TF32.
 
     Example:
         >>> gpu_peak("float32")[1] is None
@@ -145,7 +145,7 @@ def gpu_peak(precision: str) -> tuple[str | None, float | None]:
 
 
 def keras_backend() -> str:
-    """Returns the backend that Keras uses, or would use once loaded (environment, keras.json, TensorFlow)."""
+    """Returns the backend that Keras uses, or would use once loaded (from environment, keras.json or default)."""
     if (keras := sys.modules.get("keras")) is not None:
         return str(keras.backend.backend())
     if name := os.environ.get("KERAS_BACKEND"):
@@ -158,7 +158,7 @@ def keras_backend() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """Returns the peak resident memory of this process."""
+    """Returns the peak resident memory of this process, in bytes."""
     import resource  # not available on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -166,14 +166,14 @@ def peak_memory_bytes() -> int:
 
 
 def cache_dir() -> Path:
-    """Returns the folder of what this machine remembers: $FIXHEAD_CACHE_DIR, or one in the user's cache."""
+    """Returns the cache folder of this package: $FIXHEAD_CACHE_DIR, or a folder in the user's cache."""
     if own := os.environ.get("FIXHEAD_CACHE_DIR"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_fixhead"
 
 
 def stored_step_seconds(key: str) -> float | None:
-    """Returns the seconds of a training step last measured on this machine under `key`; None if there are none."""
+    """Returns the seconds per training step last measured on this machine under `key`; None if never measured."""
     try:
         step_times = read_json(_step_times_path(), schema=_STEP_TIMES_SCHEMA)
         return float(step_times[key])
@@ -182,8 +182,8 @@ def stored_step_seconds(key: str) -> float | None:
 
 
 def store_step_seconds(key: str, seconds: float) -> None:
-    """Remembers the seconds of a training step on this machine; does nothing if the cache cannot be written."""
-    # a cache that is not writable (or a user without a home) must not end a training run
+    """Stores the seconds per training step on this machine; does nothing if the cache cannot be written."""
+    # an unwritable cache (or a user without a home folder) must not end a training run
     with contextlib.suppress(OSError, RuntimeError, RunError):
         path = _step_times_path()
         try:

@@ -1,4 +1,4 @@
-"""The options of `HypersphereHead`: their defaults, written once, and their checks. Free of Keras."""
+"""The options of `HypersphereHead`, with their defaults and checks. Does not need Keras."""
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +9,20 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import KINDS, checked_integer, kind_of
 
 HEADS = ("dot", "cos")
-"""What logits are: dot products or cosines."""
+"""The kinds of logits: dot products or cosines."""
 
 BIASES = ("none", "fixed", "learned")
 
 SCALE_WORDS = ("auto", "learned")
-"""What a scale can be other than a number (or, in the layer, a schedule)."""
+"""The words that a scale can be instead of a number (or, in the layer, a schedule)."""
 
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """The options of `HypersphereHead`, which explains them, checked and in their plain types.
+    """The options of `HypersphereHead`, checked and converted to plain types; the layer documents them.
 
-    Only the layer knows two values that are not plain: it passes a schedule of the scale as it is, and 'array' as the
-    kind of class vectors that were given as an array.
+    Only the layer uses two values that are not plain: a schedule as the scale, and 'array' as the kind of class vectors
+    that were given as an array.
 
     Raises:
         ArgumentError: (a ValueError) if a value has the wrong type or is out of its range.
@@ -76,12 +76,12 @@ class HeadConfig:
                                 hint="Leave store_vectors out.")
         if not (self.fixed and KINDS[self.class_vectors].by_class):
             able = ", ".join(name for name, kind in KINDS.items() if kind.by_class)
-            raise ArgumentError(f"store_vectors=False is for fixed class vectors of kind {able}: only those can be "
+            raise ArgumentError(f"store_vectors=False needs fixed class vectors of kind {able}: only these can be "
                                 "drawn again, bit for bit, on any machine.", hint="Leave store_vectors out.")
 
 
 def checked_flag(name: str, value: Any) -> bool:
-    """Returns a truth value as a bool.
+    """Returns a boolean as a bool.
 
     Raises:
         ArgumentError: for anything else, 0 and 1 included.
@@ -98,7 +98,7 @@ def _word(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 
 
 def _scale(value: Any) -> Any:
-    """A positive number as a float, one of the words, or what may be a schedule, for the layer to check."""
+    """A positive number as a float, one of the words, or a possible schedule, which the layer checks."""
     if isinstance(value, str) and value in SCALE_WORDS:
         return value
     if is_number(value) and value > 0:
@@ -109,5 +109,5 @@ def _scale(value: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Returns whether a value is a finite number, and not a truth value."""
+    """Returns whether a value is a finite number; booleans are not."""
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)

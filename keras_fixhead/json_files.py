@@ -1,4 +1,4 @@
-"""JSON files with a schema number, written to a temporary file and renamed: readers see the old or the new one."""
+"""JSON files with a schema number. They are written atomically: readers see either the old or the new file."""
 import json
 import os
 import shutil
@@ -39,23 +39,23 @@ def write_json(path: Path, content: Mapping[str, Any], *, schema: int) -> None:
     """Writes an object to a JSON file.
 
     Raises:
-        RunError: if it cannot be written; an existing file stays as it was.
+        RunError: if it cannot be written; an existing file is left unchanged.
     """
     text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=True) + "\n"
     write_bytes(path, text.encode())
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Makes `target` a copy of `source`, atomically; a hard link, if the file system supports it.
+    """Copies `source` to `target` atomically, as a hard link if the file system supports it.
 
     Raises:
-        RunError: if it cannot be written; an existing file stays as it was.
+        RunError: if it cannot be written; an existing file is left unchanged.
     """
     aside = target.with_name(f".{target.name}-{os.getpid()}")
     try:
         aside.unlink(missing_ok=True)
         try:
-            os.link(source, aside)  # files are never changed in place, so two names of one are two files
+            os.link(source, aside)  # safe, because files are never changed in place
         except OSError:
             shutil.copyfile(source, aside)
         aside.replace(target)
@@ -68,7 +68,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes a temporary file, flushes it to disk and renames it.
 
     Raises:
-        RunError: if it cannot be written; an existing file stays as it was.
+        RunError: if it cannot be written; an existing file is left unchanged.
     """
     aside = None
     try:
@@ -77,7 +77,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(aside).chmod(0o644)  # mkstemp creates it with 0600; another user's server may have to read the run
+        Path(aside).chmod(0o644)  # mkstemp uses 0600, but another user's server may have to read the run
         Path(aside).replace(path)
     except OSError as error:
         if aside is not None:

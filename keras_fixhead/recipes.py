@@ -1,7 +1,7 @@
-"""Named, sourced sets of values for a training run.
+"""Named sets of values for a training run, with their sources.
 
-Precedence: an explicit value, then the configuration file, then the recipe, then the default of `TrainConfig`. A value
-yields to what one of higher precedence implies for it (`config.implied`).
+Precedence: explicit values, then the configuration file, then the recipe, then the defaults of `TrainConfig`. A value
+yields to what a value of higher precedence implies for it (`config.implied`).
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ class Recipe:
     """A named set of values.
 
     Attributes:
-        values: fields of `TrainConfig` and what they are set to.
-        arms: further values for some arms only, by the arm's name.
+        values: values for fields of `TrainConfig`.
+        arms: additional values for single arms, by name of the arm.
         source: where the values come from.
-        expect: what has been seen with it, or that nothing has been measured.
-        cost: order of magnitude of the time it takes.
+        expect: what was measured with it, if anything.
+        cost: rough time that it takes.
     """
 
     summary: str
@@ -42,22 +42,23 @@ RECIPES: dict[str, Recipe] = {
         values={"vector_weight_decay": 0.0},
     ),
     "paper": Recipe(
-        summary="the paper's protocol as stated, and common training where it says nothing; no choice is made on test "
+        summary="the paper's protocol as far as stated, and common settings for the rest; nothing is chosen on test "
         "images",
         source="arXiv:2011.08704: class vectors uniform on the hypersphere, a learning rate of 0.1, 0.01, 0.001 "
-        "or 0.0001 (this is 0.1), mean of 3 runs. Silent on the rest: SGD with Nesterov momentum 0.9, batch "
+        "or 0.0001 (0.1 here), mean of 3 runs. The rest is not stated: SGD with Nesterov momentum 0.9, batch "
         "128, 200 epochs, cosine without warm-up, L2 5e-4, all training images, the last epoch",
         expect="the paper's tables 1 and 2 (3 runs, no spread given); here: not measured yet",
         cost="a GPU for minutes to an hour; a day or more on two CPU cores",
         values={"hold_out": False, "selection": "last", "warmup_fraction": 0.0, "vector_weight_decay": 0.0},
     ),
     "paper-code": Recipe(
-        summary="the paper's released code: its hyperparameters for each arm; epochs and rate cuts are chosen on TEST "
-        "images, which makes test accuracy too high",
+        summary="the paper's released code, with its hyperparameters for each arm; epochs and rate cuts are chosen on "
+        "TEST images, which makes test accuracy too high",
         source="the paper's repository, MLSpeech/FixedClassificationLayer (STL-10 and ResNet18 only): SGD with "
-        "Nesterov momentum 0.9, batch 32 with the partial one, 80 epochs, rate cut to a fifth after 4 epochs without "
-        "a gain on test; learned dot at rate 0.001; L2 5e-4 on everything in dot arms, none in cos arms; integer cube, "
-        "bias, 4x4 pooling. Differs: Keras' momentum keeps the old rate's velocity for some steps after a cut",
+        "Nesterov momentum 0.9, batch 32 with a last partial batch, 80 epochs, rate cut to a fifth after 4 epochs "
+        "without improvement on test; learned dot at rate 0.001; L2 5e-4 on everything in dot arms, none in cos arms; "
+        "integer cube, bias, 4x4 pooling. Difference: Keras' momentum keeps the old rate's velocity for some steps "
+        "after a cut",
         expect="stl10, resnet18, dot, by the paper: fixed 82.5 %, learned 76.5 % at its rate 0.001 (78.1 % at 0.01); "
         "here, with a subset of STL-10 only: not measured",
         cost="a GPU for minutes; about a day on two CPU cores",
@@ -74,7 +75,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "cpu": Recipe(
         summary="quarter width, 20,480 training images, 10 epochs; the last epoch is kept",
-        source="this project, to show the paper's main effect on a CPU; one-cycle to 0.2",
+        source="this project, to show the paper's main effect on a CPU; one-cycle schedule with peak rate 0.2",
         expect="cifar10, cosines, S = 1, test, 3 seeds: fixed 78.2 %, learned 53.1 % (results/main_effect.json)",
         cost="about 5 minutes on two CPU cores for cifar10",
         values={"width": 0.25, "limit_train": 20_480, "epochs": 10, "batch_size": 128, "lr": 0.2,
@@ -84,15 +85,15 @@ RECIPES: dict[str, Recipe] = {
     "demo": Recipe(
         summary="eighth width, 20 epochs; the best epoch on validation is kept: what `fixhead demo` trains on digits",
         source="this project",
-        expect="digits, S = 1: both cosine arms train; the demo prints what it finds",
+        expect="digits, S = 1: both cosine arms train; the demo prints the results",
         cost="half a minute on two CPU cores for digits",
         values={"width": 0.125, "limit_train": 2_000, "epochs": 20, "batch_size": 64, "lr": 0.1,
                 "schedule": "one_cycle", "warmup_fraction": 0.25, "vector_weight_decay": 0.0},
     ),
     "smoke": Recipe(
-        summary="eighth width, 2,000 training images, 2 epochs: to see whether training runs",
+        summary="eighth width, 2,000 training images, 2 epochs: a check that training runs",
         source="this project",
-        expect="nothing but that it runs: the accuracy means little",
+        expect="only that it runs: the accuracy means little",
         cost="seconds on two CPU cores",
         values={"width": 0.125, "limit_train": 2_000, "epochs": 2, "batch_size": 100, "lr": 0.1,
                 "schedule": "one_cycle", "warmup_fraction": 0.25, "selection": "last",
@@ -116,10 +117,10 @@ def recipe_values(name: str, arm: str) -> dict[str, Any]:
 
 
 def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Returns the configuration of explicit values, then those of a file, then those of the recipe they name.
+    """Returns the configuration that explicit values, a file and the recipe they name make together.
 
     Args:
-        explicit: fields of `TrainConfig` that were asked for.
+        explicit: fields of `TrainConfig` that were given explicitly.
         file: fields from a configuration file.
 
     Raises:
@@ -135,7 +136,7 @@ def build_config(explicit: Mapping[str, Any], file: Mapping[str, Any] | None = N
     """
     file = dict(file or {})
     if "recipe" in explicit and explicit["recipe"] != file.get("recipe", explicit["recipe"]):
-        raise ArgumentError(f"The configuration file was made with recipe {file['recipe']!r}, and its fields win over "
+        raise ArgumentError(f"The configuration file was made with recipe {file['recipe']!r}; its fields override "
                             f"those of recipe {explicit['recipe']!r}.", hint="Leave out --recipe or --config.")
     given = {**file, **explicit}
     arm = arm_name(TrainConfig.from_dict({key: given[key] for key in ("head", "fixed") if key in given}))

@@ -1,4 +1,4 @@
-"""The configuration of a run: what is asked for (`train_config`), what it resolves to (`resolved`), and its files."""
+"""The configuration of a run: as asked for (`train_config`), as resolved (`resolved`), and its files (`files`)."""
 from keras_fixhead.config.files import (
     CONFIG_SCHEMA,
     Stored,

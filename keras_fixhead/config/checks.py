@@ -1,4 +1,4 @@
-"""What the fields of a configuration ask of each other. `implied` has what yields before these checks."""
+"""Checks between the fields of a configuration; `implied` resolves what can be resolved before."""
 from keras_fixhead.catalog import MARGINS
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
@@ -8,46 +8,47 @@ from keras_fixhead.vectors import KINDS, kind_of
 
 
 def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
-    """Raises an ArgumentError for a data set that cannot be trained on as it is asked for."""
+    """Raises an ArgumentError for a data set that cannot be trained on as requested."""
     if entry.tests is not None:
-        raise ArgumentError(f"{config.dataset} has no training images: it is a test set for models of {entry.tests}.",
+        raise ArgumentError(f"{config.dataset} has no training images: it is a test set for models trained on "
+                            f"{entry.tests}.",
                             hint=f"fixhead evaluate RUN --dataset {config.dataset}")
     if lacks_validation_to_select(config):
-        raise ArgumentError("Without hold_out there are no validation images to select an epoch by.",
+        raise ArgumentError("Without hold_out there are no validation images to select the best epoch on.",
                             hint="Use --selection last (or test, which makes test accuracy too high).")
     if lacks_validation_to_watch(config):
-        raise ArgumentError("Without hold_out there are no validation images to see a plateau on.",
+        raise ArgumentError("Without hold_out there are no validation images to detect a plateau on.",
                             hint="Leave out --no-hold-out.")
 
 
 def check_training(config: TrainConfig) -> None:
-    """Raises an ArgumentError for fields of the training that contradict each other."""
+    """Raises an ArgumentError for training options that contradict each other."""
     if warms_up_to_a_plateau(config):
-        raise ArgumentError("The plateau schedule has no warm-up.", hint="Use --warmup-fraction 0 with it.")
+        raise ArgumentError("The plateau schedule has no warm-up.", hint="Use --warmup-fraction 0.")
     if config.batch_size % config.devices:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
-        raise ArgumentError("A partial batch cannot be shared by several devices.", hint="Leave out --partial-batch.")
+        raise ArgumentError("A partial batch cannot be split between devices.", hint="Leave out --partial-batch.")
     if config.augment_on == "device" and keras_backend() != "jax":
-        raise ArgumentError(f"augment_on is 'device', but only JAX takes batches that are already on the device; this "
+        raise ArgumentError(f"augment_on is 'device', but only JAX takes batches that are already on the device; the "
                             f"backend is {keras_backend()}.", hint="Use --augment-on auto, or KERAS_BACKEND=jax.")
 
 
 def check_head(config: TrainConfig) -> None:
-    """Raises an ArgumentError for fields of the head that contradict each other."""
+    """Raises an ArgumentError for head options that contradict each other."""
     if stores_too_little(config):
         able = ", ".join(name for name, kind in KINDS.items() if kind.by_class)
         raise ArgumentError(f"store_vectors is off for {'fixed' if config.fixed else 'learned'} class vectors of kind "
-                            f"{config.class_vectors!r}, which cannot be drawn again everywhere.",
+                            f"{config.class_vectors!r}, which cannot be drawn again on every machine.",
                             hint=f"Leave out --no-store-vectors, or use --fixed and one of {able}.")
     if config.margin == "none":
         if config.margin_size is not None:
-            raise ArgumentError("margin_size is given, but no margin.", hint=f"--margin {'|'.join(MARGINS)}")
+            raise ArgumentError("margin_size is given without a margin.", hint=f"--margin {'|'.join(MARGINS)}")
     elif config.head != "cos":
-        raise ArgumentError(f"margin {config.margin!r} changes a cosine, but the logits are dot products.",
-                            hint="Use --head cos with it.")
+        raise ArgumentError(f"margin {config.margin!r} needs cosines, but the logits are dot products.",
+                            hint="Use --head cos.")
     elif config.bias != "none":
-        raise ArgumentError(f"margin {config.margin!r} changes a cosine, and a bias would be added to it.",
+        raise ArgumentError(f"margin {config.margin!r} needs cosines, but a bias is added to them.",
                             hint="Use --bias none.")
     elif config.margin_size is not None and config.margin_size >= MARGINS[config.margin].largest:
         raise ArgumentError(f"margin_size must be below {MARGINS[config.margin].largest:g} for {config.margin}, got "
@@ -55,21 +56,21 @@ def check_head(config: TrainConfig) -> None:
 
 
 def lacks_validation_to_select(config: TrainConfig) -> bool:
-    """Returns whether an epoch is to be selected on validation images that are not held out."""
+    """Returns whether the best epoch is to be selected on validation images that are not held out."""
     return not config.hold_out and config.selection == "validation"
 
 
 def lacks_validation_to_watch(config: TrainConfig) -> bool:
-    """Returns whether a plateau is to be seen on validation images that are not held out."""
+    """Returns whether a plateau is to be detected on validation images that are not held out."""
     watches = config.patience is not None or config.schedule == "plateau"
     return not config.hold_out and config.selection == "last" and watches
 
 
 def warms_up_to_a_plateau(config: TrainConfig) -> bool:
-    """Returns whether the plateau schedule, which has no warm-up, is to begin with one."""
+    """Returns whether the plateau schedule, which has no warm-up, is combined with one."""
     return config.schedule == "plateau" and config.warmup_fraction > 0
 
 
 def stores_too_little(config: TrainConfig) -> bool:
-    """Returns whether class vectors are left out of saved files that could not be drawn again."""
+    """Returns whether class vectors that could not be drawn again are left out of saved files."""
     return not config.store_vectors and not (config.fixed and kind_of(config.class_vectors).by_class)

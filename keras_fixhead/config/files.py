@@ -1,7 +1,7 @@
-"""Configurations in files: what a run's config.json holds, and what `--config` takes.
+"""Configurations in files: the content of a run's config.json, and of files for `--config`.
 
-Schema 2 keeps apart what was asked for and what it resolved to. Schema 1 was one flat, resolved configuration, with a
-digest of class vectors and a history of extensions among its fields; results that were exported keep that form.
+Schema 2 has the configuration as asked for and as resolved. Schema 1 was one flat, resolved configuration, with a
+digest of class vectors and a history of extensions among its fields; exported results keep that form.
 """
 import json
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ from keras_fixhead.vectors import class_vectors, vectors_digest
 
 CONFIG_SCHEMA = 2
 
-# What a flat configuration had among its fields that is not a field.
+# Keys of a flat configuration that are not fields.
 _NOT_FIELDS = {"schema", "config_digest", "class_vectors_digest", "extended_from"}
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The configuration of a run, as its files have it.
+    """The configuration of a run, as in its files.
 
     Attributes:
-        asked: what was asked for.
-        config: what it resolved to.
-        digest: name of the run among others.
-        class_vectors_digest: of the draw of the class vectors.
+        asked: the configuration as asked for.
+        config: the resolved configuration.
+        digest: the digest that identifies the run.
+        class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas; None if it was not.
     """
 
@@ -52,11 +52,11 @@ class Stored:
 
 
 def to_store(resolved: Resolved, asked: TrainConfig | None = None, extended_from: str | None = None) -> Stored:
-    """Returns what is stored of a resolved configuration.
+    """Returns a resolved configuration in the form that is stored.
 
     Args:
-        resolved: of the run.
-        asked: what was first asked for, if the run is resumed.
+        resolved: configuration of the run.
+        asked: what was originally asked for, if the run is resumed.
         extended_from: see `Stored`.
     """
     digest = run_digest(resolved.config, resolved.class_vectors_digest, extended_from)
@@ -64,15 +64,15 @@ def to_store(resolved: Resolved, asked: TrainConfig | None = None, extended_from
 
 
 def earlier_digest(resolved: Resolved) -> str:
-    """Returns the digest that earlier versions gave a run; it covers the bytes of class vectors, which are drawn."""
+    """Returns the digest of a run in earlier versions; it covers the bytes of class vectors, so they are drawn."""
     return run_digest(resolved.config, _bytes_digest(resolved))
 
 
 def names_draw(digest: str, resolved: Resolved) -> bool:
-    """Returns whether a stored digest names the class vectors of a configuration; earlier versions stored their bytes'.
+    """Returns whether a stored digest matches the class vectors of a configuration.
 
     Args:
-        digest: of a run's config.json.
+        digest: digest in a run's config.json: of the draw or, in earlier versions, of the bytes.
         resolved: the configuration.
     """
     return digest == resolved.class_vectors_digest or digest == _bytes_digest(resolved)
@@ -88,7 +88,7 @@ def from_stored(content: Mapping[str, Any]) -> Stored:
     """Returns the configuration of a run from the content of its config.json, of either schema.
 
     Raises:
-        ArgumentError: if it is not a configuration; it says what is missing or wrong.
+        ArgumentError: if it is not a configuration; the message says what is missing or wrong.
     """
     if "resolved" not in content:
         return _from_flat(content)
@@ -100,10 +100,10 @@ def from_stored(content: Mapping[str, Any]) -> Stored:
 
 
 def resolved_fields(values: Mapping[str, Any]) -> TrainConfig:
-    """Returns a resolved configuration from its fields, which may be of schema 1; younger fields have their defaults.
+    """Returns a resolved configuration from its fields, possibly of schema 1; newer fields have their defaults.
 
     Raises:
-        ArgumentError: if it lacks a field that every configuration has, or a field is unknown or wrong.
+        ArgumentError: if a field that every configuration has is missing, or a field is unknown or invalid.
     """
     fields = {name: value for name, value in values.items() if name not in _NOT_FIELDS}
     missing = [name for name in TrainConfig.names()
@@ -121,7 +121,7 @@ def _from_flat(content: Mapping[str, Any]) -> Stored:
 
 
 def _asked_of_flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a flat configuration that were asked for: what `resolve` filled in is filled in again."""
+    """The fields of a flat configuration that were asked for, without those that `resolve` fills in again."""
     fields = {name: value for name, value in content.items() if name not in _NOT_FIELDS}
     if content.get("class_vectors_digest") is None:
         return fields  # written by hand, not resolved
@@ -139,7 +139,7 @@ def _asked_of_flat(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """Returns the fields that a JSON file asks for: a run's config.json, or what `fixhead train --dry-run` prints.
+    """Returns the fields asked for in a JSON file: a run's config.json, or the output of `fixhead train --dry-run`.
 
     Raises:
         ArgumentError: if the file cannot be read or is not a JSON object of known fields.
@@ -151,13 +151,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ArgumentError(f"{path} is not valid JSON: {error}.") from None
     asked = content
-    for key in ("asked", "config"):  # of a run, or a dry run; or flat, as in an exported result
+    for key in ("asked", "config"):  # of a run or a dry run; otherwise flat, as in an exported result
         if isinstance(content, dict) and key in content:
             asked = content[key]
             break
     if not isinstance(asked, dict):
         raise ArgumentError(f"{path} is not a JSON object of configuration fields.",
-                            hint="Expected a run's config.json, or the output of fixhead train --dry-run.")
+                            hint="Use a run's config.json, or the output of fixhead train --dry-run.")
     fields = _asked_of_flat(asked)
     check_names(fields)
     return fields

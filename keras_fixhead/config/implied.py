@@ -1,7 +1,7 @@
-"""What an explicit option implies for fields that were not asked for, as a table.
+"""What explicit options imply for fields that were not given explicitly, as a table.
 
-A value of a recipe, a default or a file yields to what an explicit option implies. Only explicit options can contradict
-each other: `checks` refuses those.
+Values from a recipe, a file or a default yield to what an explicit option implies. Explicit options that contradict
+each other are rejected by `checks`.
 """
 import dataclasses
 from collections.abc import Callable, Mapping, Set
@@ -23,10 +23,10 @@ class Implication:
     """A field that yields.
 
     Attributes:
-        field: what yields, unless it is explicit itself.
-        to: the fields that it yields to; one of them at least is explicit.
-        conflict: whether a configuration contradicts itself here.
-        value: what the field becomes.
+        field: the field that yields, unless it is explicit itself.
+        to: the fields that it yields to, if at least one of them is explicit.
+        conflict: function that returns whether a configuration contradicts itself here.
+        value: function that returns the new value of the field.
     """
 
     field: str
@@ -64,7 +64,7 @@ def _is_too_small_to_pool(config: TrainConfig) -> bool:
 
 
 def _is_too_narrow(config: TrainConfig) -> bool:
-    """Whether the network has too few features for the class vectors, and would have enough at its usual width."""
+    """Whether the network has too few features for the class vectors, but would have enough at width 1."""
     largest = KINDS[config.class_vectors].largest
     entry = None if largest is None or config.width == 1 else _entry(config)
     if largest is None or entry is None:
@@ -74,7 +74,7 @@ def _is_too_narrow(config: TrainConfig) -> bool:
 
 
 def _entry(config: TrainConfig) -> DatasetEntry | None:
-    """What is known of the data set; None if there is an error, which is raised when the configuration is resolved."""
+    """The entry of the data set; None in case of an error, which is raised when the configuration is resolved."""
     try:
         return dataset_entry(config)
     except (ArgumentError, DataError):
@@ -106,7 +106,7 @@ def _has_a_margin_without_cosine(config: TrainConfig) -> bool:
     return config.margin != "none" and config.head != "cos"
 
 
-# The arm (head, fixed) never yields: it is what a run is about.
+# The arm (head, fixed) never yields: it is the subject of a run.
 IMPLICATIONS = (
     Implication("warmup_fraction", ("schedule",), checks.warms_up_to_a_plateau, _always(0.0)),
     Implication("schedule", ("warmup_fraction",), checks.warms_up_to_a_plateau, _default("schedule")),
@@ -134,10 +134,10 @@ IMPLICATIONS = (
 
 
 def with_implied(values: Mapping[str, Any], explicit: Set[str]) -> dict[str, Any]:
-    """Returns values of fields in which those that are not explicit have yielded to those that are.
+    """Returns values of fields, after those that are not explicit have yielded to those that are.
 
     Raises:
-        ArgumentError: for an unknown field, or a value of the wrong type or out of its range.
+        ArgumentError: for an unknown field, or a value of the wrong type or out of range.
 
     Example:
         >>> with_implied({"schedule": "plateau", "warmup_fraction": 0.1}, {"schedule"})

@@ -1,4 +1,4 @@
-"""What a configuration resolves to: nothing left open, and its data set described once."""
+"""Resolving a configuration: filling in all open fields, and describing its data set."""
 import dataclasses
 import functools
 import hashlib
@@ -14,21 +14,21 @@ from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
 from keras_fixhead.vectors import adacos_scale, draw_digest
 
-_AUGMENTATION = 2  # how pixels are computed: 2 since it is in whole numbers
-_LIMIT = 2  # how `limit_train` chooses: 2 since it takes the same number from each class
-_INITIAL_WEIGHTS = 2  # how they are drawn: 2 since one seed gives the same ones on every backend
+_AUGMENTATION = 2  # version of pixel computation: 2 since it uses integers
+_LIMIT = 2  # version of `limit_train`: 2 since it takes the same number from each class
+_INITIAL_WEIGHTS = 2  # version of the draw: 2 since a seed gives the same weights on every backend
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A configuration with nothing left open.
+    """A configuration with all open fields filled in.
 
     Attributes:
-        asked: what was asked for.
-        config: the same fields, every open one filled in.
-        data: what is known of the data set before its images are read.
+        asked: the configuration as asked for.
+        config: the same fields, with every open one filled in.
+        data: what is known about the data set before its images are read.
         dim: number of features d.
-        class_vectors_digest: of the draw of the class vectors, by `vectors.draw_digest`.
+        class_vectors_digest: digest of the draw of the class vectors, from `vectors.draw_digest`.
     """
 
     asked: TrainConfig
@@ -39,7 +39,7 @@ class Resolved:
 
     @property
     def digest(self) -> str:
-        """Name of a run of this configuration among others."""
+        """The digest that identifies a run of this configuration."""
         return run_digest(self.config, self.class_vectors_digest)
 
     @property
@@ -49,7 +49,7 @@ class Resolved:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training steps per epoch, as far as they are known before the images are read."""
+        """Training steps per epoch, as far as known before the images are read."""
         return self.steps_of(self.train_size)
 
     def steps_of(self, images: int) -> int:
@@ -58,7 +58,7 @@ class Resolved:
 
     @property
     def step_time_key(self) -> str:
-        """Name under which this machine remembers how long such a training step takes."""
+        """Key under which this machine stores the time of such a training step."""
         config = self.config
         parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
                  f"{self.data.image_shape[0]}px", f"batch{min(config.batch_size, self.train_size)}",
@@ -66,21 +66,21 @@ class Resolved:
         return " ".join(parts)
 
     def for_device(self, *, gpu: bool) -> "Resolved":
-        """Returns the same for the device that the framework computes on, once that is known."""
+        """Returns the same configuration for the device that the framework computes on, once that is known."""
         precision = resolve_precision(self.asked.precision, gpu=gpu)
         return dataclasses.replace(self, config=dataclasses.replace(self.config, precision=precision))
 
 
 def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
-    """Returns a configuration with nothing left open: the data set's augmentation, this machine's precision, and so on.
+    """Returns a configuration with all open fields filled in, from the data set, this machine or other fields.
 
     Args:
-        asked: what was asked for.
-        gpu: whether the framework computes on a GPU; None, as long as none is loaded, to ask nvidia-smi.
+        asked: the configuration as asked for.
+        gpu: whether the framework computes on a GPU; None to ask nvidia-smi, as long as no framework is loaded.
 
     Raises:
         ArgumentError: for fields that contradict each other.
-        DataError: if the data set is a folder of images, and cannot be one.
+        DataError: if the data set is a folder of images that cannot be used.
 
     Example:
         >>> resolved = resolve(TrainConfig(dataset="cifar10", seed=3))
@@ -103,7 +103,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
         flip=entry.flip if asked.flip is None else asked.flip,
         precision=resolve_precision(asked.precision, gpu=gpu),
-        # PyTorch takes its threads from the environment
+        # PyTorch takes its number of threads from the environment
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
     )
     dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
@@ -112,16 +112,16 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 
 
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
-    """Returns what is known of a run's data set before its images are read."""
+    """Returns what is known about a run's data set before its images are read."""
     return describe(config.dataset, config.data_dir, image_size=config.image_size, classes=config.classes)
 
 
 def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:
-    """Returns the name of a run among others: sha256 of what changes its result, as canonical JSON.
+    """Returns the digest that identifies a run: the sha256 of all that affects its result, as canonical JSON.
 
     Args:
-        config: resolved.
-        class_vectors_digest: of the draw of the class vectors.
+        config: the resolved configuration.
+        class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas.
     """
     relevant = config.values(*RESULT_ROLES) | {
@@ -146,7 +146,7 @@ def train_size(config: TrainConfig, data: DatasetEntry) -> int:
 
 
 def steps_of(images: int, batch_size: int, partial_batch: bool = False) -> int:
-    """Returns the training steps per epoch: whole batches only, or one smaller batch of all images.
+    """Returns the training steps per epoch: whole batches only, but at least one step.
 
     Example:
         >>> steps_of(5_000, 32), steps_of(5_000, 32, partial_batch=True)

@@ -1,7 +1,7 @@
-"""What is asked for: one flat, frozen dataclass, free of anything derived.
+"""The configuration as asked for: one flat, frozen dataclass without derived values.
 
 A field's name is the option on the command line (`--label-smoothing`), the key in config.json and the axis of a sweep.
-Each default is written here and nowhere else, or, for the head, in `HeadConfig`.
+Defaults are defined here only, except for those of the head, which are defined in `HeadConfig`.
 """
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ from keras_fixhead.vectors import KINDS
 
 ROLES = ("data", "augmentation", "model", "head", "optimisation", "seed", "machine", "place")
 RESULT_ROLES = ROLES[:-1]
-"""The roles of the fields that change what training gives."""
+"""The roles of the fields that affect the result of training."""
 
 SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
@@ -40,11 +40,11 @@ def _option(role: str, default: Any, help: str, *, choices: Iterable[str] = (), 
     Args:
         role: one of `ROLES`.
         default: its default.
-        help: its text on the command line.
-        choices: the words it takes.
+        help: its help text on the command line.
+        choices: the words that it accepts.
         low, high: its range.
         open: the value that `resolve` replaces, if there is one.
-        identity: whether every configuration ever written has it: others may be younger than a run.
+        identity: whether every configuration ever written has it; others may be newer than a run.
         resumable: whether it may change when a run is resumed.
     """
     return field(default=default, metadata={
@@ -54,13 +54,13 @@ def _option(role: str, default: Any, help: str, *, choices: Iterable[str] = (), 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What is asked of a training run.
+    """The configuration of a training run, as asked for.
 
-    Fields that are left open (None or 'auto') are filled in by `resolve`: from the data set, the machine, or other
+    Fields that are left open (None or 'auto') are filled in by `resolve`: from the data set, the machine or other
     fields.
 
     Raises:
-        ArgumentError: (a ValueError) if a value has the wrong type, is out of its range, or is an unknown name.
+        ArgumentError: (a ValueError) if a value has the wrong type, is out of range, or is an unknown name.
 
     Example:
         >>> TrainConfig(dataset="cifar10", head="cos", fixed=True).scale
@@ -76,34 +76,35 @@ class TrainConfig:
     data_dir: str | None = _option("place", None, "Folder of packed or prepared data sets (default: $TFDS_DATA_DIR, or "
                                    "TFDS's own).", resumable=True)
     image_size: int | None = _option("data", None, "Side of the squares that a folder's pictures are resized to "
-                                     "(default: the side of the first picture; all must have it).", low=8, high=4096)
+                                     "(default: that of the first picture; all must have it).", low=8, high=4096)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
-    limit_train: int | None = _option("data", None, "Use at most this many training images, the same number of each "
-                                      "class (all of a class that has fewer).",
+    limit_train: int | None = _option("data", None, "Use at most this many training images, the same number per "
+                                      "class (or all images of a class that has fewer).",
                                       low=1, high=10**12)
-    imbalance: float = _option("data", 1.0, "Long-tailed training images: largest to smallest class.", low=1, high=1e6)
+    imbalance: float = _option("data", 1.0, "Long-tailed training images: size ratio of largest to smallest class.",
+                               low=1, high=1e6)
     hold_out: bool = _option("data", True, "Hold out a tenth of the training images for validation.")
-    normalization: str = _option("data", "dataset", "Normalize pixels by the mean and deviation of the training "
-                                 "images, or by 0.5 and 0.5.", choices=NORMALIZATIONS)
+    normalization: str = _option("data", "dataset", "Normalize pixels by mean and standard deviation of the "
+                                 "training images, or by 0.5 and 0.5.", choices=NORMALIZATIONS)
     model: str = _option("model", "resnet18", "Network.", choices=MODELS, identity=True)
     width: float = _option("model", 1.0, "Factor on the network's channels.", low=1 / 64, high=16, identity=True)
     signed_features: bool | None = _option("model", None, "End without a ReLU, so that features can be negative "
                                            "(default: the network's usual form).", open=None)
-    pooling: str = _option("model", "global", "From feature map to features: its mean, or the means of 4x4 positions.",
+    pooling: str = _option("model", "global", "Feature map to features: its mean, or the means of 4x4 positions.",
                            choices=POOLINGS)
     head: str = _option("head", HeadConfig.logits, "Logits: dot products or cosines.", choices=HEADS, identity=True)
     fixed: bool = _option("head", HeadConfig.fixed, "Keep the class vectors as drawn, or learn them.", identity=True)
     scale: float | str = _option("head", HeadConfig.scale, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) "
                                  "or learned.", choices=SCALE_WORDS, low=1e-3, high=1e4, open="auto",
                                  identity=True)
-    bias: str = _option("head", HeadConfig.bias, "Bias of the logits; it starts at 0.01.", choices=BIASES)
+    bias: str = _option("head", HeadConfig.bias, "Bias of the logits, initially 0.01.", choices=BIASES)
     class_vectors: str = _option("head", HeadConfig.class_vectors, "Kind of class vectors.", choices=KINDS)
     rotate: bool = _option("head", HeadConfig.rotate, "Rotate simplex, orthoplex and hypercube at random.")
     vector_lr: float = _option("head", HeadConfig.vector_lr, "Factor on the learning rate of learned class vectors.",
                                low=0, high=1)
     vector_seed: int | None = _option("seed", None, "Seed of the class vectors (default: --seed).", low=0,
                                       high=2**63 - 1, open=None)
-    seed: int = _option("seed", 0, "Seed of initial weights, data order and augmentation.", low=0, high=2**63 - 1,
+    seed: int = _option("seed", 0, "Seed of the initial weights, data order and augmentation.", low=0, high=2**63 - 1,
                         identity=True)
     loss: str = _option("head", "cross_entropy", "Loss.", choices=LOSSES)
     margin: str = _option("head", "none", "Margin on the true class's cosine in training.", choices=("none", *MARGINS))
@@ -112,56 +113,56 @@ class TrainConfig:
     label_smoothing: float = _option("head", 0.0, "Share of the target spread over all classes.", low=0, high=0.999)
     epochs: int = _option("optimisation", 200, "Passes over the training images.", low=1, high=1_000_000, identity=True)
     batch_size: int = _option("optimisation", 128, "Images per step.", low=1, high=1_000_000)
-    partial_batch: bool = _option("optimisation", False, "Train on the images left over at the end of an epoch as a "
+    partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
                                   "smaller batch.")
     lr: float = _option("optimisation", 0.1, "Peak learning rate.", low=0, high=1e4)
     momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD.", low=0, high=0.9999)
     schedule: str = _option("optimisation", "cosine", "Learning rate after warm-up: cosine decay, or one_cycle's "
                             "straight line, to 0; constant; or cut on a plateau of accuracy.", choices=SCHEDULES)
-    plateau_patience: int = _option("optimisation", 3, "Epochs without a gain before the plateau schedule cuts the "
-                                    "rate.", low=0, high=1_000_000)
+    plateau_patience: int = _option("optimisation", 3, "Epochs without improvement before the plateau schedule cuts "
+                                    "the rate.", low=0, high=1_000_000)
     plateau_factor: float = _option("optimisation", 0.2, "Factor by which the plateau schedule cuts the rate.",
                                     low=1e-6, high=1)
     warmup_fraction: float = _option("optimisation", 0.025, "Share of the steps in which the rate rises from 0.",
                                      low=0, high=1)
     weight_decay: float = _option("optimisation", 5e-4, "torch's c: an L2 penalty of c/2 on the backbone's kernels.",
                                   low=0, high=1e3)
-    vector_weight_decay: float = _option("head", HeadConfig.vector_weight_decay, "The same on learned class vectors "
-                                         "and a learned bias.", low=0, high=1e3)
-    decay_norms: bool = _option("optimisation", False, "The same penalty on gamma and beta of batch normalisation.")
-    crop_padding: int | None = _option("augmentation", None, "Pixels of black border to crop from (default: the data "
-                                       "set's).", low=0, high=64, open=None)
+    vector_weight_decay: float = _option("head", HeadConfig.vector_weight_decay, "The same penalty on learned class "
+                                         "vectors and a learned bias.", low=0, high=1e3)
+    decay_norms: bool = _option("optimisation", False, "Also penalise gamma and beta of batch normalisation.")
+    crop_padding: int | None = _option("augmentation", None, "Pixels of black border added before random crops "
+                                       "(default: the data set's).", low=0, high=64, open=None)
     flip: bool | None = _option("augmentation", None, "Mirror training images at random (default: the data set's).",
                                 open=None)
     rotation: float = _option("augmentation", 0.0, "Largest angle of random rotation, in degrees.", low=0, high=180)
-    randaugment: int = _option("augmentation", 0, "Operations of RandAugment on each image.", low=0, high=14)
+    randaugment: int = _option("augmentation", 0, "Number of RandAugment operations per image.", low=0, high=14)
     randaugment_magnitude: float = _option("augmentation", 9.0, "Strength of RandAugment.", low=0, high=10)
     cutout: int = _option("augmentation", 0, "Side of Cutout's black square, in pixels.", low=0, high=4096)
     erasing: float = _option("augmentation", 0.0, "Probability of RandomErasing's rectangle of noise.", low=0, high=1)
     mixup: float = _option("augmentation", 0.0, "Alpha of MixUp; 0 for none.", low=0, high=100)
     cutmix: float = _option("augmentation", 0.0, "Alpha of CutMix; 0 for none.", low=0, high=100)
-    augment_on: str = _option("place", "auto", "Where training images are augmented, with identical bits: host, device "
-                              "(JAX), or auto: on JAX's GPU if it would take the host too long, else on the host.",
+    augment_on: str = _option("place", "auto", "Where to augment training images (bit-identical): host, device (JAX), "
+                              "or auto: on JAX's GPU if the host would be too slow, else on the host.",
                               choices=("auto", "host", "device"), resumable=True)
     store_vectors: bool = _option("place", HeadConfig.store_vectors, "Keep fixed class vectors in saved files; "
-                                  "without, they are drawn again on loading.")
+                                  "otherwise they are drawn again on loading.")
     selection: str = _option("optimisation", "validation", "Which epoch's weights to keep: the best on validation, the "
                              "last, or the best on TEST, which makes test accuracy too high.", choices=SELECTIONS)
-    patience: int | None = _option("optimisation", None, "Stop after this many epochs without a better accuracy "
+    patience: int | None = _option("optimisation", None, "Stop after this many epochs without improvement "
                                    "(default: never).", low=1, high=1_000_000)
     max_minutes: float | None = _option("optimisation", None, "Stop at the end of an epoch after this many minutes "
                                         "(default: never).", low=0, high=1e6)
     checkpoint_minutes: float = _option("place", 10.0, "Minutes between checkpoints inside an epoch.", low=0, high=1e6,
                                         resumable=True)
-    precision: str = _option("machine", "auto", "Arithmetic of training; saved models are float32.",
+    precision: str = _option("machine", "auto", "Precision of training; saved models are float32.",
                              choices=PRECISIONS, open="auto")
     threads: int | None = _option("machine", None, "Threads per operation (default: the number of cores).", low=1,
                                   high=4096, open=None)
     devices: int = _option("machine", 1, "Devices of one kind that share each batch (TensorFlow, JAX).", low=1,
                            high=1024)
-    deterministic: bool = _option("machine", False, "Use only operations whose results repeat bit for bit.")
-    recipe: str = _option("place", "honest", "Named set of values for the fields that are not given.")
-    logger: str = _option("place", "none", "Another logger as well as TensorBoard and CSV files.", choices=LOGGERS,
+    deterministic: bool = _option("machine", False, "Use only operations that are reproducible bit for bit.")
+    recipe: str = _option("place", "honest", "Named set of values for fields that are not given.")
+    logger: str = _option("place", "none", "Additional logger, besides TensorBoard and CSV files.", choices=LOGGERS,
                           resumable=True)
     runs_dir: str = _option("place", "runs", "Folder of run directories.")
 
@@ -171,12 +172,12 @@ class TrainConfig:
 
     @classmethod
     def field(cls, name: str) -> dataclasses.Field[Any]:
-        """Returns the field of a name, with its role, text and range."""
+        """Returns the field with this name, with its role, help text and range."""
         return next(each for each in dataclasses.fields(cls) if each.name == name)
 
     @classmethod
     def names(cls, *roles: str) -> tuple[str, ...]:
-        """Returns the names of the fields that have one of these roles; of all fields without roles.
+        """Returns the names of the fields with one of these roles; of all fields if no role is given.
 
         Example:
             >>> TrainConfig.names("seed", "machine")
@@ -187,7 +188,7 @@ class TrainConfig:
         return tuple(each.name for each in dataclasses.fields(cls) if not roles or each.metadata["role"] in roles)
 
     def values(self, *roles: str) -> dict[str, Any]:
-        """Returns name -> value of the fields that have one of these roles; of all fields without roles.
+        """Returns name -> value of the fields with one of these roles; of all fields if no role is given.
 
         Example:
             >>> TrainConfig(seed=3).values("seed")
@@ -201,7 +202,7 @@ class TrainConfig:
         return {**self.values("data"), "data_dir": self.data_dir}
 
     def is_open(self, name: str) -> bool:
-        """Returns whether a field has the value that `resolve` replaces.
+        """Returns whether a field has a value that `resolve` replaces.
 
         Example:
             >>> TrainConfig().is_open("flip"), TrainConfig(flip=False).is_open("flip"), TrainConfig().is_open("classes")
@@ -210,15 +211,15 @@ class TrainConfig:
         return bool(getattr(self, name) == self.field(name).metadata["open"])
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the fields as a dictionary that `from_dict` takes back."""
+        """Returns the fields as a dictionary, for `from_dict`."""
         return self.values()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
-        """Returns the configuration of a dictionary; fields that are left out have their defaults.
+        """Returns the configuration from a dictionary; missing fields have their defaults.
 
         Raises:
-            ArgumentError: for an unknown key; it names the nearest known one.
+            ArgumentError: for an unknown key; the message names the closest known one.
         """
         check_names(values)
         return cls(**values)
@@ -261,10 +262,10 @@ def _types() -> dict[str, tuple[type, ...]]:
 
 
 def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
-    """The value of a field, an int widened to float where a float is meant; or an error."""
+    """The checked value of a field; an int becomes a float if a float is expected."""
     types = _types()[each.name]
     either = float in types and str in types
-    if isinstance(value, str) and either:  # a number or one of a few words; a command line has text only
+    if isinstance(value, str) and either:  # a number or a word; on the command line both are text
         with contextlib.suppress(ValueError):
             value = float(value)
     if float in types and type(value) is int:

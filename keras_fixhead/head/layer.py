@@ -1,4 +1,4 @@
-"""`HypersphereHead`: the classification layer whose class vectors are drawn at random."""
+"""`HypersphereHead`: a classification layer whose class vectors are drawn at random."""
 from typing import Any
 
 import keras
@@ -24,57 +24,59 @@ from keras_fixhead.head_config import HeadConfig
 from keras_fixhead.vectors import kind_of
 
 INITIAL_BIAS = 0.01
-"""Of every class, as in the paper's released code."""
+"""Initial bias of every class, as in the paper's released code."""
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
 class HypersphereHead(keras.layers.Layer):
-    """Logits from the comparison of features with class vectors on the hypersphere.
+    """Compares features with class vectors on the hypersphere and returns logits.
 
     With features f, class vectors w_j of length 1 and a bias b_j, if any:
 
         logits='cos':  scale * w_j . f / max(|f|, 1e-6) + b_j    (the paper's Eq. 2, 3)
         logits='dot':  scale * w_j . f + b_j                     (the paper's Eq. 1)
 
-    Learned class vectors start from the same draw and are divided by their length in every 'cos' forward pass. The
-    layer computes in float32 under any 16-bit or mixed policy, and in float64 under a float64 policy. It has no
-    softmax: use losses with `from_logits=True`.
+    Learned class vectors start from the same draw; with logits='cos' they are divided by their length in every forward
+    pass. The layer computes in float32 under any 16-bit or mixed policy, and in float64 under a float64 policy. It has
+    no softmax: use losses with `from_logits=True`.
 
-    With a numeric scale and no bias its one weight is `class_vectors`, float32 of shape (num_classes, d), non-trainable
-    when fixed. The config names the draw by its digest; for fixed heads it is checked whenever weights are loaded.
+    With a numeric scale and no bias, its only weight is `class_vectors`, float32 of shape (num_classes, d),
+    non-trainable when fixed. The config contains the digest of the class vectors; for fixed heads it is checked
+    whenever weights are loaded.
 
     Args:
         num_classes: number of classes m, at least 2.
         logits: 'cos' or 'dot'.
-        scale: factor S on the logits: a positive number; 'auto' for max(1, sqrt(2) ln(m - 1)), as AdaCos has it, which
-            is logged and kept as a number; 'learned' for a positive trainable scalar that starts there; or a schedule
-            (a `keras.optimizers.schedules.LearningRateSchedule`) of the number of training steps.
+        scale: factor S on the logits: a positive number; 'auto' for max(1, sqrt(2) ln(m - 1)), as in AdaCos, which is
+            logged and kept as a number; 'learned' for a positive trainable scalar that starts at that value; or a
+            schedule over training steps (a `keras.optimizers.schedules.LearningRateSchedule`).
         fixed: whether the class vectors stay as drawn.
-        class_vectors: kind of the draw, a name in `keras_fixhead.vectors.KINDS`; or an array of shape (m, d), whose
-            rows are divided by their length. A layer that is rebuilt from the config of such a head has zeros until
-            weights are loaded, and raises if it is called before that.
+        class_vectors: kind of draw, a name in `keras_fixhead.vectors.KINDS`; or an array of shape (m, d), whose rows
+            are divided by their length. A layer recreated from the config of a head with an array has zeros until
+            weights are loaded, and raises an error if it is called before.
         seed: seed of the draw, in [0, 2^64).
-        rotate: whether kinds that are rotated at random are.
-        bias: 'none', 'fixed' or 'learned'; it starts at 0.01 for every class. A fixed one changes no probability.
-        vector_lr: factor in [0, 1] on the learning rate of learned class vectors, by a factor on their gradient: exact
-            for SGD with any momentum. Optimizers that divide by the gradient's size, like Adam, undo it.
-        vector_weight_decay: torch's c, an L2 penalty of c / 2 on class vectors, and on a bias, that are learned.
+        rotate: whether to rotate at random the kinds that support it.
+        bias: 'none', 'fixed' or 'learned'; it starts at 0.01 for every class. A fixed bias does not change
+            probabilities.
+        vector_lr: factor in [0, 1] on the learning rate of learned class vectors, applied to their gradient. This is
+            exact for SGD with any momentum; optimizers that normalise gradients, such as Adam, undo it.
+        vector_weight_decay: torch's c, an L2 penalty of c / 2 on learned class vectors and a learned bias.
         store_vectors: False leaves fixed class vectors of the kinds 'uniform', 'cube' and 'rademacher' out of saved
             files; they are drawn again when the model is loaded.
-        vectors_digest: the digest the draw must have; None for no check.
-        vectors_shape: (m, d) of a head that was made from an array; only a saved config has it.
+        vectors_digest: the expected digest of the draw; None for no check.
+        vectors_shape: (m, d) of a head that was created from an array; used by saved configs only.
 
     Call args:
         features: tensor of shape (..., d), any float type.
-        training: whether a schedule of S takes a step.
+        training: whether a schedule of S advances by one step.
 
     Returns:
         float32 logits of shape (..., num_classes).
 
     Raises:
-        ArgumentError: (a ValueError) for an argument out of its range.
-        VectorsError: if class vectors are loaded into a fixed head that are not the ones its digest names, or none
-            have been loaded where the config does not give them.
+        ArgumentError: (a ValueError) for an argument out of range.
+        VectorsError: if class vectors loaded into a fixed head do not match its digest, or if the config does not
+            define them and none have been loaded.
 
     Reference: "Redesigning the classification layer by randomizing the class representation vectors",
         arXiv:2011.08704.
@@ -118,9 +120,9 @@ class HypersphereHead(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         dim = input_shape[-1]
         if dim is None:
-            raise ArgumentError(f"HypersphereHead needs a known number of features, got input shape {input_shape}.")
+            raise ArgumentError(f"HypersphereHead needs a fixed number of features, got input shape {input_shape}.")
         vectors = self._origin.initial(dim, self.name)
-        decay = 0.0 if self.fixed else self.vector_weight_decay * self.vector_lr  # its gradient, too, by vector_lr
+        decay = 0.0 if self.fixed else self.vector_weight_decay * self.vector_lr  # vector_lr scales this gradient too
         self.class_vectors = self.add_weight(
             name="class_vectors",
             shape=vectors.shape,
@@ -146,33 +148,33 @@ class HypersphereHead(keras.layers.Layer):
 
     @property
     def fixed(self) -> bool:
-        """Whether the class vectors stay as they are in training; decided when the layer is made."""
+        """Whether the class vectors stay fixed in training; decided when the layer is created."""
         return self._fixed
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # not a property: Keras leaves a setter out where the value stays the same
+        # not a property: Keras does not call a setter if the value stays the same
         if name == "trainable" and value and getattr(self, "_fixed", False):
             warn_once(f"Setting trainable = True leaves the class vectors of layer {self.name!r} fixed. To learn them "
-                      "from where they are, make another head on the same features: "
+                      "from their current values, create another head on the same features: "
                       "HypersphereHead(..., fixed=False, class_vectors=W).", stacklevel=2)
         super().__setattr__(name, value)
 
     @property
     def kind(self) -> str:
-        """The kind of draw that the class vectors come from; 'array' where they were given, or changed by hand."""
+        """The kind of draw of the class vectors; 'array' if they were given as an array or changed by hand."""
         self._note_changes()
         return self._origin.kind
 
     @property
     def store_vectors(self) -> bool:
-        """Whether files hold the class vectors: where they were changed by hand, they always do."""
+        """Whether files contain the class vectors; always True if they were changed by hand."""
         if not self._origin.stored:
             self._note_changes()
         return self._origin.stored
 
     @property
     def vectors_digest(self) -> str | None:
-        """The digest of fixed class vectors, or of what learned ones started from; None before the layer is built."""
+        """The digest of fixed class vectors, or of the initial learned ones; None before the layer is built."""
         self._note_changes()
         return self._origin.digest
 
@@ -192,7 +194,7 @@ class HypersphereHead(keras.layers.Layer):
     def call(self, features: Any, training: bool | None = None) -> Any:
         self._origin.require(self.name)
         if training and self.step is not None:
-            self.step.assign(self.step + 1)  # first, so that a loss that asks for S afterwards gets this call's
+            self.step.assign(self.step + 1)  # first, so that a loss that asks for S afterwards gets the S of this call
         features = ops.cast(features, self.compute_dtype)
         products = self.cosines(features) if self.logits == "cos" else ops.matmul(features, self._transposed())
         logits = products * self.current_scale()
@@ -207,15 +209,15 @@ class HypersphereHead(keras.layers.Layer):
             features: float tensor of shape (..., d).
 
         Returns:
-            tensor of shape (..., num_classes), of the layer's precision.
+            tensor of shape (..., num_classes), in the layer's precision.
         """
         embedding = unit_length(ops.cast(features, self.compute_dtype))
         return ops.matmul(embedding, self._transposed(normalize=True))
 
     def current_scale(self) -> Any:
-        """Returns S: a number, or a scalar tensor of the layer's precision where it is learned or follows a schedule.
+        """Returns S: a number, or a scalar tensor in the layer's precision if it is learned or follows a schedule.
 
-        Of a schedule it is the S of the last training step, and of step 0 before any.
+        With a schedule, this is the S of the last training step, or of step 0 before any training.
         """
         return scale_now(self.scale, self.log_scale, self.step, self.compute_dtype)
 
@@ -223,13 +225,13 @@ class HypersphereHead(keras.layers.Layer):
         vectors = ops.convert_to_tensor(self.class_vectors)
         if not self.fixed and self.vector_lr < 1:
             still = ops.stop_gradient(vectors)
-            vectors = still + self.vector_lr * (vectors - still)  # the same vectors, a part of the gradient
-        if normalize and not self.fixed:  # fixed ones are drawn with length 1 and stay so
+            vectors = still + self.vector_lr * (vectors - still)  # the same vectors, with a scaled gradient
+        if normalize and not self.fixed:  # fixed ones have length 1 and keep it
             vectors = unit_length(vectors)
         return ops.transpose(vectors)  # (d, m)
 
     def limits(self, *, signed_features: bool = True) -> Limits:
-        """Returns the largest probability and smallest loss that S, m and these class vectors allow.
+        """Returns the largest probability and the smallest loss that S, m and these class vectors allow.
 
         Args:
             signed_features: whether features may have negative entries; False for features that end in ReLU.
@@ -245,26 +247,26 @@ class HypersphereHead(keras.layers.Layer):
             (0.451, True)
         """
         if self.logits != "cos":
-            raise ArgumentError("Dot logits have no limit: the features' length scales them.")
+            raise ArgumentError("Dot logits have no limit, because they scale with the length of the features.")
         if not self.built:
-            raise ArgumentError("The layer has no class vectors yet: call it or build it first.")
+            raise ArgumentError("The layer has no class vectors yet.", hint="Call it or build it first.")
         self._origin.require(self.name)
         self._note_changes()
         return limits_of(self._values(), float(ops.convert_to_numpy(self.current_scale())),
                          signed_features=signed_features)
 
     def with_classes(self, num_classes: int) -> "HypersphereHead":
-        """Returns a head with more classes, for fixed class vectors: the old ones bit-identical, new ones after them.
+        """Returns a head with more classes: fixed class vectors stay bit-identical, and new ones are appended.
 
-        If this one is built, so is the new one: a learned S, the step of a schedule and the biases of old classes
-        are taken over; new classes start with the bias that all started with, 0.01.
+        If this head is built, so is the new one: it takes over a learned S, the step of a schedule and the biases of
+        old classes; new classes start with the initial bias, 0.01.
 
         Args:
             num_classes: the new total.
 
         Raises:
-            ArgumentError: if class vectors are learned, given as an array or changed by hand, or of a kind that does
-                not extend; or if `num_classes` is not larger.
+            ArgumentError: if class vectors are learned, given as an array, changed by hand, or of a kind that does not
+                extend; or if `num_classes` is not larger than before.
 
         Example:
             >>> head = HypersphereHead(num_classes=10, seed=1)
@@ -273,16 +275,16 @@ class HypersphereHead(keras.layers.Layer):
         """
         total = _checked_num_classes(num_classes)
         if not self.fixed:
-            raise ArgumentError("Learned class vectors cannot be extended: new ones would be untrained next to them.",
-                                hint="Extend a head with fixed=True.")
+            raise ArgumentError("Learned class vectors cannot be extended: the new ones would be untrained.",
+                                hint="Use a head with fixed=True.")
         if self.kind == "array":
-            raise ArgumentError("Class vectors that were given as an array, or changed by hand, cannot be extended.",
-                                hint="Build a head with class_vectors=W, with a row for each new class too.")
+            raise ArgumentError("Class vectors that were given as an array or changed by hand cannot be extended.",
+                                hint="Build a head with class_vectors=W, with rows for the new classes as well.")
         if not kind_of(self.kind).extends:
             raise ArgumentError(f"Class vectors of kind {self.kind!r} are arranged for {self.num_classes} classes: "
-                                "more would move the old ones.",
-                                hint="Kinds that extend: uniform, cube, rademacher; up to their limits orthogonal, "
-                                     "hadamard, orthoplex.")
+                                "new classes would move the old ones.",
+                                hint="Kinds that extend: uniform, cube and rademacher; orthogonal, hadamard and "
+                                     "orthoplex up to their limits.")
         if total <= self.num_classes:
             raise ArgumentError(f"num_classes is the new total and must be above {self.num_classes}, got {total}.")
         head = type(self).from_config({**self.get_config(), "num_classes": total, "vectors_digest": None})
@@ -319,14 +321,14 @@ class HypersphereHead(keras.layers.Layer):
         if missing := [key for key in variables if key not in store]:
             raise ValueError(f"The file has no {', '.join(missing)} for layer {self.name!r}; it has "
                              f"{', '.join(store.keys()) or 'nothing'}.")
-        if "class_vectors" in variables:  # before it is assigned: where Keras goes on after an error, it keeps its own
-            record = store[RECORD] if RECORD in store else None  # noqa: SIM401 - a store's `get` is something else
+        if "class_vectors" in variables:  # before assigning: if Keras ignores the error, the layer keeps its own
+            record = store[RECORD] if RECORD in store else None  # noqa: SIM401 - a store's `get` differs
             self._origin.check_loaded(np.asarray(store["class_vectors"]), record, self.name)
         for key, variable in variables.items():
             variable.assign(store[key])
 
     def _load_unbuilt(self, store: Any) -> None:
-        """Takes the array of a head that was saved before it was built."""
+        """Loads the array of a head that was saved before it was built."""
         if self.kind == "array" and "class_vectors" in store:
             self._origin.array = np.array(store["class_vectors"], np.float32)
             self._origin.awaited = False
@@ -340,12 +342,12 @@ class HypersphereHead(keras.layers.Layer):
         return {name: variable for name, variable in named.items() if variable is not None}
 
     def _await_vectors(self) -> None:
-        """Ends the wait at the first assignment: `model.set_weights` tells the variable, not the layer."""
+        """Waits for the first assignment: `model.set_weights` assigns to the variable without telling the layer."""
         variable = self.class_vectors
         assign = variable.assign
 
         def assign_and_note(value: Any) -> Any:
-            del variable.assign  # the class's own is found again
+            del variable.assign  # restores the method of the class
             self._origin.awaited = False
             return assign(value)
 

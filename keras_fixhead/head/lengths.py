@@ -1,23 +1,23 @@
-"""Vectors of length 1."""
+"""Scaling vectors to length 1."""
 from typing import Any
 
 from keras import ops
 
 EPSILON = 1e-6
-"""Smallest norm that is divided by: features shorter than this count as of this length."""
+"""Smallest norm that vectors are divided by; shorter ones are treated as having this length."""
 
 
 def unit_length(vectors: Any) -> Any:
-    """Returns vectors divided by their length, or by 1e-6 where they are shorter.
+    """Returns vectors divided by their length, or by 1e-6 if they are shorter.
 
-    A zero vector gives zero, with a finite gradient. (`ops.normalize` squares in the input's type: in float16 its
-    gradient is infinite.)
+    A zero vector stays zero, with a finite gradient. (`ops.normalize` squares in the input's dtype, so its gradient in
+    float16 is infinite.)
 
     Args:
         vectors: float tensor of shape (..., d).
 
     Returns:
-        tensor of the same shape and type.
+        tensor of the same shape and dtype.
 
     Example:
         >>> ops.convert_to_numpy(unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], "float32"))).round(4).tolist()

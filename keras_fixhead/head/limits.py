@@ -1,4 +1,4 @@
-"""What cosine logits can reach before any training."""
+"""The limits of cosine logits, known before any training."""
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +10,18 @@ from keras_fixhead.vectors import ceiling, loss_optimum, reachable_cosine
 
 @dataclass(frozen=True)
 class Limits:
-    """What cosine logits can reach before any training: from S, m and the class vectors alone.
+    """The limits of cosine logits, from S, m and the class vectors alone.
 
     Attributes:
         scale: S.
-        ceiling_probability: largest probability of Eq. 5: true cosine 1, all others -1. No set of class vectors offers
-            it to more than one class, for m > 2.
+        ceiling_probability: largest probability by Eq. 5: true cosine 1, all others -1. For m > 2, no set of class
+            vectors allows it for more than one class.
         ceiling_loss: the loss there, in nats.
-        largest_probability: the largest that these class vectors allow any class.
-        smallest_loss: the mean over classes of the smallest loss that they allow, in nats: expect no training loss
-            below it.
-        cosine: the mean cosine of features and their class vector at that loss.
-        reachable_cosine: the mean over classes of the largest cosine that the features can have; 1 where signed.
+        largest_probability: the largest probability that these class vectors allow for any class.
+        smallest_loss: the smallest loss that they allow, as a mean over classes, in nats; the training loss stays above
+            it.
+        cosine: the mean cosine between features and their class vector at that loss.
+        reachable_cosine: the largest cosine that features can reach, as a mean over classes; 1 if they are signed.
     """
 
     scale: float
@@ -34,7 +34,7 @@ class Limits:
 
 
 def limits_of(vectors: NDArray[Any], scale: float, *, signed_features: bool) -> Limits:
-    """Returns the limits of class vectors (m, d) under a scale."""
+    """Returns the limits of class vectors, of shape (m, d), at a scale."""
     optimum = loss_optimum(vectors, scale, signed_features=signed_features)
     probability, loss = ceiling(len(vectors), scale)
     return Limits(

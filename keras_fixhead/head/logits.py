@@ -1,4 +1,4 @@
-"""Which head made these logits: a loss that is given them can ask, and so see whether it fits that head."""
+"""Which head made which logits, so that a loss can check that it fits the head."""
 import weakref
 from typing import Any
 
@@ -6,15 +6,15 @@ _heads: dict[int, tuple[Any, Any]] = {}  # id of the logits -> weak references t
 
 
 def remember(logits: Any, head: Any) -> None:
-    """Notes that a head has made these logits, for as long as both live."""
+    """Records that a head made these logits, for as long as both exist."""
     key = id(logits)
     try:
         _heads[key] = (weakref.ref(logits, lambda _: _heads.pop(key, None)), weakref.ref(head))
-    except TypeError:  # a kind of tensor that cannot be referred to: the loss then does without
+    except TypeError:  # a tensor that does not support weak references; the loss then does not see the head
         _heads.pop(key, None)
 
 
 def head_that_made(logits: Any) -> Any:
-    """Returns the head that made these very logits, or None where something else did, or changed them since."""
+    """Returns the head that made exactly these logits; None if they come from elsewhere or were changed."""
     reference, head = _heads.get(id(logits), (None, None))
     return head() if reference is not None and reference() is logits else None

@@ -1,4 +1,4 @@
-"""The precision that heads and features are computed in: float32 at least."""
+"""The precision of heads and features: at least float32."""
 from typing import Any
 
 import keras
@@ -7,13 +7,13 @@ from keras_fixhead.errors import ArgumentError
 
 
 def full_precision(dtype: Any = None) -> Any:
-    """Returns the dtype policy of a layer that computes in float32 at least, and in float64 where a policy asks for it.
+    """Returns the dtype policy of a layer that computes in at least float32, and in float64 if the policy is float64.
 
     Args:
-        dtype: the layer's own dtype or policy; None for the global one, of which only float64 is taken over.
+        dtype: the layer's own dtype or policy; None for the global one, of which only float64 has an effect.
 
     Raises:
-        ArgumentError: if the layer itself is asked to hold 16-bit weights.
+        ArgumentError: if the layer's own dtype has 16-bit weights.
 
     Example:
         >>> full_precision(), full_precision("mixed_bfloat16")
@@ -32,5 +32,5 @@ def full_precision(dtype: Any = None) -> Any:
         return "float32"
     raise ArgumentError(
         f"HypersphereHead computes in float32 or float64, got dtype {dtype!r}.",
-        hint="Leave dtype out: under a 16-bit or mixed policy the head casts its input to float32.",
+        hint="Leave out dtype: under a 16-bit or mixed policy the head casts its input to float32.",
     )

@@ -1,4 +1,4 @@
-"""The scale S of a head: a number, learned, or a schedule of the number of training steps."""
+"""The scale S of a head: a number, learned, or a schedule over training steps."""
 import logging
 import math
 from typing import Any
@@ -27,39 +27,39 @@ def settled_scale(scale: Any, num_classes: int) -> Any:
 
 
 def scale_from_config(scale: Any) -> Any:
-    """Returns the scale of a saved configuration: a schedule was serialized."""
+    """Returns the scale from a saved configuration, where a schedule is serialized."""
     return keras.saving.deserialize_keras_object(scale) if isinstance(scale, dict) and "class_name" in scale else scale
 
 
 def scale_to_config(scale: Any) -> Any:
-    """Returns a scale as JSON can hold it."""
+    """Returns a scale in a form that JSON can represent."""
     return scale if isinstance(scale, (float, str)) else keras.saving.serialize_keras_object(scale)
 
 
 def initial_log_scale(num_classes: int) -> float:
-    """Returns the logarithm of S where a learned scale starts."""
+    """Returns the initial logarithm of a learned scale."""
     return math.log(adacos_scale(num_classes))
 
 
 def scale_now(scale: Any, log_scale: Any, step: Any, dtype: str) -> Any:
-    """Returns S: a number, or a scalar tensor where it is learned or follows a schedule.
+    """Returns S: a number, or a scalar tensor if it is learned or follows a schedule.
 
     Args:
         scale: a settled scale.
         log_scale: the weight of a learned scale.
-        step: the training steps of a schedule so far.
-        dtype: of the tensor.
+        step: number of training steps so far, for a schedule.
+        dtype: dtype of the tensor.
     """
     if isinstance(scale, float):
         return scale
     if scale == "learned":
-        # positive and finite, whatever an optimizer has made of its logarithm
+        # positive and finite, whatever value an optimizer gives its logarithm
         return ops.exp(ops.clip(ops.convert_to_tensor(log_scale), -80.0, 80.0))
     return ops.cast(scale(ops.maximum(ops.convert_to_tensor(step) - 1, 0)), dtype)
 
 
 def warn_of_scale(num_classes: int, scale: Any, *, fixed: bool) -> None:
-    """Warns, once per process, of a scale of cosine logits that is known to disappoint."""
+    """Warns, once per process, about a scale of cosine logits that is known to work badly."""
     if isinstance(scale, float):
         text = scale_warning(num_classes, scale, fixed=fixed)
         if text is not None:

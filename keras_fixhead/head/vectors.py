@@ -1,4 +1,4 @@
-"""What a head knows of its class vectors besides their values: where they come from, and the digest they must have."""
+"""Where the class vectors of a head come from, and the digest that they must have."""
 import json
 from typing import Any
 
@@ -10,29 +10,28 @@ from keras_fixhead.head_config import HeadConfig
 from keras_fixhead.vectors import array_vectors, class_vectors, kind_of, vectors_digest
 
 RECORD = "class_vectors_origin"
-"""Name under which a weights file keeps where its class vectors come from, as JSON in bytes."""
+"""Name of the entry of a weights file that says where its class vectors come from, as JSON in bytes."""
 
-_LONGEST = 1e-3  # what a length may differ from 1 by: more than any rounding, less than any intention
+_LONGEST = 1e-3  # allowed deviation of a length from 1: above any rounding, below any intended change
 
 
 class Origin:
-    """Where the class vectors of a head come from: a draw, or an array, which is also what vectors changed by hand are.
+    """Where the class vectors of a head come from: a draw or an array.
 
-    The digest of the bytes names fixed class vectors. Where they are found to have another one, they were changed by
-    hand (by `assign` or `set_weights`): from then on the head is one with an array, stored in its files, with a digest
-    of its own.
+    Fixed class vectors are identified by the digest of their bytes. If their digest differs, they were changed by hand
+    (by `assign` or `set_weights`): from then on they count as an array, are stored in files, and have their own digest.
 
     Args:
         options: the head's options.
-        given: its argument `class_vectors`.
+        given: the head's argument `class_vectors`.
         num_classes: number of classes m.
         digest: the digest that the class vectors must have; None for no check.
-        shape: (m, d) of an array that is not there yet, in a saved configuration.
+        shape: (m, d) of an array that is still to be loaded, from a saved configuration.
 
     Attributes:
         kind: a kind of draw, or 'array'.
-        stored: whether files hold the class vectors.
-        digest: of the bytes of fixed class vectors; None before they are known.
+        stored: whether files contain the class vectors.
+        digest: digest of the bytes of fixed class vectors; None before they are known.
         shape: (m, d) of an array; None for a draw.
         awaited: whether the class vectors are zeros until weights are loaded.
     """
@@ -52,11 +51,11 @@ class Origin:
             self._take(given, shape)
 
     def _take(self, given: Any, shape: Any) -> None:
-        """Keeps an array until the layer is built; or only its shape, where it comes from a saved configuration."""
+        """Keeps an array until the layer is built; or only its shape, from a saved configuration."""
         if isinstance(given, str):
             if shape is None:
                 raise ArgumentError("class_vectors='array' is for saved configurations only.",
-                                    hint="Pass the array itself: class_vectors=W, of shape (num_classes, dim).")
+                                    hint="Pass the array itself: class_vectors=W of shape (num_classes, dim).")
             self.shape = _checked_shape(shape)
             self.awaited = True
         else:
@@ -64,14 +63,14 @@ class Origin:
             self.shape = (len(self.array), self.array.shape[1])
             self.digest = self.digest or vectors_digest(self.array)
         if self.shape[0] != self._num_classes:
-            raise ArgumentError(f"class_vectors has {self.shape[0]} rows for num_classes = {self._num_classes}.")
+            raise ArgumentError(f"class_vectors has {self.shape[0]} rows, but num_classes is {self._num_classes}.")
 
     def initial(self, dim: int, layer: str) -> NDArray[np.float32]:
-        """Returns the values to start from: the draw, the array, or zeros that loaded weights will replace."""
+        """Returns the initial values: the draw, the array, or zeros that loaded weights will replace."""
         if self.shape is not None:
             if self.shape[1] != dim:
-                raise ArgumentError(f"The features have {dim} entries and the class vectors {self.shape[1]}.",
-                                    hint="Project one onto the other, for example with a Dense layer before the head.")
+                raise ArgumentError(f"The features have {dim} entries, but the class vectors have {self.shape[1]}.",
+                                    hint="Make them equal, for example with a Dense layer before the head.")
             if self.array is None:
                 return np.zeros(self.shape, np.float32)
             vectors = self.array
@@ -89,17 +88,17 @@ class Origin:
         return vectors
 
     def require(self, layer: str) -> None:
-        """Raises a VectorsError if zeros are in the place of the class vectors."""
+        """Raises a VectorsError if the class vectors are still zeros."""
         if self.awaited:
             raise VectorsError(f"Layer {layer!r} has no class vectors yet: its configuration names them ({self}) but "
                                "does not contain them.",
                                hint="Load its weights: model.load_weights(FILE) or model.set_weights(WEIGHTS)")
 
     def note(self, values: NDArray[Any], layer: str, *, of_unit_length: bool) -> None:
-        """Makes the head one with an array if its fixed class vectors were changed by hand.
+        """Notes if fixed class vectors were changed by hand: from then on they count as an array.
 
         Raises:
-            VectorsError: if they were changed to what a fixed head cannot have.
+            VectorsError: if they were changed to values that a fixed head cannot have.
         """
         if not self._fixed or self.awaited:
             return
@@ -117,12 +116,12 @@ class Origin:
         self.kind, self.shape, self.digest, self.stored = "array", tuple(values.shape), found, True
 
     def record(self) -> NDArray[np.uint8]:
-        """Returns what a weights file keeps next to the class vectors, so that a refusal can say what is in it."""
+        """Returns the entry of a weights file that describes its class vectors, for error messages."""
         said = {"kind": self.kind, "seed": self._seed, "rotate": self._rotate, "digest": self.digest}
         return np.frombuffer(json.dumps(said).encode(), np.uint8)
 
     def check_loaded(self, values: NDArray[Any], record: Any, layer: str) -> None:
-        """Raises a VectorsError if a file's class vectors are not the ones of a fixed head.
+        """Raises a VectorsError if the class vectors in a file are not those of a fixed head.
 
         A changed vector must be an error, not a silent loss of accuracy.
         """
@@ -131,20 +130,20 @@ class Origin:
         found = vectors_digest(values)
         if found == self.digest:
             return
-        told = f"The class vectors loaded have digest {found[:16]}, but"
+        told = f"The class vectors in the file have digest {found[:16]}, but"
         mine = f"layer {layer!r} has {self.digest[:16]} ({self})"
         saved = _read_record(record)
-        if saved is None:  # a file of an earlier version
+        if saved is None:  # a file from an earlier version
             raise VectorsError(f"{told} {mine}.", hint="The file is damaged, belongs to a head with other class "
                                "vectors, or was saved after they were changed by hand.")
         if saved.get("digest") != found:
             raise VectorsError(f"{told} were saved with {str(saved.get('digest'))[:16]}: the file is damaged.",
-                               hint="Load another copy of it.")
+                               hint="Load another copy of the file.")
         if saved.get("kind") == "array":
-            raise VectorsError(f"{told} {mine}: the file's were given as an array or changed by hand.",
+            raise VectorsError(f"{told} {mine}: those in the file were given as an array or changed by hand.",
                                hint="Load the whole model (keras_fixhead.load_model), or build the head with "
                                     "class_vectors=W.")
-        raise VectorsError(f"{told} {mine}: the file has another draw, kind {saved.get('kind')!r} with seed "
+        raise VectorsError(f"{told} {mine}: the file has a different draw, kind {saved.get('kind')!r} with seed "
                            f"{saved.get('seed')}.", hint="Build the head with that kind and seed.")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Losses: of labels and logits, of labels, features and a head, and the classes that `compile` takes."""
+"""Losses: functions of labels and logits, or of labels, features and a head; and classes for `compile`."""
 from keras_fixhead.losses.compiled import ArcFace, CosFace, NormFace
 from keras_fixhead.losses.cross_entropy import accuracy, cross_entropy, mixed
 from keras_fixhead.losses.dense import loss_of

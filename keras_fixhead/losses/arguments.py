@@ -1,4 +1,4 @@
-"""Checks of the numbers that losses take."""
+"""Checks of the numeric arguments of losses."""
 from typing import Any
 
 from keras_fixhead.errors import ArgumentError

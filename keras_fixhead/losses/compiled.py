@@ -1,7 +1,7 @@
-"""The losses that `compile` takes: thin classes over the functions of labels and logits.
+"""Losses for `compile`: thin classes over the functions of labels and logits.
 
-A loss that is given the very logits that a `HypersphereHead` has made, as in `fit`, sees that head: it can follow its
-scale, and refuses a head that it does not fit.
+A loss that is called with logits straight from a `HypersphereHead`, as in `fit`, finds that head: it can follow the
+scale of the head, and rejects a head that it does not fit.
 """
 import math
 from collections.abc import Callable
@@ -22,13 +22,13 @@ Scale = float | Callable[[], Any]
 
 
 def check_takes_cosines(loss: str, head: HypersphereHead) -> None:
-    """Raises an ArgumentError if a loss of cosines is given a head that makes other logits."""
+    """Raises an ArgumentError if a loss for cosines is used with a head that returns other logits."""
     if head.logits != "cos":
-        raise ArgumentError(f"{loss} is for cosines, but the logits of layer {head.name!r} are dot products.",
-                            hint="Make the head with logits='cos', or use keras_fixhead.cross_entropy.")
+        raise ArgumentError(f"{loss} needs cosines, but the logits of layer {head.name!r} are dot products.",
+                            hint="Create the head with logits='cos', or use keras_fixhead.cross_entropy.")
     if head.bias_kind != "none":
-        raise ArgumentError(f"{loss} is for cosines, but layer {head.name!r} adds a bias to them.",
-                            hint="Make the head with bias='none', or use keras_fixhead.cross_entropy.")
+        raise ArgumentError(f"{loss} needs cosines, but layer {head.name!r} adds a bias to them.",
+                            hint="Create the head with bias='none', or use keras_fixhead.cross_entropy.")
 
 
 class _CosineLoss(keras.losses.Loss):
@@ -47,7 +47,7 @@ class _CosineLoss(keras.losses.Loss):
 
 
 class _MarginLoss(_CosineLoss):
-    """What losses with a margin have in common: the way from labels to a loss, and where S comes from."""
+    """What losses with a margin have in common: the computation of the loss, and where S comes from."""
 
     _transform: ClassVar[Callable[..., Any]]
     _largest: ClassVar[float] = math.inf
@@ -55,11 +55,11 @@ class _MarginLoss(_CosineLoss):
     def __init__(self, margin: float, scale: Any, label_smoothing: float, **kwargs: Any) -> None:
         super().__init__(label_smoothing, **kwargs)
         self.margin = checked_margin(margin, self._largest)
-        # head.scale is 'learned' or a schedule, which is callable but wants the step, where S changes
+        # head.scale can be 'learned' or a schedule; a schedule is callable, but needs the step
         gives_scale = callable(scale) and not isinstance(scale, keras.optimizers.schedules.LearningRateSchedule)
         if not (scale is None or gives_scale or (is_number(scale) and scale > 0)):
             raise ArgumentError(f"scale must be a positive number or a function that returns it, got {scale!r}.",
-                                hint="Pass the head's: scale=head.scale, or scale=head.current_scale if it changes.")
+                                hint="Pass scale=head.scale, or scale=head.current_scale if it changes.")
         self.scale = float(scale) if is_number(scale) else scale
         owner = getattr(scale, "__self__", None)
         if isinstance(owner, HypersphereHead):
@@ -76,9 +76,9 @@ class _MarginLoss(_CosineLoss):
         if self.scale is not None:
             return self.scale() if callable(self.scale) else self.scale
         if head is None:
-            if in_symbolic_scope():  # Keras asks for shapes, with stand-ins for the logits
+            if in_symbolic_scope():  # Keras infers shapes with symbolic logits
                 return 1.0
-            raise ArgumentError(f"{type(self).__name__} has no scale, and cannot see which head made these logits.",
+            raise ArgumentError(f"{type(self).__name__} has scale=None and cannot tell which head made these logits.",
                                 hint="Pass scale=head.scale, or scale=head.current_scale if it changes.")
         return head.current_scale()
 
@@ -88,11 +88,11 @@ class _MarginLoss(_CosineLoss):
         if not isinstance(self.scale, float):
             return
         if not isinstance(head.scale, float):
-            raise ArgumentError(f"{loss} has scale={self.scale:g}, but the scale of layer {head.name!r} changes in "
-                                "training.", hint="Pass scale=None: the loss then follows the head.")
+            raise ArgumentError(f"{loss} has scale={self.scale:g}, but the scale of layer {head.name!r} changes during "
+                                "training.", hint="Pass scale=None to follow the head.")
         if not math.isclose(self.scale, head.scale, rel_tol=1e-6):
             raise ArgumentError(f"{loss} has scale={self.scale:g}, but layer {head.name!r} has scale={head.scale:g}.",
-                                hint="Pass scale=None: the loss then follows the head.")
+                                hint="Pass scale=None to follow the head.")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin, "scale": None if callable(self.scale) else self.scale}
@@ -109,18 +109,18 @@ class CosFace(_MarginLoss):
 
     Args:
         margin: at least 0.
-        scale: the head's S: a number; None for that of the head whose logits it is given, in `fit` and `evaluate`; or
+        scale: the head's S: a number; None for the scale of the head that made the logits, in `fit` and `evaluate`; or
             a function that returns it, such as the head's method `current_scale`.
         label_smoothing: share of the target spread over all classes, in [0, 1).
         kwargs: `reduction`, `name`, as in `keras.losses.Loss`.
 
     Call args:
-        y_true: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        y_true: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
         y_pred: logits of a cosine head without bias, shape (N, m).
 
     Raises:
-        ArgumentError: (a ValueError) for an argument out of its range, a head that it does not fit, or in eager
-            execution a label that names no class; in a compiled step the loss is then NaN.
+        ArgumentError: (a ValueError) for an argument out of range, a head that it does not fit, or in eager
+            execution an invalid label; in a compiled step the loss is NaN instead.
 
     Reference: CosFace, Wang et al. (2018), arXiv:1801.09414.
 
@@ -147,18 +147,18 @@ class ArcFace(_MarginLoss):
 
     Args:
         margin: in [0, pi) radians.
-        scale: the head's S: a number; None for that of the head whose logits it is given, in `fit` and `evaluate`; or
+        scale: the head's S: a number; None for the scale of the head that made the logits, in `fit` and `evaluate`; or
             a function that returns it, such as the head's method `current_scale`.
         label_smoothing: share of the target spread over all classes, in [0, 1).
         kwargs: `reduction`, `name`, as in `keras.losses.Loss`.
 
     Call args:
-        y_true: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        y_true: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
         y_pred: logits of a cosine head without bias, shape (N, m).
 
     Raises:
-        ArgumentError: (a ValueError) for an argument out of its range, a head that it does not fit, or in eager
-            execution a label that names no class; in a compiled step the loss is then NaN.
+        ArgumentError: (a ValueError) for an argument out of range, a head that it does not fit, or in eager
+            execution an invalid label; in a compiled step the loss is NaN instead.
 
     Reference: ArcFace, Deng et al. (2019), arXiv:1801.07698.
 
@@ -182,19 +182,19 @@ class NormFace(_CosineLoss):
 
         loss = -ln(e^(S cos_y) / sum e^(S cos_j))
 
-    A `HypersphereHead` with logits='cos' has normalised both sides and multiplied by S; this loss takes its logits.
+    A `HypersphereHead` with logits='cos' normalises both sides and multiplies by S; this loss takes its logits.
 
     Args:
         label_smoothing: share of the target spread over all classes, in [0, 1).
         kwargs: `reduction`, `name`, as in `keras.losses.Loss`.
 
     Call args:
-        y_true: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        y_true: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
         y_pred: logits, shape (N, m).
 
     Raises:
-        ArgumentError: (a ValueError) if `label_smoothing` is out of its range, for a head that it does not fit, or in
-            eager execution for a label that names no class; in a compiled step the loss is then NaN.
+        ArgumentError: (a ValueError) if `label_smoothing` is out of range, for a head that it does not fit, or in
+            eager execution for an invalid label; in a compiled step the loss is NaN instead.
 
     Reference: NormFace, Wang et al. (2017), arXiv:1704.06369.
 

@@ -1,4 +1,4 @@
-"""Softmax cross-entropy of labels and logits, exact where it is small."""
+"""Softmax cross-entropy of labels and logits, accurate even when it is small."""
 from collections.abc import Callable
 from typing import Any
 
@@ -12,23 +12,22 @@ from keras_fixhead.losses.labels import class_numbers, full_precision_of, target
 def cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
     """Returns the softmax cross-entropy of each example.
 
-    With smoothing e over m classes the target gives 1 - e + e / m to the true class and e / m to each other:
+    With smoothing e over m classes, the target is 1 - e + e / m for the true class and e / m for every other class:
 
         loss = softplus(L - z_y) + e (z_y - mean(z)),    L = logsumexp of the other classes' logits
 
-    The target stays out of L, so that a loss of 1e-8, which large scales reach, is not rounded to 0 in float32.
+    The target is left out of L, so that a loss of 1e-8, which occurs at large scales, is not rounded to 0 in float32.
 
     Args:
-        labels: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
-        logits: float tensor of shape (N, m), m at least 2; compared in float32, or in float64 if they are that.
+        labels: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        logits: float tensor of shape (N, m), m at least 2; computed in float64 if they are float64, else in float32.
         label_smoothing: e in [0, 1).
 
     Returns:
-        tensor of shape (N,). In a compiled step, the loss of a label that names no class is NaN.
+        tensor of shape (N,). In a compiled step, the loss of a label that is not a valid class is NaN.
 
     Raises:
-        ArgumentError: (a ValueError) in eager execution, for labels that name no class; it names the smallest and the
-            largest.
+        ArgumentError: (a ValueError) in eager execution, for labels that are not valid classes.
 
     Reference: label smoothing of Szegedy et al. (2016), arXiv:1512.00567, section 7.
 
@@ -48,13 +47,13 @@ def cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any
 
 
 def mixed(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Returns the loss of images that were mixed in pairs: share loss(label) + (1 - share) loss(partner's label).
+    """Returns the loss for images mixed in pairs: share * loss(label) + (1 - share) * loss(label of the partner).
 
     Args:
-        loss: function of (labels, logits) that returns one value per example; it may be an accuracy as well.
+        loss: function of (labels, logits) that returns one value per example; it may also be an accuracy.
 
     Returns:
-        function of (labels, logits) whose labels are (N, 3): label, partner's label, share of the first in [0, 1].
+        function of (labels, logits) whose labels are (N, 3): label, label of the partner, share of the first in [0, 1].
 
     Reference: Zhang et al. (2018), arXiv:1710.09412.
 

@@ -1,4 +1,4 @@
-"""The loss of features under a head, by all of its logits."""
+"""The loss of features under a head, computed from all logits."""
 from typing import Any
 
 from keras_fixhead.catalog import MARGINS, import_object, look_up
@@ -13,23 +13,23 @@ def loss_of(labels: Any, features: Any, head: HypersphereHead, *, margin: str = 
             margin_size: float | None = None, label_smoothing: float = 0.0, training: bool | None = None) -> Any:
     """Returns each example's softmax cross-entropy, with or without a margin, from its features and the head.
 
-    It has all m logits of an example at once. A loss for very many classes takes the same arguments, and need not.
+    It computes all m logits of an example at once.
 
     Args:
-        labels: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        labels: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
         features: tensor of shape (N, d).
         head: the head; with a margin, one with cosine logits and without bias.
-        margin: a name in the catalogue of margins, 'cosface' or 'arcface', or 'none'.
+        margin: 'none', or a name in `catalog.MARGINS`: 'cosface' or 'arcface'.
         margin_size: size of the margin; None for the published one.
         label_smoothing: share of the target spread over all classes, in [0, 1).
-        training: whether a schedule of S takes a step.
+        training: whether a schedule of S advances by one step.
 
     Returns:
         tensor of shape (N,), in the head's precision.
 
     Raises:
-        ArgumentError: (a ValueError) for an argument out of its range, a margin on a head that it does not fit, or in
-            eager execution a label that names no class; in a compiled step the loss is then NaN.
+        ArgumentError: (a ValueError) for an argument out of range, a margin that does not fit the head, or, in eager
+            execution, a label that is not a valid class; in a compiled step the loss is NaN instead.
 
     Example:
         >>> import numpy as np
@@ -41,7 +41,7 @@ def loss_of(labels: Any, features: Any, head: HypersphereHead, *, margin: str = 
         raise ArgumentError(f"head must be a HypersphereHead, got {type(head).__name__}.")
     if margin == "none":
         if margin_size is not None:
-            raise ArgumentError("margin_size is given, but no margin.", hint=f"Pass margin={' or '.join(MARGINS)}.")
+            raise ArgumentError("margin_size is given without a margin.", hint=f"Pass margin={' or '.join(MARGINS)}.")
         return cross_entropy(labels, head(features, training=training), label_smoothing)
     entry = look_up(MARGINS, margin, "margin")
     check_takes_cosines(f"Margin {margin!r}", head)

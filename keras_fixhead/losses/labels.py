@@ -1,4 +1,4 @@
-"""Labels as class numbers, whatever form they come in; what names no class is never taken for one that does."""
+"""Converting labels of any form to class numbers; an invalid label is never mistaken for a class."""
 import math
 from typing import Any
 
@@ -10,40 +10,40 @@ from keras_fixhead.errors import ArgumentError
 
 
 def class_numbers(labels: Any, logits: Any) -> Any:
-    """Returns the class number of each example, and -1 where its label names no class.
+    """Returns the class number of each example, or -1 if its label is not a valid class.
 
-    Labels that name no class are an error where their values can be read, in eager execution. In a compiled step they
-    cannot: there -1 makes the loss of that example NaN.
+    In eager execution, where labels can be read, invalid labels are an error. In a compiled step they cannot be read;
+    there, -1 makes the loss of the example NaN.
 
     Args:
-        labels: whole numbers in [0, m), of any integer or float type, shape (N,) or (N, 1); or one-hot, (N, m).
+        labels: whole numbers in [0, m) of any integer or float type, shape (N,) or (N, 1); or one-hot, (N, m).
         logits: tensor of shape (N, m).
 
     Returns:
         int32 tensor of shape (N,).
 
     Raises:
-        ArgumentError: (a ValueError) if labels are readable and one names no class, or for another shape.
+        ArgumentError: (a ValueError) if labels are readable and one is not a valid class, or for other shapes.
     """
     if len(logits.shape) != 2:
         raise ArgumentError(f"logits must have shape (N, num_classes), got {tuple(logits.shape)}.")
     examples, num_classes = logits.shape
     labels = labels if isinstance(labels, keras.KerasTensor) else _as_tensor(labels)
     shape = tuple(labels.shape)
-    if len(shape) == 2 and shape[1] is None:  # known when the step runs
+    if len(shape) == 2 and shape[1] is None:  # known only when the step runs
         return _from_either(ops.reshape(labels, (ops.shape(logits)[0], -1)), num_classes)
     is_one_hot = len(shape) == 2 and shape[1] == num_classes
     if not (len(shape) == 1 or is_one_hot or (len(shape) == 2 and shape[1] == 1)):
         raise ArgumentError(f"labels must have shape (N,) or (N, 1), or (N, {num_classes}) if one-hot, got {shape}.")
     if None not in (shape[0], examples) and shape[0] != examples:
-        raise ArgumentError(f"labels and logits must have as many rows, got {shape[0]} labels for {examples} rows of "
-                            "logits.")
+        raise ArgumentError(f"labels and logits must have the same number of rows, got {shape[0]} labels for "
+                            f"{examples} rows of logits.")
     _check_readable(labels, num_classes, one_hot=is_one_hot)
     return _from_one_hot(labels) if is_one_hot else _from_numbers(ops.reshape(labels, (-1,)), num_classes)
 
 
 def target_logits(numbers: Any, logits: Any) -> Any:
-    """Returns the logit of each example's class, (N,); NaN where there is none."""
+    """Returns the logit of each example's class, (N,); NaN for invalid labels."""
     found = ops.squeeze(ops.take_along_axis(logits, ops.maximum(numbers, 0)[:, None], axis=1), axis=1)
     return ops.where(numbers < 0, ops.cast(math.nan, found.dtype), found)
 
@@ -54,7 +54,7 @@ def target_mask(numbers: Any, logits: Any) -> Any:
 
 
 def full_precision_of(logits: Any) -> Any:
-    """Returns logits in float64 if they are, else in float32."""
+    """Returns logits in float64 if they are float64, else in float32."""
     logits = ops.convert_to_tensor(logits)
     return logits if keras.backend.standardize_dtype(logits.dtype) == "float64" else ops.cast(logits, "float32")
 
@@ -68,25 +68,25 @@ def _as_tensor(labels: Any) -> Any:
         if labels.dtype.kind not in "biuf":
             raise ArgumentError(f"labels must be an array of numbers, got {labels.dtype}.")
         if labels.dtype.kind in "iu" and labels.size and (labels.max() > 2**31 - 1 or labels.min() < -(2**31)):
-            labels = labels.astype(np.float64)  # before a backend without 64-bit integers makes others of them
+            labels = labels.astype(np.float64)  # before a backend without 64-bit integers changes them
     return ops.convert_to_tensor(labels)
 
 
 def _from_numbers(labels: Any, num_classes: int) -> Any:
     dtype = keras.backend.standardize_dtype(labels.dtype)
-    if dtype in ("bool", "int8", "uint8", "int16", "uint16"):  # the number of classes may not fit in them
+    if dtype in ("bool", "int8", "uint8", "int16", "uint16"):  # the number of classes may not fit in these types
         labels = ops.cast(labels, "int32")
     elif dtype in ("float16", "bfloat16"):
         labels = ops.cast(labels, "float32")
     known = ops.logical_and(labels >= 0, labels < ops.cast(num_classes, labels.dtype))
     if "float" in dtype:
         known = ops.logical_and(known, ops.floor(labels) == labels)
-        labels = ops.where(known, labels, ops.zeros_like(labels))  # NaN has no integer
+        labels = ops.where(known, labels, ops.zeros_like(labels))  # NaN cannot be cast to an integer
     return ops.where(known, ops.cast(labels, "int32"), ops.cast(-1, "int32"))
 
 
 def _from_either(labels: Any, num_classes: int) -> Any:
-    """From (N, 1) or (N, m), which of them is not known yet."""
+    """Class numbers from (N, 1) or (N, m), when it is not known yet which of them it is."""
     columns = ops.shape(labels)[1]
     numbers = _from_numbers(labels[:, 0], num_classes)
     return ops.where(columns == 1, numbers, ops.where(columns == num_classes, _from_one_hot(labels), -1))
@@ -106,15 +106,15 @@ def _check_readable(labels: Any, num_classes: int, *, one_hot: bool) -> None:
     if one_hot:
         known = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
         if not known.all():
-            raise ArgumentError(f"A row of one-hot labels must be a single 1 among zeros; row {int(np.argmin(known))} "
-                                "is not.", hint="For soft targets use label_smoothing, or "
+            raise ArgumentError(f"Each row of one-hot labels must be a single 1 among zeros; row "
+                                f"{int(np.argmin(known))} is not.", hint="For soft targets use label_smoothing, or "
                                 "keras.losses.CategoricalCrossentropy(from_logits=True).")
         return
     check_labels(values, num_classes)
 
 
 def check_labels(labels: Any, num_classes: int) -> None:
-    """Raises an ArgumentError unless all labels are whole numbers in [0, num_classes); it names smallest and largest.
+    """Raises an ArgumentError unless all labels are whole numbers in [0, num_classes).
 
     Example:
         >>> check_labels([1, 2, 3], num_classes=3)
@@ -140,7 +140,7 @@ are counted from 0: subtract 1.
 
 
 def _values(labels: Any) -> Any:
-    """The values of a tensor, or None in a step that is being compiled, where there are none yet."""
+    """The values of a tensor; None while a step is being compiled, when there are none yet."""
     if isinstance(labels, keras.KerasTensor):
         return None
     try:

@@ -1,7 +1,7 @@
-"""Margins: the true class's cosine is made smaller in training, so that it has to beat the others by more.
+"""Margins: the cosine of the true class is reduced in training, so that it has to exceed the others by more.
 
-Each is a transform of a cosine head's logits (scale x cosines, no bias), for fixed and learned class vectors alike, to
-be applied before the softmax cross-entropy. In inference logits are used as they are.
+Each is a transform of the logits of a cosine head (scale x cosines, no bias), with fixed or learned class vectors, to
+be applied before the softmax cross-entropy. In inference, logits are used unchanged.
 """
 import math
 from collections.abc import Callable
@@ -15,25 +15,25 @@ from keras_fixhead.losses.arguments import checked_margin
 from keras_fixhead.losses.labels import class_numbers, full_precision_of, target_logits, target_mask
 
 EPSILON = 1e-6
-"""ArcFace's square root sees cosines clipped to +-(1 - 1e-6): its slope stays below 710."""
+"""Cosines are clipped to +-(1 - 1e-6) for the square root in ArcFace, so that its slope stays below 710."""
 
 
 def cosface(labels: Any, logits: Any, scale: Any, margin: float = 0.35) -> Any:
     """Returns logits with an additive cosine margin: the true class gets S (cos - margin).
 
     Args:
-        labels: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        labels: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
         logits: scale x cosines, shape (N, m).
-        scale: S, the head's; a positive number or a scalar tensor.
+        scale: S of the head; a positive number or a scalar tensor.
         margin: subtracted from the true class's cosine, at least 0.
 
     Returns:
-        tensor of shape (N, m): float64 if the logits are, else float32. In a compiled step, the row of a label that
-        names no class is NaN.
+        tensor of shape (N, m): float64 if the logits are float64, else float32. In a compiled step, the row of an
+        invalid label is NaN.
 
     Raises:
-        ArgumentError: (a ValueError) for a margin out of its range, a scale that is not positive, or in eager execution
-            a label that names no class.
+        ArgumentError: (a ValueError) for a margin out of range, a scale that is not positive, or, in eager execution, a
+            label that is not a valid class.
 
     Reference: CosFace, Wang et al. (2018), arXiv:1801.09414; AM-Softmax, Wang et al. (2018), arXiv:1801.05599.
 
@@ -48,23 +48,23 @@ def cosface(labels: Any, logits: Any, scale: Any, margin: float = 0.35) -> Any:
 def arcface(labels: Any, logits: Any, scale: Any, margin: float = 0.5) -> Any:
     """Returns logits with an additive angular margin: the true class gets S cos(angle + margin).
 
-    Where angle + margin would pass pi, the true class gets S (cos - margin sin(margin)) instead, which goes on falling.
-    With c = cos(angle), cos(angle + margin) = c cos(margin) - sqrt(1 - c^2) sin(margin); the root sees c clipped to
-    +-(1 - 1e-6), so that its gradient is finite where features have collapsed onto a class vector.
+    If angle + margin exceeds pi, the true class gets S (cos - margin sin(margin)) instead, which keeps decreasing.
+    With c = cos(angle), cos(angle + margin) = c cos(margin) - sqrt(1 - c^2) sin(margin); for the root, c is clipped to
+    +-(1 - 1e-6), so that the gradient is finite when features have collapsed onto a class vector.
 
     Args:
-        labels: whole numbers in [0, m), of any type, shape (N,) or (N, 1); or one-hot, (N, m).
+        labels: whole numbers in [0, m) of any type, shape (N,) or (N, 1); or one-hot, (N, m).
         logits: scale x cosines, shape (N, m).
-        scale: S, the head's; a positive number or a scalar tensor.
+        scale: S of the head; a positive number or a scalar tensor.
         margin: added to the true class's angle, in [0, pi) radians.
 
     Returns:
-        tensor of shape (N, m): float64 if the logits are, else float32. In a compiled step, the row of a label that
-        names no class is NaN.
+        tensor of shape (N, m): float64 if the logits are float64, else float32. In a compiled step, the row of an
+        invalid label is NaN.
 
     Raises:
-        ArgumentError: (a ValueError) for a margin out of its range, a scale that is not positive, or in eager execution
-            a label that names no class.
+        ArgumentError: (a ValueError) for a margin out of range, a scale that is not positive, or, in eager execution, a
+            label that is not a valid class.
 
     Reference: ArcFace, Deng et al. (2019), arXiv:1801.07698.
 
@@ -86,12 +86,12 @@ def arcface(labels: Any, logits: Any, scale: Any, margin: float = 0.5) -> Any:
 
 
 def _with_target(labels: Any, logits: Any, scale: Any, transform: Callable[[Any], Any]) -> Any:
-    """The logits, the true class's cosine transformed."""
+    """The logits, with the cosine of the true class transformed."""
     if not (is_number(scale) and scale > 0) and not ops.is_tensor(scale):
         raise ArgumentError(f"scale must be a positive number or a scalar tensor, got {scale!r}.")
     logits = full_precision_of(logits)
     scale = ops.cast(scale, logits.dtype)
     numbers = class_numbers(labels, logits)
     changed = scale * transform(target_logits(numbers, logits) / scale)
-    unknown = numbers < 0  # their whole row is NaN, as is what was changed
+    unknown = numbers < 0  # their whole row becomes NaN, like the changed logit
     return ops.where(ops.logical_or(target_mask(numbers, logits), unknown[:, None]), changed[:, None], logits)

@@ -1,4 +1,4 @@
-"""Networks: flat functional models from images in [0, 255] to logits, with their features reachable by name."""
+"""Networks: flat functional models from images in [0, 255] to logits, with features accessible by name."""
 from keras_fixhead.models.attach import attach_head
 from keras_fixhead.models.build import build_model
 from keras_fixhead.models.initializers import HashedUniform

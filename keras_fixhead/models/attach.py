@@ -9,21 +9,21 @@ from keras_fixhead.models.parts import FEATURES, inputs_of
 
 
 def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) -> keras.Model:
-    """Returns a model of any Keras backbone and a `HypersphereHead` on its features.
+    """Returns a model with a `HypersphereHead` on the features of any Keras backbone.
 
     The backbone's layers are shared, not copied.
 
     Args:
         backbone: functional or sequential model with one output: features (N, d), or a feature map (N, H, W, C), which
-            is averaged over its positions.
+            is averaged over positions.
         num_classes: number of classes m, at least 2.
         head_arguments: arguments of `HypersphereHead`.
 
     Returns:
-        model from the backbone's inputs to logits, (N, num_classes), float32 unless a float64 policy is set.
+        model from the inputs of the backbone to logits, (N, num_classes), in float32 unless a float64 policy is set.
 
     Raises:
-        ArgumentError: (a ValueError) if the backbone has not been built, or its output is neither.
+        ArgumentError: (a ValueError) if the backbone has not been built, or its output has another shape.
 
     Example:
         >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)])
@@ -34,11 +34,11 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
     if not outputs or len(outputs) != 1:
         raise ArgumentError(
             f"{getattr(backbone, 'name', backbone)!r} has no single symbolic output to attach a head to.",
-            hint="Give a functional or sequential model that has been built, for example starting with keras.Input.",
+            hint="Pass a functional or sequential model that has been built, for example starting with keras.Input.",
         )
     x = outputs[0]
     if len(x.shape) not in (2, 4):
-        raise ArgumentError(f"{backbone.name!r} has an output of shape {x.shape}; expected features (N, d) or a "
+        raise ArgumentError(f"{backbone.name!r} has an output of shape {x.shape}. Expected features (N, d) or a "
                             "feature map (N, H, W, C).")
     if FEATURES in {layer.name for layer in backbone.layers}:
         raise ArgumentError(f"{backbone.name!r} already has a layer named {FEATURES!r}.", hint="Rename that layer.")

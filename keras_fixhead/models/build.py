@@ -1,4 +1,4 @@
-"""Networks by name, with a head."""
+"""Building networks with a head by name."""
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,35 +23,35 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
                 mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
                 normalization: Any = FusedBatchNormalization, form: Mapping[str, Any] | None = None,
                 **head_arguments: Any) -> keras.Model:
-    """Returns a network with a `HypersphereHead`, its weights drawn from seeds.
+    """Returns a network with a `HypersphereHead`, with weights drawn from seeds.
 
     Args:
-        name: a name in the catalogue of models: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'keras_cv/resnet18',
+        name: a name in `catalog.MODELS`: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'keras_cv/resnet18',
             'keras_cv/resnet18_v2'.
-        input_shape: (H, W, C) of the images; H and W at least 8, or None for images of any size, which needs pooling
-            'global'; C channels, usually 3 or 1.
+        input_shape: (H, W, C) of the images: H and W at least 8, or None for images of any size (with pooling 'global'
+            only); C channels, usually 3 or 1.
         num_classes: number of classes m, at least 2.
         seed: seed of the initial weights, and of the class vectors unless `vector_seed` is given.
         vector_seed: seed of the class vectors.
         width: factor on the channels of every layer.
-        signed_features: whether to end without a ReLU: features can then be negative, and so reach every class vector.
+        signed_features: whether to end without a ReLU, so that features can be negative and reach every class vector;
             None for the network's usual form.
         pooling: 'global', the mean of the feature map, or '4x4', means of 4x4 positions side by side.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
-        decay_norms: whether the gammas and betas of batch normalisation have that penalty too.
-        mean, std: per channel or one number; pixels in [0, 255] become (pixel - mean) / std inside the model.
-        normalization: class of batch normalisation layers.
-        form: further arguments of the network's builder; 'mobilenet_v2' has `last_channels`, `multiple_of`,
+        decay_norms: whether to apply this penalty to gamma and beta of batch normalisation too.
+        mean, std: one number, or one per channel; inside the model, pixels in [0, 255] become (pixel - mean) / std.
+        normalization: class of the batch normalisation layers.
+        form: additional arguments of the network's builder; 'mobilenet_v2' has `last_channels`, `multiple_of` and
             `cifar_form`.
-        head_arguments: further arguments of `HypersphereHead`: logits, scale, fixed, class_vectors, ...
+        head_arguments: additional arguments of `HypersphereHead`: logits, scale, fixed, class_vectors, ...
 
     Returns:
         model from pixels in [0, 255], (N, H, W, C), to logits, (N, num_classes): float32, or float64 under a float64
         policy.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown name or an argument out of its range.
-        DependencyError: if the network needs an extra that is not installed.
+        ArgumentError: (a ValueError) for an unknown name or an argument out of range.
+        DependencyError: if the network needs an optional extra that is not installed.
 
     Example:
         >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10, width=0.125)
@@ -62,12 +62,12 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     shape = _checked_shape(input_shape)
     if not (is_number(weight_decay) and weight_decay >= 0):
         raise ArgumentError(f"weight_decay must be 0 or a positive number, got {weight_decay!r}.")
-    feature_dim(name, width, shape, pooling)  # says what does not fit
+    feature_dim(name, width, shape, pooling)  # raises if something does not fit
     signed = entry.ends_signed(None if signed_features is None else checked_flag("signed_features", signed_features))
     layers = Layers(checked_integer("seed", seed, 0, 2**64 - 1), float(weight_decay), _checked_class(normalization),
                     checked_flag("decay_norms", decay_norms))
     head = HypersphereHead(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
-                                           **head_arguments})  # before the network: it refuses what is wrong at once
+                                           **head_arguments})  # first, so that wrong arguments fail at once
     builder = import_object(entry.builder)
     form = _checked_form(form, builder, name)
     images = keras.Input(shape, name="images")
@@ -88,7 +88,7 @@ def _normalized(images: Any, mean: float | Sequence[float], std: float | Sequenc
     means, stds = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
     if not (np.isfinite(means).all() and np.isfinite(stds).all() and (stds > 0).all()):
         raise ArgumentError(f"mean must be finite and std positive, got mean {means.tolist()}, std {stds.tolist()}.")
-    # at least float32: bfloat16 would round near pixels together
+    # at least float32: bfloat16 would round similar pixel values together
     return keras.layers.Rescaling((1 / stds).tolist(), (-means / stds).tolist(), dtype=full_precision(),
                                   name="normalize")(images)
 
@@ -116,16 +116,16 @@ def _checked_shape(shape: Any) -> tuple[int | None, int | None, int]:
 
 def _checked_class(normalization: Any) -> Any:
     if not callable(normalization):
-        raise ArgumentError(f"normalization must be a class of layers, got {normalization!r}.")
+        raise ArgumentError(f"normalization must be a layer class, got {normalization!r}.")
     return normalization
 
 
 def _checked_form(form: Any, builder: Any, name: str) -> dict[str, Any]:
-    """Further arguments of a network's builder."""
+    """The checked additional arguments of a network's builder."""
     known = set(inspect.signature(builder).parameters) - {"images", "width", "layers", "signed_features"}
     if form is None:
         return {}
     if not isinstance(form, Mapping) or set(form) - known:
-        raise ArgumentError(f"form of {name} must be a dict with keys among: {', '.join(sorted(known)) or 'none'}; got "
+        raise ArgumentError(f"form of {name} must be a dict with keys from: {', '.join(sorted(known)) or 'none'}; got "
                             f"{form!r}.")
     return dict(form)

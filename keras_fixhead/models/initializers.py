@@ -10,12 +10,12 @@ from keras_fixhead.vectors.hashing import INITIALIZER_STREAM, stream_key, words
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
 class HashedUniform(keras.initializers.Initializer):
-    """Draws weights uniformly in (-limit, limit): the same bits on TensorFlow, JAX and PyTorch.
+    """Draws weights uniformly from (-limit, limit), bit-identical on TensorFlow, JAX and PyTorch.
 
-    Keras' own initializers draw by the backend's random numbers, so that one seed starts another network on each.
+    Keras' own initializers use the backend's random numbers, so that one seed gives different weights on each backend.
 
     Args:
-        limit: largest size of a weight; None for 1 / sqrt(fan_in), torch's default for convolutions.
+        limit: largest absolute value; None for 1 / sqrt(fan_in), torch's default for convolutions.
         seed: seed of the draw, in [0, 2^64).
 
     Example:

@@ -1,4 +1,4 @@
-"""keras-cv's ResNet18s, built from numbers: their named versions ask a model host even for the bare architecture."""
+"""keras-cv's ResNet18s, built from explicit settings, because named presets need network access."""
 from typing import Any
 
 import keras
@@ -12,13 +12,13 @@ _STAGES = {"stackwise_blocks": [2, 2, 2, 2], "stackwise_strides": [1, 2, 2, 2], 
 def resnet18(images: Tensor, *, width: float, layers: Layers, signed_features: bool = False) -> Tensor:
     """Returns the feature map of keras-cv's ResNet18: a 7x7 stem with stride 2 and max-pooling, a total stride of 32.
 
-    The layers are keras-cv's own, flat in the model. What is ours: initial kernels from the seed, the L2 penalty, and
-    batch normalisation's momentum of 0.9 in the place of 0.99, which short trainings do not survive.
+    The layers are keras-cv's own, flat in the model. Our changes: initial kernels drawn from the seed, the L2 penalty,
+    and a momentum of 0.9 in batch normalisation instead of 0.99, which is too slow for short trainings.
 
     Args:
         images: normalised images, (N, H, W, 3).
-        width: 1: its stem has 64 channels, and its first shortcut passes them on as they are.
-        layers: what makes initial kernels and penalties.
+        width: must be 1: the stem has 64 channels, which the first shortcut passes on unchanged.
+        layers: factory of initial kernels and penalties.
         signed_features: whether to end on the last residual sum, without its ReLU.
 
     Returns:
@@ -31,7 +31,7 @@ def resnet18(images: Tensor, *, width: float, layers: Layers, signed_features: b
 
 
 def resnet18_v2(images: Tensor, *, width: float, layers: Layers, signed_features: bool = False) -> Tensor:
-    """Returns the feature map of keras-cv's ResNet18 V2, which ends in BN-ReLU; as `resnet18` in all else."""
+    """Returns the feature map of keras-cv's ResNet18 V2, which ends in BN-ReLU; otherwise like `resnet18`."""
     return _feature_map("ResNetV2Backbone", images, layers, signed_features)
 
 
@@ -42,7 +42,7 @@ def _feature_map(kind: str, images: Tensor, layers: Layers, signed_features: boo
     for layer in backbone.layers:
         _make_ours(layer, layers)
     last = backbone.layers[-2 if signed_features else -1]  # the last one is the ReLU
-    # `call` in the place of `__call__`: its layers become layers of our model, and not one nested model
+    # `call` instead of `__call__`, so that its layers become layers of our model instead of a nested model
     return keras.Model(backbone.input, last.output).call(images)
 
 
@@ -57,7 +57,7 @@ def _make_ours(layer: Any, layers: Layers) -> None:
 
 def _keras_cv() -> Any:
     if keras.backend.backend() != "tensorflow":
-        raise DependencyError(f"keras-cv runs on TensorFlow only, and Keras is on {keras.backend.backend()}.",
+        raise DependencyError(f"keras-cv needs TensorFlow, but Keras uses {keras.backend.backend()}.",
                               hint="Set KERAS_BACKEND=tensorflow, or choose another --model.")
     try:
         import keras_cv

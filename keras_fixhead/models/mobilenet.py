@@ -1,10 +1,10 @@
-"""MobileNetV2 in the form that is common for CIFAR: a total stride of 8."""
+"""MobileNetV2 in its common CIFAR form, with a total stride of 8."""
 import keras
 
 from keras_fixhead.catalog import scaled
 from keras_fixhead.models.layers import Layers, Tensor, relu
 
-# (expansion, channels, blocks, stride of the first), as in the table of the paper but for the first two strides: 1
+# (expansion, channels, blocks, stride of the first), as in the paper's table, except that the first two strides are 1
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
@@ -12,14 +12,14 @@ def mobilenet_v2(images: Tensor, *, width: float, layers: Layers, signed_feature
                  last_channels: int = 1280, multiple_of: int = 1, cifar_form: bool = True) -> Tensor:
     """Returns the feature map of MobileNetV2: seven stages of inverted residuals, then a 1x1 convolution.
 
-    The usual CIFAR code differs from the paper's design in three points: ReLU in the place of ReLU6, a projected
+    The usual CIFAR code differs from the paper's design in three points: ReLU instead of ReLU6, a projected
     shortcut (1x1 convolution and batch normalisation) in blocks of stride 1 whose width changes, and an expansion
-    convolution in the first block too. `cifar_form=False` leaves out the last two.
+    convolution in the first block too. `cifar_form=False` omits the last two.
 
     Args:
         images: normalised images, (N, H, W, 3).
-        width: factor on the channels of every layer but the last.
-        layers: what makes its layers.
+        width: factor on the channels of every layer except the last.
+        layers: factory of the layers.
         signed_features: whether to end on the last batch normalisation, without its ReLU.
         last_channels: channels of the last convolution.
         multiple_of: round channels to multiples of this, as the paper's own code does with 8.
@@ -59,7 +59,7 @@ def _inverted_residual(x: Tensor, expansion: int, channels: int, strides: int, l
 
 
 def _channels(channels: int, width: float, multiple_of: int) -> int:
-    """Channels at a width, rounded to a multiple, but by no more than a tenth down."""
+    """Channels at a width, rounded to a multiple, but not down by more than a tenth."""
     if multiple_of == 1:
         return scaled(channels, width)
     exact = channels * width

@@ -1,22 +1,22 @@
-"""Batch normalisation by TensorFlow's fused kernel."""
+"""Batch normalisation with TensorFlow's fused kernel."""
 import functools
 from typing import Any
 
 import keras
 
 ONEDNN_CHANNELS = 16
-"""oneDNN normalises a number of channels that is not a multiple of this by plain code: 14 ms for 128x32x32x36 in
-bfloat16, where 48 channels took 0.3. Padding with channels of zeros costs less: a step of MobileNetV2 at width 1/4 took
-0.69 times as long. In float32 it costs more than it saves."""
+"""oneDNN uses slow code if the number of channels is not a multiple of this: 14 ms for 128x32x32x36 in bfloat16, while
+48 channels took 0.3. Padding with zero channels is cheaper: a step of MobileNetV2 at width 1/4 took 0.69 times as long.
+In float32 it costs more than it saves."""
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster in training on the TensorFlow backend.
 
-    Same arguments, weights and results (to rounding). In training on TensorFlow, with images of float32, bfloat16 or
-    float16, it is one kernel forward and one backward, where the stock layer reads and writes each activation several
-    times. Everything else, inference among it, is left to the stock layer.
+    It has the same arguments, weights and results (up to rounding). In training on TensorFlow, with images in float32,
+    bfloat16 or float16, it uses one kernel forward and one backward, while the stock layer reads and writes each
+    activation several times. Everything else, including inference, is left to the stock layer.
 
     Example:
         >>> layer = FusedBatchNormalization(momentum=0.9, epsilon=1e-5)
@@ -29,7 +29,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             return self._synchronized(inputs)
         if not (training and self.trainable and self._is_fusible(inputs, mask)):
             return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf  # only on the TensorFlow backend: the other backends run without it
+        import tensorflow as tf  # only on the TensorFlow backend; others run without it
 
         channels = inputs.shape[-1]
         scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels])
@@ -45,7 +45,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         )
         if missing:
             outputs, mean, variance = outputs[..., :channels], mean[:channels], variance[:channels]
-        # The kernel returns the variance with n - 1 below the line; the stock layer averages the one with n.
+        # The kernel divides the variance by n - 1; the stock layer's moving average uses n.
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), "float32")
         variance *= (count - 1.0) / count
         self._move(mean, variance)
@@ -54,9 +54,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def _synchronized(self, inputs: Any) -> Any:
         """Normalises by the statistics of the whole batch, of which each device has a part.
 
-        The variance is the mean of squared distances from the mean. The stock layer takes the mean of squares less the
-        squared mean, which loses three digits where the mean is large: gradients of ResNet18 then differ by some per
-        cents from those of one device.
+        The variance is the mean of squared distances from the mean. The stock layer uses the mean of squares minus the
+        squared mean, which loses three digits if the mean is large: gradients of ResNet18 then differ by a few per cent
+        from those on one device.
         """
         import tensorflow as tf
 
@@ -78,12 +78,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, inputs.dtype)
 
     def _move(self, mean: Any, variance: Any) -> None:
-        """Moves the averages that inference normalises by towards the statistics of a batch."""
+        """Updates the moving averages, used in inference, with the statistics of a batch."""
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
 
     def _is_shared(self) -> bool:
-        """Whether several devices each have a part of the batch, and its statistics are to be those of the whole."""
+        """Whether several devices each have a part of the batch and need its common statistics."""
         if not self.synchronized or keras.backend.backend() != "tensorflow":
             return False
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Parts of a model: its features, its head, more classes on it."""
+"""Parts of a model: its features and its head; adding classes."""
 import math
 from typing import Any
 
@@ -12,7 +12,7 @@ FEATURES = "features"
 
 
 def feature_model(model: keras.Model) -> keras.Model:
-    """Returns the model from images to features (N, d), sharing the layers.
+    """Returns a model from images to features (N, d) that shares the layers.
 
     Raises:
         ArgumentError: (a ValueError) if `model` is not a built model, or has no layer named 'features'.
@@ -20,12 +20,12 @@ def feature_model(model: keras.Model) -> keras.Model:
     _checked(model, built=True)
     if FEATURES not in {layer.name for layer in model.layers}:
         raise ArgumentError(f"{model.name!r} has no layer named {FEATURES!r}.",
-                            hint="Models of build_model and attach_head have one.")
+                            hint="Models from build_model and attach_head have one.")
     return keras.Model(inputs_of(model), model.get_layer(FEATURES).output, name=f"{model.name}_features")
 
 
 def inputs_of(model: keras.Model) -> Any:
-    """Returns the inputs of a model in the structure in which it takes them: one tensor, or several in a list."""
+    """Returns the inputs of a model as it takes them: one tensor, or a list of several."""
     return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
@@ -43,16 +43,16 @@ def head_of(model: keras.Model) -> HypersphereHead:
 
 
 def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
-    """Returns a model with more classes, on the same backbone: nothing is retrained, and old logits stay.
+    """Returns a model with more classes on the same backbone, without retraining; old logits do not change.
 
-    Class vectors must be fixed, of a kind that extends ('uniform', 'cube', 'rademacher'; up to their limits
-    'orthogonal', 'hadamard', 'orthoplex'). Old class vectors are bit-identical; old logits are equal to rounding. A
-    learned bias keeps its values for old classes and starts at 0.01 for new ones: it is not known what it would have
-    become. The layers of the backbone are shared with `model`, and the result is not compiled.
+    Class vectors must be fixed, of a kind that extends ('uniform', 'cube' and 'rademacher'; 'orthogonal', 'hadamard'
+    and 'orthoplex' up to their limits). Old class vectors are bit-identical; old logits are equal up to rounding. A
+    learned bias keeps its values for old classes and starts at 0.01 for new ones, since its trained value is not known.
+    The layers of the backbone are shared with `model`, and the result is not compiled.
 
     Args:
-        model: a functional or sequential model whose last layer is a `HypersphereHead`, of `build_model`,
-            `attach_head` or your own.
+        model: a functional or sequential model whose last layer is a `HypersphereHead`, from `build_model`,
+            `attach_head` or your own code.
         num_classes: the new total.
 
     Raises:
@@ -70,10 +70,10 @@ def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Returns the multiply-adds of one image's forward pass in convolutions and the head; two operations each.
+    """Returns the multiply-adds of one image's forward pass in convolutions and the head; each is two operations.
 
     Raises:
-        ArgumentError: if the model has no head, or takes images of any size.
+        ArgumentError: if the model has no head, or accepts images of any size.
 
     Example:
         >>> from keras_fixhead.models import build_model
@@ -84,8 +84,8 @@ def multiply_adds(model: keras.Model) -> int:
     head = head_of(model)
     total = math.prod(head.class_vectors.shape)
     if None in (side for each in model.inputs for side in each.shape[1:]):
-        raise ArgumentError(f"The multiply-adds of {model.name!r} depend on the size of its images, which it leaves "
-                            "open.", hint="Build it with an input_shape of numbers.")
+        raise ArgumentError(f"The multiply-adds of {model.name!r} depend on the image size, which it does not fix.",
+                            hint="Build it with a fixed input_shape.")
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
             height, width = layer.output.shape[1:3]
@@ -98,6 +98,6 @@ def _checked(model: Any, *, built: bool = False) -> keras.Model:
         raise ArgumentError(f"model must be a Keras model, got {type(model).__name__}.")
     if built and not getattr(model, "inputs", None):
         raise ArgumentError(f"{model.name!r} has no symbolic inputs.",
-                            hint="Give a functional or sequential model that has been built, for example starting with "
+                            hint="Pass a functional or sequential model that has been built, for example starting with "
                                  "keras.Input.")
     return model

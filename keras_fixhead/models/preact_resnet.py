@@ -1,4 +1,4 @@
-"""PreActResNet18 in the form that is common for CIFAR: a 3x3 stem, no max-pooling."""
+"""PreActResNet18 in its common CIFAR form: a 3x3 stem without max-pooling."""
 import keras
 
 from keras_fixhead.catalog import scaled
@@ -6,18 +6,17 @@ from keras_fixhead.models.layers import Layers, Tensor, relu
 
 
 def preact_resnet18(images: Tensor, *, width: float, layers: Layers, signed_features: bool = True) -> Tensor:
-    """Returns the feature map of PreActResNet18: four stages of two blocks of BN, ReLU, convolution, twice.
+    """Returns the feature map of PreActResNet18: four stages of two blocks of twice BN, ReLU and convolution.
 
-    There are two forms. The usual CIFAR code, which published CIFAR accuracies come from, ends on the last residual
-    sum: its features are signed, and the whole sphere can be reached. The network of its own paper has one more
-    BN-ReLU, after which features are non-negative. The first is the default; which one the fixed-head paper trained is
-    not known.
+    There are two forms. The usual CIFAR code, used for published CIFAR accuracies, ends on the last residual sum: its
+    features are signed and can reach the whole sphere. The network in the original paper has one more BN-ReLU, after
+    which features are non-negative. The first form is the default; it is not known which one the fixed-head paper used.
 
     Args:
         images: normalised images, (N, H, W, 3).
         width: factor on the channels of every layer.
-        layers: what makes its layers.
-        signed_features: False for the final BN-ReLU.
+        layers: factory of the layers.
+        signed_features: False to end with the final BN-ReLU.
 
     Returns:
         tensor of shape (N, H / 8, W / 8, 512 width), non-negative unless `signed_features`.

@@ -1,4 +1,4 @@
-"""The precision that models are built under."""
+"""The precision in which models are built."""
 import contextlib
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mix
 
 @contextlib.contextmanager
 def precision_policy(precision: str) -> Iterator[None]:
-    """Builds what is built inside under a precision: 'float32', 'bfloat16' or 'float16' (mixed: float32 weights)."""
+    """Sets the precision of models built inside: 'float32', 'bfloat16' or 'float16' (16 bits with float32 weights)."""
     policy = look_up(_POLICIES, precision, "precision")
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -1,4 +1,4 @@
-"""ResNet18 in the form that is common for CIFAR: a 3x3 stem, no max-pooling."""
+"""ResNet18 in its common CIFAR form: a 3x3 stem without max-pooling."""
 import keras
 
 from keras_fixhead.catalog import scaled
@@ -11,7 +11,7 @@ def resnet18(images: Tensor, *, width: float, layers: Layers, signed_features: b
     Args:
         images: normalised images, (N, H, W, 3).
         width: factor on the channels of every layer.
-        layers: what makes its layers.
+        layers: factory of the layers.
         signed_features: whether to end on the last residual sum, without its ReLU.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Models to files and back."""
+"""Saving and loading models."""
 import contextlib
 import os
 import tempfile
@@ -12,11 +12,11 @@ from keras_fixhead.errors import ArgumentError, RunError, VectorsError
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Writes a model to a .keras file, whole or not at all: what was there before stays until the new file is complete.
+    """Writes a model to a .keras file atomically: an existing file stays until the new one is complete.
 
     Raises:
         RunError: if the file cannot be written.
-        VectorsError: if its class vectors were changed by hand to what a fixed head cannot have.
+        VectorsError: if its class vectors were changed by hand to values that a fixed head cannot have.
     """
     if not isinstance(model, keras.Model):
         raise ArgumentError(f"model must be a Keras model, got {type(model).__name__}.")
@@ -40,19 +40,19 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
 
 
 def load_model(path: str | os.PathLike[str]) -> keras.Model:
-    """Returns the trained model of a run directory or a .keras file.
+    """Returns the trained model from a run directory or a .keras file.
 
     Raises:
         RunError: if there is no such model, or the file is damaged.
-        VectorsError: if its fixed class vectors are not the ones that its configuration names.
+        VectorsError: if its fixed class vectors do not match its configuration.
     """
     file = _checked_path(path)
     if file.is_dir():
         file = file / "model.keras"
         if not file.is_file():
-            raise RunError(f"{path} has no model.keras: the run is not finished.", hint=f"Look: fixhead show {path}")
+            raise RunError(f"{path} has no model.keras: the run is not finished.", hint=f"See: fixhead show {path}")
     if not file.is_file():
-        raise RunError(f"{path} does not exist.", hint="Give a run directory or a .keras file.")
+        raise RunError(f"{path} does not exist.", hint="Pass a run directory or a .keras file.")
     if not zipfile.is_zipfile(file):
         raise RunError(f"{file} is damaged: it is not a complete .keras file.")
     try:
@@ -60,12 +60,12 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         for line in lines:
-            if line.startswith("The class vectors "):  # Keras has wrapped the head's own refusal
+            if line.startswith("The class vectors "):  # the head's own error, wrapped by Keras
                 raise VectorsError(f"{file}: {line}") from None
-        raise RunError(f"{file} is damaged or not one of ours: {lines[0]}") from error
+        raise RunError(f"{file} is damaged, or not a model of keras_fixhead: {lines[0]}") from error
 
 
 def _checked_path(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise ArgumentError(f"path must be the path of a run directory or a .keras file, got {path!r}.")
+        raise ArgumentError(f"path must be a run directory or a .keras file, got {path!r}.")
     return Path(path)

@@ -1,4 +1,4 @@
-"""What a run leaves: its directory (`directory`), and its result, exported or not (`result`)."""
+"""The output of a run: its directory (`directory`) and its result, exported or not (`result`)."""
 from keras_fixhead.runs.directory import (
     SCHEMA,
     Run,

@@ -1,6 +1,6 @@
 """The run directory: its paths, readers and writers.
 
-Everything that a run leaves is read and written here, so that reports need neither Keras nor each other.
+All files of a run are read and written here, so that reports depend neither on Keras nor on each other.
 """
 import contextlib
 import csv
@@ -69,11 +69,11 @@ class Run:
 
     @property
     def resume_command(self) -> str:
-        """What to type to continue the run."""
+        """The command that continues the run."""
         return f"fixhead train --resume {shlex.quote(str(self.path))}"
 
     def stored(self) -> Stored:
-        """Returns the configuration as config.json has it: asked, resolved, and their digest.
+        """Returns the configuration in config.json: as asked for, as resolved, and its digest.
 
         Raises:
             RunError: if config.json is missing, damaged, or not a configuration.
@@ -85,11 +85,11 @@ class Run:
             raise RunError(f"{path} is damaged: {error}") from None
 
     def config(self) -> TrainConfig:
-        """Returns the resolved configuration; raises what `stored` raises."""
+        """Returns the resolved configuration; raises the same errors as `stored`."""
         return self.stored().config
 
     def digest(self) -> str:
-        """Returns the name of the run among others; raises what `stored` raises."""
+        """Returns the digest that identifies the run; raises the same errors as `stored`."""
         return self.stored().digest
 
     def write_config(self, stored: Stored) -> None:
@@ -97,10 +97,10 @@ class Run:
         write_json(self.path / "config.json", stored.as_dict(), schema=CONFIG_SCHEMA)
 
     def read(self, name: str) -> dict[str, Any]:
-        """Returns one of the run's JSON files (status, result, environment, ...) by its name without ending.
+        """Returns one of the run's JSON files (status, result, environment, ...) by its name without extension.
 
         Raises:
-            RunError: if it is missing or damaged, or lacks what its readers need.
+            RunError: if it is missing or damaged, or lacks a required key.
         """
         path = self.path / f"{name}.json"
         content = read_json(path, schema=SCHEMA)
@@ -110,13 +110,13 @@ class Run:
         return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Writes one of the run's JSON files by its name without ending."""
+        """Writes one of the run's JSON files by its name without extension."""
         path = self.path / f"{name}.json"
         make_folder(path.parent)
         write_json(path, content, schema=SCHEMA)
 
     def write_arrays(self, name: str, **arrays: Any) -> None:
-        """Writes NumPy arrays to a compressed file of that name."""
+        """Writes NumPy arrays to a compressed file with this name."""
         import numpy as np  # a tenth of a second to import
 
         content = io.BytesIO()
@@ -124,15 +124,15 @@ class Run:
         write_bytes(self.path / name, content.getvalue())
 
     def has(self, name: str) -> bool:
-        """Returns whether the run has a JSON file of that name."""
+        """Returns whether the run has a JSON file with this name."""
         return (self.path / f"{name}.json").is_file()
 
     def is_complete(self) -> bool:
-        """Returns whether the run is finished."""
+        """Returns whether the run is complete."""
         return self.has("status") and self.read("status")["state"] == "complete"
 
     def write_status(self, state: str, *, epoch: int, reason: str | None = None) -> None:
-        """Writes status.json: running, interrupted, failed or complete, and how to continue."""
+        """Writes status.json: running, interrupted, failed or complete, and the command to continue."""
         self.write("status", {
             "state": state,
             "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -144,10 +144,10 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other processes from training this run; the lock ends with the process that has it.
+        """Prevents other processes from training this run; the lock is released when its process ends.
 
         Raises:
-            RunError: if another process has it.
+            RunError: if another process has the lock.
         """
         import fcntl  # not available on Windows
 
@@ -193,7 +193,7 @@ class Run:
         return rows
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Writes metrics.jsonl and metrics.csv whole, so that a resumed run leaves no gap and no repeat."""
+        """Rewrites metrics.jsonl and metrics.csv, so that a resumed run leaves no gaps and no duplicates."""
         write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
         table = io.StringIO()
         writer = csv.DictWriter(table, list(dict.fromkeys(name for row in rows for name in row)))
@@ -203,7 +203,7 @@ class Run:
 
 
 class UnwrittenRun(Run):
-    """A run that another process writes: here it is only read, and nothing is written."""
+    """A run that another process writes; here it is read only."""
 
     def write_config(self, stored: Stored) -> None:
         pass
@@ -223,10 +223,10 @@ class UnwrittenRun(Run):
 
 
 def create_run(resolved: Resolved) -> Run:
-    """Returns a new run directory in the configuration's `runs_dir`, with config.json in it; never an existing one.
+    """Creates a new run directory in the configuration's `runs_dir`, with config.json in it.
 
     Raises:
-        RunError: if the directory cannot be made.
+        RunError: if the directory cannot be created.
     """
     config = resolved.config
     runs_dir = Path(config.runs_dir).absolute()
@@ -241,18 +241,18 @@ def create_run(resolved: Resolved) -> Run:
         except FileExistsError:
             continue
         except OSError as error:
-            raise RunError(f"{path} cannot be made: {error.strerror}.", hint="Choose another --runs-dir.") from None
+            raise RunError(f"{path} cannot be created: {error.strerror}.", hint="Choose another --runs-dir.") from None
         run = Run(path)
         run.write_config(to_store(resolved))
         return run
-    raise RunError(f"{runs_dir} already has 999 runs of this second and name.")
+    raise RunError(f"{runs_dir} already has 999 runs with this name and time.")
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
     """Returns the run in a directory.
 
     Raises:
-        RunError: if there is no such directory, or it has no config.json.
+        RunError: if the directory does not exist or has no config.json.
     """
     folder = Path(path).absolute()
     if not (folder / "config.json").is_file():
@@ -262,11 +262,11 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 
 
 def resumed(run: Run, changes: Mapping[str, Any]) -> TrainConfig:
-    """Returns the configuration with which a run is resumed, or with which a finished one is extended.
+    """Returns the configuration for resuming a run, or for extending a finished one.
 
     Args:
-        run: to continue.
-        changes: fields that are to change: more epochs, or what changes no result and may differ from day to day.
+        run: the run to continue.
+        changes: fields to change: `epochs`, or fields that do not affect the result.
 
     Raises:
         ArgumentError: (a ValueError) for other fields, or if the run cannot be extended.
@@ -283,45 +283,45 @@ def resumed(run: Run, changes: Mapping[str, Any]) -> TrainConfig:
 
 
 def extended(run: Run, epochs: int) -> TrainConfig:
-    """Returns the configuration that continues a finished run up to more epochs.
+    """Returns the configuration that continues a finished run for more epochs.
 
-    The added epochs have the schedule of a run of their own without warm-up: from the peak rate down again (a warm
-    restart), or on at the same rate for the schedules 'constant' and 'plateau'.
+    The added epochs follow a new schedule without warm-up, from the peak rate down again (a warm restart); the
+    schedules 'constant' and 'plateau' continue at the same rate.
 
     Raises:
         ArgumentError: (a ValueError) if the run is not finished, or already has this many epochs.
     """
     config = run.config()
     if not run.is_complete():
-        raise ArgumentError(f"{run.path} is not finished: it cannot be extended.", hint=run.resume_command)
+        raise ArgumentError(f"{run.path} is not finished, so it cannot be extended.", hint=run.resume_command)
     if not run.newest_checkpoint.exists():
         raise ArgumentError(f"{run.path} has no checkpoint left to continue from.",
                             hint="Train again with more epochs.")
     if epochs <= config.epochs:
-        raise ArgumentError(f"{run.path} has {config.epochs} epochs already; epochs must be more, got {epochs}.")
+        raise ArgumentError(f"{run.path} already has {config.epochs} epochs; epochs must be larger, got {epochs}.")
     return dataclasses.replace(config, epochs=epochs)
 
 
 def continued(run: Run, resolved: Resolved) -> Stored:
-    """Returns what a run stores when it is continued with a resolved configuration: its own, or an extension of it.
+    """Returns the stored configuration of a run that is continued with a resolved one: its own, or an extension.
 
     Raises:
-        ArgumentError: (a ValueError) if that is another configuration, or the run cannot be extended.
+        ArgumentError: (a ValueError) if it is a different configuration, or the run cannot be extended.
     """
     before, config = run.stored(), resolved.config
     extends = config.epochs > before.config.epochs
     if extends:
-        extended(run, config.epochs)  # raises if it cannot be
+        extended(run, config.epochs)  # raises if the run cannot be extended
     history = [*([before.extended_from] if before.extended_from else []), *([str(before.config.epochs)] * extends)]
     same = dataclasses.replace(config, epochs=before.config.epochs) if extends else config
     if run_digest(same, before.class_vectors_digest, before.extended_from) != _digest_of(before):
-        raise ArgumentError(f"The configuration is not that of {run.path}.",
-                            hint="Resume with the run's own: train(run.config(), resume=run)")
+        raise ArgumentError(f"The configuration differs from that of {run.path}.",
+                            hint="Resume with the run's own configuration: train(run.config(), resume=run)")
     if before.class_vectors_digest and not names_draw(before.class_vectors_digest, resolved):
         raise ArgumentError(
             f"{run.path} was trained with class vectors of digest {before.class_vectors_digest[:16]}, but kind "
             f"{config.class_vectors!r} with seed {config.vector_seed} gives {resolved.class_vectors_digest[:16]} here.",
-            hint="Resume it with the version of keras_fixhead, and on the kind of machine, that started it.")
+            hint="Resume it with the version of keras_fixhead, and on the type of machine, that started it.")
     asked = dataclasses.replace(before.asked, epochs=config.epochs, **config.values("place"))
     return to_store(resolved, asked, ",".join(history) or None)
 
@@ -340,13 +340,13 @@ def list_runs(runs_dir: str | os.PathLike[str]) -> Iterator[Run]:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and its parents.
+    """Creates a folder and its parents.
 
     Raises:
-        RunError: if it cannot be made.
+        RunError: if it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{path} cannot be made: {error.strerror}.",
+        raise RunError(f"{path} cannot be created: {error.strerror}.",
                        hint="Choose a writable folder.") from None

@@ -1,7 +1,7 @@
 """The result of a run: its numbers, from a run directory or from an exported JSON file.
 
-The exported form is one JSON file and, next to it, one .npz file of the same name with two matrices, if there are any.
-Both are read into the same `Result`; reports read nothing else.
+An exported result is a JSON file and, if there are matrices, an .npz file with the same name next to it. Both forms are
+read into the same `Result`; reports read nothing else.
 """
 import io
 from collections.abc import Callable, Mapping
@@ -15,9 +15,9 @@ from keras_fixhead.json_files import read_json, write_bytes, write_json
 from keras_fixhead.runs.directory import SCHEMA, Run, make_folder, open_run
 
 COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
-"""States of a result: a training that failed to converge is a result, too."""
+"""States of a result: a training that failed to converge also counts as a result."""
 MATRICES = ("confusion", "cosines")
-"""Test images by true (rows) and predicted class, and cosines between class vectors; both of shape (m, m)."""
+"""Test images by true class (rows) and predicted class, and cosines between class vectors; both (m, m)."""
 
 _NEEDED: dict[str, dict[str, type]] = {COMPLETE: {"accuracy": dict, "evaluation": dict, "label_names": list},
                                        FAILED_TO_CONVERGE: {"reason": str}}
@@ -27,12 +27,12 @@ Matrices = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Result:
-    """What a trained run has left.
+    """The result of a trained run.
 
     Attributes:
         path: the run directory or the JSON file.
-        config: resolved, as the run had it.
-        content: the numbers, as the exported file has them.
+        config: the resolved configuration of the run.
+        content: the numbers, as in the exported file.
         matrices: function that reads the arrays of `MATRICES`.
     """
 
@@ -62,7 +62,7 @@ class Result:
         return list(self.content.get("curves", []))
 
     def accuracy(self, split: str = "test") -> float:
-        """Returns the accuracy on a split, a share.
+        """Returns the accuracy on a split, as a fraction.
 
         Raises:
             ArgumentError: (a ValueError) if it was not measured.
@@ -72,7 +72,7 @@ class Result:
         return float(measured[split])
 
     def number(self, *names: str) -> float:
-        """Returns a number of the content, by its names from the outermost in.
+        """Returns a number in the content, by its nested keys from the outside in.
 
         Raises:
             RunError: if it was not measured.
@@ -90,7 +90,7 @@ class Result:
 
 
 def read_result(path: Path) -> Result:
-    """Returns the result in a run directory, or in an exported JSON file.
+    """Returns the result from a run directory or an exported JSON file.
 
     Raises:
         RunError: if it is missing or damaged, or the run is not complete.
@@ -104,10 +104,10 @@ def read_result(path: Path) -> Result:
 
 
 def write_result(content: Mapping[str, Any], matrices: Matrices, path: Path) -> None:
-    """Writes the matrices, and then the JSON file, whose presence says that both are complete.
+    """Writes the matrices, then the JSON file, whose existence means that both are complete.
 
     Raises:
-        RunError: if one cannot be written.
+        RunError: if a file cannot be written.
     """
     if matrices:
         import numpy as np  # a tenth of a second to import
@@ -119,7 +119,7 @@ def write_result(content: Mapping[str, Any], matrices: Matrices, path: Path) -> 
 
 
 def export_result(run: Run, folder: Path) -> Path:
-    """Writes the result of a complete run as one small JSON file and its matrices; returns the JSON file.
+    """Writes the result of a complete run as a small JSON file and its matrices; returns the path of the JSON file.
 
     Raises:
         RunError: if the run is not complete, or a file cannot be written.
@@ -136,7 +136,7 @@ def export_result(run: Run, folder: Path) -> Path:
 def result_content(run: Run) -> dict[str, Any]:
     """Returns the numbers of a complete run, ready for JSON: configuration, accuracies, curves, versions, device.
 
-    They contain no path of this machine.
+    They do not contain paths of this machine.
 
     Raises:
         RunError: if the run is not complete.
@@ -153,7 +153,7 @@ def result_content(run: Run) -> dict[str, Any]:
 
 
 def portable_config(config: TrainConfig) -> dict[str, Any]:
-    """Returns the fields of a configuration without those that name folders of this machine."""
+    """Returns the fields of a configuration, except those with folders of this machine."""
     values = {name: value for name, value in config.as_dict().items() if name not in ("data_dir", "runs_dir")}
     return values | {"dataset": Path(config.dataset).name}
 

@@ -1,4 +1,4 @@
-"""The engine: a configuration becomes a run directory."""
+"""The training engine: from a configuration to a run directory."""
 import contextlib
 import dataclasses
 import logging
@@ -28,17 +28,17 @@ _log = logging.getLogger(__name__)
 
 
 def start(config: TrainConfig | Resolved) -> Resolved:
-    """Returns the configuration resolved for the devices of this process, in which the backend has been started.
+    """Starts the backend and returns the configuration, resolved for the devices of this process.
 
-    If Keras' variables say that it is one of several processes, it has joined them; `is_first` says whether it is the
-    one that writes and reports.
+    If Keras' environment variables say that this is one of several processes, it joins them; `is_first` tells whether
+    it is the one that writes and reports.
 
     Raises:
         ArgumentError: (a ValueError) if it cannot join them.
-        TrainingError: if this process already computes in another way.
+        TrainingError: if the backend has already started with other settings.
     """
     resolved = config if isinstance(config, Resolved) else resolve(config)
-    start_backend(resolved.config)  # before the devices are asked for
+    start_backend(resolved.config)  # before anything asks for devices
     return resolved.for_device(gpu=on_gpu())
 
 
@@ -46,21 +46,21 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
           callbacks: Sequence[keras.callbacks.Callback] = ()) -> Run:
     """Trains a configuration and returns its run directory.
 
-    If several processes (see `start`) all call this, they train together; the first one writes the run.
+    If several processes (see `start`) all call this, they train together, and the first one writes the run.
 
-    A first SIGINT or SIGTERM lets it finish its step and write a checkpoint; a second one stops it at once.
+    On the first SIGINT or SIGTERM it finishes its step and writes a checkpoint; on the second it stops immediately.
 
     Args:
-        config: what to train, as it is asked for or resolved. Its `recipe` is only a name: `recipes.build_config`
-            returns a configuration with a recipe's values.
-        resume: an unfinished run of this configuration, to continue from its newest checkpoint; or a finished one that
-            `config` extends.
-        callbacks: Keras callbacks, given to `fit` for each epoch.
+        config: what to train, as asked for or resolved. Its `recipe` is only a name: `recipes.build_config` returns a
+            configuration with a recipe's values.
+        resume: an unfinished run of this configuration, to be continued from its newest checkpoint; or a finished run
+            that `config` extends.
+        callbacks: Keras callbacks, passed to `fit` in each epoch.
 
     Raises:
-        ArgumentError: (a ValueError) if `resume` is a run of another configuration, or other processes have another.
-        DataError: if the data are missing.
-        DependencyError: if a network or logger needs a package that is not installed.
+        ArgumentError: (a ValueError) if `resume` or another process has a different configuration.
+        DataError: if the data set is missing.
+        DependencyError: if the network or logger needs a package that is not installed.
         RunError: if the run directory or a checkpoint cannot be read or written.
         TrainingError: if the loss is infinite or NaN.
 
@@ -75,7 +75,7 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     announce_scale(resolved)
     stored = to_store(resolved) if resume is None else continued(resume, resolved)
     dataset = run_dataset(**resolved.config.data_fields)
-    check_labels(dataset.train.labels, dataset.num_classes)  # in a compiled step they would only be a loss of NaN
+    check_labels(dataset.train.labels, dataset.num_classes)  # in a compiled step they would only show as NaN
     processes.check_shares(min(resolved.config.batch_size, len(dataset.train)), resolved.config.devices)
     with processes.failing_together():
         run = _run_of_all(resolved, resume)
@@ -83,10 +83,10 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     with processes.failing_together(run.resume_command), run.lock():
         _train(run, resolved, stored, dataset, callbacks, resumed=resume is not None)
         if is_first():
-            with contextlib.suppress(Exception):  # if others fail now, they report it themselves: the run is complete
+            with contextlib.suppress(Exception):  # if others fail now, they report it; the run is complete
                 processes.from_first(None)
         else:
-            processes.from_first(None)  # they return when the run is written
+            processes.from_first(None)  # returns when the run is written
     return run
 
 
@@ -108,11 +108,11 @@ def _train(run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
     except Interrupted:
         done = loop.write_interrupted()
         with contextlib.suppress(Exception):
-            processes.from_first(None)  # the others leave when the first one has written
+            processes.from_first(None)  # the others return when the first one has written
         _log.warning("Stopped after epoch %d and step %d of the next. Continue: %s", done.epoch, done.step,
                      run.resume_command)
         stop.hand_on()
-        raise KeyboardInterrupt from None  # where that handler has returned
+        raise KeyboardInterrupt from None  # in case the previous handler returned
     except KeyboardInterrupt:
         done_epochs = _epochs_done(run)
         run.write_status("interrupted", epoch=done_epochs, reason="stopped by a signal")
@@ -125,13 +125,13 @@ def _train(run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
 
 
 def _run_of_all(resolved: Resolved, resume: Run | None) -> Run:
-    """The run directory, which the first of several processes makes and writes."""
+    """The run directory, which the first of several processes creates and writes."""
     run = (resume or create_run(resolved)) if is_first() else None
     config = dataclasses.replace(resolved.config, threads=None)  # hosts may have different numbers of cores
     own = run_digest(config, resolved.class_vectors_digest)
     path, digest = processes.from_first([str(run.path), own] if run else None)
     if digest != own:
-        raise ArgumentError("This process was started with another configuration than the first one.",
+        raise ArgumentError("This process has a different configuration than the first one.",
                             hint="Give every process the same options.")
     return run or UnwrittenRun(resume.path if resume else Path(path))
 
@@ -139,7 +139,7 @@ def _run_of_all(resolved: Resolved, resume: Run | None) -> Run:
 def _epochs_done(run: Run) -> int:
     try:
         return max((row["epoch"] for row in run.metrics()), default=0)
-    except RunError:  # what is being reported matters more than a damaged file
+    except RunError:  # the error being reported matters more than a damaged file
         return 0
 
 

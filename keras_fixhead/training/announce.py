@@ -1,4 +1,4 @@
-"""What a training tells its user before it starts."""
+"""Messages to the user before a training starts."""
 import logging
 
 import keras
@@ -11,7 +11,7 @@ from keras_fixhead.vectors import auto_scale_reason, reachable_cosine
 
 _log = logging.getLogger(__name__)
 
-_LIMITS_CLASSES = 250  # above, the smallest loss takes longer to find than it is worth
+_LIMITS_CLASSES = 250  # with more classes, finding the smallest loss takes too long
 
 
 def announce_scale(resolved: Resolved) -> None:
@@ -21,13 +21,13 @@ def announce_scale(resolved: Resolved) -> None:
 
 
 def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model, steps: int) -> None:
-    """Logs what is trained on what, and what its features can reach.
+    """Logs what is trained on which data, and what its features can reach.
 
     Args:
-        config: resolved.
-        dataset: of the run.
-        model: of the run.
-        steps: per epoch.
+        config: the resolved configuration.
+        dataset: the data set of the run.
+        model: the model of the run.
+        steps: steps per epoch.
     """
     head = head_of(model)
     num_classes, dim = head.class_vectors.shape
@@ -35,10 +35,10 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
               config.model, config.dataset, len(dataset.train), num_classes, dim, config.head,
               "fixed" if config.fixed else "learned", scale_text(config), config.precision, config.epochs, steps)
     if config.selection == "test":
-        _log.warning("Epochs are selected on TEST images: the test accuracy of this run is too high, and can only be "
-                     "compared with runs of this protocol.")
+        _log.warning("Epochs are selected on TEST images: the test accuracy of this run is too high and comparable "
+                     "only with runs of this protocol.")
     if config.margin != "none":
-        _log.info("Margin: %s %g. It is part of the training loss, but not of accuracy or validation.", config.margin,
+        _log.info("Margin: %s %g. It affects the training loss, but not accuracy or validation.", config.margin,
                   config.margin_size)
     if config.head == "cos" and not config.signed_features:
         _announce_reach(model)
@@ -50,15 +50,16 @@ def _announce_reach(model: keras.Model) -> None:
     at_best = ""
     if head.class_vectors.shape[0] <= _LIMITS_CLASSES:
         limits = head.limits(signed_features=False)
-        at_best = f"; cross-entropy is smallest, {limits.smallest_loss:.4g}, at a mean cosine of {limits.cosine:.3f}"
+        at_best = (f"; the smallest possible cross-entropy is {limits.smallest_loss:.4g}, at a mean cosine of "
+                   f"{limits.cosine:.3f}")
     _log.info("Features have no negative entries: they can reach cosines of %.3f to %.3f (mean %.3f) to these class "
               "vectors%s.", reach.min(), reach.max(), reach.mean(), at_best)
 
 
 def announce_extension(config: TrainConfig, epoch: int) -> None:
-    """Logs the schedule by which a run continues that was extended after an epoch."""
+    """Logs the schedule of a run that was extended after an epoch."""
     if config.schedule in ("constant", "plateau"):
         _log.info("Extended to %d epochs, at the same rate (%s schedule).", config.epochs, config.schedule)
     else:
-        _log.info("Extended to %d epochs: epochs %d to %d follow a %s schedule of their own, from the rate %g down to "
-                  "0, without warm-up.", config.epochs, epoch + 1, config.epochs, config.schedule, config.lr)
+        _log.info("Extended to %d epochs: epochs %d to %d follow a new %s schedule without warm-up, from a rate of %g "
+                  "down to 0.", config.epochs, epoch + 1, config.epochs, config.schedule, config.lr)

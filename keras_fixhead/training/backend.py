@@ -1,4 +1,4 @@
-"""What must be set on a backend before its first operation, and what is recorded about it."""
+"""Backend settings that must precede its first operation, and records of the environment."""
 import contextlib
 import functools
 import os
@@ -24,14 +24,16 @@ _BATCH_WORKERS = 2
 _XLA_THREADS = "NPROC"
 _XLA_DETERMINISTIC = ("--xla_gpu_deterministic_ops=true", "--xla_gpu_exclude_nondeterministic_ops=true")
 
-def start_backend(config: TrainConfig) -> None:
-    """Sets threads and determinism of a run's configuration, and joins the processes that train together.
 
-    JAX takes all this at its start and never again, so this comes before anything asks for its devices.
+def start_backend(config: TrainConfig) -> None:
+    """Sets the threads and determinism of a configuration, and joins the processes that train together.
+
+    JAX reads these settings only once, when it starts, so this must be called before anything asks for devices.
 
     Raises:
-        ArgumentError: (a ValueError) if the environment tells this process to join others, and it cannot.
-        TrainingError: if this process already computes in another way: the run could not be repeated.
+        ArgumentError: (a ValueError) if the environment tells this process to join others, but it cannot.
+        TrainingError: if the backend has already started with other settings, so that the run would not be
+            reproducible.
     """
     if keras.backend.backend() == "tensorflow":
         _start_tensorflow(config)
@@ -41,7 +43,7 @@ def start_backend(config: TrainConfig) -> None:
         processes.join_processes(started=started)
         return
     processes.join_processes(started=True)
-    # PyTorch takes its threads from the environment; environment.json records them
+    # PyTorch takes its number of threads from the environment
 
 
 def _start_tensorflow(config: TrainConfig) -> None:
@@ -51,7 +53,7 @@ def _start_tensorflow(config: TrainConfig) -> None:
     for device in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(device, True)
-        except RuntimeError:  # the device is in use already: its memory has been set aside
+        except RuntimeError:  # the device is already in use, with its memory allocated
             break
     threads = tf.config.threading.get_intra_op_parallelism_threads() or None
     if threads != config.threads:
@@ -62,12 +64,12 @@ def _start_tensorflow(config: TrainConfig) -> None:
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     elif is_op_determinism_enabled():
-        raise TrainingError("TensorFlow computes deterministically in this process, and this cannot be switched off.",
-                            hint="Train in a new process, or with `deterministic`.")
+        raise TrainingError("TensorFlow is in deterministic mode in this process, which cannot be switched off.",
+                            hint="Train in a new process, or with --deterministic.")
 
 
 def _start_jax(config: TrainConfig, *, started: bool) -> None:
-    """XLA reads $NPROC for the threads of its CPU client, and $XLA_FLAGS, when the first device is asked for."""
+    """Sets $NPROC (threads of XLA's CPU client) and $XLA_FLAGS, which XLA reads at the first request for a device."""
     flags = os.environ.get("XLA_FLAGS", "").split()
     missing = [flag for flag in _XLA_DETERMINISTIC if flag not in flags] if config.deterministic else []
     if not started:
@@ -78,8 +80,8 @@ def _start_jax(config: TrainConfig, *, started: bool) -> None:
         return
     if config.threads is not None:
         _check_threads(config, _jax_threads())
-    if missing and on_gpu():  # on a CPU XLA has no operation that these flags would change
-        raise TrainingError("JAX has started in this process without XLA's deterministic operations.",
+    if missing and on_gpu():  # these flags have no effect on a CPU
+        raise TrainingError("JAX has already started in this process without XLA's deterministic operations.",
                             hint=f"Train in a new process, or set XLA_FLAGS='{' '.join(_XLA_DETERMINISTIC)}'.")
 
 
@@ -87,8 +89,8 @@ def _check_threads(config: TrainConfig, there: int) -> None:
     if there != config.threads:
         name = {"tensorflow": "TensorFlow", "jax": "JAX"}[keras.backend.backend()]
         raise TrainingError(
-            f"The run computes with {config.threads} threads, but {name} has started with {there} in this process.",
-            hint="Train in a new process, or set the configuration's `threads` to that number.",
+            f"The run uses {config.threads} threads, but {name} has already started with {there} in this process.",
+            hint=f"Train in a new process, or use --threads {there}.",
         )
 
 
@@ -99,21 +101,21 @@ def _jax_has_started() -> bool:
 
 
 def _jax_threads() -> int:
-    """The threads of XLA's CPU client, as it counts them at its start."""
+    """The number of threads of XLA's CPU client, as determined when it starts."""
     asked = os.environ.get(_XLA_THREADS, "")
     return int(asked) if asked.isdigit() and int(asked) > 0 else hardware.cpu_count()
 
 
 @contextlib.contextmanager
 def device_scope(devices: int) -> Iterator[None]:
-    """What models of a run are built and fitted in: nothing for one device; for several, what shares batches.
+    """The context in which models of a run are built and fitted; with several devices, it distributes batches.
 
-    On TensorFlow that is a MirroredStrategy, on JAX Keras' data parallelism: weights are copied to each device, each
-    batch is cut along its first axis, and XLA sums over all of it. The devices are the GPUs that the backend sees, or,
-    where it sees none, its CPU devices; of several processes, those of all.
+    On TensorFlow this is a MirroredStrategy, on JAX Keras' data parallelism: weights are copied to each device, each
+    batch is split along its first axis, and XLA sums over all of it. The devices are the GPUs that the backend sees, or
+    its CPU devices if it sees none; with several processes, those of all processes.
 
     Raises:
-        ArgumentError: (a ValueError) if there are fewer, if several processes have more, or on another backend.
+        ArgumentError: (a ValueError) if there are fewer devices, if several processes have more, or on other backends.
     """
     if devices == 1 and processes.count() == 1:
         yield
@@ -126,11 +128,11 @@ def device_scope(devices: int) -> Iterator[None]:
         with distribution.scope():
             yield
     else:
-        raise ArgumentError(f"devices is {devices}, but only TensorFlow and JAX share batches between devices; this "
+        raise ArgumentError(f"devices is {devices}, but only TensorFlow and JAX share batches between devices; the "
                             f"backend is {keras.backend.backend()}.", hint="Use --devices 1.")
 
 
-@functools.cache  # models of one strategy cannot be used in another
+@functools.cache  # models cannot be used in another strategy
 def _strategy(devices: int) -> Any:
     import tensorflow as tf
 
@@ -142,23 +144,23 @@ def _enough(devices: int, found: list[str]) -> list[str]:
     if len(found) < devices:
         name = {"tensorflow": "TensorFlow", "jax": "JAX"}[keras.backend.backend()]
         raise ArgumentError(f"devices is {devices}, but {name} sees {len(found)}: {', '.join(found)}.",
-                            hint="Use --devices 1, or look: fixhead doctor")
+                            hint="Use --devices 1, or check: fixhead doctor")
     if processes.count() > 1 and len(found) > devices:
         raise ArgumentError(f"devices is {devices}, but the {processes.count()} processes that train together have "
-                            f"{len(found)}, and each has a share of every batch.", hint=f"Use --devices {len(found)}")
+                            f"{len(found)}, and each gets a share of every batch.", hint=f"Use --devices {len(found)}")
     return found[:devices]
 
 
 def to_numpy(variable: Any) -> NDArray[Any]:
-    """Returns the value of a variable (or a number as it is), summed over devices where each has a part of it."""
+    """Returns the value of a variable or number as an array; parts on several devices are summed."""
     value = getattr(variable, "value", variable)
     if keras.backend.backend() == "tensorflow" and hasattr(value, "numpy"):
-        return np.asarray(value.numpy())  # Keras' own conversion does not know variables of several devices
+        return np.asarray(value.numpy())  # Keras' own conversion does not support distributed variables
     return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def jit_compile() -> bool | str:
-    """Returns what to pass to `compile`: no XLA on a CPU with TensorFlow (it is slower there), else Keras' choice."""
+    """Returns the argument of `compile`: no XLA with TensorFlow on a CPU, where it is slower; else Keras' choice."""
     if keras.backend.backend() == "tensorflow" and not on_gpu():
         return False
     return "auto"
@@ -169,25 +171,26 @@ def on_gpu() -> bool:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return bool(tf.config.list_physical_devices("GPU"))  # this, unlike Keras' list, does not start the devices
+        return bool(tf.config.list_physical_devices("GPU"))  # unlike Keras' list, this does not start the devices
     devices = [str(device).lower() for device in keras.distribution.list_devices()]
     return any("gpu" in device or "cuda" in device for device in devices)
 
 
 def prepare_ahead(batches: keras.utils.PyDataset) -> None:
-    """Lets threads make the next batches while a GPU computes, on JAX; on TensorFlow tf.data does that anyway.
+    """Prepares batches in threads while a GPU computes, on JAX; on TensorFlow, tf.data does this anyway.
 
-    Keras on JAX makes each batch in the thread that hands out steps, and moves it to the device one step ahead. The
-    order stays that of the steps. On a CPU there is nothing to gain: making and computing share its cores.
+    By default, Keras on JAX prepares each batch in the thread that submits steps, and moves it to the device one step
+    ahead. The order of batches does not change. On a CPU this would not help, because both share its cores.
     """
     if keras.backend.backend() == "jax" and on_gpu():
         batches.workers, batches.max_queue_size = _BATCH_WORKERS, 2 * _BATCH_WORKERS
 
 
 def augments_on_device(config: TrainConfig, augmentation: Augmentation) -> bool:
-    """Returns whether training images are augmented on the device: by choice, or where a host could limit JAX's GPU.
+    """Returns whether to augment training images on the device: if asked for, or if the host could slow down JAX's GPU.
 
-    One core can crop and mirror for a GPU; computing pixels can take it longer than a step (docs/backends.md).
+    One core can crop and mirror fast enough for a GPU, but computing pixels can take longer than a step
+    (docs/backends.md).
     """
     if config.augment_on == "auto":
         return keras.backend.backend() == "jax" and augmentation.computes and on_gpu()
@@ -195,7 +198,7 @@ def augments_on_device(config: TrainConfig, augmentation: Augmentation) -> bool:
 
 
 def device_peak_memory_bytes() -> int | None:
-    """Returns the largest memory of the first GPU that this process has had; None where the backend does not tell."""
+    """Returns the peak memory of this process on the first GPU; None if the backend does not report it."""
     if not on_gpu():
         return None
     if keras.backend.backend() == "tensorflow":
@@ -211,7 +214,7 @@ def device_peak_memory_bytes() -> int | None:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Returns versions, devices, threads and the state of the sources, as in environment.json."""
+    """Returns versions, devices, threads and the git state, as in environment.json."""
     packages = ["keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "scipy"]
     return {
         "python": platform.python_version(),
@@ -248,7 +251,7 @@ def _threads() -> dict[str, int]:
 def _git_state() -> dict[str, Any] | None:
     folder = Path(__file__).parent
     if not any((parent / ".git").exists() for parent in folder.parents[:3]):
-        return None  # installed from a wheel: the version says it all
+        return None  # installed from a wheel: the version is enough
     try:
         answers = [
             subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10,

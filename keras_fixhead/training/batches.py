@@ -14,22 +14,22 @@ from keras_fixhead.data import Augmentation, Split, change, epoch_order, make_ba
 class TrainBatches(keras.utils.PyDataset):
     """The batches of one epoch, each a pure function of (seed, epoch, step).
 
-    Pass it to `fit` with `shuffle=False`: its order is already random. Images left over at the end of an epoch that do
-    not fill a batch are left out, unless `partial_batch`; each epoch leaves out other images.
+    Pass it to `fit` with `shuffle=False`: its order is already random. Images at the end of an epoch that do not fill a
+    batch are left out, unless `partial_batch` is set; they differ from epoch to epoch.
 
-    Labels are int32, shape (B,). Where images are mixed in pairs they are float32, shape (B, 3): the label, the
-    partner's label, and the share of the first, in [0, 1]; `losses.mixed` makes a loss of them.
+    Labels are int32, shape (B,). If images are mixed in pairs, labels are float32, shape (B, 3): the label, the label
+    of the partner, and the share of the first, in [0, 1]; use them with `losses.mixed`.
 
     Args:
         split: training images.
         batch_size: images per batch; all of them if there are fewer.
-        augmentation: what is done to them.
+        augmentation: augmentation of the images.
         seed: seed of order and augmentation.
-        epoch: from 0.
-        first_step: step of the epoch to begin with.
-        partial_batch: whether to return the images that are left over as a smaller batch.
-        on_device: whether images are changed on JAX's first device, and stay there; to the bit as NumPy changes them.
-        share: which of several equal parts of each batch is made, from 0, and of how many.
+        epoch: number of the epoch, from 0.
+        first_step: step of the epoch to start with.
+        partial_batch: whether to return the remaining images as a smaller batch.
+        on_device: whether to augment images on JAX's first device and leave them there, bit-identical to NumPy.
+        share: (index, number) of the equal part of each batch to return, index from 0.
 
     Example:
         >>> split = Split(np.zeros((10, 8, 8, 3), np.uint8), np.arange(10, dtype=np.int32))
@@ -64,7 +64,7 @@ class TrainBatches(keras.utils.PyDataset):
 
 @functools.cache
 def _change_on_device() -> Callable[..., Any]:
-    """One program for all changes of a batch; it is dispatched, and not waited for."""
+    """One compiled program for all changes of a batch, dispatched asynchronously."""
     import jax
 
     return jax.jit(functools.partial(change, xp=keras.ops))

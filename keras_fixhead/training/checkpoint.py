@@ -1,4 +1,4 @@
-"""The state of a training: weights, optimizer, running metrics and progress, in one NumPy file."""
+"""Checkpoints: weights, optimizer, running metrics and progress in one NumPy file."""
 import contextlib
 import io
 import json
@@ -25,16 +25,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
-        epoch: epochs done.
-        step: steps done of the epoch after them.
+        epoch: completed epochs.
+        step: completed steps of the current epoch.
         best_epoch: the first epoch with the best accuracy; 0 before any.
         best: that accuracy.
-        plateau_best, plateau_wait: the best accuracy that the plateau schedule has seen, and the epochs since.
-        seconds: time spent, over all sessions.
-        epoch_seconds: time of it spent on the steps of the epoch that is not done.
+        plateau_best, plateau_wait: the best accuracy seen by the plateau schedule, and the epochs since.
+        seconds: time spent on completed epochs, over all sessions.
+        epoch_seconds: time spent on the steps of the current epoch.
     """
 
     epoch: int = 0
@@ -47,17 +47,17 @@ class Progress:
     epoch_seconds: float = 0.0
 
     def after_epoch(self, accuracy: float, seconds: float) -> "Progress":
-        """Returns the progress after one more epoch, with its accuracy and the seconds it took."""
+        """Returns the progress after one more epoch, given its accuracy and duration."""
         better = accuracy > self.best
         return replace(self, epoch=self.epoch + 1, step=0, best_epoch=self.epoch + 1 if better else self.best_epoch,
                        best=accuracy if better else self.best, seconds=self.seconds + seconds, epoch_seconds=0.0)
 
 
 def save_progress(run: Run, model: keras.Model, progress: Progress) -> None:
-    """Writes the newest checkpoint of a run; the one before it stays as the previous one.
+    """Writes the newest checkpoint of a run, and keeps the one before as the previous one.
 
     Raises:
-        RunError: if it cannot be written; what was there stays as it was.
+        RunError: if it cannot be written; existing checkpoints are left unchanged.
     """
     if run.newest_checkpoint.exists():
         copy_file(run.newest_checkpoint, run.previous_checkpoint)
@@ -65,12 +65,12 @@ def save_progress(run: Run, model: keras.Model, progress: Progress) -> None:
 
 
 def load_progress(run: Run, model: keras.Model) -> Progress:
-    """Puts the newest whole checkpoint of a run into a compiled model; returns its progress.
+    """Loads the newest intact checkpoint of a run into a compiled model; returns its progress.
 
-    A damaged one is reported and put aside as newest.npz.damaged, and the previous one takes its place.
+    A damaged newest checkpoint is reported and kept as newest.npz.damaged, and the previous one is used instead.
 
     Raises:
-        RunError: if there is no intact one.
+        RunError: if there is no intact checkpoint.
     """
     try:
         return load_checkpoint(run.newest_checkpoint, model)
@@ -80,8 +80,8 @@ def load_progress(run: Run, model: keras.Model) -> Progress:
         progress = load_checkpoint(run.previous_checkpoint, model)
         _log.warning("%s Using the previous one.", error.what)
         if processes.is_first():
-            with contextlib.suppress(RunError):  # it may be missing altogether
-                # a copy, because other processes may look for the newest one
+            with contextlib.suppress(RunError):  # it may be missing
+                # a copy, because other processes may be reading the newest one
                 copy_file(run.newest_checkpoint, run.newest_checkpoint.with_name("newest.npz.damaged"))
             copy_file(run.previous_checkpoint, run.newest_checkpoint)
         return progress
@@ -91,7 +91,7 @@ def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:
     """Writes weights, optimizer variables, running metrics and progress.
 
     Raises:
-        RunError: if it cannot be written; the checkpoint that was there stays as it was.
+        RunError: if it cannot be written; an existing checkpoint is left unchanged.
     """
     arrays: dict[str, Any] = {name: to_numpy(variable) for name, variable in _state(model).items()}
     arrays["meta"] = np.array(json.dumps({"schema": SCHEMA, **asdict(progress)}))
@@ -102,12 +102,12 @@ def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:
 
 
 def load_checkpoint(path: Path, model: keras.Model) -> Progress:
-    """Puts the state of a checkpoint into a compiled model; returns its progress.
+    """Loads a checkpoint into a compiled model; returns its progress.
 
-    Every array is read and checked (by the archive's checksums) before the first one is assigned.
+    All arrays are read and checked (by the archive's checksums) before the first one is assigned.
 
     Raises:
-        RunError: if it is missing, damaged, from a newer version, or of another model.
+        RunError: if it is missing, damaged, from a newer version, or from another model.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -116,26 +116,26 @@ def load_checkpoint(path: Path, model: keras.Model) -> Progress:
         schema = meta.pop("schema")
         progress = Progress(**meta) if schema <= SCHEMA else Progress()
     except FileNotFoundError:
-        raise RunError(f"{path} is missing: there is nothing to resume from.", hint="Start a new run.") from None
+        raise RunError(f"{path} is missing, so there is nothing to resume from.", hint="Start a new run.") from None
     except (OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"The checkpoint {path} is damaged: {error}.", hint="Start a new run.") from None
     if schema > SCHEMA:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
-    if not model.optimizer.built:  # the loss-scaling optimizer would build its variables a second time
+    if not model.optimizer.built:  # the loss-scaling optimizer would build its variables twice
         model.optimizer.build(model.trainable_variables)
     targets = _state(model)
     arrays = {name: array for name, array in arrays.items() if name in targets or not name.startswith("metric_")}
     missing = {name for name in targets.keys() - arrays.keys() if not name.startswith("metric_")}
     if missing or arrays.keys() - targets.keys() or any(
             arrays[name].shape != tuple(targets[name].shape) for name in arrays):
-        raise RunError(f"The checkpoint {path} belongs to another model than the run's config.json describes.")
+        raise RunError(f"The checkpoint {path} does not fit the model in the run's config.json.")
     for name, array in arrays.items():
         targets[name].assign(array)
     return progress
 
 
 def _state(model: keras.Model) -> dict[str, Any]:
-    """Name -> variable of all that a checkpoint holds: not class vectors that are drawn again."""
+    """Name -> variable of everything in a checkpoint, except class vectors that are drawn again."""
     redrawn = [layer.class_vectors for layer in model.layers
                if isinstance(layer, HypersphereHead) and not layer.store_vectors]
     weights = [weight for weight in model.weights if not any(weight is each for each in redrawn)]

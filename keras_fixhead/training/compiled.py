@@ -19,14 +19,14 @@ from keras_fixhead.training.schedule import WarmupDecay
 
 
 def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) -> keras.Model:
-    """Returns the model of a run, ready to be fitted.
+    """Returns the model of a run, ready for `fit`.
 
     Args:
-        config: resolved.
-        dataset: of the run.
+        config: the resolved configuration.
+        dataset: the data set of the run.
         extended_at: the epoch at which the run was last extended; 0 if it was not.
     """
-    # on JAX a batch that devices share is one array: its statistics are those of the whole batch without being told
+    # on JAX, a batch that is shared by devices is one array, so its statistics are those of the whole batch anyway
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
     mixes = Augmentation(**config.values("augmentation")).mixes
@@ -37,19 +37,19 @@ def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) 
         model.compile(
             optimizer=keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=True),
             loss=wrap(_loss(config, model)),
-            # `loss` includes the L2 penalty, margin and smoothing; the plain cross-entropy is tracked next to it
+            # `loss` includes L2 penalty, margin and smoothing; the plain cross-entropy is tracked as well
             metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
                      keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
             jit_compile=jit_compile(),
         )
-    # the variables of the running metrics, so that a checkpoint finds them before the first step
+    # creates the variables of the running metrics, so that checkpoints have them before the first step
     labels = np.zeros((1, 3), np.float32) if mixes else np.zeros(1, np.int32)
     model._symbolic_build(data_batch=(dataset.train.images[:1], labels))
     return model
 
 
 def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = FusedBatchNormalization) -> keras.Model:
-    """Returns the model of a run, under the current dtype policy, not compiled."""
+    """Returns the model of a run under the current dtype policy, not compiled."""
     return build_model(
         config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
         vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
@@ -62,10 +62,9 @@ def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = Fuse
 
 
 class Models:
-    """The model that is trained, and the one that this process can compute alone.
+    """The model that is trained, and one that this process can use alone.
 
-    They are the same, unless several processes train together: then none of them can compute alone with the model that
-    their devices share.
+    They are the same, unless several processes train together: then no process can use the shared model alone.
 
     Attributes:
         trained: the compiled model.
@@ -79,21 +78,21 @@ class Models:
 
     @functools.cached_property
     def own(self) -> keras.Model:
-        """The model that this process can compute alone; its weights are those of `update_own`."""
+        """The model that this process can use alone, with the weights from the last `update_own`."""
         return self.trained if processes.count() == 1 else self._compile()
 
     @functools.cached_property
     def measurer(self) -> Measurer:
-        """What measures `own`."""
+        """The `Measurer` of `own`."""
         with self.own_scope():
             return Measurer(self.own)
 
     def own_scope(self) -> contextlib.AbstractContextManager[None]:
-        """Returns what `own` is used in."""
+        """Returns the context in which `own` must be used."""
         return device_scope(self._devices) if self.own is self.trained else contextlib.nullcontext()
 
     def update_own(self) -> None:
-        """Gives `own` the weights of the model that is trained."""
+        """Copies the weights of the trained model to `own`."""
         if self.own is not self.trained:
             self.own.set_weights([to_numpy(each) for each in self.trained.weights])
 

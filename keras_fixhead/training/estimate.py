@@ -1,4 +1,4 @@
-"""How long a run will take, from measured step times."""
+"""Estimates of the duration of a run, from measured step times."""
 import logging
 import time
 from typing import Any
@@ -18,14 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 class StepTimer(keras.callbacks.Callback):
-    """Times each epoch, and the first steps of a run, from which it says how long the run will take.
+    """Times each epoch, and the first steps of a run, from which it estimates the duration of the run.
 
     Args:
-        resolved: the run's configuration.
-        steps: per epoch.
+        resolved: the configuration of the run.
+        steps: steps per epoch.
 
     Attributes:
-        epoch_seconds: wall time of the newest epoch's steps.
+        epoch_seconds: wall time of the steps of the last epoch.
     """
 
     def __init__(self, resolved: Resolved, steps: int) -> None:
@@ -46,7 +46,7 @@ class StepTimer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch_seconds = time.perf_counter() - self._epoch_start
-        if self._steps > self._steps_per_epoch:  # the first epoch's time has the compilation in it
+        if self._steps > self._steps_per_epoch:  # the time of the first epoch includes compilation
             hardware.store_step_seconds(self._key, self.epoch_seconds / self._epoch_steps)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -66,14 +66,14 @@ class StepTimer(keras.callbacks.Callback):
 
 
 def announce_stored_estimate(resolved: Resolved, steps: int) -> None:
-    """Logs how long a run will take, if it is long and a step like its own has been timed on this machine before."""
+    """Logs how long a run will take if it is long, and if such a step has been timed on this machine before."""
     seconds = hardware.stored_step_seconds(resolved.step_time_key)
     if seconds is not None:
         announce_if_long(resolved.config, seconds, resolved.config.epochs * steps, "as measured before on this machine")
 
 
 def announce_if_long(config: TrainConfig, step_seconds: float, steps: int, source: str) -> None:
-    """Logs the time of the steps to come, and what takes minutes instead, where a CPU has long to compute."""
+    """Logs the time of the remaining steps if they take long on a CPU, with a faster alternative."""
     total = step_seconds * steps
     if total < LONG_SECONDS or on_gpu():
         return
@@ -83,7 +83,7 @@ def announce_if_long(config: TrainConfig, step_seconds: float, steps: int, sourc
 
 
 def duration(seconds: float) -> str:
-    """Returns a duration in words, to two digits or so.
+    """Returns a duration as text, to about two digits.
 
     Example:
         >>> duration(50), duration(600), duration(20_000), duration(1e6)

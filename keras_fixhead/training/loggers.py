@@ -1,4 +1,4 @@
-"""Where each epoch's numbers go in addition to metrics.jsonl and metrics.csv."""
+"""Loggers of each epoch's numbers, in addition to metrics.jsonl and metrics.csv."""
 import sys
 import time
 import types
@@ -12,7 +12,7 @@ from keras_fixhead.runs import Run
 
 
 class Logger(Protocol):
-    """What takes a line of metrics.jsonl after each epoch."""
+    """Receives the line of metrics.jsonl after each epoch."""
 
     def write(self, row: Mapping[str, Any]) -> None: ...
 
@@ -20,10 +20,10 @@ class Logger(Protocol):
 
 
 def open_loggers(run: Run, config: TrainConfig, rows: Sequence[Mapping[str, Any]]) -> list[Logger]:
-    """Returns TensorBoard's logger, and the other one that the configuration names, with the epochs that are done.
+    """Returns TensorBoard's logger, with the completed epochs, and the other logger of the configuration, if any.
 
     Raises:
-        DependencyError: if that one is not installed.
+        DependencyError: if the other logger is not installed.
     """
     loggers: list[Logger] = [EventLog(run.path / "tensorboard")]
     if config.logger == "mlflow":
@@ -31,18 +31,18 @@ def open_loggers(run: Run, config: TrainConfig, rows: Sequence[Mapping[str, Any]
     elif config.logger == "wandb":
         loggers.append(WandbLog(run, config))
     for row in rows:
-        loggers[0].write(row)  # its files are written again, the others keep what they have
+        loggers[0].write(row)  # TensorBoard's files are written again; other loggers keep theirs
     return loggers
 
 
 class EventLog:
-    """Writes each epoch's numbers to an emptied folder that TensorBoard reads, by TensorBoard's own writer.
+    """Writes each epoch's numbers to a folder for TensorBoard, with TensorBoard's own writer.
 
-    TensorBoard's writer needs no TensorFlow.
+    Existing files in the folder are deleted. The writer does not need TensorFlow.
     """
 
     def __init__(self, folder: Path) -> None:
-        # TensorBoard's own switch: with this name it uses its stub, and leaves an installed TensorFlow alone
+        # TensorBoard's own switch: with this module it uses its stub instead of an installed TensorFlow
         sys.modules.setdefault("tensorboard.compat.notf", types.ModuleType("tensorboard.compat.notf"))
         from tensorboard.summary.writer.event_file_writer import EventFileWriter  # takes a second to import
 

@@ -40,16 +40,16 @@ class Loop:
     """The epochs of one run.
 
     Args:
-        run: its directory.
-        resolved: its configuration.
-        stored: what config.json has of it.
-        dataset: it is trained on.
-        callbacks: the user's.
-        stop: what signals have asked for.
+        run: the run directory.
+        resolved: the configuration of the run.
+        stored: the same as in config.json.
+        dataset: the data set of the run.
+        callbacks: callbacks of the user.
+        stop: requests to stop, from signals.
 
     Attributes:
-        steps: per epoch.
-        models: the model that is trained, and the one that measures.
+        steps: steps per epoch.
+        models: the model that is trained, and the one that is measured.
     """
 
     def __init__(self, run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
@@ -68,9 +68,9 @@ class Loop:
         self._saved = Progress()
 
     def start(self, *, resumed: bool) -> Progress:
-        """Returns how far the run has come, by its newest checkpoint, and brings its files in line with that."""
+        """Returns the progress of the run, from its newest checkpoint, and updates its files accordingly."""
         progress = Progress()
-        found = resumed and self.run.newest_checkpoint.exists()  # one that was stopped at its start has none
+        found = resumed and self.run.newest_checkpoint.exists()  # a run that was stopped at its start has none
         if found:
             progress = load_progress(self.run, self.models.trained)
         _check_agreed(self.run, progress)
@@ -104,7 +104,7 @@ class Loop:
         return progress
 
     def stop_reason(self, progress: Progress) -> str | None:
-        """Returns why no further epoch is trained although some are left; None if there is no reason."""
+        """Returns why training ends although epochs remain; None if it does not."""
         config = self.config
         if not 0 < progress.epoch < config.epochs:
             return None
@@ -136,7 +136,7 @@ class Loop:
                                     callbacks=step_callbacks(model, [timer, guard], self._callbacks))
             row |= {name: float(values[-1]) for name, values in history.history.items()}
             seconds = timer.epoch_seconds
-        else:  # it was stopped after its last step: only the measurements are left
+        else:  # it was stopped after its last step, so only the measurements remain
             row |= {name: float(value) for name, value in model.get_metrics_result().items()}
             seconds = 0.0
         images = len(self.dataset.train) if config.partial_batch else self.steps * batches.batch_size
@@ -146,11 +146,11 @@ class Loop:
         if is_first():
             row |= self._measures()
         row["seconds"] = progress.epoch_seconds + time.perf_counter() - start
-        agreed: dict[str, Any] = processes.from_first(row)  # early stops and the plateau schedule go by it
+        agreed: dict[str, Any] = processes.from_first(row)  # early stopping and the plateau schedule depend on it
         return agreed
 
     def _measures(self) -> dict[str, Any]:
-        """What an epoch's weights give on the images that are not trained on, and how the class vectors lie."""
+        """Measurements after an epoch on images that are not trained on, and of the class vectors."""
         found: dict[str, Any] = {}
         self.models.update_own()
         for split in self._measured_splits():
@@ -160,7 +160,7 @@ class Loop:
         return found | vector_metrics(self.models.trained)
 
     def _after(self, progress: Progress, row: dict[str, Any]) -> Progress:
-        """The progress after an epoch; the plateau schedule cuts the rate here."""
+        """The progress after an epoch; the plateau schedule cuts the learning rate here."""
         monitored = "test" if self.config.selection == "test" else "validation"
         accuracy = row.get(f"{monitored}_accuracy", row["accuracy"])
         progress = progress.after_epoch(accuracy, row["seconds"])
@@ -170,7 +170,7 @@ class Loop:
                 optimizer = self.models.trained.optimizer
                 rate = float(to_numpy(optimizer.learning_rate)) * self.config.plateau_factor
                 optimizer.learning_rate = rate
-                _log.info("No gain in %d epochs: learning rate %g", self.config.plateau_patience + 1, rate)
+                _log.info("No improvement in %d epochs: learning rate %g", self.config.plateau_patience + 1, rate)
         return progress
 
     def _write_epoch(self, rows: list[dict[str, Any]], progress: Progress, loggers: Sequence[Logger]) -> None:
@@ -197,13 +197,13 @@ class Loop:
         self._saved = progress
 
     def _keep_best(self, progress: Progress) -> None:
-        """Makes the newest checkpoint the best one, too, if it is; after it is written: a resumed run can redo this."""
+        """Copies the newest checkpoint to the best one if it is the best; a resumed run can repeat this."""
         best = self.config.selection != "last" and progress.best_epoch == progress.epoch and not progress.step
         if is_first() and best:
             copy_file(self.run.newest_checkpoint, self.run.best_checkpoint)
 
     def _write_environment(self, resumed: bool) -> None:
-        """Writes where the run is computed, and every backend that it has been computed on."""
+        """Writes the environment of the run, with all backends that it has used."""
         environment = describe_environment()
         backends: list[str] = []
         if resumed and self.run.has("environment"):
@@ -211,8 +211,8 @@ class Loop:
             backends = before.get("backends") or [before["backend"]]
         if environment["backend"] not in backends[-1:]:
             if backends:
-                _log.warning("The run was trained on %s and continues on %s: it ends as runs of its kind do, but not "
-                             "bit-identical to one on a single backend.", backends[-1], environment["backend"])
+                _log.warning("The run was trained on %s and continues on %s: its result will be equivalent, but not "
+                             "bit-identical to that on a single backend.", backends[-1], environment["backend"])
             backends = [*backends, environment["backend"]]
         self.run.write("environment", environment | {
             "backends": backends, "augmented_on": "device" if self._on_device else "host",
@@ -220,8 +220,8 @@ class Loop:
 
 
 def _check_agreed(run: Run, progress: Progress) -> None:
-    """Raises a RunError if this process has another checkpoint than the first of several."""
+    """Raises a RunError if this process has a different checkpoint than the first one."""
     own = dataclasses.asdict(progress)
     if json.dumps(processes.from_first(own)) != json.dumps(own):
-        raise RunError(f"The checkpoint in {run.path} is not the one that the first process has.",
-                       hint="Give every process the same run directory, or a copy that is up to date.")
+        raise RunError(f"The checkpoint in {run.path} differs from that of the first process.",
+                       hint="Give every process the same run directory, or an up-to-date copy.")

@@ -1,4 +1,4 @@
-"""What a finished run leaves: its model, its numbers and its figures."""
+"""The output of a finished run: its model, numbers and figures."""
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,21 +19,21 @@ from keras_fixhead.training.checkpoint import Progress, load_checkpoint
 from keras_fixhead.training.compiled import Models, built_model
 from keras_fixhead.vectors import pairwise_cosines
 
-_PAIRS_CLASSES = 4_000  # above, all pairwise cosines take longer and more memory than they are worth each epoch
+_PAIRS_CLASSES = 4_000  # with more classes, pairwise cosines take too much time and memory for each epoch
 _STATISTICS_FILE = "test.npz"
 
 
 def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress: Progress,
            stop_reason: str | None) -> None:
-    """Saves the selected model under the float32 policy, evaluates it, draws it and writes result.json.
+    """Saves the selected model under the float32 policy, evaluates it, draws its figures and writes result.json.
 
     Args:
-        run: whose epochs are done.
-        stored: its configuration.
-        dataset: it was trained on.
-        models: its models.
-        progress: how far it has come.
-        stop_reason: why it ended early; None if it did not.
+        run: a run whose epochs are done.
+        stored: the configuration of the run.
+        dataset: the data set of the run.
+        models: the models of the run.
+        progress: the progress of the run.
+        stop_reason: why training ended early; None if it did not.
     """
     epoch, final = _selected(run, stored.config, dataset, models)
     save_model(final, run.model_path)
@@ -71,7 +71,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
 
 
 def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -> tuple[int, keras.Model]:
-    """The epoch that is kept, and its model on one device under the float32 policy."""
+    """The selected epoch, and its model on one device under the float32 policy."""
     checkpoint = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
     with models.own_scope():
         epoch = load_checkpoint(checkpoint, models.own).epoch
@@ -83,7 +83,7 @@ def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -
 
 
 def vector_metrics(model: keras.Model) -> dict[str, float]:
-    """Returns the scale, and norms and cosines of the class vectors: learned ones start far apart and may merge."""
+    """Returns the scale, and the norms and cosines of the class vectors, since learned ones may merge."""
     head = head_of(model)
     vectors = to_numpy(head.class_vectors)
     found = {"scale": float(to_numpy(head.current_scale())),
@@ -95,9 +95,9 @@ def vector_metrics(model: keras.Model) -> dict[str, float]:
 
 
 def _speed(config: TrainConfig, model: keras.Model, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Images per second, the arithmetic of the steps, and its share of what the device can do, if that is known.
+    """Images per second, FLOP/s of the steps, and their share of the device's peak, if known.
 
-    A step takes the multiply-adds of three forward passes, each of them two operations.
+    A step is counted as three forward passes, with two operations per multiply-add.
     """
     images = float(np.median([row["images_per_second"] for row in rows]))
     rate = 6 * multiply_adds(model) * images
@@ -112,7 +112,7 @@ def _count(weights: Any) -> int:
 
 
 def _draw(run: Run, dataset: Dataset, rows: list[dict[str, Any]], logits: Any, class_vectors: Any) -> None:
-    """Draws the figures of the run, and writes the two matrices that tables need."""
+    """Draws the figures of the run, and writes the two matrices for tables."""
     test = dataset.test
     confusion = confusion_matrix(test.labels, logits.argmax(axis=1), dataset.num_classes)
     run.write_arrays(_STATISTICS_FILE, confusion=confusion, class_vectors=class_vectors)

@@ -1,4 +1,4 @@
-"""Learning rates over the steps of a run, and over its epochs."""
+"""Learning rate schedules over the steps and epochs of a run."""
 import dataclasses
 from typing import Any
 
@@ -8,18 +8,18 @@ from keras import ops
 from keras_fixhead.training.checkpoint import Progress
 
 PLATEAU_THRESHOLD = 1e-6
-"""Gain in accuracy, a share, below which the plateau schedule sees none: the 1e-4 of torch's on per cents."""
+"""Smallest gain in accuracy, as a fraction, that counts as improvement: like torch's 1e-4 on percentages."""
 
 
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A straight rise from 0 to the peak, then a fall to 0: by a cosine, or by a straight line (one cycle); or no fall.
+    """A linear rise from 0 to the peak, then a decay to 0 by a cosine or a straight line (one cycle), or no decay.
 
     Args:
         peak: largest rate.
-        total_steps: steps of the rise and the fall.
-        warmup_fraction: share of the steps in which it rises.
+        total_steps: steps of rise and decay.
+        warmup_fraction: share of the steps in which the rate rises.
         shape: 'cosine', 'one_cycle' or 'constant'.
-        first_step: the step at which it begins: an extended run starts again where it was extended.
+        first_step: step at which the schedule begins: an extended run begins it again where it was extended.
 
     Example:
         >>> schedule = WarmupDecay(0.2, total_steps=100, warmup_fraction=0.25, shape="one_cycle")
@@ -34,7 +34,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         peak, total = self._config["peak"], self._config["total_steps"]
         warmup = max(1.0, self._config["warmup_fraction"] * total)
-        # the first step has a rate above 0, the last one nearly 0
+        # the rate is above 0 in the first step, and nearly 0 in the last
         done = ops.cast(step - self._config["first_step"], "float32") + 1.0
         remaining = ops.clip((total - done) / max(1.0, total - warmup), 0.0, 1.0)
         if self._config["shape"] == "cosine":
@@ -48,10 +48,10 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def after_plateau(progress: Progress, accuracy: float, patience: int) -> tuple[Progress, bool]:
-    """Returns the progress of the plateau schedule after an epoch, and whether the rate is to be cut.
+    """Returns the progress of the plateau schedule after an epoch, and whether to cut the rate.
 
-    As torch's ReduceLROnPlateau: the rate is cut in the epoch in which the count of epochs without a gain passes the
-    patience, and the count starts again.
+    Like torch's ReduceLROnPlateau: the rate is cut when the number of epochs without improvement exceeds the patience;
+    then counting starts again.
 
     Example:
         >>> progress, cuts = Progress(), []

@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: the first lets it finish its step, the second does not."""
+"""Signals that stop a training: after the current step on the first one, immediately on the second."""
 import logging
 import signal
 import threading
@@ -13,10 +13,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopRequests:
     """Records the first SIGINT or SIGTERM while it is active; a second one goes to the previous handler.
 
-    Outside the main thread, which alone may handle signals, it notes none.
+    Only the main thread may handle signals; in other threads it records none.
 
     Attributes:
-        received: the signal's number; None before any.
+        received: number of the signal; None before any.
     """
 
     def __init__(self) -> None:
@@ -33,15 +33,15 @@ class StopRequests:
         self._restore()
 
     def hand_on(self) -> None:
-        """Sends the signal that was noted to the handler that was there before."""
+        """Passes the recorded signal to the previous handler."""
         self._restore()
         if self.received is not None:
             signal.raise_signal(self.received)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._restore()  # the next signal is not ours
-        _log.warning("Stopping after this step; once more to stop at once.")
+        self._restore()  # the next signal goes to the previous handler
+        _log.warning("Stopping after this step. Send the signal again to stop immediately.")
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

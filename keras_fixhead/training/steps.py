@@ -14,21 +14,21 @@ from keras_fixhead.training.signals import StopRequests
 
 
 class Interrupted(Exception):
-    """A training has stopped after a step, with its state written."""
+    """A training was stopped after a step, with its state saved."""
 
 
 def step_callbacks(model: keras.Model, own: Sequence[keras.callbacks.Callback],
                    others: Sequence[keras.callbacks.Callback]) -> Any:
-    """Returns what `fit` takes as callbacks: only ours get a step's numbers unread, as the device has them.
+    """Returns the callbacks for `fit`; ours alone receive the numbers of a step without waiting for the device.
 
-    Keras would read them before it calls any callback, and so wait for the device after each step. Callbacks of the
-    user are given floats, as Keras promises them.
+    Keras reads them before it calls any callback, and so waits for the device after each step. If the user has
+    callbacks, all get floats, as Keras guarantees.
     """
     return [*own, *others] if others else _UnreadLogs(list(own), add_history=True, model=model)
 
 
 class _UnreadLogs(keras.callbacks.CallbackList):
-    """Passes a step's numbers on unread."""
+    """Passes on the numbers of a step without reading them from the device."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         for each in self.callbacks:
@@ -36,14 +36,14 @@ class _UnreadLogs(keras.callbacks.CallbackList):
 
 
 class StepGuard(keras.callbacks.Callback):
-    """Writes checkpoints inside an epoch, stops on a signal to any process, and on a loss that is infinite or NaN.
+    """Writes checkpoints within an epoch, and stops on a signal to any process or a loss that is infinite or NaN.
 
     Args:
-        progress: where the epoch begins.
-        save: writes a checkpoint of a progress.
-        stop: what signals have asked for.
+        progress: progress at the start of the epoch.
+        save: function that writes a checkpoint with a progress.
+        stop: requests to stop, from signals.
         metrics: values of the running metrics after `progress.step` steps of the epoch; empty at its start.
-        minutes: between checkpoints.
+        minutes: minutes between checkpoints.
 
     Raises:
         TrainingError: at the first step whose loss is infinite or NaN.
@@ -63,11 +63,11 @@ class StepGuard(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         for variable, value in zip(self.model.metrics_variables, self._metrics, strict=bool(self._metrics)):
-            variable.assign(value)  # `fit` has set them to zero
+            variable.assign(value)  # `fit` resets them to zero
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = self._progress.step + batch + 1
-        self._check_loss()  # of the step before: the device still computes this one, and is not waited for
+        self._check_loss()  # of the previous step, so as not to wait for the device
         self._unread = (step, (logs or {}).get("loss", 0.0))
         stopped = self._any_process(self._stop.received is not None)
         now = time.perf_counter()
@@ -85,7 +85,7 @@ class StepGuard(keras.callbacks.Callback):
         self._check_loss()
 
     def _check_loss(self) -> None:
-        """Reads the loss that has not been read yet: a mean over the epoch, so it is the first to be spoilt."""
+        """Checks the loss of the last step; it is a mean over the epoch, so a bad value persists."""
         step, loss = self._unread or (0, 0.0)
         self._unread = None
         if not math.isfinite(loss):

@@ -1,8 +1,8 @@
 """Class vectors: unit vectors that features are compared with, drawn from a seed. NumPy only.
 
-A draw is named by (kind, num_classes, dim, seed) and known by its digest. For 'uniform', 'cube' and 'rademacher' every
-class has a random stream of its own, so the first rows do not depend on the number of classes. All kinds but
-'optimized' have the same bits on every platform and NumPy version.
+A draw is specified by (kind, num_classes, dim, seed) and identified by its digest. For 'uniform', 'cube' and
+'rademacher', every class has its own random stream, so the first rows do not depend on the number of classes. All kinds
+except 'optimized' are bit-identical on every platform and NumPy version.
 """
 import difflib
 import hashlib
@@ -35,16 +35,16 @@ def class_vectors(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, see
     Args:
         kind: a name in `KINDS`: 'uniform', 'cube', 'rademacher', 'orthogonal', 'hadamard', 'simplex', 'orthoplex',
             'hypercube' or 'optimized'.
-        num_classes: number of class vectors m, in [1, 2^32], and what the kind takes.
+        num_classes: number of class vectors m, in [1, 2^32] and within the limits of the kind.
         dim: embedding size d, at least 1.
         seed: integer in [0, 2^64).
-        rotate: whether 'simplex', 'orthoplex' and 'hypercube' are rotated at random; the others know no rotation.
+        rotate: whether 'simplex', 'orthoplex' and 'hypercube' are rotated at random; other kinds need True.
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.
 
     Raises:
-        ArgumentError: (a ValueError) if an argument is out of its range, `kind` is unknown, or has no such vectors.
+        ArgumentError: (a ValueError) if an argument is out of range, or `kind` is unknown or has no such vectors.
 
     Example:
         >>> W = class_vectors("uniform", num_classes=10, dim=128, seed=0)
@@ -69,7 +69,7 @@ num_classes 10. Kinds that have 10: uniform, cube, rademacher, orthoplex, hyperc
 
 def _checked_draw(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex,
                   rotate: bool) -> tuple[Kind, int, int, int]:
-    """The entry of a kind, and what it is to draw, checked."""
+    """The entry of a kind, and the checked arguments of a draw."""
     num_classes = checked_integer("num_classes", num_classes, 1, 2**32)
     dim = checked_integer("dim", dim, 1, 2**31)
     seed = checked_integer("seed", seed, 0, 2**64 - 1)
@@ -77,8 +77,8 @@ def _checked_draw(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, see
     if not isinstance(rotate, (bool, np.bool_)):
         raise ArgumentError(f"rotate must be True or False, got {rotate!r}.")
     if not rotate and not entry.rotates:
-        raise ArgumentError(f"rotate=False is for kinds that are rotated, and {kind!r} is not.",
-                            hint=f"Those are: {', '.join(name for name, each in KINDS.items() if each.rotates)}.")
+        raise ArgumentError(f"rotate=False does not apply to kind {kind!r}, which is never rotated.",
+                            hint=f"Rotated kinds: {', '.join(name for name, each in KINDS.items() if each.rotates)}.")
     if entry.largest is not None and num_classes > entry.largest(dim):
         able = [name for name, each in KINDS.items() if each.largest is None or each.largest(dim) >= num_classes]
         raise ArgumentError(f"Kind {kind!r} has at most {entry.largest(dim)} class vectors in {dim} dimensions, got "
@@ -87,16 +87,16 @@ def _checked_draw(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, see
 
 
 def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
-    """Returns a user's own class vectors (embeddings of class names, say), validated and divided by their length.
+    """Returns your own class vectors (for example, embeddings of class names), validated and scaled to unit length.
 
     Args:
-        array: numbers of shape (m, d), m at least 2, finite, no row all zero, no two rows in the same direction.
+        array: finite numbers of shape (m, d), m at least 2; no zero rows, and no two rows in the same direction.
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.
 
     Raises:
-        ArgumentError: (a ValueError) if it is none of these.
+        ArgumentError: (a ValueError) if `array` does not meet these conditions.
 
     Example:
         >>> array_vectors([[3, 4], [0, -2]]).round(3).tolist()
@@ -110,26 +110,26 @@ def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
         raise ArgumentError(f"class_vectors must have shape (num_classes, dim) with 2 classes or more, got "
                             f"{rows.shape}.")
     if not np.isfinite(rows).all():
-        raise ArgumentError(f"class_vectors has numbers that are not finite, first in row "
+        raise ArgumentError(f"class_vectors has values that are not finite, first in row "
                             f"{int(np.argmin(np.isfinite(rows).all(axis=1)))}.")
     largest = np.abs(rows).max(axis=1)
     if not largest.all():
-        raise ArgumentError(f"Row {int(np.argmin(largest))} of class_vectors is zero: it has no direction.")
-    vectors = unit_rows(rows / largest[:, None])  # by the largest entry first: squares would overflow or vanish
+        raise ArgumentError(f"Row {int(np.argmin(largest))} of class_vectors is zero, so it has no direction.")
+    vectors = unit_rows(rows / largest[:, None])  # scaled first, so that squares neither overflow nor vanish
     _, first, counts = np.unique(vectors, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
         twice = int(first[counts > 1].min())
         twin = int(np.flatnonzero((vectors == vectors[twice]).all(axis=1))[1])
-        raise ArgumentError(f"Rows {twice} and {twin} of class_vectors have the same direction: those two classes "
+        raise ArgumentError(f"Rows {twice} and {twin} of class_vectors have the same direction: the two classes "
                             "could not be told apart.")
     return vectors
 
 
 def vectors_digest(vectors: NDArray[np.float32]) -> str:
-    """Returns the name of an array of class vectors: sha256 of its little-endian float32 bytes, in hexadecimal.
+    """Returns the digest of an array of class vectors: the sha256 of its little-endian float32 bytes, in hexadecimal.
 
     Args:
-        vectors: array of shape (m, d); read row by row as float32.
+        vectors: array of shape (m, d), read row by row as float32.
 
     Example:
         >>> vectors_digest(np.ones((1, 1), np.float32))[:8]
@@ -140,19 +140,19 @@ def vectors_digest(vectors: NDArray[np.float32]) -> str:
 
 def draw_digest(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
                 rotate: bool = True) -> str:
-    """Returns the name of a draw; that of 'uniform', 'cube' and 'rademacher', drawn class by class, without drawing.
+    """Returns the digest of a draw, without drawing 'uniform', 'cube' and 'rademacher'.
 
-    For those three it is the sha256 of the recipe: kind, number of classes, dimension, seed and version of the draw.
-    Two recipes have two digests, so it protects against another draw; it says nothing about stored numbers, which may
-    be damaged or edited: those are checked against `vectors_digest`, of their bytes, wherever they are loaded. A change
-    of the code that draws other bits goes unnoticed unless the version is raised; golden digests in the tests see to
-    that. For all other kinds, whose draw is small, it is the `vectors_digest` of the draw itself.
+    For these three it is the sha256 of the recipe: kind, number of classes, dimension, seed and version of the draw.
+    Different recipes have different digests, so it protects against a different draw. It does not protect stored
+    numbers from damage or edits; those are checked against `vectors_digest` whenever they are loaded. If a change of
+    the code changes the bits, the version must be raised; golden digests in the tests enforce this. For all other
+    kinds, whose draws are small, it is the `vectors_digest` of the draw itself.
 
     Args:
         kind, num_classes, dim, seed, rotate: as in `class_vectors`.
 
     Raises:
-        ArgumentError: (a ValueError) where `class_vectors` raises one.
+        ArgumentError: (a ValueError) whenever `class_vectors` raises one.
 
     Example:
         >>> draw_digest("uniform", 1_000_000, 512)[:8]  # 2 GB of class vectors
@@ -169,7 +169,7 @@ def kind_of(name: object) -> Kind:
     """Returns the entry of a kind.
 
     Raises:
-        ArgumentError: if there is none of this name; it lists what there is.
+        ArgumentError: if the name is unknown; the message lists the known ones.
 
     Example:
         >>> kind_of("simplex").cosines

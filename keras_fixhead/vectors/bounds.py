@@ -1,4 +1,4 @@
-"""How small the cosines between class vectors can be, from coding theory."""
+"""Lower bounds on the cosines between class vectors, from coding theory."""
 import math
 
 import numpy as np
@@ -22,10 +22,10 @@ def max_cosine(class_vectors: ArrayLike) -> float:
     """
     vectors = unit(class_vectors)
     if len(vectors) < 2:
-        raise ArgumentError(f"One class vector has no pair: class_vectors has shape {vectors.shape}.")
+        raise ArgumentError(f"class_vectors must have at least 2 rows, got shape {vectors.shape}.")
     rows = max(1, _CHUNK_ELEMENTS // len(vectors))
     largest = -1.0
-    for start in range(0, len(vectors), rows):  # m x m cosines at once would not fit for many classes
+    for start in range(0, len(vectors), rows):  # all m x m cosines at once would not fit in memory for many classes
         cosines = vectors[start:start + rows] @ vectors.T
         np.fill_diagonal(cosines[:, start:], -1.0)
         largest = max(largest, float(cosines.max()))
@@ -33,11 +33,11 @@ def max_cosine(class_vectors: ArrayLike) -> float:
 
 
 def cosine_bound(num_classes: int, dim: int) -> float:
-    """Returns a bound that the largest cosine between m vectors in d dimensions cannot be below.
+    """Returns a lower bound on the largest cosine between m vectors in d dimensions.
 
-    -1 / (m - 1) for m <= d + 1, met by the simplex; 0 for m <= 2 d, met by the orthoplex; above, Levenshtein's third
-    bound, the root s of d (1 - s) (2 + (d + 1) s) / (1 - d s^2) = m, which holds up to s = (sqrt(d + 3) - 1) / (d + 2)
-    and stays there for more classes.
+    It is -1 / (m - 1) for m <= d + 1, attained by the simplex, and 0 for m <= 2 d, attained by the orthoplex. For more
+    classes it is Levenshtein's third bound: the root s of d (1 - s) (2 + (d + 1) s) / (1 - d s^2) = m, which holds up
+    to s = (sqrt(d + 3) - 1) / (d + 2) and stays at that value beyond.
 
     Args:
         num_classes: m, at least 2.
@@ -54,16 +54,16 @@ def cosine_bound(num_classes: int, dim: int) -> float:
     if m <= d + 1:
         return -1.0 / (m - 1)
     if m <= 2 * d or d == 1:
-        return 0.0 if d > 1 else 1.0  # on a line the third vector coincides with another one
+        return 0.0 if d > 1 else 1.0  # on a line, a third vector coincides with another one
     a, b, c = d * (m - d - 1), d * (d - 1), m - 2 * d
     root = (-b + math.sqrt(b * b + 4 * a * c)) / (2 * a)
     return min(root, (math.sqrt(d + 3) - 1) / (d + 2))
 
 
 def welch_bound(num_classes: int, dim: int) -> float:
-    """Returns Welch's bound: the largest |cosine| between m vectors in d dimensions is at least this.
+    """Returns Welch's lower bound on the largest |cosine| between m vectors in d dimensions.
 
-    sqrt((m - d) / (d (m - 1))) for m > d, else 0. It counts opposite vectors as near, unlike `cosine_bound`.
+    It is sqrt((m - d) / (d (m - 1))) for m > d, else 0. Unlike `cosine_bound`, it treats opposite vectors as close.
 
     Args:
         num_classes: m, at least 2.

@@ -1,4 +1,4 @@
-"""Class vectors of the paper's released code: integers drawn from a cube, divided by their norm."""
+"""Class vectors of the paper's released code: integer points drawn from a cube, divided by their norm."""
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +7,7 @@ from keras_fixhead.vectors.normalize import unit_rows
 
 
 def cube_vectors(classes: NDArray[np.int64], dim: int, *, seed: int) -> NDArray[np.float32]:
-    """Returns unit vectors along integer points drawn uniformly from [-100, 100)^dim.
+    """Returns unit vectors in the directions of integer points drawn uniformly from [-100, 100)^dim.
 
     Pairwise cosines have mean about 7.5e-5 (-100 is drawn, 100 is not) and standard deviation 1 / sqrt(dim).
     Features without negative entries reach a cosine of about 0.70.
@@ -29,12 +29,12 @@ def cube_vectors(classes: NDArray[np.int64], dim: int, *, seed: int) -> NDArray[
     """
     bits = words(stream_key(seed, CUBE_STREAM), classes, np.arange(dim))
     points = _integers(bits).astype(np.float64)
-    points[~points.any(axis=1), 0] = 1.0  # the origin (one draw in 200^dim) has no direction: it becomes e_1
+    points[~points.any(axis=1), 0] = 1.0  # the origin (one draw in 200^dim) has no direction; use e_1 instead
     return unit_rows(points)
 
 
 def _integers(bits: NDArray[np.uint32]) -> NDArray[np.int32]:
-    """floor(bits * 200 / 2^32) - 100 within uint32, as a graph without 64-bit integers can do it."""
+    """floor(bits * 200 / 2^32) - 100, in uint32 only, so that graphs without 64-bit integers can do the same."""
     high, low = bits >> np.uint32(16), bits & np.uint32(0xFFFF)
     scaled = (high * np.uint32(200) + ((low * np.uint32(200)) >> np.uint32(16))) >> np.uint32(16)
     return scaled.astype(np.int32) - 100

@@ -1,4 +1,4 @@
-"""Class vectors from a Hadamard matrix: orthogonal rows of signs."""
+"""Class vectors from a Hadamard matrix: orthogonal rows of plus and minus signs."""
 import functools
 
 import numpy as np
@@ -10,22 +10,22 @@ from keras_fixhead.vectors.normalize import unit_rows
 
 
 def hadamard_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.float32]:
-    """Returns rows of a Hadamard matrix of order d, its columns' signs and its rows chosen at random.
+    """Returns rows of a Hadamard matrix of order d, with rows and column signs chosen at random.
 
     Pairwise cosines are 0. Every entry is 1 / sqrt(d) or its negative. Features without negative entries reach
-    sqrt(share of positive entries), about 0.71. The first rows do not depend on how many there are. A matrix cut to
-    d columns of a larger order would repeat rows, so other d are refused.
+    sqrt(share of positive entries), about 0.71. The first rows do not depend on `num_classes`. Other d
+    are rejected, because d columns of a larger matrix could contain equal rows.
 
     Args:
         num_classes: m, at most `dim`.
-        dim: embedding size d, an order that Sylvester's, Paley's two (over primes) and products of them give.
+        dim: embedding size d, an order given by Sylvester's construction, Paley's two (over primes), or their products.
         seed: integer in [0, 2^64).
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.
 
     Raises:
-        ArgumentError: if no such matrix of order `dim` can be made; it names the nearest orders.
+        ArgumentError: if no such matrix of order `dim` can be built; the message names the nearest orders.
 
     Reference: Hoffer, Hubara and Soudry (2018), Fix your classifier, arXiv:1801.04540; Paley (1933).
 
@@ -37,7 +37,7 @@ def hadamard_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.flo
     if not has_hadamard(dim):
         below = next(order for order in range(dim - 1, 0, -1) if has_hadamard(order))
         above = next(order for order in range(dim + 1, 2 * dim) if has_hadamard(order))
-        raise ArgumentError(f"No Hadamard matrix of order {dim} can be made here.",
+        raise ArgumentError(f"No Hadamard matrix of order {dim} can be constructed here.",
                             hint=f"The nearest orders are {below} and {above}; kind 'orthogonal' takes any dim.")
     order = np.argsort(words(stream_key(seed, HADAMARD_ROW_STREAM), np.arange(dim), [0])[:, 0])
     negative = (words(stream_key(seed, HADAMARD_SIGN_STREAM), np.arange(dim), [0])[:, 0] >> np.uint32(31)).astype(bool)
@@ -46,7 +46,7 @@ def hadamard_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.flo
 
 
 def has_hadamard(order: int) -> bool:
-    """Returns whether `hadamard_matrix` can make a matrix of this order.
+    """Returns whether `hadamard_matrix` can construct a matrix of this order.
 
     Example:
         >>> [order for order in range(1, 30) if has_hadamard(order)]
@@ -64,7 +64,7 @@ def hadamard_matrix(order: int) -> NDArray[np.int8]:
     """
     construction = _construction(order)
     if construction is None:
-        raise ArgumentError(f"No Hadamard matrix of order {order} can be made here.")
+        raise ArgumentError(f"No Hadamard matrix of order {order} can be constructed here.")
     if construction == "one":
         return np.ones((1, 1), np.int8)
     if construction == "two":
@@ -79,7 +79,7 @@ def hadamard_matrix(order: int) -> NDArray[np.int8]:
 
 @functools.cache
 def _construction(order: int) -> str | None:
-    """How a matrix of an order is made: its name, the first factor of a Kronecker product, or None."""
+    """How a matrix of this order is constructed: a name, the first factor of a Kronecker product, or None."""
     if order in (1, 2):
         return "one" if order == 1 else "two"
     if order < 1 or order % 4:
@@ -101,7 +101,7 @@ def _is_prime(number: int) -> bool:
 
 
 def _residues(prime: int) -> NDArray[np.int8]:
-    """The Jacobsthal matrix: whether i - j is a square modulo the prime (1), none (-1) or 0."""
+    """The Jacobsthal matrix: 1 where i - j is a nonzero square modulo the prime, 0 where it is 0, else -1."""
     character = np.full(prime, -1, np.int8)
     character[np.arange(1, prime, dtype=np.int64) ** 2 % prime] = 1
     character[0] = 0

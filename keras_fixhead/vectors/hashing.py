@@ -1,9 +1,9 @@
 """A counter-based integer hash: word k of item c is a fixed function of (seed, stream, c, k).
 
-Everything in this library that must be the same on every platform, NumPy version and backend is drawn
-from it: class vectors, the order of an epoch, crops and flips, held-out images, impulse noise. It works
-on uint32 alone, so that a graph on any backend can make the same draws. An item's words do not depend on
-how many items there are, or on the chunks they are computed in.
+Everything in this library that must be the same on every platform, NumPy version and backend is drawn from it: class
+vectors, the order of an epoch, crops and flips, held-out images, impulse noise. It uses uint32 only, so that a graph on
+any backend can make the same draws. The words of an item do not depend on the number of items, or on how they are
+split into chunks.
 
 `lowbias32` (public domain) is the mixing function.
 """
@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# One stream a use, so that uses of one seed have nothing in common. A number given away is never given again.
+# One stream per use, so that uses of the same seed are independent. A stream number is never reused.
 RADEMACHER_STREAM: Final = 0
 CUBE_STREAM: Final = 1
 UNIFORM_STREAM: Final = 2
@@ -60,7 +60,7 @@ def stream_key(seed: int, *stream: int) -> int:
 
     Args:
         seed: an integer in [0, 2^64).
-        stream: one of this module's stream numbers, and whatever else names the use (an epoch, a severity).
+        stream: one of the stream numbers of this module, and whatever else identifies the use (an epoch, a severity).
 
     Example:
         >>> stream_key(0, UNIFORM_STREAM) != stream_key(0, CUBE_STREAM)
@@ -75,8 +75,8 @@ def stream_key(seed: int, *stream: int) -> int:
 def words(key: int, items: ArrayLike, positions: ArrayLike) -> NDArray[np.uint32]:
     """Returns the words at `positions` of the streams of `items`.
 
-    At one position the map from item to word is a bijection: no two items share a word, so that sorting
-    items by it is a permutation without ties.
+    At any position the map from item to word is a bijection: no two items share a word, so sorting items by it is a
+    permutation without ties.
 
     Args:
         key: a 32-bit key from `stream_key`.
@@ -91,7 +91,7 @@ def words(key: int, items: ArrayLike, positions: ArrayLike) -> NDArray[np.uint32
         (1, 2)
     """
     item_keys = mix(np.asarray(items, np.uint32) ^ np.uint32(key))
-    # uint64 first: NumPy warns when a uint32 sum overflows on scalars, and the mask says what is meant
+    # uint64 first: NumPy warns when a scalar uint32 sum overflows, and the mask makes the intent explicit
     offsets = (np.asarray(positions, np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN) + np.uint64(key)
     word_keys = mix((offsets & np.uint64(_MASK)).astype(np.uint32))
     return mix(item_keys[:, None] ^ word_keys[None, :])

@@ -1,4 +1,4 @@
-"""The table of kinds: what each needs, what to expect of it, and what draws it."""
+"""The table of kinds: the requirements and properties of each, and the function that draws it."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,19 +21,19 @@ class Kind:
     """A kind of class vectors.
 
     Attributes:
-        draw: function of (num_classes, dim, seed=), and rotate= where `rotates`; of (class numbers, dim, seed=)
-            where `by_class`.
-        conditions: which numbers of classes m and dimensions d it takes.
+        draw: function of (num_classes, dim, seed=), with rotate= if `rotates`; if `by_class`, a function of (class
+            numbers, dim, seed=).
+        conditions: which numbers of classes m and dimensions d it supports.
         cosines: the pairwise cosines to expect.
-        reach: what features without negative entries reach of it.
+        reach: the cosine that features without negative entries can reach.
         source: where it comes from.
-        largest: function of d that returns the most classes it takes; None for no limit.
-        by_class: whether every class has a stream of its own in integer arithmetic and float64 of a fixed order:
-            regenerated in place of stored, bit for bit, on every platform.
+        largest: function of d that returns the largest number of classes; None for no limit.
+        by_class: whether every class has its own stream, computed in integers and in float64 of fixed order, so that
+            vectors can be drawn again instead of stored, bit for bit, on every platform.
         extends: whether the first rows do not depend on the number of classes, so that classes can be appended.
-        rotates: whether it is rotated at random unless told otherwise.
-        portable: whether its bits are the same on every platform.
-        version: of the draw, in the digest of its recipe: to be raised if its bits ever change.
+        rotates: whether it is rotated at random by default.
+        portable: whether it is bit-identical on every platform.
+        version: version of the draw, part of the digest of its recipe; to be raised if the bits ever change.
     """
 
     draw: Callable[..., NDArray[np.float32]]
@@ -50,7 +50,7 @@ class Kind:
 
     @property
     def summary(self) -> str:
-        """Its draw's first line."""
+        """The first line of the docstring of `draw`."""
         return (self.draw.__doc__ or "").splitlines()[0].removeprefix("Returns ")
 
 

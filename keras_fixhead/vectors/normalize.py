@@ -1,4 +1,4 @@
-"""Division by the norm, with the same bits on every platform."""
+"""Division by the norm, bit-identical on every platform."""
 import numpy as np
 from numpy.typing import NDArray
 
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 def unit_rows(rows: NDArray[np.float64]) -> NDArray[np.float32]:
     """Returns the rows divided by their Euclidean length, as float32.
 
-    The squares are added one after the other (`np.add.accumulate` promises the order, `np.sum` does not).
+    The squares are added one by one: `np.add.accumulate` guarantees this order, `np.sum` does not.
 
     Args:
         rows: float64 array of shape (m, d), no row all zero.

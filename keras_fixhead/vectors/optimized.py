@@ -1,4 +1,4 @@
-"""Class vectors spread over the sphere by optimisation: the largest pairwise cosine made small."""
+"""Class vectors spread over the sphere by minimising their largest pairwise cosine."""
 import functools
 
 import numpy as np
@@ -16,14 +16,14 @@ _STEPS = 60
 
 
 def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.float32]:
-    """Returns vectors whose largest pairwise cosine was made small by gradient descent from a uniform draw.
+    """Returns vectors whose largest pairwise cosine is minimised by gradient descent from a uniform draw.
 
-    It is made for m > 2 d. For fewer classes the optimum is known: it is the simplex for m <= d + 1 and the orthoplex
-    for m <= 2 d, both rotated; these are returned, and a FixheadWarning says so. Features without negative entries
-    reach a cosine of about 0.70.
+    This is meant for m > 2 d. For fewer classes the optimum is known: the simplex for m <= d + 1 and the orthoplex for
+    m <= 2 d, both rotated; these are returned, with a FixheadWarning. Features without negative entries reach a cosine
+    of about 0.70.
 
-    Minimised is ln(sum over pairs e^(T cos)) / T while T grows, which bounds the largest cosine from above more and
-    more closely. The same seed gives the same vectors on one machine; the last bits depend on its linear algebra.
+    The objective is ln(sum over pairs e^(T cos)) / T, an upper bound on the largest cosine that tightens as T grows.
+    The same seed returns the same vectors on one machine; the last bits depend on its linear algebra.
 
     Args:
         num_classes: m, at most 10,000.
@@ -34,7 +34,7 @@ def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.fl
         float32 array of shape (m, d) with rows of length 1.
 
     Raises:
-        ArgumentError: if m > 10,000: the pairs would not fit into memory.
+        ArgumentError: if m > 10,000, because the pairs would not fit in memory.
 
     Reference: Mettes, van der Pol and Snoek (2019), Hyperspherical prototype networks, arXiv:1901.10514.
 
@@ -46,20 +46,20 @@ def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.fl
     m = num_classes
     if m <= 2 * dim:
         known, vectors = (("simplex", simplex_vectors) if m <= dim + 1 else ("orthoplex", orthoplex_vectors))
-        warn_once(f"Kind 'optimized' gives the {known} for {m} classes in {dim} dimensions: no vectors have a smaller "
+        warn_once(f"Kind 'optimized' uses the {known} for {m} classes in {dim} dimensions: no vectors have a smaller "
                   "largest cosine.", stacklevel=2)
         return vectors(m, dim, seed=seed)
     if m > LARGEST_OPTIMIZED:
         raise ArgumentError(f"Kind 'optimized' takes at most {LARGEST_OPTIMIZED:,} classes, got {m:,}.",
-                            hint="Kind 'uniform' is nearly as good for that many.")
+                            hint="Use kind 'uniform', which is nearly as good for this many classes.")
     return _spread(m, dim, seed).copy()
 
 
-@functools.lru_cache(maxsize=4)  # a run asks for the same ones several times
+@functools.lru_cache(maxsize=4)  # a run needs the same draw several times
 def _spread(num_classes: int, dim: int, seed: int) -> NDArray[np.float32]:
     vectors = uniform_vectors(np.arange(num_classes), dim, seed=seed).astype(np.float64)
     best, least = vectors, np.inf
-    # T from where many pairs count to where only the largest cosines do
+    # T grows from where many pairs matter to where only the largest cosines do
     for sharpness in np.geomspace(8.0, 2000.0, _STAGES) * np.sqrt(dim / 128):
         velocity = np.zeros_like(vectors)
         for step in range(_STEPS):

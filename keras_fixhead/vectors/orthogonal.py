@@ -1,4 +1,4 @@
-"""Orthonormal rows at random, with the same bits on every platform: what structured kinds are rotated by."""
+"""Random orthonormal rows, bit-identical on every platform; structured kinds are rotated with them."""
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +11,7 @@ def orthogonal_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.f
     """Returns the first rows of a random orthogonal matrix, distributed by the Haar measure.
 
     Pairwise cosines are 0. Features without negative entries reach a cosine of about 0.70. The first rows do not
-    depend on how many there are.
+    depend on `num_classes`.
 
     Args:
         num_classes: at most `dim`.
@@ -32,9 +32,9 @@ def orthogonal_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.f
 
 
 def orthonormal_rows(num_rows: int, dim: int, *, seed: int) -> NDArray[np.float64]:
-    """Returns orthonormal rows, Haar distributed: normal rows, each made orthogonal to those before it.
+    """Returns Haar-distributed orthonormal rows: normal rows, each made orthogonal to those before it.
 
-    Gram-Schmidt, done twice for each row, in sums of a fixed order: LAPACK's QR promises no bits.
+    Gram-Schmidt, applied twice to each row, with sums in a fixed order, because LAPACK's QR is not bit-reproducible.
 
     Args:
         num_rows: at most `dim`.
@@ -60,7 +60,7 @@ def orthonormal_rows(num_rows: int, dim: int, *, seed: int) -> NDArray[np.float6
 
 
 def ordered_sum(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the sum over the first axis, by halves: one fixed order, and as fast as NumPy adds arrays.
+    """Returns the sum over the first axis, computed by halves: in a fixed order, at the speed of NumPy.
 
     Example:
         >>> float(ordered_sum(np.arange(5.0)))

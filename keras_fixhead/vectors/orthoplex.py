@@ -10,15 +10,15 @@ def orthoplex_vectors(num_classes: int, dim: int, *, seed: int, rotate: bool = T
     """Returns d orthogonal axes, then their negatives, rotated at random.
 
     Pairwise cosines are 0, and -1 between class c and class d + c. More than d + 1 vectors cannot have a smaller
-    largest cosine. Features without negative entries reach about 0.71 if it is rotated; unrotated they reach 1 for an
-    axis and 0 for a negative one, so that those classes cannot be learned with such features. The first rows do not
-    depend on how many there are.
+    largest cosine. Features without negative entries reach a cosine of about 0.71 if it is rotated. Unrotated, they
+    reach 1 for an axis and 0 for a negative axis, whose classes cannot be learned with such features. The first rows do
+    not depend on `num_classes`.
 
     Args:
         num_classes: m, at most 2 `dim`.
         dim: embedding size d.
-        seed: integer in [0, 2^64); without rotation every seed returns the same.
-        rotate: whether to rotate it at random (Haar).
+        seed: integer in [0, 2^64); without rotation, the seed has no effect.
+        rotate: whether to apply a random rotation (Haar).
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.

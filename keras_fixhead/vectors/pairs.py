@@ -36,5 +36,5 @@ def unit(class_vectors: ArrayLike) -> NDArray[np.float64]:
         raise ArgumentError(f"class_vectors must have shape (num_classes, dim), got {vectors.shape}.")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and lengths.all()):
-        raise ArgumentError("class_vectors must be finite, and no row all zero.")
+        raise ArgumentError("class_vectors must be finite, without zero rows.")
     return vectors / lengths

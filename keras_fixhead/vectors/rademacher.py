@@ -8,9 +8,9 @@ from keras_fixhead.vectors.hashing import RADEMACHER_STREAM, stream_key, words
 def rademacher_vectors(classes: NDArray[np.int64], dim: int, *, seed: int) -> NDArray[np.float32]:
     """Returns vectors of independent random signs, divided by sqrt(dim).
 
-    Coordinate i is bit i mod 32, least significant first, of word i div 32; a set bit means -1. Pairwise
-    cosines have mean 0 and standard deviation 1 / sqrt(dim). Features without negative entries reach a cosine
-    of sqrt(share of positive signs), about sqrt(1/2).
+    Coordinate i is bit i mod 32 (least significant first) of word i div 32; a set bit means -1. Pairwise cosines have
+    mean 0 and standard deviation 1 / sqrt(dim). Features without negative entries reach a cosine of sqrt(share of
+    positive signs), about sqrt(1/2).
 
     Args:
         classes: class numbers in [0, 2^32), shape (m,).

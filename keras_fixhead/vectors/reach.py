@@ -1,4 +1,4 @@
-"""How near features can come to class vectors, and where the loss would have them."""
+"""How close features can get to class vectors, and which features minimise the loss."""
 import math
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ _TOLERANCE = 1e-9  # of the loss's logarithm, at large scales
 
 
 def reachable_cosine(class_vectors: ArrayLike) -> NDArray[np.float64]:
-    """Returns, for each class vector, the largest cosine that features without negative entries can have to it.
+    """Returns, for each class vector, the largest cosine that features without negative entries can reach.
 
     A network that ends in ReLU and average pooling has such features. For unit f >= 0, w . f is largest at
-    f = max(w, 0) / |max(w, 0)|, which gives |max(w, 0)| / |w|; where w has no positive entry, the best f lies
-    on w's largest entry.
+    f = max(w, 0) / |max(w, 0)|, where the cosine is |max(w, 0)| / |w|. If w has no positive entry, the best f is the
+    unit vector at the largest entry of w.
 
     Args:
         class_vectors: array of shape (m, d), no row all zero.
@@ -39,12 +39,12 @@ def reachable_cosine(class_vectors: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Optimum:
-    """The features of each class that cross-entropy on scaled cosines asks for; arrays of shape (m,).
+    """The optimum of cross-entropy on scaled cosines, for each class; arrays of shape (m,).
 
     Attributes:
-        cosine: their cosine to the class vector.
+        cosine: the cosine between the best features and the class vector.
         probability: the softmax probability of the class.
-        loss: its cross-entropy, in nats.
+        loss: the cross-entropy, in nats.
     """
 
     cosine: NDArray[np.float64]
@@ -53,11 +53,11 @@ class Optimum:
 
 
 def loss_optimum(class_vectors: ArrayLike, scale: float = 1.0, *, signed_features: bool = False) -> Optimum:
-    """Returns what the features with the smallest cross-entropy give, class by class.
+    """Returns the smallest possible cross-entropy of each class, and the cosine and probability there.
 
-    The best unit f is along u = w_y - sum_j p_j w_j, p the softmax of scale x cosines; without negative entries along
-    max(u, 0). It is not w_y: for orthonormal class vectors its cosine is sqrt((m - 1) / m) at every scale. Found by
-    going towards it, in steps that are halved where the loss would rise (Frank and Wolfe's method).
+    The best unit f points along u = w_y - sum_j p_j w_j, where p is the softmax of scale x cosines; without negative
+    entries, it points along max(u, 0). It is not w_y: for orthonormal class vectors its cosine is sqrt((m - 1) / m) at
+    every scale. It is found by the Frank-Wolfe method, with steps that are halved whenever the loss would rise.
 
     Args:
         class_vectors: array of shape (m, d), m at least 2, no row all zero.
@@ -79,12 +79,12 @@ def loss_optimum(class_vectors: ArrayLike, scale: float = 1.0, *, signed_feature
     gap, others = _gap(features, vectors, scale)
     step = np.ones((len(vectors), 1))
     for _ in range(_STEPS):
-        pull = vectors - others @ vectors  # w_y - sum_j p_j w_j, but for a factor that may be as small as e^-S
+        pull = vectors - others @ vectors  # w_y - sum_j p_j w_j, up to a factor that may be as small as e^-S
         target = _nearest(pull / np.maximum(np.linalg.norm(pull, axis=1, keepdims=True), 1e-300), signed_features)
         moved = _unit(features + step * (target - features))
         moved_gap, moved_others = _gap(moved, vectors, scale)
         better = moved_gap < gap
-        change = np.where(better, gap - moved_gap, step[:, 0])  # where nothing was won, the step has to shrink further
+        change = np.where(better, gap - moved_gap, step[:, 0])  # without progress, the step has to shrink further
         features[better], gap[better], others[better] = moved[better], moved_gap[better], moved_others[better]
         step = np.where(better[:, None], np.minimum(1.5 * step, 1.0), 0.5 * step)
         if change.max() < _TOLERANCE:
@@ -96,10 +96,10 @@ def loss_optimum(class_vectors: ArrayLike, scale: float = 1.0, *, signed_feature
 
 def _gap(features: NDArray[np.float64], vectors: NDArray[np.float64],
          scale: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """ln of the sum of the other classes' powers, less the own logit; and the softmax over the other classes alone.
+    """The logsumexp of the other classes minus the own logit; and the softmax over the other classes only.
 
-    The loss is softplus of the first. The target stays out, as in `losses.cross_entropy`: its probability is 1 to the
-    last bit at large scales.
+    The loss is the softplus of the first. As in `losses.cross_entropy`, the target is left out of the sum: at large
+    scales its probability is 1 to the last bit.
     """
     logits = scale * features @ vectors.T
     own = np.einsum("ii->i", logits).copy()
@@ -111,7 +111,7 @@ def _gap(features: NDArray[np.float64], vectors: NDArray[np.float64],
 
 
 def _nearest(directions: NDArray[np.float64], signed_features: bool) -> NDArray[np.float64]:
-    """The unit features along directions, or those nearest to them that have no negative entry."""
+    """The unit features along directions; unless signed, the closest ones without negative entries."""
     if signed_features:
         return directions.copy()
     positive = np.maximum(directions, 0.0)

@@ -1,11 +1,11 @@
-"""The scale S of cosine logits: what it allows with m classes, and which values are known to go wrong."""
+"""The scale S of cosine logits: its limits for m classes, and values that are known to fail."""
 import math
 
 from keras_fixhead.errors import ArgumentError
 
 
 def adacos_scale(num_classes: int) -> float:
-    """Returns max(1, sqrt(2) ln(m - 1)), at which m cosine logits at random leave the true class probability 1 / 2.
+    """Returns max(1, sqrt(2) ln(m - 1)): with random cosines, the true class can then have probability 1 / 2.
 
     Args:
         num_classes: m, at least 2.
@@ -20,7 +20,7 @@ def adacos_scale(num_classes: int) -> float:
 
 
 def auto_scale_reason(num_classes: int) -> str:
-    """Returns the sentence that says which scale 'auto' is, and why."""
+    """Returns a sentence with the value of scale 'auto' and where it comes from."""
     return (f"scale 'auto': S = max(1, sqrt(2) ln(m - 1)) = {adacos_scale(num_classes):.4g} for m = {num_classes} "
             "classes (AdaCos, arXiv:1905.00292).")
 
@@ -28,8 +28,8 @@ def auto_scale_reason(num_classes: int) -> str:
 def ceiling(num_classes: int, scale: float) -> tuple[float, float]:
     """Returns the largest softmax probability of cosine logits, and the loss there (the paper's Eq. 4 and 5).
 
-    The true cosine is 1 and all others are -1: p = e^S / (e^S + (m - 1) e^-S), loss = -ln p. For m > 2 no set of class
-    vectors offers this to more than one class; what given vectors allow is `loss_optimum`.
+    The true cosine is 1 and all others are -1: p = e^S / (e^S + (m - 1) e^-S), loss = -ln p. For m > 2, no set of class
+    vectors allows this for more than one class; see `loss_optimum` for what given vectors allow.
 
     Args:
         num_classes: m, at least 2.
@@ -45,33 +45,33 @@ def ceiling(num_classes: int, scale: float) -> tuple[float, float]:
 
 
 def scale_warning(num_classes: int, scale: float, *, fixed: bool) -> str | None:
-    """Returns what is known to go wrong with cosine logits of this scale, or None.
+    """Returns what is known to go wrong with cosine logits at this scale, or None.
 
-    - Learned class vectors, S (m / (m - 1)) < ln(m - 1): even on a simplex, the best arrangement that is the same for
-      all classes, the true class has a probability below 1 / 2, and the loss is made smaller by moving class vectors
-      together (the paper's Table 2: learned models at S = 1). Never said of fixed ones, which cannot move.
-    - S > 10 ln(100 (m - 1)): once the true cosine leads by 0.1, the gradient is below 1 % of S: nothing moves.
+    - Learned class vectors with S (m / (m - 1)) < ln(m - 1): even on a simplex, the best arrangement that treats all
+      classes alike, the probability of the true class is below 1 / 2, and moving class vectors together lowers the loss
+      (the paper's Table 2: learned models at S = 1). Fixed class vectors cannot move, so they get no such warning.
+    - S > 10 ln(100 (m - 1)): once the true cosine leads by 0.1, the gradient is below 1 % of S and training stalls.
 
     Example:
         >>> scale_warning(10, 1.0, fixed=True) is None, scale_warning(10, 1.0, fixed=False) is None
         (True, False)
     """
     m = _classes(num_classes)
-    auto = f'scale="auto" gives {adacos_scale(m):.3g}.'
+    auto = f'scale="auto" is {adacos_scale(m):.3g}.'
     if not fixed and scale * m / (m - 1) < math.log(m - 1):
         best = math.exp(-_softplus(math.log(m - 1) - scale * m / (m - 1)))
         return (f"Learned class vectors with cosine logits and S = {scale:g} are known to fall behind for {m} classes: "
-                f"at their best arrangement the true class gets a probability of {best:.3g}, and the loss is made "
-                f"smaller by moving class vectors together. {auto}")
+                f"even in the best arrangement the true class has a probability of {best:.3g}, and moving class "
+                f"vectors together lowers the loss. {auto}")
     if scale > 10 * math.log(100 * (m - 1)):
-        return (f"S = {scale:g} leaves no gradient for {m} classes: below 1 % of S once the true cosine leads by 0.1. "
-                f"{auto}")
+        return (f"S = {scale:g} leaves almost no gradient for {m} classes: below 1 % of S once the true cosine leads "
+                f"by 0.1. {auto}")
     return None
 
 
 def _classes(num_classes: int) -> int:
     if isinstance(num_classes, bool) or not hasattr(num_classes, "__index__") or num_classes < 2:
-        raise ArgumentError(f"num_classes must be an integer and at least 2, got {num_classes!r}.")
+        raise ArgumentError(f"num_classes must be an integer of at least 2, got {num_classes!r}.")
     return int(num_classes)
 
 

@@ -1,4 +1,4 @@
-"""Class vectors at the corners of a regular simplex: an equiangular tight frame."""
+"""Class vectors at the corners of a regular simplex, an equiangular tight frame."""
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,20 +9,20 @@ from keras_fixhead.vectors.orthogonal import orthonormal_rows
 def simplex_vectors(num_classes: int, dim: int, *, seed: int, rotate: bool = True) -> NDArray[np.float32]:
     """Returns the corners of a regular simplex with m corners, rotated at random.
 
-    All pairwise cosines are -1 / (m - 1), the least that m vectors can all have. Features without negative entries
-    reach a cosine of about 0.71 if it is rotated; unrotated, with m <= d, they reach sqrt((m - 1) / m).
+    All pairwise cosines are -1 / (m - 1), the smallest possible for m vectors. Features without negative entries reach
+    a cosine of about 0.71 if it is rotated; unrotated, with m <= d, they reach sqrt((m - 1) / m).
 
     Args:
         num_classes: m, at most `dim` + 1.
         dim: embedding size d.
-        seed: integer in [0, 2^64); without rotation every seed returns the same.
-        rotate: whether to rotate it at random (Haar).
+        seed: integer in [0, 2^64); without rotation, the seed has no effect.
+        rotate: whether to apply a random rotation (Haar).
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.
 
-    Reference: Papyan, Han and Donoho (2020), neural collapse, arXiv:2008.08186; fixed so by Zhu et al. (2021),
-        arXiv:2105.02375.
+    Reference: Papyan, Han and Donoho (2020), neural collapse, arXiv:2008.08186; as fixed class vectors in Zhu et al.
+        (2021), arXiv:2105.02375.
 
     Example:
         >>> W = simplex_vectors(4, 3, seed=0)

@@ -1,7 +1,7 @@
 """Class vectors distributed uniformly on the sphere: normal coordinates, divided by their norm.
 
-The same bits everywhere: NumPy promises nothing about the last bits of `log`, `cos`, `sum` or `norm`, so only
-+ - * / and sqrt, which IEEE 754 fixes, are used, in a fixed order.
+They are bit-identical everywhere. NumPy does not guarantee the last bits of `log`, `cos`, `sum` or `norm`, so only
++ - * / and sqrt are used, which IEEE 754 defines exactly, in a fixed order.
 """
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from keras_fixhead.vectors.hashing import UNIFORM_STREAM, stream_key, words
 from keras_fixhead.vectors.normalize import unit_rows
 
-# AS241 (PPND16), central and middle rational functions. The far tail (p < e^-25) is never reached: the smallest
-# probability that 32 bits give is 2^-33 = e^-22.9.
+# AS241 (PPND16), central and middle rational functions. The far tail (p < e^-25) is never needed: the smallest
+# probability from 32 bits is 2^-33 = e^-22.9.
 _CENTRAL_NUMERATOR = (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
                       1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
                       3.3430575583588128105e4, 2.5090809287301226727e3)
@@ -80,7 +80,7 @@ def _tail_distance(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _logarithm(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithm from exact operations: x = m 2^e, then ln m = 2 atanh((m - 1) / (m + 1)) as a series."""
+    """Natural logarithm by exactly defined operations: x = m 2^e, ln m = 2 atanh((m - 1) / (m + 1)) as a series."""
     mantissa, exponent = np.frexp(x)
     low = mantissa < _SQRT_HALF
     mantissa = np.where(low, 2.0 * mantissa, mantissa)  # in [sqrt(1/2), sqrt(2)): the series' argument is below 0.172

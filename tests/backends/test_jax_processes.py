@@ -112,7 +112,7 @@ def test_killing_one_process_ends_the_other(tmp_path):
         both[1].kill()
         code, _, err = ends(both[0])
     assert code == 1, err[-3000:]
-    assert "Error: This process or another one of the 2 has failed: " in err
+    assert "Error: One of the 2 processes has failed: " in err
     assert run.resume_command in err
     assert run.read("status")["state"] == "failed"
 

@@ -126,7 +126,7 @@ def test_a_finished_run_is_extended_and_a_complete_one_is_reported(fixhead, tmp_
     longer = fixhead("train", "--resume", run, "--epochs", 2)
 
     assert complete.code == 0 and "is complete: there is nothing to resume. Extend it: --epochs N" in complete.err
-    assert longer.code == 0 and "epochs 2 to 2 follow a one_cycle schedule of their own" in longer.err
+    assert longer.code == 0 and "epochs 2 to 2 follow a new one_cycle schedule without warm-up" in longer.err
     assert fixhead("show", run, "--json").json["extended_from"] == "1"
     assert json.loads((tmp_path / run / "status.json").read_text())["epoch"] == 2
 

@@ -160,17 +160,17 @@ def test_the_key_of_a_step_time_has_everything_it_depends_on(monkeypatch):
 
 @pytest.mark.parametrize("values, message", [
     ({"dataset": "cifar10_1"}, "cifar10_1 has no training images: .* fixhead evaluate RUN --dataset cifar10_1"),
-    ({"hold_out": False}, "no validation images to select an epoch by.* --selection last"),
-    ({"hold_out": False, "selection": "last", "patience": 2}, "no validation images to see a plateau on"),
+    ({"hold_out": False}, "no validation images to select the best epoch on.* --selection last"),
+    ({"hold_out": False, "selection": "last", "patience": 2}, "no validation images to detect a plateau on"),
     ({"schedule": "plateau"}, "The plateau schedule has no warm-up.* --warmup-fraction 0"),
     ({"devices": 3}, "batch_size must be a multiple of devices, got 128 for 3"),
-    ({"devices": 2, "partial_batch": True}, "A partial batch cannot be shared"),
-    ({"augment_on": "device"}, "only JAX takes batches that are already on the device; this backend is tensorflow.* "
+    ({"devices": 2, "partial_batch": True}, "A partial batch cannot be split between devices"),
+    ({"augment_on": "device"}, "only JAX takes batches that are already on the device; the backend is tensorflow.* "
      "--augment-on auto"),
     ({"image_size": 48}, "digits has images of 32x32 pixels; an image size applies only to folders"),
     ({"classes": "3"}, "classes must name at least 2 classes, got '3'"),
     ({"classes": "3,seven"}, "Unknown class 'seven'"),
-    ({"model": "keras_cv/resnet18", "width": 0.5}, "keras_cv/resnet18 has one width, 1"),
+    ({"model": "keras_cv/resnet18", "width": 0.5}, "keras_cv/resnet18 supports width 1 only"),
     ({"pooling": "4x4", "model": "keras_cv/resnet18"}, "too small for pooling 4x4"),
 ])
 def test_contradictions_are_refused_with_a_way_out(values, message):

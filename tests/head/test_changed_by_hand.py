@@ -128,7 +128,7 @@ def test_a_head_with_changed_vectors_cannot_be_extended(edit):
     model = model_with()
     edit(model)
     for extend in (lambda: keras_fixhead.append_classes(model, 7), lambda: model.get_layer("head").with_classes(7)):
-        with pytest.raises(ArgumentError, match="given as an array, or changed by hand, cannot be extended"):
+        with pytest.raises(ArgumentError, match="given as an array or changed by hand cannot be extended"):
             extend()
 
 
@@ -154,7 +154,7 @@ def test_a_checkpoint_stores_changed_vectors_even_with_store_vectors_off(tmp_pat
     load_checkpoint(tmp_path / "c.npz", again)
 
     np.testing.assert_array_equal(again.get_layer("head").class_vectors, OWN)
-    with pytest.raises(RunError, match="belongs to another model"):  # never redrawn
+    with pytest.raises(RunError, match="does not fit the model"):  # never redrawn
         load_checkpoint(tmp_path / "c.npz", model_with(store_vectors=False, bias="learned"))
 
 
@@ -248,7 +248,7 @@ def older(folder):
 
 
 FILES = [
-    (other_draw, r"another draw, kind 'cube' with seed 7\. Build the head with that kind and seed"),
+    (other_draw, r"a different draw, kind 'cube' with seed 7\. Build the head with that kind and seed"),
     (changed_by_hand, "given as an array or changed by hand. Load the whole model"),
     (damaged("values"), r"were saved with [0-9a-f]{16}: the file is damaged\. Load another copy"),
     (older, "The file is damaged, belongs to a head with other class vectors, or was saved after they were changed"),
@@ -262,7 +262,7 @@ def test_a_refusal_distinguishes_another_draw_changed_vectors_and_damage(make, m
     with pytest.raises((VectorsError, ValueError), match=message) as refusal:
         model_with().load_weights(path)
 
-    (line,) = [each for each in str(refusal.value).splitlines() if each.startswith("The class vectors loaded have")]
+    (line,) = [each for each in str(refusal.value).splitlines() if each.startswith("The class vectors in the file")]
     assert "layer 'head'" in line or "damaged" in line
 
 

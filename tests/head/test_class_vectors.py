@@ -58,7 +58,7 @@ def test_an_array_is_normalized_by_row_and_left_out_of_the_configuration(fixed):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"class_vectors": ARRAY[:3]}, "class_vectors has 3 rows for num_classes = 5"),
+    ({"class_vectors": ARRAY[:3]}, "class_vectors has 3 rows, but num_classes is 5"),
     ({"class_vectors": "array"}, "is for saved configurations only"),
     ({"class_vectors": ARRAY[0]}, r"must have shape \(num_classes, dim\)"),
     ({"class_vectors": np.zeros((CLASSES, DIM))}, "Row 0 of class_vectors is zero"),
@@ -70,7 +70,7 @@ def test_an_invalid_array_is_refused(arguments, message):
 
 
 def test_an_array_whose_dim_differs_from_the_features_is_refused_on_build():
-    with pytest.raises(ArgumentError, match="The features have 8 entries and the class vectors 16"):
+    with pytest.raises(ArgumentError, match="The features have 8 entries, but the class vectors have 16"):
         HypersphereHead(CLASSES, class_vectors=ARRAY).build((None, 8))
 
 
@@ -132,7 +132,7 @@ def test_loading_another_array_is_refused_if_fixed_and_accepted_if_learned(fixed
         model.load_weights(tmp_path / "m.weights.h5")
         np.testing.assert_array_equal(vectors_of(model), vectors_of(other))
         return
-    with pytest.raises((VectorsError, ValueError), match="The class vectors loaded have digest"):
+    with pytest.raises((VectorsError, ValueError), match="The class vectors in the file have digest"):
         model.load_weights(tmp_path / "m.weights.h5")
     np.testing.assert_array_equal(vectors_of(model), array_vectors(ARRAY))
 

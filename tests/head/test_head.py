@@ -182,7 +182,7 @@ def test_a_wrong_argument_is_refused_on_creation(arguments, message):
 
 
 def test_the_number_of_features_must_be_known():
-    with pytest.raises(ArgumentError, match="known number of features"):
+    with pytest.raises(ArgumentError, match="fixed number of features"):
         HypersphereHead(CLASSES).build((None, None))
 
 

@@ -69,7 +69,7 @@ def test_saving_a_scale_function_fails_with_advice(loss_class, tmp_path):
 
     loaded = keras.losses.deserialize(keras.losses.serialize(made(lambda: 12.0)))
     assert loaded.get_config()["scale"] is None
-    expected = rf"{loss_class.__name__} has no scale, and cannot see .* scale=head\.current_scale if it changes\."
+    expected = rf"{loss_class.__name__} has scale=None and cannot tell .* scale=head\.current_scale if it changes\."
     with pytest.raises(ArgumentError, match=expected):
         loaded(*some_logits())
 

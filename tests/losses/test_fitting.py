@@ -22,8 +22,8 @@ MISFITS = {
     "a bias": ({"bias": "learned", "scale": 30.0}, {"scale": 30.0}, "layer 'head' adds a bias to them"),
     "another scale": ({"scale": 1.0}, {"scale": 30.0}, r"has scale=30, but layer 'head' has scale=1\. Pass scale=None"),
     "the default scale": ({}, {}, "has scale=30, but layer 'head' has scale=1"),
-    "a learned scale": ({"scale": "learned"}, {"scale": 30.0}, "the scale of layer 'head' changes in training"),
-    "a schedule": ({"scale": SCHEDULE}, {}, "the scale of layer 'head' changes in training"),
+    "a learned scale": ({"scale": "learned"}, {"scale": 30.0}, "the scale of layer 'head' changes during training"),
+    "a schedule": ({"scale": SCHEDULE}, {}, "the scale of layer 'head' changes during training"),
 }
 
 every_margin = pytest.mark.parametrize("loss_class", [ArcFace, CosFace])
@@ -53,7 +53,7 @@ def test_a_loss_that_does_not_fit_the_head_is_refused_at_the_first_step(misfit, 
 def test_normface_is_refused_without_cosines(arguments):
     model = model_with(**arguments)
     model.compile("sgd", NormFace())
-    with pytest.raises(ArgumentError, match=r"NormFace is for cosines, but .* or use keras_fixhead\.cross_entropy"):
+    with pytest.raises(ArgumentError, match=r"NormFace needs cosines, but .* or use keras_fixhead\.cross_entropy"):
         model.fit(FEATURES, LABELS, verbose=0)
 
 
@@ -61,7 +61,7 @@ def test_normface_is_refused_without_cosines(arguments):
 @pytest.mark.parametrize("arguments", [{"logits": "dot"}, {"bias": "learned"}])
 def test_a_loss_given_the_scale_of_a_head_checks_the_fit_at_once(loss_class, arguments):
     head = HypersphereHead(CLASSES, scale=30.0, **arguments)
-    with pytest.raises(ArgumentError, match="is for cosines, but"):
+    with pytest.raises(ArgumentError, match="needs cosines, but"):
         loss_class(scale=head.current_scale)
 
 
@@ -98,7 +98,7 @@ def test_it_finds_the_head_under_every_policy(policy):
 
 
 def test_logits_without_a_head_need_a_scale():
-    with pytest.raises(ArgumentError, match=r"ArcFace has no scale, and cannot see .*\. Pass scale=head\.scale, or"):
+    with pytest.raises(ArgumentError, match=r"ArcFace has scale=None and cannot tell .*\. Pass scale=head\.scale, or"):
         ArcFace(scale=None)(LABELS, np.zeros((6, CLASSES), "float32"))
 
 
@@ -179,13 +179,13 @@ def test_dot_logits_and_biases_do_not_allow_a_margin():
     for arguments in ({"logits": "dot"}, {"bias": "learned"}):
         head = HypersphereHead(CLASSES, **arguments)
         assert np.isfinite(loss_of(LABELS, FEATURES, head)).all()
-        with pytest.raises(ArgumentError, match="Margin 'arcface' is for cosines, but"):
+        with pytest.raises(ArgumentError, match="Margin 'arcface' needs cosines, but"):
             loss_of(LABELS, FEATURES, head, margin="arcface")
 
 
 @pytest.mark.parametrize("arguments, message", [
     ({"margin": "arcfase"}, "Did you mean 'arcface'"), ({"margin": None}, "Unknown margin None"),
-    ({"margin_size": 0.3}, "margin_size is given, but no margin"),
+    ({"margin_size": 0.3}, "margin_size is given without a margin"),
     *[({"margin": name, "margin_size": size}, r"margin must be in \[0, ")
       for name in MARGINS for size in (-1, "0.5", True, float("nan"), 9.0, [])],
     *[({"label_smoothing": each}, "label_smoothing must be in") for each in (1, -0.1, "0.1", None, True, [])],

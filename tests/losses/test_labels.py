@@ -57,7 +57,8 @@ BAD = {
     "floats": (np.array([0, 1, 2.0, 3, 4, -1], "float32"), "got -1 to 4 for 5 classes"),
     "halves": (np.array([0, 1, 2.5, 3, 4, 0], "float32"), "must be whole numbers"),
     "nan": (np.array([0, 1, np.nan, 3, 4, 0], "float32"), "got nan to nan"),
-    "soft targets": (np.full((6, CLASSES), 0.2, "float32"), "A row of one-hot labels must be a single 1 among zeros"),
+    "soft targets": (np.full((6, CLASSES), 0.2, "float32"),
+                     "Each row of one-hot labels must be a single 1 among zeros"),
     "two ones": (np.eye(CLASSES)[LABELS] + np.eye(CLASSES)[(LABELS + 1) % CLASSES], "single 1 among zeros; row 0"),
     "no one": (np.eye(CLASSES)[LABELS] * (LABELS != 2)[:, None], "single 1 among zeros; row 2"),
 }
@@ -91,7 +92,7 @@ def test_labels_out_of_range_give_a_one_line_error_with_smallest_and_largest(nam
 @every_function
 @pytest.mark.parametrize("labels", SHAPES, ids=lambda labels: str(labels.shape))
 def test_labels_of_the_wrong_shape_give_a_one_line_error(name, labels):
-    with pytest.raises((ArgumentError, ValueError), match=r"labels must have shape|as many rows") as refusal:
+    with pytest.raises((ArgumentError, ValueError), match=r"labels must have shape|the same number of rows") as refusal:
         FUNCTIONS[name](labels, LOGITS)
 
     assert "\n" not in str(refusal.value)

@@ -143,7 +143,7 @@ def test_an_unbuilt_head_extends_to_an_unbuilt_head():
 @pytest.mark.parametrize("arguments, total, message", [
     ({"fixed": False}, NEW, "Learned class vectors cannot be extended"),
     ({"class_vectors": "simplex"}, NEW, "kind 'simplex' are arranged for 5 classes"),
-    ({"class_vectors": np.eye(OLD, DIM)}, NEW, "given as an array, or changed by hand, cannot be extended"),
+    ({"class_vectors": np.eye(OLD, DIM)}, NEW, "given as an array or changed by hand cannot be extended"),
     ({}, OLD, "num_classes is the new total and must be above 5, got 5"),
     ({}, 3, "must be above 5, got 3"),
     ({}, 9.5, "num_classes must be an integer"),
@@ -166,5 +166,5 @@ def test_class_vectors_changed_by_hand_cannot_be_extended():
     model = functional()
     model.layers[-1].class_vectors.assign(class_vectors("uniform", OLD, DIM, 4))
 
-    with pytest.raises(ArgumentError, match="given as an array, or changed by hand, cannot be extended"):
+    with pytest.raises(ArgumentError, match="given as an array or changed by hand cannot be extended"):
         append_classes(model, NEW)

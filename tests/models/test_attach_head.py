@@ -60,7 +60,7 @@ def backbones():
     named = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="features")], name="named")
     return {"unbuilt": (unbuilt, "'unbuilt' has no single symbolic output"),
             "two outputs": (two, "'two' has no single symbolic output"),
-            "rank 3": (sequence, r"'sequence' has an output of shape \(None, 5, 4\); expected features"),
+            "rank 3": (sequence, r"'sequence' has an output of shape \(None, 5, 4\)\. Expected features"),
             "taken name": (named, "'named' already has a layer named 'features'"),
             "no model": ("resnet18", "'resnet18' has no single symbolic output")}
 

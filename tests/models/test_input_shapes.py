@@ -27,7 +27,7 @@ def test_a_network_accepts_images_of_any_size(name, tmp_path):
     model.save(tmp_path / "m.keras")
 
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras")(images_of(20, 3)), model(images_of(20, 3)))
-    with pytest.raises(ArgumentError, match="depend on the size of its images, which it leaves open"):
+    with pytest.raises(ArgumentError, match="depend on the image size, which it does not fix"):
         multiply_adds(model)
 
 
@@ -55,7 +55,7 @@ def test_an_invalid_shape_gives_a_one_line_error(shape):
 
 def test_pooling_by_positions_needs_a_known_size():
     for shape in ((None, None, 3), (None, 32, 3)):
-        with pytest.raises(ArgumentError, match=r"Pooling 4x4 needs images of a known size: .* use pooling 'global'"):
+        with pytest.raises(ArgumentError, match=r"Pooling 4x4 needs images of known size: .* use pooling 'global'"):
             build_model("resnet18", shape, 5, pooling="4x4")
 
 

@@ -16,7 +16,7 @@ def test_a_run_and_its_model_file_load_the_same_model(digits_run):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"has no model\.keras: the run is not finished\. Look: fixhead show"):
+    with pytest.raises(RunError, match=r"has no model\.keras: the run is not finished\. See: fixhead show"):
         load_model(tmp_path)
 
 

@@ -144,7 +144,7 @@ def test_normalization_layers_are_decayed_only_on_request():
 
 
 def test_an_unknown_form_or_pooling_is_refused():
-    with pytest.raises(ArgumentError, match=r"form of mobilenet_v2 must be a dict with keys among: .*last_chanels"):
+    with pytest.raises(ArgumentError, match=r"form of mobilenet_v2 must be a dict with keys from: .*last_chanels"):
         build_model("mobilenet_v2", (32, 32, 3), 10, width=1 / 8, form={"last_chanels": 320})
     with pytest.raises(ArgumentError, match="Unknown pooling 'max'"):
         build_model("resnet18", (32, 32, 3), 10, pooling="max")

@@ -96,11 +96,11 @@ def test_a_run_path_is_absolute(config, tmp_path, monkeypatch):
 
 
 def test_a_run_that_cannot_be_created_gives_a_one_line_error():
-    with pytest.raises(RunError, match=r"/dev/null/x cannot be made: Not a directory\."):
+    with pytest.raises(RunError, match=r"/dev/null/x cannot be created: Not a directory\."):
         create_run(resolve(TrainConfig(runs_dir="/dev/null/x")))
-    with pytest.raises(RunError, match="/dev/null cannot be made"):
+    with pytest.raises(RunError, match="/dev/null cannot be created"):
         create_run(resolve(TrainConfig(runs_dir="/dev/null")))
-    with pytest.raises(RunError, match="cannot be made"):
+    with pytest.raises(RunError, match="cannot be created"):
         make_folder(Path("/dev/null/a/b"))
 
 
@@ -186,7 +186,7 @@ def test_a_run_is_not_continued_with_another_configuration(run, config):
     finished(run)
     for change in ({"lr": 0.3}, {"epochs": 100}, {"seed": 1}, {"epochs": 300, "lr": 0.3}):
         other = resolve(TrainConfig(**config.values() | change))
-        with pytest.raises(ArgumentError, match=f"The configuration is not that of {run.path}"):
+        with pytest.raises(ArgumentError, match=f"The configuration differs from that of {run.path}"):
             continued(run, other)
     assert continued(run, resolve(TrainConfig(**config.values() | {"logger": "mlflow"}))).asked.logger == "mlflow"
 
@@ -198,14 +198,14 @@ def test_a_run_can_be_resumed_with_changes_that_do_not_affect_the_result(run, co
         if not TrainConfig.field(name).metadata["resumable"] and name != "epochs":
             with pytest.raises(ArgumentError, match=f"--{name.replace('_', '-')} cannot change it"):
                 resumed(run, {name: getattr(config, name)})
-    with pytest.raises(ArgumentError, match="is not finished: it cannot be extended"):
+    with pytest.raises(ArgumentError, match="is not finished, so it cannot be extended"):
         resumed(run, {"epochs": 300})
     finished(run)
     assert resumed(run, {"epochs": 300}).epochs == 300
 
 
 def test_an_unfinished_run_cannot_be_extended(run, config):
-    with pytest.raises(ArgumentError, match="is not finished: it cannot be extended"):
+    with pytest.raises(ArgumentError, match="is not finished, so it cannot be extended"):
         continued(run, resolve(TrainConfig(**config.values() | {"epochs": 300})))
 
 

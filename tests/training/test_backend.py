@@ -19,7 +19,8 @@ def threads_in_use():
 
 def test_a_different_number_of_threads_is_refused_once_tensorflow_has_started():
     there = threads_in_use()
-    with pytest.raises(TrainingError, match=f"with {there + 1} threads, but TensorFlow has started with {there} in"):
+    message = f"uses {there + 1} threads, but TensorFlow has already started with {there} in"
+    with pytest.raises(TrainingError, match=message):
         start_backend(TrainConfig(threads=there + 1))
     start_backend(TrainConfig(threads=there))
 
@@ -76,7 +77,7 @@ def test_determinism_that_cannot_be_disabled_is_refused(monkeypatch):
     from tensorflow.python.framework import config
 
     monkeypatch.setattr(config, "is_op_determinism_enabled", lambda: True)
-    with pytest.raises(TrainingError, match="computes deterministically in this process"):
+    with pytest.raises(TrainingError, match="is in deterministic mode in this process"):
         start_backend(TrainConfig(threads=threads_in_use(), deterministic=False))
 
 
@@ -116,7 +117,7 @@ def test_other_settings_are_refused_once_jax_has_started(monkeypatch, jax_backen
     jax_backend(started=True)
     monkeypatch.setenv("NPROC", "3")
     start_backend(TrainConfig(threads=3, deterministic=True))  # on a CPU nothing has to be enabled
-    with pytest.raises(TrainingError, match="with 4 threads, but JAX has started with 3 in"):
+    with pytest.raises(TrainingError, match="uses 4 threads, but JAX has already started with 3 in"):
         start_backend(TrainConfig(threads=4))
     jax_backend(started=True, gpu=True)
     with pytest.raises(TrainingError, match="without XLA's deterministic operations"):
@@ -133,18 +134,18 @@ def test_a_process_cannot_join_others_once_jax_has_started_alone(monkeypatch, ja
     jax_backend(started=True)
     monkeypatch.setenv("NPROC", "3")
     monkeypatch.setenv("KERAS_DISTRIBUTION_PROCESS_ID", "1")
-    with pytest.raises(TrainingError, match="PROCESS_ID=1: JAX has started in this process"):
+    with pytest.raises(TrainingError, match="PROCESS_ID=1: JAX has already started in this process"):
         start_backend(TrainConfig(threads=3))
 
 
 def test_invalid_process_variables_are_refused(monkeypatch, jax_backend):
     jax_backend(started=False)
     monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "two")
-    with pytest.raises(ArgumentError, match="NUM_PROCESSES=two do not name the processes that train together"):
+    with pytest.raises(ArgumentError, match="NUM_PROCESSES=two do not describe processes that train together"):
         start_backend(TrainConfig(threads=3))
 
 
 def test_batches_that_cannot_be_shared_equally_are_refused(jax_backend):
     jax_backend(started=False)
-    with pytest.raises(ArgumentError, match="2 devices cannot have equal shares of batches of 61 images"):
+    with pytest.raises(ArgumentError, match="Batches of 61 images cannot be split equally between 2 devices"):
         processes.check_shares(61, 2)

@@ -55,7 +55,7 @@ def test_an_unusable_checkpoint_does_not_change_the_model(saved):
     np.savez(path, **{**arrays, "weight_3": np.zeros(99)})
     model = trained()
     before = state(model)
-    with pytest.raises(RunError, match=r"belongs to another model than the run's config\.json describes"):
+    with pytest.raises(RunError, match=r"does not fit the model in the run's config\.json"):
         load_checkpoint(path, model)
 
     for found, expected in zip(state(model), before, strict=True):
@@ -63,7 +63,7 @@ def test_an_unusable_checkpoint_does_not_change_the_model(saved):
 
 
 def test_a_checkpoint_of_another_model_is_refused(saved):
-    with pytest.raises(RunError, match="belongs to another model"):
+    with pytest.raises(RunError, match="does not fit the model"):
         load_checkpoint(saved[0], compiled(units=5))
 
 

@@ -227,7 +227,7 @@ def test_a_nan_loss_ends_the_run_with_a_reason(tiny):
 
 
 def test_an_unwritable_folder_is_reported_before_training(tiny):
-    with pytest.raises(RunError, match="/dev/null/runs cannot be made: Not a directory"):
+    with pytest.raises(RunError, match="/dev/null/runs cannot be created: Not a directory"):
         train(tiny(runs_dir="/dev/null/runs"))
 
 

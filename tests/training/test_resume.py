@@ -312,11 +312,11 @@ def test_a_finished_run_can_be_extended_and_logs_its_schedule(tiny, caplog, monk
         stop_by_a_signal(patch)
         train(extended(run, 7), resume=run)
     assert run.stored().extended_from == "2,4"
-    with pytest.raises(ArgumentError, match=r"is not finished: it cannot be extended\. fixhead train --resume"):
+    with pytest.raises(ArgumentError, match=r"is not finished, so it cannot be extended\. fixhead train --resume"):
         extended(run, 9)
     train(run.config(), resume=run)  # an interrupted extension resumes like any run
     assert [row["epoch"] for row in run.metrics()] == list(range(1, 8))
-    with pytest.raises(ArgumentError, match="has 7 epochs already; epochs must be more, got 7"):
+    with pytest.raises(ArgumentError, match="already has 7 epochs; epochs must be larger, got 7"):
         extended(run, 7)
 
 
@@ -347,7 +347,7 @@ def test_two_processes_cannot_train_the_same_run(stopped):
 def test_a_run_can_only_be_resumed_with_its_own_configuration(tiny, stopped):
     run = stopped(stop_when_events_are_written)
     status = run.read("status")
-    with pytest.raises(ArgumentError, match=f"The configuration is not that of {run.path}"):
+    with pytest.raises(ArgumentError, match=f"The configuration differs from that of {run.path}"):
         train(tiny(lr=0.3), resume=run)
 
     assert run.read("status") == status
@@ -357,5 +357,5 @@ def test_a_process_whose_checkpoint_differs_from_the_first_does_not_train(tiny, 
     original = training.processes.from_first
     monkeypatch.setattr(training.processes, "from_first",
                         lambda value: {**value, "epoch": 1} if isinstance(value, dict) else original(value))
-    with pytest.raises(RunError, match="is not the one that the first process has"):
+    with pytest.raises(RunError, match="differs from that of the first process"):
         train(tiny(epochs=2))

@@ -49,7 +49,7 @@ def changed(row, value):
     (ROWS[:, :0], r"got \(4, 0\)"),
     (changed(2, np.nan), "not finite, first in row 2"),
     (changed(1, np.inf), "not finite, first in row 1"),
-    (changed(3, 0), "Row 3 of class_vectors is zero: it has no direction"),
+    (changed(3, 0), "Row 3 of class_vectors is zero, so it has no direction"),
     (changed(2, 2 * ROWS[1]), "Rows 1 and 2 of class_vectors have the same direction"),
     ([["a", "b"], ["c", "d"]], "must be an array of numbers"),
     ([[1, 2], [3]], "must be an array of numbers"),

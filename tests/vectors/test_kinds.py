@@ -202,7 +202,7 @@ def test_every_kind_is_documented():
     ((None, 2, 4), r"Unknown kind of class vectors None\."),
     (("orthogonal", 9, 8), r"at most 8 class vectors in 8 dimensions, got num_classes 9\. Kinds that have 9: uniform, "
                            r"cube, rademacher, simplex, orthoplex, hypercube, optimized\."),
-    (("hadamard", 2, 6), r"No Hadamard matrix of order 6 can be made here\. The nearest orders are 4 and 8"),
+    (("hadamard", 2, 6), r"No Hadamard matrix of order 6 can be constructed here\. The nearest orders are 4 and 8"),
 ])
 def test_a_wrong_argument_is_refused_in_one_line_with_its_value(arguments, message):
     with pytest.raises(ArgumentError, match=message) as caught:
@@ -224,5 +224,5 @@ def test_the_digest_is_the_sha256_of_the_little_endian_float32_bytes():
 
 @pytest.mark.parametrize("kind", [name for name in KINDS if name not in ROTATED])
 def test_only_rotated_kinds_accept_rotate_false(kind):
-    with pytest.raises(ArgumentError, match=r"rotate=False is for kinds that are rotated.*: simplex, orthoplex, hyper"):
+    with pytest.raises(ArgumentError, match=r"rotate=False does not apply to kind.*: simplex, orthoplex, hyper"):
         class_vectors(kind, 2, 4, rotate=False)

@@ -72,7 +72,7 @@ def test_seeds_choose_rows_and_column_signs():
 
 
 def test_an_unsupported_order_is_refused_with_its_neighbors():
-    with pytest.raises(ArgumentError, match=r"order 130 can be made here\. The nearest orders are 128 and 132;"):
+    with pytest.raises(ArgumentError, match=r"order 130 can be constructed here\. The nearest orders are 128 and 132;"):
         class_vectors("hadamard", 10, 130)
     with pytest.raises(ArgumentError, match="order 3"):
         hadamard_matrix(3)
@@ -124,7 +124,7 @@ def test_hypercube_cosines_count_differing_bits(num_classes, dim, rotate):
 
 @pytest.mark.parametrize("num_classes, known", [(2, "simplex"), (9, "simplex"), (10, "orthoplex"), (16, "orthoplex")])
 def test_a_known_optimum_is_returned_and_reported(num_classes, known):
-    with pytest.warns(FixheadWarning, match=f"gives the {known} for {num_classes} classes in 8 dimensions"):
+    with pytest.warns(FixheadWarning, match=f"uses the {known} for {num_classes} classes in 8 dimensions"):
         found = class_vectors("optimized", num_classes, 8, 3)
 
     np.testing.assert_array_equal(found, class_vectors(known, num_classes, 8, 3))
@@ -155,5 +155,5 @@ def test_a_caller_may_modify_its_copy():
 def test_too_many_vectors_to_optimize_are_refused():
     with pytest.raises(ArgumentError, match=r"'optimized' has at most 10000 class vectors .* got num_classes 10001"):
         class_vectors("optimized", 10_001, 4)
-    with pytest.raises(ArgumentError, match=r"at most 10,000 classes, got 10,001\. Kind 'uniform'"):
+    with pytest.raises(ArgumentError, match=r"at most 10,000 classes, got 10,001\. Use kind 'uniform'"):
         optimized_vectors(10_001, 4, seed=0)
