@@ -1,5 +1,4 @@
 """`fixhead train`."""
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +6,10 @@ import click
 
 from fixhead_cli import paths
 from fixhead_cli.config_options import config_options
-from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
+from fixhead_cli.output import json_option, print_result, quiet_option
 from fixhead_cli.run_report import plan_content, print_trained
-from keras_fixhead.config import Resolved, read_config_file, resolve
+from fixhead_cli.training import train_resolved
+from keras_fixhead.config import read_config_file, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, resumed
@@ -50,28 +50,5 @@ def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: boo
     resolved = resolve(config)  # any mistake is reported before Keras is loaded
     if dry_run:
         print_result(plan_content(resolved), as_json=True)
-    elif trained := _train(resolved, run, quiet):
+    elif trained := train_resolved(resolved, run, quiet):
         print_trained(trained, as_json=as_json)
-
-
-def _train(resolved: Resolved, resume: Run | None, quiet: bool) -> Run | None:
-    """Returns the trained run; None in any of several processes except the first."""
-    from fixhead_cli.framework import load_keras, load_reader, results_kept_clean
-    from keras_fixhead.data import check_available
-
-    config = resolved.config
-    # before Keras is loaded, which takes seconds
-    check_available(config.dataset, config.data_dir, image_size=config.image_size)
-    load_keras()
-    load_reader(config.dataset, config.data_dir)
-    from fixhead_cli.progress import progress_bars
-    from keras_fixhead.training import is_first, is_one_of_several, start, train
-
-    with contextlib.ExitStack() as stack:
-        if is_one_of_several():  # only the first process prints
-            stack.enter_context(results_kept_clean())
-            resolved = start(resolved)
-            quiet = quiet or not is_first()
-        show_progress(quiet)
-        run = train(resolved, resume=resume, callbacks=progress_bars(config.epochs, quiet))
-    return run if is_first() else None
