@@ -300,7 +300,7 @@ def test_a_finished_run_can_be_extended_and_logs_its_schedule(tiny, caplog, monk
     rows = run.metrics()
 
     assert rows[:2] == before and [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert "epochs 3 to 4 follow a cosine schedule of their own, from the rate 0.1 down to 0" in caplog.text
+    assert "epochs 3 to 4 follow a new cosine schedule without warm-up, from a rate of 0.1 down to 0" in caplog.text
     # after 5 of the 10 added steps, 4 of 9 remain: 0.1 (1 - cos(4 pi / 9)) / 2
     assert rows[2]["lr"] == pytest.approx(0.05 * (1 - np.cos(np.pi * 4 / 9)), rel=1e-5)
     assert rows[3]["lr"] == pytest.approx(0, abs=1e-8)
