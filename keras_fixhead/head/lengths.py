@@ -20,6 +20,7 @@ def unit_length(vectors: Any) -> Any:
         tensor of the same shape and dtype.
 
     Example:
+        >>> import numpy as np
         >>> ops.convert_to_numpy(unit_length(np.array([[3.0, 4.0], [0.0, 0.0]], "float32"))).round(4).tolist()
         [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
