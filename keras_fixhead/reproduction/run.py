@@ -313,18 +313,21 @@ class Alarm:
     def __init__(self, deadline: float | None) -> None:
         self.rung = False
         self._deadline = deadline
-        self._before: Any = signal.SIG_DFL
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Alarm":
         if (left := self.seconds_left()) is not None:
-            self._before = signal.signal(signal.SIGALRM, self._ring)
+            self._before = {signal.SIGALRM: signal.signal(signal.SIGALRM, self._ring)}
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as `nohup ... &` starts a process
+                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.setitimer(signal.ITIMER_REAL, max(0.1, left))  # not before the caller can handle it
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._deadline is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._before)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     def seconds_left(self) -> float | None:
         """Returns the seconds until the alarm; None if there is no deadline."""

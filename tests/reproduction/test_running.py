@@ -118,13 +118,24 @@ def test_only_the_remaining_part_of_an_interrupted_run_counts(tmp_path, monkeypa
     assert running.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
 
 
+@pytest.fixture
+def sigint(request):
+    """SIGINT as a process has it that is started as usual, or in the background of a script or by nohup."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("sigint", [signal.default_int_handler, signal.SIG_IGN], indirect=True,
+                         ids=["foreground", "background"])
 @pytest.mark.parametrize("seconds", [-5.0, 0.2])
-def test_the_alarm_interrupts_like_ctrl_c_even_after_its_deadline(seconds):
+def test_the_alarm_interrupts_like_ctrl_c_even_after_its_deadline(seconds, sigint):
     before = signal.getsignal(signal.SIGALRM)
     alarm = running.Alarm(time.monotonic() + running.GRACE_SECONDS + seconds)
     with pytest.raises(KeyboardInterrupt), alarm:
         time.sleep(30)
 
+    assert signal.getsignal(signal.SIGINT) == sigint
     assert alarm.rung and signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
