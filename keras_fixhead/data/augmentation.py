@@ -17,7 +17,7 @@ _CROP, _FLIP, _ROTATION, _CUTOUT, _ERASING, _RANDAUGMENT = 0, 2, 3, 4, 6, 16
 Draws = dict[str, NDArray[Any]]
 
 _OFFSETS = {"black": "offsets", "reflect": "reflected_offsets"}
-"""Border of a crop -> name of its offsets among the draws, whose names a compiled program knows, but not their values."""
+"""Border of a crop -> name of its offsets among the draws: a compiled program knows their names, not their values."""
 
 _ERASING_AREA = (0.02, 1 / 3)
 _ERASING_ASPECT = 0.3

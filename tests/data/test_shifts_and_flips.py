@@ -56,7 +56,8 @@ def test_images_of_one_row_have_nothing_to_reflect():
 
 
 def sides(epoch, indices=NUMBERS, seed=3):
-    return draw(indices, (8, 6, 3), Augmentation(flip=True, flip_mode="alternating"), seed=seed, epoch=epoch)["mirrored"]
+    what = Augmentation(flip=True, flip_mode="alternating")
+    return draw(indices, (8, 6, 3), what, seed=seed, epoch=epoch)["mirrored"]
 
 
 @settings(max_examples=20, deadline=None)
