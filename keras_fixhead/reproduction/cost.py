@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from keras_fixhead.config import TrainConfig, dataset_entry, steps_of, train_size
 from keras_fixhead.runs.result import Result
 
-MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6}
+MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6,
+                 "fast_cnn": 118.2e6}
 """Multiply-adds of a forward pass for one 32x32 image at width 1 (counted by a test)."""
 
 
