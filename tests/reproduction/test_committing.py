@@ -21,7 +21,8 @@ def test_a_result_is_committed_without_what_others_have_staged(repository):
     subprocess.run(["git", "add", "other.txt"], cwd=repository, check=True)
     assert commit([repository / "result.json", repository / "result.npz"], "Result: a cell, seed 0") is None
 
-    shown = subprocess.run(["git", "show", "--format=%s", "--name-only"], cwd=repository, capture_output=True, text=True,
+    command = ["git", "show", "--format=%s", "--name-only"]
+    shown = subprocess.run(command, cwd=repository, capture_output=True, text=True,
                            check=True).stdout.split("\n")
     assert shown == ["Result: a cell, seed 0", "", "result.json", "result.npz", ""]
 
