@@ -71,8 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append((self.path, dict(self.headers), None))
-        status = {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}
-        data = json.dumps(METADATA if self.path.endswith("/metadata") else status).encode()
+        data = json.dumps({**METADATA, "model_version_status": [{"version": "1", "state": "AVAILABLE"}]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
