@@ -11,7 +11,7 @@ from keras_fixhead.data import load_dataset
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A folder of digits of four classes, in another size than the run's: two of its names, an alias, and a stranger."""
+    """A folder of digits of four classes, in another size than the run: two of its names, and two others."""
     folder, digits = tmp_path_factory.mktemp("pictures"), load_dataset("digits").test
     for name, label in [("3", 3), ("7", 7), ("nine", 9), ("stranger", 0)]:
         (folder / name).mkdir()
