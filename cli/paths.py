@@ -204,6 +204,35 @@ class DatasetName(PathType):
         return str(value)
 
 
+class TrainedModel(PathType):
+    """A finished run or a .keras file; the command gets a string."""
+
+    def __init__(self) -> None:
+        super().__init__("a finished run, or a .keras file", "List your runs: fixhead list runs", error=RunError)
+
+    def problem(self, path: Path | None) -> str | None:
+        if missing(path) or path is None:
+            return missing(path)
+        if path.is_dir():
+            finished = (path / "model.keras").is_file()
+            return folder_problem(path) or (None if finished else "has no model.keras: it is not a finished run")
+        return file_problem(path, text=False) or (None if path.suffix == ".keras" else "is not a .keras file")
+
+    def result(self, value: Any) -> Any:
+        return str(expanded(value))
+
+
+class WeightsFile(InputFile):
+    """A file of weights, or one of the words for none; the command gets a string."""
+
+    def __init__(self) -> None:
+        super().__init__("imagenet, none, or a file of weights without the classifier",
+                         "Files of Keras have 'notop' in their names.", text=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value in ("imagenet", "none") else str(super().convert(value, param, ctx))
+
+
 class ServedFolder(PathType):
     """[NAME=]DIR, a model's folder of versions; the command gets a string."""
 
@@ -241,6 +270,8 @@ RUN_OR_URL = RunDirectory(or_url=True)
 RUN_OR_RESULTS = RunOrResults()
 DATASET = DatasetName()
 DATA_DIR = InputFolder("a folder of packed or prepared data sets", optional=True, as_text=True)
+TRAINED_MODEL = TrainedModel()
+WEIGHTS = WeightsFile()
 RUNS_DIR = OutputFolder("a folder of run directories", as_text=True)
 CONFIG_FILE = InputFile("a JSON file of a configuration", "Write one: fixhead train --dry-run > config.json")
 PICTURES = Pictures()

@@ -216,7 +216,8 @@ def find_model(name: object) -> ModelEntry:
         >>> find_model("keras_applications/ResNet51")
         Traceback (most recent call last):
             ...
-        keras_fixhead.errors.ArgumentError: keras.applications has no network 'ResNet51'. Did you mean 'keras_applications/ResNet50'?
+        keras_fixhead.errors.ArgumentError: keras.applications has no network 'ResNet51'. Did you mean \
+'keras_applications/ResNet50'?
     """
     if not (isinstance(name, str) and name.startswith(APPLICATIONS_PREFIX)):
         return look_up(MODELS, name, "model")

@@ -118,9 +118,9 @@ def test_another_network_is_refused_before_anything_is_copied(changes, message):
 
 
 def test_wrong_names_and_forms_of_networks_are_named():
-    with pytest.raises(ArgumentError, match="no network 'ResNet55'. Did you mean 'keras_applications/ResNet50'"):
+    with pytest.raises(ArgumentError, match=r"no network 'ResNet55'\. Did you mean 'keras_applications/ResNet50'"):
         find_model("keras_applications/ResNet55")
     with pytest.raises(ArgumentError, match="too small for keras_applications/Xception: it needs 71 or more"):
         feature_dim("keras_applications/Xception", 1.0, (32, 32, 3))
-    with pytest.raises(ArgumentError, match="one form only, with features that are signed. Leave --signed-features"):
+    with pytest.raises(ArgumentError, match=r"one form only, with features that are signed\. Leave --signed-features"):
         build_model("keras_applications/ConvNeXtTiny", (32, 32, 3), 3, signed_features=False)
