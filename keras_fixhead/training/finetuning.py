@@ -91,6 +91,11 @@ def carry_over(before: keras.Model, after: keras.Model) -> None:
         target.assign(to_numpy(source))
     if not after.optimizer.built:
         after.optimizer.build(after.trainable_variables)
+    optimizer = getattr(after.optimizer, "inner_optimizer", after.optimizer)  # the loss-scaling one wraps it in float16
+    averages = getattr(optimizer, "_model_variables_moving_average", ())
+    for weight, average in zip(after.trainable_variables, averages, strict=False):  # there are none without `use_ema`
+        if average is not None:
+            average.assign(to_numpy(weight))
     known = {_name(each): each for each in before.optimizer.variables}
     for target in after.optimizer.variables:
         found = known.get(_name(target))
