@@ -139,7 +139,6 @@ def _with_gradient(forward: Callable[..., State], weights: Any, numbers: Any, ar
     if backend_is("jax"):
         return _jax_function(forward)(weights, numbers, arrays)
 
-    @ops.custom_gradient
     def others(weights: Any) -> Any:
         value, highest, *mean = forward(weights, numbers, arrays, ahead)
 
@@ -150,7 +149,7 @@ def _with_gradient(forward: Callable[..., State], weights: Any, numbers: Any, ar
 
         return (value, highest), gradient
 
-    found: tuple[Any, Any] = others(weights)
+    found: tuple[Any, Any] = ops.custom_gradient(others)(weights)
     return found
 
 
@@ -158,8 +157,7 @@ def _jax_function(forward: Callable[..., State]) -> Callable[..., tuple[Any, Any
     """As a function of JAX, which itself knows whether a gradient is asked for."""
     import jax
 
-    @jax.custom_vjp
-    def others(weights: Any, numbers: Any, arrays: tuple[Any, ...]) -> tuple[Any, Any]:
+    def alone(weights: Any, numbers: Any, arrays: tuple[Any, ...]) -> tuple[Any, Any]:
         value, highest = forward(weights, numbers, arrays, False)
         return value, highest
 
@@ -170,5 +168,6 @@ def _jax_function(forward: Callable[..., State]) -> Callable[..., tuple[Any, Any
     def gradient(mean: Any, upstream: tuple[Any, Any]) -> tuple[Any, None, None]:
         return upstream[0][:, None] * mean, None, None
 
+    others = jax.custom_vjp(alone)
     others.defvjp(ahead, gradient)
     return others
