@@ -90,9 +90,9 @@ def check_pretrained(config: TrainConfig) -> None:
         raise ArgumentError(f"There are no published weights of {config.model}.",
                             hint=f"Use --init-from RUN, or --model {APPLICATIONS_PREFIX}NAME.")
     for name, value in source_network(config.init_from).items():
-        if name != "signed_features" and getattr(config, name) != value:
+        if getattr(config, name) not in (value, None):  # None is the network's usual form
             raise ArgumentError(f"{config.init_from} was trained with {name} {value!r}, not {getattr(config, name)!r}.",
-                                hint=f"Leave out --{name}.")
+                                hint=f"Leave out --{name.replace('_', '-')}.")
     if config.freeze == "none":
         if config.unfreeze_after is not None:
             raise ArgumentError("unfreeze_after is given, but nothing is frozen.", hint="Add --freeze backbone.")
