@@ -35,6 +35,10 @@ def check_training(config: TrainConfig) -> None:
     """Raises an ArgumentError for training options that contradict each other."""
     if warms_up_to_a_plateau(config):
         raise ArgumentError("The plateau schedule has no warm-up.", hint="Use --warmup-fraction 0.")
+    for name in ("initial_lr_fraction", "final_lr_fraction"):
+        if shapes_no_triangle(config, name):
+            raise ArgumentError(f"{name} applies only to the triangular schedule, but schedule is {config.schedule!r}.",
+                                hint="Use --schedule triangular.")
     if config.batch_size % config.devices:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
@@ -79,6 +83,16 @@ def lacks_validation_to_watch(config: TrainConfig) -> bool:
 def warms_up_to_a_plateau(config: TrainConfig) -> bool:
     """Returns whether the plateau schedule, which has no warm-up, is combined with one."""
     return config.schedule == "plateau" and config.warmup_fraction > 0
+
+
+def shapes_no_triangle(config: TrainConfig, *names: str) -> bool:
+    """Returns whether fields of the triangular schedule are changed, while the schedule is another one."""
+    return config.schedule != "triangular" and any(is_changed(config, name) for name in names)
+
+
+def is_changed(config: TrainConfig, name: str) -> bool:
+    """Returns whether a field does not have its default."""
+    return bool(getattr(config, name) != TrainConfig.field(name).default)
 
 
 def fills_no_border(config: TrainConfig) -> bool:

@@ -81,6 +81,18 @@ def _entry(config: TrainConfig) -> DatasetEntry | None:
         return None
 
 
+def _starts_no_triangle(config: TrainConfig) -> bool:
+    return checks.shapes_no_triangle(config, "initial_lr_fraction")
+
+
+def _ends_no_triangle(config: TrainConfig) -> bool:
+    return checks.shapes_no_triangle(config, "final_lr_fraction")
+
+
+def _shapes_no_triangle(config: TrainConfig) -> bool:
+    return checks.shapes_no_triangle(config, "initial_lr_fraction", "final_lr_fraction")
+
+
 def _shares_unequally(config: TrainConfig) -> bool:
     return config.batch_size % config.devices != 0
 
@@ -110,6 +122,9 @@ def _has_a_margin_without_cosine(config: TrainConfig) -> bool:
 IMPLICATIONS = (
     Implication("warmup_fraction", ("schedule",), checks.warms_up_to_a_plateau, _always(0.0)),
     Implication("schedule", ("warmup_fraction",), checks.warms_up_to_a_plateau, _default("schedule")),
+    Implication("initial_lr_fraction", ("schedule",), _starts_no_triangle, _default("initial_lr_fraction")),
+    Implication("final_lr_fraction", ("schedule",), _ends_no_triangle, _default("final_lr_fraction")),
+    Implication("schedule", ("initial_lr_fraction", "final_lr_fraction"), _shapes_no_triangle, _always("triangular")),
     Implication("selection", ("hold_out",), checks.lacks_validation_to_select, _always("last")),
     Implication("hold_out", ("selection",), checks.lacks_validation_to_select, _always(True)),
     Implication("hold_out", ("patience", "schedule", "selection"), checks.lacks_validation_to_watch, _always(True)),

@@ -137,7 +137,7 @@ class Finding:
     expected: Expectation
     unit: str = POINTS
     cells: tuple[Cell, ...] = ()
-    epochs: int = 30
+    epochs: float = 30
     paper: float | None = None
     note: str = ""
     failed: tuple[int, ...] = ()

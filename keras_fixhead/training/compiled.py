@@ -9,29 +9,29 @@ import numpy as np
 
 from keras_fixhead import losses
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
-from keras_fixhead.config import TrainConfig, steps_of
+from keras_fixhead.config import Length, TrainConfig, length_of
 from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import device_scope, jit_compile, to_numpy
-from keras_fixhead.training.schedule import WarmupDecay
+from keras_fixhead.training.schedule import learning_rate
 
 
-def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) -> keras.Model:
+def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None) -> keras.Model:
     """Returns the model of a run, ready for `fit`.
 
     Args:
         config: the resolved configuration.
         dataset: the data set of the run.
-        extended_at: the epoch at which the run was last extended; 0 if it was not.
+        length: its epochs and steps; None for those of a run that was not extended.
     """
     # on JAX, a batch that is shared by devices is one array, so its statistics are those of the whole batch anyway
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
     mixes = Augmentation(**config.values("augmentation")).mixes
     wrap = losses.mixed if mixes else _same
-    rate = _learning_rate(config, steps_of(len(dataset.train), config.batch_size, config.partial_batch), extended_at)
+    rate = learning_rate(config, length or length_of(config, len(dataset.train)))
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
         model.compile(
@@ -70,9 +70,9 @@ class Models:
         trained: the compiled model.
     """
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, extended_at: int) -> None:
+    def __init__(self, config: TrainConfig, dataset: Dataset, length: Length) -> None:
         self._devices = config.devices
-        self._compile = functools.partial(compiled_model, config, dataset, extended_at)
+        self._compile = functools.partial(compiled_model, config, dataset, length)
         with device_scope(self._devices):
             self.trained = self._compile()
 
@@ -95,13 +95,6 @@ class Models:
         """Copies the weights of the trained model to `own`."""
         if self.own is not self.trained:
             self.own.set_weights([to_numpy(each) for each in self.trained.weights])
-
-
-def _learning_rate(config: TrainConfig, steps: int, done: int) -> Any:
-    if config.schedule == "plateau":
-        return config.lr
-    return WarmupDecay(config.lr, (config.epochs - done) * steps, 0.0 if done else config.warmup_fraction,
-                       config.schedule, done * steps)
 
 
 def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:

@@ -53,7 +53,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "subset": dataset.subset,
         "train_images": len(dataset.train),
         "epoch": epoch,
-        "epochs_done": progress.epoch,
+        "epochs_done": min(progress.epoch, stored.config.epochs),
         "stop_reason": stop_reason,
         "selection": stored.config.selection,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},

@@ -26,6 +26,7 @@ CHANGES = {
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
+    "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0,
 }
 
 
