@@ -41,7 +41,8 @@ def print_trained(run: Run, *, as_json: bool) -> None:
 def print_run(run: Run, *, as_json: bool) -> None:
     """Prints what is known about a run, finished or not."""
     stored = run.stored()
-    status: dict[str, Any] = run.read("status") if run.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
+    status: dict[str, Any] = {"state": "unknown", "epoch": 0, "resume": None}
+    status = run.read("status") if run.has("status") else status
     result = run.read("result") if run.has("result") else {}
     environment = run.read("environment") if run.has("environment") else {}
     text = [

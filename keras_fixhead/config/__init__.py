@@ -20,6 +20,7 @@ from keras_fixhead.config.train_config import (
     scale_text,
 )
 
-__all__ = ["CONFIG_SCHEMA", "Length", "RESULT_ROLES", "ROLES", "Resolved", "Stored", "TrainConfig", "arm_name", "check_names",
-           "dataset_entry", "earlier_digest", "epoch_count", "from_stored", "names_draw", "length_of", "read_config_file", "resolve",
-           "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store", "train_size"]
+__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Length", "Resolved", "Stored", "TrainConfig", "arm_name",
+           "check_names", "dataset_entry", "earlier_digest", "epoch_count", "from_stored", "length_of", "names_draw",
+           "read_config_file", "resolve", "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store",
+           "train_size"]

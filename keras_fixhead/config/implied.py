@@ -93,6 +93,11 @@ def _shapes_no_triangle(config: TrainConfig) -> bool:
     return checks.shapes_no_triangle(config, "initial_lr_fraction", "final_lr_fraction")
 
 
+def _has_a_rate_of_sgd(config: TrainConfig) -> bool:
+    """Whether AdamW has a rate that is too high for it, but common for SGD."""
+    return config.optimizer == "adamw" and config.lr >= 0.02
+
+
 def _shares_unequally(config: TrainConfig) -> bool:
     return config.batch_size % config.devices != 0
 
@@ -144,6 +149,17 @@ IMPLICATIONS = (
     Implication("crop_padding", ("crop_border",), checks.fills_no_border, _always(None)),
     Implication("flip_mode", ("flip",), checks.alternates_no_flips, _default("flip_mode")),
     Implication("flip", ("flip_mode",), checks.alternates_no_flips, _always(True)),
+    Implication("weight_decay", ("optimizer",), checks.decays_twice, _always(0.0)),
+    Implication("vector_weight_decay", ("optimizer",), checks.decays_twice, _always(0.0)),
+    Implication("optimizer", ("weight_decay", "vector_weight_decay"), checks.decays_twice, _default("optimizer")),
+    Implication("decoupled_decay", ("optimizer", "weight_decay", "vector_weight_decay"), checks.decouples_nothing,
+                _default("decoupled_decay")),
+    Implication("optimizer", ("decoupled_decay",), checks.decouples_nothing, _always("adamw")),
+    Implication("weight_decay", ("decoupled_decay",), checks.decays_twice, _always(0.0)),
+    Implication("vector_weight_decay", ("decoupled_decay",), checks.decays_twice, _always(0.0)),
+    Implication("lr", ("optimizer", "decoupled_decay"), _has_a_rate_of_sgd, _always(1e-3)),
+    Implication("ema", ("lookahead_every",), checks.averages_twice, _default("ema")),
+    Implication("lookahead_every", ("ema",), checks.averages_twice, _default("lookahead_every")),
     Implication("batch_size", ("devices",), _shares_unequally,
                 lambda config: config.devices * max(1, round(config.batch_size / config.devices))),
     Implication("devices", ("batch_size",), _shares_unequally, _always(1)),

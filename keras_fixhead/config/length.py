@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Length:
     """The epochs and steps of a training.
 
-    Epochs need not be a whole number: of 9.9 epochs, the tenth has nine tenths of the steps, rounded up. It counts as an
-    epoch. If such a run is extended, its partial epoch stays as it is, and whole epochs follow.
+    Epochs need not be a whole number: of 9.9 epochs, the tenth has nine tenths of the steps, rounded up, and counts as
+    an epoch. If such a run is extended, its partial epoch stays as it is, and whole epochs follow.
 
     Attributes:
         epochs: passes over the training images; positive.

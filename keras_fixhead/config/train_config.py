@@ -28,6 +28,7 @@ RESULT_ROLES = ROLES[:-1]
 SCHEDULES = ("cosine", "one_cycle", "triangular", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
 NORMALIZATIONS = ("dataset", "half")
+OPTIMIZERS = ("sgd", "adamw")
 LOGGERS = ("none", "mlflow", "wandb")
 BORDERS = ("black", "reflect")
 FLIP_MODES = ("random", "alternating")
@@ -122,7 +123,9 @@ class TrainConfig:
     partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
                                   "smaller batch.")
     lr: float = _option("optimisation", 0.1, "Peak learning rate.", low=0, high=1e4)
-    momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD.", low=0, high=0.9999)
+    optimizer: str = _option("optimisation", "sgd", "SGD with Nesterov momentum, or AdamW with a decay of its own.",
+                             choices=OPTIMIZERS, newer=True)
+    momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD; beta_1 of AdamW.", low=0, high=0.9999)
     schedule: str = _option("optimisation", "cosine", "Learning rate after warm-up: cosine decay, or one_cycle's "
                             "straight line, to 0; triangular, from one fraction of the peak to another; constant; or "
                             "cut on a plateau of accuracy.", choices=SCHEDULES)
@@ -140,7 +143,21 @@ class TrainConfig:
                                   low=0, high=1e3)
     vector_weight_decay: float = _option("head", HeadConfig.vector_weight_decay, "The same penalty on learned class "
                                          "vectors and a learned bias.", low=0, high=1e3)
+    decoupled_decay: float = _option("optimisation", 0.05, "AdamW's decay of the backbone's kernels, times the "
+                                     "learning rate in each step.", low=0, high=10, newer=True)
     decay_norms: bool = _option("optimisation", False, "Also penalise gamma and beta of batch normalisation.")
+    norm_offset_lr: float = _option("optimisation", 1.0, "Factor on the learning rate of the offsets (beta) of batch "
+                                    "normalisation.", low=0, high=1e4, newer=True)
+    whitening_bias_epochs: int = _option("optimisation", 3, "Epochs in which the bias of a whitening layer learns "
+                                         "(fast_cnn has one).", low=0, high=1_000_000, newer=True)
+    lookahead_every: int = _option("optimisation", 0, "Steps after which Lookahead sets the weights back towards their "
+                                   "slow copies; 0 for no Lookahead.", low=0, high=1_000_000, newer=True)
+    lookahead_decay: float = _option("optimisation", 0.95, "Lookahead's decay d: of N steps, after step s, slow copies "
+                                     "keep the share d^every (s / N)^3.", low=0, high=1, newer=True)
+    ema: float = _option("optimisation", 0.0, "Momentum of an average of the weights over the steps, which is "
+                         "evaluated and saved in their place; 0 for none.", low=0, high=0.99999, newer=True)
+    accumulate: int = _option("optimisation", 1, "Steps whose gradients are averaged for one update of the weights.",
+                              low=1, high=10_000, newer=True)
     crop_padding: int | None = _option("augmentation", None, "Pixels of border added before random crops (default: the "
                                        "data set's).", low=0, high=64, open=None)
     crop_border: str = _option("augmentation", "black", "What the border of random crops shows: black, or the image "

@@ -40,8 +40,8 @@ class TrainBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, split: Split, batch_size: int, augmentation: Augmentation | None = None, *, seed: int,
-                 epoch: int, first_step: int = 0, last_step: int | None = None, partial_batch: bool = False, on_device: bool = False,
-                 share: tuple[int, int] = (0, 1)) -> None:
+                 epoch: int, first_step: int = 0, last_step: int | None = None, partial_batch: bool = False,
+                 on_device: bool = False, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self._split = split
         self.batch_size = min(batch_size, len(split))

@@ -1,7 +1,7 @@
 """The compiled model of a run: network, head, loss, metrics and learning rate."""
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -14,7 +14,8 @@ from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
-from keras_fixhead.training.backend import device_scope, jit_compile, to_numpy
+from keras_fixhead.training.backend import device_scope, jit_compile
+from keras_fixhead.training.optimizer import averaged, averaged_weights, run_optimizer, share_decay
 from keras_fixhead.training.schedule import learning_rate
 
 
@@ -31,11 +32,13 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
     mixes = Augmentation(**config.values("augmentation")).mixes
     wrap = losses.mixed if mixes else _same
-    rate = learning_rate(config, length or length_of(config, len(dataset.train)))
+    length = length or length_of(config, len(dataset.train))
+    rate = learning_rate(config, length)
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
+        share_decay(config, model)
         model.compile(
-            optimizer=keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=True),
+            optimizer=run_optimizer(config, model, rate, length),
             loss=wrap(_loss(config, model)),
             # `loss` includes L2 penalty, margin and smoothing; the plain cross-entropy is tracked as well
             metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
@@ -62,7 +65,7 @@ def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = Fuse
 
 
 class Models:
-    """The model that is trained, and one that this process can use alone.
+    """The model that is trained, and one that this process can use alone, both compiled.
 
     They are the same, unless several processes train together: then no process can use the shared model alone.
 
@@ -78,7 +81,7 @@ class Models:
 
     @functools.cached_property
     def own(self) -> keras.Model:
-        """The model that this process can use alone, with the weights from the last `update_own`."""
+        """The model that this process can use alone, with the weights from the last `evaluated`."""
         return self.trained if processes.count() == 1 else self._compile()
 
     @functools.cached_property
@@ -91,10 +94,13 @@ class Models:
         """Returns the context in which `own` must be used."""
         return device_scope(self._devices) if self.own is self.trained else contextlib.nullcontext()
 
-    def update_own(self) -> None:
-        """Copies the weights of the trained model to `own`."""
+    @contextlib.contextmanager
+    def evaluated(self) -> Iterator[None]:
+        """A context in which `own` has the weights to evaluate: averages, if the run has any."""
         if self.own is not self.trained:
-            self.own.set_weights([to_numpy(each) for each in self.trained.weights])
+            self.own.set_weights(averaged_weights(self.trained))
+        with averaged(self.own, self.own_scope) if self.own is self.trained else contextlib.nullcontext():
+            yield
 
 
 def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:

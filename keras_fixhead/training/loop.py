@@ -12,6 +12,7 @@ from keras_fixhead.config import Resolved, Stored
 from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.errors import RunError
 from keras_fixhead.json_files import copy_file
+from keras_fixhead.models import initialize_from_images
 from keras_fixhead.runs import Run
 from keras_fixhead.training import processes
 from keras_fixhead.training.announce import announce_extension, announce_training
@@ -27,6 +28,7 @@ from keras_fixhead.training.checkpoint import Progress, load_progress, save_prog
 from keras_fixhead.training.compiled import Models
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.loggers import Logger, open_loggers
+from keras_fixhead.training.lookahead import Lookahead, start_slow
 from keras_fixhead.training.outcome import vector_metrics
 from keras_fixhead.training.processes import is_first
 from keras_fixhead.training.schedule import after_plateau
@@ -79,6 +81,9 @@ class Loop:
                       f" and step {progress.step} of the next" if progress.step else "")
             if self.length.extended_at == progress.epoch and not progress.step:
                 announce_extension(self.config, progress.epoch)
+        else:
+            initialize_from_images(self.models.trained, self.dataset.train.images)
+            start_slow(self.models.trained)
         self._saved = progress
         self.run.write_metrics([row for row in self.run.metrics() if row["epoch"] <= progress.epoch])
         self._write_environment(resumed)
@@ -130,10 +135,11 @@ class Loop:
         row: dict[str, Any] = {"epoch": epoch + 1, "step": self.length.before(epoch + 1)}
         if len(batches):
             guard = StepGuard(progress, self._save, self._stop, metrics, config.checkpoint_minutes)
+            lookahead = Lookahead(config, self.length, progress)
             prepare_ahead(batches)
             with device_scope(config.devices):
                 history = model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
-                                    callbacks=step_callbacks(model, [timer, guard], self._callbacks))
+                                    callbacks=step_callbacks(model, [timer, lookahead, guard], self._callbacks))
             row |= {name: float(values[-1]) for name, values in history.history.items()}
             seconds = timer.epoch_seconds
         else:  # it was stopped after its last step, so only the measurements remain
@@ -152,12 +158,12 @@ class Loop:
     def _measures(self) -> dict[str, Any]:
         """Measurements after an epoch on images that are not trained on, and of the class vectors."""
         found: dict[str, Any] = {}
-        self.models.update_own()
-        for split in self._measured_splits():
-            measured = self.models.measurer.evaluate(self.dataset.split(split)).as_dict()
-            found |= {f"{split}_{name}": value for name, value in measured.items()
-                      if value is not None and name not in ("n", "accuracy_low", "accuracy_high")}
-        return found | vector_metrics(self.models.trained)
+        with self.models.evaluated():
+            for split in self._measured_splits():
+                measured = self.models.measurer.evaluate(self.dataset.split(split)).as_dict()
+                found |= {f"{split}_{name}": value for name, value in measured.items()
+                          if value is not None and name not in ("n", "accuracy_low", "accuracy_high")}
+            return found | vector_metrics(self.models.own)
 
     def _after(self, progress: Progress, row: dict[str, Any]) -> Progress:
         """The progress after an epoch; the plateau schedule cuts the learning rate here."""
@@ -183,8 +189,8 @@ class Loop:
             each.write(row)
         held = {split: row[f"{split}_accuracy"] for split in self._measured_splits()}
         epochs = self.config.epochs
-        _log.info("epoch %s/%s  loss %.4f  accuracy %.4f  %s  %.0f images/s  %.0f s", min(progress.epoch, epochs), epochs,
-                  row["loss"], row["accuracy"],
+        _log.info("epoch %s/%s  loss %.4f  accuracy %.4f  %s  %.0f images/s  %.0f s",
+                  min(progress.epoch, epochs), epochs, row["loss"], row["accuracy"],
                   "  ".join(f"{split} {share:.4f}" for split, share in held.items()), row["images_per_second"],
                   row["seconds"])
 
