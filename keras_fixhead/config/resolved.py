@@ -5,10 +5,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
 from keras_fixhead.config.checks import check_data, check_head, check_training
-from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
+from keras_fixhead.config.train_config import NEVER, RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
@@ -60,8 +61,9 @@ class Resolved:
     def step_time_key(self) -> str:
         """Key under which this machine stores the time of such a training step."""
         config = self.config
+        height, width, _ = self.data.image_shape
         parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
-                 f"{self.data.image_shape[0]}px", f"batch{min(config.batch_size, self.train_size)}",
+                 f"{height}px" if height == width else f"{width}x{height}px", f"batch{min(config.batch_size, self.train_size)}",
                  config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
         return " ".join(parts)
 
@@ -101,6 +103,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         margin_size=MARGINS[asked.margin].size if asked.margin != "none" and asked.margin_size is None
         else asked.margin_size,
         crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
+        fit=entry.fit,
         flip=entry.flip if asked.flip is None else asked.flip,
         precision=resolve_precision(asked.precision, gpu=gpu),
         # PyTorch takes its number of threads from the environment
@@ -113,7 +116,8 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
     """Returns what is known about a run's data set before its images are read."""
-    return describe(config.dataset, config.data_dir, image_size=config.image_size, classes=config.classes)
+    return describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
+                    classes=config.classes)
 
 
 def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:
@@ -124,7 +128,7 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
         class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas.
     """
-    relevant = config.values(*RESULT_ROLES) | {
+    relevant = _affecting(config) | {
         "class_vectors_digest": class_vectors_digest, "extended_from": extended_from,
         "initial_weights": _INITIAL_WEIGHTS}
     if any((config.rotation, config.randaugment, config.erasing, config.mixup, config.cutmix)):
@@ -132,6 +136,15 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
     if config.limit_train is not None:
         relevant["limit"] = _LIMIT
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _affecting(config: TrainConfig) -> dict[str, Any]:
+    """The fields that affect the result, without those that earlier versions lack, if they trained with that value."""
+    values = config.values(*RESULT_ROLES)
+    fields = {name: TrainConfig.field(name) for name in values}
+    earlier = {name: (field.metadata["earlier"], field.metadata["open"]) for name, field in fields.items()
+               if field.metadata["earlier"] is not NEVER}
+    return {name: value for name, value in values.items() if value not in earlier.get(name, ())}
 
 
 def train_size(config: TrainConfig, data: DatasetEntry) -> int:

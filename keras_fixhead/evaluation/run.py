@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 
 from keras_fixhead.data import SPLITS, measured_fields, run_dataset
+from keras_fixhead.data.pictures import FITS
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.measures import Evaluation
@@ -11,12 +12,13 @@ from keras_fixhead.runs import Run
 
 
 def run_predictor(run: Run) -> Predictor:
-    """Returns the trained model of a run, with the names of its classes.
+    """Returns the trained model of a run, with the names of its classes and its form of pictures.
 
     Raises:
         RunError: if the run has no model.
     """
-    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]))
+    fit = run.config().fit or FITS[0]  # runs of earlier versions do not say so: they cropped
+    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]), fit)
 
 
 def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,
@@ -38,8 +40,7 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
     """
     data = run_dataset(**measured_fields(run.config().data_fields, dataset, data_dir))
     predictor = run_predictor(run)
-    if dataset is not None:
-        predictor.check_fits(data)
+    predictor.check_fits(data)  # the run's own data set too: a folder may have another class since it was trained
     splits = splits or [split for split in ("validation", "test") if len(data.split(split))]
     for split in splits:
         if not len(data.split(split)):

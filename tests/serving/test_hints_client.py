@@ -199,7 +199,7 @@ def test_a_client_in_python_works_after_following_its_hints(served, images):
 
 
 @leads_out("Is it a picture?", "Make it smaller first; a model sees far less of it.",
-           "Expected a PNG, JPEG, BMP, GIF or WebP file.", "Known extensions: ...",
+           "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file.", "Known extensions: ...",
            "Save it upright first, or predict without --curl.", "Expected one class name per line.")
 def test_files_are_accepted_after_following_their_hints(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures_module, "FILE_LIMIT_BYTES", 1000)
@@ -207,7 +207,7 @@ def test_files_are_accepted_after_following_their_hints(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"Is it a picture\?"):
         read_picture(tmp_path / "a.png")
     (tmp_path / "a.png").write_bytes(bytes(10))
-    with pytest.raises(DataError, match="Expected a PNG, JPEG, BMP, GIF or WebP file"):
+    with pytest.raises(DataError, match="Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file"):
         read_picture(tmp_path / "a.png")
     for form in ("PNG", "JPEG", "BMP", "GIF", "WEBP"):
         Image.new("RGB", (4, 4)).save(tmp_path / "a.png", form)
