@@ -63,7 +63,7 @@ def test_an_invalid_width_is_refused(width):
 @pytest.mark.parametrize("model, shape, dim", [
     ("resnet18", (32, 32, 3), 512), ("resnet18", (64, 64, 3), 2048), ("resnet18", (96, 96, 3), 4608),
     ("mobilenet_v2", (32, 32, 3), 1280), ("mobilenet_v2", (64, 64, 3), 5120), ("mobilenet_v2", (96, 96, 3), 11520),
-    ("preact_resnet18", (96, 96, 3), 4608),
+    ("preact_resnet18", (96, 96, 3), 4608), ("fast_cnn", (33, 96, 3), 512),
 ])
 def test_pooling_4x4_gives_as_many_features_as_the_released_code(model, shape, dim):
     assert feature_dim(model, 1.0, shape, "4x4") == dim
@@ -73,6 +73,8 @@ def test_options_that_do_not_fit_a_model_are_reported():
     message = r"too small for pooling 4x4 with .*: it needs 25 or more .* --pooling global"
     with pytest.raises(ArgumentError, match=message):
         feature_dim("resnet18", 1.0, (24, 24, 3), "4x4")
+    with pytest.raises(ArgumentError, match="too small for pooling 4x4 with fast_cnn: it needs 33 or more"):
+        feature_dim("fast_cnn", 1.0, (32, 32, 3), "4x4")
     with pytest.raises(ArgumentError, match=r"keras_cv/resnet18 supports width 1 only, got 0\.25"):
         feature_dim("keras_cv/resnet18", 0.25)
     with pytest.raises(ArgumentError, match="Unknown pooling 'max'"):

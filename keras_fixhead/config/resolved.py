@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
-from keras_fixhead.config.checks import check_data, check_head, check_training
-from keras_fixhead.config.train_config import NEVER, RESULT_ROLES, TrainConfig
+from keras_fixhead.config.checks import check_augmentation, check_data, check_head, check_training
+from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
@@ -62,8 +62,9 @@ class Resolved:
         """Key under which this machine stores the time of such a training step."""
         config = self.config
         height, width, _ = self.data.image_shape
+        size = f"{height}px" if height == width else f"{width}x{height}px"
         parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
-                 f"{height}px" if height == width else f"{width}x{height}px", f"batch{min(config.batch_size, self.train_size)}",
+                 size, f"batch{min(config.batch_size, self.train_size)}",
                  config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
         return " ".join(parts)
 
@@ -91,6 +92,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
     """
     entry = dataset_entry(asked)
     check_data(asked, entry)
+    check_augmentation(asked)
     check_head(asked)
     check_training(asked)
     config = dataclasses.replace(
@@ -128,7 +130,7 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
         class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas.
     """
-    relevant = _affecting(config) | {
+    relevant = _distinguishing(config) | {
         "class_vectors_digest": class_vectors_digest, "extended_from": extended_from,
         "initial_weights": _INITIAL_WEIGHTS}
     if any((config.rotation, config.randaugment, config.erasing, config.mixup, config.cutmix)):
@@ -138,13 +140,10 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _affecting(config: TrainConfig) -> dict[str, Any]:
-    """The fields that affect the result, without those that earlier versions lack, if they trained with that value."""
-    values = config.values(*RESULT_ROLES)
-    fields = {name: TrainConfig.field(name) for name in values}
-    earlier = {name: (field.metadata["earlier"], field.metadata["open"]) for name, field in fields.items()
-               if field.metadata["earlier"] is not NEVER}
-    return {name: value for name, value in values.items() if value not in earlier.get(name, ())}
+def _distinguishing(config: TrainConfig) -> dict[str, Any]:
+    """The fields that affect the result, without newer ones at their defaults."""
+    return {name: value for name, value in config.values(*RESULT_ROLES).items()
+            if not (found := TrainConfig.field(name)).metadata["newer"] or value != found.default}
 
 
 def train_size(config: TrainConfig, data: DatasetEntry) -> int:

@@ -83,7 +83,8 @@ def load_image_folder(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[s
             names each of them.
     """
     parts = folder_files(str(entry.source))
-    splits = {part: _read(classes, PictureForm(*entry.image_shape[:2], entry.fit), entry.resize) for part, classes in parts.items()}
+    form = PictureForm(entry.image_shape[0], entry.image_shape[1], entry.fit)
+    splits = {part: _read(classes, form, entry.resize) for part, classes in parts.items()}
     if "all" in splits:
         splits["train"], splits["test"] = hold_out_test(splits["all"], entry.test)
     return {part: splits[part] for part in ("train", "test")}, tuple(next(iter(parts.values())))
@@ -141,7 +142,7 @@ def _side(classes: Mapping[str, list[Path]]) -> int:
 
 
 def _read(classes: dict[str, list[Path]], form: PictureForm, resize: bool) -> Split:
-    images, labels, refused = [], [], []
+    images, labels, used, refused = [], [], [], []
     for label, files in enumerate(classes.values()):
         for file in files:
             try:
@@ -149,6 +150,7 @@ def _read(classes: dict[str, list[Path]], form: PictureForm, resize: bool) -> Sp
                 _check_size(image, form, resize, file)
                 images.append(fit_picture(image, form))
                 labels.append(label)
+                used.append(str(file))
             except (DataError, OSError) as error:
                 refused.append(error.what if isinstance(error, DataError) else f"{file} cannot be read: {error}.")
     if refused:
@@ -156,7 +158,7 @@ def _read(classes: dict[str, list[Path]], form: PictureForm, resize: bool) -> Sp
         raise DataError(f"{len(refused)} of {len(refused) + len(images)} files cannot be used. "
                         + " ".join(refused[:_REPORTED]) + more,
                         hint="Fix or remove them" + ("." if resize else ", or give --image-size."))
-    return Split(np.stack(images), np.array(labels, np.int32))
+    return Split(np.stack(images), np.array(labels, np.int32), np.array(used))
 
 
 def _check_size(image: NDArray[np.uint8], form: PictureForm, resize: bool, file: Path) -> None:

@@ -63,7 +63,7 @@ def _check_packed(folder: Path, entry: DatasetEntry, image_size: int | str | Non
     if image_size is not None and picture_sides(image_size) != entry.image_shape[:2]:
         raise ArgumentError(f"{folder} was packed with images of {_size(entry)} pixels, not {image_size}.",
                             hint=f"Leave --image-size out, or pack the images again with --image-size {image_size}.")
-    if entry.resize and fit not in (None, entry.fit):
+    if entry.resize and fit not in (None, FITS[0], entry.fit):
         raise ArgumentError(f"{folder} was packed with --fit {entry.fit}, not {fit}.",
                             hint=f"Leave --fit out, or pack the images again with --fit {fit}.")
 

@@ -26,8 +26,8 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     """Returns a network with a `HypersphereHead`, with weights drawn from seeds.
 
     Args:
-        name: a name in `catalog.MODELS`: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'keras_cv/resnet18',
-            'keras_cv/resnet18_v2'.
+        name: a name in `catalog.MODELS`: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'fast_cnn',
+            'keras_cv/resnet18', 'keras_cv/resnet18_v2'.
         input_shape: (H, W, C) of the images: H and W at least 8, or None for images of any size (with pooling 'global'
             only); C channels, usually 3 or 1.
         num_classes: number of classes m, at least 2.
@@ -36,7 +36,8 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
         width: factor on the channels of every layer.
         signed_features: whether to end without a ReLU, so that features can be negative and reach every class vector;
             None for the network's usual form.
-        pooling: 'global', the mean of the feature map, or '4x4', means of 4x4 positions side by side.
+        pooling: 'global', the mean of the feature map ('fast_cnn': its maximum), or '4x4', means of 4x4 positions side
+            by side.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
         decay_norms: whether to apply this penalty to gamma and beta of batch normalisation too.
         mean, std: one number, or one per channel; inside the model, pixels in [0, 255] become (pixel - mean) / std.
@@ -72,13 +73,14 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     form = _checked_form(form, builder, name)
     images = keras.Input(shape, name="images")
     feature_map = builder(_normalized(images, mean, std), width=width, layers=layers, signed_features=signed, **form)
-    features = _pooled(feature_map, pooling)
+    features = _pooled(feature_map, pooling, entry.reduces_by)
     return keras.Model(images, head(features), name=name.replace("/", "_"))
 
 
-def _pooled(feature_map: Any, pooling: str) -> Any:
+def _pooled(feature_map: Any, pooling: str, reduces_by: str) -> Any:
     if pooling == "global":
-        return keras.layers.GlobalAveragePooling2D(dtype=full_precision(), name=FEATURES)(feature_map)
+        layer = {"mean": keras.layers.GlobalAveragePooling2D, "maximum": keras.layers.GlobalMaxPooling2D}[reduces_by]
+        return layer(dtype=full_precision(), name=FEATURES)(feature_map)
     means = keras.layers.AveragePooling2D(4, dtype=full_precision(), name="pool")(feature_map)
     return keras.layers.Flatten(dtype=full_precision(), name=FEATURES)(means)
 

@@ -36,3 +36,36 @@ class HashedUniform(keras.initializers.Initializer):
 
     def get_config(self) -> dict[str, Any]:
         return {"limit": self.limit, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="keras_fixhead")
+class IdentityUniform(keras.initializers.Initializer):
+    """Starts a convolution as the identity on as many channels as it can pass on; other filters as `HashedUniform`.
+
+    Filter i, for i below the number of input channels, is 1 at the centre of channel i and 0 elsewhere. The kernel's
+    sides must be odd.
+
+    Args:
+        seed: seed of the draw, in [0, 2^64).
+
+    Example:
+        >>> kernel = keras.ops.convert_to_numpy(IdentityUniform(seed=3)((3, 3, 2, 4)))
+        >>> kernel[1, 1, :, :2].tolist(), float(abs(kernel[..., :2]).sum())
+        ([[1.0, 0.0], [0.0, 1.0]], 2.0)
+
+    Reference: Jordan (2024), arXiv:2404.00498, section 3.3, for the identity.
+    """
+
+    def __init__(self, *, seed: int) -> None:
+        self.seed = seed
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        kernel = np.array(keras.ops.convert_to_numpy(HashedUniform(seed=self.seed)(shape)))
+        height, width, inputs, outputs = shape
+        passed = np.arange(min(inputs, outputs))
+        kernel[..., passed] = 0.0
+        kernel[height // 2, width // 2, passed, passed] = 1.0
+        return keras.ops.convert_to_tensor(kernel, dtype or "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed}

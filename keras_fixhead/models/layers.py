@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
-from keras_fixhead.models.initializers import HashedUniform
+from keras_fixhead.models.initializers import HashedUniform, IdentityUniform
 from keras_fixhead.models.normalization import FusedBatchNormalization
+from keras_fixhead.models.whitening import WhiteningConvolution
 from keras_fixhead.vectors.hashing import INITIALIZER_STREAM, stream_key
 
 Tensor = Any
@@ -39,8 +40,12 @@ class Layers:
         self._normalization = normalization
         self._decay_norms = decay_norms
 
-    def conv(self, x: Tensor, channels: int, kernel_size: int, strides: int = 1, *, name: str) -> Tensor:
-        """Returns the convolution of (N, H, W, C) with torch's padding of (kernel_size - 1) / 2 on every side."""
+    def conv(self, x: Tensor, channels: int, kernel_size: int, strides: int = 1, *, identity: bool = False,
+             name: str) -> Tensor:
+        """Returns the convolution of (N, H, W, C) with torch's padding of (kernel_size - 1) / 2 on every side.
+
+        With `identity`, its first filters pass on one input channel each; the others start as usual.
+        """
         x, padding = _padded(x, kernel_size, strides, name)
         if strides > 1 and kernel_size == 1 and x.shape[-1] < ONEDNN_BLOCK:
             # the same function: every other pixel first, then a convolution without strides
@@ -48,7 +53,8 @@ class Layers:
             strides = 1
         return keras.layers.Conv2D(
             channels, kernel_size, strides, padding, use_bias=False, name=name,
-            kernel_initializer=self.kernel_initializer(name), kernel_regularizer=self.penalty(),
+            kernel_initializer=self.kernel_initializer(name, identity=identity),
+            kernel_regularizer=self.penalty(),
         )(x)
 
     def depthwise_conv(self, x: Tensor, kernel_size: int, strides: int = 1, *, name: str) -> Tensor:
@@ -65,15 +71,29 @@ class Layers:
             x = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")(x)
         return x
 
-    def normalize(self, x: Tensor, *, name: str) -> Tensor:
-        """Returns the batch normalisation of (N, H, W, C)."""
+    def normalize(self, x: Tensor, *, name: str, momentum: float = 0.9, epsilon: float = 1e-5,
+                  scale: bool = True) -> Tensor:
+        """Returns the batch normalisation of (N, H, W, C); without `scale`, it has no gamma."""
         penalty = self.penalty() if self._decay_norms else None
-        return self._normalization(momentum=0.9, epsilon=1e-5, gamma_regularizer=penalty, beta_regularizer=penalty,
-                                   name=name)(x)
+        return self._normalization(momentum=momentum, epsilon=epsilon, scale=scale, gamma_regularizer=penalty,
+                                   beta_regularizer=penalty, name=name)(x)
 
-    def kernel_initializer(self, name: str) -> keras.initializers.Initializer:
+    def whiten(self, x: Tensor, *, name: str) -> Tensor:
+        """Returns the whitened 2x2 patches of (N, H, W, C): (N, H - 1, W - 1, 8 C)."""
+        return WhiteningConvolution(name=name)(x)
+
+    def gelu(self, x: Tensor, *, name: str) -> Tensor:
+        """Returns x times the normal distribution function of x."""
+        return keras.layers.Activation("gelu", name=name)(x)
+
+    def max_pool(self, x: Tensor, *, name: str) -> Tensor:
+        """Returns the maxima of 2x2 positions, without a last odd row or column; a side of 1 stays as it is."""
+        size = tuple(1 if side == 1 else 2 for side in x.shape[1:3])
+        return keras.layers.MaxPooling2D(size, name=name)(x)
+
+    def kernel_initializer(self, name: str, *, identity: bool = False) -> keras.initializers.Initializer:
         """Returns the kernel initializer of the convolution with this name."""
-        return HashedUniform(seed=name_seed(self._seed, name))
+        return (IdentityUniform if identity else HashedUniform)(seed=name_seed(self._seed, name))
 
     def penalty(self) -> keras.regularizers.Regularizer | None:
         """Returns the L2 penalty of the kernels; None without weight decay."""

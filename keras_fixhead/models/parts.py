@@ -6,6 +6,7 @@ import keras
 
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
+from keras_fixhead.models.whitening import WhiteningConvolution
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""
@@ -87,7 +88,7 @@ def multiply_adds(model: keras.Model) -> int:
         raise ArgumentError(f"The multiply-adds of {model.name!r} depend on the image size, which it does not fix.",
                             hint="Build it with a fixed input_shape.")
     for layer in model.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, WhiteningConvolution)):
             height, width = layer.output.shape[1:3]
             total += math.prod(layer.kernel.shape) * height * width
     return total

@@ -80,7 +80,7 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
         model = load_model(opened.path)
     config = opened.config()
     return export_model(model, base_path, label_names=opened.read("result")["label_names"], format=format,
-                        training=describe_run(opened), fit=config.fit or FITS[0],
+                        training=describe_run(opened), fit=config.fit,
                         pictures=_own_pictures(config.dataset, config.data_dir))
 
 

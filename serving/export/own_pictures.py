@@ -68,6 +68,6 @@ def _check_same(trained: NDArray[np.uint8], served: NDArray[np.uint8], expected:
     margin = expected["probabilities"][rows, own] - expected["probabilities"][rows, other]
     if (margin > TIE).any():
         worst = int(margin.argmax())
-        raise ServingError(f"A served model would give {names[worst]} another class than in training: its pixels differ "
-                           f"by {levels[worst]:.2f} grey levels in the mean. Nothing was published.",
+        raise ServingError(f"A served model would give {names[worst]} another class than in training: its pixels "
+                           f"differ by {levels[worst]:.2f} grey levels in the mean. Nothing was published.",
                            hint="Save such pictures as PNG, or install Pillow's own wheel: pip install -U pillow")

@@ -181,7 +181,7 @@ def _bytes(content: Any, positions: Any) -> Any:
 
 
 def _number(content: Any, positions: Any, size: int, little: Any) -> Any:
-    """Unsigned numbers of `size` bytes at positions, at most 2^31 - 1, in little-endian order where `little` is true."""
+    """Unsigned numbers of `size` bytes at positions, at most 2^31 - 1; in little-endian order if `little` is true."""
     import tensorflow as tf
 
     each = [tf.cast(_bytes(content, positions + index), tf.int64) for index in range(size)]

@@ -31,7 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m fixhead_serving.export.self_check DIR/N [PICTURES.npz]", file=sys.stderr)  # noqa: T201
         return 2
     try:
-        report = check(Path(arguments[0]), Path(arguments[1]) if arguments[1:] else None, say=lambda what: print(what, flush=True))  # noqa: T201
+        own = Path(arguments[1]) if arguments[1:] else None
+        report = check(Path(arguments[0]), own, say=lambda what: print(what, flush=True))  # noqa: T201
     except (Mismatch, OSError) as problem:
         print(str(problem), file=sys.stderr)  # noqa: T201
         return 1

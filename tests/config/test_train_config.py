@@ -141,6 +141,6 @@ def test_a_field_is_open_if_it_must_be_filled_in():
     config = TrainConfig()
     open_fields = {name for name in FIELDS if config.is_open(name)}
 
-    assert open_fields == {"fit", "signed_features", "vector_seed", "margin_size", "crop_padding", "flip", "precision",
+    assert open_fields == {"signed_features", "vector_seed", "margin_size", "crop_padding", "flip", "precision",
                            "threads"}
     assert TrainConfig(scale="auto").is_open("scale")

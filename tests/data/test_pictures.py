@@ -157,7 +157,8 @@ def test_deep_tiff_and_cmyk_pictures_are_read():
     deep = Image.fromarray(np.array([[0, 256, 65_535]], np.uint16))
 
     assert decode_picture(encoded(deep, "TIFF"), "a")[0, :, 0].tolist() == [0, 1, 255]
-    assert decode_picture(encoded(Image.new("CMYK", (3, 2), (0, 255, 255, 0)), "TIFF"), "a")[0, 0].tolist() == [255, 0, 0]
+    red = Image.new("CMYK", (3, 2), (0, 255, 255, 0))
+    assert decode_picture(encoded(red, "TIFF"), "a")[0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("size, sides", [(64, (64, 64)), ("64", (64, 64)), ("96x64", (64, 96)), ("96X64", (64, 96))])

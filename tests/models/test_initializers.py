@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from keras_fixhead.models import HashedUniform
+from keras_fixhead.models import HashedUniform, IdentityUniform
 
 
 def drawn(shape, **arguments):
@@ -32,3 +32,15 @@ def test_it_is_saved_with_the_layer():
     initializer = keras.initializers.deserialize(keras.initializers.serialize(HashedUniform(0.25, seed=2**40)))
 
     assert (initializer.limit, initializer.seed) == (0.25, 2**40)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 6), (3, 3, 4, 4), (3, 3, 6, 4)])
+def test_a_convolution_starts_as_the_identity_where_it_can(shape):
+    """The first min(in, out) filters pass on one channel each; the others are those of `HashedUniform`."""
+    kernel = keras.ops.convert_to_numpy(IdentityUniform(seed=5)(shape))
+    images = np.random.default_rng(0).normal(size=(1, 5, 5, shape[2])).astype("float32")
+    passed = min(shape[2:])
+
+    np.testing.assert_array_equal(keras.ops.conv(images, kernel, padding="same")[..., :passed], images[..., :passed])
+    np.testing.assert_array_equal(kernel[..., passed:], drawn(shape, seed=5)[..., passed:])
+    assert keras.initializers.deserialize(keras.initializers.serialize(IdentityUniform(seed=5))).seed == 5
