@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Sequence
 
 from fixhead_serving.client.pictures import read_file, upright
-from keras_fixhead.data.pictures import orientation
 from keras_fixhead.errors import ArgumentError
 
 
@@ -58,6 +57,8 @@ def curl_line(
 
 
 def _check_upright(path: str | os.PathLike[str]) -> None:
+    from keras_fixhead.data.pictures import orientation
+
     content = read_file(path)
     if upright(content, os.fspath(path)) == content:
         return

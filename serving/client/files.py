@@ -10,7 +10,6 @@ import numpy as np
 from fixhead_serving.client.answers import Array
 from fixhead_serving.client.bodies import checked_batch_size
 from fixhead_serving.client.pictures import read_picture
-from keras_fixhead.data.pictures import ENDINGS
 from keras_fixhead.errors import DataError, RequestError
 
 ARRAY_ENDINGS = (".npy", ".npz")
@@ -112,6 +111,8 @@ def _pictures_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
     if not found:
+        from keras_fixhead.data.pictures import ENDINGS
+
         raise DataError(f"{folder} has no pictures.", hint=f"Known extensions: {', '.join(ENDINGS)}.")
     return sorted(found)
 
@@ -124,6 +125,8 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_picture(name: str) -> bool:
+    from keras_fixhead.data.pictures import ENDINGS
+
     return name.lower().endswith(ENDINGS)
 
 

@@ -2,7 +2,8 @@
 
 Servers of models that were not exported by this library ignore the orientation that cameras store in EXIF: a portrait
 would arrive on its side. A picture that is stored upright, as nearly all are, is sent byte for byte; any other is
-rotated and written as PNG, and so is one in a format that servers do not decode.
+rotated and written as PNG, and so is one in a format that servers do not decode. What a picture's pixels are, the room
+`keras_fixhead.data.pictures` says; it is imported when a picture is read.
 """
 
 import io
@@ -18,7 +19,6 @@ import numpy.typing as npt
 
 from fixhead_serving.client.answers import Array
 from fixhead_serving.client.bodies import described
-from keras_fixhead.data.pictures import KNOWN, UNREADABLE, decode_picture, orientation, readable_formats
 from keras_fixhead.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     """
     from PIL import Image
 
+    from keras_fixhead.data.pictures import decode_picture, orientation
+
     with open_picture(content, name) as picture:
         if not _is_decoded_by_servers(picture):
             return encode_png(decode_picture(content, name))
@@ -106,6 +108,8 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
         DataError: if it is not a readable picture.
     """
     from PIL import Image
+
+    from keras_fixhead.data.pictures import KNOWN, UNREADABLE, readable_formats
 
     try:
         with warnings.catch_warnings():
@@ -135,6 +139,8 @@ def thumbnail(content: bytes, side: int) -> npt.NDArray[np.uint8]:
         DataError: if it is not a readable picture.
     """
     from PIL import Image
+
+    from keras_fixhead.data.pictures import decode_picture
 
     small = Image.fromarray(decode_picture(content, "The picture"))
     small.thumbnail((side, side))

@@ -18,8 +18,8 @@ from keras_fixhead.data.pictures import FITS
 @click.option("--fit", type=click.Choice(FITS), help="How pictures are fitted to that size [default: crop].")
 @data_dir_option
 @json_option
-def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: str | None, fit: str | None, data_dir: str | None,
-         as_json: bool) -> None:
+def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: str | None, fit: str | None,
+         data_dir: str | None, as_json: bool) -> None:
     """Write DATASET as plain files into OUT/NAME.packed, for machines without a network or TensorFlow.
 
     \b
