@@ -19,6 +19,40 @@ def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.int
         num_classes, num_classes)
 
 
+def class_recalls(confusion: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Returns the share of each class's images that were predicted as that class, shape (m,); NaN without images.
+
+    Args:
+        confusion: from `confusion_matrix`, shape (m, m).
+
+    Example:
+        >>> class_recalls(np.array([[9, 1], [1, 1]])).tolist()
+        [0.9, 0.5]
+    """
+    images = confusion.sum(axis=1)
+    return np.where(images > 0, confusion.diagonal() / np.maximum(images, 1), np.nan)
+
+
+def balanced_accuracy(confusion: NDArray[np.integer[Any]]) -> float:
+    """Returns the mean recall of the classes that have images: accuracy if every class had as many.
+
+    Example:
+        >>> balanced_accuracy(np.array([[9, 1], [1, 1]]))
+        0.7
+    """
+    return float(np.nanmean(class_recalls(confusion)))
+
+
+def never_predicted(confusion: NDArray[np.integer[Any]]) -> list[int]:
+    """Returns the classes that have images, but that no image was predicted as.
+
+    Example:
+        >>> never_predicted(np.array([[10, 0], [2, 0]]))
+        [1]
+    """
+    return np.flatnonzero((confusion.sum(axis=1) > 0) & (confusion.sum(axis=0) == 0)).tolist()
+
+
 def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.integer[Any]]) -> float:
     """Returns Spearman's correlation of cosines and errors over all ordered pairs of different classes.
 

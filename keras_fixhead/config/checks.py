@@ -21,6 +21,16 @@ def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
                             hint="Leave out --no-hold-out.")
 
 
+def check_augmentation(config: TrainConfig) -> None:
+    """Raises an ArgumentError for options of augmentation that contradict each other."""
+    if fills_no_border(config):
+        raise ArgumentError("crop_border is 'reflect', but crop_padding is 0, so there is no border.",
+                            hint="Use --crop-padding 2, or --crop-border black.")
+    if alternates_no_flips(config):
+        raise ArgumentError("flip_mode is 'alternating', but flip is off.",
+                            hint="Use --flip, or --flip-mode random.")
+
+
 def check_training(config: TrainConfig) -> None:
     """Raises an ArgumentError for training options that contradict each other."""
     if warms_up_to_a_plateau(config):
@@ -69,6 +79,16 @@ def lacks_validation_to_watch(config: TrainConfig) -> bool:
 def warms_up_to_a_plateau(config: TrainConfig) -> bool:
     """Returns whether the plateau schedule, which has no warm-up, is combined with one."""
     return config.schedule == "plateau" and config.warmup_fraction > 0
+
+
+def fills_no_border(config: TrainConfig) -> bool:
+    """Returns whether the border of crops is to be reflected, but there is none."""
+    return config.crop_border == "reflect" and config.crop_padding == 0
+
+
+def alternates_no_flips(config: TrainConfig) -> bool:
+    """Returns whether images are to be mirrored in alternation, but not at all."""
+    return config.flip_mode == "alternating" and config.flip is False
 
 
 def stores_too_little(config: TrainConfig) -> bool:

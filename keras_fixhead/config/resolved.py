@@ -5,9 +5,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
-from keras_fixhead.config.checks import check_data, check_head, check_training
+from keras_fixhead.config.checks import check_augmentation, check_data, check_head, check_training
 from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
@@ -89,6 +90,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
     """
     entry = dataset_entry(asked)
     check_data(asked, entry)
+    check_augmentation(asked)
     check_head(asked)
     check_training(asked)
     config = dataclasses.replace(
@@ -124,7 +126,7 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
         class_vectors_digest: digest of the draw of the class vectors.
         extended_from: numbers of epochs at which the run was extended, separated by commas.
     """
-    relevant = config.values(*RESULT_ROLES) | {
+    relevant = _distinguishing(config) | {
         "class_vectors_digest": class_vectors_digest, "extended_from": extended_from,
         "initial_weights": _INITIAL_WEIGHTS}
     if any((config.rotation, config.randaugment, config.erasing, config.mixup, config.cutmix)):
@@ -132,6 +134,12 @@ def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: st
     if config.limit_train is not None:
         relevant["limit"] = _LIMIT
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _distinguishing(config: TrainConfig) -> dict[str, Any]:
+    """The fields that affect the result, without newer ones at their defaults."""
+    return {name: value for name, value in config.values(*RESULT_ROLES).items()
+            if not (found := TrainConfig.field(name)).metadata["newer"] or value != found.default}
 
 
 def train_size(config: TrainConfig, data: DatasetEntry) -> int:

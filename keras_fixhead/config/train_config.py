@@ -29,12 +29,15 @@ SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
 NORMALIZATIONS = ("dataset", "half")
 LOGGERS = ("none", "mlflow", "wandb")
+BORDERS = ("black", "reflect")
+FLIP_MODES = ("random", "alternating")
 
 _NEVER = object()
 
 
 def _option(role: str, default: Any, help: str, *, choices: Iterable[str] = (), low: float | None = None,
-            high: float | None = None, open: Any = _NEVER, identity: bool = False, resumable: bool = False) -> Any:
+            high: float | None = None, open: Any = _NEVER, identity: bool = False, newer: bool = False,
+            resumable: bool = False) -> Any:
     """A field of `TrainConfig`.
 
     Args:
@@ -45,11 +48,13 @@ def _option(role: str, default: Any, help: str, *, choices: Iterable[str] = (), 
         low, high: its range.
         open: the value that `resolve` replaces, if there is one.
         identity: whether every configuration ever written has it; others may be newer than a run.
+        newer: whether it was added after runs had digests: at its default, a digest leaves it out, so that earlier runs
+            keep theirs. Every added field with a role in `RESULT_ROLES` is newer, and its default is not open.
         resumable: whether it may change when a run is resumed.
     """
     return field(default=default, metadata={
         "role": role, "help": help, "choices": tuple(choices), "low": low, "high": high, "open": open,
-        "identity": identity, "resumable": resumable})
+        "identity": identity, "newer": newer, "resumable": resumable})
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,14 @@ class TrainConfig:
     vector_weight_decay: float = _option("head", HeadConfig.vector_weight_decay, "The same penalty on learned class "
                                          "vectors and a learned bias.", low=0, high=1e3)
     decay_norms: bool = _option("optimisation", False, "Also penalise gamma and beta of batch normalisation.")
-    crop_padding: int | None = _option("augmentation", None, "Pixels of black border added before random crops "
-                                       "(default: the data set's).", low=0, high=64, open=None)
+    crop_padding: int | None = _option("augmentation", None, "Pixels of border added before random crops (default: the "
+                                       "data set's).", low=0, high=64, open=None)
+    crop_border: str = _option("augmentation", "black", "What the border of random crops shows: black, or the image "
+                               "reflected.", choices=BORDERS, newer=True)
     flip: bool | None = _option("augmentation", None, "Mirror training images at random (default: the data set's).",
                                 open=None)
+    flip_mode: str = _option("augmentation", "random", "Mirror each image at random in each epoch, or at random in the "
+                             "first one and in alternation from then on.", choices=FLIP_MODES, newer=True)
     rotation: float = _option("augmentation", 0.0, "Largest angle of random rotation, in degrees.", low=0, high=180)
     randaugment: int = _option("augmentation", 0, "Number of RandAugment operations per image.", low=0, high=14)
     randaugment_magnitude: float = _option("augmentation", 9.0, "Strength of RandAugment.", low=0, high=10)

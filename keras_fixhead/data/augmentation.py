@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.pixels import Images, Whole, blend, erase, move, paste, rotations, shares, transform
 from keras_fixhead.data.randaugment import choose, rand_augment
-from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, stream_key, words
+from keras_fixhead.vectors.hashing import AUGMENT_STREAM, MIX_STREAM, ORDER_STREAM, SIDE_STREAM, stream_key, words
 
 # Positions of an image's words in its stream. Never change those of crop and flip: repeating a run depends on them.
 _CROP, _FLIP, _ROTATION, _CUTOUT, _ERASING, _RANDAUGMENT = 0, 2, 3, 4, 6, 16
 
 Draws = dict[str, NDArray[Any]]
+
+_OFFSETS = {"black": "offsets", "reflect": "reflected_offsets"}
+"""Border of a crop -> name of its offsets among the draws: a compiled program knows their names, not their values."""
 
 _ERASING_AREA = (0.02, 1 / 3)
 _ERASING_ASPECT = 0.3
@@ -25,8 +28,11 @@ class Augmentation:
     """The augmentations of training images; none by default.
 
     Attributes:
-        crop_padding: pixels p of black border to crop from; offsets are uniform in [0, 2 p].
+        crop_padding: pixels p of border to crop from; offsets are uniform in [0, 2 p].
+        crop_border: 'black', or 'reflect' for a border that shows the image reflected at its outermost pixels.
         flip: whether to mirror left and right with probability 1/2.
+        flip_mode: 'random' for a draw in each epoch; 'alternating' for a side that is drawn once for each image and
+            changes with every epoch, so that two epochs show both sides (Jordan 2024, arXiv:2404.00498).
         rotation: largest angle in degrees, uniform in both directions; nearest neighbour, black outside.
         randaugment: number of RandAugment operations on each image (Cubuk et al. 2020, arXiv:1909.13719).
         randaugment_magnitude: their strength, in [0, 10].
@@ -40,7 +46,9 @@ class Augmentation:
     """
 
     crop_padding: int = 0
+    crop_border: str = "black"
     flip: bool = False
+    flip_mode: str = "random"
     rotation: float = 0.0
     randaugment: int = 0
     randaugment_magnitude: float = 9.0
@@ -165,8 +173,9 @@ def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: 
     draws: Draws = {}
     if augmentation.crop_padding or augmentation.flip:
         offsets = _below(2 * augmentation.crop_padding + 1, bits[:, _CROP : _CROP + 2]) - augmentation.crop_padding
-        draws["offsets"] = offsets.astype(np.int32)
-        draws["mirrored"] = (bits[:, _FLIP] >> np.uint32(31) == 1) & augmentation.flip
+        draws[_OFFSETS[augmentation.crop_border]] = offsets.astype(np.int32)
+        sides = bits[:, _FLIP] if augmentation.flip_mode == "random" else _alternating(indices, seed, epoch)
+        draws["mirrored"] = (sides >> np.uint32(31) == 1) & augmentation.flip
     if augmentation.rotation:
         draws["rotation"] = rotations(augmentation.rotation * (2 * _unit(bits[:, _ROTATION]) - 1))
     if augmentation.randaugment:
@@ -193,8 +202,9 @@ def change(images: Images, draws: Mapping[str, Any], xp: Any = np) -> Images:
     Returns:
         uint8 array of shape (N, H, W, 3).
     """
-    if "offsets" in draws:
-        images = move(images, draws["offsets"], draws["mirrored"], xp)
+    for border, name in _OFFSETS.items():
+        if name in draws:
+            images = move(images, draws[name], draws["mirrored"], xp, border=border)
     if "rotation" in draws:
         images = transform(images, draws["rotation"], xp)
     if "functions" in draws:
@@ -264,6 +274,11 @@ def _erased(bits: NDArray[np.uint32], probability: float, image_shape: tuple[int
         first = np.floor(place * (limit - lengths + 1))
         edges += [first, first + lengths]
     return np.where(chance[:, None] < probability, np.stack(edges, axis=1), 0).astype(np.int32)
+
+
+def _alternating(indices: NDArray[np.intp], seed: int, epoch: int) -> NDArray[np.uint32]:
+    """Returns words whose first bits are the sides of images: drawn once, and changed with every epoch."""
+    return words(stream_key(seed, SIDE_STREAM), indices, [0])[:, 0] ^ np.uint32((epoch & 1) << 31)
 
 
 def _below(limit: int, bits: NDArray[np.uint32]) -> NDArray[np.intp]:

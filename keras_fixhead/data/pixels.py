@@ -52,24 +52,26 @@ def column(values: Any, xp: Any) -> Any:
     return xp.reshape(values, (-1, 1, 1, 1))
 
 
-def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
-    """Returns images cropped at an offset, with black outside the image, then mirrored left and right where requested.
+def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np, *, border: str = "black") -> Images:
+    """Returns images cropped at an offset, then mirrored left and right where requested.
 
     Args:
         images: (N, H, W, 3).
         offsets: rows and columns between crop and image, (N, 2).
         mirrored: whether to mirror each image, bool, (N,).
         xp: `numpy` or `keras.ops`.
+        border: what is outside the image: 'black', or the image reflected at its outermost pixels ('reflect').
     """
+    if xp is not np and border == "reflect":
+        return _move_reflected(images, offsets, mirrored, xp)
     if xp is not np:
         down, right = offsets[:, 0] * 2**_MATRIX_BITS, offsets[:, 1] * 2**_MATRIX_BITS
         none, ahead = xp.zeros_like(down), xp.full_like(down, 2**_MATRIX_BITS)
         across = xp.where(mirrored, -ahead, ahead)
         return transform(images, xp.stack([across, none, right, none, ahead, down], axis=1), xp)
-    size, height, width, channels = images.shape
+    _, height, width, _ = images.shape
     if padding := int(np.abs(offsets).max()):
-        padded = np.zeros((size, height + 2 * padding, width + 2 * padding, channels), np.uint8)
-        padded[:, padding : padding + height, padding : padding + width] = images
+        padded = _framed(images, padding, border)
         images = np.empty_like(images)
         for image, (top, left) in enumerate((offsets + padding).tolist()):
             images[image] = padded[image, top : top + height, left : left + width]
@@ -77,6 +79,34 @@ def move(images: Images, offsets: Any, mirrored: Any, xp: Any = np) -> Images:
         images = images if padding else images.copy()
         images[mirrored] = images[mirrored].take(np.arange(width)[::-1], axis=2)  # whole pixels: 9 times as fast
     return images
+
+
+def _framed(images: NDArray[np.uint8], padding: int, border: str) -> NDArray[np.uint8]:
+    """Returns images with a border of this many pixels."""
+    if border == "reflect":
+        return np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)), "reflect")
+    size, height, width, channels = images.shape
+    framed = np.zeros((size, height + 2 * padding, width + 2 * padding, channels), np.uint8)
+    framed[:, padding : padding + height, padding : padding + width] = images
+    return framed
+
+
+def _move_reflected(images: Images, offsets: Any, mirrored: Any, xp: Any) -> Images:
+    """Returns images cropped with a reflected border, then mirrored: the origin of every pixel, then one look-up."""
+    size, height, width, channels = images.shape
+    x = xp.arange(width, dtype="int32")[None, :]
+    x = xp.where(mirrored[:, None], width - 1 - x, x)
+    rows = _reflected(xp.arange(height, dtype="int32")[None, :] + offsets[:, :1], height, xp)  # (N, H)
+    columns = _reflected(x + offsets[:, 1:], width, xp)  # (N, W)
+    flat = xp.arange(size, dtype="int32")[:, None, None] * (height * width) + rows[:, :, None] * width
+    return xp.take(xp.reshape(images, (-1, channels)), flat + columns[:, None, :], axis=0)
+
+
+def _reflected(places: Any, side: int, xp: Any) -> Any:
+    """Returns places in [0, side) from places outside of it, reflected at the outermost pixels as often as needed."""
+    period = max(1, 2 * (side - 1))
+    places = xp.mod(places, period)  # in [0, period), also for negative places
+    return xp.minimum(places, period - places) if side > 1 else xp.zeros_like(places)
 
 
 def transform(images: Images, how: Any, xp: Any = np) -> Images:

@@ -1,7 +1,14 @@
 """Confusion matrices and their correlation with the cosines between class vectors."""
 import numpy as np
 
-from keras_fixhead.analysis.confusion import confusion_correlation, confusion_matrix, correlation_bound
+from keras_fixhead.analysis.confusion import (
+    balanced_accuracy,
+    class_recalls,
+    confusion_correlation,
+    confusion_matrix,
+    correlation_bound,
+    never_predicted,
+)
 
 DRAW = np.random.default_rng(0)
 
@@ -12,6 +19,23 @@ def test_a_confusion_matrix_counts_by_class_and_prediction():
     for row in range(4):
         for column in range(4):
             assert matrix[row, column] == ((labels == row) & (predicted == column)).sum()
+
+
+def test_recalls_equal_the_share_of_right_images_of_each_class():
+    labels, predicted = DRAW.integers(0, 5, 300), DRAW.integers(0, 5, 300)
+    matrix = confusion_matrix(labels, predicted, 5)
+    expected = [(predicted[labels == each] == each).mean() for each in range(5)]
+
+    np.testing.assert_allclose(class_recalls(matrix), expected)
+    np.testing.assert_allclose(balanced_accuracy(matrix), np.mean(expected))
+    assert never_predicted(matrix) == []
+
+
+def test_a_class_without_images_has_no_recall_and_is_not_missed():
+    matrix = np.array([[8, 0, 0, 2], [4, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 6]])
+
+    np.testing.assert_array_equal(class_recalls(matrix), [0.8, 0, np.nan, 1])
+    assert balanced_accuracy(matrix) == np.mean([0.8, 0, 1]) and never_predicted(matrix) == [1]
 
 
 def test_the_bound_is_reached_if_only_the_nearest_pairs_have_errors():

@@ -14,6 +14,8 @@ DRAW = np.random.default_rng(0)
 SIZES = [(32, 32), (33, 47), (96, 96)]
 EACH = {
     "crop": {"crop_padding": 4}, "flip": {"flip": True}, "crop and flip": {"crop_padding": 3, "flip": True},
+    "reflected crop": {"crop_padding": 4, "crop_border": "reflect"},
+    "alternating flip": {"flip": True, "flip_mode": "alternating"},
     "rotation": {"rotation": 30.0}, "randaugment": {"randaugment": 2}, "cutout": {"cutout": 8},
     "erasing": {"erasing": 0.7}, "mixup": {"mixup": 0.4}, "cutmix": {"cutmix": 1.0},
     "both mixed": {"mixup": 1.0, "cutmix": 1.0},

@@ -40,6 +40,10 @@ CASES = [
     ("devices", {"batch_size": 50}, {"devices": 4, "batch_size": 64}, 1, 4, "must be a multiple of devices"),
     ("partial_batch", {"devices": 2, "recipe": "paper-code"}, {}, False, True,
      "A partial batch cannot be split between devices"),
+    ("crop_border", {"crop_padding": 0}, {"crop_border": "reflect"}, "black", "reflect", "so there is no border"),
+    ("crop_padding", {"crop_border": "reflect"}, {"crop_padding": 0}, None, 0, "so there is no border"),
+    ("flip_mode", {"flip": False}, {"flip_mode": "alternating"}, "random", "alternating", "but flip is off"),
+    ("flip", {"flip_mode": "alternating"}, {"flip": False}, True, False, "but flip is off"),
     ("devices", {"partial_batch": True}, {"devices": 2}, 1, 2, "A partial batch cannot be split between devices"),
 ]
 

@@ -25,7 +25,7 @@ CHANGES = {
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
-    "augment_on": "device",
+    "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
 }
 
 
