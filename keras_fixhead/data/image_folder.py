@@ -131,7 +131,7 @@ def _side(classes: Mapping[str, list[Path]]) -> int:
 
 
 def _read(classes: dict[str, list[Path]], side: int, resize: bool) -> Split:
-    images, labels, refused = [], [], []
+    images, labels, used, refused = [], [], [], []
     for label, files in enumerate(classes.values()):
         for file in files:
             try:
@@ -139,6 +139,7 @@ def _read(classes: dict[str, list[Path]], side: int, resize: bool) -> Split:
                 _check_size(image, side, resize, file)
                 images.append(fit_picture(image, training_form(side)))
                 labels.append(label)
+                used.append(str(file))
             except (DataError, OSError) as error:
                 refused.append(error.what if isinstance(error, DataError) else f"{file} cannot be read: {error}.")
     if refused:
@@ -146,7 +147,7 @@ def _read(classes: dict[str, list[Path]], side: int, resize: bool) -> Split:
         raise DataError(f"{len(refused)} of {len(refused) + len(images)} files cannot be used. "
                         + " ".join(refused[:_REPORTED]) + more,
                         hint="Fix or remove them" + ("." if resize else ", or give --image-size."))
-    return Split(np.stack(images), np.array(labels, np.int32))
+    return Split(np.stack(images), np.array(labels, np.int32), np.array(used))
 
 
 def _check_size(image: NDArray[np.uint8], side: int, resize: bool, file: Path) -> None:
