@@ -10,5 +10,5 @@ from keras_fixhead.models.saving import load_model, save_model
 from keras_fixhead.models.whitening import WhiteningConvolution, initialize_from_images
 
 __all__ = ["FEATURES", "FusedBatchNormalization", "FusedGelu", "HashedUniform", "IdentityUniform",
-           "WhiteningConvolution", "append_classes", "attach_head", "build_model", "feature_model", "head_of", "initialize_from_images",
-           "inputs_of", "load_model", "multiply_adds", "precision_policy", "save_model"]
+           "WhiteningConvolution", "append_classes", "attach_head", "build_model", "feature_model", "head_of",
+           "initialize_from_images", "inputs_of", "load_model", "multiply_adds", "precision_policy", "save_model"]

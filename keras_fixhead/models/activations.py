@@ -16,9 +16,9 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 class FusedGelu(keras.layers.Layer):
     """GELU, x times the normal distribution function of x; faster in training on the TensorFlow backend on a CPU.
 
-    The stock activation reads and writes each value in some twelve operations forward and backward, together 18 % of a
-    training step of 'fast_cnn' in bfloat16. Here XLA compiles one loop forward and one backward, in float32, that take a
-    fifth of the time. Everything else, including inference, is left to the stock activation.
+    The stock activation reads and writes each value in some twelve operations forward and backward, together 18 % of
+    a training step of 'fast_cnn' in bfloat16. Here XLA compiles one loop forward and one backward, in float32, that
+    take a fifth of the time. Everything else, including inference, is left to the stock activation.
 
     Args:
         kwargs: arguments of `keras.layers.Layer`.
