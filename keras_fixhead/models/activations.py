@@ -47,19 +47,19 @@ def _fused() -> Callable[[Any], Any]:
     def distribution(values: Any) -> Any:
         return 0.5 + 0.5 * tf.math.erf(values * _ROOT)
 
-    @tf.function(jit_compile=True)
     def forward(inputs: Any) -> Any:
         values = tf.cast(inputs, "float32")
         return tf.cast(values * distribution(values), inputs.dtype)
 
-    @tf.function(jit_compile=True)
     def backward(inputs: Any, upstream: Any) -> Any:
         values = tf.cast(inputs, "float32")
         slope = distribution(values) + values * _DENSITY * tf.exp(-0.5 * values * values)
         return tf.cast(slope * tf.cast(upstream, "float32"), inputs.dtype)
 
-    @tf.custom_gradient
-    def gelu(inputs: Any) -> Any:
-        return forward(inputs), lambda upstream: backward(inputs, upstream)
+    compiled_forward, compiled_backward = (tf.function(each, jit_compile=True) for each in (forward, backward))
 
-    return gelu
+    def gelu(inputs: Any) -> Any:
+        return compiled_forward(inputs), functools.partial(compiled_backward, inputs)
+
+    compiled: Callable[[Any], Any] = tf.custom_gradient(gelu)
+    return compiled
