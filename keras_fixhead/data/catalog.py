@@ -23,6 +23,7 @@ class DatasetEntry:
         probe_url: address to probe before a download; None if there is nothing to download.
         label_names: names of the classes in the order of their labels; None if they have to be read from the files.
         groups: group -> names of its classes, if the set has coarse labels.
+        look_alikes: group -> names of classes that look alike, for analysis, if the set has no coarse labels.
         builder: our own builder for TensorFlow Datasets, 'module:class', if TensorFlow Datasets has none.
         archive: the file that this builder looks for in the folder downloads/manual.
         resize: whether images whose size is not `image_shape` are resized; for folders of images only.
@@ -47,6 +48,7 @@ class DatasetEntry:
     citation: str
     label_names: tuple[str, ...] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    look_alikes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     builder: str | None = None
     archive: str | None = None
     resize: bool = False
@@ -60,6 +62,11 @@ class DatasetEntry:
     def tfds_name(self) -> str | None:
         """Its name in TensorFlow Datasets, and its configuration there, without the version."""
         return None if self.source is None else self.source.partition(":")[0]
+
+    @property
+    def similar(self) -> Mapping[str, tuple[str, ...]]:
+        """Groups of classes that look alike: the coarse labels or, if there are none, `look_alikes`."""
+        return self.groups or self.look_alikes
 
 
 DATASETS: dict[str, DatasetEntry] = {
@@ -92,6 +99,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=True,
         probe_url="https://www.cs.toronto.edu/",
         label_names=label_names.CIFAR10,
+        look_alikes=label_names.CIFAR10_LOOK_ALIKES,
         citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
         terms="offered for research by its authors, who ask for the citation and state no licence; the "
         "photographs belong to their photographers",
@@ -127,6 +135,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=True,
         probe_url="https://ai.stanford.edu/",
         label_names=label_names.STL10,
+        look_alikes=label_names.STL10_LOOK_ALIKES,
         citation="Coates, Ng and Lee (2011), An Analysis of Single-Layer Networks in Unsupervised Feature Learning",
         terms="offered for research by its authors, who ask for the citation and state no licence; its "
         "images come from ImageNet, whose terms allow non-commercial research and education only",
@@ -145,6 +154,7 @@ DATASETS: dict[str, DatasetEntry] = {
         probe_url="http://cs231n.stanford.edu/",
         builder="keras_fixhead.data.tiny_imagenet:TinyImagenet",
         archive="tiny-imagenet-200.zip",
+        look_alikes=label_names.TINY_IMAGENET_LOOK_ALIKES,
         citation="Le and Yang (2015), Tiny ImageNet Visual Recognition Challenge",
         terms="ImageNet's terms: non-commercial research and education only; the images belong to their "
         "photographers",
@@ -162,6 +172,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=True,
         probe_url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         label_names=label_names.FASHION_MNIST,
+        look_alikes=label_names.FASHION_MNIST_LOOK_ALIKES,
         citation="Xiao, Rasul and Vollgraf (2017), Fashion-MNIST, arXiv:1708.07747",
         terms="MIT licence",
     ),
@@ -178,6 +189,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=False,
         probe_url="https://github.com/",
         label_names=label_names.CIFAR10,
+        look_alikes=label_names.CIFAR10_LOOK_ALIKES,
         tests="cifar10",
         citation="Recht, Roelofs, Schmidt and Shankar (2018), Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
         "arXiv:1806.00451",
