@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from keras_fixhead import hardware
 from keras_fixhead.analysis.confusion import confusion_matrix
 from keras_fixhead.analysis.geometry import (
+    class_mean_cosines,
     cosine_histograms,
     cosine_matrix,
     image_cosines,
     largest_probability,
     separation,
 )
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.data import Split, run_dataset
 from keras_fixhead.evaluation import Measurer, run_predictor
 from keras_fixhead.robustness import CorruptedChunk, RobustnessReport, corrupted_chunks, measure_robustness
@@ -38,12 +40,14 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
 
     Args:
         run: a complete run.
-        corrupted: number of test images to measure under corruptions; None for all of them.
+        corrupted: number of test images to measure under corruptions; None for all of them, 0 to leave out corruptions
+            and test-time augmentation, for a run that only chooses a scale.
 
     Returns:
         numbers, ready for JSON: histograms of cosines, largest softmax probability, largest cosine that features can
         reach, separation of classes, accuracy with test-time augmentation, and accuracy under the paper's corruptions;
-        and two matrices of shape (m, m): confusion, and cosines between class vectors.
+        and three matrices of shape (m, m): confusion, cosines between class vectors, and cosines between the mean
+        embeddings of the classes (float16).
 
     Raises:
         RunError: if the run has no model.
@@ -54,18 +58,21 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
     outputs = measurer.outputs(test.images)
     cosines = image_cosines(outputs.features, outputs.class_vectors)
     predicted = outputs.logits.argmax(axis=1)
-    robustness = _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted]))
-    reach = reachable_cosine(outputs.class_vectors)
+    more = {} if corrupted == 0 else {
+        "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
+        "robustness": {SUITE: _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])).as_dict()}}
+    length = max(float(np.linalg.norm(outputs.features, axis=1).mean()), 1e-12)
+    reach = reachable_cosine(outputs.class_vectors, lowest=MODELS[run.config().model].lowest / length)
     return {
         "histograms": cosine_histograms(cosines, test.labels, predicted),
         "largest_probability": largest_probability(outputs.logits),
         "reachable_cosine": {"mean": float(reach.mean()), "max": float(reach.max())},
         "separation": separation(outputs.features, test.labels),
-        "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
-        "robustness": {SUITE: robustness.as_dict()},
+        **more,
     }, {
         "confusion": confusion_matrix(test.labels, predicted, dataset.num_classes).astype(np.uint16),
         "cosines": cosine_matrix(outputs.class_vectors).astype(np.float32),
+        "class_means": class_mean_cosines(outputs.features, test.labels).astype(np.float16),
     }
 
 

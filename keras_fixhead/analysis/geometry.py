@@ -105,6 +105,21 @@ def separation(features: ArrayLike, labels: NDArray[np.integer[Any]]) -> dict[st
             "own_mean_cosine": float((embeddings * directions[own]).sum(axis=1).mean())}
 
 
+def class_mean_cosines(features: ArrayLike, labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Returns the cosines between the mean embeddings of the classes that have images, shape (C, C).
+
+    Args:
+        features: shape (N, d).
+        labels: integers, shape (N,).
+
+    Example:
+        >>> class_mean_cosines([[1.0, 0.0], [3.0, 0.0], [0.0, 1.0]], np.array([0, 0, 1])).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    embeddings = unit_rows(features)
+    return cosine_matrix(np.stack([embeddings[labels == each].mean(axis=0) for each in np.unique(labels)]))
+
+
 def largest_probability(logits: NDArray[np.float32]) -> float:
     """Returns the largest softmax probability of any image.
 

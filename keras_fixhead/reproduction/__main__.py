@@ -1,7 +1,8 @@
-"""Plan and run the paper's cells at full size, and report their results.
+"""Plan and run the paper's cells, and report their results.
 
     python -m keras_fixhead.reproduction list                            # the plan, what is done, GPU seconds
     python -m keras_fixhead.reproduction run --data-dir DATA --minutes 30   # into results/gpu, one small JSON per run
+    python -m keras_fixhead.reproduction run --data-dir DATA --blocks E0,E1,E2,E3 --commit   # into results/evidence
     python -m keras_fixhead.reproduction run --data-dir DATA --rehearse --runs 2   # small and short
     python -m keras_fixhead.reproduction claims                          # each claim, and its state by the results
     python -m keras_fixhead.reproduction page                            # docs/evidence.md, from results/
@@ -20,13 +21,15 @@ import click
 
 from keras_fixhead.errors import FixheadError
 from keras_fixhead.reproduction import studies
-from keras_fixhead.reproduction.cells import BLOCKS
 from keras_fixhead.reproduction.page import claim_lines, write_page
+from keras_fixhead.reproduction.plans import plan_named
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, listed, run_all
 from keras_fixhead.reproduction.studies import draw_main_effect
 
 RESULTS = Path("results")
+RUNS = {"gpu": "full_size", "evidence": "evidence"}
+"""Plan -> folder of its run directories, in runs/."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,22 +90,19 @@ def keras_work() -> Work:
 def options_of(parsed: argparse.Namespace) -> Options:
     """Returns which cells to run, and where."""
     rehearsal = parsed.rehearse is not None
+    blocks = block_names(parsed.blocks)
+    plan = plan_named(blocks)
     return Options(
-        out=parsed.out or (Path("runs/rehearsal") if rehearsal else RESULTS / "gpu"),
-        runs_dir=parsed.runs_dir or Path("runs", "rehearsed" if rehearsal else "full_size"),
-        data_dir=parsed.data_dir, blocks=block_names(parsed.blocks),
+        out=parsed.out or (Path("runs/rehearsal") if rehearsal else RESULTS / plan),
+        runs_dir=parsed.runs_dir or Path("runs", "rehearsed" if rehearsal else RUNS[plan]),
+        data_dir=parsed.data_dir, blocks=blocks, commit=parsed.command == "run" and parsed.commit,
         deadline=None if parsed.minutes is None else time.monotonic() + 60 * parsed.minutes,
         most_runs=parsed.runs, rehearsal=rehearsal, rehearsal_dataset=parsed.rehearse or None)
 
 
 def block_names(text: str | None) -> tuple[str, ...]:
     """Returns the names in a list like '1,2,5b'."""
-    names = tuple(each.strip() for each in text.split(",")) if text else ()
-    known = [block.name for block in BLOCKS]
-    for name in names:
-        if name not in known:
-            raise SystemExit(f"There is no block {name!r}. Expected one of {', '.join(known)}.")
-    return names
+    return tuple(each.strip() for each in text.split(",")) if text else ()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,15 +113,20 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(dest="command", required=True)
     for name in ("run", "list"):
         each = commands.add_parser(name, help=COMMANDS[name].__doc__)
-        each.add_argument("--blocks", metavar="1,2,5b", help="only these blocks")
+        each.add_argument("--blocks", metavar="1,2,5b", help="only these blocks, all of one plan: 1, 2, ... for a GPU "
+                          "(default: all of them), E0, E1, ... for two CPU cores")
         each.add_argument("--minutes", type=float, help="stop within this many minutes")
         each.add_argument("--runs", type=int, metavar="N", help="stop after this many runs")
         each.add_argument("--data-dir", type=Path, help="folder of prepared or packed data sets")
-        each.add_argument("--out", type=Path, help="folder of results (default: results/gpu; runs/rehearsal)")
-        each.add_argument("--runs-dir", type=Path, help="folder of run directories (default: runs/full_size)")
+        each.add_argument("--out", type=Path, help="folder of results (default: results/gpu or results/evidence; "
+                          "runs/rehearsal)")
+        each.add_argument("--runs-dir", type=Path, help="folder of run directories (default: runs/full_size or "
+                          "runs/evidence)")
         each.add_argument("--rehearse", nargs="?", const="", metavar="DATASET", help="small runs, marked as not "
                           "evidence: an eighth of the width, 2 epochs, 2,000 images; all on DATASET, if given")
         each.add_argument("--quiet", action="store_true", help="print no line per epoch")
+        if name == "run":
+            each.add_argument("--commit", action="store_true", help="commit each result to Git once it is written")
     claims = commands.add_parser("claims", help=COMMANDS["claims"].__doc__)
     claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu)")
     page = commands.add_parser("page", help=COMMANDS["page"].__doc__)

@@ -1,31 +1,28 @@
-"""The paper's cells (runs that differ only in their seeds), and blocks of cells to run, in order of importance.
+"""Cells (runs that differ only in their seeds), and the parts of a plan: rows of arms to compare, blocks of rows, and
+scales that are chosen on validation images.
 
-A block is more important than all blocks after it. Within a block, all seeds of a pair of arms come before the next
-pair.
+The plans themselves are in `gpu_blocks` and `evidence_blocks`.
 """
+import dataclasses
 import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
+from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name, dataset_entry, steps_of, train_size
 from keras_fixhead.experiments.plan import value_text
 from keras_fixhead.recipes import build_config
 
 _ROLES = tuple(role for role in RESULT_ROLES if role != "machine")
 
-
-BEST = "best"
-"""Stands for the scale in `SCALES` with the best validation accuracy, chosen once all of them are measured."""
-SCALES = (1.0, 5.0, 10.0, 20.0, 40.0)
-
-_BOTH = (True, False)  # the fixed arm, then the learned one
-_FIXED, _LEARNED = (True,), (False,)
-_FORMS: tuple[tuple[str, bool | None], ...] = (("preact_resnet18", True), ("preact_resnet18", False),
-                                               ("mobilenet_v2", None))
+BOTH = (True, False)
+"""The fixed arm, then the learned one."""
+FIXED, LEARNED = (True,), (False,)
+ALL_IMAGES = None
+"""Number of test images to corrupt: all of them."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +56,16 @@ class Cell:
         """A description of what distinguishes the cell."""
         named = {"dataset", "model", "head", "fixed", "scale", "epochs", "recipe"}
         more = "".join(f", {name} {value_text(value)}" for name, value in self.fields if name not in named)
-        scale = f", S = {self.config.scale:g}" if self.config.head == "cos" and self.config.scale != 1 else ""
-        return f"{self.config.dataset} {self.config.model} {arm_name(self.config)}{scale}{more}"
+        config = self.config
+        scale = f", S = {value_text(config.scale)}" if config.scale != 1 else ""
+        recipe = "" if config.recipe == "honest" else f", recipe {config.recipe}"
+        return f"{config.dataset} {config.model} {arm_name(config)}{scale}{more}{recipe}"
 
     def file_name(self, seed: int) -> str:
         """Returns the file name of one seed's result, without its ending."""
         config = self.config
         return (f"{Path(config.dataset).name}-{config.model.replace('/', '-')}-{arm_name(config)}-S{config.scale}-"
-                f"e{config.epochs}-s{seed}-{self.id}")
+                f"e{config.epochs:g}-s{seed}-{self.id}")
 
     def explicit(self, seed: int) -> dict[str, Any]:
         """Returns the fields of one seed's configuration, as `recipes.build_config` takes them."""
@@ -101,35 +100,104 @@ def _values(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in config.values(*_ROLES).items() if name != "seed"}
 
 
-def scale_cell(fixed: bool, scale: float) -> Cell:
-    """Returns the cell of block 1 or 3 at a scale: CIFAR-100, ResNet18, cosine logits, 30 epochs."""
-    return cell(dataset="cifar100", model="resnet18", head="cos", fixed=fixed, scale=scale, epochs=30, recipe="honest")
-
-
 @dataclass(frozen=True)
 class Row:
     """One line of a block: the arms to compare, and their seeds.
 
     Attributes:
         fixed: the arms: (True, False) is a pair of fixed and learned class vectors.
-        scale: a number, or `BEST`.
+        scale: a number or word, or the choice that decides it.
+        model, epochs: None for the recipe's.
         extra: further fields of the configuration.
+        factors: field -> factor on its value without this.
+        equal_steps: whether to train on a part of the data for as many steps as the recipe takes on all of them.
+        seeds: the seeds, set before the first result is read.
+        more_seeds: seeds to add if the differences between the arms turn out to vary too much (`Decisions`).
+        corrupted: number of test images to measure under corruptions, of each kind and severity.
     """
 
     dataset: str
     head: str
-    fixed: tuple[bool, ...] = _BOTH
-    scale: float | str = 1.0
-    model: str = "resnet18"
+    fixed: tuple[bool, ...] = BOTH
+    scale: "float | str | Choice" = 1.0
+    model: str | None = "resnet18"
     extra: Mapping[str, Any] = field(default_factory=dict)
-    seeds: int = 3
-    epochs: int = 30
+    seeds: Sequence[int] = (0, 1, 2)
+    epochs: float | None = 30
     recipe: str = "honest"
+    factors: Mapping[str, float] = field(default_factory=dict)
+    equal_steps: bool = False
+    more_seeds: Sequence[int] = ()
+    corrupted: int | None = ALL_IMAGES
 
-    def cell(self, fixed: bool, scale: float) -> Cell:
+    def cell(self, fixed: bool, scale: float | str) -> Cell:
         """Returns the cell of one arm."""
-        return cell({"dataset": self.dataset, "model": self.model, "head": self.head, "fixed": fixed, "scale": scale,
-                     "epochs": self.epochs, "recipe": self.recipe, **self.extra})
+        fields: dict[str, Any] = {"dataset": self.dataset, "head": self.head, "fixed": fixed, "scale": scale,
+                                  "recipe": self.recipe}
+        fields |= {name: value for name, value in (("model", self.model), ("epochs", self.epochs)) if value is not None}
+        plain = build_config(fields)
+        fields |= self.extra
+        fields |= {name: factor * getattr(plain, name) for name, factor in self.factors.items()}
+        if self.equal_steps:
+            fields["epochs"] = plain.epochs * _steps(plain) / _steps(build_config(fields))
+        return cell(fields)
+
+
+def _steps(config: TrainConfig) -> int:
+    """Returns the training steps per epoch."""
+    return steps_of(train_size(config, dataset_entry(config)), config.batch_size, config.partial_batch)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A scale that is chosen by validation accuracy, from a grid and for seeds that no comparison uses.
+
+    Attributes:
+        name: a name for it.
+        row: both arms; its scale is replaced by each of `scales`.
+        scales: the grid, ascending.
+        per_arm: whether each arm has the scale that is best for it; otherwise both have the one with the best mean.
+    """
+
+    name: str
+    row: Row
+    scales: tuple[float, ...]
+    per_arm: bool
+
+    def cells(self, fixed: bool) -> dict[float, Cell]:
+        """Returns scale -> cell of an arm."""
+        return {scale: self.row.cell(fixed, scale) for scale in self.scales}
+
+
+class Chosen(NamedTuple):
+    """A chosen scale, and whether it is at the edge of its grid: a better one may lie outside."""
+
+    scale: float
+    at_edge: bool
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What earlier results decide about a plan.
+
+    Attributes:
+        scales: choice -> fixed -> its scale; without an entry until it is chosen.
+        extended: labels of the rows whose `more_seeds` are needed.
+    """
+
+    scales: "Mapping[Choice, Mapping[bool, Chosen]]" = field(default_factory=dict)
+    extended: frozenset[str] = frozenset()
+
+    def scale(self, asked: float | str | Choice, fixed: bool) -> float | str | None:
+        """Returns the scale of an arm; None if it is not chosen yet."""
+        if not isinstance(asked, Choice):
+            return asked
+        found = self.scales.get(asked, {}).get(fixed)
+        return None if found is None else found.scale
+
+    def seeds(self, row: Row) -> tuple[int, ...]:
+        """Returns the seeds of a row."""
+        return (*row.seeds, *(row.more_seeds if row_name(row) in self.extended else ()))
 
 
 @dataclass(frozen=True)
@@ -137,7 +205,7 @@ class Block:
     """Cells that answer one question.
 
     Attributes:
-        name: '1' to '10', and '5b', '7b', '9b'.
+        name: '1' to '10', '5b', '7b', '9b'; 'E0' and so on.
         why: the question.
     """
 
@@ -146,121 +214,53 @@ class Block:
     rows: tuple[Row, ...]
 
 
-def _signed(value: bool | None) -> dict[str, Any]:
-    return {} if value is None else {"signed_features": value}
-
-
-def _rate(lr: float, **more: Any) -> dict[str, Any]:
-    return {"lr": lr, "warmup_fraction": 0.0, **more}
-
-
-BLOCKS: tuple[Block, ...] = (
-    Block("1", "Table 2, the paper's main effect", (
-        Row("cifar100", "cos"),
-        Row("cifar10", "cos"),
-    )),
-    Block("2", "Table 1: the claim of most practical value", (
-        Row("cifar100", "dot"),
-        Row("cifar10", "dot"),
-    )),
-    Block("3", "Table 3, and the mechanism: cosines against S", tuple(
-        Row("cifar100", "cos", scale=scale) for scale in SCALES[1:])),
-    Block("4", "intervals narrow enough to decide; S chosen on validation from blocks 1 and 3", (
-        Row("cifar100", "dot", seeds=5, epochs=100),
-        Row("cifar100", "cos", scale=BEST, seeds=5, epochs=100),
-    )),
-    Block("5", "does the cosine of 0.95 hold in all experiments?", (
-        *(Row(dataset, "cos", _FIXED, extra=_signed(True)) for dataset in ("cifar100", "cifar10")),
-        *(Row(dataset, "cos", _FIXED, model=model, extra=_signed(signed), seeds=1)
-          for model, signed in _FORMS for dataset in ("cifar100", "cifar10")),
-    )),
-    # the same number of steps as for the whole set: 351 x 30 = 39 x 270 = 117 x 90
-    Block("5b", "the paper's large gains are on small data sets: does the number of images matter?", (
-        Row("cifar100", "dot", extra={"limit_train": 5_000}, epochs=270),
-        Row("cifar100", "dot", extra={"limit_train": 15_000}, epochs=90),
-    )),
-    Block("6", "architecture", tuple(
-        Row("cifar100", head, model=model, extra=_signed(signed), seeds=2)
-        for model, signed in _FORMS for head in ("cos", "dot"))),
-    Block("7", "Tables 7 and 8: fixed models tolerate higher learning rates", (
-        Row("cifar100", "dot", model="preact_resnet18", extra=_rate(0.1)),
-        *(Row("cifar100", "dot", model="preact_resnet18", extra=_rate(lr), seeds=2) for lr in (0.01, 0.001)),
-        *(Row("cifar100", "dot", extra=_rate(lr), seeds=2) for lr in (0.1, 0.01, 0.001)),
-    )),
-    Block("7b", "how much of the spread comes from the draw of the class vectors?", tuple(
-        Row("cifar100", head, _FIXED, extra={"vector_seed": seed}, epochs=15)
-        for head in ("dot", "cos") for seed in (100, 101, 102, 103))),
-    Block("8", "is the learned arm slow or stuck?", (
-        *(Row("cifar100", "cos", _LEARNED, extra={"vector_lr": factor}) for factor in (0.01, 0.1)),
-        Row("cifar100", "cos", _LEARNED, seeds=2, epochs=200),
-    )),
-    Block("9", "beyond the paper: other class vectors, and a margin (S = 30, as in results/margins.json)", (
-        *(Row("cifar100", "cos", _FIXED, extra={"class_vectors": kind})
-          for kind in ("cube", "simplex", "orthogonal", "hadamard")),
-        Row("cifar100", "cos", scale=30.0, extra={"margin": "arcface"}),
-    )),
-    Block("9b", "long-tailed data: the setting of the only independent negative result", (
-        Row("cifar100", "dot", extra={"imbalance": 100.0}),
-        Row("cifar100", "dot", _FIXED, extra={"imbalance": 100.0, "class_vectors": "simplex"}),
-    )),
-    Block("10", "Tables 1 and 2 by the released recipe, on the available part of STL-10", (
-        Row("stl10", "dot", recipe="paper-code", epochs=80, seeds=1),
-        Row("stl10", "cos", recipe="paper-code", epochs=80, seeds=1),
-    )),
-)
-
-NOT_RUN_HERE: tuple[tuple[str, str], ...] = (
-    ("images/s and share of peak compared with the same network in PyTorch",
-     "needs PyTorch in a separate process: `python benchmarks/peers.py --backend jax --device cuda --torch-python "
-     "VENV/bin/python`, so far run on a CPU only"),
-    ("seconds to 94 % on CIFAR-10", "there is no network of that size yet, and no way to stop at an accuracy; each "
-     "result has its `seconds`, and its test accuracy without (`accuracy`) and with the test-time augmentation of the "
-     "speed records (`tta`, flip-shift)"),
-    ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs the whole data sets: see "
-     "docs/reproduction.md"),
-    ("independently gathered images (Table 5)", "needs CIFAR-10.1 (`fixhead evaluate RUN --dataset cifar10_1`); the "
-     "paper's other two sets were never published"),
-)
-"""Measurements that no cell provides, and why."""
-
-
 @dataclass(frozen=True)
 class Planned:
-    """A run of the plan.
+    """A run of a plan.
 
     Attributes:
         block: the first block that contains it.
         cell: None while its scale depends on unfinished runs.
         label: a description.
+        corrupted: number of test images to measure under corruptions; None for all.
     """
 
     block: str
     cell: Cell | None
     seed: int
     label: str
+    corrupted: int | None = ALL_IMAGES
 
 
-def plan(best_scale: Mapping[bool, float | None], blocks: Sequence[str] = ()) -> Iterator[Planned]:
-    """Yields the runs of the given blocks, each once, in order of importance.
+def choice_rows(choice: Choice) -> tuple[Row, ...]:
+    """Returns the rows that a choice needs, one per scale."""
+    return tuple(dataclasses.replace(choice.row, scale=scale) for scale in choice.scales)
+
+
+def row_name(row: Row) -> str:
+    """Returns the name of a row in `Decisions`."""
+    return f"{row.dataset} {row.head} {row.recipe}"
+
+
+def plan(blocks: Sequence[Block], decisions: Decisions) -> Iterator[Planned]:
+    """Yields the runs of blocks, each once, in order of importance.
 
     Args:
-        best_scale: fixed -> the scale with the best validation accuracy on CIFAR-100; None until all `SCALES` are
-            measured.
-        blocks: names of blocks; empty for all.
+        blocks: of a plan, or some of them.
+        decisions: what earlier results decide.
     """
     seen: set[tuple[str, int]] = set()
-    for block in BLOCKS:
-        if blocks and block.name not in blocks:
-            continue
+    for block in blocks:
         for row in block.rows:
-            for seed in range(row.seeds):
+            for seed in decisions.seeds(row):
                 for fixed in row.fixed:
-                    scale = best_scale.get(fixed) if row.scale == BEST else row.scale
-                    if not isinstance(scale, float):
+                    scale = decisions.scale(row.scale, fixed)
+                    if scale is None:
                         arm = f"{row.head}-{'fixed' if fixed else 'learned'}"
-                        yield Planned(block.name, None, seed, f"{row.dataset} {row.model} {arm} at its best S")
+                        yield Planned(block.name, None, seed, f"{row.dataset} {row.model or row.recipe} {arm} at its "
+                                      f"{row.scale.name if isinstance(row.scale, Choice) else 'scale'}")
                         continue
                     found = row.cell(fixed, scale)
                     if (found.id, seed) not in seen:
                         seen.add((found.id, seed))
-                        yield Planned(block.name, found, seed, found.label)
+                        yield Planned(block.name, found, seed, found.label, row.corrupted)

@@ -12,13 +12,14 @@ from keras_fixhead.analysis.confusion import correlation_bound
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.catalog import look_up
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction.cells import Cell, scale_cell
+from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.comparisons import (
     Measure,
     accuracy,
     arm,
     at_best_scale,
     below_ceiling,
+    best,
     best_of_seed,
     correlation,
     corrupted,
@@ -34,8 +35,9 @@ from keras_fixhead.reproduction.comparisons import (
     recorded,
     single,
 )
+from keras_fixhead.reproduction.gpu_blocks import BEST
 from keras_fixhead.reproduction.paper import Claim, paper_claim, paper_claims, paper_correlations, paper_table
-from keras_fixhead.reproduction.results import Results, best
+from keras_fixhead.reproduction.results import Results
 from keras_fixhead.reproduction.verdict import (
     COSINE,
     DECADES,
@@ -228,8 +230,8 @@ def both_at_their_scales(results: Results) -> list[Finding]:
 def _scale_effect(measure: Measure, label: str, results: Results, *, low: float = 1.0, high: float = 20.0,
                   rises: bool = False, unit: str = COSINE) -> Finding:
     """The effect of a larger scale on learned cosine models."""
-    return difference(results, f"{label}, S = {high:g} minus S = {low:g}", scale_cell(False, high),
-                      scale_cell(False, low), measure, above() if rises else below(), unit=unit)
+    return difference(results, f"{label}, S = {high:g} minus S = {low:g}", BEST.row.cell(False, high),
+                      BEST.row.cell(False, low), measure, above() if rises else below(), unit=unit)
 
 
 def vectors_by_scale(results: Results) -> list[Finding]:

@@ -1,21 +1,20 @@
 """Measures of results, and findings from one cell, or from one cell minus another, paired by seed."""
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from statistics import fmean
 from typing import Any
 
 from keras_fixhead.analysis.confusion import confusion_correlation, errors_inside_groups
 from keras_fixhead.analysis.geometry import nearness_of_groups, same_group
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
-from keras_fixhead.reproduction.results import Results, best_scales
+from keras_fixhead.reproduction.cells import Cell, cell
+from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS
+from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.reproduction.verdict import POINTS, Expectation, Finding, above, not_below
 from keras_fixhead.runs.result import Result
 
 Measure = Callable[[Result], float]
-
-_CIFAR10_GROUPS = {"vehicles": ("airplane", "automobile", "ship", "truck"),
-                   "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, chosen by eye
 
 
 def accuracy(result: Result) -> float:
@@ -64,7 +63,7 @@ def correlation(result: Result) -> float:
     return confusion_correlation(matrices["cosines"], matrices["confusion"])
 
 
-def arm(dataset: str, head: str, fixed: bool, *, scale: float = 1.0, model: str = "resnet18", epochs: int = 30,
+def arm(dataset: str, head: str, fixed: bool, *, scale: float = 1.0, model: str = "resnet18", epochs: float = 30,
         **extra: Any) -> Cell:
     """Returns a cell of the `honest` recipe."""
     return cell({"dataset": dataset, "model": model, "head": head, "fixed": fixed, "scale": scale, "epochs": epochs,
@@ -104,16 +103,29 @@ def at_best_scale(results: Results, label: str, first: tuple[bool, float | None]
         paper: the paper's number.
         tolerance: tolerance in points; None if the difference must be above 0.
     """
-    scales = best_scales(results)
+    decisions = decide(results, GPU_BLOCKS)
+    scales = {fixed: None if (one := decisions.scale(BEST, fixed)) is None else float(one) for fixed in (True, False)}
     (one, one_scale), (other, other_scale) = first, second
     one_scale, other_scale = one_scale or scales[one], other_scale or scales[other]
     expected = above() if tolerance is None else not_below(tolerance)
     if one_scale is None or other_scale is None:
         return Finding(label, {}, expected, unit, paper=paper, epochs=epochs,
-                       cells=tuple(scale_cell(fixed, scale) for fixed in {one, other} for scale in SCALES))
+                       cells=tuple(one for fixed in {one, other} for one in BEST.cells(fixed).values()))
     return difference(results, label, arm("cifar100", "cos", one, scale=one_scale, epochs=epochs),
                       arm("cifar100", "cos", other, scale=other_scale, epochs=epochs), measure, expected, paper=paper,
                       unit=unit, note=f"S = {one_scale:g} and {other_scale:g}")
+
+
+def best(cells: Mapping[float, Cell], results: Results, seeds: int = 3) -> float | None:
+    """Returns the key whose cell has the best mean validation accuracy; None while any cell lacks seeds.
+
+    Runs that failed to converge count as measured, but never as the best.
+    """
+    if any(len(results.all_of(each)) < seeds for each in cells.values()):
+        return None
+    means = {number: fmean(each.accuracy("validation") for each in converged.values())
+             for number, one in cells.items() if (converged := results.of(one))}
+    return max(means, key=lambda number: means[number]) if means else None
 
 
 def best_of_seed(results: Results, cells: Mapping[float, Cell], seed: int) -> float | None:
@@ -152,10 +164,5 @@ def _each(results: Results, one: Cell, measure: Measure) -> dict[int, float]:
     return {seed: measure(result) for seed, result in results.of(one).items()}
 
 
-def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
-    """Returns groups of look-alike classes: the data set's coarse labels or, if it has none, the paper's groups."""
-    return DATASETS[dataset].groups or _CIFAR10_GROUPS
-
-
 def _together(result: Result) -> Any:
-    return same_group(result.content["label_names"], _groups(result.config.dataset))
+    return same_group(result.content["label_names"], DATASETS[result.config.dataset].similar)

@@ -1,4 +1,4 @@
-"""Estimates what a run at full size costs on a GPU: from measured seconds if there are any, or by arithmetic."""
+"""Estimates what a run costs on a GPU or CPU: from measured seconds if there are any, or by arithmetic."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,12 +9,32 @@ MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2"
                  "fast_cnn": 118.2e6}
 """Multiply-adds of a forward pass for one 32x32 image at width 1 (counted by a test)."""
 
-FLOP_PER_SECOND = 77e12
-SOURCE = ("77 TFLOP/s, derived from 96 % in 7 minutes with a ResNet18 on an A100 in the README of "
-          "KellerJordan/cifar10-airbench, 25 % of that card's peak; not measured here")
-RUN_SECONDS, EPOCH_SECONDS = 40.0, 1.0
-OVERHEAD_SOURCE = (f"plus {RUN_SECONDS:g} s per run and {EPOCH_SECONDS:g} s per epoch for compilation, validation, "
-                   "checkpoints and 15 corrupted test sets, a guess")
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast a device is guessed to be, as long as nothing was measured on it.
+
+    Attributes:
+        flop_per_second: of a training.
+        run_seconds, epoch_seconds: on top for each run and for each epoch.
+        unit: of the hours of a plan.
+        source: where these numbers come from.
+    """
+
+    flop_per_second: float
+    run_seconds: float
+    epoch_seconds: float
+    unit: str
+    source: str
+
+
+GPU = Rate(77e12, 40.0, 1.0, "GPU hours",
+           "at 77 TFLOP/s, derived from 96 % in 7 minutes with a ResNet18 on an A100 in the README of "
+           "KellerJordan/cifar10-airbench, 25 % of that card's peak; not measured here; plus 40 s per run and 1 s per "
+           "epoch for compilation, validation, checkpoints and 15 corrupted test sets, a guess")
+CPU = Rate(0.3e12, 240.0, 5.0, "hours on two CPU cores",
+           "at 0.3 TFLOP/s, which a prototype reached on two cores of an AMD EPYC with bfloat16 instructions; plus "
+           "240 s per run and 5 s per epoch for corrupted test sets, checkpoints and the rest, a guess")
 
 
 @dataclass(frozen=True)
@@ -46,8 +66,8 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
     """
     if config.model not in MULTIPLY_ADDS:
         return None
-    pixels = dataset_entry(config).image_shape[0]
-    return 6 * MULTIPLY_ADDS[config.model] * (pixels / 32) ** 2 * config.width**2
+    height, width, _ = dataset_entry(config).image_shape
+    return 6 * MULTIPLY_ADDS[config.model] * (height * width / 32**2) * config.width**2
 
 
 def training_images(config: TrainConfig) -> int:
@@ -56,13 +76,15 @@ def training_images(config: TrainConfig) -> int:
     return length_of(config, images).total * config.batch_size
 
 
-def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None) -> Estimate:
+def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None,
+             rate: Rate = GPU) -> Estimate:
     """Returns the estimated duration of a run, from runs of the same network on the same device if there are any.
 
     Args:
         config: configuration of the run.
         measured: earlier results. Those of resumed runs are ignored: their wall time covers only the last part.
         device: name of the device.
+        rate: used if nothing was measured.
     """
     like = [each for each in measured if each.converged and not each.content.get("resumed")
             and each.content["device"] == device and (each.config.model, each.config.width, each.config.dataset)
@@ -74,5 +96,5 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         other = max(0.0, newest.number("wall_seconds") - training)
         return Estimate(training * training_images(config) / shown, other, "measured")
     flop = training_flop_per_image(config) or 0.0
-    epochs = config.epochs * EPOCH_SECONDS
-    return Estimate(training_images(config) * flop / FLOP_PER_SECOND + epochs, RUN_SECONDS, "arithmetic")
+    epochs = config.epochs * rate.epoch_seconds
+    return Estimate(training_images(config) * flop / rate.flop_per_second + epochs, rate.run_seconds, "arithmetic")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from keras_fixhead.config import arm_name
 from keras_fixhead.reproduction import cost
-from keras_fixhead.reproduction.cells import BEST, BLOCKS, NOT_RUN_HERE, SCALES, Cell, Row, plan
+from keras_fixhead.reproduction.cells import Cell, Choice, Chosen, Decisions, Row, plan
 from keras_fixhead.reproduction.claims import TOLERANCE_COSINE, TOLERANCE_POINTS, Answer, answers
 from keras_fixhead.reproduction.comparisons import accuracy, arm, difference
+from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, NOT_RUN_HERE, SCALES
 from keras_fixhead.reproduction.paper import paper_table
-from keras_fixhead.reproduction.results import Results, best_scales, read_results
+from keras_fixhead.reproduction.results import Results, decide, read_results
 from keras_fixhead.reproduction.studies import read_study
 from keras_fixhead.reproduction.verdict import (
     COSINE,
@@ -130,18 +131,18 @@ def measured_text(finding: Finding) -> str:
 def cells_block(results: Results) -> list[str]:
     """Returns one line for each measured cell, or pair of cells that differ only in fixed or learned class vectors."""
     rows = []
-    scales = best_scales(results)
-    for block in BLOCKS:
+    decisions = decide(results, GPU_BLOCKS)
+    for block in GPU_BLOCKS:
         for row in block.rows:
             cells = {fixed: row.cell(fixed, scale) for fixed in row.fixed
-                     if isinstance(scale := scales[fixed] if row.scale == BEST else row.scale, float)}
+                     if (scale := decisions.scale(row.scale, fixed)) is not None}
             if not any(results.all_of(one) for one in cells.values()):
                 continue
             here = [accuracies(results, cells[fixed]) if fixed in cells else
                     "S is not chosen yet" if fixed in row.fixed else "" for fixed in (True, False)]
             paper = [paper_number(row, fixed) if fixed in row.fixed else "" for fixed in (True, False)]
-            rows.append("| " + " | ".join([block.name, _label(row, cells), f"{row.epochs}", f"{row.seeds}", *paper,
-                                           *here, _pair_text(results, row, cells)]) + " |")
+            rows.append("| " + " | ".join([block.name, _label(row, cells), f"{row.epochs:g}", f"{len(row.seeds)}",
+                                           *paper, *here, _pair_text(results, row, cells)]) + " |")
     if not rows:
         return ["", "No cell has been run at full size.", ""]
     return ["", "| block | cell | epochs | seeds | paper: fixed | paper: learned | here: fixed | here: learned | "
@@ -168,13 +169,12 @@ def accuracies(results: Results, one: Cell) -> str:
 
 def _label(row: Row, cells: Mapping[bool, Cell]) -> str:
     """Returns a description of what the cells of a row share."""
-    if row.scale == BEST:
+    if isinstance(row.scale, Choice):
         chosen = ", ".join(f"S = {one.config.scale:g} {ARMS[fixed]}" for fixed, one in cells.items())
         return f"{row.dataset} {row.model} {row.head}, each arm at its best S ({chosen})"
     fixed, one = next(iter(cells.items()))
     name = arm_name(one.config)
-    return one.label.replace(name, name.removesuffix(f"-{ARMS[fixed]}"), 1) + (
-        "" if row.recipe == "honest" else f", recipe {row.recipe}")
+    return one.label.replace(name, name.removesuffix(f"-{ARMS[fixed]}"), 1)
 
 
 def paper_number(row: Row, fixed: bool) -> str:
@@ -187,8 +187,8 @@ def paper_number(row: Row, fixed: bool) -> str:
     if not more and rate is not None and row.model in RATE_TABLES:
         number = paper_table(RATE_TABLES[row.model]).cells.get((row.dataset, f"{rate:g}", ARMS[fixed]))
     elif not more and rate is None:
-        table = 1 if row.head == "dot" else {1.0: 2, BEST: 3}.get(row.scale)
-        number = None if table is None else paper_table(table).cells.get((row.dataset, row.model, ARMS[fixed]))
+        table = 1 if row.head == "dot" else 3 if isinstance(row.scale, Choice) else 2 if row.scale == 1 else None
+        number = None if table is None else paper_table(table).cells.get((row.dataset, str(row.model), ARMS[fixed]))
     return "" if number is None else f"{number}"
 
 
@@ -229,14 +229,14 @@ def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
     """Returns one line per block: its question, runs and GPU hours, and the claims that it is the first to measure."""
     lines = ["", "| block | question | runs | done | GPU hours left | first to measure |", "| --- |" + " --- |" * 5]
     total = 0.0
-    runs = list(plan(best_scales(results)))  # a run in two blocks belongs to the first
+    runs = list(plan(GPU_BLOCKS, decide(results, GPU_BLOCKS)))  # a run in two blocks belongs to the first
     waiting = _claims_by_block(found)
-    for block in BLOCKS:
+    for block in GPU_BLOCKS:
         own = [run for run in runs if run.block == block.name]
         left = [run for run in own if run.cell is None or run.seed not in results.all_of(run.cell)]
         # any scale, until one is chosen: they cost the same
-        configs = [(run.cell or arm("cifar100", "cos", True, scale=SCALES[0], epochs=block.rows[-1].epochs)).config
-                   for run in left]
+        any_scale = arm("cifar100", "cos", True, scale=SCALES[0], epochs=block.rows[-1].epochs or 30)
+        configs = [(run.cell or any_scale).config for run in left]
         hours = sum(cost.estimate(config, results, _device(results)).seconds for config in configs) / 3600
         total += hours
         lines.append(f"| {block.name} | {block.why} | {len(own)} | {len(own) - len(left)} | {hours:.1f} | "
@@ -244,7 +244,7 @@ def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
     devices = sorted({str(each.content["device"]) for each in results})
     source = f"from seconds measured on {', '.join(devices)}" if devices else "by arithmetic"
     return [*lines, f"| all | | {len(runs)} | {len(results)} | {total:.1f} | |", "",
-            f"Hours: {source}; if none were measured, at {cost.SOURCE}; {cost.OVERHEAD_SOURCE}. Networks with "
+            f"Hours: {source}; if none were measured, {cost.GPU.source}. Networks with "
             "depthwise convolutions take longer than this arithmetic suggests.", "", "Not in this plan:", "",
             *(f"- {what}: {why}." for what, why in NOT_RUN_HERE),
             *(f"- `{each.claim.id}`: {each.question.lacking}." for each in found
@@ -254,8 +254,8 @@ def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
 def _claims_by_block(found: Sequence[Answer]) -> dict[str, list[str]]:
     """Returns block -> claims for which this block, with those before it, gives the first comparison."""
     order: dict[str, int] = {}
-    names = [block.name for block in BLOCKS]
-    for run in plan({True: SCALES[0], False: SCALES[0]}):
+    names = [block.name for block in GPU_BLOCKS]
+    for run in plan(GPU_BLOCKS, Decisions({BEST: dict.fromkeys((True, False), Chosen(SCALES[0], False))})):
         if run.cell is not None:
             order.setdefault(run.cell.id, names.index(run.block))
     waiting: dict[str, list[str]] = {}

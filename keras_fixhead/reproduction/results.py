@@ -1,17 +1,18 @@
-"""Results of the paper's cells at full size: reads them from a folder, checks them, and finds them by cell and seed."""
-from collections.abc import Iterable, Iterator, Mapping
+"""Results of cells: reads them from a folder, checks them, finds them by cell and seed, and what they decide."""
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.reproduction.cells import SCALES, Cell, cell, scale_cell
+from keras_fixhead.reproduction.cells import Block, Cell, Choice, Chosen, Decisions, Row, cell, row_name
 from keras_fixhead.runs.result import Result, read_result
 
 MAY_BE_PARTS = ("stl10", "tiny_imagenet")
 """Data sets for which results on a part of the set are accepted; they are labelled as such."""
-CHOICE_SEEDS = 3
-"""Number of seeds that every scale needs before one is chosen."""
+EXTEND_ABOVE = 0.3
+"""Standard deviation of paired differences, in points, above which a row gets its `more_seeds`."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +98,58 @@ def gather(results: Iterable[Result]) -> Results:
     return Results({name: dict(sorted(seeds.items())) for name, seeds in by_cell.items()})
 
 
-def best_scales(results: Results) -> dict[bool, float | None]:
-    """Returns fixed -> the scale with the best mean validation accuracy; None until all scales have enough seeds."""
-    return {fixed: best({scale: scale_cell(fixed, scale) for scale in SCALES}, results) for fixed in (True, False)}
+def decide(results: Results, blocks: Sequence[Block]) -> Decisions:
+    """Returns what results decide about the rest of a plan: scales, and which rows need more seeds.
 
-
-def best(cells: Mapping[float, Cell], results: Results, seeds: int = CHOICE_SEEDS) -> float | None:
-    """Returns the key whose cell has the best mean validation accuracy; None while any cell lacks seeds.
-
-    Runs that failed to converge count as measured, but never as the best.
+    Args:
+        results: those of the plan.
+        blocks: of the plan, or some of them.
     """
-    if any(len(results.all_of(each)) < seeds for each in cells.values()):
-        return None
-    means = {number: fmean(each.accuracy("validation") for each in converged.values())
-             for number, one in cells.items() if (converged := results.of(one))}
-    return max(means, key=lambda number: means[number]) if means else None
+    rows = [row for block in blocks for row in block.rows]
+    scales = {row.scale: chosen(row.scale, results) for row in rows if isinstance(row.scale, Choice)}
+    plain = Decisions(scales)
+    return Decisions(scales, frozenset(
+        row_name(row) for row in rows
+        if row.more_seeds and (values := _differences(row, plain, results)) and stdev(values) > EXTEND_ABOVE))
+
+
+def chosen(choice: Choice, results: Results) -> dict[bool, Chosen]:
+    """Returns fixed -> the scale with the best validation accuracy; no entry while runs of its grid are missing.
+
+    A scale at which a run failed to converge cannot be the best.
+    """
+    scores = {fixed: _scores(choice, fixed, results) for fixed in (True, False)}
+    if not choice.per_arm:
+        both = scores[True].keys() & scores[False].keys() if all(scores.values()) else ()
+        shared = {scale: fmean([scores[True][scale], scores[False][scale]]) for scale in both}
+        scores = dict.fromkeys(scores, shared)
+    return {fixed: _best(choice, each) for fixed, each in scores.items() if any(map(isfinite, each.values()))}
+
+
+def _scores(choice: Choice, fixed: bool, results: Results) -> dict[float, float]:
+    """Returns scale -> mean validation accuracy, minus infinity with a failed run; empty while runs are missing."""
+    found = {}
+    for scale, one in choice.cells(fixed).items():
+        runs = results.all_of(one)
+        if any(seed not in runs for seed in choice.row.seeds):
+            return {}
+        own = [runs[seed] for seed in choice.row.seeds]
+        found[scale] = fmean(each.accuracy("validation") if each.converged else -inf for each in own)
+    return found
+
+
+def _best(choice: Choice, scores: Mapping[float, float]) -> Chosen:
+    scale = max(scores, key=lambda each: scores[each])
+    return Chosen(scale, at_edge=scale in (choice.scales[0], choice.scales[-1]))
+
+
+def _differences(row: Row, decisions: Decisions, results: Results) -> list[float]:
+    """Returns fixed minus learned test accuracy of a row's first seeds, in points; empty while some are missing."""
+    scales = [decisions.scale(row.scale, fixed) for fixed in (True, False)]
+    if None in scales:
+        return []
+    fixed, learned = (results.of(row.cell(each, scale)) for each, scale in zip((True, False), scales, strict=True)
+                      if scale is not None)
+    if any(seed not in fixed or seed not in learned for seed in row.seeds):
+        return []
+    return [100 * (fixed[seed].accuracy() - learned[seed].accuracy()) for seed in row.seeds]

@@ -1,4 +1,4 @@
-"""Runs the paper's cells at full size, in order of importance: skips finished ones, resumes, and stops in time.
+"""Runs the cells of a plan, in order of importance: skips finished ones, resumes, and stops in time.
 
 All runs share one process, one after the other. Functions that need Keras are passed in (`Work`).
 """
@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from keras_fixhead.experiments.plan import PlannedRun, plan_runs
 from keras_fixhead.experiments.run import discard_model
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
-from keras_fixhead.reproduction.cells import BLOCKS, NOT_RUN_HERE, Cell, Planned, plan
-from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, best_scales, read_results
+from keras_fixhead.reproduction.cells import Cell, Planned, plan
+from keras_fixhead.reproduction.committing import commit
+from keras_fixhead.reproduction.gpu_blocks import NOT_RUN_HERE
+from keras_fixhead.reproduction.plans import PLANS, blocks_named, plan_named
+from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, decide, read_results
 from keras_fixhead.runs import Run, make_folder
 from keras_fixhead.runs.result import (
     COMPLETE,
@@ -47,7 +50,7 @@ class Work:
     Attributes:
         train: trains a configuration, or resumes a run of it.
         measure: returns measurements of a trained run beyond its result.json, and its matrices; corruptions are
-            measured on the given number of test images, or on all for None.
+            measured on the given number of test images, on all for None, and left out for 0.
         device: returns the name of the device.
         forget: frees memory that models still use.
         say: prints a line, with `err=True` on standard error.
@@ -73,6 +76,7 @@ class Options:
         most_runs: stop after this many runs; None for no limit.
         rehearsal: whether to run small networks for two epochs, with results marked as not evidence.
         rehearsal_dataset: data set of all cells of a rehearsal; None for their own.
+        commit: whether to commit each result to Git as soon as it is written.
     """
 
     out: Path
@@ -83,6 +87,7 @@ class Options:
     most_runs: int | None = None
     rehearsal: bool = False
     rehearsal_dataset: str | None = None
+    commit: bool = False
 
 
 def run_all(options: Options, work: Work) -> int:
@@ -110,7 +115,7 @@ def run_all(options: Options, work: Work) -> int:
         except KeyboardInterrupt:
             if not alarm.rung:
                 work.say("Stopped. Start again to continue.", err=True)
-                return 130
+                return 143 if alarm.terminated else 130
             work.say("Stopped at the limit, in the middle of a run. Start again to continue it.")
     return 1 if failures else 0
 
@@ -121,11 +126,17 @@ def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Ce
     Results are read again each time because other processes may be writing some.
     """
     found = read_results(options.out, rehearsal=options.rehearsal)
-    for planned in plan(best_scales(found), options.blocks):
+    for planned in remaining_plan(options, found):
         if planned.cell is not None and planned.seed not in found.all_of(planned.cell) \
                 and (planned.cell.id, planned.seed) not in tried:
             return planned, planned.cell, found
     return None
+
+
+def remaining_plan(options: Options, found: Results) -> Iterator[Planned]:
+    """Yields the runs of the plan, with what the results so far decide."""
+    whole = PLANS[plan_named(options.blocks)]
+    return plan(blocks_named(options.blocks), decide(found, whole))
 
 
 def run_one(planned: Planned, options: Options, work: Work) -> bool:
@@ -141,7 +152,8 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
         if not options.rehearsal:
             check_whole(ready.config)
         try:
-            content, matrices, run = train_and_measure(ready, work, REHEARSAL_CORRUPTED if options.rehearsal else None)
+            corrupted = planned.corrupted if not options.rehearsal else planned.corrupted and REHEARSAL_CORRUPTED
+            content, matrices, run = train_and_measure(ready, work, corrupted)
         except TrainingError as error:
             failed = state_of(planned, options).run
             if FAILED_TO_CONVERGE not in str(error) or failed is None:
@@ -159,9 +171,14 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     prefix = "rehearsal-" if options.rehearsal else ""
-    write_result(content, matrices, options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json")
+    path = options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json"
+    write_result(content, matrices, path)
     discard_model(run)
     work.say(f"{name}: {summary(content)}")
+    if options.commit:
+        written = [path, *([path.with_suffix(".npz")] if matrices else [])]
+        if (why_not := commit(written, f"Result: {planned.label}, seed {planned.seed}")) is not None:
+            work.say(f"{path} is not committed: {why_not}", err=True)
     work.forget()
     return True
 
@@ -185,7 +202,8 @@ def train_and_measure(ready: PlannedRun, work: Work, corrupted: int | None) -> t
     before = time.monotonic()
     measured, matrices = work.measure(run, corrupted)
     content = result_content(run)
-    return {"state": COMPLETE, **content, **measured, "robustness": content["robustness"] | measured["robustness"],
+    robustness = content["robustness"] | measured.get("robustness", {})
+    return {"state": COMPLETE, **content, **measured, "robustness": robustness,
             "measuring_seconds": time.monotonic() - before}, matrices, run
 
 
@@ -260,21 +278,23 @@ def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.E
     """Returns the estimated duration of a run: from others measured on this device, or by arithmetic for a GPU."""
     config = build_config(explicit_fields(cell, options) | {"seed": seed})
     gpus = hardware.gpus()
-    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name())
+    rate = cost.GPU if plan_named(options.blocks) == "gpu" else cost.CPU
+    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), rate)
 
 
 def listed(options: Options) -> list[str]:
     """Returns the plan as lines: the state and seconds of each run, their sum, and what the plan does not cover."""
     found = read_results(options.out, rehearsal=options.rehearsal)
     lines, left = [], 0.0
-    why = {block.name: block.why for block in BLOCKS}
+    why = {block.name: block.why for block in blocks_named(options.blocks)}
+    gpu = plan_named(options.blocks) == "gpu"
     block = ""
-    for planned in plan(best_scales(found), options.blocks):
+    for planned in remaining_plan(options, found):
         if planned.block != block:
             block = planned.block
             lines.append(f"block {block}: {why[block]}")
         if planned.cell is None:
-            state = "waits for blocks 1 and 3, which choose its scale"
+            state = "waits for the runs that choose its scale"
         elif result := found.all_of(planned.cell).get(planned.seed):
             state = (f"done: test {100 * result.accuracy():.1f} %" if result.converged else "done: failed to converge"
                      ) + f", {result.number('wall_seconds'):.0f} s on {result.content['device']}"
@@ -283,8 +303,9 @@ def listed(options: Options) -> list[str]:
             left += estimate.seconds
             state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
         lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
-    return [*lines, f"Left: about {left / 3600:.1f} GPU hours; if none were measured on this device, at {cost.SOURCE}; "
-            f"{cost.OVERHEAD_SOURCE}.", "Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)]
+    rate = cost.GPU if gpu else cost.CPU
+    return [*lines, f"Left: about {left / 3600:.1f} {rate.unit}; if none were measured on this device, {rate.source}.",
+            *(["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)] if gpu else [])]
 
 
 def summary(content: Mapping[str, Any]) -> str:
@@ -306,28 +327,32 @@ def keep_compiled_steps() -> None:
 class Alarm:
     """Interrupts the process like Ctrl-C, shortly before a deadline: a training then writes a checkpoint and stops.
 
+    SIGTERM interrupts it too, and so does SIGINT in a process that was started in the background, where it is ignored.
+
     Attributes:
         rung: whether the alarm has gone off.
+        terminated: whether SIGTERM has arrived.
     """
 
     def __init__(self, deadline: float | None) -> None:
-        self.rung = False
+        self.rung = self.terminated = False
         self._deadline = deadline
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Alarm":
+        self._before = {signal.SIGTERM: signal.signal(signal.SIGTERM, self._terminate)}
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as `nohup ... &` starts a process
+            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
         if (left := self.seconds_left()) is not None:
-            self._before = {signal.SIGALRM: signal.signal(signal.SIGALRM, self._ring)}
-            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as `nohup ... &` starts a process
-                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._ring)
             signal.setitimer(signal.ITIMER_REAL, max(0.1, left))  # not before the caller can handle it
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._deadline is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def seconds_left(self) -> float | None:
         """Returns the seconds until the alarm; None if there is no deadline."""
@@ -336,3 +361,7 @@ class Alarm:
     def _ring(self, number: int, frame: Any) -> None:
         self.rung = True
         signal.raise_signal(signal.SIGINT)
+
+    def _terminate(self, number: int, frame: Any) -> None:
+        self.terminated = True
+        raise KeyboardInterrupt

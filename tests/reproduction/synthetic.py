@@ -7,7 +7,12 @@ import numpy as np
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import Cell
+from keras_fixhead.reproduction import Cell, Decisions
+from keras_fixhead.reproduction.cells import Chosen
+from keras_fixhead.reproduction.gpu_blocks import BEST
+
+CHOSEN = Decisions({BEST: {True: Chosen(5.0, at_edge=False), False: Chosen(20.0, at_edge=False)}})
+"""Scales for the arms of the GPU plan."""
 
 
 def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, validation: float | None = None,

@@ -2,27 +2,27 @@
 from collections import Counter
 
 import pytest
-from synthetic import portable, write_result
+from synthetic import CHOSEN, portable, write_result
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import BLOCKS, cell, plan, read_results
-from keras_fixhead.reproduction.cells import SCALES, scale_cell
-from keras_fixhead.reproduction.results import best_scales
+from keras_fixhead.reproduction import Decisions, blocks_named, cell, plan, read_results
+from keras_fixhead.reproduction.cells import Chosen
+from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, SCALES
+from keras_fixhead.reproduction.results import chosen
 
 # block 6 shares seed 0 of three arms with block 5, and runs it once
-RUNS = {"1": 12, "2": 12, "3": 24, "4": 20, "5": 12, "5b": 12, "6": 24 - 3, "7": 26, "7b": 24, "8": 8, "9": 18,
+RUNS = {"1": 12, "2": 12, "3": 24, "4": 30, "5": 12, "5b": 12, "6": 24 - 3, "7": 36, "7b": 24, "8": 8, "9": 18,
         "9b": 9, "10": 4}
-CHOSEN = {True: 1.0, False: 20.0}
 
 
 def test_blocks_are_in_order_of_priority_and_have_the_expected_runs():
-    assert [block.name for block in BLOCKS] == list(RUNS)
-    assert Counter(each.block for each in plan(CHOSEN)) == RUNS
+    assert [block.name for block in GPU_BLOCKS] == list(RUNS)
+    assert Counter(each.block for each in plan(GPU_BLOCKS, CHOSEN)) == RUNS
 
 
 def test_every_run_is_a_valid_configuration_with_a_unique_name():
-    runs = list(plan(CHOSEN))
+    runs = list(plan(GPU_BLOCKS, CHOSEN))
     names = {run.cell.file_name(run.seed) for run in runs}
     digests = {resolve(build_config(run.cell.explicit(run.seed)), gpu=False).digest for run in runs}
 
@@ -30,7 +30,7 @@ def test_every_run_is_a_valid_configuration_with_a_unique_name():
 
 
 def test_all_seeds_of_a_pair_run_before_the_next_pair():
-    first = list(plan(CHOSEN))[:6]
+    first = list(plan(GPU_BLOCKS, CHOSEN))[:6]
 
     assert [(run.seed, run.cell.config.fixed) for run in first] == [
         (seed, fixed) for seed in (0, 1, 2) for fixed in (True, False)]
@@ -39,14 +39,14 @@ def test_all_seeds_of_a_pair_run_before_the_next_pair():
 
 def test_small_subsets_are_trained_for_as_many_steps_as_the_whole_set():
     whole = cell(dataset="cifar100", head="dot", epochs=30).config
-    parts = [run.cell.config for run in plan(CHOSEN, ["5b"])]
+    parts = [run.cell.config for run in plan(blocks_named(["5b"]), CHOSEN)]
 
     assert {config.epochs * resolve(config).steps_per_epoch for config in parts} == {
         30 * resolve(whole).steps_per_epoch}
 
 
 def test_block_4_waits_until_the_best_scale_can_be_chosen():
-    waiting = [run for run in plan({}, ["4"]) if run.cell is None]
+    waiting = [run for run in plan(blocks_named(["4"]), Decisions()) if run.cell is None]
 
     assert len(waiting) == 10 and all("best S" in run.label for run in waiting)
 
@@ -55,11 +55,11 @@ def test_the_best_scale_is_chosen_by_validation_over_three_seeds(tmp_path):
     for scale in SCALES:
         for seed in range(3):
             # test accuracy says the opposite and is not used
-            write_result(tmp_path, scale_cell(True, scale), seed, test=90 - scale, validation=50 + scale)
+            write_result(tmp_path, BEST.row.cell(True, scale), seed, test=90 - scale, validation=50 + scale)
             if scale < 40 or seed < 2:
-                write_result(tmp_path, scale_cell(False, scale), seed)
+                write_result(tmp_path, BEST.row.cell(False, scale), seed)
 
-    assert best_scales(read_results(tmp_path)) == {True: 40.0, False: None}
+    assert chosen(BEST, read_results(tmp_path)) == {True: Chosen(40.0, at_edge=True)}
 
 
 def test_the_name_of_a_cell_depends_on_its_settings_and_not_on_the_machine():
@@ -82,7 +82,7 @@ def test_a_cell_recognises_its_own_runs():
 
 @pytest.mark.parametrize("name", ["5", "6"])
 def test_both_forms_of_preact_resnet18_are_in_the_blocks_on_architecture(name):
-    forms = {run.cell.config.signed_features for run in plan(CHOSEN, [name])
+    forms = {run.cell.config.signed_features for run in plan(blocks_named([name]), CHOSEN)
              if run.cell.config.model == "preact_resnet18"}
 
     assert forms == {True, False}

@@ -1,13 +1,13 @@
 """The paper's claims judged on synthetic results: the answer follows the numbers."""
 import numpy as np
 import pytest
-from synthetic import write_matrices, write_result
+from synthetic import CHOSEN, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import paper_claims, plan, read_results
-from keras_fixhead.reproduction.cells import SCALES, scale_cell
 from keras_fixhead.reproduction.claims import QUESTIONS, answer, answers
 from keras_fixhead.reproduction.comparisons import arm
+from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, SCALES
 from keras_fixhead.reproduction.page import state_text
 from keras_fixhead.reproduction.results import Results
 from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, deciding
@@ -23,7 +23,7 @@ def test_every_claim_has_a_question_and_nothing_is_measured_without_results():
 
 
 def test_the_plan_runs_all_cells_that_the_claims_need():
-    planned = {run.cell.id for run in plan({True: 1.0, False: 20.0})}
+    planned = {run.cell.id for run in plan(GPU_BLOCKS, CHOSEN)}
     for each in answers(Results()):
         for finding in each.findings:
             assert {one.id for one in finding.cells} <= planned, (each.claim.id, finding.label)
@@ -86,7 +86,7 @@ def test_the_best_scales_of_both_arms_are_compared_on_the_test_split(tmp_path):
     for fixed, best in ((True, 5.0), (False, 20.0)):
         for scale in SCALES:
             for seed in range(3):
-                write_result(tmp_path, scale_cell(fixed, scale), seed, test=70 + fixed + seed / 10,
+                write_result(tmp_path, BEST.row.cell(fixed, scale), seed, test=70 + fixed + seed / 10,
                              validation=60 + 10 * (scale == best))
     results = read_results(tmp_path)
     (finding,) = answer("no-benefit-of-learning-at-best-scale", results).findings[:1]
@@ -182,7 +182,7 @@ def test_the_effects_of_the_scale_are_judged_by_their_sign(tmp_path):
         for seed in range(3):
             jitter = seed / 1000
             path = write_result(
-                tmp_path, scale_cell(False, scale), seed, accuracy + seed, label_names=names,
+                tmp_path, BEST.row.cell(False, scale), seed, accuracy + seed, label_names=names,
                 class_vectors_mean_cosine=cosine + jitter, class_vectors_max_cosine=1 - jitter,
                 evaluation={"test": {"own_cosine": cosine + jitter, "predicted_cosine": cosine + jitter}})
             write_matrices(path, np.ones((100, 100)), np.eye(100))

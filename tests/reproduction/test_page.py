@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import write_matrices, write_result
+from synthetic import CHOSEN, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction import page, paper_claims, plan, read_results
+from keras_fixhead.reproduction import Decisions, blocks_named, page, paper_claims, plan, read_results
 from keras_fixhead.reproduction.__main__ import main, parser
 from keras_fixhead.reproduction.claims import answers
+from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.reproduction.results import Results
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,7 @@ HOW = (ROOT / "docs" / "reproduction.md").read_text()
 def measured(tmp_path_factory):
     """Results of the first three blocks, including a failed run."""
     folder = tmp_path_factory.mktemp("gpu")
-    for run in plan({}, ["1", "2", "3"]):
+    for run in plan(blocks_named(["1", "2", "3"]), Decisions()):
         config = run.cell.config
         names = DATASETS[config.dataset].label_names
         path = write_result(folder, run.cell, run.seed, 50 + 20 * config.fixed + run.seed, label_names=names)
@@ -87,30 +88,30 @@ def test_without_results_the_page_says_so_once():
 
 
 def test_every_measured_cell_of_the_plan_is_on_the_page(tmp_path):
-    scales = {True: 1.0, False: 20.0}
-    planned = list(plan(scales))
+    planned = list(plan(GPU_BLOCKS, CHOSEN))
     for number, run in enumerate({run.cell.id: run for run in planned}.values()):
         write_result(tmp_path, run.cell, 0, 10 + number / 10)
     text = "\n".join(page.cells_block(read_results(tmp_path)))
 
     shown = set(re.findall(r"(\d+\.\d), n = 1, \d+ epochs", text))
-    chosen = {run.cell.id for run in plan(scales, ["4"]) if run.cell.config.head == "cos"}  # one seed chooses no S
+    chosen = {run.cell.id for run in plan(blocks_named(["4"]), CHOSEN)
+              if run.cell.config.head == "cos" and run.cell.config.scale != 1}  # one seed chooses no S
     missing = [run.label for number, run in enumerate({run.cell.id: run for run in planned}.values())
                if f"{10 + number / 10:.1f}" not in shown and run.cell.id not in chosen]
     assert not missing and len(chosen) == 2
 
 
 def test_cells_at_the_best_scale_are_shown_once_it_is_chosen(tmp_path):
-    for run in plan({True: 1.0, False: 20.0}, ["1", "3", "4"]):
-        is_best = run.cell.config.scale == (1.0 if run.cell.config.fixed else 20.0)
+    for run in plan(blocks_named(["1", "3", "4"]), CHOSEN):
+        is_best = run.cell.config.scale == (5.0 if run.cell.config.fixed else 20.0)
         write_result(tmp_path, run.cell, run.seed, 60.0 + run.seed, validation=50 + 10 * is_best)
     text = "\n".join(page.cells_block(read_results(tmp_path)))
 
-    assert "cifar100 resnet18 cos, each arm at its best S (S = 1 fixed, S = 20 learned) | 100 | 5 |" in text
+    assert "cifar100 resnet18 cos, each arm at its best S (S = 5 fixed, S = 20 learned) | 100 | 5 |" in text
 
 
 def test_the_row_of_a_cell_has_the_number_of_the_paper_both_arms_and_the_paired_gain(tmp_path):
-    for run in plan({}, ["1", "7", "5b", "10"]):
+    for run in plan(blocks_named(["1", "7", "5b", "10"]), Decisions()):
         failed = run.cell.config.lr == 0.1 and not run.cell.config.fixed and run.cell.config.dataset == "cifar100"
         write_result(tmp_path, run.cell, run.seed, 50 + 20 * run.cell.config.fixed + run.seed,
                      state="failed to converge" if failed and run.block == "7" else "complete",

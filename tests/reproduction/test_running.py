@@ -12,16 +12,17 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from synthetic import write_result
+from synthetic import CHOSEN, write_result
 
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import resolve
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import PlannedRun
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import cell, read_evidence, read_results
+from keras_fixhead.reproduction import cell, plan, read_evidence, read_results
 from keras_fixhead.reproduction import run as running
 from keras_fixhead.reproduction.__main__ import keras_work, main
+from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.runs import create_run
 from keras_fixhead.vectors import ceiling
 
@@ -48,13 +49,13 @@ def test_the_list_shows_finished_runs_remaining_runs_and_the_source_of_estimates
     assert status == 0
     assert "cifar100 resnet18 cos-fixed, seed 0: done: test 74.4 %, 60 s on NVIDIA H100" in out
     assert re.search(r"cos-learned, seed 0: to do: about \d+ s \(arithmetic\)", out)
-    assert "cifar100 resnet18 cos-learned at its best S, seed 4: waits for blocks 1 and 3" in out
+    assert "cifar100 resnet18 cos-learned at its best S, seed 4: waits for the runs that choose its scale" in out
     assert "seconds to 94 %" in out and "not measured here" in out
 
 
-def test_an_unknown_block_is_refused():
-    with pytest.raises(SystemExit, match="There is no block 'x'"):
-        main(["list", "--blocks", "1,x"])
+def test_an_unknown_block_is_refused(capsys):
+    assert main(["list", "--blocks", "1,x"]) == 1 and "There is no block 'x'" in capsys.readouterr().err
+    assert main(["list", "--blocks", "1,E1"]) == 1 and "different plans" in capsys.readouterr().err
 
 
 def test_the_next_run_is_the_first_one_without_a_result_and_not_yet_tried(tmp_path):
@@ -185,11 +186,9 @@ def test_a_partial_data_set_is_refused_before_training(work, tmp_path, monkeypat
 
 
 def test_every_cell_can_be_rehearsed(tmp_path):
-    from keras_fixhead.reproduction import plan
-
     for dataset in (None, "digits"):
         asked = options(tmp_path, rehearsal=True, rehearsal_dataset=dataset)
-        for planned in plan({True: 1.0, False: 20.0}):
+        for planned in plan(GPU_BLOCKS, CHOSEN):
             config = resolve(build_config(running.explicit_fields(planned.cell, asked)), gpu=False).config
             assert config.epochs == 2 and config.limit_train == 2_000 and config.width <= 0.25
             assert not planned.cell.agrees(config)
