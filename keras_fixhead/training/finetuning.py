@@ -15,6 +15,8 @@ from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import load_model, pixel_normalization, start_from_model, start_from_weights
 from keras_fixhead.runs import Run
 from keras_fixhead.training.backend import to_numpy
+from keras_fixhead.training.lookahead import start_slow
+from keras_fixhead.training.optimizer import start_averages
 
 START = "start"
 """Name of the run's file of what it started from: the digest of the weights, and how their pixels are normalized."""
@@ -91,11 +93,8 @@ def carry_over(before: keras.Model, after: keras.Model) -> None:
         target.assign(to_numpy(source))
     if not after.optimizer.built:
         after.optimizer.build(after.trainable_variables)
-    optimizer = getattr(after.optimizer, "inner_optimizer", after.optimizer)  # the loss-scaling one wraps it in float16
-    averages = getattr(optimizer, "_model_variables_moving_average", ())
-    for weight, average in zip(after.trainable_variables, averages, strict=False):  # there are none without `use_ema`
-        if average is not None:
-            average.assign(to_numpy(weight))
+    start_slow(after)
+    start_averages(after)
     known = {_name(each): each for each in before.optimizer.variables}
     for target in after.optimizer.variables:
         found = known.get(_name(target))

@@ -25,7 +25,7 @@ def source(tiny):
 def tuned(tiny, source):
     def config(**values):
         return tiny(init_from=str(source.path), **{
-            "fixed": False, "freeze": "backbone", "unfreeze_after": 2, "epochs": 3, **values})
+            "fixed": False, "lookahead_every": 2, "freeze": "backbone", "unfreeze_after": 2, "epochs": 3, **values})
 
     return config
 
@@ -94,6 +94,22 @@ def test_a_fine_tuned_run_that_was_stopped_ends_to_the_bit_like_one_that_was_not
         assert expected.files == found.files
         for name in set(expected.files) - {"meta"}:
             np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_the_backbone_has_a_rate_of_its_own(tiny, source):
+    """One step of SGD without momentum: the change of each weight is in proportion to its rate."""
+    values = {"init_from": str(source.path), "fixed": False, "epochs": 1, "batch_size": 100, "warmup_fraction": 0.0,
+              "selection": "last", "momentum": 0.0}
+    start = backbone(load_model(source.path))
+    changes, heads = [], []
+    for factor in (1.0, 0.25):
+        model = load_model(train(tiny(**values, backbone_lr=factor)).path)
+        changes.append([after - before for after, before in zip(backbone(model), start, strict=True)][:3])
+        heads.append(np.array(head_of(model).class_vectors))
+
+    np.testing.assert_array_equal(*heads)
+    for whole, part in zip(*changes, strict=True):  # kernel, gamma, beta
+        np.testing.assert_allclose(part, 0.25 * whole, atol=1e-7)
 
 
 def test_weights_that_do_not_fit_or_have_changed_are_refused(tiny, tuned, source):
