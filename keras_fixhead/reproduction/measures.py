@@ -1,5 +1,5 @@
 """What is measured of a result: functions from a result to a number."""
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,6 @@ from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.runs.result import Result
 
 Measure = Callable[[Result], float]
-
-_CIFAR10_GROUPS = {"vehicles": ("airplane", "automobile", "ship", "truck"),
-                   "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, chosen by eye
 
 
 def accuracy(result: Result) -> float:
@@ -90,9 +87,4 @@ def _correlation(result: Result, *, ordered: bool) -> float:
 
 
 def _together(result: Result) -> Any:
-    return same_group(result.content["label_names"], _groups(result.config.dataset))
-
-
-def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
-    """Returns groups of look-alike classes: the data set's coarse labels or, if it has none, the paper's groups."""
-    return DATASETS[dataset].groups or _CIFAR10_GROUPS
+    return same_group(result.content["label_names"], DATASETS[result.config.dataset].similar)
