@@ -83,7 +83,8 @@ def _section(setting: Mapping[str, Any]) -> str:
              f"numbers are of {setting['paper_network']}. {'; '.join(map(across_text, setting['across_sets']))}")
     claims = _table(("claim", "section", "in the paper", "verdict", "note"), [
         _row(each["verdict"], [_code(each["id"]), _cell(each["section"]), _cell(each["statement"]),
-                               f"<td>{_badge(each['verdict'])}</td>", f"<td>{_marked(each['arithmetic'] or each['lacking'])}</td>"])
+                               f"<td>{_badge(each['verdict'])}</td>",
+                               f"<td>{_marked(each['arithmetic'] or each['lacking'])}</td>"])
         for each in setting["claims"]])
     comparisons = _table(
         ("claim", "comparison", "unit", "expected", "paper", "here", "here − paper", "95 % interval", "BCa interval",
