@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.run_analysis.pictures import Picture
+from keras_fixhead.run_analysis.picture import Picture
 
 SECTIONS: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "Measured on the test images."),
@@ -18,11 +18,20 @@ SECTIONS: dict[str, tuple[str, str]] = {
                   "confused by any model."),
     "compactness": ("Compactness", "How close the features of an image are to class vectors."),
     "separability": ("Separability", "How far apart the features of different classes are, for any class vectors."),
+    "features": ("Features", "Where images lie, in a plane. Features have more dimensions than two unless a run was "
+                 "trained with --feature-dim 2, so a plane shows a part of them."),
+    "collapse": ("Neural collapse", "At the end of training, features of a class tend to meet in one point, and class "
+                 "means to point where class vectors do. 0 is complete collapse."),
     "reach": ("What is possible", "Features without negative entries cannot reach every class vector, and a scale S "
               "limits how small the loss can get."),
     "calibration": ("Calibration", "Whether an image with a probability of 80 % is right in 80 % of all cases. At S = "
                     "1 probabilities are capped, which looks like doubt; a fitted temperature removes it without "
                     "changing any prediction."),
+    "open_set": ("Unknown classes", "A classifier gives every image one of its classes. Can a score tell that it is "
+                 "none of them?"),
+    "retrieval": ("Retrieval and verification", "Can images be found by images of the same class? Test images of known "
+                  "classes."),
+    "held_out": ("Retrieval and verification, other classes", "The same for classes that were not trained."),
     "dynamics": ("Learning dynamics", "What happened from epoch to epoch."),
 }
 """Section -> its title, and what it is about; sections without numbers and figures are left out."""
