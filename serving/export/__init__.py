@@ -49,20 +49,24 @@ class ExportedModel:
 
 
 def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *,
-               format: str = "saved_model") -> ExportedModel:
+               format: str = "saved_model", calibrate: bool = False, data_dir: str | None = None) -> ExportedModel:
     """Exports the trained model of a run as the next version under a base path.
 
     Args:
         run: a finished run directory.
         base_path: DIR; the model's name is DIR's name, its versions are DIR/1, DIR/2, ...
         format: 'saved_model'; 'onnx' or 'litert' for a single file in DIR/onnx-1 or DIR/litert-1.
+        calibrate: whether to divide logits by a temperature, fitted on validation images, before they become
+            probabilities. The logits that are answered do not change, nor does any class.
+        data_dir: folder of the data that this needs, if it is not the one used in training.
 
     Returns:
         name, version, path and measurements of the exported model.
 
     Raises:
         RunError: if the run has no model.
-        ArgumentError: (a ValueError) as for `export_model`.
+        ArgumentError: (a ValueError) as for `export_model`; or, with `calibrate`, without validation images.
+        DataError: with `calibrate`, if the data cannot be found or read.
         ServingError: as for `export_model`.
         DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
     """
@@ -76,12 +80,22 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
     look_up_format(format)
     with precision_policy("float32"):
         model = load_model(opened.path)
+    calibration = _calibration(opened, data_dir) if calibrate else None
     return export_model(model, base_path, label_names=opened.read("result")["label_names"], format=format,
-                        training=describe_run(opened))
+                        training=describe_run(opened), calibration=calibration)
+
+
+def _calibration(run: Any, data_dir: str | None) -> dict[str, Any]:
+    from keras_fixhead.run_analysis import RunOutputs
+    from keras_fixhead.run_analysis.temperature import fitted_temperature
+
+    found = fitted_temperature(RunOutputs(run, data_dir)).as_dict()
+    return {"temperature": found.pop("value"), **found}
 
 
 def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: Sequence[str],
-                 format: str = "saved_model", training: Mapping[str, Any] | None = None) -> ExportedModel:
+                 format: str = "saved_model", training: Mapping[str, Any] | None = None,
+                 calibration: Mapping[str, Any] | None = None) -> ExportedModel:
     """Exports a model with a `HypersphereHead` as the next version under a base path.
 
     The signatures of a SavedModel take batches of any size, but only images of the model's size:
@@ -101,6 +115,8 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
         label_names: one name per class.
         format: 'saved_model', 'onnx' or 'litert'.
         training: the model card's part on training, as `card.describe_run` returns it.
+        calibration: a 'temperature' by which logits are divided before they become probabilities, and what is known
+            about it, for the model card; None for 1.
 
     Raises:
         ArgumentError: (a ValueError) if the label names do not fit, the model does not take images, it cannot be
@@ -118,11 +134,13 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     from fixhead_serving.export.card import describe_model
 
     _check_labels(label_names, model)
-    answers = answers_model(model)
-    described = describe_model(model, answers, label_names)
+    temperature = 1.0 if calibration is None else float(calibration["temperature"])
+    answers = answers_model(model, temperature=temperature)
+    described = {**describe_model(model, answers, label_names), "calibration": None if calibration is None else
+                 dict(calibration)}
     try:
         with folder_aside(base) as folder:
-            _write(answers, folder, base.name, label_names, chosen, described["head"]["scale"])
+            _write(answers, folder, base.name, label_names, chosen, described["head"]["scale"], temperature)
             _log.info("Written. Checking it in a fresh process.")
             measured = _self_check(folder)
             size = _size_bytes(folder, chosen)
@@ -180,7 +198,8 @@ def _check_labels(label_names: Sequence[str], model: Any) -> None:
                                 hint="Use names of at least one character, without line breaks.")
 
 
-def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float) -> None:
+def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float,
+           temperature: float) -> None:
     import numpy as np
     import tensorflow as tf
 
@@ -191,7 +210,7 @@ def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], ch
     extras = folder / chosen.extras_folder
     extras.mkdir(exist_ok=True)
     (extras / "labels.txt").write_text("".join(f"{each}\n" for each in label_names), "utf-8")
-    reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names))
+    reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names, temperature))
     if not chosen.prefix:
         grey = tf.io.encode_png(np.full((_GREY_PNG_SIZE, _GREY_PNG_SIZE, 3), 127, np.uint8)).numpy()
         warmup.write_requests(folder / warmup.FILE, name, warmup.signature_inputs(answers.input_shape[1:], grey))

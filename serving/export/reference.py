@@ -28,6 +28,7 @@ class Reference:
         of_others: the answers for `others`, resized to the model's size with anti-aliasing.
         scale: S, the factor on the logits; rounding errors of a logit grow with it.
         label_names: one name per class.
+        temperature: T, by which logits were divided before they became probabilities.
     """
 
     images: NDArray[np.uint8]
@@ -36,6 +37,7 @@ class Reference:
     of_others: Mapping[str, Array]
     scale: float
     label_names: Sequence[str]
+    temperature: float = 1.0
 
 
 class Mismatch(Exception):
@@ -57,13 +59,14 @@ def draw_pictures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDAr
             [picture(PICTURES + number, *size) for number, size in enumerate(sizes)])
 
 
-def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference:
+def ask_model(model: Any, scale: float, label_names: Sequence[str], temperature: float = 1.0) -> Reference:
     """Returns pictures with a float32 Keras model's answers, computed on the CPU like the check.
 
     Args:
         model: a model from `answers_model`.
         scale: S.
         label_names: one name per class.
+        temperature: T.
     """
     import keras
 
@@ -78,13 +81,14 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference
         resized = [keras.ops.convert_to_numpy(keras.ops.image.resize(other.astype(np.float32), (height, width),
                                                                      antialias=True)) for other in others]
         return Reference(images, others, ask(images.astype(np.float32)), ask(np.clip(np.stack(resized), 0, 255)), scale,
-                         label_names)
+                         label_names, temperature)
 
 
 def write_reference(path: Path, reference: Reference) -> None:
     """Writes a reference to a compressed file of NumPy arrays."""
     arrays: dict[str, Any] = {
         "images": reference.images, "scale": np.float64(reference.scale),
+        "temperature": np.float64(reference.temperature),
         "label_names": np.frombuffer("\n".join(reference.label_names).encode(), np.uint8),
         **{f"other/{number}": other for number, other in enumerate(reference.others)},
         **{f"of_images/{name}": value for name, value in reference.of_images.items()},
@@ -101,13 +105,15 @@ def read_reference(path: Path) -> Reference:
 
         return Reference(file["images"], [value for _, value in sorted(group("other").items())], group("of_images"),
                          group("of_others"), float(file["scale"]),
-                         file["label_names"].tobytes().decode().split("\n"))
+                         file["label_names"].tobytes().decode().split("\n"),
+                         float(file["temperature"]) if "temperature" in file.files else 1.0)
 
 
 def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> dict[str, float]:
     """Returns the largest difference for each float answer.
 
-    Logits and probabilities may differ by 1e-4 max(1, S), other answers by 1e-4; larger answers (features, dot logits)
+    Logits and probabilities may differ by 1e-4 max(1, S), with S divided by a temperature below 1 for probabilities;
+    other answers by 1e-4; larger answers (features, dot logits)
     by 1e-4 of the largest.
 
     Args:
@@ -132,7 +138,7 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
         if not (np.isfinite(wanted).all() and np.isfinite(value).all()):
             raise Mismatch(f"{name} has values that are not finite")
         largest = float(np.abs(value - wanted).max(initial=0.0))
-        allowed = tolerance(name, wanted, reference.scale)
+        allowed = tolerance(name, wanted, reference.scale, reference.temperature)
         if largest > allowed:
             raise Mismatch(f"{name} differs by {largest:.1e}, allowed {allowed:.1e}")
         differences[name] = largest
@@ -141,9 +147,10 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
     return differences
 
 
-def tolerance(name: str, expected: Array, scale: float) -> float:
-    """Returns the allowed difference of an answer."""
-    unit = max(1.0, scale) if name in ("logits", "probabilities") else 1.0
+def tolerance(name: str, expected: Array, scale: float, temperature: float = 1.0) -> float:
+    """Returns the allowed difference of an answer; a temperature below 1 enlarges that of probabilities."""
+    scales = {"logits": scale, "probabilities": scale / min(1.0, temperature)}
+    unit = max(1.0, scales.get(name, 1.0))
     return TOLERANCE * max(unit, float(np.abs(expected).max(initial=0.0)))
 
 
