@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.json_files import write_bytes, write_json
+from keras_fixhead.run_analysis.claims import answer_claims
 from keras_fixhead.run_analysis.measured import MeasuredRun, arm_means, measure_runs
 from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
 from keras_fixhead.run_analysis.page import page
@@ -45,7 +46,7 @@ class Analysis:
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
         return {"runs": [_strict(each.as_dict()) for each in self.runs], "arms": _strict(arm_means(self.runs)),
-                "definitions": DEFINITIONS}
+                "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
 
 
 def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: str | None = None,
@@ -82,8 +83,9 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
     _log.info("Measured %d runs. Drawing them.", len(measured))
     pictures = draw_pictures(measured, folder)
     analysis = Analysis(folder, measured, pictures)
-    write_json(folder / NUMBERS, analysis.numbers, schema=SCHEMA)
-    write_bytes(folder / PAGE, page(analysis.numbers, pictures, folder).encode())
+    numbers = analysis.numbers
+    write_json(folder / NUMBERS, numbers, schema=SCHEMA)
+    write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
     return analysis
 
 

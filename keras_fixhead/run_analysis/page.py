@@ -49,7 +49,7 @@ figcaption { font-size: 0.9rem; color: #333; }
 th, td { text-align: left; padding: 0.25rem 0.75rem 0.25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.definition { color: #444; min-width: 16rem; }
-td:first-child code { white-space: nowrap; }
+td:first-child code { white-space: nowrap; } p code { overflow-wrap: anywhere; }
 """
 
 
@@ -67,7 +67,8 @@ def page(numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) 
                        for key in SECTIONS)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
             f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
-            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}\n{sections}</body>\n</html>\n")
+            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}\n"
+            f"{_claims(numbers.get('claims', []), runs)}{sections}</body>\n</html>\n")
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -76,6 +77,18 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
              f"{100 * each['numbers']['accuracy']['accuracy']:.2f} %", f"{each['images']:,}", f"{each['classes']:,}",
              f"{each['features']:,}", f"<code>{_text(each['run'])}</code>"] for each in runs]
     return _table(head, rows)
+
+
+def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:
+    """The paper's claims that these runs answer, and the command that measured them."""
+    if not answers:
+        return ""
+    rows = [[_text(each["statement"]) + f"<br><code>{_text(each['claim'])}</code>", _text(each["measured"]),
+             str(each["n"]), "yes" if each["held"] else "no"] for each in answers]
+    command = " ".join(["fixhead analyze", *(each["run"] for each in runs)])
+    return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
+            f"our words. Each answer is about these runs only.</p>\n{_table(['claim', 'measured', 'n', 'held'], rows)}"
+            f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
 
 
 def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) -> str:
