@@ -41,7 +41,7 @@ def command(target: Run | str, suite: str, dataset: str | None, class_map: Path 
     run = target if isinstance(target, Run) else None
     measured = MeasuredData(run.config().data_fields if run else {}, dataset, data_dir, class_map)
     model = open_target(target, connection, labels=labels, reach=True)
-    data, classes = measured.load(model.image_shape(), model.label_names)
+    data, classes = measured.load(model.form(), model.label_names)
     report = measure_robustness(
         model.classifier(data), data.test, suite=suite, limit=limit, seed=seed,
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))

@@ -27,6 +27,7 @@ class DatasetEntry:
         builder: our own builder for TensorFlow Datasets, 'module:class', if TensorFlow Datasets has none.
         archive: the file that this builder looks for in the folder downloads/manual.
         resize: whether images whose size is not `image_shape` are resized; for folders of images only.
+        fit: how pictures are fitted to that size (see `pictures.PictureForm`), in training and in prediction.
         tests: the data set whose models it tests, for a set without training images.
         terms: the terms under which its owners offer it.
         packed: the folder of the packed set that it is read from.
@@ -51,6 +52,7 @@ class DatasetEntry:
     builder: str | None = None
     archive: str | None = None
     resize: bool = False
+    fit: str = "crop"
     tests: str | None = None
     terms: str = ""
     packed: str | None = None
@@ -196,14 +198,14 @@ DATASETS: dict[str, DatasetEntry] = {
 }
 
 
-def own_entry(summary: str, side: int) -> DatasetEntry:
+def own_entry(summary: str, height: int, width: int) -> DatasetEntry:
     """Returns the entry of a user's own images, without classes and sizes.
 
     Args:
         summary: description of the images.
-        side: side of the images, in pixels.
+        height, width: size of the images, in pixels.
     """
     return DatasetEntry(
         summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,
-        image_shape=(side, side, 3), num_classes=0, train=0, validation=0, test=0, crop_padding=side // 8, flip=True,
-        probe_url=None, citation="")
+        image_shape=(height, width, 3), num_classes=0, train=0, validation=0, test=0,
+        crop_padding=min(height, width) // 8, flip=True, probe_url=None, citation="")

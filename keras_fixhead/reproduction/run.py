@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.config import Resolved, TrainConfig, dataset_entry
+from keras_fixhead.config import Resolved, TrainConfig, dataset_entry, epoch_count
 from keras_fixhead.data.sources import subset_note
 from keras_fixhead.errors import DataError, FixheadError, TrainingError
 from keras_fixhead.experiments.plan import PlannedRun, plan_runs
@@ -269,7 +269,7 @@ def share_done(planned: Planned, options: Options) -> float:
         ready = state_of(planned, options)
         if ready.run is None or ready.state not in ("interrupted", "complete"):
             return 0.0
-        return len(ready.run.metrics()) / ready.config.epochs
+        return len(ready.run.metrics()) / epoch_count(ready.config.epochs)
     except (FixheadError, OSError):  # the run itself will report the problem
         return 0.0
 

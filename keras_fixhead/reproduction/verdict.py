@@ -137,7 +137,7 @@ class Finding:
     expected: Expectation
     unit: str = POINTS
     cells: tuple[Cell, ...] = ()
-    epochs: int = 30
+    epochs: float = 30
     paper: float | None = None
     note: str = ""
     failed: tuple[int, ...] = ()
@@ -174,6 +174,6 @@ def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
     return combine([each.verdict.state for each in counted], somewhere=somewhere)
 
 
-def _weight(each: Finding) -> tuple[bool, bool, bool, int]:
+def _weight(each: Finding) -> tuple[bool, bool, bool, float]:
     run = bool(each.values or each.failed)
     return len(each.values) >= ENOUGH, bool(each.values), run, each.epochs if run else 0
