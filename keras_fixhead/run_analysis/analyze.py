@@ -9,7 +9,7 @@ from typing import Any
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.json_files import write_bytes, write_json
 from keras_fixhead.run_analysis.claims import answer_claims
-from keras_fixhead.run_analysis.measured import MeasuredRun, arm_means, measure_runs
+from keras_fixhead.run_analysis.measured import MeasuredRun, arm_differences, arm_means, measure_runs
 from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
 from keras_fixhead.run_analysis.page import page
 from keras_fixhead.run_analysis.picture import Picture
@@ -46,6 +46,7 @@ class Analysis:
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
         return {"runs": [_strict(each.as_dict()) for each in self.runs], "arms": _strict(arm_means(self.runs)),
+                "differences": _strict(arm_differences(self.runs)),
                 "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.reproduction.paper import paper_claim, paper_correlations
-from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
+from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm, fixed_and_learned, seed_values
 
 ALPHA = 0.05
 NEAR = 0.05
@@ -46,33 +46,33 @@ def answer_claims(runs: Sequence[MeasuredRun]) -> list[Answer]:
     """Returns the answers that these runs allow, in the order of the paper's argument."""
     arms = by_arm(runs)
     return [*(answer for arm, members in arms.items() for answer in _of_one_arm(arm, members)),
-            *(answer for one, other in _fixed_and_learned(arms) for answer in _of_a_pair(one, other)),
+            *(answer for one, other in fixed_and_learned(runs) for answer in _of_a_pair(one, other)),
             *(answer for scales in _by_scale(arms) for answer in _of_scales(scales))]
 
 
 def _of_one_arm(arm: str, members: Sequence[MeasuredRun]) -> Iterator[Answer]:
     config, dataset = members[0].config, members[0].config.dataset
-    nearness, p = (_values(members, "class_vectors", name) for name in ("groups_difference", "groups_p_value"))
+    nearness, p = (seed_values(members, "class_vectors", name) for name in ("groups_difference", "groups_p_value"))
     if nearness and not config.fixed:
         yield _answer("similar-classes-near", f"{arm}: mean cosine within groups minus across {_mean(nearness)}, "
                       f"largest p = {max(p.values()):.2g}", nearness,
                       min(nearness.values()) > 0 and max(p.values()) < ALPHA)
-    correlations, ps = (_values(members, "confusion", f"ordered_{name}") for name in ("correlation", "p_value"))
+    correlations, ps = (seed_values(members, "confusion", f"ordered_{name}") for name in ("correlation", "p_value"))
     if correlations and not config.fixed:
         name = f"confusion-correlation-{config.head}"
         paper = paper_correlations().get(config.head, {}).get(dataset)
         printed = "" if paper is None else f" (the paper: {paper:.2f})"
         yield _answer(name, f"{arm}: Spearman over ordered pairs {_mean(correlations)}{printed}, largest p = "
-                      f"{max(ps.values()):.2g}; over unordered pairs {_mean(_values(members, *_UNORDERED))}; with "
-                      f"class means instead of class vectors {_mean(_values(members, *_MEANS))}", correlations,
+                      f"{max(ps.values()):.2g}; over unordered pairs {_mean(seed_values(members, *_UNORDERED))}; with "
+                      f"class means instead of class vectors {_mean(seed_values(members, *_MEANS))}", correlations,
                       min(correlations.values()) > 0 and max(ps.values()) < ALPHA)
-    if (ceiling := _values(members, "calibration", "ceiling")) and config.scale == 1:
-        largest = _values(members, "calibration", "largest_probability")
+    if (ceiling := seed_values(members, "calibration", "ceiling")) and config.scale == 1:
+        largest = seed_values(members, "calibration", "largest_probability")
         yield _answer("probability-ceiling", f"{arm}: largest probability {max(largest.values()):.4f}, ceiling "
                       f"{next(iter(ceiling.values())):.4f}", largest,
                       all(largest[seed] <= ceiling[seed] + 1e-6 for seed in largest))
     if config.head == "cos" and config.fixed and config.scale == 1:
-        predicted, best = _values(members, "compactness", "predicted"), _values(members, "reach", "best_cosine")
+        predicted, best = seed_values(members, "compactness", "predicted"), seed_values(members, "reach", "best_cosine")
         possible = f", {_mean(best)} at the smallest possible loss" if best else ""
         yield _answer("fixed-compactness-095", f"{arm}: mean cosine to the predicted class's vector {_mean(predicted)}"
                       f"{possible}", predicted, all(abs(each - 0.95) <= NEAR for each in predicted.values()))
@@ -101,21 +101,13 @@ def _of_scales(members: Mapping[float, Sequence[MeasuredRun]]) -> Iterator[Answe
                   ("look-alike-errors-fall", "confusion", "errors_inside_groups", -1),
                   ("scale-lowers-compactness", "compactness", "predicted", -1)]
     for claim, section, name, sign in asked:
-        found = {scale: _values(runs, section, name) for scale, runs in sorted(members.items())}
+        found = {scale: seed_values(runs, section, name) for scale, runs in sorted(members.items())}
         if all(found.values()):
             means = [statistics.fmean(each.values()) for each in found.values()]
             text = ", ".join(f"{_mean(each)} at S = {scale:g}" for scale, each in found.items())
             yield Answer(claim, paper_claim(claim).statement, f"cos-{'fixed' if config.fixed else 'learned'}: {text}",
                          sum(map(len, found.values())),
                          all(sign * (after - before) > 0 for before, after in itertools.pairwise(means)))
-
-
-def _fixed_and_learned(arms: Mapping[str, Sequence[MeasuredRun]]) -> Iterator[
-        tuple[Sequence[MeasuredRun], Sequence[MeasuredRun]]]:
-    """Pairs of arms that differ in nothing but whether class vectors are fixed."""
-    for arm, members in arms.items():
-        if members[0].config.fixed and (other := arms.get(arm.replace("-fixed", "-learned", 1))):
-            yield members, other
 
 
 def _by_scale(arms: Mapping[str, Sequence[MeasuredRun]]) -> list[dict[float, Sequence[MeasuredRun]]]:
@@ -133,13 +125,7 @@ def _answer(claim: str, measured: str, values: Numbers, held: bool) -> Answer:
 
 
 def _difference(one: Sequence[MeasuredRun], other: Sequence[MeasuredRun], section: str, name: str) -> Numbers:
-    return paired_difference(_values(one, section, name), _values(other, section, name)).values
-
-
-def _values(runs: Sequence[MeasuredRun], section: str, name: str) -> dict[int, float]:
-    """Seed -> number, of the runs that have it."""
-    return {each.config.seed: value for each in runs
-            if (value := each.numbers.get(section, {}).get(name)) is not None}
+    return paired_difference(seed_values(one, section, name), seed_values(other, section, name)).values
 
 
 def _mean(values: Numbers) -> str:

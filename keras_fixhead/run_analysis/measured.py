@@ -1,5 +1,5 @@
 """What is known and measured of one run: its arrays, numbers and facts."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.analysis.class_vectors import named_pairs, nearest_pairs
 from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.analysis.summary import (
     Arrays,
     Facts,
@@ -132,6 +133,34 @@ def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
                     "mean": sum(values) / len(values), "min": min(values), "max": max(values), "n": len(values)}
         found[arm] = {"n": len(members), "numbers": numbers}
     return found
+
+
+def fixed_and_learned(runs: Sequence[MeasuredRun]) -> Iterator[tuple[list[MeasuredRun], list[MeasuredRun]]]:
+    """Yields the runs of each pair of arms that differ in nothing but whether class vectors are fixed."""
+    arms = by_arm(runs)
+    for arm, members in arms.items():
+        if members[0].config.fixed and (other := arms.get(arm.replace("-fixed", "-learned", 1))):
+            yield members, other
+
+
+def arm_differences(runs: Sequence[MeasuredRun]) -> list[dict[str, Any]]:
+    """Returns fixed minus learned class vectors for each pair of arms and each number, paired by seed."""
+    found = []
+    for fixed, learned in fixed_and_learned(runs):
+        numbers: dict[str, dict[str, Any]] = {}
+        for section, names in fixed[0].numbers.items():
+            for name in names:
+                difference = paired_difference(seed_values(fixed, section, name), seed_values(learned, section, name))
+                if difference.n:
+                    numbers.setdefault(section, {})[name] = difference.as_dict()
+        found.append({"fixed": fixed[0].arm, "learned": learned[0].arm, "numbers": numbers})
+    return found
+
+
+def seed_values(runs: Sequence[MeasuredRun], section: str, name: str) -> dict[int, float]:
+    """Returns seed -> a number, of the runs that have it."""
+    return {each.config.seed: value for each in runs
+            if (value := each.numbers.get(section, {}).get(name)) is not None}
 
 
 _SHORT = {"scale": "S"}

@@ -6,7 +6,7 @@ import pytest
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.reproduction.paper import paper_claims
 from keras_fixhead.run_analysis.claims import answer_claims
-from keras_fixhead.run_analysis.measured import arm_names
+from keras_fixhead.run_analysis.measured import arm_differences, arm_names
 
 GOOD = {
     ("cos", True, 1.0): {"compactness": {"own": 0.9, "predicted": 0.94}, "separability": {"angle_ratio": 0.3},
@@ -68,6 +68,17 @@ def test_one_number_decides_a_claim(arm, section, name, value, claim):
     numbers[arm][section][name] = value
 
     assert not all(each.held for each in answer_claims(runs(numbers)) if each.claim == claim)
+
+
+def test_differences_are_paired_by_seed():
+    members = runs(GOOD)
+    for number, each in enumerate(members):
+        each.numbers = {"accuracy": {"accuracy": (0.5 if each.config.fixed else 0.3) + 0.01 * number}}
+    (found,) = arm_differences(members)
+
+    assert (found["fixed"], found["learned"]) == ("cos-fixed, S = 1", "cos-learned, S = 1")
+    difference = found["numbers"]["accuracy"]["accuracy"]
+    assert difference["n"] == 2 and difference["mean"] == pytest.approx(0.18)
 
 
 def test_runs_that_answer_nothing_give_no_answers():

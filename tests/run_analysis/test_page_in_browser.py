@@ -15,8 +15,7 @@ import pytest
 pytestmark = pytest.mark.browser
 
 REPORT = """<script>
-window.addEventListener("load", async () => {
-  for (const image of document.images) { image.loading = "eager"; await image.decode().catch(() => null); }
+window.addEventListener("load", () => {
   const font = element => parseFloat(getComputedStyle(element).fontSize);
   const images = [...document.images];
   const report = document.createElement("pre");
