@@ -32,7 +32,7 @@ FIGURES = {
                                                          together=COSINES < 0),
     "features": lambda path: plot_features(POINTS, LABELS, NAMES, path, title=NAMES[2], vectors=POINTS[:4]),
     "distributions": lambda path: plot_distributions(ONE, path, title=NAMES[0], label="x", limits=(0, 1)),
-    "points": lambda path: plot_points({"a": ONE, "b": {}}, path, title=NAMES[0], label="x"),
+    "points": lambda path: plot_points({"a": {NAMES[2]: [0.1, 0.3]}, "b": {}}, path, title=NAMES[0], label="x"),
     "reliability": lambda path: plot_reliability({NAMES[2]: [reliability([[0.5, 0.5]], [0])]}, path, title="x",
                                                  ceilings={"c": 0.45}),
     "verification": lambda path: plot_verification({NAMES[2]: [(np.array([0.0, 1]), np.array([0.0, 1]))]}, path,
