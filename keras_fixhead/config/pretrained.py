@@ -10,7 +10,7 @@ from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
 
 IMAGENET = "imagenet"
-NETWORK = ("model", "width", "pooling", "signed_features")
+NETWORK = ("model", "width", "pooling", "signed_features", "feature_dim")
 """The fields that a run takes from the run that it starts from."""
 
 
@@ -39,6 +39,7 @@ def source_network(init_from: str | None) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         fields = content.get("resolved", content)
+        fields = {"feature_dim": None, **fields}  # earlier runs do not have it
         return {name: fields[name] for name in NETWORK}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise ArgumentError(f"{init_from} is not a run whose network is known: its config.json is missing or damaged.",
@@ -90,7 +91,7 @@ def check_pretrained(config: TrainConfig) -> None:
         raise ArgumentError(f"There are no published weights of {config.model}.",
                             hint=f"Use --init-from RUN, or --model {APPLICATIONS_PREFIX}NAME.")
     for name, value in source_network(config.init_from).items():
-        if getattr(config, name) not in (value, None):  # None is the network's usual form
+        if getattr(config, name) not in (value, None):  # None is the network's own form
             raise ArgumentError(f"{config.init_from} was trained with {name} {value!r}, not {getattr(config, name)!r}.",
                                 hint=f"Leave out --{name.replace('_', '-')}.")
     if config.freeze == "none":

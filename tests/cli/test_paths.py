@@ -25,7 +25,7 @@ SAID = {
     "in an unwritable folder": "no permission in",
     "an empty file": "is empty|is not a readable picture",
     "a binary file": "is not UTF-8 text|is not a readable picture|not a JSON file",
-    "an empty folder": "no config.json|no model.keras|holds? no|has no|does not contain|one subfolder|0 subfolders|version",
+    "an empty folder": "no config.json|holds? no|has no|does not contain|one subfolder|0 subfolders|version",
     "the empty path": "The empty path is not the name of a file or folder",
     "a link to nothing": "is a link to .*nothing, which does not exist|No such file",
     "too long": "File name too long",
@@ -50,7 +50,8 @@ NOT_PATHS = {
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "pretrained": "a digest",
-    "image_size": "a size", "targets": "names of tables", "recipe": "a name", "url": "an address", "server_name": "a name",
+    "image_size": "a size", "targets": "names of tables", "recipe": "a name", "url": "an address",
+    "server_name": "a name",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")

@@ -17,7 +17,7 @@ SOURCE = _folder.name
 """A run to start from."""
 (Path(SOURCE) / "model.keras").write_bytes(b"weights")
 (Path(SOURCE) / "config.json").write_text(json.dumps({"resolved": {
-    "model": "preact_resnet18", "width": 0.5, "pooling": "4x4", "signed_features": False}}))
+    "model": "preact_resnet18", "width": 0.5, "pooling": "4x4", "signed_features": False, "feature_dim": 16}}))
 
 # yielding field, options, file, implied value, a value that contradicts the options, and the refusal
 CASES = [
@@ -80,6 +80,7 @@ CASES = [
     ("model", {"init_from": SOURCE, "recipe": "smoke"}, {}, "preact_resnet18", "resnet18", "was trained with model"),
     ("width", {"init_from": SOURCE, "recipe": "cpu"}, {}, 0.5, 0.25, "was trained with width 0.5, not 0.25"),
     ("pooling", {"init_from": SOURCE}, {}, "4x4", "global", "was trained with pooling"),
+    ("feature_dim", {"init_from": SOURCE}, {}, 16, 32, "was trained with feature_dim 16, not 32"),
     ("signed_features", {"init_from": SOURCE}, {}, False, True, "was trained with signed_features False, not True"),
 ]
 
