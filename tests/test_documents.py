@@ -23,7 +23,8 @@ with_block = importlib.import_module("report").with_block
 leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
-    "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md")}
+    "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
+    "docs/robustness.md")}
 
 
 def blocks(language, page="README.md"):
