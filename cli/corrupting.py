@@ -71,7 +71,7 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
     for target, measured in zip(targets, checked, strict=True):
         run = target if isinstance(target, Run) else None
         model = open_target(target, connection, labels=labels if run is None else None, reach=True)
-        data, classes = measured.load(model.image_shape(), model.label_names)
+        data, classes = measured.load(model.form(), model.label_names)
         name = str(run.path) if run else str(target)
         found.append(Target(name, run, data, measured.other, model.classifier(data), {
             **({"run": name} if run else {}), "target": name, "dataset": measured.name, **classes_content(classes)},

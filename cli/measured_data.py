@@ -10,7 +10,8 @@ from fixhead_cli.framework import load_reader
 from fixhead_cli.output import Function
 from keras_fixhead.data import Dataset, check_available, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap, read_class_map
-from keras_fixhead.data.outside import fitted, is_image_folder, is_same_folder, model_form, outside_dataset, resized
+from keras_fixhead.data.outside import fitted, is_image_folder, is_same_folder, outside_dataset, resized
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError
 
 _ANY_SIDE = 32
@@ -71,17 +72,16 @@ class MeasuredData:
         """Imports what reads the data set, quietly."""
         load_reader(self._fields["dataset"], self._fields["data_dir"])
 
-    def load(self, image_shape: tuple[int, ...], label_names: Sequence[str] | None) -> tuple[Dataset, ClassMap | None]:
+    def load(self, form: PictureForm, label_names: Sequence[str] | None) -> tuple[Dataset, ClassMap | None]:
         """Returns the data in a model's form, with its labels if their names are known; and how classes were matched.
 
         Args:
-            image_shape: (H, W, 3) of the model's images.
+            form: how a picture becomes the model's array.
             label_names: names of the model's classes; None if they are not known.
         """
         self.load_reader()
         if self.outside is None:
             return run_dataset(**self._fields), None
-        form = model_form(image_shape)
         data = outside_dataset(self.outside, self._fields["data_dir"], form)
         if label_names is None:
             if self.class_map:

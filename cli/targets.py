@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names
 from keras_fixhead.data.class_map import find_class
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.runs import Run
 
@@ -22,8 +23,8 @@ class Target(Protocol):
 
     label_names: Sequence[str] | None
 
-    def image_shape(self) -> tuple[int, ...]:
-        """Returns the shape of an image that the model takes: (H, W, 3)."""
+    def form(self) -> PictureForm:
+        """Returns how a picture becomes an image that the model takes."""
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         """Returns the outputs for encoded pictures of any size; `names` are for messages."""
@@ -60,8 +61,8 @@ class RunTarget:
             return self._outputs(self._predictor.probabilities(images.astype(np.float32)))
         return self._outputs(self._predictor.resized_probabilities(images))
 
-    def image_shape(self) -> tuple[int, ...]:
-        return self._predictor.image_shape
+    def form(self) -> PictureForm:
+        return self._predictor.form
 
     def classifier(self, data: Any) -> Callable[[Array], Array]:
         self._predictor.check_fits(data)
@@ -89,8 +90,9 @@ class ServerTarget:
         self._client, self._batch_size = client, batch_size
         self.label_names: Sequence[str] | None = read_label_names(labels) if labels else None
 
-    def image_shape(self) -> tuple[int, ...]:
-        return self._client.image_shape()
+    def form(self) -> PictureForm:
+        height, width, _ = self._client.image_shape()
+        return PictureForm(height, width)  # a server does not say how it fits pictures
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         return self._client.predict_pictures(contents, self._batch_size)

@@ -5,6 +5,7 @@ COMMANDS = {
     "train": "Train a model; write a run directory.",
     "sweep": "Train a grid of configurations, each run only once.",
     "compare": "Compare runs, paired over seeds, with intervals.",
+    "analyze": "Measure and draw what class vectors and features of runs look like.",
     "evaluate": "Measure the accuracy of a trained run.",
     "predict": "Classify pictures with a run or a server.",
     "robustness": "Measure the accuracy of runs or servers on corrupted images.",

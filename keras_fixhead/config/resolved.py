@@ -61,8 +61,10 @@ class Resolved:
     def step_time_key(self) -> str:
         """Key under which this machine stores the time of such a training step."""
         config = self.config
+        height, width, _ = self.data.image_shape
+        size = f"{height}px" if height == width else f"{width}x{height}px"
         parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
-                 f"{self.data.image_shape[0]}px", f"batch{min(config.batch_size, self.train_size)}",
+                 size, f"batch{min(config.batch_size, self.train_size)}",
                  config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
         return " ".join(parts)
 
@@ -103,6 +105,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         margin_size=MARGINS[asked.margin].size if asked.margin != "none" and asked.margin_size is None
         else asked.margin_size,
         crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
+        fit=entry.fit,
         flip=entry.flip if asked.flip is None else asked.flip,
         precision=resolve_precision(asked.precision, gpu=gpu),
         # PyTorch takes its number of threads from the environment
@@ -115,7 +118,8 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
     """Returns what is known about a run's data set before its images are read."""
-    return describe(config.dataset, config.data_dir, image_size=config.image_size, classes=config.classes)
+    return describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
+                    classes=config.classes)
 
 
 def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 
 from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, look_up
 from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS
@@ -80,8 +81,11 @@ class TrainConfig:
                            choices=DATASETS, identity=True)
     data_dir: str | None = _option("place", None, "Folder of packed or prepared data sets (default: $TFDS_DATA_DIR, or "
                                    "TFDS's own).", resumable=True)
-    image_size: int | None = _option("data", None, "Side of the squares that a folder's pictures are resized to "
-                                     "(default: that of the first picture; all must have it).", low=8, high=4096)
+    image_size: int | str | None = _option("data", None, "Size that a folder's pictures get: 64 for squares, or "
+                                           "WIDTHxHEIGHT (default: that of the first picture; all must have it).",
+                                           low=MIN_SIDE, high=MAX_SIDE)
+    fit: str = _option("data", FITS[0], "How a picture gets the size of the model's input: crop to the centre, squash, "
+                       "or pad with black.", choices=FITS, newer=True)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
     limit_train: int | None = _option("data", None, "Use at most this many training images, the same number per "
                                       "class (or all images of a class that has fewer).",
@@ -273,6 +277,9 @@ def _types() -> dict[str, tuple[type, ...]]:
 def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
     """The checked value of a field; an int becomes a float if a float is expected."""
     types = _types()[each.name]
+    if each.name == "image_size" and isinstance(value, str):
+        height, width = picture_sides(value)
+        value = width if width == height else f"{width}x{height}"
     either = float in types and str in types
     if isinstance(value, str) and either:  # a number or a word; on the command line both are text
         with contextlib.suppress(ValueError):

@@ -1,6 +1,6 @@
 """Data on which a trained model is measured although it was not trained on them, in the form that it takes."""
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from keras_fixhead.data.class_map import ClassMap, match_classes
 from keras_fixhead.data.dataset import Dataset, Split
 from keras_fixhead.data.image_folder import folder_files
-from keras_fixhead.data.pictures import PictureForm, fit_picture, training_form
+from keras_fixhead.data.pictures import PictureForm, fit_picture
 from keras_fixhead.data.reading import load_dataset
 from keras_fixhead.data.sources import is_folder, packed_folder
 
@@ -30,7 +30,7 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Datas
     """
     if not is_image_folder(name):
         return load_dataset(name, data_dir)
-    data = load_dataset(name, data_dir, image_size=form.height, hold_out=False)
+    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False)
     return data if folder_files(name).keys() != {"all"} else _all_test(data)
 
 
@@ -66,7 +66,7 @@ def resized(split: Split, form: PictureForm) -> Split:
 
     Example:
         >>> images = np.zeros((2, 96, 96, 3), np.uint8)
-        >>> resized(Split(images, np.array([0, 1], np.int32)), model_form((32, 32, 3))).images.shape
+        >>> resized(Split(images, np.array([0, 1], np.int32)), PictureForm(32, 32)).images.shape
         (2, 32, 32, 3)
     """
     if split.images.shape[1:3] == (form.height, form.width):
@@ -75,11 +75,6 @@ def resized(split: Split, form: PictureForm) -> Split:
     for index, image in enumerate(split.images):
         images[index] = fit_picture(image, form)
     return dataclasses.replace(split, images=images)
-
-
-def model_form(image_shape: Sequence[int]) -> PictureForm:
-    """Returns how pictures become the arrays that a model of this image shape, (H, W, 3), was trained on."""
-    return dataclasses.replace(training_form(image_shape[0]), width=image_shape[1])
 
 
 def is_image_folder(name: str) -> bool:

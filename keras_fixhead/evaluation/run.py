@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.data import SPLITS, Dataset, Split, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap
-from keras_fixhead.data.outside import fitted, is_same_folder, model_form, outside_dataset, resized
+from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, resized
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.measures import Evaluation, summarize
@@ -51,12 +51,12 @@ class MeasuredRun:
 
 
 def run_predictor(run: Run) -> Predictor:
-    """Returns the trained model of a run, with the names of its classes.
+    """Returns the trained model of a run, with the names of its classes and its form of pictures.
 
     Raises:
         RunError: if the run has no model.
     """
-    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]))
+    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]), run.config().fit)
 
 
 def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,
@@ -98,7 +98,7 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
                                 hint="Choose another --split: " + ", ".join(
                                     name for name in SPLITS if len(data.split(name))))
     measurer = Measurer(predictor.model)
-    found = {split: _measured(measurer, resized(data.split(split), model_form(predictor.image_shape)), tta, classes)
+    found = {split: _measured(measurer, resized(data.split(split), predictor.form), tta, classes)
              for split in splits}
     notes = [] if classes is None else classes.notes(data.name)
     return MeasuredRun(predictor.label_names, classes, found, tuple(notes))
@@ -108,9 +108,11 @@ def _data(run: Run, predictor: Predictor, data_dir: str | None, dataset: str | N
           class_map: Mapping[str, str | None] | None) -> tuple[Dataset, ClassMap | None]:
     own = run.config().data_fields
     if dataset is None or is_same_folder(dataset, own["dataset"]):
-        return run_dataset(**measured_fields(own, None, data_dir)), None
+        data = run_dataset(**measured_fields(own, None, data_dir))
+        predictor.check_fits(data)  # a folder may have another class since the run was trained
+        return data, None
     fields = measured_fields(own, dataset, data_dir)
-    return fitted(outside_dataset(dataset, fields["data_dir"], model_form(predictor.image_shape)),
+    return fitted(outside_dataset(dataset, fields["data_dir"], predictor.form),
                   predictor.label_names, class_map)
 
 

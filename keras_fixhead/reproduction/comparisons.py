@@ -1,6 +1,6 @@
 """Measures of results, and findings from one cell, or from one cell minus another, paired by seed."""
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from statistics import fmean
 from typing import Any
 
@@ -15,9 +15,6 @@ from keras_fixhead.reproduction.verdict import POINTS, Expectation, Finding, abo
 from keras_fixhead.runs.result import Result
 
 Measure = Callable[[Result], float]
-
-_CIFAR10_GROUPS = {"vehicles": ("airplane", "automobile", "ship", "truck"),
-                   "animals": ("bird", "cat", "deer", "dog", "frog", "horse")}  # the paper's, chosen by eye
 
 
 def accuracy(result: Result) -> float:
@@ -167,10 +164,5 @@ def _each(results: Results, one: Cell, measure: Measure) -> dict[int, float]:
     return {seed: measure(result) for seed, result in results.of(one).items()}
 
 
-def _groups(dataset: str) -> Mapping[str, Sequence[str]]:
-    """Returns groups of look-alike classes: the data set's coarse labels or, if it has none, the paper's groups."""
-    return DATASETS[dataset].groups or _CIFAR10_GROUPS
-
-
 def _together(result: Result) -> Any:
-    return same_group(result.content["label_names"], _groups(result.config.dataset))
+    return same_group(result.content["label_names"], DATASETS[result.config.dataset].similar)

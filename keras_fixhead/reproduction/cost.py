@@ -66,8 +66,8 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
     """
     if config.model not in MULTIPLY_ADDS:
         return None
-    pixels = dataset_entry(config).image_shape[0]
-    return 6 * MULTIPLY_ADDS[config.model] * (pixels / 32) ** 2 * config.width**2
+    height, width, _ = dataset_entry(config).image_shape
+    return 6 * MULTIPLY_ADDS[config.model] * (height * width / 32**2) * config.width**2
 
 
 def training_images(config: TrainConfig) -> int:

@@ -3,6 +3,7 @@ import logging
 
 import keras
 
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import Resolved, TrainConfig, scale_text
 from keras_fixhead.data import Dataset
 from keras_fixhead.models import head_of
@@ -41,12 +42,17 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
         _log.info("Margin: %s %g. It affects the training loss, but not accuracy or validation.", config.margin,
                   config.margin_size)
     if config.head == "cos" and not config.signed_features:
-        _announce_reach(model)
+        _announce_reach(model, MODELS[config.model].lowest)
 
 
-def _announce_reach(model: keras.Model) -> None:
+def _announce_reach(model: keras.Model, lowest: float) -> None:
     head = head_of(model)
     reach = reachable_cosine(to_numpy(head.class_vectors))
+    if lowest:
+        _log.info("Features are at least %g. Without negative entries they would reach cosines of %.3f to %.3f (mean "
+                  "%.3f) to these class vectors; the shorter they are, the more.", lowest, reach.min(), reach.max(),
+                  reach.mean())
+        return
     at_best = ""
     if head.class_vectors.shape[0] <= _LIMITS_CLASSES:
         limits = head.limits(signed_features=False)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.data.outside import model_form, outside_dataset, resized
-from keras_fixhead.data.pictures import fit_picture
+from keras_fixhead.data.outside import outside_dataset, resized
+from keras_fixhead.data.pictures import PictureForm, fit_picture
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def test_a_folder_without_parts_is_measured_whole_in_the_size_of_the_model(folder):
-    form = model_form((16, 16, 3))
+    form = PictureForm(16, 16)
     data = outside_dataset(str(folder), None, form)
     picture = np.asarray(Image.open(folder / "dog" / "1.png"))
 
@@ -34,14 +34,14 @@ def test_a_folder_with_parts_keeps_them(folder, tmp_path):
         for name in ("cat", "dog"):
             (parts / part).mkdir(parents=True, exist_ok=True)
             (parts / part / name).symlink_to(folder / name)
-    data = outside_dataset(str(parts), None, model_form((16, 16, 3)))
+    data = outside_dataset(str(parts), None, PictureForm(16, 16))
 
     assert (len(data.train), len(data.validation), len(data.test)) == (6, 0, 6)
 
 
 def test_a_named_set_keeps_its_size_until_it_is_resized():
-    data = outside_dataset("digits", None, model_form((16, 16, 3)))
+    data = outside_dataset("digits", None, PictureForm(16, 16))
 
     assert data.test.images.shape[1:] == (32, 32, 3)
-    small = resized(data.test.take(np.arange(3)), model_form((16, 16, 3)))
-    np.testing.assert_array_equal(small.images[1], fit_picture(data.test.images[1], model_form((16, 16, 3))))
+    small = resized(data.test.take(np.arange(3)), PictureForm(16, 16))
+    np.testing.assert_array_equal(small.images[1], fit_picture(data.test.images[1], PictureForm(16, 16)))
