@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data.class_map import find_class
-from keras_fixhead.data.pictures import decode_picture, fit_picture, training_form
+from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite
 
@@ -122,6 +122,6 @@ def _pictures(folder: Path, names: Sequence[str],
 
 def _read(files: Mapping[tuple[str, int], Sequence[Path]], image_shape: Sequence[int], images: Images, name: str,
           severity: int, seed: int, start: int) -> Images:
-    form = training_form(image_shape[0])
+    form = PictureForm(image_shape[0], image_shape[1])
     chosen = files[name, severity][start : start + len(images)]
-    return np.stack([fit_picture(decode_picture(file.read_bytes(), str(file)), form) for file in chosen])
+    return np.stack([picture_array(file.read_bytes(), str(file), form) for file in chosen])
