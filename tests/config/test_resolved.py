@@ -26,6 +26,9 @@ CHANGES = {
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
+    "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0, "norm_offset_lr": 64.0, "whitening_bias_epochs": 2,
+    "lookahead_every": 5, "lookahead_decay": 0.9, "ema": 0.9, "accumulate": 2, "optimizer": "adamw",
+    "decoupled_decay": 0.01,
 }
 
 
