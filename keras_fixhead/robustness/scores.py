@@ -77,15 +77,16 @@ def error_summary(accuracy: Accuracies, clean: float, averaged: Sequence[str],
         "corruptions": list(averaged),
         "severities": len(next(iter(accuracy.values()))),
     }
-    if baseline and baseline.clean_error is not None:
+    clean_error = baseline.clean_error if baseline else None
+    if baseline and clean_error is not None and all(baseline.errors[name] != clean_error for name in averaged):
         summary["relative"] = relative_corruption_error(accuracy, clean, averaged, baseline.errors,
-                                                        baseline.clean_error)
+                                                        clean_error)
     return summary
 
 
 def error_line(summary: Mapping[str, Any]) -> str:
     """Returns the mean corruption error as a sentence that says which convention it follows."""
-    over = f"{len(summary['corruptions'])} corruptions x {summary['severities']} severities"
+    over = f"corruptions x severities: {len(summary['corruptions'])} x {summary['severities']}"
     by = summary["normalised_by"]
     how = f" (mCE), divided by {by}'s" if by else ", unnormalised"
-    return f"mean corruption error{how}: {100 * summary['value']:.2f} %, {over}"
+    return f"mean corruption error{how}: {100 * summary['value']:.2f} % ({over})"

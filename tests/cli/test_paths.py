@@ -103,7 +103,8 @@ def right_value(parameter, folder):
             resolve(build_config({"runs_dir": str(folder / "runs")}))).path
     if isinstance(kind, click.Choice):
         return kind.choices[0]
-    return {paths.DatasetName: "digits", paths.SuiteName: "paper", paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
+    return {paths.DatasetName: "digits", paths.SuiteName: "paper",
+            paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
             paths.Pictures: folder / "out.png"}.get(type(kind), "digits")
 
 

@@ -14,8 +14,8 @@ def asked(digits_run):
 
 
 def test_some_corruptions_and_severities_are_written_as_json_csv_classes_and_figure(fixhead, asked, digits_run):
-    answer = fixhead(*asked, "--suite", "cifar-c", "--corruption", "fog", "--corruption", "frost", "--severities", "2,5",
-                     "--json").json
+    answer = fixhead(*asked, "--suite", "cifar-c", "--corruption", "fog", "--corruption", "frost",
+                     "--severities", "2,5", "--json").json
     folder = digits_run.path / "robustness"
     name = "cifar-c-n12-fog-frost-severity25"
     content, correct = read_measurement(folder, name)

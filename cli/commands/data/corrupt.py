@@ -40,10 +40,11 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
     check_available(dataset, data_dir)
     load_reader(dataset, data_dir)
     test = load_dataset(dataset, data_dir).test
+    split = Split(test.images[:limit], test.labels[:limit])
     written = write_corrupted(
-        Split(test.images[:limit], test.labels[:limit]), out, suite=suite, seed=seed, corruptions=corruptions or None,
-        threads=hardware.cpu_count(), progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
-    print_result({"path": str(out.absolute()), "suite": suite, "seed": seed, "n": len(test.images[:limit]),
+        split, out, suite=suite, seed=seed, corruptions=corruptions or None, threads=hardware.cpu_count(),
+        progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
+    print_result({"path": str(out.absolute()), "suite": suite, "seed": seed, "n": len(split),
                   "files": [path.name for path in written]}, as_json=as_json, text=[
-        f"{out}: {len(written)} files of {5 * len(test.images[:limit]):,} images, made here, not the published ones",
+        f"{out}: {len(written)} files of {5 * len(split):,} images, made here, not the published ones",
         "Next:", f"  {command_line('robustness', 'RUN', '--suite', out.absolute())}"])
