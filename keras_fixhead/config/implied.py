@@ -66,7 +66,7 @@ def _is_too_small_to_pool(config: TrainConfig) -> bool:
 def _is_too_narrow(config: TrainConfig) -> bool:
     """Whether the network has too few features for the class vectors, but would have enough at width 1."""
     largest = KINDS[config.class_vectors].largest
-    entry = None if largest is None or config.width == 1 else _entry(config)
+    entry = None if largest is None or config.width == 1 or config.feature_dim is not None else _entry(config)
     if largest is None or entry is None:
         return False
     dim, usual = (feature_dim(config.model, width, entry.image_shape, config.pooling) for width in (config.width, 1.0))
@@ -137,6 +137,7 @@ IMPLICATIONS = (
     Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
     Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
     Implication("width", ("model",), _has_one_width, _always(1.0)),
+    Implication("model", ("pooling",), _is_too_small_to_pool, _default("model")),
     Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),
     Implication("width", ("class_vectors", "dataset", "model", "pooling"), _is_too_narrow, _always(1.0)),
     Implication("margin", ("head",), _has_a_margin_without_cosine, _always("none")),
