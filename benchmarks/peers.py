@@ -4,11 +4,11 @@
     python benchmarks/peers.py --backend jax --device cuda --torch-python VENV/bin/python
 
 A step is: forward, softmax cross-entropy on cosine logits of fixed class vectors, backward, SGD with Nesterov
-momentum, on a batch of 128 images of 32x32, on TensorFlow or, with `--backend jax`, on JAX. PyTorch computes with
-channels_last, eagerly and with torch.compile; we compare with the faster of the two. Workers are started once; one
-computes at a time, in random order, and the ratio of wall times is taken round by round. A product of two square
-matrices on our backend, in the same rounds, shows how close the step is to the device's limit. Each case is saved as
-soon as it is measured; the next call continues with the rest.
+momentum, on a batch of 128 images of 32x32 (fast_cnn: 1,024), on TensorFlow or, with `--backend jax`, on JAX. PyTorch
+computes with channels_last, eagerly and with torch.compile; we compare with the faster of the two. Workers are started
+once; one computes at a time, in random order, and the ratio of wall times is taken round by round. A product of two
+square matrices on our backend, in the same rounds, shows how close the step is to the device's limit. Each case is
+saved as soon as it is measured; the next call continues with the rest.
 
 So far only run on a CPU: `--device cuda` was written without a GPU. There a step ends when the device is done, float32
 means whatever each framework does by default (which may be TF32), and our images are copied from the host in each step,
@@ -24,7 +24,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-BATCH, SIDE, CLASSES = 128, 32, 10
+SIDE, CLASSES = 32, 10
+BATCH = 128
+BATCHES = {"fast_cnn": 1024}
+"""Batch sizes of networks whose recipe has another one."""
 WARMUP = 3
 PRODUCT_SIDE = {"cpu": 2048, "cuda": 8192}  # large enough that start-up does not matter
 VARIANTS = ("ours", "eager", "compile")
@@ -34,7 +37,7 @@ CASES = [(model, width, precision) for model, width in
 
 
 def main() -> None:
-    from report import RESULTS, measurement, out_option, write_report
+    from report import RESULTS, out_option, write_report
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch-python", default=sys.executable, help="Python interpreter with PyTorch")
@@ -56,32 +59,44 @@ def main() -> None:
     done = [] if options.again or not options.out.exists() else json.loads(options.out.read_text())["measurements"]
     names = {each["name"] for each in done}
     for model, width, precision in CASES:
-        case = f"{model}/width{width:g}/{precision}"
-        if f"{case}/ratio" in names or (options.models and model not in options.models):
+        if f"{case_name(model, width, precision)}/ratio" in names or (options.models and model not in options.models):
             continue
-        seconds, operations = measure(model, width, precision, options.torch_python, options.rounds,
-                                      options.device)
-        best = min(("eager", "compile"), key=lambda variant: sorted(seconds[variant])[len(seconds[variant]) // 2])
-        config = {"model": model, "width": width, "precision": precision, "batch_size": BATCH, "pixels": SIDE,
-                  "backend": options.backend, "device": options.device, "torch": best, "multiply_adds": operations}
-        warmup = f"{WARMUP} steps, not counted"
-        ratio = [theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)]
-        # three times the forward multiply-adds, 2 operations each, relative to the product's rate in the same round
-        side = PRODUCT_SIDE[options.device]
-        share = [6 * operations * BATCH / ours / (2 * side**3 / product)
-                 for ours, product in zip(seconds["ours"], seconds["product"], strict=True)]
-        done += [
-            *(measurement(name=f"{case}/{variant}", metric="wall time of a training step", unit="s", values=values,
-                          warmup=warmup, config=config) for variant, values in seconds.items()),
-            measurement(name=f"{case}/ratio", metric="PyTorch's wall time divided by ours", unit="1", values=ratio,
-                        warmup=warmup, config=config),
-            measurement(name=f"{case}/share", metric=f"our step's rate as a share of the rate of a {side}^3 product",
-                        unit="1", values=share, warmup=warmup, config=config),
-        ]
+        done += compare(model, width, precision, options.torch_python, options.rounds, options.device, options.backend)
         write_report(options.out, done, command="python benchmarks/peers.py --torch-python VENV/bin/python" + asked)
-        for each in done[-2:]:
-            print(f"{each['name']}: {each['median']:.2f} (quartiles {each['quartiles'][0]:.2f} to "
-                  f"{each['quartiles'][1]:.2f}, n = {each['n']})", flush=True)
+
+
+def case_name(model: str, width: float, precision: str) -> str:
+    """Returns the name under which a case is stored."""
+    return f"{model}/width{width:g}/{precision}"
+
+
+def compare(model: str, width: float, precision: str, torch_python: str, rounds: int, device: str = "cpu",
+            backend: str = "tensorflow") -> list[dict[str, Any]]:
+    """Returns the measurements of one case: seconds of each variant, their ratio and the share of a product's rate."""
+    from report import measurement
+
+    seconds, operations = measure(model, width, precision, torch_python, rounds, device)
+    best = min(("eager", "compile"), key=lambda variant: sorted(seconds[variant])[len(seconds[variant]) // 2])
+    batch, side, case = BATCHES.get(model, BATCH), PRODUCT_SIDE[device], case_name(model, width, precision)
+    config = {"model": model, "width": width, "precision": precision, "batch_size": batch, "pixels": SIDE,
+              "backend": backend, "device": device, "torch": best, "multiply_adds": operations}
+    warmup = f"{WARMUP} steps, not counted"
+    ratio = [theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)]
+    # three times the forward multiply-adds, 2 operations each, relative to the product's rate in the same round
+    share = [6 * operations * batch / ours / (2 * side**3 / product)
+             for ours, product in zip(seconds["ours"], seconds["product"], strict=True)]
+    found = [
+        *(measurement(name=f"{case}/{variant}", metric="wall time of a training step", unit="s", values=values,
+                      warmup=warmup, config=config) for variant, values in seconds.items()),
+        measurement(name=f"{case}/ratio", metric="PyTorch's wall time divided by ours", unit="1", values=ratio,
+                    warmup=warmup, config=config),
+        measurement(name=f"{case}/share", metric=f"our step's rate as a share of the rate of a {side}^3 product",
+                    unit="1", values=share, warmup=warmup, config=config),
+    ]
+    for each in found[-2:]:
+        print(f"{each['name']}: {each['median']:.2f} (quartiles {each['quartiles'][0]:.2f} to "
+              f"{each['quartiles'][1]:.2f}, n = {each['n']})", flush=True)
+    return found
 
 
 def measure(model: str, width: float, precision: str, torch_python: str, rounds: int,
@@ -151,8 +166,9 @@ def our_step(model: str, width: float, precision: str, device: str,
         network.compile(keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True), loss=losses.cross_entropy,
                         jit_compile=jit_compile())
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (BATCH, SIDE, SIDE, 3), dtype=np.uint8)
-    labels = draw.integers(0, CLASSES, BATCH, dtype=np.int32)
+    batch = BATCHES.get(model, BATCH)
+    images = draw.integers(0, 256, (batch, SIDE, SIDE, 3), dtype=np.uint8)
+    labels = draw.integers(0, CLASSES, batch, dtype=np.int32)
     return multiply_adds(network), lambda: network.train_on_batch(images, labels), product_of(
         precision, PRODUCT_SIDE[device])
 
@@ -183,11 +199,13 @@ def torch_step(model: str, width: float, precision: str, device: str,
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     network = Network(model, width, signed_features=model == "preact_resnet18").to(
         device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8).to(
+    trained = [each for each in network.parameters() if each.requires_grad]
+    optimizer = torch.optim.SGD(trained, 0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    batch = BATCHES.get(model, BATCH)
+    images = torch.randint(0, 256, (batch, 3, SIDE, SIDE), dtype=torch.uint8).to(
         device, memory_format=torch.channels_last)
-    labels = torch.randint(0, CLASSES, (BATCH,)).to(device)
-    dim = 1280 if model == "mobilenet_v2" else round(512 * width)
+    labels = torch.randint(0, CLASSES, (batch,)).to(device)
+    dim = {"mobilenet_v2": 1280, "fast_cnn": round(256 * width)}.get(model, round(512 * width))
     vectors = torch.nn.functional.normalize(torch.randn(CLASSES, dim)).to(device)
 
     def forward(images: Any, labels: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The three networks in torch.nn, written from the same tables, for comparisons; needs PyTorch but none of our code.
+"""The networks in torch.nn, written from the same tables, for comparisons; needs PyTorch but none of our code.
 
     python benchmarks/torch_networks.py WEIGHTS.npz OUT.npz
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
+GROUPS = (64, 256, 256)
 INVERTED = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
@@ -26,12 +27,13 @@ class Network(nn.Module):
         self._width = width
         self._signed = signed_features
         self._name = name
-        {"resnet18": self._resnet, "preact_resnet18": self._preact, "mobilenet_v2": self._mobilenet}[name]()
+        {"resnet18": self._resnet, "preact_resnet18": self._preact, "mobilenet_v2": self._mobilenet,
+         "fast_cnn": self._fast_cnn}[name]()
 
     def forward(self, x: Tensor) -> Tensor:
         run = {"resnet18": self._run_resnet, "preact_resnet18": self._run_preact,
-               "mobilenet_v2": self._run_mobilenet}[self._name]
-        return run(x).mean(dim=(2, 3))
+               "mobilenet_v2": self._run_mobilenet, "fast_cnn": self._run_fast_cnn}[self._name]
+        return run(x).amax(dim=(2, 3)) if self._name == "fast_cnn" else run(x).mean(dim=(2, 3))
 
     def scaled(self, channels: int) -> int:
         return max(1, round(channels * self._width))
@@ -133,6 +135,27 @@ class Network(nn.Module):
         x = at["last_norm"](at["last_conv"](x))
         return x if self._signed else torch.relu(x)
 
+    def _fast_cnn(self) -> None:
+        self.layers["whitening"] = nn.Conv2d(3, 24, 2)
+        self.layers["whitening"].weight.requires_grad = False
+        inputs = 24
+        for group, channels in enumerate(GROUPS, start=1):
+            for number in (1, 2):
+                self.conv(f"group{group}_conv{number}", inputs, self.scaled(channels), 3)
+                inputs = self.scaled(channels)
+                self.layers[f"group{group}_norm{number}"] = norm = nn.BatchNorm2d(inputs, eps=1e-12, momentum=0.4)
+                norm.weight.requires_grad = False  # it stays 1
+
+    def _run_fast_cnn(self, x: Tensor) -> Tensor:
+        at, gelu = self.layers, nn.functional.gelu
+        x = gelu(at["whitening"](x))
+        for group in range(1, len(GROUPS) + 1):
+            x = nn.functional.max_pool2d(at[f"group{group}_conv1"](x), 2)
+            x = at[f"group{group}_conv2"](gelu(at[f"group{group}_norm1"](x)))
+            x = at[f"group{group}_norm2"](x)
+            x = x if group == len(GROUPS) and self._signed else gelu(x)
+        return x
+
 
 _OURS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
@@ -144,13 +167,17 @@ def load(network: Network, arrays: dict[str, np.ndarray]) -> None:
         _, name, kind = path.split(".")
         if kind == "num_batches_tracked":
             continue
-        is_conv = isinstance(network.layers[name], nn.Conv2d)
-        array = arrays[f"{name}/{'kernel' if is_conv else _OURS[kind]}"]
-        if is_conv:  # (h, w, in, out) or, depthwise, (h, w, C, 1)
+        is_kernel = isinstance(network.layers[name], nn.Conv2d) and kind == "weight"
+        is_bias = isinstance(network.layers[name], nn.Conv2d) and kind == "bias"
+        ours = "kernel" if is_kernel else "bias" if is_bias else _OURS[kind]
+        if ours == "gamma" and not tensor.requires_grad:
+            continue  # it is 1
+        array = arrays[f"{name}/{ours}"]
+        if is_kernel:  # (h, w, in, out) or, depthwise, (h, w, C, 1)
             array = array.transpose(2, 3, 0, 1) if network.layers[name].groups > 1 else array.transpose(3, 2, 0, 1)
         assert tuple(tensor.shape) == array.shape, (path, tuple(tensor.shape), array.shape)
         tensor.data.copy_(torch.from_numpy(np.ascontiguousarray(array)))
-        wanted[f"{name}/{'kernel' if is_conv else _OURS[kind]}"] = True
+        wanted[f"{name}/{ours}"] = True
     assert wanted.keys() == arrays.keys(), sorted(wanted.keys() ^ arrays.keys())
 
 
@@ -168,7 +195,7 @@ def main(weights: str, out: str) -> None:
         features = network.eval()(images).numpy()
         features_training = network.train()(images).numpy()
     np.savez(out, features=features, features_training=features_training,
-             parameters=sum(each.numel() for each in network.parameters()),
+             parameters=sum(each.numel() for each in network.parameters() if each.requires_grad),
              statistics=sum(each.numel() for name, each in network.named_buffers() if "running" in name), **shapes)
 
 

@@ -58,7 +58,8 @@ LISTS = {
     }, "kind of class vectors", ("name", "conditions", "what")),
     "corruptions": Listing(
         [(name, (suite, each)) for suite, corruptions in SUITES.items() for name, each in corruptions.items()],
-        lambda name, each: {"suite": each[0], "random": each[1].random, "what": each[1].summary},
+        lambda name, each: {"suite": each[0], "random": each[1].random, "extra": not each[1].main,
+                            "as_published": each[1].as_published, "what": each[1].summary},
         "corruption", ("name", "suite", "random", "what")),
     "losses": Listing(LOSSES.items(), lambda name, each: {"what": each.summary}, "loss", ("name", "what")),
     "margins": Listing(MARGINS.items(), lambda name, each: {"size": each.size, "what": each.summary},

@@ -114,11 +114,11 @@ class OutputFile(PathType):
             return problem
         if path.is_dir():
             return "is a folder"
-        if not path.name.lower().endswith(self._ending):
-            return f"does not end in {self._ending}"
         if not path.parent.is_dir():
             return f"cannot be written: {shown(path.parent)} does not exist"
-        return unwritable(path.parent)
+        if unwritable(path.parent):
+            return unwritable(path.parent)
+        return None if path.name.lower().endswith(self._ending) else f"does not end in {self._ending}"
 
 
 class OutputFolder(PathType):
@@ -250,6 +250,8 @@ TOKEN_FILE = InputFile("a text file with the token", "Make one: openssl rand -he
 CA_CERT = InputFile("a file of certificates in PEM form", "Leave it out to trust the usual authorities.")
 TLS_CERT = InputFile("a certificate in PEM form")
 TLS_KEY = InputFile("a private key in PEM form")
+CLASS_MAP = InputFile('a JSON file: {"name in the data set": "name in the run", "to be left out": null}')
+CSV_FILE = OutputFile("the name of a CSV file to write", ending=".csv")
 LABELS_FILE = InputFile("a text file with the name of one class per line",
                         "An export has it as DIR/VERSION/assets.extra/labels.txt.")
 MODELS_CONFIG = InputFile("a text file of models, in TensorFlow Serving's models.config form",

@@ -14,7 +14,7 @@ _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "dev
 
 def plan_content(resolved: Resolved) -> dict[str, Any]:
     """Returns what `--dry-run` prints: the configuration, and its duration if such a step was timed here."""
-    steps = resolved.config.epochs * resolved.steps_per_epoch
+    steps = resolved.total_steps
     step_seconds = stored_step_seconds(resolved.step_time_key)
     return {
         "asked": resolved.asked.as_dict(),
@@ -41,12 +41,13 @@ def print_trained(run: Run, *, as_json: bool) -> None:
 def print_run(run: Run, *, as_json: bool) -> None:
     """Prints what is known about a run, finished or not."""
     stored = run.stored()
-    status = run.read("status") if run.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
+    status: dict[str, Any] = {"state": "unknown", "epoch": 0, "resume": None}
+    status = run.read("status") if run.has("status") else status
     result = run.read("result") if run.has("result") else {}
     environment = run.read("environment") if run.has("environment") else {}
     text = [
         f"run: {run.path}",
-        f"state: {status['state']} after epoch {status['epoch']} of {stored.config.epochs}"
+        f"state: {status['state']} after epoch {min(status['epoch'], stored.config.epochs)} of {stored.config.epochs}"
         + (f" ({status['reason']})" if status.get("reason") else ""),
         f"data: {stored.config.dataset}, {_images(stored.config, result, environment)}",
         f"model: {_model(stored.config, result)}, {stored.config.class_vectors} class vectors of seed "

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names
+from keras_fixhead.data.class_map import find_class
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.runs import Run
 
@@ -21,6 +23,9 @@ class Target(Protocol):
 
     label_names: Sequence[str] | None
 
+    def form(self) -> PictureForm:
+        """Returns how a picture becomes an image that the model takes."""
+
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         """Returns the outputs for encoded pictures of any size; `names` are for messages."""
 
@@ -28,7 +33,8 @@ class Target(Protocol):
         """Returns the outputs for images, (N, H, W, 3): uint8 of any size, or float of the model's size."""
 
     def classifier(self, data: Any) -> Callable[[Array], Array]:
-        """Returns a function from images of a data set to predicted classes; the classes must be the data set's."""
+        """Returns a function from images of a data set to predicted classes, numbered as in the data set; -1 for a
+        class that it does not have."""
 
 
 class RunTarget:
@@ -54,6 +60,9 @@ class RunTarget:
         if images.dtype.kind == "f":
             return self._outputs(self._predictor.probabilities(images.astype(np.float32)))
         return self._outputs(self._predictor.resized_probabilities(images))
+
+    def form(self) -> PictureForm:
+        return self._predictor.form
 
     def classifier(self, data: Any) -> Callable[[Array], Array]:
         self._predictor.check_fits(data)
@@ -81,6 +90,10 @@ class ServerTarget:
         self._client, self._batch_size = client, batch_size
         self.label_names: Sequence[str] | None = read_label_names(labels) if labels else None
 
+    def form(self) -> PictureForm:
+        height, width, _ = self._client.image_shape()
+        return PictureForm(height, width)  # a server does not say how it fits pictures
+
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         return self._client.predict_pictures(contents, self._batch_size)
 
@@ -90,13 +103,18 @@ class ServerTarget:
         return self.pictures([encode_png(image) for image in images], [])
 
     def classifier(self, data: Any) -> Callable[[Array], Array]:
+        known: dict[str, int] = {}
+
         def classes(images: Array) -> Array:
-            answer = self._client.classify(images)
-            index, names = answer["class_index"], data.label_names
-            if [names[each] for each in index if each < len(names)] != list(answer["label"]):
-                raise ArgumentError("The server's labels are not those of this data set.",
-                                    hint="Give the data set that the model was trained on: --dataset NAME")
-            return index
+            labels = self._client.classify(images)["label"].tolist()
+            for name in set(labels) - known.keys():
+                found = find_class(name, data.label_names)
+                known[name] = -1 if found is None else found
+            if max(known.values()) < 0:
+                raise ArgumentError(f"The server's labels are not those of this data set: "
+                                    f"{', '.join(sorted(known)[:3])} instead of {', '.join(data.label_names[:3])}.",
+                                    hint="Give a data set with classes of the model: --dataset NAME")
+            return np.array([known[name] for name in labels])
 
         return classes
 

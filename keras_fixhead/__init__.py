@@ -15,8 +15,13 @@ _PUBLIC = {
     "FusedBatchNormalization": "keras_fixhead.models",
     "HypersphereHead": "keras_fixhead.head",
     "NormFace": "keras_fixhead.losses",
+    "StreamingAccuracy": "keras_fixhead.streaming",
+    "StreamingHead": "keras_fixhead.streaming",
+    "StreamingLoss": "keras_fixhead.streaming",
     "TrainConfig": "keras_fixhead.config",
     "append_classes": "keras_fixhead.models",
+    "as_dense": "keras_fixhead.models",
+    "as_streaming": "keras_fixhead.models",
     "attach_head": "keras_fixhead.models",
     "build_model": "keras_fixhead.models",
     "class_vectors": "keras_fixhead.vectors",
@@ -40,10 +45,15 @@ if TYPE_CHECKING:  # for type checkers, which do not run __getattr__
     from keras_fixhead.losses import cross_entropy as cross_entropy
     from keras_fixhead.models import FusedBatchNormalization as FusedBatchNormalization
     from keras_fixhead.models import append_classes as append_classes
+    from keras_fixhead.models import as_dense as as_dense
+    from keras_fixhead.models import as_streaming as as_streaming
     from keras_fixhead.models import attach_head as attach_head
     from keras_fixhead.models import build_model as build_model
     from keras_fixhead.models import feature_model as feature_model
     from keras_fixhead.models import load_model as load_model
+    from keras_fixhead.streaming import StreamingAccuracy as StreamingAccuracy
+    from keras_fixhead.streaming import StreamingHead as StreamingHead
+    from keras_fixhead.streaming import StreamingLoss as StreamingLoss
     from keras_fixhead.training import train as train
     from keras_fixhead.vectors import class_vectors as class_vectors
     from keras_fixhead.vectors import reachable_cosine as reachable_cosine
@@ -65,6 +75,7 @@ def _register_layers() -> None:
     if keras is not None and hasattr(keras, "layers"):
         importlib.import_module("keras_fixhead.models")
         importlib.import_module("keras_fixhead.losses")
+        importlib.import_module("keras_fixhead.streaming")
 
 
 _register_layers()

@@ -19,6 +19,7 @@ from keras_fixhead.analysis.geometry import (
     largest_probability,
     separation,
 )
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.data import Split, run_dataset
 from keras_fixhead.evaluation import Measurer, run_predictor
 from keras_fixhead.robustness import CorruptedChunk, RobustnessReport, corrupted_chunks, measure_robustness
@@ -60,7 +61,8 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
     more = {} if corrupted == 0 else {
         "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
         "robustness": {SUITE: _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])).as_dict()}}
-    reach = reachable_cosine(outputs.class_vectors)
+    length = max(float(np.linalg.norm(outputs.features, axis=1).mean()), 1e-12)
+    reach = reachable_cosine(outputs.class_vectors, lowest=MODELS[run.config().model].lowest / length)
     return {
         "histograms": cosine_histograms(cosines, test.labels, predicted),
         "largest_probability": largest_probability(outputs.logits),

@@ -90,6 +90,9 @@ def test_data_sets_have_plausible_numbers():
         assert entry.label_names is None or len(entry.label_names) == entry.num_classes, name
         assert (whole == 0) == (entry.tests is not None), name
         assert {each for names in entry.groups.values() for each in names} <= set(entry.label_names or ()), name
+        alike = [each for names in entry.look_alikes.values() for each in names]
+        assert len(set(alike)) == len(alike) and not (entry.groups and alike), name
+        assert entry.label_names is None or set(alike) <= set(entry.label_names), name
     assert (DATASETS["digits"].train, DATASETS["digits"].validation, DATASETS["digits"].test) == (1257, 180, 360)
     assert not DATASETS["digits"].flip  # a mirrored 2 is not a 2
     assert DATASETS["cifar10"].train + DATASETS["cifar10"].validation == 50_000

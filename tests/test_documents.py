@@ -23,7 +23,8 @@ with_block = importlib.import_module("report").with_block
 leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
-    "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md")}
+    "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
+    "docs/analysis.md")}
 
 
 def blocks(language, page="README.md"):
@@ -45,7 +46,7 @@ def test_every_python_example_runs(example, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/analysis.md"])
 def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
     lines = [line for block in blocks("sh", page) for line in block.splitlines() if line.startswith("fixhead ")]
     for line in lines:
@@ -81,7 +82,8 @@ def test_every_page_is_in_the_index():
 
 
 def test_every_link_from_the_readme_and_the_index_works():
-    for page in ("README.md", "docs/README.md", "docs/commands.md", "docs/python.md", "docs/results.md"):
+    for page in ("README.md", "docs/README.md", "docs/commands.md", "docs/python.md", "docs/results.md",
+                 "docs/analysis.md"):
         file = ROOT / page
         for target in re.findall(r"\]\(([^):]+)\)", file.read_text()):
             assert (file.parent / target.partition("#")[0]).exists(), f"{page}: {target}"

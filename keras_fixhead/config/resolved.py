@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
 from keras_fixhead.config.checks import check_augmentation, check_data, check_head, check_training
+from keras_fixhead.config.length import Length, steps_of
 from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
@@ -50,19 +51,31 @@ class Resolved:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training steps per epoch, as far as known before the images are read."""
-        return self.steps_of(self.train_size)
+        """Training steps per whole epoch, as far as known before the images are read."""
+        return self.length(self.train_size).steps_per_epoch
 
-    def steps_of(self, images: int) -> int:
-        """Returns the training steps per epoch for a number of training images."""
-        return steps_of(images, self.config.batch_size, self.config.partial_batch)
+    @property
+    def total_steps(self) -> int:
+        """Training steps of all epochs, as far as known before the images are read."""
+        return self.length(self.train_size).total
+
+    def length(self, images: int, extended_from: tuple[float, ...] = ()) -> Length:
+        """Returns the epochs and steps of the training for a number of training images.
+
+        Args:
+            images: number of training images.
+            extended_from: numbers of epochs at which the run was extended.
+        """
+        return length_of(self.config, images, extended_from)
 
     @property
     def step_time_key(self) -> str:
         """Key under which this machine stores the time of such a training step."""
         config = self.config
+        height, width, _ = self.data.image_shape
+        size = f"{height}px" if height == width else f"{width}x{height}px"
         parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
-                 f"{self.data.image_shape[0]}px", f"batch{min(config.batch_size, self.train_size)}",
+                 size, f"batch{min(config.batch_size, self.train_size)}",
                  config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
         return " ".join(parts)
 
@@ -103,6 +116,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         margin_size=MARGINS[asked.margin].size if asked.margin != "none" and asked.margin_size is None
         else asked.margin_size,
         crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
+        fit=entry.fit,
         flip=entry.flip if asked.flip is None else asked.flip,
         precision=resolve_precision(asked.precision, gpu=gpu),
         # PyTorch takes its number of threads from the environment
@@ -115,7 +129,8 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
     """Returns what is known about a run's data set before its images are read."""
-    return describe(config.dataset, config.data_dir, image_size=config.image_size, classes=config.classes)
+    return describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
+                    classes=config.classes)
 
 
 def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:
@@ -142,6 +157,11 @@ def _distinguishing(config: TrainConfig) -> dict[str, Any]:
             if not (found := TrainConfig.field(name)).metadata["newer"] or value != found.default}
 
 
+def length_of(config: TrainConfig, images: int, extended_from: tuple[float, ...] = ()) -> Length:
+    """Returns the epochs and steps of a training for a number of training images; see `Resolved.length`."""
+    return Length(config.epochs, steps_of(images, config.batch_size, config.partial_batch), extended_from)
+
+
 def train_size(config: TrainConfig, data: DatasetEntry) -> int:
     """Returns the number of training images; an estimate if they are chosen from classes of different sizes."""
     size = data.train + (0 if config.hold_out else data.validation)
@@ -151,16 +171,6 @@ def train_size(config: TrainConfig, data: DatasetEntry) -> int:
     ranks = range(data.num_classes)
     return sum(max(1, round(size / data.num_classes * config.imbalance ** (-rank / max(1, len(ranks) - 1))))
                for rank in ranks)
-
-
-def steps_of(images: int, batch_size: int, partial_batch: bool = False) -> int:
-    """Returns the training steps per epoch: whole batches only, but at least one step.
-
-    Example:
-        >>> steps_of(5_000, 32), steps_of(5_000, 32, partial_batch=True)
-        (156, 157)
-    """
-    return max(1, -(-images // batch_size) if partial_batch else images // batch_size)
 
 
 def _absolute(path: str) -> str:

@@ -23,9 +23,11 @@ class DatasetEntry:
         probe_url: address to probe before a download; None if there is nothing to download.
         label_names: names of the classes in the order of their labels; None if they have to be read from the files.
         groups: group -> names of its classes, if the set has coarse labels.
+        look_alikes: group -> names of classes that look alike, for analysis, if the set has no coarse labels.
         builder: our own builder for TensorFlow Datasets, 'module:class', if TensorFlow Datasets has none.
         archive: the file that this builder looks for in the folder downloads/manual.
         resize: whether images whose size is not `image_shape` are resized; for folders of images only.
+        fit: how pictures are fitted to that size (see `pictures.PictureForm`), in training and in prediction.
         tests: the data set whose models it tests, for a set without training images.
         terms: the terms under which its owners offer it.
         packed: the folder of the packed set that it is read from.
@@ -46,9 +48,11 @@ class DatasetEntry:
     citation: str
     label_names: tuple[str, ...] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    look_alikes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     builder: str | None = None
     archive: str | None = None
     resize: bool = False
+    fit: str = "crop"
     tests: str | None = None
     terms: str = ""
     packed: str | None = None
@@ -58,6 +62,11 @@ class DatasetEntry:
     def tfds_name(self) -> str | None:
         """Its name in TensorFlow Datasets, and its configuration there, without the version."""
         return None if self.source is None else self.source.partition(":")[0]
+
+    @property
+    def similar(self) -> Mapping[str, tuple[str, ...]]:
+        """Groups of classes that look alike: the coarse labels or, if there are none, `look_alikes`."""
+        return self.groups or self.look_alikes
 
 
 DATASETS: dict[str, DatasetEntry] = {
@@ -90,6 +99,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=True,
         probe_url="https://www.cs.toronto.edu/",
         label_names=label_names.CIFAR10,
+        look_alikes=label_names.CIFAR10_LOOK_ALIKES,
         citation="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
         terms="offered for research by its authors, who ask for the citation and state no licence; the "
         "photographs belong to their photographers",
@@ -125,6 +135,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=True,
         probe_url="https://ai.stanford.edu/",
         label_names=label_names.STL10,
+        look_alikes=label_names.STL10_LOOK_ALIKES,
         citation="Coates, Ng and Lee (2011), An Analysis of Single-Layer Networks in Unsupervised Feature Learning",
         terms="offered for research by its authors, who ask for the citation and state no licence; its "
         "images come from ImageNet, whose terms allow non-commercial research and education only",
@@ -143,6 +154,7 @@ DATASETS: dict[str, DatasetEntry] = {
         probe_url="http://cs231n.stanford.edu/",
         builder="keras_fixhead.data.tiny_imagenet:TinyImagenet",
         archive="tiny-imagenet-200.zip",
+        look_alikes=label_names.TINY_IMAGENET_LOOK_ALIKES,
         citation="Le and Yang (2015), Tiny ImageNet Visual Recognition Challenge",
         terms="ImageNet's terms: non-commercial research and education only; the images belong to their "
         "photographers",
@@ -160,6 +172,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=True,
         probe_url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         label_names=label_names.FASHION_MNIST,
+        look_alikes=label_names.FASHION_MNIST_LOOK_ALIKES,
         citation="Xiao, Rasul and Vollgraf (2017), Fashion-MNIST, arXiv:1708.07747",
         terms="MIT licence",
     ),
@@ -176,6 +189,7 @@ DATASETS: dict[str, DatasetEntry] = {
         flip=False,
         probe_url="https://github.com/",
         label_names=label_names.CIFAR10,
+        look_alikes=label_names.CIFAR10_LOOK_ALIKES,
         tests="cifar10",
         citation="Recht, Roelofs, Schmidt and Shankar (2018), Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
         "arXiv:1806.00451",
@@ -184,14 +198,14 @@ DATASETS: dict[str, DatasetEntry] = {
 }
 
 
-def own_entry(summary: str, side: int) -> DatasetEntry:
+def own_entry(summary: str, height: int, width: int) -> DatasetEntry:
     """Returns the entry of a user's own images, without classes and sizes.
 
     Args:
         summary: description of the images.
-        side: side of the images, in pixels.
+        height, width: size of the images, in pixels.
     """
     return DatasetEntry(
         summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,
-        image_shape=(side, side, 3), num_classes=0, train=0, validation=0, test=0, crop_padding=side // 8, flip=True,
-        probe_url=None, citation="")
+        image_shape=(height, width, 3), num_classes=0, train=0, validation=0, test=0,
+        crop_padding=min(height, width) // 8, flip=True, probe_url=None, citation="")

@@ -196,7 +196,7 @@ def _only(split: Split, labels: Sequence[int], num_classes: int) -> Split:
     new = np.full(num_classes, -1, np.int32)
     new[list(labels)] = np.arange(len(labels))
     kept = split.take(np.flatnonzero(new[split.labels] >= 0))
-    return Split(kept.images, new[kept.labels])
+    return dataclasses.replace(kept, labels=new[kept.labels])
 
 
 def _by_quota(labels: NDArray[np.int32], quota: NDArray[np.intp], part: int) -> NDArray[np.intp]:

@@ -1,4 +1,5 @@
 """A data set in memory."""
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,17 +17,19 @@ class Split:
     Attributes:
         images: uint8, shape (N, H, W, 3).
         labels: int32, shape (N,).
+        files: the path of each picture, shape (N,), if the images come from files of their own.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int32]
+    files: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.intp]) -> "Split":
         """Returns the images and labels at these indices."""
-        return Split(self.images[indices], self.labels[indices])
+        return Split(self.images[indices], self.labels[indices], None if self.files is None else self.files[indices])
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Dataset:
         """Returns a part by its name: 'train', 'validation' or 'test'."""
         part: Split = getattr(self, name)
         return part
+
+    def with_test(self, test: Split) -> "Dataset":
+        """Returns the data set with another test part."""
+        return dataclasses.replace(self, test=test)
 
     def digest(self) -> str:
         """Returns the sha256 of all images and labels, in hexadecimal."""

@@ -173,7 +173,8 @@ def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, codi
         name=name, image_shape=image_shape, splits={split: len(part) for split, part in whole.parts.items()},
         validation=entry.validation, label_names=whole.label_names, groups=dict(entry.groups), subset=whole.subset,
         held_out=view_of(whole, True), whole=view_of(whole, False), citation=entry.citation,
-        terms=entry.terms, coding=coding, block_images=block_images, files=tuple(files), source=source)
+        terms=entry.terms, coding=coding, block_images=block_images, files=tuple(files), source=source,
+        fit=entry.fit)
 
 
 def view_of(whole: WholeSet, hold_out: bool) -> View:

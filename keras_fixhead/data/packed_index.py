@@ -67,6 +67,7 @@ class PackedIndex:
         subset: description of what it is a subset of; None for a whole set.
         held_out, whole: the data set with and without a validation part held out.
         block_images: images per block; the last block of a split may have fewer.
+        fit: how its pictures were fitted to their size (see `pictures.PictureForm`).
         source: for a cached set, the state of the prepared files that it was read from.
     """
 
@@ -85,6 +86,7 @@ class PackedIndex:
     block_images: int
     files: tuple[PackedFile, ...]
     source: str | None = None
+    fit: str = "crop"
 
     @property
     def size_bytes(self) -> int:
@@ -176,7 +178,7 @@ def _index(fields: Mapping[str, Any]) -> PackedIndex:
         groups={group: tuple(names) for group, names in fields["groups"].items()}, subset=fields["subset"],
         held_out=_view(fields["held_out"]), whole=_view(fields["whole"]), citation=fields["citation"],
         terms=fields["terms"], coding=fields["coding"], block_images=int(fields["block_images"]), files=files,
-        source=fields["source"])
+        source=fields["source"], fit=str(fields.get("fit", "crop")))
 
 
 def _view(fields: Mapping[str, Any]) -> View:

@@ -16,15 +16,16 @@ PART_MB = 60.0
 """Maximum size of a file of a packed set, in megabytes (10^6 bytes)."""
 
 
-def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_size: int | None = None,
-                 name: str | None = None, part_mb: float = PART_MB) -> tuple[Path, PackedIndex]:
+def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_size: int | str | None = None,
+                 fit: str | None = None, name: str | None = None, part_mb: float = PART_MB) -> tuple[Path, PackedIndex]:
     """Writes a data set as plain files into the folder `out`/NAME.packed; returns the folder and the index.
 
     Args:
         dataset: a name in the catalogue of data sets, or the path of a folder of images.
         out: the folder of packed sets, created if it is missing.
         data_dir: folder of packed or prepared data sets, as for `load_dataset`.
-        image_size: side of the squares that a folder's pictures are resized to.
+        image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'.
+        fit: how they are fitted to it, one of `pictures.FITS`; None for 'crop'.
         name: name for a packed folder of images; None for the folder's own.
         part_mb: maximum size of a file in megabytes; a single image that is larger gets a file of its own.
 
@@ -39,7 +40,7 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
     target = out / f"{own}{SUFFIX}"
     if target.exists():
         raise already_packed(target)
-    whole, _ = read_whole(dataset, data_dir, image_size)
+    whole, _ = read_whole(dataset, data_dir, image_size, fit)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

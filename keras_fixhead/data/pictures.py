@@ -1,56 +1,163 @@
-"""Turns pictures into arrays: decodes, crops and resizes them.
+"""Turns pictures into arrays: decodes them, turns them upright, and fits them to one size.
 
-`PictureForm` describes how. Two forms are in use: `training_form` for the pictures of a folder, and `prediction_form`
-for pictures to be classified by a trained model; an exported model processes them in the same way.
+This is the only definition: training, evaluation, `fixhead predict` and the client use these functions, and an exported
+model computes the same pixels in its graph (`fixhead_serving.export.picture_graph`).
 """
+import functools
 import io
+import struct
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.errors import DataError
+from keras_fixhead.errors import ArgumentError, DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FITS = ("crop", "squash", "pad")
+FILTER = "bicubic"
+"""Pillow's bicubic filter (a = -0.5), whose support grows with the reduction: it is anti-aliased."""
+
+TURNS = ((False, False, False), (False, False, True), (False, True, True), (False, True, False),
+         (True, False, False), (True, False, True), (True, True, True), (True, True, False))
+"""For EXIF orientations 1 to 8, what shows the picture upright: transpose, then reverse rows, then reverse columns."""
+
+# What Pillow raises for damaged files; UnidentifiedImageError is an OSError
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError,
+              struct.error)
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
+"""The formats that are read, by Pillow's names; AVIF only where Pillow was built with it."""
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
+KNOWN = "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file."
+MIN_SIDE = 8
+MAX_SIDE = 4_096
+_ORIENTATION = 0x0112  # the EXIF tag
 
 
 @dataclass(frozen=True)
 class PictureForm:
-    """How a picture of any size becomes an array of one shape.
+    """How a picture of any size becomes a uint8 array of one shape.
 
     Attributes:
         height, width: size of the array, in pixels.
         fit: 'crop' takes the largest central part with the array's proportions; 'squash' takes the whole picture and
-            changes its proportions.
-        filter: 'bilinear' or 'bicubic', with anti-aliasing.
-        rounded: whether levels are rounded to uint8; otherwise they are float32 in [0, 255].
+            changes its proportions; 'pad' takes the whole picture and adds black bars on two sides.
+        filter: 'bicubic', as in Pillow, with anti-aliasing and rounding to whole levels.
     """
 
     height: int
     width: int
-    fit: str
-    filter: str
-    rounded: bool
+    fit: str = "crop"
+    filter: str = FILTER
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the fields as a dictionary."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        words = {"crop": "cropped to the centre", "squash": "squashed", "pad": "padded with black"}[self.fit]
+        return f"{words} to {self.width}x{self.height} pixels, {self.filter} with anti-aliasing"
 
 
-def training_form(side: int) -> PictureForm:
-    """Returns the form for a folder's pictures: the central square, resized, as uint8."""
-    return PictureForm(side, side, fit="crop", filter="bicubic", rounded=True)
+@dataclass(frozen=True)
+class Placement:
+    """Which part of a picture goes where in an array.
+
+    Attributes:
+        top, left, rows, columns: the part of the picture.
+        above, before, height, width: the place that it is resized to in the array; the rest of the array is black.
+    """
+
+    top: Any
+    left: Any
+    rows: Any
+    columns: Any
+    above: Any
+    before: Any
+    height: Any
+    width: Any
 
 
-def prediction_form(image_shape: tuple[int, ...]) -> PictureForm:
-    """Returns the form for pictures to be classified: the whole picture, resized to the model's (H, W, 3)."""
-    return PictureForm(image_shape[0], image_shape[1], fit="squash", filter="bilinear", rounded=False)
+def place(rows: Any, columns: Any, form: PictureForm, at_most: Callable[[Any, Any], Any] = min,
+          at_least: Callable[[Any, Any], Any] = max) -> Placement:
+    """Returns where a picture goes in an array.
+
+    Args:
+        rows, columns: size of the upright picture: integers, or scalar tensors.
+        form: size of the array, and how the picture is fitted to it.
+        at_most, at_least: minimum and maximum for these numbers.
+
+    Example:
+        >>> place(30, 60, PictureForm(8, 8, "pad"))
+        Placement(top=0, left=0, rows=30, columns=60, above=2, before=0, height=4, width=8)
+    """
+    height, width = form.height, form.width
+    if form.fit == "crop":
+        kept_rows = at_least(1, at_most(rows, columns * height // width))
+        kept_columns = at_least(1, at_most(columns, rows * width // height))
+        return Placement((rows - kept_rows) // 2, (columns - kept_columns) // 2, kept_rows, kept_columns,
+                         0, 0, height, width)
+    if form.fit == "squash":
+        return Placement(0, 0, rows, columns, 0, 0, height, width)
+    inner_height = at_least(1, at_most(height, (2 * rows * width + columns) // (2 * columns)))
+    inner_width = at_least(1, at_most(width, (2 * columns * height + rows) // (2 * rows)))
+    return Placement(0, 0, rows, columns, (height - inner_height) // 2, (width - inner_width) // 2,
+                     inner_height, inner_width)
 
 
-def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
-    """Returns the pixels of an encoded picture (PNG, JPEG, BMP, the first frame of a GIF, WebP).
+def picture_sides(size: int | str) -> tuple[int, int]:
+    """Returns (height, width) of a size: the side of a square, or 'WIDTHxHEIGHT'.
 
-    Grey levels become three equal channels, 16-bit pixels are reduced to their upper 8 bits, and transparency is
-    dropped. The orientation in EXIF data is not applied.
+    Raises:
+        ArgumentError: (a ValueError) if it is neither, or a side is out of range.
+
+    Example:
+        >>> picture_sides(64), picture_sides("96x64")
+        ((64, 64), (64, 96))
+    """
+    parts = str(size).lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ArgumentError(f"image_size must be a side in pixels, or WIDTHxHEIGHT, got {size!r}.",
+                            hint="Such as --image-size 64 or --image-size 96x64.")
+    width, height = int(parts[0]), int(parts[-1])
+    for side in (width, height):
+        if side < MIN_SIDE:
+            raise ArgumentError(f"image_size must be at least {MIN_SIDE}, got {size}.")
+        if side > MAX_SIDE:
+            raise ArgumentError(f"image_size must be at most {MAX_SIDE}, got {size}.")
+    return height, width
+
+
+def picture_array(content: bytes, name: str, form: PictureForm) -> NDArray[np.uint8]:
+    """Returns an encoded picture of any size as an array of the form's shape.
 
     Args:
         content: the bytes of the file.
+        name: name of the picture in messages.
+        form: size of the array, and how the picture is fitted to it.
+
+    Returns:
+        uint8 array of shape (form.height, form.width, 3).
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    return fit_picture(decode_picture(content, name), form)
+
+
+def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Returns the pixels of an encoded picture, upright: as its EXIF orientation says.
+
+    Of an animation, it is the first frame. Grey levels become three equal channels, palettes their colours, and CMYK
+    RGB. 16-bit pixels are reduced to their upper 8 bits. Transparency is dropped, without a background.
+
+    Args:
+        content: the bytes of a PNG, JPEG, BMP, GIF, WebP or TIFF file, or of an AVIF file if Pillow reads them.
         name: name of the picture in messages.
 
     Returns:
@@ -63,25 +170,34 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
         >>> decode_picture(b"no picture", "a.png")
         Traceback (most recent call last):
             ...
-        keras_fixhead.errors.DataError: a.png is not a readable picture. Give a PNG, JPEG, BMP, GIF or WebP file.
+        keras_fixhead.errors.DataError: a.png is not a readable picture. Give a PNG, JPEG, BMP, GIF, WebP, \
+TIFF or AVIF file.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as picture:
-                if picture.mode.startswith("I"):  # 16 bits per pixel: the upper 8, as TensorFlow decodes it
-                    grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
-                    return np.repeat(grey[:, :, None], 3, axis=2)
-                return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError,
-            Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{name} is not a readable picture.",
-                        hint="Give a PNG, JPEG, BMP, GIF or WebP file.") from None
+            with Image.open(io.BytesIO(content), formats=readable_formats()) as picture:
+                picture.load()
+                if picture.format in ("JPEG", "MPO", "PNG", "WEBP"):
+                    return turned(_colours(picture), orientation(content))
+                return _colours(ImageOps.exif_transpose(picture))
+    except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{name} is not a readable picture.", hint=KNOWN) from None
 
 
-def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[Any]:
+@functools.cache
+def readable_formats() -> tuple[str, ...]:
+    """Returns the formats that this machine's Pillow reads, of `FORMATS`."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8]:
     """Returns a picture as an array of the form's shape.
 
     Args:
@@ -89,31 +205,110 @@ def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[Any]:
         form: size of the array, and how the picture is fitted to it.
 
     Returns:
-        array of shape (form.height, form.width, 3), uint8 or float32.
+        uint8 array of shape (form.height, form.width, 3).
 
     Example:
-        >>> fit_picture(np.zeros((20, 30, 3), np.uint8), training_form(10)).shape
-        (10, 10, 3)
+        >>> fit_picture(np.zeros((20, 30, 3), np.uint8), PictureForm(10, 12)).shape
+        (10, 12, 3)
     """
-    image = _middle(image, form) if form.fit == "crop" else image
-    if image.shape[:2] != (form.height, form.width):
-        image = _resized(image, form)
-    return image if form.rounded else np.clip(image.astype(np.float32), 0.0, 255.0)
+    where = place(image.shape[0], image.shape[1], form)
+    part = image[where.top : where.top + where.rows, where.left : where.left + where.columns]
+    if part.shape[:2] != (where.height, where.width):
+        part = _resized(part, where.height, where.width, form.filter)
+    if part.shape[:2] == (form.height, form.width):
+        return part
+    array = np.zeros((form.height, form.width, 3), np.uint8)
+    array[where.above : where.above + where.height, where.before : where.before + where.width] = part
+    return array
 
 
-def _middle(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    rows = min(height, width * form.height // form.width)
-    columns = min(width, height * form.width // form.height)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return image[top : top + rows, left : left + columns]
+def turned(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Returns an image as it is shown with an EXIF orientation.
+
+    Example:
+        >>> turned(np.array([[[1], [2]]], np.uint8), 6)[..., 0].tolist()
+        [[1], [2]]
+    """
+    transpose, rows, columns = TURNS[orientation - 1]
+    image = image.transpose(1, 0, 2) if transpose else image
+    return np.ascontiguousarray(image[:: -1 if rows else 1, :: -1 if columns else 1])
 
 
-def _resized(image: NDArray[np.uint8], form: PictureForm) -> NDArray[Any]:
+def orientation(content: bytes) -> int:
+    """Returns the EXIF orientation in a JPEG, PNG or WebP file, 1 to 8; 1 if there is none, or its EXIF is damaged.
+
+    It is read from the first EXIF block; a graph reads it in the same way.
+
+    Example:
+        >>> orientation(b"no picture")
+        1
+    """
+    try:
+        start = _exif_start(content)
+        return 1 if start is None else _orientation_at(content, start)
+    except (IndexError, struct.error):
+        return 1
+
+
+def _exif_start(content: bytes) -> int | None:
+    """The position of the TIFF header in the first EXIF block of a file."""
+    if content[:2] == b"\xff\xd8":
+        return _jpeg_exif(content)
+    if content[:8] == b"\x89PNG\r\n\x1a\n":
+        return _chunk(content, 8, b"eXIf", ">I4s", trailer=4)
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        start = _chunk(content, 12, b"EXIF", "<4sI", trailer=0)
+        return start + 6 if start is not None and content[start : start + 6] == b"Exif\0\0" else start
+    return None
+
+
+def _jpeg_exif(content: bytes) -> int | None:
+    position = 2
+    while content[position] == 0xFF and content[position + 1] not in (0xDA, 0xD9):  # start of scan, end of image
+        if content[position + 1] == 0xFF:
+            position += 1  # a fill byte
+            continue
+        if content[position + 1] == 0xE1 and content[position + 4 : position + 10] == b"Exif\0\0":
+            return position + 10
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return None
+
+
+def _chunk(content: bytes, position: int, kind: bytes, header: str, trailer: int) -> int | None:
+    """The position of the content of the first chunk of a kind, in PNG or RIFF."""
+    while position + 8 <= len(content):
+        found = struct.unpack_from(header, content, position)
+        name, size = found if isinstance(found[0], bytes) else found[::-1]
+        if name == kind:
+            return position + 8
+        position += 8 + size + (trailer or size % 2)
+    return None
+
+
+def _orientation_at(content: bytes, start: int) -> int:
+    order = {b"II": "<", b"MM": ">"}.get(content[start : start + 2])
+    if order is None:
+        return 1
+    directory = start + struct.unpack_from(order + "I", content, start + 4)[0]
+    (count,) = struct.unpack_from(order + "H", content, directory)
+    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        if struct.unpack_from(order + "H", content, entry)[0] == _ORIENTATION:
+            (value,) = struct.unpack_from(order + "H", content, entry + 8)
+            return value if value in range(1, 9) else 1
+    return 1
+
+
+def _colours(picture: "Image.Image") -> NDArray[np.uint8]:
+    if picture.mode.startswith("I"):  # more than 8 bits per pixel: the upper 8 of 16, as TensorFlow decodes it
+        grey = (np.clip(np.asarray(picture), 0, 2**16 - 1).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.asarray(picture.convert("RGB"))
+
+
+def _resized(image: NDArray[np.uint8], height: int, width: int, filter: str) -> NDArray[np.uint8]:
+    """Resizes rows first, then columns: which one Pillow itself starts with depends on its version."""
     from PIL import Image
 
-    size, filter = (form.width, form.height), Image.Resampling[form.filter.upper()]
-    if form.rounded:
-        return np.asarray(Image.fromarray(image).resize(size, filter))
-    channels = np.moveaxis(image.astype(np.float32), 2, 0)  # Pillow's floating-point images have one channel
-    return np.stack([np.asarray(Image.fromarray(each).resize(size, filter)) for each in channels], axis=2)
+    how = Image.Resampling[filter.upper()]
+    rows = Image.fromarray(np.ascontiguousarray(image)).resize((width, image.shape[0]), how)
+    return np.asarray(rows.resize((width, height), how))

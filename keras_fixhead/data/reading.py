@@ -20,15 +20,15 @@ HALF = 127.5
 _log = logging.getLogger(__name__)
 
 
-def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | None = None, hold_out: bool = True,
-                classes: str | None = None, limit_train: int | None = None, imbalance: float = 1.0,
-                normalization: str = "dataset") -> Dataset:
+def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | str | None = None,
+                fit: str | None = None, hold_out: bool = True, classes: str | None = None,
+                limit_train: int | None = None, imbalance: float = 1.0, normalization: str = "dataset") -> Dataset:
     """Returns the data of a run, with its choice of classes, training images and validation part.
 
     The arguments are fields of `TrainConfig`: `run_dataset(**config.data_fields)`.
 
     Args:
-        dataset, data_dir, image_size, hold_out: as in `load_dataset`.
+        dataset, data_dir, image_size, fit, hold_out: as in `load_dataset`.
         classes: names of classes or groups, separated by commas; None for all.
         limit_train: number of training images, the same number from each class; None for all.
         imbalance: for long-tailed training images, the size of the largest class divided by that of the smallest.
@@ -42,7 +42,7 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
         >>> np.bincount(data.train.labels).tolist(), len(data.test)
         ([10, 10], 72)
     """
-    data = load_dataset(dataset, data_dir, image_size=image_size, hold_out=hold_out)
+    data = load_dataset(dataset, data_dir, image_size=image_size, fit=fit, hold_out=hold_out)
     data = choice.limit_train(choice.choose_classes(data, classes), limit_train)
     data = choice.long_tail(data, imbalance)
     if normalization == "half":
@@ -66,8 +66,8 @@ def measured_fields(own: Mapping[str, Any], dataset: str | None, data_dir: str |
     return {**own, "data_dir": folder} if dataset is None else {"dataset": dataset, "data_dir": folder}
 
 
-def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | None = None,
-                 hold_out: bool = True) -> Dataset:
+def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | str | None = None,
+                 fit: str | None = None, hold_out: bool = True) -> Dataset:
     """Returns a data set, with a validation part held out of its training images.
 
     Args:
@@ -75,8 +75,9 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | No
             'fashion_mnist', 'cifar10_1'), or the path of a packed set, or of a folder of images with one subfolder per
             class.
         data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
-        image_size: side of the squares that a folder's pictures are resized to; None for the side of the first picture,
-            which all pictures must then have.
+        image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'; None for the side of the
+            first picture, which all pictures must then have.
+        fit: how pictures are fitted to that size, one of `pictures.FITS`; None for 'crop'.
         hold_out: whether a validation part is held out; if not, those images stay in the training part.
 
     Raises:
@@ -88,24 +89,24 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | No
         >>> len(dataset.train), len(dataset.validation), len(dataset.test)
         (1257, 180, 360)
     """
-    whole, known = read_whole(name, data_dir, image_size)
+    whole, known = read_whole(name, data_dir, image_size, fit)
     if whole.subset:
         _log.warning("The data are %s.", whole.subset)
     return whole.dataset(hold_out, None if known is None else known.view(hold_out))
 
 
-def check_available(dataset: str, data_dir: str | None = None, *, image_size: int | None = None,
-                    classes: str | None = None, **others: Any) -> None:
+def check_available(dataset: str, data_dir: str | None = None, *, image_size: int | str | None = None,
+                    fit: str | None = None, classes: str | None = None, **others: Any) -> None:
     """Raises a DataError if a data set is neither on this machine nor can be downloaded; quick, without a framework.
 
     Args:
-        dataset, data_dir, image_size, classes: as in `run_dataset`.
+        dataset, data_dir, image_size, fit, classes: as in `run_dataset`.
         others: the other arguments of `run_dataset`; ignored.
 
     Example:
         >>> check_available("digits")
     """
-    entry = describe(dataset, data_dir, image_size=image_size, classes=classes)
+    entry = describe(dataset, data_dir, image_size=image_size, fit=fit, classes=classes)
     if entry.probe_url is not None:
         from keras_fixhead.data.tfds import check_tfds
 
@@ -129,7 +130,7 @@ def reads_tfds(name: str, data_dir: str | None = None) -> bool:
 
 
 def read_whole(name: str, data_dir: str | None = None,
-               image_size: int | None = None) -> tuple[WholeSet, PackedIndex | None]:
+               image_size: int | str | None = None, fit: str | None = None) -> tuple[WholeSet, PackedIndex | None]:
     """Returns a data set with its whole training part, and the index of the packed files that it came from, if any.
 
     Sets prepared by TensorFlow Datasets are cached, and read from the cache the next time.
@@ -138,7 +139,7 @@ def read_whole(name: str, data_dir: str | None = None,
         DataError: if the data are missing, cannot be read, or do not match their own description.
         DependencyError: if a package that reads them is not installed.
     """
-    entry = describe(name, data_dir, image_size=image_size)
+    entry = describe(name, data_dir, image_size=image_size, fit=fit)
     if entry.packed is not None:
         parts, label_names = import_object(entry.loader)(entry, data_dir)
         return WholeSet(name, entry, parts, label_names), read_index(Path(entry.packed))
@@ -150,7 +151,7 @@ def read_whole(name: str, data_dir: str | None = None,
             _log.warning("%s The cache is being rebuilt.", error.what)
             cache.remove(folder)
     parts, label_names = import_object(entry.loader)(entry, data_dir)
-    entry = describe(name, data_dir, image_size=image_size)  # again: the set may just have been prepared
+    entry = describe(name, data_dir, image_size=image_size, fit=fit)  # again: the set may just have been prepared
     whole = WholeSet(name, entry, parts, label_names)
     after = cache.source_state(entry, data_dir)
     if after is not None and before in (None, after):  # otherwise the files changed while they were being read

@@ -10,6 +10,7 @@ from keras_fixhead.data.catalog import DATASETS, DatasetEntry, own_entry
 from keras_fixhead.data.choice import chosen_labels
 from keras_fixhead.data.image_folder import folder_entry
 from keras_fixhead.data.packed_index import find_packed, is_packed, read_index
+from keras_fixhead.data.pictures import FITS, picture_sides
 from keras_fixhead.errors import ArgumentError, DataError
 
 
@@ -23,7 +24,7 @@ def is_folder(name: str) -> bool:
     return name not in DATASETS and (os.sep in name or name.startswith("~") or Path(name).is_dir())
 
 
-def describe(name: str, data_dir: str | None = None, *, image_size: int | None = None,
+def describe(name: str, data_dir: str | None = None, *, image_size: int | str | None = None, fit: str | None = None,
              classes: str | None = None) -> DatasetEntry:
     """Returns the entry of a data set, with the classes and sizes that it has on this machine.
 
@@ -32,7 +33,8 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
     Args:
         name: a name in the catalogue, or the path of a folder of images or of a packed set.
         data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
-        image_size: side of the squares that a folder's pictures are resized to.
+        image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'.
+        fit: how pictures are fitted to that size, one of `pictures.FITS`; None for the set's own, 'crop' for most.
         classes: names of classes or groups, separated by commas; None for all classes.
 
     Raises:
@@ -45,18 +47,30 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | None =
     """
     if (folder := packed_folder(name, data_dir)) is not None:
         entry = packed_entry(folder)
-        if image_size not in (None, entry.image_shape[0]):
-            raise ArgumentError(f"{folder} was packed with images of {entry.image_shape[0]}x{entry.image_shape[1]} "
-                                f"pixels, not {image_size}.", hint="Leave --image-size out, or pack the images again "
-                                f"with --image-size {image_size}.")
+        _check_packed(folder, entry, image_size, fit)
     elif is_folder(name):
-        entry = folder_entry(str(Path(name).expanduser().absolute()), image_size)
+        entry = folder_entry(str(Path(name).expanduser().absolute()), image_size, fit or FITS[0])
     else:
         entry = _prepared_entry(look_up(DATASETS, name, "data set"), data_folder_of(data_dir))
         if image_size is not None:
-            raise ArgumentError(f"{name} has images of {entry.image_shape[0]}x{entry.image_shape[1]} pixels; an image "
+            raise ArgumentError(f"{name} has images of {_size(entry)} pixels; an image "
                                 "size applies only to folders of images.", hint="Leave --image-size out.")
+        entry = dataclasses.replace(entry, fit=fit or entry.fit)
     return entry if classes is None else _part_of(entry, name, classes)
+
+
+def _check_packed(folder: Path, entry: DatasetEntry, image_size: int | str | None, fit: str | None) -> None:
+    if image_size is not None and picture_sides(image_size) != entry.image_shape[:2]:
+        raise ArgumentError(f"{folder} was packed with images of {_size(entry)} pixels, not {image_size}.",
+                            hint=f"Leave --image-size out, or pack the images again with --image-size {image_size}.")
+    if entry.resize and fit not in (None, FITS[0], entry.fit):
+        raise ArgumentError(f"{folder} was packed with --fit {entry.fit}, not {fit}.",
+                            hint=f"Leave --fit out, or pack the images again with --fit {fit}.")
+
+
+def _size(entry: DatasetEntry) -> str:
+    height, width, _ = entry.image_shape
+    return f"{width}x{height}"
 
 
 def subset_note(name: str, entry: DatasetEntry) -> str | None:
@@ -94,12 +108,13 @@ def packed_entry(folder: Path) -> DatasetEntry:
         DataError: if its index is missing, damaged, or from a newer version.
     """
     index = read_index(folder)
-    base = DATASETS.get(index.name) or own_entry(f"images packed as {index.name}", index.image_shape[0])
+    base = DATASETS.get(index.name) or own_entry(f"images packed as {index.name}", *index.image_shape[:2])
     return dataclasses.replace(
         base, loader="keras_fixhead.data.packed:load_packed", packed=str(folder), probe_url=None, builder=None,
         archive=None, image_shape=index.image_shape, num_classes=len(index.label_names), label_names=index.label_names,
         groups=index.groups, train=index.splits["train"] - index.validation, validation=index.validation,
-        test=index.splits["test"], subset=index.subset, citation=index.citation, terms=index.terms)
+        test=index.splits["test"], subset=index.subset, citation=index.citation, terms=index.terms,
+        resize=index.name not in DATASETS, fit=index.fit)
 
 
 def data_folder_of(data_dir: str | None) -> Path:

@@ -1,4 +1,5 @@
 """The features and logits of a model, and its measures on a split."""
+import dataclasses
 from dataclasses import dataclass
 
 import keras
@@ -45,14 +46,18 @@ class Measurer:
             tta: 'none', or the name of a test-time augmentation (see `test_time_views`). Accuracy, top-5 and
                 cross-entropy are then computed from the mean logits; cosines and norms still from the unchanged images.
         """
-        outputs = self.outputs(split.images)
-        logits = outputs.logits
-        if tta != "none":
-            mean = np.zeros(logits.shape)  # float64
-            for weight, images in test_time_views(split.images, tta):
-                mean += weight * (logits if images is split.images else self.outputs(images).logits)
-            logits = mean.astype(np.float32)
-        return summarize(outputs.features, logits, outputs.class_vectors, split.labels)
+        outputs = self.averaged(split.images, tta)
+        return summarize(outputs.features, outputs.logits, outputs.class_vectors, split.labels)
+
+    def averaged(self, images: NDArray[np.uint8], tta: str) -> Outputs:
+        """Returns the outputs for images, with mean logits over the views of a test-time augmentation."""
+        outputs = self.outputs(images)
+        if tta == "none":
+            return outputs
+        mean = np.zeros(outputs.logits.shape)  # float64
+        for weight, view in test_time_views(images, tta):
+            mean += weight * (outputs.logits if view is images else self.outputs(view).logits)
+        return dataclasses.replace(outputs, logits=mean.astype(np.float32))
 
 
 def evaluate_model(model: keras.Model, split: Split) -> Evaluation:

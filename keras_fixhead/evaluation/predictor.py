@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.pictures import decode_picture, fit_picture, prediction_form
+from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import BATCH_SIZE
 from keras_fixhead.models import head_of
@@ -23,10 +23,17 @@ class Predictor:
     Attributes:
         model: maps pixels in [0, 255], (N, H, W, 3), to logits, (N, m).
         label_names: names of its m classes.
+        fit: how pictures are fitted to the size of its images, as they were in its training.
     """
 
     model: keras.Model
     label_names: tuple[str, ...]
+    fit: str = FITS[0]
+
+    @property
+    def form(self) -> PictureForm:
+        """How a picture becomes an image that the model takes."""
+        return PictureForm(self.image_shape[0], self.image_shape[1], self.fit)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -74,9 +81,8 @@ class Predictor:
                                            for content, name in zip(contents, names, strict=True)])
 
     def resized_probabilities(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Returns the class probabilities of images of any size, each uint8, (H, W, 3); shape (N, m)."""
-        form = prediction_form(self.image_shape)
-        return self.probabilities(np.stack([fit_picture(image, form) for image in images]))
+        """Returns the class probabilities of upright images of any size, each uint8, (H, W, 3); shape (N, m)."""
+        return self.probabilities(np.stack([fit_picture(image, self.form) for image in images]))
 
     def check_fits(self, dataset: Dataset) -> None:
         """Raises an ArgumentError unless a data set has the model's classes, in the same order, and its image size."""

@@ -1,50 +1,129 @@
-"""Evaluates a trained run on its data, or turns it into a predictor."""
-from collections.abc import Sequence
+"""Evaluates a trained run on its data or on others, or turns it into a predictor."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from keras_fixhead.data import SPLITS, measured_fields, run_dataset
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.data import SPLITS, Dataset, Split, measured_fields, run_dataset
+from keras_fixhead.data.class_map import ClassMap
+from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, resized
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
-from keras_fixhead.evaluation.measures import Evaluation
+from keras_fixhead.evaluation.measures import Evaluation, summarize
 from keras_fixhead.evaluation.predictor import Predictor
 from keras_fixhead.models import load_model
 from keras_fixhead.runs import Run
 
 
+@dataclass(frozen=True)
+class MeasuredSplit:
+    """A model's measures on a split, and what they were computed from.
+
+    Attributes:
+        evaluation: the measures, with predictions among all classes of the model.
+        common_accuracy: accuracy if only classes are predicted that the data set has; None if it has all of them.
+        split: the images, with the model's labels.
+        logits: shape (N, m).
+    """
+
+    evaluation: Evaluation
+    common_accuracy: float | None
+    split: Split
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A run's model, measured.
+
+    Attributes:
+        label_names: names of the model's classes.
+        classes: how the classes of another data set were matched; None for the run's own data.
+        splits: name of a split -> its measures.
+        notes: what the run and another data set do not have in common.
+    """
+
+    label_names: tuple[str, ...]
+    classes: ClassMap | None
+    splits: dict[str, MeasuredSplit]
+    notes: tuple[str, ...] = ()
+
+
 def run_predictor(run: Run) -> Predictor:
-    """Returns the trained model of a run, with the names of its classes.
+    """Returns the trained model of a run, with the names of its classes and its form of pictures.
 
     Raises:
         RunError: if the run has no model.
     """
-    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]))
+    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]), run.config().fit)
 
 
 def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,
                  dataset: str | None = None, tta: str = "none") -> dict[str, Evaluation]:
-    """Returns the measures of a run's trained model on splits of its data set, or of another with the same classes.
+    """Returns the measures of a run's trained model; see `measure_run` for the arguments and errors."""
+    measured = measure_run(run, splits, data_dir, dataset, tta)
+    return {split: each.evaluation for split, each in measured.splits.items()}
+
+
+def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None, dataset: str | None = None,
+                tta: str = "none", *, class_map: Mapping[str, str | None] | None = None,
+                predictor: Predictor | None = None) -> MeasuredRun:
+    """Returns the measures of a run's model on splits of its data set, or of any other that has some of its classes.
+
+    Pictures of another data set are brought to the run's image size. Its classes are matched by name; pictures of
+    classes that the run does not have are left out.
 
     Args:
-        run: a finished run.
+        run: a run.
         splits: names of splits: 'train', 'validation', 'test'; if empty, validation and test, where they have images.
         data_dir: folder of the data, if it is not the one used in training.
-        dataset: another data set, for example 'cifar10_1' for a model of 'cifar10'.
+        dataset: another data set, for example 'cifar10_1' for a model of 'cifar10', or a folder of images.
         tta: test-time augmentation: 'none', 'flip' or 'flip-shift' (see `test_time_views`).
+        class_map: name in the other data set -> name in the run, or None for a class to leave out.
+        predictor: the run's model; None for that of a finished run.
 
     Raises:
-        ArgumentError: (a ValueError) if the other data set has different classes or image sizes, a split has no images,
-            or the test-time augmentation is unknown.
+        ArgumentError: (a ValueError) if the other data set has none of the run's classes, a split has no images, or the
+            test-time augmentation is unknown.
         RunError: if the run has no model.
         DataError: if the data cannot be found or read.
     """
-    data = run_dataset(**measured_fields(run.config().data_fields, dataset, data_dir))
-    predictor = run_predictor(run)
-    if dataset is not None:
-        predictor.check_fits(data)
+    predictor = predictor or run_predictor(run)
+    data, classes = _data(run, predictor, data_dir, dataset, class_map)
     splits = splits or [split for split in ("validation", "test") if len(data.split(split))]
     for split in splits:
         if not len(data.split(split)):
-            raise ArgumentError(f"{data.name} has no {split} images.",
+            raise ArgumentError(f"{data.name} has no {split} images{'' if classes is None else ' of these classes'}.",
                                 hint="Choose another --split: " + ", ".join(
                                     name for name in SPLITS if len(data.split(name))))
     measurer = Measurer(predictor.model)
-    return {split: measurer.evaluate(data.split(split), tta) for split in splits}
+    found = {split: _measured(measurer, resized(data.split(split), predictor.form), tta, classes)
+             for split in splits}
+    notes = [] if classes is None else classes.notes(data.name)
+    return MeasuredRun(predictor.label_names, classes, found, tuple(notes))
+
+
+def _data(run: Run, predictor: Predictor, data_dir: str | None, dataset: str | None,
+          class_map: Mapping[str, str | None] | None) -> tuple[Dataset, ClassMap | None]:
+    own = run.config().data_fields
+    if dataset is None or is_same_folder(dataset, own["dataset"]):
+        data = run_dataset(**measured_fields(own, None, data_dir))
+        predictor.check_fits(data)  # a folder may have another class since the run was trained
+        return data, None
+    fields = measured_fields(own, dataset, data_dir)
+    return fitted(outside_dataset(dataset, fields["data_dir"], predictor.form),
+                  predictor.label_names, class_map)
+
+
+def _measured(measurer: Measurer, split: Split, tta: str, classes: ClassMap | None) -> MeasuredSplit:
+    outputs = measurer.averaged(split.images, tta)
+    evaluation = summarize(outputs.features, outputs.logits, outputs.class_vectors, split.labels)
+    return MeasuredSplit(evaluation, _common_accuracy(outputs.logits, split, classes), split, outputs.logits)
+
+
+def _common_accuracy(logits: NDArray[np.float32], split: Split, classes: ClassMap | None) -> float | None:
+    if classes is None or not classes.missing:
+        return None
+    common = np.array(classes.common)
+    return float((common[logits[:, common].argmax(axis=1)] == split.labels).mean())

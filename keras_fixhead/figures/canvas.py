@@ -20,7 +20,9 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Writes a figure as a PNG file, with the fonts that its texts need.
+    """Writes a figure as a PNG file, or as an SVG file if the name ends in .svg, with the fonts that its texts need.
+
+    With a name that ends in neither, both are written.
 
     Raises:
         RunError: if the file cannot be written.
@@ -33,6 +35,8 @@ def save_figure(figure: Any, path: Path) -> None:
     if others := families(text.get_text() for text in texts):
         for text in texts:
             text.set_fontfamily(["sans-serif", *others])
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    write_bytes(path, content.getvalue())
+    endings = [path.suffix.lower()] if path.suffix.lower() in (".png", ".svg") else [".png", ".svg"]
+    for ending in endings:
+        content = io.BytesIO()
+        figure.savefig(content, format=ending[1:], dpi=120, metadata={"Date": None} if ending == ".svg" else None)
+        write_bytes(path if len(endings) == 1 else path.with_name(path.name + ending), content.getvalue())

@@ -89,6 +89,8 @@ class HypersphereHead(keras.layers.Layer):
         0
     """
 
+    returns = "logits"
+
     def __init__(self, num_classes: int, logits: str = HeadConfig.logits, scale: Any = HeadConfig.scale,
                  fixed: bool = HeadConfig.fixed, class_vectors: Any = HeadConfig.class_vectors,
                  seed: int = HeadConfig.seed, rotate: bool = HeadConfig.rotate, bias: str | None = HeadConfig.bias,
@@ -121,6 +123,15 @@ class HypersphereHead(keras.layers.Layer):
         dim = input_shape[-1]
         if dim is None:
             raise ArgumentError(f"HypersphereHead needs a fixed number of features, got input shape {input_shape}.")
+        self._add_class_vectors(dim)
+        if self._origin.awaited:
+            self._await_vectors()
+        self._add_scale_and_bias()
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: dim})
+        if self.logits == "cos":
+            warn_of_scale(self.num_classes, self.scale, fixed=self.fixed)
+
+    def _add_class_vectors(self, dim: int) -> None:
         vectors = self._origin.initial(dim, self.name)
         decay = 0.0 if self.fixed else self.vector_weight_decay * self.vector_lr  # vector_lr scales this gradient too
         self.class_vectors = self.add_weight(
@@ -130,8 +141,8 @@ class HypersphereHead(keras.layers.Layer):
             regularizer=keras.regularizers.L2(decay / 2) if decay else None,
             trainable=not self.fixed,
         )
-        if self._origin.awaited:
-            self._await_vectors()
+
+    def _add_scale_and_bias(self) -> None:
         if self.scale == "learned":
             self.log_scale = self.add_weight(name="log_scale", shape=(), initializer=keras.initializers.Constant(
                 initial_log_scale(self.num_classes)))
@@ -142,9 +153,11 @@ class HypersphereHead(keras.layers.Layer):
                                         initializer=keras.initializers.Constant(INITIAL_BIAS),
                                         regularizer=keras.regularizers.L2(self.vector_weight_decay / 2)
                                         if self.bias_kind == "learned" and self.vector_weight_decay else None)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: dim})
-        if self.logits == "cos":
-            warn_of_scale(self.num_classes, self.scale, fixed=self.fixed)
+
+    @property
+    def dim(self) -> int | None:
+        """Number of features d; None before the layer is built."""
+        return self.input_spec.axes.get(-1)
 
     @property
     def fixed(self) -> bool:
@@ -289,7 +302,7 @@ class HypersphereHead(keras.layers.Layer):
             raise ArgumentError(f"num_classes is the new total and must be above {self.num_classes}, got {total}.")
         head = type(self).from_config({**self.get_config(), "num_classes": total, "vectors_digest": None})
         if self.built:
-            head.build((None, self.class_vectors.shape[1]))
+            head.build((None, self.dim))
             for mine, its in ((self.log_scale, head.log_scale), (self.step, head.step)):
                 if mine is not None:
                     its.assign(mine)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.head_config import HeadConfig
-from keras_fixhead.vectors import array_vectors, class_vectors, kind_of, vectors_digest
+from keras_fixhead.vectors import array_vectors, class_vectors, draw_digest, kind_of, vectors_digest
 
 RECORD = "class_vectors_origin"
 """Name of the entry of a weights file that says where its class vectors come from, as JSON in bytes."""
@@ -79,13 +79,27 @@ class Origin:
             if self.digest not in (None, vectors_digest(vectors)) and not kind_of(self.kind).portable:
                 self.awaited = True  # drawn on another machine, where the last bits differ
                 return np.zeros_like(vectors)
-        found = vectors_digest(vectors)
-        if self._fixed and self.digest not in (None, found):
+        self.check_drawn(vectors_digest(vectors), dim, layer)
+        return vectors
+
+    def check_drawn(self, found: str, dim: int, layer: str) -> None:
+        """Takes over the digest of the initial values.
+
+        Raises:
+            VectorsError: if fixed class vectors must have another digest. That of the recipe of the same draw is
+                accepted: heads that draw their class vectors again have it.
+        """
+        if self._fixed and self.digest not in (None, found) and self.digest != self.recipe_digest(dim):
             raise VectorsError(f"The class vectors drawn from its configuration have digest {found[:16]}, but layer "
                                f"{layer!r} was saved with {str(self.digest)[:16]} ({self}).",
                                hint="The configuration was edited, or the file is damaged.")
         self.digest = found
-        return vectors
+
+    def recipe_digest(self, dim: int) -> str | None:
+        """Returns the digest of the recipe of a draw that is made class by class; None for any other."""
+        if self.kind == "array" or not kind_of(self.kind).by_class:
+            return None
+        return draw_digest(self.kind, self._num_classes, dim, self._seed)
 
     def require(self, layer: str) -> None:
         """Raises a VectorsError if the class vectors are still zeros."""
@@ -145,6 +159,14 @@ class Origin:
                                     "class_vectors=W.")
         raise VectorsError(f"{told} {mine}: the file has a different draw, kind {saved.get('kind')!r} with seed "
                            f"{saved.get('seed')}.", hint="Build the head with that kind and seed.")
+
+    def check_record(self, record: Any, layer: str) -> None:
+        """Raises a VectorsError if a file was saved with another draw than that of a head that draws its own again."""
+        saved = _read_record(record) or {}
+        if (saved.get("kind"), saved.get("seed")) != (self.kind, self._seed):
+            raise VectorsError(f"The class vectors in the file are of kind {saved.get('kind')!r} with seed "
+                               f"{saved.get('seed')}, but layer {layer!r} has {self}.",
+                               hint="Build the head with that kind and seed.")
 
     def __str__(self) -> str:
         return "an array" if self.kind == "array" else f"kind {self.kind!r}, seed {self._seed}"

@@ -31,6 +31,19 @@ def check_takes_cosines(loss: str, head: HypersphereHead) -> None:
                             hint="Create the head with bias='none', or use keras_fixhead.cross_entropy.")
 
 
+def _head_of_logits(logits: Any, loss: str) -> HypersphereHead | None:
+    """The head that made these logits, if it is known.
+
+    Raises:
+        ArgumentError: if they are the features of a head that returns no logits.
+    """
+    head: HypersphereHead | None = head_that_made(logits)
+    if head is not None and head.returns != "logits":
+        raise ArgumentError(f"{loss} needs logits, but layer {head.name!r} returns features.",
+                            hint="Use keras_fixhead.StreamingLoss(margin=...).")
+    return head
+
+
 class _CosineLoss(keras.losses.Loss):
     """What the losses below have in common: precision, smoothing, and copies."""
 
@@ -66,7 +79,7 @@ class _MarginLoss(_CosineLoss):
             self._check_fits(owner)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        head = head_that_made(y_pred)
+        head = _head_of_logits(y_pred, type(self).__name__)
         if head is not None:
             self._check_fits(head)
         logits = self._transform(y_true, y_pred, self._current_scale(head), self.margin)
@@ -207,7 +220,7 @@ class NormFace(_CosineLoss):
         super().__init__(label_smoothing, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        head = head_that_made(y_pred)
+        head = _head_of_logits(y_pred, type(self).__name__)
         if head is not None:
             check_takes_cosines(type(self).__name__, head)
         return cross_entropy(y_true, y_pred, self.label_smoothing)

@@ -27,11 +27,28 @@ def class_numbers(labels: Any, logits: Any) -> Any:
     """
     if len(logits.shape) != 2:
         raise ArgumentError(f"logits must have shape (N, num_classes), got {tuple(logits.shape)}.")
-    examples, num_classes = logits.shape
+    return numbers_among(labels, logits, logits.shape[1])
+
+
+def numbers_among(labels: Any, rows: Any, num_classes: int) -> Any:
+    """Returns the class number of each example, as `class_numbers`, for any tensor with one row per example.
+
+    Args:
+        labels: as in `class_numbers`, with m = `num_classes`.
+        rows: tensor of shape (N, ...): logits or features.
+        num_classes: number of classes m.
+
+    Returns:
+        int32 tensor of shape (N,).
+
+    Raises:
+        ArgumentError: (a ValueError) as in `class_numbers`.
+    """
+    examples = rows.shape[0]
     labels = labels if isinstance(labels, keras.KerasTensor) else _as_tensor(labels)
     shape = tuple(labels.shape)
     if len(shape) == 2 and shape[1] is None:  # known only when the step runs
-        return _from_either(ops.reshape(labels, (ops.shape(logits)[0], -1)), num_classes)
+        return _from_either(ops.reshape(labels, (ops.shape(rows)[0], -1)), num_classes)
     is_one_hot = len(shape) == 2 and shape[1] == num_classes
     if not (len(shape) == 1 or is_one_hot or (len(shape) == 2 and shape[1] == 1)):
         raise ArgumentError(f"labels must have shape (N,) or (N, 1), or (N, {num_classes}) if one-hot, got {shape}.")

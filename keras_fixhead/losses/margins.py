@@ -42,7 +42,17 @@ def cosface(labels: Any, logits: Any, scale: Any, margin: float = 0.35) -> Any:
         [[10.0, 4.0]]
     """
     margin = checked_margin(margin, math.inf)
-    return _with_target(labels, logits, scale, lambda cosine: cosine - margin)
+    return _with_target(labels, logits, scale, lambda cosine: cosface_cosine(cosine, margin))
+
+
+def cosface_cosine(cosine: Any, margin: float) -> Any:
+    """Returns cosine - margin: what `cosface` makes of the cosine of the true class.
+
+    Example:
+        >>> cosface_cosine(0.75, 0.25)
+        0.5
+    """
+    return cosine - margin
 
 
 def arcface(labels: Any, logits: Any, scale: Any, margin: float = 0.5) -> Any:
@@ -75,14 +85,20 @@ def arcface(labels: Any, logits: Any, scale: Any, margin: float = 0.5) -> Any:
         (0.0707, 0.0707)
     """
     margin = checked_margin(margin, math.pi)
+    return _with_target(labels, logits, scale, lambda cosine: arcface_cosine(cosine, margin))
 
-    def with_margin(cosine: Any) -> Any:
-        clipped = ops.clip(cosine, -1.0 + EPSILON, 1.0 - EPSILON)
-        sine = ops.sqrt((1.0 - clipped) * (1.0 + clipped))  # 1 - c^2 would cancel near 1
-        return ops.where(cosine > -math.cos(margin), cosine * math.cos(margin) - sine * math.sin(margin),
-                         cosine - margin * math.sin(margin))
 
-    return _with_target(labels, logits, scale, with_margin)
+def arcface_cosine(cosine: Any, margin: float) -> Any:
+    """Returns cos(angle + margin), continued beyond pi: what `arcface` makes of the cosine of the true class.
+
+    Example:
+        >>> round(float(arcface_cosine(ops.cos(1.0), 0.5)), 4) == round(math.cos(1.5), 4)
+        True
+    """
+    clipped = ops.clip(cosine, -1.0 + EPSILON, 1.0 - EPSILON)
+    sine = ops.sqrt((1.0 - clipped) * (1.0 + clipped))  # 1 - c^2 would cancel near 1
+    return ops.where(cosine > -math.cos(margin), cosine * math.cos(margin) - sine * math.sin(margin),
+                     cosine - margin * math.sin(margin))
 
 
 def _with_target(labels: Any, logits: Any, scale: Any, transform: Callable[[Any], Any]) -> Any:

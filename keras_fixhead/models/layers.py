@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_fixhead.models.activations import FusedGelu
 from keras_fixhead.models.initializers import HashedUniform, IdentityUniform
 from keras_fixhead.models.normalization import FusedBatchNormalization
 from keras_fixhead.models.whitening import WhiteningConvolution
@@ -84,7 +85,7 @@ class Layers:
 
     def gelu(self, x: Tensor, *, name: str) -> Tensor:
         """Returns x times the normal distribution function of x."""
-        return keras.layers.Activation("gelu", name=name)(x)
+        return FusedGelu(name=name)(x)
 
     def max_pool(self, x: Tensor, *, name: str) -> Tensor:
         """Returns the maxima of 2x2 positions, without a last odd row or column; a side of 1 stays as it is."""

@@ -34,7 +34,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         channels = inputs.shape[-1]
         scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels])
         offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels])
-        missing = -channels % ONEDNN_CHANNELS if inputs.dtype == tf.bfloat16 and _on_cpu() else 0
+        missing = -channels % ONEDNN_CHANNELS if inputs.dtype == tf.bfloat16 and on_cpu() else 0
         if missing:
             inputs = tf.pad(inputs, [[0, 0], [0, 0], [0, 0], [0, missing]])
             scale, offset = (tf.pad(each, [[0, missing]]) for each in (scale, offset))
@@ -104,7 +104,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 @functools.cache
-def _on_cpu() -> bool:
+def on_cpu() -> bool:
+    """Returns whether TensorFlow computes on a CPU because it sees no GPU."""
     import tensorflow as tf
 
     return not tf.config.list_physical_devices("GPU")

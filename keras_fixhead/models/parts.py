@@ -7,6 +7,7 @@ import keras
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models.whitening import WhiteningConvolution
+from keras_fixhead.streaming import StreamingHead
 
 FEATURES = "features"
 """Name of the layer whose output is the features."""
@@ -70,6 +71,45 @@ def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
     return keras.Model(inputs_of(model), head.with_classes(num_classes)(head.input), name=model.name)
 
 
+def as_streaming(model: keras.Model, **options: Any) -> keras.Model:
+    """Returns the model with a `StreamingHead`, which has the class vectors and scale of its head; layers are shared.
+
+    Args:
+        model: a model whose last layer is a head with fixed class vectors and without bias.
+        options: `in_memory`, `product_dtype`, `chunk`, `memory_bytes` of the `StreamingHead`.
+
+    Raises:
+        ArgumentError: (a ValueError) if the last layer is not such a head.
+
+    Example:
+        >>> from keras_fixhead.models import build_model
+        >>> model = build_model("resnet18", input_shape=(32, 32, 3), num_classes=10, width=0.125)
+        >>> as_streaming(model).output_shape  # features instead of logits
+        (None, 64)
+    """
+    head = head_of(model)
+    _checked(model, built=True)
+    return keras.Model(inputs_of(model), StreamingHead.of(head, **options)(head.input), name=model.name)
+
+
+def as_dense(model: keras.Model) -> keras.Model:
+    """Returns a model that ends in a `StreamingHead` with a `HypersphereHead` instead, which returns all logits.
+
+    Raises:
+        ArgumentError: (a ValueError) if the last layer is not a `StreamingHead`.
+
+    Example:
+        >>> inputs = keras.Input((8,))
+        >>> as_dense(keras.Model(inputs, StreamingHead(10)(inputs))).output_shape
+        (None, 10)
+    """
+    head = head_of(model)
+    if not isinstance(head, StreamingHead):
+        raise ArgumentError(f"The last layer of {model.name!r} is a {type(head).__name__}, not a StreamingHead.")
+    _checked(model, built=True)
+    return keras.Model(inputs_of(model), head.dense()(head.input), name=model.name)
+
+
 def multiply_adds(model: keras.Model) -> int:
     """Returns the multiply-adds of one image's forward pass in convolutions and the head; each is two operations.
 
@@ -83,7 +123,7 @@ def multiply_adds(model: keras.Model) -> int:
         555
     """
     head = head_of(model)
-    total = math.prod(head.class_vectors.shape)
+    total = head.num_classes * (head.dim or 0)
     if None in (side for each in model.inputs for side in each.shape[1:]):
         raise ArgumentError(f"The multiply-adds of {model.name!r} depend on the image size, which it does not fix.",
                             hint="Build it with a fixed input_shape.")

@@ -7,9 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.catalog import import_object, look_up
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.robustness.draws import Draws
 from keras_fixhead.robustness.suites import SEVERITIES, SUITES, check_severity, corruption_of, severity_parameters
 
 CHUNK_IMAGES = 1_000
+_BLOCK_IMAGES, _BLOCK_VALUES = 32, 2**20
+"""Images that are corrupted in one step: enough of them for NumPy, few enough for the processor's cache."""
 CLEAN = "clean"
 
 Images = NDArray[np.uint8]
@@ -17,33 +21,51 @@ CorruptedChunk = tuple[str, int, Images]
 """Corruption and severity, or `CLEAN` and 0; and some of the images, uint8, (N, H, W, 3)."""
 
 
-def corrupt(images: Images, corruption: str, severity: int, *, suite: str = "paper", seed: int = 0,
+def corrupt(images: Images, name: str, severity: int, suite: str = "cifar-c", seed: int = 0, start: int = 0, *,
             indices: NDArray[np.intp] | None = None) -> Images:
     """Returns corrupted images.
 
+    The result for an image depends on (seed, corruption, severity, index of the image), not on the other images.
+
     Args:
         images: uint8, shape (N, H, W, 3).
-        corruption: a name in the suite.
+        name: a corruption in the suite.
         severity: 1 to 5.
         suite: a name in `SUITES`.
         seed: seed of the random corruptions.
-        indices: indices of the images in their data set, shape (N,); 0 to N - 1 if None.
+        start: index of the first image in its data set.
+        indices: indices of the images, shape (N,), where they are not consecutive.
 
     Returns:
         uint8 array of the same shape.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown name or a severity out of range.
+        ArgumentError: (a ValueError) for an unknown name, a severity out of range, or images of another form.
+
+    Reference: Hendrycks and Dietterich (2019), arXiv:1903.12261.
 
     Example:
-        >>> corrupt(np.zeros((2, 8, 8, 3), np.uint8), "impulse_noise", 5).shape
-        (2, 8, 8, 3)
+        >>> corrupt(np.zeros((2, 32, 32, 3), np.uint8), "impulse_noise", 5).shape
+        (2, 32, 32, 3)
     """
-    strength = severity_parameters(suite, corruption, severity)
-    indices = np.arange(len(images)) if indices is None else indices
-    corrupted: Images = import_object(corruption_of(suite, corruption).function)(
-        images, seed=seed, severity=severity, indices=indices, **strength)
+    strength = severity_parameters(suite, name, severity)
+    _check(images)
+    corruption = corruption_of(suite, name)
+    function = import_object(corruption.function)
+    indices = np.arange(start, start + len(images)) if indices is None else np.asarray(indices)
+    corrupted = np.empty_like(images)
+    block = max(_BLOCK_IMAGES, _BLOCK_VALUES // max(1, images[:1].size))
+    for first in range(0, len(images), block):
+        part = slice(first, first + block)
+        draws = (Draws(corruption.number, seed, severity, indices[part]),) if corruption.random else ()
+        corrupted[part] = function(images[part], *draws, **strength)
     return corrupted
+
+
+def _check(images: Images) -> None:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise ArgumentError(f"Images to corrupt must be uint8 of shape (N, H, W, 3), got {images.dtype} of shape "
+                            f"{images.shape}.", hint="Add a batch axis to a single image: image[None]")
 
 
 def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, severities: Sequence[int] = SEVERITIES,
@@ -80,16 +102,16 @@ def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, sev
 
 def _chunks(images: Images, corruptions: Sequence[str], suite: str, seed: int, severities: Sequence[int],
             chunk_images: int, threads: int) -> Iterator[CorruptedChunk]:
-    parts = [np.arange(start, min(start + chunk_images, len(images))) for start in range(0, len(images), chunk_images)]
-    for part in parts:
-        yield CLEAN, 0, images[part[0] : part[-1] + 1]
+    parts = {start: slice(start, start + chunk_images) for start in range(0, len(images), chunk_images)}
+    for part in parts.values():
+        yield CLEAN, 0, images[part]
     pending: deque[tuple[str, int, Future[Images]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for corruption in corruptions:
             for severity in severities:
-                for part in parts:
+                for start, part in parts.items():
                     pending.append((corruption, severity, pool.submit(
-                        corrupt, images[part], corruption, severity, suite=suite, seed=seed, indices=part)))
+                        corrupt, images[part], corruption, severity, suite, seed, start)))
                     if len(pending) > threads:
                         name, strength, chunk = pending.popleft()
                         yield name, strength, chunk.result()

@@ -1,7 +1,4 @@
-"""Suites of corruptions, read from `severities.json`: each corruption's function and its five strengths.
-
-The file lists more than this version implements: a suite is available if every corruption in it has a function.
-"""
+"""Suites of corruptions, read from `severities.json`: each corruption's function and its five strengths."""
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +17,20 @@ class Corruption:
 
     Attributes:
         summary: what it does, in a few words.
-        function: 'module:function' of (images, seed=, severity=, indices=, **strength) on uint8 batches.
+        function: 'module:function' of (images, **strength) on uint8 batches; of (images, draws, **strength) if random.
+        number: identifies its random draws.
         random: whether it depends on the seed.
+        main: whether it is in the suite's mean; otherwise it is one of the published extras.
+        as_published: whether it has everything that the published one was made from.
         strengths: the function's parameters at severity 1 to 5.
     """
 
     summary: str
     function: str
+    number: int
     random: bool
+    main: bool
+    as_published: bool
     strengths: tuple[Mapping[str, Any], ...]
 
 
@@ -36,16 +39,22 @@ def read_suites() -> dict[str, dict[str, Corruption]]:
     file = resources.files("keras_fixhead.robustness") / "severities.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     functions = content["corruptions"]
-    return {suite: {name: Corruption(**functions[name], random=not each["deterministic"],
-                                     strengths=tuple(each["severities"]))
+    return {suite: {name: _corruption(functions[each.get("as", name)], each)
                     for name, each in described["corruptions"].items()}
-            for suite, described in content["suites"].items() if described["corruptions"].keys() <= functions.keys()}
+            for suite, described in content["suites"].items()}
+
+
+def _corruption(function: Mapping[str, Any], described: Mapping[str, Any]) -> Corruption:
+    return Corruption(**{"as_published": True, **function}, random=not described["deterministic"],
+                      main=described["role"] == "main", strengths=tuple(described["severities"]))
 
 
 SUITES = read_suites()
 """Suite -> corruption -> its function and strengths.
 
-'paper' has the three corruptions that the paper names, at ImageNet strengths (the paper states no severity).
+'cifar-c', 'tiny-c' and 'imagenet-c' have the 15 main and 4 extra corruptions of Hendrycks and Dietterich (2019), at the
+strengths published for images of 32, 64 and 224 pixels. 'paper' has the three corruptions that the paper names, at
+ImageNet strengths (the paper states no severity); 'paper-plain' has imgaug's plain augmenters of those names.
 """
 
 

@@ -17,6 +17,7 @@ from keras_fixhead.runs import Run
 from keras_fixhead.training.backend import device_peak_memory_bytes, on_gpu, to_numpy
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint
 from keras_fixhead.training.compiled import Models, built_model
+from keras_fixhead.training.optimizer import averaged_weights
 from keras_fixhead.vectors import pairwise_cosines
 
 _PAIRS_CLASSES = 4_000  # with more classes, pairwise cosines take too much time and memory for each epoch
@@ -53,7 +54,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "subset": dataset.subset,
         "train_images": len(dataset.train),
         "epoch": epoch,
-        "epochs_done": progress.epoch,
+        "epochs_done": min(progress.epoch, stored.config.epochs),
         "stop_reason": stop_reason,
         "selection": stored.config.selection,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
@@ -75,7 +76,7 @@ def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -
     checkpoint = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
     with models.own_scope():
         epoch = load_checkpoint(checkpoint, models.own).epoch
-        weights = [to_numpy(each) for each in models.own.weights]
+        weights = averaged_weights(models.own)
     with precision_policy("float32"):
         final = built_model(config, dataset)
     final.set_weights(weights)

@@ -23,7 +23,8 @@ from keras_fixhead.vectors.scales import adacos_scale, auto_scale_reason, ceilin
 
 __all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_scale_reason", "ceiling",
            "checked_integer", "class_vectors", "cosine_bound", "draw_digest", "kind_of", "loss_optimum", "max_cosine",
-           "pairwise_cosines", "reachable_cosine", "scale_warning", "vectors_digest", "welch_bound"]
+           "pairwise_cosines", "reachable_cosine", "scale_warning", "some_class_vectors", "vectors_digest",
+           "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
 
@@ -65,6 +66,34 @@ num_classes 10. Kinds that have 10: uniform, cube, rademacher, orthoplex, hyperc
         stop = min(start + rows, num_classes)
         vectors[start:stop] = entry.draw(np.arange(start, stop), dim, seed=seed)
     return vectors
+
+
+def some_class_vectors(kind: str, start: int, stop: int, dim: SupportsIndex,
+                       seed: SupportsIndex = 0) -> NDArray[np.float32]:
+    """Returns the class vectors of classes start to stop - 1, of a kind that is drawn class by class.
+
+    Args:
+        kind: 'uniform', 'cube' or 'rademacher'.
+        start, stop: class numbers, 0 <= start < stop <= 2^32.
+        dim, seed: as in `class_vectors`.
+
+    Returns:
+        float32 array of shape (stop - start, d).
+
+    Raises:
+        ArgumentError: (a ValueError) if an argument is out of range, or `kind` is not drawn class by class.
+
+    Example:
+        >>> rows = some_class_vectors("cube", 7, 10, dim=16)
+        >>> bool((rows == class_vectors("cube", 10, 16)[7:]).all())
+        True
+    """
+    entry, stop, dim, seed = _checked_draw(kind, stop, dim, seed, rotate=True)
+    if not entry.by_class:
+        able = ", ".join(name for name, each in KINDS.items() if each.by_class)
+        raise ArgumentError(f"Class vectors of kind {kind!r} are drawn together, not class by class.",
+                            hint=f"Kinds that are drawn class by class: {able}.")
+    return entry.draw(np.arange(checked_integer("start", start, 0, stop - 1), stop), dim, seed=seed)
 
 
 def _checked_draw(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex,
@@ -135,7 +164,7 @@ def vectors_digest(vectors: NDArray[np.float32]) -> str:
         >>> vectors_digest(np.ones((1, 1), np.float32))[:8]
         'e00e5eb9'
     """
-    return hashlib.sha256(np.ascontiguousarray(vectors, "<f4").tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(vectors, "<f4").data).hexdigest()  # `tobytes` would be a copy
 
 
 def draw_digest(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,

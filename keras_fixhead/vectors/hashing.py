@@ -27,6 +27,7 @@ CORRUPTION_STREAM: Final = 20
 MIX_STREAM: Final = 21
 SIDE_STREAM: Final = 22
 BALANCE_STREAM: Final = 23
+BOOTSTRAP_STREAM: Final = 32
 
 _MASK: Final = 0xFFFFFFFF
 _GOLDEN: Final = 0x9E3779B9
@@ -93,7 +94,20 @@ def words(key: int, items: ArrayLike, positions: ArrayLike) -> NDArray[np.uint32
         (1, 2)
     """
     item_keys = mix(np.asarray(items, np.uint32) ^ np.uint32(key))
+    return mix(item_keys[:, None] ^ word_keys(key, positions)[None, :])
+
+
+def word_keys(key: int, positions: ArrayLike) -> NDArray[np.uint32]:
+    """Returns the keys of word positions: word k of an item is the mix of the item's key xor the key of k.
+
+    Args:
+        key: a 32-bit key from `stream_key`.
+        positions: integers in [0, 2^32), shape (K,).
+
+    Example:
+        >>> word_keys(stream_key(0, RADEMACHER_STREAM), [0, 1]).shape
+        (2,)
+    """
     # uint64 first: NumPy warns when a scalar uint32 sum overflows, and the mask makes the intent explicit
     offsets = (np.asarray(positions, np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN) + np.uint64(key)
-    word_keys = mix((offsets & np.uint64(_MASK)).astype(np.uint32))
-    return mix(item_keys[:, None] ^ word_keys[None, :])
+    return mix((offsets & np.uint64(_MASK)).astype(np.uint32))

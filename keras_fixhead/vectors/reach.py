@@ -9,32 +9,57 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors.pairs import unit
 
 _STEPS = 2_000
+_HALVINGS = 100
 _TOLERANCE = 1e-9  # of the loss's logarithm, at large scales
 
 
-def reachable_cosine(class_vectors: ArrayLike) -> NDArray[np.float64]:
-    """Returns, for each class vector, the largest cosine that features without negative entries can reach.
+def reachable_cosine(class_vectors: ArrayLike, *, lowest: float = 0.0) -> NDArray[np.float64]:
+    """Returns, for each class vector, the largest cosine that features bounded from below can reach.
 
-    A network that ends in ReLU and average pooling has such features. For unit f >= 0, w . f is largest at
+    A network that ends in ReLU and pooling has features without negative entries. For unit f >= 0, w . f is largest at
     f = max(w, 0) / |max(w, 0)|, where the cosine is |max(w, 0)| / |w|. If w has no positive entry, the best f is the
     unit vector at the largest entry of w.
 
+    After GELU, entries are at least -0.17, and the bound depends on the length of the features: those of length r have
+    unit directions with entries of at least -0.17 / r. The best of these is max(t w, lowest), with the t at which its
+    length is 1.
+
     Args:
         class_vectors: array of shape (m, d), no row all zero.
+        lowest: the smallest entry that a feature vector of length 1 can have, 0 or negative.
 
     Returns:
         float64 array of shape (m,).
 
     Raises:
-        ArgumentError: (a ValueError) if `class_vectors` is not an array of finite numbers of rank 2, or has a zero row.
+        ArgumentError: (a ValueError) if `class_vectors` is not an array of finite numbers of rank 2, or has a zero row;
+            or if `lowest` is not a number that is at most 0.
 
     Example:
         >>> reachable_cosine([[3.0, -4.0], [-3.0, -4.0]]).round(6).tolist()
         [0.6, -0.6]
+        >>> reachable_cosine([[3.0, -4.0]], lowest=-0.28).round(6).tolist()  # at f = (0.96, -0.28)
+        [0.8]
     """
     vectors = unit(class_vectors)
+    if isinstance(lowest, bool) or not isinstance(lowest, (int, float, np.number)) or not -math.inf < lowest <= 0:
+        raise ArgumentError(f"lowest must be 0 or a negative number, got {lowest!r}.")
     positive_norm = np.linalg.norm(np.maximum(vectors, 0.0), axis=1)
-    return np.where(positive_norm > 0, positive_norm, vectors.max(axis=1))
+    at_zero = np.where(positive_norm > 0, positive_norm, vectors.max(axis=1))
+    if lowest == 0:
+        return at_zero
+    low, high = np.ones(len(vectors)), 1 / np.maximum(positive_norm, 1e-12)  # the length grows with t
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        short = np.linalg.norm(np.maximum(middle[:, None] * vectors, lowest), axis=1) < 1
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    found = np.einsum("ij,ij->i", np.maximum(high[:, None] * vectors, lowest), vectors)
+    rest = 1 - (vectors.shape[1] - 1) * float(lowest) ** 2
+    if rest <= lowest**2 or (positive_norm > 0).all():
+        return found
+    # entries at the bound are too short: without a positive entry in w, the largest one has to take up the rest
+    largest = vectors.max(axis=1)
+    return np.where(positive_norm > 0, found, math.sqrt(rest) * largest + lowest * (vectors.sum(axis=1) - largest))
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,22 @@ def signatures_of(metadata: Any) -> dict[str, Any]:
         raise MalformedAnswer("its metadata does not list any signatures") from None
 
 
+def image_shape_of(metadata: Any) -> tuple[int, ...]:
+    """Returns the shape (H, W, C) of an image in the only input of `serving_default`.
+
+    Raises:
+        MalformedAnswer: if the metadata have no such input of known size.
+    """
+    try:
+        [tensor] = signatures_of(metadata)["serving_default"]["inputs"].values()
+        _, *shape = (int(each["size"]) for each in tensor["tensor_shape"]["dim"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        shape = []
+    if len(shape) != 3 or min(shape) < 1:
+        raise MalformedAnswer("its 'serving_default' does not take images of one size")
+    return tuple(shape)
+
+
 def available_versions(status: Any) -> list[str]:
     """Returns the available versions in a status object.
 

@@ -15,6 +15,7 @@ from fixhead_serving.client.answers import (
     Array,
     MalformedAnswer,
     available_versions,
+    image_shape_of,
     parse_json,
     parse_object,
     signatures_of,
@@ -103,6 +104,18 @@ class Client:
             ServingError: if the server cannot be reached, refuses the request, or answers with something else.
         """
         return self._object(self._connection.ask("GET", "/metadata"), "metadata")
+
+    def image_shape(self) -> tuple[int, ...]:
+        """Returns the shape of an image that the model takes as numbers, (H, W, C), from its metadata.
+
+        Raises:
+            ServingError: if the server cannot be reached, refuses the request, or its model does not take images of one
+                size.
+        """
+        try:
+            return image_shape_of(self.metadata())
+        except MalformedAnswer as error:
+            raise self._malformed(str(error)) from None
 
     def predict(self, images: npt.ArrayLike) -> dict[str, Array]:
         """Returns the model's outputs for images, sent in the shorter of two forms.

@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from fixhead_serving.client.pictures import is_turned, open_picture, read_file
+from fixhead_serving.client.pictures import read_file, upright
 from keras_fixhead.errors import ArgumentError
 
 
@@ -29,7 +29,8 @@ def curl_line(
         ca_cert: PEM file of the authorities that the server's certificate must be signed by.
 
     Raises:
-        ArgumentError: if there are no pictures, or one is stored rotated, which a shell cannot undo.
+        ArgumentError: if there are no pictures, or one is stored rotated or in a format
+            that servers do not decode, which a shell cannot undo.
         DataError: if a file cannot be read.
 
     Example:
@@ -56,7 +57,13 @@ def curl_line(
 
 
 def _check_upright(path: str | os.PathLike[str]) -> None:
-    with open_picture(read_file(path), os.fspath(path)) as picture:
-        if is_turned(picture):
-            raise ArgumentError(f"{os.fspath(path)} is stored rotated, which curl cannot undo.",
-                                hint="Save it upright first, or predict without --curl.")  # fmt: skip
+    from keras_fixhead.data.pictures import orientation
+
+    content = read_file(path)
+    if upright(content, os.fspath(path)) == content:
+        return
+    if orientation(content) != 1:
+        raise ArgumentError(f"{os.fspath(path)} is stored rotated, which curl cannot undo.",
+                            hint="Save it upright first, or predict without --curl.")  # fmt: skip
+    raise ArgumentError(f"{os.fspath(path)} has a format that servers do not decode.",
+                        hint="Save it as PNG first, or predict without --curl.")  # fmt: skip

@@ -12,7 +12,6 @@ from fixhead_serving.client.bodies import checked_batch_size
 from fixhead_serving.client.pictures import read_picture
 from keras_fixhead.errors import DataError, RequestError
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 ARRAY_ENDINGS = (".npy", ".npz")
 
 _FOR_THE_PICTURE = (400, 413)  # refusals that may be due to one picture and not to the whole request
@@ -112,7 +111,9 @@ def _pictures_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
     if not found:
-        raise DataError(f"{folder} has no pictures.", hint=f"Known extensions: {', '.join(PICTURE_ENDINGS)}.")
+        from keras_fixhead.data.pictures import ENDINGS
+
+        raise DataError(f"{folder} has no pictures.", hint=f"Known extensions: {', '.join(ENDINGS)}.")
     return sorted(found)
 
 
@@ -124,7 +125,9 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith(PICTURE_ENDINGS)
+    from keras_fixhead.data.pictures import ENDINGS
+
+    return name.lower().endswith(ENDINGS)
 
 
 def _raise(error: OSError) -> None:

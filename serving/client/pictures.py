@@ -1,12 +1,13 @@
 """Prepares picture files for sending: checks them, so that one broken file fails alone, and turns them upright.
 
-A server ignores the orientation that cameras store in EXIF: a portrait would arrive on its side. A picture that is
-stored upright, as nearly all are, is sent byte for byte; any other is rotated and written as PNG.
+Servers of models that were not exported by this library ignore the orientation that cameras store in EXIF: a portrait
+would arrive on its side. A picture that is stored upright, as nearly all are, is sent byte for byte; any other is
+rotated and written as PNG, and so is one in a format that servers do not decode. What a picture's pixels are, the room
+`keras_fixhead.data.pictures` says; it is imported when a picture is read.
 """
 
 import io
 import os
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,27 +24,25 @@ from keras_fixhead.errors import ArgumentError, DataError
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-"""The formats that TensorFlow decodes, by Pillow's names."""
+SENT_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP")
+"""The formats that TensorFlow decodes, by Pillow's names; MPO is a JPEG with further pictures behind it."""
 PNG_LIMIT_BYTES = 8 * 2**20
 """A rotated photograph whose PNG is larger would not fit in a request, and is written as JPEG instead."""
 
 FILE_LIMIT_BYTES = 256 * 2**20
 """The most that is read: a file may be a device that never ends."""
 
-_ORIENTATION = 0x0112  # the EXIF tag
-# What Pillow raises for damaged files; UnidentifiedImageError is an OSError
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError,
-               struct.error)  # fmt: skip
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _JPEG_QUALITY = 95
+_TRANSPOSES = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""Numbers of `PIL.Image.Transpose` that show a picture upright, by its EXIF orientation."""
 
 
 def read_picture(path: str | os.PathLike[str]) -> bytes:
     """Returns the contents of a picture file in the form in which they are sent.
 
     Args:
-        path: a PNG, JPEG, BMP, GIF or WebP file, with any name.
+        path: a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file, with any name.
 
     Raises:
         DataError: if the file cannot be read or is not such a picture.
@@ -69,7 +68,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def upright(content: bytes, name: str = "The picture") -> bytes:
-    """Returns a picture file with its EXIF orientation applied; the same bytes if there is nothing to rotate.
+    """Returns a picture file that servers show upright; the same bytes if there is nothing to change.
 
     Args:
         content: the bytes of the file.
@@ -78,12 +77,16 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     Raises:
         DataError: if it is not a readable picture.
     """
-    from PIL import ImageOps
+    from PIL import Image
+
+    from keras_fixhead.data.pictures import decode_picture, orientation
 
     with open_picture(content, name) as picture:
-        if not is_turned(picture):
+        if not _is_decoded_by_servers(picture):
+            return encode_png(decode_picture(content, name))
+        if (how := orientation(content)) == 1:
             return content
-        turned = ImageOps.exif_transpose(picture)
+        turned = picture.transpose(Image.Transpose(_TRANSPOSES[how]))
     if turned.mode not in _PNG_MODES:  # such as CMYK
         turned = turned.convert("RGB")
     png = _encoded(turned, "PNG")
@@ -92,12 +95,9 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     return _encoded(turned, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
 
 
-def is_turned(picture: "Image.Image") -> bool:
-    """Returns whether a picture is stored in another orientation than the one it is shown in."""
-    try:
-        return picture.getexif().get(_ORIENTATION, 1) in range(2, 9)
-    except _UNREADABLE:  # damaged EXIF; the pixels are fine
-        return False
+def _is_decoded_by_servers(picture: "Image.Image") -> bool:
+    animated = picture.format == "WEBP" and getattr(picture, "is_animated", False)
+    return picture.format in SENT_FORMATS and not animated and (picture.format, picture.mode) != ("BMP", "1")
 
 
 @contextmanager
@@ -109,17 +109,18 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
     """
     from PIL import Image
 
+    from keras_fixhead.data.pictures import KNOWN, UNREADABLE, readable_formats
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+            picture = Image.open(io.BytesIO(content), formats=readable_formats())
             picture.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.",
                         hint="Make it smaller first; a model sees far less of it.") from None  # fmt: skip
-    except _UNREADABLE:
-        raise DataError(f"{name} is not a readable picture.",
-                        hint="Expected a PNG, JPEG, BMP, GIF or WebP file.") from None  # fmt: skip
+    except UNREADABLE:
+        raise DataError(f"{name} is not a readable picture.", hint=KNOWN) from None
     with picture:
         yield picture
 
@@ -137,10 +138,13 @@ def thumbnail(content: bytes, side: int) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: if it is not a readable picture.
     """
-    with open_picture(upright(content), "The picture") as picture:
-        small = _eight_bits(picture).convert("RGB")
-        small.thumbnail((side, side))
-        return np.asarray(small)
+    from PIL import Image
+
+    from keras_fixhead.data.pictures import decode_picture
+
+    small = Image.fromarray(decode_picture(content, "The picture"))
+    small.thumbnail((side, side))
+    return np.asarray(small)
 
 
 def encode_png(image: Array) -> bytes:
@@ -159,14 +163,6 @@ def encode_png(image: Array) -> bytes:
     if 0 in image.shape:
         raise ArgumentError(f"An image of shape {image.shape} has no pixels.")
     return _encoded(Image.fromarray(np.ascontiguousarray(image)), "PNG")
-
-
-def _eight_bits(picture: "Image.Image") -> "Image.Image":
-    from PIL import Image
-
-    if not picture.mode.startswith("I"):
-        return picture
-    return Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))  # as TensorFlow decodes it
 
 
 def _encoded(picture: "Image.Image", form: str, **options: int) -> bytes:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 from fixhead_serving.export.formats import FORMATS, SIGNATURES, Format, look_up_format
 from fixhead_serving.export.publishing import folder_aside, publish, versions
-from keras_fixhead.errors import ArgumentError, DependencyError, RunError, ServingError
+from keras_fixhead.data.pictures import FITS, PictureForm
+from keras_fixhead.errors import ArgumentError, DataError, DependencyError, RunError, ServingError
 
 __all__ = ["FORMATS", "SIGNATURES", "ExportedModel", "check_backend", "export_model", "export_run", "versions"]
 
@@ -76,18 +78,36 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
     look_up_format(format)
     with precision_policy("float32"):
         model = load_model(opened.path)
+    config = opened.config()
     return export_model(model, base_path, label_names=opened.read("result")["label_names"], format=format,
-                        training=describe_run(opened))
+                        training=describe_run(opened), fit=config.fit,
+                        pictures=_own_pictures(config.dataset, config.data_dir))
+
+
+def _own_pictures(dataset: str, data_dir: str | None) -> list[Path]:
+    """Some of a run's own pictures, if it was trained on a folder of pictures that is still there."""
+    from fixhead_serving.export.own_pictures import FILES
+    from keras_fixhead.data.image_folder import sample_files
+    from keras_fixhead.data.sources import is_folder, packed_folder
+
+    if not is_folder(dataset) or packed_folder(dataset, data_dir) is not None:
+        return []
+    try:
+        return sample_files(dataset, FILES)
+    except DataError as error:
+        _log.warning("The export is not checked on the run's own pictures: %s", error.what)
+        return []
 
 
 def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: Sequence[str],
-                 format: str = "saved_model", training: Mapping[str, Any] | None = None) -> ExportedModel:
+                 format: str = "saved_model", training: Mapping[str, Any] | None = None, fit: str = FITS[0],
+                 pictures: Sequence[Path] = ()) -> ExportedModel:
     """Exports a model with a `HypersphereHead` as the next version under a base path.
 
     The signatures of a SavedModel take batches of any size, but only images of the model's size:
 
         serving_default  images, float32 (N, H, W, 3) in [0, 255]
-        serving_bytes    image_bytes, string (N,): encoded pictures of any size, resized with anti-aliasing
+        serving_bytes    image_bytes, string (N,): encoded pictures of any size, fitted to the model's
         features         images, as above; returns features and embedding (N, d)
 
     The first two return logits, probabilities, class_index, label, and for cosine heads cosines. All numbers are
@@ -101,6 +121,8 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
         label_names: one name per class.
         format: 'saved_model', 'onnx' or 'litert'.
         training: the model card's part on training, as `card.describe_run` returns it.
+        fit: how pictures were fitted to the model's size in training, one of `data.pictures.FITS`.
+        pictures: files that were trained on or measured; a SavedModel must answer them as the Keras model does.
 
     Raises:
         ArgumentError: (a ValueError) if the label names do not fit, the model does not take images, it cannot be
@@ -116,15 +138,22 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
 
     from fixhead_serving.export.answers import answers_model
     from fixhead_serving.export.card import describe_model
+    from fixhead_serving.export.own_pictures import own_reference
+    from fixhead_serving.export.reference import write_reference
 
     _check_labels(label_names, model)
     answers = answers_model(model)
-    described = describe_model(model, answers, label_names)
+    form = PictureForm(answers.input_shape[1], answers.input_shape[2], fit)
+    described = describe_model(model, answers, label_names, form)
+    scale = described["head"]["scale"]
     try:
-        with folder_aside(base) as folder:
-            _write(answers, folder, base.name, label_names, chosen, described["head"]["scale"])
+        with folder_aside(base) as folder, tempfile.TemporaryDirectory() as kept:
+            _write(answers, folder, base.name, label_names, chosen, scale, form)
+            own = Path(kept) / "pictures.npz" if pictures and not chosen.prefix else None
+            if own is not None:
+                write_reference(own, own_reference(answers, scale, label_names, form, pictures))
             _log.info("Written. Checking it in a fresh process.")
-            measured = _self_check(folder)
+            measured = _self_check(folder, own)
             size = _size_bytes(folder, chosen)
             _write_card(folder / chosen.extras_folder, base.name, format, described, training, measured, size)
             version = publish(folder, base, chosen.prefix)
@@ -180,30 +209,32 @@ def _check_labels(label_names: Sequence[str], model: Any) -> None:
                                 hint="Use names of at least one character, without line breaks.")
 
 
-def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float) -> None:
+def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float,
+           form: PictureForm) -> None:
     import numpy as np
     import tensorflow as tf
 
     from fixhead_serving import warmup
     from fixhead_serving.export import reference
 
-    chosen.write(answers, folder, label_names)
+    chosen.write(answers, folder, label_names, form)
     extras = folder / chosen.extras_folder
     extras.mkdir(exist_ok=True)
     (extras / "labels.txt").write_text("".join(f"{each}\n" for each in label_names), "utf-8")
-    reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names))
+    reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names, form))
     if not chosen.prefix:
         grey = tf.io.encode_png(np.full((_GREY_PNG_SIZE, _GREY_PNG_SIZE, 3), 127, np.uint8)).numpy()
         warmup.write_requests(folder / warmup.FILE, name, warmup.signature_inputs(answers.input_shape[1:], grey))
 
 
-def _self_check(folder: Path) -> dict[str, Any]:
+def _self_check(folder: Path, own: Path | None = None) -> dict[str, Any]:
     """The report of `self_check`, run in a separate process on the CPU with the same packages as this process."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3",
                    "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     try:
         # -P: otherwise the working directory would come before every package
-        done = subprocess.run([sys.executable, "-P", "-m", f"{__name__}.self_check", str(folder)], capture_output=True,
+        done = subprocess.run([sys.executable, "-P", "-m", f"{__name__}.self_check", str(folder),
+                               *([] if own is None else [str(own)])], capture_output=True,
                               text=True, env=environment, timeout=_CHECK_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise ServingError(f"The check of the exported model took more than {_CHECK_SECONDS} s. Nothing was published.",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.runs import Run
 
 SCHEMA = 1
@@ -61,13 +62,14 @@ def describe_run(run: Run) -> dict[str, Any]:
     }
 
 
-def describe_model(model: Any, answers: Any, label_names: Sequence[str]) -> dict[str, Any]:
+def describe_model(model: Any, answers: Any, label_names: Sequence[str], form: PictureForm) -> dict[str, Any]:
     """Returns a model card's part on the model itself.
 
     Args:
         model: the model with its head.
         answers: its answers model.
         label_names: one name per class.
+        form: how pictures become its images.
     """
     import keras
 
@@ -79,6 +81,7 @@ def describe_model(model: Any, answers: Any, label_names: Sequence[str]) -> dict
     return {
         "image_shape": list(answers.input_shape[1:]),
         "pixels": "float32 in [0, 255]",
+        "pictures": {**form.as_dict(), "rounded": "uint8", "orientation": "EXIF", "transparency": "dropped"},
         "parameters": int(model.count_params()),
         "head": {
             "logits": head.logits,
@@ -133,6 +136,7 @@ def card_text(card: Mapping[str, Any]) -> str:
         f"{card['created']}.",
         "", "## Model", "",
         f"- Input: images of {' x '.join(map(str, model['image_shape']))}, {model['pixels']}.",
+        *_picture_lines(model),
         f"- Answers: {', '.join(model['outputs'])}.",
         f"- Parameters: {model['parameters']:,}; files of {card['size_bytes']:,} bytes.",
         f"- Logits: {head['logits']}, S = {head['scale']:g}; class vectors of kind {head['class_vectors']}, {arm}, "
@@ -147,11 +151,21 @@ def card_text(card: Mapping[str, Any]) -> str:
         f"In a separate process, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, matches "
         "the Keras model's. Largest differences: "
         + ", ".join(f"{name} {each:.1e}" for name, each in check["largest_difference"].items()) + ".",
+        *([f"{check['own_pictures']} of the run's own pictures, as files, give the answers that they gave in training."]
+          if check.get("own_pictures") else []),
         f"On the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
         f"{check['timed_batch']} (n = {check['timed_batches']} batches, CPU, other work on the machine not excluded).",
         f"Exported with {_named(card['exported_with'])}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _picture_lines(model: Mapping[str, Any]) -> list[str]:
+    if "pictures" not in model:  # a card of an earlier version
+        return []
+    form = PictureForm(*(model["pictures"][name] for name in ("height", "width", "fit", "filter")))
+    return [f"- Pictures: turned upright by their EXIF orientation, {form}; whole levels from 0 to 255 in 3 channels, "
+            "without transparency."]
 
 
 def _training_lines(training: Mapping[str, Any] | None) -> list[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fixhead_serving.export.picture_graph import picture_graph
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError, DependencyError
 
 SIGNATURES = ("serving_default", "serving_bytes", "features")
@@ -23,13 +25,13 @@ class Format:
         prefix: prefix of a version folder's name: a server only accepts plain numbers as versions.
         extras_folder: the subfolder of a version folder with labels and card.
         packages: packages needed besides TensorFlow to write and check it.
-        write: writes an answers model with its label names into a folder.
+        write: writes an answers model with its label names and form of pictures into a folder.
     """
 
     prefix: str
     extras_folder: str
     packages: tuple[str, ...]
-    write: Callable[[Any, Path, Sequence[str]], None]
+    write: Callable[[Any, Path, Sequence[str], PictureForm], None]
 
 
 def look_up_format(name: str) -> Format:
@@ -47,7 +49,7 @@ def look_up_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
+def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm) -> None:
     """Writes a SavedModel. `ensure_shape` guards its signatures: otherwise a wrong rank would crash a server."""
     import keras
     import tensorflow as tf
@@ -61,15 +63,13 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str]) ->
         return {name: found[name] for name in CLASSIFY if name in found} | {
             "class_index": index, "label": tf.gather(names, index)}
 
-    def decode(picture: Any) -> Any:
-        # without expand_animations=False a GIF would have an additional axis
-        pixels = tf.io.decode_image(picture, channels=3, expand_animations=False)
-        pixels = tf.cast(tf.ensure_shape(pixels, [None, None, 3]), tf.float32)
-        return tf.clip_by_value(tf.image.resize(pixels, shape[1:3], antialias=True), 0.0, 255.0)
+    pixels_of = picture_graph(form)
 
     def classify_bytes(image_bytes: Any) -> dict[str, Any]:
         pictures = tf.ensure_shape(image_bytes, [None])
-        return classify(tf.map_fn(decode, pictures, fn_output_signature=tf.TensorSpec(shape[1:], tf.float32)))
+        with tf.device("cpu:0"):  # decoders run nowhere else, and small steps would be slow on a GPU
+            pixels = tf.map_fn(pixels_of, pictures, fn_output_signature=tf.TensorSpec(shape[1:], tf.uint8))
+        return classify(tf.cast(pixels, tf.float32))
 
     def features(images: Any) -> dict[str, Any]:
         found = answers(tf.ensure_shape(images, shape), training=False)
@@ -85,12 +85,12 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str]) ->
     archive.write_out(str(folder), verbose=False)
 
 
-def write_onnx(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
+def write_onnx(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm) -> None:
     """Writes `model.onnx`, from images to all answers by name."""
     _export(answers, folder / "model.onnx", "onnx")
 
 
-def write_litert(answers: Any, folder: Path, label_names: Sequence[str]) -> None:
+def write_litert(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm) -> None:
     """Writes `model.tflite`, from images to all answers by name."""
     _export(answers, folder / "model.tflite", "litert")
 

@@ -2,6 +2,7 @@
 
 Written with the Keras model; read where Keras may not be installed: reading and comparing need only NumPy.
 """
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from keras_fixhead.data.pictures import PictureForm, picture_array
 
 PICTURES = 5
 TOLERANCE = 1e-4
@@ -22,18 +25,18 @@ class Reference:
     """Pictures with the answers of a model.
 
     Attributes:
-        images: uint8 (5, H, W, 3), of the model's size.
-        others: five uint8 arrays (h, w, 3) of other sizes.
+        images: uint8 (N, H, W, 3), of the model's size.
+        pictures: encoded pictures of any size and kind; uint8 arrays (h, w, 3) in files of earlier versions.
         of_images: the answers for `images`, by name, with the batch dimension first.
-        of_others: the answers for `others`, resized to the model's size with anti-aliasing.
+        of_pictures: the answers for `pictures`, as Python decodes and fits them.
         scale: S, the factor on the logits; rounding errors of a logit grow with it.
         label_names: one name per class.
     """
 
     images: NDArray[np.uint8]
-    others: Sequence[NDArray[np.uint8]]
+    pictures: Sequence[bytes | NDArray[np.uint8]]
     of_images: Mapping[str, Array]
-    of_others: Mapping[str, Array]
+    of_pictures: Mapping[str, Array]
     scale: float
     label_names: Sequence[str]
 
@@ -57,28 +60,51 @@ def draw_pictures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDAr
             [picture(PICTURES + number, *size) for number, size in enumerate(sizes)])
 
 
-def ask_model(model: Any, scale: float, label_names: Sequence[str]) -> Reference:
+def encoded_pictures(others: Sequence[NDArray[np.uint8]]) -> list[bytes]:
+    """Returns arrays as PNG files, and one of them in each other format and kind of pixels that servers decode."""
+    from PIL import Image
+
+    def encoded(picture: Image.Image, format: str = "PNG", **options: Any) -> bytes:
+        file = io.BytesIO()
+        picture.save(file, format, **options)
+        return file.getvalue()
+
+    picture = Image.fromarray(others[0])
+    alpha = picture.copy()
+    alpha.putalpha(Image.fromarray(others[0][:, :, 0]))
+    deep = Image.fromarray(others[0][:, :, 0].astype(np.uint16) * 257)
+    portrait = Image.Exif()
+    portrait[0x0112] = 6  # its orientation: turned to the right
+    return [*(encoded(Image.fromarray(other)) for other in others),
+            *(encoded(picture.convert(mode)) for mode in ("L", "P", "1")), encoded(alpha), encoded(alpha.convert("LA")),
+            encoded(deep), encoded(picture, "BMP"), encoded(picture.convert("P"), "BMP"), encoded(picture, "GIF"),
+            encoded(alpha, "WEBP"), encoded(picture, "WEBP", exif=portrait), encoded(picture, exif=portrait),
+            *(encoded(picture, "JPEG", quality=quality, exif=portrait) for quality in (75, 95)),
+            encoded(picture.convert("L"), "JPEG"), encoded(picture.convert("CMYK"), "JPEG")]
+
+
+def ask_model(model: Any, scale: float, label_names: Sequence[str], form: PictureForm) -> Reference:
     """Returns pictures with a float32 Keras model's answers, computed on the CPU like the check.
 
     Args:
         model: a model from `answers_model`.
         scale: S.
         label_names: one name per class.
+        form: how pictures become arrays.
     """
+    images, others = draw_pictures(form.height, form.width)
+    pictures = encoded_pictures(others)
+    pixels = np.stack([picture_array(content, "a reference picture", form) for content in pictures])
+    return Reference(images, pictures, answers_of(model, images), answers_of(model, pixels), scale, label_names)
+
+
+def answers_of(model: Any, images: NDArray[np.uint8]) -> dict[str, Array]:
+    """Returns the answers of a model from `answers_model` to uint8 images, computed on the CPU."""
     import keras
 
-    height, width = model.input_shape[1:3]
-    images, others = draw_pictures(height, width)
-
-    def ask(pixels: Array) -> dict[str, Array]:
-        return {name: np.asarray(keras.ops.convert_to_numpy(value))
-                for name, value in model(pixels, training=False).items()}
-
     with keras.device("cpu:0"):
-        resized = [keras.ops.convert_to_numpy(keras.ops.image.resize(other.astype(np.float32), (height, width),
-                                                                     antialias=True)) for other in others]
-        return Reference(images, others, ask(images.astype(np.float32)), ask(np.clip(np.stack(resized), 0, 255)), scale,
-                         label_names)
+        return {name: np.asarray(keras.ops.convert_to_numpy(value))
+                for name, value in model(images.astype(np.float32), training=False).items()}
 
 
 def write_reference(path: Path, reference: Reference) -> None:
@@ -86,9 +112,10 @@ def write_reference(path: Path, reference: Reference) -> None:
     arrays: dict[str, Any] = {
         "images": reference.images, "scale": np.float64(reference.scale),
         "label_names": np.frombuffer("\n".join(reference.label_names).encode(), np.uint8),
-        **{f"other/{number}": other for number, other in enumerate(reference.others)},
+        **{f"picture/{number:03}": np.frombuffer(each, np.uint8) if isinstance(each, bytes) else each
+           for number, each in enumerate(reference.pictures)},
         **{f"of_images/{name}": value for name, value in reference.of_images.items()},
-        **{f"of_others/{name}": value for name, value in reference.of_others.items()}}
+        **{f"of_pictures/{name}": value for name, value in reference.of_pictures.items()}}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -99,9 +126,10 @@ def read_reference(path: Path) -> Reference:
         def group(name: str) -> dict[str, Array]:
             return {key.partition("/")[2]: file[key] for key in file.files if key.startswith(f"{name}/")}
 
-        return Reference(file["images"], [value for _, value in sorted(group("other").items())], group("of_images"),
-                         group("of_others"), float(file["scale"]),
-                         file["label_names"].tobytes().decode().split("\n"))
+        pictures = [value.tobytes() if value.ndim == 1 else value  # earlier versions had arrays, called others
+                    for _, value in sorted((group("picture") or group("other")).items())]
+        return Reference(file["images"], pictures, group("of_images"), group("of_pictures") or group("of_others"),
+                         float(file["scale"]), file["label_names"].tobytes().decode().split("\n"))
 
 
 def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> dict[str, float]:

@@ -1,10 +1,11 @@
 """Checks an exported model in a separate process, from its files alone: without Keras and without the model's code.
 
-    python -m fixhead_serving.export.self_check DIR/1
+    python -m fixhead_serving.export.self_check DIR/1 [PICTURES.npz]
 
 It needs NumPy and the runtime of the file: any version of TensorFlow, onnxruntime or ai-edge-litert. So operators can
 run it with their server's version. It prints each step before it starts, then one JSON object; it exits with 0 if the
-model answers as it did when it was exported, otherwise with 1 and a line on standard error.
+model answers as it did when it was exported, otherwise with 1 and a line on standard error. PICTURES.npz has further
+pictures and their answers, from `reference.write_reference`: an export checks the run's own files with it.
 """
 import json
 import sys
@@ -26,12 +27,12 @@ _TIMED_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m fixhead_serving.export.self_check DIR/N", file=sys.stderr)  # noqa: T201
+    if len(arguments) not in (1, 2):
+        print("usage: python -m fixhead_serving.export.self_check DIR/N [PICTURES.npz]", file=sys.stderr)  # noqa: T201
         return 2
-    folder = Path(arguments[0])
     try:
-        report = check(folder, say=lambda what: print(what, flush=True))  # noqa: T201
+        own = Path(arguments[1]) if arguments[1:] else None
+        report = check(Path(arguments[0]), own, say=lambda what: print(what, flush=True))  # noqa: T201
     except (Mismatch, OSError) as problem:
         print(str(problem), file=sys.stderr)  # noqa: T201
         return 1
@@ -39,11 +40,12 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[str, Any]:
+def check(folder: Path, own: Path | None = None, say: Callable[[str], None] = lambda what: None) -> dict[str, Any]:
     """Checks an exported model and returns the measurements.
 
     Args:
         folder: a version folder.
+        own: a file of further pictures and answers, for a SavedModel.
         say: called with each step before it starts, because a model may crash the process.
 
     Raises:
@@ -51,7 +53,7 @@ def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[
     """
     say("reading the files")
     if (folder / "saved_model.pb").is_file():
-        return _check_saved_model(folder, say)
+        return _check_saved_model(folder, own, say)
     for name, load in (("model.onnx", load_onnx), ("model.tflite", load_litert)):
         if (folder / name).is_file():
             reference = kept.read_reference(folder / kept.FILE)
@@ -62,7 +64,7 @@ def check(folder: Path, say: Callable[[str], None] = lambda what: None) -> dict[
     raise Mismatch(f"{folder} has no saved_model.pb, model.onnx or model.tflite")
 
 
-def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _check_saved_model(folder: Path, own: Path | None, say: Callable[[str], None]) -> dict[str, Any]:
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -82,15 +84,18 @@ def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, An
         _check_types(name, loaded.signatures[name])
 
     images = _floats(reference.images)
-    pngs, others = ([tf.io.encode_png(picture).numpy() for picture in pictures]
-                    for pictures in (reference.images, reference.others))
+    pngs, pictures = ([each if isinstance(each, bytes) else tf.io.encode_png(each).numpy() for each in some]
+                      for some in (reference.images, reference.pictures))
     classes = _part(reference.of_images, CLASSIFY)
+    checks = [("serving_default", images, classes, "images"),
+              ("serving_bytes", pngs, classes, "pictures of the model's size"),
+              ("serving_bytes", pictures, _part(reference.of_pictures, CLASSIFY), "pictures of other sizes and kinds"),
+              ("features", images, _part(reference.of_images, FEATURES), "images")]
+    if own is not None:
+        mine = kept.read_reference(own)
+        checks.append(("serving_bytes", mine.pictures, _part(mine.of_pictures, CLASSIFY), "the run's own pictures"))
     largest: dict[str, float] = {}
-    for signature, inputs, expected, of in (
-            ("serving_default", images, classes, "images"),
-            ("serving_bytes", pngs, classes, "pictures of the model's size"),
-            ("serving_bytes", others, _part(reference.of_others, CLASSIFY), "pictures of other sizes"),
-            ("features", images, _part(reference.of_images, FEATURES), "images")):
+    for signature, inputs, expected, of in checks:
         differences = _check_answers(ask[signature], inputs, expected, reference, f"{signature} on {of}", say)
         largest |= {name: max(largest.get(name, 0.0), each) for name, each in differences.items()}
     records = _check_warm_up(folder, loaded, say)
@@ -98,7 +103,7 @@ def _check_saved_model(folder: Path, say: Callable[[str], None]) -> dict[str, An
     speed = _speed(ask["serving_default"], reference)
     _check_guards(ask, images.shape[1:], say)
     return {"runtime": f"tensorflow {tf.__version__}", "largest_difference": largest, "warm_up_requests": records,
-            **speed}
+            "pictures": len(pngs) + len(pictures), "own_pictures": 0 if own is None else len(mine.pictures), **speed}
 
 
 def foreign_parts(saved_model: Any) -> list[str]:
@@ -144,7 +149,7 @@ def _check_answers(ask: Ask, inputs: Any, expected: Mapping[str, Array], referen
                    say: Callable[[str], None]) -> dict[str, float]:
     """Checks batches of 1 and of all pictures."""
     largest: dict[str, float] = {}
-    for size in (1, len(inputs)):
+    for size in sorted({1, len(inputs)}):
         batch = f"{what}, a batch of {size}"
         say(batch)
         try:

@@ -19,6 +19,8 @@ from PIL import Image
 
 LABELS = ["red", "green", "blue", "never the best"]
 COLOURS = {"red": (200, 20, 10), "green": (20, 200, 10), "blue": (20, 10, 200)}
+SIZES = {"tensor_shape": {"dim": [{"size": size} for size in ("-1", "32", "32", "3")]}}
+METADATA = {"metadata": {"signature_def": {"signature_def": {"serving_default": {"inputs": {"images": SIZES}}}}}}
 BLOCKED = """
 import sys
 for name in ("keras", "tensorflow", "jax", "torch", "tensorflow_datasets", "scipy", "sklearn"):
@@ -69,7 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append((self.path, dict(self.headers), None))
-        data = json.dumps({"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}).encode()
+        data = json.dumps({**METADATA, "model_version_status": [{"version": "1", "state": "AVAILABLE"}]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -199,7 +201,7 @@ def test_the_token_comes_from_the_option_or_the_environment(fixhead, server, tmp
 def test_robustness_accepts_the_same_options(fixhead, server):
     answer = fixhead("robustness", server.url, "--dataset", "digits", "--limit", 2, "--token", "one", "--quiet")
 
-    assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one"] * 2
+    assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one"] * 3
     assert answer.code == 2 and "labels are not those of this data set" in answer.err
 
 

@@ -20,12 +20,15 @@ CHANGES = {
     "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
-    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "classes": "1,2",
+    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "classes": "1,2",
     "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "partial_batch": True,
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
+    "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0, "norm_offset_lr": 64.0, "whitening_bias_epochs": 2,
+    "lookahead_every": 5, "lookahead_decay": 0.9, "ema": 0.9, "accumulate": 2, "optimizer": "adamw",
+    "decoupled_decay": 0.01,
 }
 
 
@@ -56,6 +59,13 @@ def test_digests_of_earlier_versions_are_still_recognized():
     found = resolve(TrainConfig(precision="float32", threads=2))
 
     assert earlier_digest(found) == "fd56bd687899b70b5519bde6025108d024c99fc3e06e9e1ffe4a67834d7b8592"
+
+
+def test_a_field_of_a_later_version_does_not_change_the_digest_of_runs_trained_as_before():
+    """Version 0.2 computed this digest of the defaults, which had no `fit`: pictures were cropped."""
+    expected = "9c15894ab3e7948e2437f6bfd1c4340959d9f76c8983b14063569908ceb14fde"
+
+    assert {digest(TrainConfig()), digest(TrainConfig(fit="crop"))} == {expected}
 
 
 def test_the_digest_does_not_depend_on_field_order():

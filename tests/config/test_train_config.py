@@ -53,9 +53,14 @@ def test_a_number_that_is_not_finite_is_refused(name, value):
 
 
 @pytest.mark.parametrize("values, message", [
-    ({"epochs": 2.0}, "epochs must be int, got 2.0."),
-    ({"epochs": True}, "epochs must be int, got True."),
-    ({"epochs": "3"}, "epochs must be int, got '3'."),
+    ({"batch_size": 2.0}, "batch_size must be int, got 2.0."),
+    ({"batch_size": True}, "batch_size must be int, got True."),
+    ({"batch_size": "3"}, "batch_size must be int, got '3'."),
+    ({"epochs": True}, "epochs must be int or float, got True."),
+    ({"epochs": "3"}, "epochs must be int or float, got '3'."),
+    ({"epochs": math.nan}, "epochs must be a finite number, got nan."),
+    ({"epochs": math.inf}, "epochs must be a finite number, got inf."),
+    ({"epochs": 0.9}, "epochs must be at least 1, got 0.9."),
     ({"lr": "0.1"}, "lr must be float, got '0.1'."),
     ({"lr": True}, "lr must be float, got True."),
     ({"lr": None}, "lr must be float, got None."),
@@ -93,6 +98,10 @@ def test_an_integer_becomes_a_float_where_a_float_is_expected():
 
     assert (type(config.lr), type(config.width)) == (float, float)
     assert config == TrainConfig(lr=1.0, width=2.0)
+
+
+def test_whole_epochs_are_integers_however_they_are_given():
+    assert [repr(TrainConfig(epochs=each).epochs) for each in (3, 3.0, 2.5)] == ["3", "3", "2.5"]
 
 
 @given(epochs=st.integers(1, 10**6), lr=st.floats(0, 1e4), width=st.floats(1 / 64, 16), seed=st.integers(0, 2**63 - 1),

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.data.pictures import (
-    PictureForm,
-    decode_picture,
-    fit_picture,
-    prediction_form,
-    training_form,
-)
-from keras_fixhead.errors import DataError
+from keras_fixhead.data.pictures import PictureForm, decode_picture, fit_picture, picture_sides
+from keras_fixhead.errors import ArgumentError, DataError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype("uint8")
 
@@ -113,8 +107,8 @@ def test_training_pictures_are_cropped_to_the_central_square():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 255
 
-    assert (fit_picture(image, training_form(10)) == 255).all()
-    np.testing.assert_array_equal(fit_picture(image[:, :10], training_form(10)), image[:, :10])
+    assert (fit_picture(image, PictureForm(10, 10)) == 255).all()
+    np.testing.assert_array_equal(fit_picture(image[:, :10], PictureForm(10, 10)), image[:, :10])
 
 
 @pytest.mark.parametrize("height, width", [(9, 7), (7, 9), (20, 33), (40, 21)])
@@ -123,7 +117,7 @@ def test_training_pictures_are_resized_by_pillow(height, width):
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
     expected = Image.fromarray(image[top : top + edge, left : left + edge]).resize((16, 16), Image.Resampling.BICUBIC)
-    found = fit_picture(image, training_form(16))
+    found = fit_picture(image, PictureForm(16, 16))
 
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, np.asarray(expected))
@@ -133,13 +127,47 @@ def test_a_crop_has_the_aspect_ratio_of_the_array():
     image = np.zeros((30, 30, 3), np.uint8)
     image[10:20] = 200
 
-    assert (fit_picture(image, PictureForm(5, 15, "crop", "bicubic", rounded=True)) == 200).all()
+    assert (fit_picture(image, PictureForm(5, 15, "crop")) == 200).all()
 
 
-def test_prediction_uses_the_whole_picture_as_floats():
+def test_a_squashed_picture_is_whole():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 15:] = 200
-    found = fit_picture(image, prediction_form((8, 8, 3)))
+    found = fit_picture(image, PictureForm(8, 8, "squash"))
 
-    assert found.dtype == np.float32 and found.shape == (8, 8, 3)
+    assert found.dtype == np.uint8 and found.shape == (8, 8, 3)
     assert (found[:, 0] == 0).all() and (found[:, -1] == 200).all()
+
+
+@pytest.mark.parametrize("height, width, bars", [(10, 30, (slice(None), 0)), (30, 10, (0, slice(None)))])
+def test_a_padded_picture_is_whole_and_keeps_its_proportions_between_black_bars(height, width, bars):
+    found = fit_picture(np.full((height, width, 3), 90, np.uint8), PictureForm(9, 9, "pad"))
+    inner = found[3:6] if height < width else found[:, 3:6]
+
+    assert (inner == 90).all() and found.sum() == inner.sum()
+
+
+@pytest.mark.parametrize("height, width", [(1, 400), (400, 1), (1, 1), (3, 2)])
+@pytest.mark.parametrize("fit", ["crop", "squash", "pad"])
+def test_pictures_of_any_proportions_can_be_fitted(height, width, fit):
+    assert fit_picture(np.zeros((height, width, 3), np.uint8), PictureForm(16, 8, fit)).shape == (16, 8, 3)
+
+
+def test_deep_tiff_and_cmyk_pictures_are_read():
+    deep = Image.fromarray(np.array([[0, 256, 65_535]], np.uint16))
+
+    assert decode_picture(encoded(deep, "TIFF"), "a")[0, :, 0].tolist() == [0, 1, 255]
+    red = Image.new("CMYK", (3, 2), (0, 255, 255, 0))
+    assert decode_picture(encoded(red, "TIFF"), "a")[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("size, sides", [(64, (64, 64)), ("64", (64, 64)), ("96x64", (64, 96)), ("96X64", (64, 96))])
+def test_a_size_is_a_side_or_width_times_height(size, sides):
+    assert picture_sides(size) == sides
+
+
+@pytest.mark.parametrize("size, said", [("96x", "WIDTHxHEIGHT, got '96x'"), ("a", "got 'a'"), ("9x9x9", "got '9x9x9'"),
+                                        ("7x64", "at least 8"), ("64x5000", "at most 4096"), ("-8", "got '-8'")])
+def test_a_malformed_size_is_refused_with_an_example(size, said):
+    with pytest.raises(ArgumentError, match=said):
+        picture_sides(size)

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_fixhead.data import load_dataset
+from keras_fixhead.data import Split, load_dataset
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.evaluation import evaluate_run
+from keras_fixhead.evaluation import evaluate_run, measure_run
 from keras_fixhead.evaluation import run as run_module
 from keras_fixhead.runs import Run
 
@@ -31,26 +31,60 @@ def test_a_run_without_a_model_is_an_error(tmp_path, digits_run):
         evaluate_run(unfinished)
 
 
+def outside(monkeypatch, **changes):
+    """Stands in for a data set with another name: the digits, with some changes; no training images."""
+    digits, nothing = load_dataset("digits"), np.arange(0)
+    other = dataclasses.replace(digits, name="digits_1", train=digits.train.take(nothing),
+                                validation=digits.validation.take(nothing), **changes)
+    monkeypatch.setattr(run_module, "outside_dataset", lambda dataset, data_dir, form: other)
+
+
 def test_a_run_can_be_evaluated_on_another_set_with_the_same_classes(digits_run, monkeypatch):
-    digits = load_dataset("digits")
-    other = dataclasses.replace(digits, name="digits_1", train=digits.train.take(np.arange(0)),
-                                validation=digits.validation.take(np.arange(0)))
-    monkeypatch.setattr(run_module, "run_dataset", lambda dataset, data_dir: other)
+    outside(monkeypatch)
     found = evaluate_run(digits_run, dataset="digits_1")
 
     assert found.keys() == {"test"} and found["test"].n == 360
-    with pytest.raises(ArgumentError, match=r"digits_1 has no validation images\. Choose another --split: test"):
+    with pytest.raises(ArgumentError, match=r"digits_1 has no validation images.*\. Choose another --split: test"):
         evaluate_run(digits_run, ["validation"], dataset="digits_1")
-    monkeypatch.setattr(run_module, "run_dataset",
-                        lambda dataset, data_dir: dataclasses.replace(other, label_names=tuple("abcdefghij")))
-    with pytest.raises(ArgumentError, match="digits_1 does not have the run's classes: a, b, c"):
+    outside(monkeypatch, label_names=tuple("abcdefghij"))
+    with pytest.raises(ArgumentError, match="does not have the run's classes: a, b, c"):
         evaluate_run(digits_run, dataset="digits_1")
 
 
-def test_a_set_with_another_image_size_is_a_one_line_error(digits_run, monkeypatch):
-    digits = load_dataset("digits")
-    small = dataclasses.replace(digits, name="small", test=dataclasses.replace(
-        digits.test, images=digits.test.images[:, :16, :16]))
-    monkeypatch.setattr(run_module, "run_dataset", lambda dataset, data_dir: small)
-    with pytest.raises(ArgumentError, match=r"small has images of shape \(16, 16, 3\); the model takes \(32, 32, 3\)"):
-        evaluate_run(digits_run, dataset="small")
+def test_classes_are_matched_by_name_and_predictions_can_be_kept_to_the_common_ones(digits_run, monkeypatch):
+    own = measure_run(digits_run, ["test"]).splits["test"]
+    outside(monkeypatch, label_names=("zero", *"123456789"))
+    found = measure_run(digits_run, dataset="digits_1")
+    test, labels = found.splits["test"], load_dataset("digits").test.labels
+    kept = labels != 0
+
+    assert found.notes == ("1 class of digits_1 is not in the run, and its pictures are left out: zero.",
+                           "digits_1 has 9 of the run's 10 classes; missing: 0.")
+    np.testing.assert_array_equal(test.split.labels, labels[kept])
+    np.testing.assert_allclose(test.logits, own.logits[kept], rtol=1e-4, atol=1e-5)
+    assert test.evaluation.accuracy == pytest.approx((own.logits[kept].argmax(1) == labels[kept]).mean())
+    assert test.common_accuracy == pytest.approx((own.logits[kept, 1:].argmax(1) + 1 == labels[kept]).mean())
+    assert measure_run(digits_run, dataset="digits_1", class_map={"zero": "0"}).splits["test"].common_accuracy is None
+
+
+def test_images_of_another_size_are_brought_to_the_size_of_the_run(digits_run, monkeypatch):
+    images = load_dataset("digits").test.images
+    large = np.repeat(np.repeat(images, 2, axis=1), 2, axis=2)[:40]
+    outside(monkeypatch, test=Split(large, load_dataset("digits").test.labels[:40]))
+    found = measure_run(digits_run, dataset="digits_1").splits["test"].split.images
+
+    assert found.shape == (40, 32, 32, 3)
+    assert np.abs(found.astype(int) - images[:40]).mean() < 4  # enlarged and reduced again
+
+
+def test_the_folder_that_a_run_was_trained_on_is_its_own_data(digits_run, tmp_path, monkeypatch):
+    """Otherwise its training pictures would be measured as new ones."""
+    (tmp_path / "pictures").mkdir()
+    config = dataclasses.replace(digits_run.config(), dataset=str(tmp_path / "pictures"))
+    asked = []
+    monkeypatch.setattr(Run, "config", lambda run: config)
+    monkeypatch.setattr(run_module, "run_dataset", lambda **fields: asked.append(fields) or load_dataset("digits"))
+    monkeypatch.chdir(tmp_path)
+    evaluate_run(digits_run, dataset="./pictures")
+
+    assert [fields["limit_train"] for fields in asked] == [config.limit_train]

@@ -1,13 +1,13 @@
 import dataclasses
 import io
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.data import load_dataset
-from keras_fixhead.data.pictures import fit_picture, prediction_form
+from keras_fixhead.data.pictures import FITS, PictureForm, fit_picture
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.evaluation import Predictor, run_predictor
 from keras_fixhead.models import build_model, load_model
@@ -56,16 +56,21 @@ def test_a_data_set_that_does_not_fit_is_refused_with_a_hint(predictor):
         predictor.check_fits(dataclasses.replace(digits, test=small))
 
 
-@pytest.mark.parametrize("size, target", [((200, 50), (32, 32)), ((10, 7), (32, 32)), ((33, 31), (32, 32)),
-                                          ((90, 60), (64, 48))])
-def test_pictures_are_resized_as_in_an_exported_model(size, target):
-    """They agree to a hundredth of a level: Pillow computes its weights in float64, Keras in float32."""
-    image = DRAW.integers(0, 256, (*size, 3)).astype("uint8")
-    expected = keras.ops.convert_to_numpy(keras.ops.image.resize(image.astype("float32"), target, antialias=True))
-    found = fit_picture(image, prediction_form((*target, 3)))
+@pytest.mark.parametrize("fit", FITS)
+def test_pictures_are_fitted_as_in_training(predictor, fit):
+    image = DRAW.integers(0, 256, (90, 31, 3)).astype("uint8")
+    trained = fit_picture(image, PictureForm(32, 32, fit))
+    found = dataclasses.replace(predictor, fit=fit).resized_probabilities([image])
 
-    assert found.dtype == np.float32 and found.shape == (*target, 3)
-    np.testing.assert_allclose(found, np.clip(expected, 0, 255), atol=0.01)
+    np.testing.assert_array_equal(found, predictor.probabilities(trained[None]))
+
+
+def test_a_run_of_an_earlier_version_keeps_the_form_of_its_training(digits_run, monkeypatch):
+    """Its configuration does not say how pictures were fitted: they were cropped."""
+    content = {name: value for name, value in digits_run.config().as_dict().items() if name != "fit"}
+    monkeypatch.setattr(type(digits_run), "config", lambda self: TrainConfig.from_dict(content))
+
+    assert run_predictor(digits_run).form == PictureForm(32, 32, "crop", "bicubic")
 
 
 def encoded(image, format="PNG"):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fixhead.models import FusedBatchNormalization, build_model, feature_model
+from keras_fixhead.models import FusedBatchNormalization, WhiteningConvolution, build_model, feature_model
 
 pytestmark = pytest.mark.long
 
@@ -34,7 +34,8 @@ def randomize(model):
     """Sets random weights, with kernels small enough that features stay of order 1."""
     arrays = {}
     for layer in model.layers:
-        if not isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.BatchNormalization)):
+        if not isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.BatchNormalization,
+                                  WhiteningConvolution)):
             continue
         for weight in layer.weights:
             if weight.name in ("kernel", "depthwise_kernel"):
@@ -55,6 +56,7 @@ def randomize(model):
     ("resnet18", False, 1.0, 32), ("resnet18", False, 0.25, 96), ("resnet18", True, 0.25, 33),
     ("preact_resnet18", True, 0.25, 32), ("preact_resnet18", False, 0.25, 96),
     ("mobilenet_v2", False, 0.25, 32), ("mobilenet_v2", False, 1.0, 32), ("mobilenet_v2", True, 0.25, 96),
+    ("fast_cnn", False, 1.0, 32), ("fast_cnn", False, 0.25, 33), ("fast_cnn", True, 0.25, 96),
 ])
 def test_shapes_counts_and_features_match_torch(name, signed, width, side, normalization, tmp_path):
     model = build_model(name, (side, side, 3), 10, width=width, signed_features=signed, normalization=normalization,

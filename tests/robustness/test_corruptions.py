@@ -7,52 +7,21 @@ from PIL import Image
 
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness import SEVERITIES, SUITES, corrupt, severity_parameters
-from keras_fixhead.robustness.corruptions import defocus_blur, disk_kernel, impulse_noise, jpeg_compression
+from keras_fixhead.robustness.corruptions.blur import defocus_blur, disk_kernel
+from keras_fixhead.robustness.corruptions.digital import jpeg_compression
+from keras_fixhead.robustness.corruptions.noise import impulse_noise
+from keras_fixhead.robustness.draws import Draws
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype("uint8")
 GREY = np.full((200, 32, 32, 3), 100, np.uint8)
 
-every_corruption = pytest.mark.parametrize("corruption", SUITES["paper"])
-
 
 def noise(images, fraction=0.2, seed=0, severity=1, indices=None):
-    return impulse_noise(images, flipped_fraction=fraction, seed=seed, severity=severity,
-                         indices=np.arange(len(images)) if indices is None else indices)
+    draws = Draws(1, seed, severity, np.arange(len(images)) if indices is None else indices)
+    return impulse_noise(images, draws, flipped_fraction=fraction)
 
 
-# common properties
-
-@every_corruption
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_shape_and_dtype_are_kept_and_the_input_is_not_modified(corruption, severity):
-    before = IMAGES.copy()
-    found = corrupt(IMAGES, corruption, severity)
-
-    assert found.shape == IMAGES.shape and found.dtype == np.uint8
-    assert (found != IMAGES).any(axis=(1, 2, 3)).all()
-    np.testing.assert_array_equal(IMAGES, before)
-
-
-@every_corruption
-def test_corruption_depends_on_the_image_index_and_not_on_the_batch(corruption):
-    whole = corrupt(IMAGES, corruption, 3, seed=5)
-    chosen = np.array([7, 2, 9])
-
-    np.testing.assert_array_equal(corrupt(IMAGES[chosen], corruption, 3, seed=5, indices=chosen), whole[chosen])
-    np.testing.assert_array_equal(corrupt(IMAGES, corruption, 3, seed=5), whole)
-
-
-@every_corruption
-def test_only_random_corruptions_depend_on_the_seed(corruption):
-    differs = not np.array_equal(corrupt(IMAGES, corruption, 3, seed=1), corrupt(IMAGES, corruption, 3, seed=2))
-
-    assert differs == SUITES["paper"][corruption].random
-
-
-@every_corruption
-def test_images_need_not_be_square(corruption):
-    assert corrupt(IMAGES[:2, :20, :27], corruption, 2).shape == (2, 20, 27, 3)
-
+# names and strengths
 
 @pytest.mark.parametrize("arguments, message", [
     (("impulse_nose", 1), "Unknown corruption 'impulse_nose'.* Did you mean 'impulse_noise'"),
@@ -249,7 +218,7 @@ def test_jpeg_compression_matches_pillow(quality):
 
 
 def test_lower_quality_has_a_larger_error():
-    errors = [np.abs(corrupt(IMAGES, "jpeg_compression", severity).astype(int) - IMAGES).mean()
+    errors = [np.abs(corrupt(IMAGES, "jpeg_compression", severity, "paper").astype(int) - IMAGES).mean()
               for severity in SEVERITIES]
 
     assert errors == sorted(errors)

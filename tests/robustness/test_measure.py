@@ -36,7 +36,7 @@ def test_accuracy_is_the_share_of_correct_predictions_on_corrupted_images(report
     assert report.clean == (by_brightness(SPLIT.images) == SPLIT.labels).mean()
     for corruption in SUITES["paper"]:
         for severity in SEVERITIES:
-            expected = by_brightness(corrupt(SPLIT.images, corruption, severity, seed=4))
+            expected = by_brightness(corrupt(SPLIT.images, corruption, severity, "paper", seed=4))
             np.testing.assert_array_equal(report.predictions[corruption, severity], expected)
             assert report.accuracy[corruption][severity - 1] == (expected == SPLIT.labels).mean()
 

@@ -148,9 +148,9 @@ def checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
     from fixhead_serving.export import self_check
     from keras_fixhead.errors import ServingError
 
-    def check(folder: Path) -> Any:
+    def check(folder: Path, own: Path | None) -> Any:
         try:
-            return self_check.check(folder)
+            return self_check.check(folder, own)
         except self_check.Mismatch as problem:
             raise ServingError(str(problem)) from None
 

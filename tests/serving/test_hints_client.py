@@ -199,17 +199,18 @@ def test_a_client_in_python_works_after_following_its_hints(served, images):
 
 
 @leads_out("Is it a picture?", "Make it smaller first; a model sees far less of it.",
-           "Expected a PNG, JPEG, BMP, GIF or WebP file.", "Known extensions: ...",
-           "Save it upright first, or predict without --curl.", "Expected one class name per line.")
+           "Known extensions: ...",
+           "Save it upright first, or predict without --curl.", "Save it as PNG first, or predict without --curl.",
+           "Expected one class name per line.")
 def test_files_are_accepted_after_following_their_hints(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures_module, "FILE_LIMIT_BYTES", 1000)
     (tmp_path / "a.png").write_bytes(bytes(1001))
     with pytest.raises(DataError, match=r"Is it a picture\?"):
         read_picture(tmp_path / "a.png")
     (tmp_path / "a.png").write_bytes(bytes(10))
-    with pytest.raises(DataError, match="Expected a PNG, JPEG, BMP, GIF or WebP file"):
+    with pytest.raises(DataError, match="Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file"):
         read_picture(tmp_path / "a.png")
-    for form in ("PNG", "JPEG", "BMP", "GIF", "WEBP"):
+    for form in ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF"):
         Image.new("RGB", (4, 4)).save(tmp_path / "a.png", form)
         assert read_picture(tmp_path / "a.png")
     with monkeypatch.context() as patched, warnings.catch_warnings():
@@ -233,6 +234,11 @@ def test_files_are_accepted_after_following_their_hints(tmp_path, monkeypatch):
         curl_line(URL, [tmp_path / "turned.png"])
     (tmp_path / "upright.png").write_bytes(read_picture(tmp_path / "turned.png"))
     assert curl_line(URL, [tmp_path / "upright.png"])
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.tif")
+    with pytest.raises(ArgumentError, match="Save it as PNG first, or predict without --curl"):
+        curl_line(URL, [tmp_path / "a.tif"])
+    Image.open(tmp_path / "a.tif").save(tmp_path / "saved.png")
+    assert curl_line(URL, [tmp_path / "saved.png"])
 
     for content in (b"\xff", b"cat\n\ndog\n"):
         (tmp_path / "labels.txt").write_bytes(content)

@@ -7,19 +7,23 @@ import sys
 
 import httpx
 import keras
+import numpy as np
 import pytest
 from hints import FOLLOWED, ROOT, follow, hint_of, hints_in_source, leads_out, serving
+from PIL import Image
 
 from fixhead_serving import export
 from fixhead_serving.checks.conformance import CASES, run_cases
 from fixhead_serving.checks.parity import compare
-from fixhead_serving.export import export_model, export_run
+from fixhead_serving.export import export_model, export_run, own_pictures
 from fixhead_serving.export.answers import answers_model
 from fixhead_serving.export.formats import look_up_format
+from fixhead_serving.export.own_pictures import own_reference
 from fixhead_serving.rest import create_app
 from fixhead_serving.server import ModelServer, ServedModel
 from fixhead_serving.server.models import WatchedModel
 from fixhead_serving.server.savedmodel import Loader
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError, DependencyError, ServingError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import build_model, precision_policy
@@ -154,13 +158,32 @@ def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monk
 
 @leads_out("Is this the model that was exported from the run?")
 def test_an_answer_from_another_model_gets_a_hint():
-    import numpy as np
-
     expected = np.array([[0.7, 0.3]], np.float32)
     own = {"probabilities": expected, "class_index": np.array([0]), "label": np.array(["a"])}
     with pytest.raises(ServingError, match=r"Is this the model that was exported from the run\?"):
         compare(expected, {**own, "probabilities": np.ones((1, 3))}, ["a", "b"], 1e-4)
     assert compare(expected, own, ["a", "b"], 1e-4).equal
+
+
+@leads_out("Save such pictures as PNG, or install Pillow's own wheel: pip install -U pillow")
+@pytest.mark.parametrize("levels, said", [(1.0, r"a\.jpg differs by"), (255.0, "another class than in training")])
+def test_a_run_is_exported_after_saving_pictures_that_decoders_disagree_on_as_png(tmp_path, monkeypatch, levels, said):
+    """Darker JPEG pixels stand for another decoder."""
+    import tensorflow as tf
+
+    draw, jpeg = np.random.default_rng(0), tf.io.decode_jpeg
+    Image.fromarray(draw.integers(0, 256, (40, 30, 3)).astype("uint8")).save(tmp_path / "a.jpg")
+    Image.open(tmp_path / "a.jpg").save(tmp_path / "a.png")
+    answers, form = answers_model(build_model("resnet18", (16, 16, 3), 3, width=1 / 64)), PictureForm(16, 16)
+    monkeypatch.setattr(tf.io, "decode_jpeg", lambda *arguments, **options: jpeg(*arguments, **options) // 2)
+    assert len(own_reference(answers, 1.0, ["a", "b", "c"], form, [tmp_path / "a.png"]).pictures) == 1
+    monkeypatch.setattr(own_pictures, "LEVELS", levels)
+    if levels > 1:  # pixels may differ, but not classes
+        rows = iter([np.eye(3)[:1], np.eye(3)[1:2]])
+        monkeypatch.setattr(own_pictures, "answers_of", lambda model, images: dict.fromkeys(
+            ("logits", "probabilities"), next(rows)))
+    with pytest.raises(ServingError, match=f"{said}.*Save such pictures as PNG"):
+        own_reference(answers, 1.0, ["a", "b", "c"], form, [tmp_path / "a.jpg"])
 
 
 # All of them

@@ -43,6 +43,39 @@ def test_for_uniform_vectors_it_is_about_sqrt_one_half():
     assert reachable_cosine(class_vectors("uniform", 2_000, 512)).mean() == pytest.approx(math.sqrt(0.5), abs=2e-3)
 
 
+def test_a_lower_bound_below_zero_in_closed_form():
+    """In two dimensions the best f is w itself if its negative entry is allowed, else (sqrt(1 - l^2), -l).
+
+    Without a positive entry: (-3, -4) / 5 with both entries at least -0.1 wants (sqrt(0.99), -0.1); (-1, -1) / sqrt(2)
+    with entries of at least -0.8 is itself allowed.
+    """
+    assert reachable_cosine([[3, -4]], lowest=-0.8) == pytest.approx(1)
+    assert reachable_cosine([[3, -4]], lowest=-0.1) == pytest.approx(0.6 * math.sqrt(0.99) + 0.08)
+    assert reachable_cosine([[-3, -4]], lowest=-0.1) == pytest.approx(-0.6 * math.sqrt(0.99) + 0.08)
+    assert reachable_cosine([[-1, -1]], lowest=-0.8) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("lowest", [-0.05, -0.2, -0.5])
+def test_no_features_above_the_bound_come_closer(lowest):
+    """Against a general optimizer from several starting points, and monotonic in the bound."""
+    vectors = class_vectors("uniform", 4, 6, seed=3).astype(np.float64)
+    reach = reachable_cosine(vectors, lowest=lowest)
+    for vector, expected in zip(vectors, reach, strict=True):
+        starts = np.abs(np.random.default_rng(0).normal(size=(3, 6)))
+        best = max(-minimize(lambda f, w=vector: -f @ w, start / np.linalg.norm(start), bounds=[(lowest, 1)] * 6,
+                             constraints={"type": "eq", "fun": lambda f: f @ f - 1}).fun for start in starts)
+        assert expected == pytest.approx(best, abs=1e-5)
+
+    assert (reachable_cosine(vectors) <= reach).all()
+    np.testing.assert_allclose(reachable_cosine(vectors, lowest=-1.0), 1)
+
+
+@pytest.mark.parametrize("lowest", [0.1, float("nan"), -math.inf, True, "0", None])
+def test_a_bound_that_is_not_negative_is_refused(lowest):
+    with pytest.raises(ValueError, match="lowest must be 0 or a negative number, got"):
+        reachable_cosine([[1, 2]], lowest=lowest)
+
+
 def test_a_one_dimensional_array_is_refused():
     with pytest.raises(ValueError, match=r"must have shape \(num_classes, dim\), got \(3,\)"):
         reachable_cosine([1, 2, 3])

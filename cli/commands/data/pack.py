@@ -5,6 +5,7 @@ import click
 
 from fixhead_cli import paths
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result
+from keras_fixhead.data.pictures import FITS
 
 
 @click.command("pack")
@@ -13,12 +14,12 @@ from fixhead_cli.output import command_line, data_dir_option, json_option, print
 @click.option("--part-mb", default=60.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
               help="Maximum size of a file, in megabytes.")
 @click.option("--name", help="Name for a packed folder of images [default: the folder's].")
-@click.option("--image-size", type=click.IntRange(8, 1_024), metavar="PIXELS",
-              help="Side of the squares that a folder's pictures are resized to.")
+@click.option("--image-size", metavar="PIXELS|WIDTHxHEIGHT", help="Size that a folder's pictures get.")
+@click.option("--fit", type=click.Choice(FITS), help="How pictures are fitted to that size [default: crop].")
 @data_dir_option
 @json_option
-def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: int | None, data_dir: str | None,
-         as_json: bool) -> None:
+def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: str | None, fit: str | None,
+         data_dir: str | None, as_json: bool) -> None:
     """Write DATASET as plain files into OUT/NAME.packed, for machines without a network or TensorFlow.
 
     \b
@@ -32,9 +33,10 @@ def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: 
     from keras_fixhead.data.packing import pack_dataset
     from keras_fixhead.data.sources import is_folder
 
-    check_available(dataset, data_dir, image_size=image_size)
+    check_available(dataset, data_dir, image_size=image_size, fit=fit)
     load_reader(dataset, data_dir)
-    folder, index = pack_dataset(dataset, out, data_dir=data_dir, image_size=image_size, name=name, part_mb=part_mb)
+    folder, index = pack_dataset(dataset, out, data_dir=data_dir, image_size=image_size, fit=fit, name=name,
+                                 part_mb=part_mb)
     use = ["--dataset", folder] if is_folder(dataset) else ["--dataset", dataset, "--data-dir", out]
     print_result({
         "path": str(folder.absolute()), "name": index.name, "train": index.splits["train"],

@@ -132,7 +132,7 @@ def test_every_request_form_gets_the_clean_images_and_the_first_every_corruption
     corrupted = [(f"{name} {severity}", "a") for name in SUITES["paper"] for severity in SEVERITIES]
     assert [(each["images"], each["signature"]) for each in found] == [("clean", "a"), ("clean", "b"), *corrupted]
     assert all(each["equal"] for each in found)
-    np.testing.assert_array_equal(seen[1], corrupt(IMAGES, next(iter(SUITES["paper"])), 1, seed=3))
+    np.testing.assert_array_equal(seen[1], corrupt(IMAGES, next(iter(SUITES["paper"])), 1, "paper", seed=3))
 
 
 def test_a_server_of_another_model_differs():

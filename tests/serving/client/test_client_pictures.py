@@ -160,11 +160,22 @@ def test_a_multi_picture_jpeg_from_a_phone_is_a_jpeg(tmp_path):
     assert upright(content) == content
 
 
+@pytest.mark.parametrize("form, mode, options", [
+    ("TIFF", "RGB", {}), ("TIFF", "CMYK", {}), ("AVIF", "RGB", {"quality": 100}), ("BMP", "1", {}),
+    ("WEBP", "RGB", {"save_all": True, "append_images": [Image.new("RGB", (16, 16))], "lossless": True})])
+def test_pictures_that_servers_do_not_decode_are_sent_as_png_with_the_same_pixels(form, mode, options):
+    content = encoded(Image.fromarray(noise(16, 16)).convert(mode), form, **options)
+    sent = upright(content)
+
+    assert sent.startswith(b"\x89PNG")
+    np.testing.assert_array_equal(decoded(sent), decoded(content))
+
+
 BROKEN = {
     "text": b"no picture",
     "empty": b"",
     "cut": encoded(Image.fromarray(noise(64, 64)), "JPEG")[:-400],
-    "tiff": encoded(Image.fromarray(noise(4, 4)), "TIFF"),  # Pillow reads it, TensorFlow does not
+    "icon": encoded(Image.fromarray(noise(16, 16)), "ICO"),
     "bits": encoded(Image.fromarray(noise(64, 64)))[:200] + b"\x00" * 300,
 }
 
@@ -173,7 +184,7 @@ BROKEN = {
 def test_files_that_no_server_decodes_are_refused_before_sending(name, tmp_path):
     (tmp_path / "a.png").write_bytes(BROKEN[name])
 
-    with pytest.raises(DataError, match=r"a\.png is not a readable picture\. Expected a PNG"):
+    with pytest.raises(DataError, match=r"a\.png is not a readable picture\. Give a PNG, JPEG, BMP, "):
         read_picture(tmp_path / "a.png")
 
 

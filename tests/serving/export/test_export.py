@@ -1,6 +1,5 @@
 """What an export contains and answers, and what the command prints."""
 import dataclasses
-import io
 import json
 import re
 import subprocess
@@ -10,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from PIL import Image
 
 from fixhead_serving import export
 from fixhead_serving.export import SIGNATURES
@@ -131,42 +129,14 @@ def test_embedding_and_cosines_follow_from_features_and_class_vectors(loaded, mo
                                atol=1e-6)
 
 
-def test_pictures_of_every_format_and_size_are_decoded_and_resized_with_anti_aliasing(loaded, model):
-    import tensorflow as tf
+def test_the_card_says_how_pictures_become_images(exported):
+    extras = exported.path / "assets.extra"
 
-    draw = np.random.default_rng(0)
-    frames = [Image.fromarray(draw.integers(0, 256, (70, 45, 3)).astype(np.uint8)) for _ in range(2)]
-    still = frames[0]
-
-    def encoded(picture, kind, **options):
-        file = io.BytesIO()
-        picture.save(file, kind, **options)
-        return file.getvalue()
-
-    pictures = {
-        "png": encoded(still, "PNG"), "bmp": encoded(still, "BMP"), "webp": encoded(still, "WEBP", lossless=True),
-        "transparent png": encoded(still.convert("RGBA"), "PNG"),
-        "transparent webp": encoded(still.convert("RGBA"), "WEBP", lossless=True),
-    }
-    found = loaded.signatures["serving_bytes"](image_bytes=tf.constant(list(pictures.values())))["logits"].numpy()
-    pixels = keras.ops.image.resize(np.asarray(still, np.float32)[None], (32, 32), antialias=True)
-    wanted = model.predict(np.clip(pixels, 0, 255), verbose=0)
-    for name, row in zip(pictures, found, strict=True):
-        np.testing.assert_allclose(row, wanted[0], atol=1e-4, err_msg=name)
-
-    lossy = {"jpeg": encoded(still, "JPEG", quality=95),
-             "grey jpeg": encoded(still.convert("L"), "JPEG"),
-             "gif": encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])}
-    answers = loaded.signatures["serving_bytes"](image_bytes=tf.constant(list(lossy.values())))["logits"].numpy()
-    for name, row in zip(lossy, answers, strict=True):
-        with Image.open(io.BytesIO(lossy[name])) as opened:
-            decoded = np.asarray(opened.convert("RGB"), np.float32)[None]
-        wanted = model.predict(np.clip(keras.ops.image.resize(decoded, (32, 32), antialias=True), 0, 255), verbose=0)
-        np.testing.assert_allclose(row, wanted[0], atol=2e-2, err_msg=name)  # decoders round differently
-
-    animated = encoded(still, "WEBP", lossless=True, save_all=True, append_images=frames[1:])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="WebP Animation"):
-        loaded.signatures["serving_bytes"](image_bytes=tf.constant([animated]))
+    assert json.loads((extras / "model_card.json").read_text())["model"]["pictures"] == {
+        "height": 32, "width": 32, "fit": "crop", "filter": "bicubic", "rounded": "uint8", "orientation": "EXIF",
+        "transparency": "dropped"}
+    assert ("- Pictures: turned upright by their EXIF orientation, cropped to the centre to 32x32 pixels, bicubic with "
+            "anti-aliasing; ") in (extras / "model_card.md").read_text()
 
 
 def test_the_self_check_of_a_published_version_can_be_repeated_without_keras(exported):

@@ -28,8 +28,8 @@ def copy(exported, tmp_path):
 
 
 def test_a_model_whose_weights_change_before_the_check_is_not_published(tmp_path, monkeypatch):
-    def write_and_change(answers, folder, label_names):
-        formats.write_saved_model(answers, folder, label_names)
+    def write_and_change(answers, folder, label_names, form):
+        formats.write_saved_model(answers, folder, label_names, form)
         weight = answers.trainable_weights[-1]
         weight.assign(weight + 0.5)
 
@@ -85,7 +85,7 @@ def test_a_failed_write_is_a_one_line_error_and_leaves_nothing_behind(tmp_path, 
                  None, None, "/x; No space left on device\nand more"),
              "stopped": KeyboardInterrupt()}[name]
 
-    def write(answers, folder, label_names):
+    def write(answers, folder, label_names, form):
         (folder / "saved_model.pb").write_bytes(b"half")
         raise error
 
@@ -102,12 +102,12 @@ def test_a_failed_write_is_a_one_line_error_and_leaves_nothing_behind(tmp_path, 
 
 def test_the_check_passes_for_an_intact_copy(copy):
     said = []
-    report = self_check.check(copy, said.append)
+    report = self_check.check(copy, say=said.append)
 
     assert report["warm_up_requests"] == 9 and report["batch"] == 5
     assert [step for step in said if step.startswith("serving_bytes on")] == [
-        f"serving_bytes on pictures of {of}, a batch of {size}" for of in ("the model's size", "other sizes")
-        for size in (1, 5)]
+        f"serving_bytes on pictures of {of}, a batch of {size}" for of, most in (
+            ("the model's size", 5), ("other sizes and kinds", 21)) for size in (1, most)]
 
 
 def damage_weights(folder):

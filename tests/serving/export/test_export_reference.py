@@ -1,16 +1,19 @@
 """Which answers count as the same, and which do not."""
 import dataclasses
+import io
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from fixhead_serving.export.reference import (
     Mismatch,
     Reference,
     compare,
     draw_pictures,
+    encoded_pictures,
     read_reference,
     tolerance,
     write_reference,
@@ -22,8 +25,9 @@ LOGITS = np.array([[1.0, 2.0, 3.0], [3.0, -1.0, 0.0], [0.0, 1.0, 0.5]], np.float
 
 def make_reference(scale=1.0, largest=1.0):
     images, others = draw_pictures(8, 6)
+    pictures = encoded_pictures(others)
     answers = {"logits": LOGITS * np.float32(largest), "features": np.ones((3, 4), np.float32)}
-    return Reference(images, others, answers, answers, scale, NAMES)
+    return Reference(images, pictures, answers, answers, scale, NAMES)
 
 
 def answer(reference, rows=3):
@@ -52,10 +56,28 @@ def test_a_reference_is_read_back_from_its_file(tmp_path):
         mine, its = getattr(reference, field.name), getattr(back, field.name)
         if isinstance(mine, dict):
             assert mine.keys() == its.keys() and all(np.array_equal(mine[key], its[key]) for key in mine)
-        elif field.name == "others":
-            assert all(np.array_equal(a, b) for a, b in zip(mine, its, strict=True))
         else:
             assert np.array_equal(mine, its), field.name
+
+
+def test_the_reference_of_an_earlier_version_is_read(tmp_path):
+    """Version 0.2 stored the pictures as arrays."""
+    images, others = draw_pictures(8, 6)
+    np.savez(tmp_path / "r.npz", **{
+        "images": images, "scale": 2.5, "label_names": np.frombuffer("\n".join(NAMES).encode(), np.uint8),
+        **{f"other/{number}": other for number, other in enumerate(others)}, "of_images/logits": LOGITS,
+        "of_others/logits": -LOGITS})
+    back = read_reference(tmp_path / "r.npz")
+
+    assert all(np.array_equal(mine, its) for mine, its in zip(others, back.pictures, strict=True))
+    assert np.array_equal(back.of_pictures["logits"], -LOGITS) and back.label_names == NAMES
+
+
+def test_the_encoded_pictures_have_every_format_and_kind_of_pixels():
+    opened = [Image.open(io.BytesIO(each)) for each in encoded_pictures(draw_pictures(8, 6)[1])]
+
+    assert {each.format for each in opened} == {"PNG", "BMP", "GIF", "WEBP", "JPEG"}
+    assert {each.mode for each in opened} == {"RGB", "L", "P", "1", "RGBA", "LA", "I;16", "CMYK"}
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -1,0 +1,71 @@
+"""What is printed and written about a measured run."""
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fixhead_cli.output import percent
+from fixhead_cli.run_report import accuracy_lines
+from keras_fixhead.evaluation import MeasuredRun, MeasuredSplit
+from keras_fixhead.json_files import write_bytes
+
+TOP = 5
+"""Most classes in a row of `write_predictions`."""
+
+
+def measured_content(measured: MeasuredRun) -> dict[str, Any]:
+    """Returns the measures of a run, for JSON."""
+    splits = measured.splits.items()
+    content = {
+        "accuracy": {split: each.evaluation.accuracy for split, each in splits},
+        "evaluation": {split: each.evaluation.as_dict() for split, each in splits},
+    }
+    common = {split: each.common_accuracy for split, each in splits if each.common_accuracy is not None}
+    return {**content, **({"common_accuracy": common} if common else {})}
+
+
+def measured_text(measured: MeasuredRun, tta: str) -> list[str]:
+    """Returns the measures of a run as lines of text."""
+    named = "" if tta == "none" else f" with test-time augmentation {tta}"
+    lines = accuracy_lines({f"{split}{named}": each.evaluation.as_dict() for split, each in measured.splits.items()})
+    return [*measured.notes, *(f"{line}{_more(each)}"
+                               for line, each in zip(lines, measured.splits.values(), strict=True))]
+
+
+def _more(each: MeasuredSplit) -> str:
+    evaluation = each.evaluation
+    common = "" if each.common_accuracy is None else f", among the common classes {percent(each.common_accuracy)}"
+    top5 = "" if evaluation.top5 is None else f", top-5 {percent(evaluation.top5)}"
+    return f"{common}{top5}, cosine to own class vector {evaluation.own_cosine:.3f}"
+
+
+def write_predictions(path: Path, measured: MeasuredRun) -> None:
+    """Writes a CSV file with one row for each measured picture.
+
+    The columns: split, index in it, file (empty if the images have no files of their own), label, correct (1 or 0),
+    then the most probable classes and their probabilities, at most five of each.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    names = measured.label_names
+    top = min(TOP, len(names))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["split", "index", "file", "label", "correct",
+                     *(f"{what}{rank}" for rank in range(1, top + 1) for what in ("class", "probability"))])
+    for split, each in measured.splits.items():
+        probabilities = _softmax(each.logits)
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        files = each.split.files if each.split.files is not None else [""] * len(each.split)
+        for index, (file, label) in enumerate(zip(files, each.split.labels, strict=True)):
+            found = [(names[number], f"{probabilities[index, number]:.6f}") for number in order[index]]
+            writer.writerow([split, index, file, names[label], int(order[index, 0] == label), *sum(found, ())])
+    write_bytes(path, table.getvalue().encode())
+
+
+def _softmax(logits: Any) -> Any:
+    shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)

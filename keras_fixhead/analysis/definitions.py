@@ -1,0 +1,67 @@
+"""What the numbers of an analysis are called, and how each is defined."""
+
+DEFINITIONS: dict[str, str] = {
+    "accuracy.accuracy": "share of images whose largest logit is that of their class",
+    "class_vectors.mean_cosine": "mean cosine between two different class vectors",
+    "class_vectors.max_cosine": "largest cosine between two different class vectors",
+    "class_vectors.simplex_cosine": "-1 / (m - 1): the cosine between all pairs of a simplex, the smallest possible "
+    "largest cosine if m <= d + 1",
+    "class_vectors.cosine_bound": "lower bound on the largest cosine of m vectors in d dimensions (simplex, orthoplex, "
+    "Levenshtein)",
+    "class_vectors.welch_bound": "Welch's lower bound on the largest absolute cosine of m vectors in d dimensions",
+    "class_vectors.randomness_distance": "largest gap between the share of pairs up to a cosine and the Beta law of "
+    "random directions (Kolmogorov-Smirnov distance)",
+    "class_vectors.randomness_p_value": "share of sets of random directions that are at least as far from the law; "
+    "small values speak against random directions",
+    "class_vectors.groups_within": "mean cosine between class vectors of one group of look-alike classes",
+    "class_vectors.groups_across": "mean cosine between class vectors of different groups",
+    "class_vectors.groups_difference": "groups_within minus groups_across",
+    "class_vectors.groups_p_value": "share of permutations of the classes with at least this difference",
+    "confusion.ordered_correlation": "Spearman's correlation, over ordered pairs (i, j) of different classes, of "
+    "cosine(w_i, w_j) and the number of images of i predicted as j",
+    "confusion.ordered_ceiling": "largest value of it that any similarity without ties can reach: counts have ties, "
+    "and differ between (i, j) and (j, i)",
+    "confusion.ordered_p_value": "share of permutations of the classes with at least this correlation",
+    "confusion.unordered_correlation": "the same over unordered pairs, the errors of both directions added",
+    "confusion.unordered_ceiling": "largest value of it that ties allow",
+    "confusion.unordered_p_value": "share of permutations of the classes with at least this correlation",
+    "confusion.ordered_means_correlation": "control: the same, over ordered pairs, with cosines between the mean "
+    "embeddings of classes instead of class vectors",
+    "confusion.unordered_means_correlation": "control: the same over unordered pairs",
+    "confusion.errors": "number of misclassified images",
+    "confusion.errors_inside_groups": "share of all errors between classes of one group of look-alike classes",
+    "compactness.own": "mean cosine of features to the class vector of their own class",
+    "compactness.predicted": "mean cosine of features to the class vector of the predicted class (the paper's Table 4)",
+    "compactness.predicted_if_right": "the same, over correctly classified images",
+    "compactness.predicted_if_wrong": "the same, over misclassified images",
+    "compactness.nearest_wrong": "mean cosine of features to the nearest class vector of another class",
+    "compactness.margin": "mean of own minus nearest_wrong",
+    "separability.intra_class_angle": "mean angle between an embedding and the mean embedding of its class, in degrees",
+    "separability.inter_class_angle": "mean angle between mean embeddings of different classes, in degrees",
+    "separability.smallest_inter_class_angle": "smallest of these angles",
+    "separability.angle_ratio": "intra_class_angle divided by inter_class_angle: smaller is better separated",
+    "separability.nearest_mean_accuracy": "share of images whose embedding is nearest to the mean of its own class",
+    "reach.reachable_cosine_mean": "largest cosine to its class vector that features without negative entries can "
+    "reach, mean over classes (1 if features are signed)",
+    "reach.reachable_cosine_min": "smallest of these",
+    "reach.reachable_cosine_max": "largest of these",
+    "reach.share_reached": "compactness.own divided by reachable_cosine_mean",
+    "reach.best_loss": "smallest cross-entropy that any features can reach at this scale, mean over classes, in nats",
+    "reach.best_cosine": "cosine to the own class vector at that loss, mean over classes",
+    "reach.training_loss": "training cross-entropy of the last epoch, in nats, on augmented images",
+    "calibration.ece": "expected calibration error: mean gap between accuracy and confidence, 15 bins of equal width, "
+    "the last one closed",
+    "calibration.adaptive_ece": "the same with 15 bins of equal numbers of images",
+    "calibration.largest_gap": "largest gap of any of the bins of equal width",
+    "calibration.nll": "mean cross-entropy, in nats",
+    "calibration.brier": "mean squared distance of probabilities from the one-hot label, summed over classes",
+    "calibration.mean_confidence": "mean probability of the predicted class",
+    "calibration.largest_probability": "largest probability of any image and class",
+    "calibration.ceiling": "largest probability that cosine logits of scale S allow (the paper's Equation 5)",
+    "calibration.temperature": "T with the smallest cross-entropy of softmax(logits / T), fitted on validation images",
+    "calibration.ece_after": "ece of softmax(logits / T)",
+    "calibration.adaptive_ece_after": "adaptive_ece of softmax(logits / T)",
+    "calibration.nll_after": "nll of softmax(logits / T)",
+    "calibration.brier_after": "brier of softmax(logits / T)",
+}
+"""'section.name' of a number -> its definition. Every number that `summary.summarize_arrays` returns is here."""

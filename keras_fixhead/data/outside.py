@@ -1,0 +1,107 @@
+"""Data on which a trained model is measured although it was not trained on them, in the form that it takes."""
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from keras_fixhead.data.class_map import ClassMap, match_classes
+from keras_fixhead.data.dataset import Dataset, Split
+from keras_fixhead.data.image_folder import folder_files
+from keras_fixhead.data.pictures import PictureForm, fit_picture
+from keras_fixhead.data.reading import load_dataset
+from keras_fixhead.data.sources import is_folder, packed_folder
+
+
+def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Dataset:
+    """Returns a whole data set, to be measured on.
+
+    All pictures of a folder without parts are in 'test': there is nothing to train, so none are held out. Images of
+    other data sets keep their size (see `resized`).
+
+    Args:
+        name: a name in the catalogue, or the path of a folder of images or of a packed set.
+        data_dir: folder of packed or prepared data sets.
+        form: how the model's pictures become arrays.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown name.
+        DataError: if the data cannot be found or read.
+    """
+    if not is_image_folder(name):
+        return load_dataset(name, data_dir)
+    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False)
+    return data if folder_files(name).keys() != {"all"} else _all_test(data)
+
+
+def fitted(data: Dataset, label_names: tuple[str, ...],
+           mapping: Mapping[str, str | None] | None = None) -> tuple[Dataset, ClassMap]:
+    """Returns a data set with a model's classes and labels, and how its classes were matched.
+
+    Images of classes that the model does not have are left out.
+
+    Args:
+        data: a data set with images of the model's size.
+        label_names: names of the model's classes.
+        mapping: name in the data set -> name in the model, or None (see `match_classes`).
+
+    Raises:
+        ArgumentError: (a ValueError) if they have no class in common.
+
+    Example:
+        >>> data, classes = fitted(load_dataset("digits"), ("seven", "3", "5"), {"7": "seven"})
+        >>> sorted(set(data.test.labels.tolist())), len(classes.new)
+        ([0, 1, 2], 7)
+    """
+    classes = match_classes(label_names, data.label_names, mapping)
+    if classes.same:
+        return data, classes
+    return dataclasses.replace(
+        data, label_names=classes.run_names, groups={}, train=classes.split(data.train),
+        validation=classes.split(data.validation), test=classes.split(data.test)), classes
+
+
+def resized(split: Split, form: PictureForm) -> Split:
+    """Returns the images of a split in a model's size, by the rules for pictures.
+
+    Example:
+        >>> images = np.zeros((2, 96, 96, 3), np.uint8)
+        >>> resized(Split(images, np.array([0, 1], np.int32)), PictureForm(32, 32)).images.shape
+        (2, 32, 32, 3)
+    """
+    if split.images.shape[1:3] == (form.height, form.width):
+        return split
+    images = np.empty((len(split), form.height, form.width, 3), np.uint8)
+    for index, image in enumerate(split.images):
+        images[index] = fit_picture(image, form)
+    return dataclasses.replace(split, images=images)
+
+
+def is_image_folder(name: str) -> bool:
+    """Returns whether a data set's name is the path of a folder of images.
+
+    Example:
+        >>> is_image_folder("digits"), is_image_folder("./photographs")
+        (False, True)
+    """
+    return is_folder(name) and packed_folder(name, None) is None
+
+
+def is_same_folder(name: str, own: str) -> bool:
+    """Returns whether two names of data sets are the same folder.
+
+    Example:
+        >>> is_same_folder("./photographs", "photographs/"), is_same_folder("digits", "digits")
+        (True, False)
+    """
+    return is_folder(name) and Path(name).expanduser().resolve() == Path(own).expanduser().resolve()
+
+
+def _all_test(data: Dataset) -> Dataset:
+    """A data set with all images in 'test', class by class and file by file."""
+    parts = [part for part in (data.train, data.validation, data.test) if len(part)]
+    images, labels = np.concatenate([each.images for each in parts]), np.concatenate([each.labels for each in parts])
+    files = np.concatenate([np.asarray(each.files) for each in parts])
+    nothing = np.arange(0)
+    return dataclasses.replace(data, train=data.train.take(nothing), validation=data.validation.take(nothing),
+                               test=Split(images, labels, files).take(np.lexsort((files, labels))))

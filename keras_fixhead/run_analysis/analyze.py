@@ -1,0 +1,99 @@
+"""Analyses runs: numbers, figures and one page."""
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.json_files import write_bytes, write_json
+from keras_fixhead.run_analysis.measured import MeasuredRun, arm_means, measure_runs
+from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
+from keras_fixhead.run_analysis.page import page
+from keras_fixhead.run_analysis.pictures import Picture, draw_pictures
+from keras_fixhead.runs import Run, make_folder
+
+SCHEMA = 1
+NUMBERS = "numbers.json"
+PAGE = "index.html"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis wrote.
+
+    Attributes:
+        folder: the folder with numbers.json, index.html and the figures.
+        runs: the runs with their numbers.
+        pictures: the figures.
+    """
+
+    folder: Path
+    runs: Sequence[MeasuredRun]
+    pictures: Sequence[Picture]
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.folder / PAGE
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The content of numbers.json."""
+        return {"runs": [_strict(each.as_dict()) for each in self.runs], "arms": _strict(arm_means(self.runs)),
+                "definitions": DEFINITIONS}
+
+
+def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: str | None = None,
+                 prepare: Prepare | None = None) -> Analysis:
+    """Measures and draws runs side by side; writes numbers.json, figures (PNG and SVG) and index.html.
+
+    Features and logits are computed once for each run and split, and kept in RUN/analysis under the digest of the model
+    file.
+
+    Args:
+        runs: complete runs; those that differ only in their seeds form an arm.
+        folder: where to write; None for `default_folder`.
+        data_dir: folder of the data, if it is not the one used in training.
+        prepare: as in `RunOutputs`.
+
+    Raises:
+        ArgumentError: (a ValueError) if no run is given, one is given twice, or it has no test images.
+        RunError: if a run has no model, or a file cannot be written.
+        DataError: if its data cannot be found or read.
+
+    Example:
+        >>> from keras_fixhead.recipes import build_config
+        >>> from keras_fixhead.training import train
+        >>> run = train(build_config({"recipe": "smoke", "epochs": 1, "limit_train": 200, "width": 1 / 16}))
+        >>> analysis = analyze_runs([run])
+        >>> 0 < analysis.runs[0].numbers["calibration"]["ece"] < 1, analysis.page.name
+        (True, 'index.html')
+    """
+    folder = folder or default_folder(runs)
+    measured = measure_runs(runs, data_dir, prepare)
+    make_folder(folder)
+    _log.info("Measured %d runs. Drawing them.", len(measured))
+    pictures = draw_pictures(measured, folder)
+    analysis = Analysis(folder, measured, pictures)
+    write_json(folder / NUMBERS, analysis.numbers, schema=SCHEMA)
+    write_bytes(folder / PAGE, page(analysis.numbers, pictures, folder).encode())
+    return analysis
+
+
+def default_folder(runs: Sequence[Run]) -> Path:
+    """Returns the folder of an analysis: RUN/analysis of one run, RUN/analysis/compared of the first of several."""
+    own = runs[0].path / FOLDER if runs else Path(FOLDER)
+    return own if len(runs) < 2 else own / "compared"
+
+
+def _strict(value: Any) -> Any:
+    """Replaces NaN and infinity, which JSON does not have, with None."""
+    if isinstance(value, Mapping):
+        return {key: _strict(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

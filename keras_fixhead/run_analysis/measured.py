@@ -1,0 +1,147 @@
+"""What is known and measured of one run: its arrays, numbers and facts."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.analysis.class_vectors import named_pairs, nearest_pairs
+from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.analysis.summary import Arrays, Facts, Numbers, summarize_arrays
+from keras_fixhead.config import TrainConfig, arm_name
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.data.sources import describe
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.experiments.plan import shared_and_varied, value_text
+from keras_fixhead.run_analysis.outputs import Prepare, RunOutputs
+from keras_fixhead.runs import Run
+
+PAPER_PAIRS = (("boy", "girl"), ("apple", "orange"))
+"""Pairs of classes that the paper names as look-alikes."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A run with its arrays and numbers.
+
+    Attributes:
+        run: the run.
+        config: its resolved configuration.
+        arm: name of its arm; runs of one arm differ only in their seeds.
+        outputs: computes further arrays.
+        test: arrays on test images.
+        facts: names and groups of its classes, scale, features.
+        numbers: from `summarize_arrays`.
+    """
+
+    run: Run
+    config: TrainConfig
+    arm: str
+    outputs: RunOutputs
+    test: Arrays
+    facts: Facts
+    numbers: Numbers = field(repr=False)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl."""
+        return self.run.metrics()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns what is written to the run's numbers.json."""
+        cosines = cosine_matrix(self.test.class_vectors)
+        return {"run": self.run.name, "arm": self.arm, "seed": self.config.seed,
+                "dataset": Path(self.config.dataset).name, "model": self.config.model,
+                "config_digest": self.run.digest(), "model_digest": self.outputs.digest, "split": "test",
+                "images": len(self.test.labels), "classes": self.test.num_classes,
+                "features": self.test.features.shape[1], "numbers": self.numbers,
+                "nearest_pairs": nearest_pairs(cosines, self.facts.label_names),
+                "paper_pairs": named_pairs(cosines, self.facts.label_names, PAPER_PAIRS)}
+
+
+def measure_runs(runs: Sequence[Run], data_dir: str | None = None,
+                 prepare: Prepare | None = None) -> list[MeasuredRun]:
+    """Returns runs with their arrays and numbers.
+
+    Args:
+        runs: complete runs, each given once.
+        data_dir: folder of the data, if it is not the one used in training.
+        prepare: as in `RunOutputs`.
+
+    Raises:
+        ArgumentError: (a ValueError) if no run is given, one is given twice, or it has no test images.
+        RunError: if a run has no model.
+        DataError: if its data cannot be found or read.
+    """
+    paths = [run.path.resolve() for run in runs]
+    if not runs or len(set(paths)) < len(paths):
+        twice = next((run.path for run, path in zip(runs, paths, strict=True) if paths.count(path) > 1), None)
+        raise ArgumentError("Give at least one run to analyze." if twice is None else f"{twice} is given twice.",
+                            hint="List your runs: fixhead list runs" if twice is None else "Give each run once.")
+    configs = [run.config() for run in runs]
+    names = arm_names(configs)
+    return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir)
+            for run, config, name in zip(runs, configs, names, strict=True)]
+
+
+def arm_names(configs: Sequence[TrainConfig]) -> list[str]:
+    """Returns the name of each run's arm: its logits and class vectors, and other fields that differ among the runs.
+
+    Example:
+        >>> arm_names([TrainConfig(head="cos", fixed=True), TrainConfig(head="cos", fixed=False, scale=20.0, seed=3)])
+        ['cos-fixed, S = 1', 'cos-learned, S = 20']
+    """
+    _, varied = shared_and_varied(configs)
+    others = [name for name in varied if name not in ("head", "fixed")]
+    return [", ".join([arm_name(config), *(f"{_SHORT.get(name, name)} = {_text(getattr(config, name))}"
+                                           for name in others)]) for config in configs]
+
+
+def by_arm(runs: Sequence[MeasuredRun]) -> dict[str, list[MeasuredRun]]:
+    """Returns arm -> its runs, in the order of the runs."""
+    found: dict[str, list[MeasuredRun]] = {}
+    for run in runs:
+        found.setdefault(run.arm, []).append(run)
+    return found
+
+
+def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
+    """Returns arm -> number of runs, and mean, smallest and largest of each number, ready for JSON."""
+    found: dict[str, Any] = {}
+    for arm, members in by_arm(runs).items():
+        numbers: dict[str, dict[str, Any]] = {}
+        for section, names in members[0].numbers.items():
+            for name in names:
+                values = [value for each in members if (value := each.numbers[section].get(name)) is not None]
+                numbers.setdefault(section, {})[name] = None if not values else {
+                    "mean": sum(values) / len(values), "min": min(values), "max": max(values), "n": len(values)}
+        found[arm] = {"n": len(members), "numbers": numbers}
+    return found
+
+
+_SHORT = {"scale": "S"}
+
+
+def _text(value: Any) -> str:
+    return Path(value).name if isinstance(value, str) and "/" in value else value_text(value)
+
+
+def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str | None) -> MeasuredRun:
+    run, test = outputs.run, outputs.arrays("test")
+    if test is None:
+        raise ArgumentError(f"{run.path} has no test images to analyze.", hint="Give a --data-dir with test images.")
+    facts = Facts(
+        label_names=outputs.label_names,
+        groups=_groups(config, data_dir),
+        cosine_scale=float(run.read("result").get("scale", 1.0)) if config.head == "cos" and config.bias == "none" else
+        None,
+        signed_features=bool(config.signed_features),
+        training_loss=next((row["cross_entropy"] for row in reversed(run.metrics()) if "cross_entropy" in row), None))
+    return MeasuredRun(run, config, arm, outputs, test, facts,
+                       summarize_arrays(test, facts, outputs.arrays("validation")))
+
+
+def _groups(config: TrainConfig, data_dir: str | None) -> Mapping[str, Sequence[str]]:
+    """The groups of look-alike classes; the catalogue has them even where the data are not on this machine any more."""
+    if config.dataset in DATASETS:
+        return DATASETS[config.dataset].similar
+    return describe(config.dataset, data_dir or config.data_dir).similar

@@ -1,0 +1,145 @@
+"""The page of an analysis: one HTML file with its figures in it, which needs no network and no script."""
+import base64
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.run_analysis.pictures import Picture
+
+SECTIONS: dict[str, tuple[str, str]] = {
+    "accuracy": ("Accuracy", "Measured on the test images."),
+    "class_vectors": ("Class vectors", "A classifier compares an image's features with one vector per class. Learned "
+                      "vectors of classes that look alike may move together; vectors that were drawn at random and "
+                      "kept fixed cannot."),
+    "confusion": ("Confusions and similarity", "If near class vectors cause errors, pairs of classes with near vectors "
+                  "are confused more often. Fixed vectors and class means are controls: classes that look alike are "
+                  "confused by any model."),
+    "compactness": ("Compactness", "How close the features of an image are to class vectors."),
+    "separability": ("Separability", "How far apart the features of different classes are, for any class vectors."),
+    "reach": ("What is possible", "Features without negative entries cannot reach every class vector, and a scale S "
+              "limits how small the loss can get."),
+    "calibration": ("Calibration", "Whether an image with a probability of 80 % is right in 80 % of all cases. At S = "
+                    "1 probabilities are capped, which looks like doubt; a fitted temperature removes it without "
+                    "changing any prediction."),
+    "dynamics": ("Learning dynamics", "What happened from epoch to epoch."),
+}
+"""Section -> its title, and what it is about; sections without numbers and figures are left out."""
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; margin: 0 auto; max-width: 76rem;
+       padding: 1rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.2rem; border-top: 1px solid #bbb; padding-top: 1rem; }
+p { max-width: 46rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem; }
+figure { margin: 0; } figure img { width: 100%; max-width: 44rem; height: auto; }
+figcaption { font-size: 0.9rem; color: #333; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.9rem; margin: 0.5rem 0 1rem; }
+th, td { text-align: left; padding: 0.25rem 0.75rem 0.25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.definition { color: #444; min-width: 16rem; }
+td:first-child code { white-space: nowrap; }
+"""
+
+
+def page(numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) -> str:
+    """Returns the page as HTML.
+
+    Args:
+        numbers: the content of numbers.json.
+        pictures: the figures, whose PNG files are in the folder.
+        folder: the folder of the analysis.
+    """
+    runs = numbers["runs"]
+    title = f"Analysis of {runs[0]['run']}" if len(runs) == 1 else f"Analysis of {len(runs)} runs"
+    sections = "".join(_section(key, numbers, [each for each in pictures if each.section == key], folder)
+                       for key in SECTIONS)
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
+            f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
+            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}\n{sections}</body>\n</html>\n")
+
+
+def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
+    head = ("arm", "seed", "data", "network", "test accuracy", "test images", "classes", "features", "run")
+    rows = [[_text(each["arm"]), str(each["seed"]), _text(each["dataset"]), _text(each["model"]),
+             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} %", f"{each['images']:,}", f"{each['classes']:,}",
+             f"{each['features']:,}", f"<code>{_text(each['run'])}</code>"] for each in runs]
+    return _table(head, rows)
+
+
+def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) -> str:
+    title, about = SECTIONS[key]
+    table = _numbers_table(key, numbers["arms"]) + (_pairs_table(numbers["runs"]) if key == "class_vectors" else "")
+    if not (table or pictures):
+        return ""
+    figures = "".join(_figure(each, folder) for each in pictures)
+    shown = f'<div class="figures">{figures}</div>' if figures else ""
+    return f'<section id="{key}">\n<h2>{_text(title)}</h2>\n<p>{_text(about)}</p>\n{table}{shown}\n</section>\n'
+
+
+def _numbers_table(section: str, arms: Mapping[str, Any]) -> str:
+    """Numbers as rows, arms as columns, and what each number is."""
+    names = [name.partition(".")[2] for name in DEFINITIONS if name.startswith(f"{section}.")]
+    rows = []
+    for name in names:
+        values = [arm["numbers"].get(section, {}).get(name) for arm in arms.values()]
+        if any(value is not None for value in values):
+            cells = (f'<td class="number">{_value(value)}</td>' for value in values)
+            rows.append([f"<code>{_text(name)}</code>", *cells,
+                         f'<td class="definition">{_text(DEFINITIONS[f"{section}.{name}"])}</td>'])
+    heads = [_text(arm) + (f" (n = {found['n']})" if found["n"] > 1 else "") for arm, found in arms.items()]
+    return _table(["number", *heads, "what it is"], rows) if rows else ""
+
+
+def _pairs_table(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The nearest pairs of classes of each arm's first run, and the pairs that the paper names."""
+    first = {each["arm"]: each for each in reversed(runs)}
+    rows = [[_text(arm), _text(_pairs(each["nearest_pairs"][:5])),
+             _text(_pairs(each["paper_pairs"])) or "—"] for arm, each in reversed(first.items())]
+    return _table(["arm", "nearest pairs of class vectors", "pairs named in the paper"], rows)
+
+
+def _pairs(pairs: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{' and '.join(each['classes'])} {each['cosine']:.2f}"
+                     + (f" (rank {each['rank']:,} of {each['of']:,})" if "rank" in each else "") for each in pairs)
+
+
+def _figure(picture: Picture, folder: Path) -> str:
+    content = base64.b64encode((folder / f"{picture.name}.png").read_bytes()).decode()
+    caption = _text(picture.caption)
+    return (f'<figure><img src="data:image/png;base64,{content}" alt="{caption}" loading="lazy">'
+            f"<figcaption>{caption}</figcaption></figure>\n")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = "".join(f"<th>{each}</th>" for each in head)
+    body = "".join("<tr>" + "".join(each if each.startswith("<td") else f"<td>{each}</td>" for each in row) + "</tr>\n"
+                   for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
+
+
+def _value(value: Mapping[str, Any] | None) -> str:
+    """A mean, with its range if there are several runs."""
+    if value is None:
+        return "—"
+    text = number_text(value["mean"])
+    spread = f"<br><small>{number_text(value['min'])} to {number_text(value['max'])}</small>"
+    return text if value["n"] == 1 else text + spread
+
+
+def number_text(value: float) -> str:
+    """Returns a number with four significant digits.
+
+    Example:
+        >>> number_text(0.123456), number_text(4500.0), number_text(0.0), number_text(2e-05)
+        ('0.1235', '4,500', '0', '2.000e-05')
+    """
+    if value == 0 or (float(value).is_integer() and abs(value) < 1e6):
+        return f"{value:,.0f}"
+    return f"{value:.3e}" if abs(value) < 1e-4 else f"{value:.4g}"
+
+
+def _text(text: str) -> str:
+    return html.escape(str(text))

@@ -1,0 +1,73 @@
+"""A run's own picture files as a part of the export's self-check: what was measured in training is what is served."""
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixhead_serving.export.picture_graph import picture_graph
+from fixhead_serving.export.reference import Reference, answers_of
+from keras_fixhead.data.pictures import PictureForm, decode_picture, picture_array
+from keras_fixhead.errors import ServingError
+
+FILES = 12
+LEVELS = 1.0
+"""The mean difference of pixels, in grey levels, that is allowed between two decoders of lossy files."""
+TIE = 0.05
+"""Decoders may disagree on the class where its probability exceeds another's by less than this."""
+
+
+def own_reference(model: Any, scale: float, label_names: Sequence[str], form: PictureForm,
+                  files: Sequence[Path]) -> Reference:
+    """Returns picture files, as a client sends them, with a float32 Keras model's answers to the pixels of training.
+
+    Args:
+        model: a model from `answers_model`.
+        scale: S.
+        label_names: one name per class.
+        form: how pictures became arrays in training.
+        files: picture files.
+
+    Raises:
+        ServingError: if the graph's pixels of a file differ by more than `LEVELS` in the mean, or give another class.
+    """
+    contents = [file.read_bytes() for file in files]
+    trained = np.stack([picture_array(content, file.name, form) for content, file in zip(contents, files, strict=True)])
+    sent, pixels = zip(*(_as_sent(picture_graph(form), content) for content in contents), strict=True)
+    served = np.stack(pixels)
+    answers = answers_of(model, served)
+    _check_same(trained, served, answers_of(model, trained), answers, [file.name for file in files])
+    return Reference(served, sent, answers, answers, scale, label_names)
+
+
+def _as_sent(graph: Callable[[Any], Any], content: bytes) -> tuple[bytes, NDArray[np.uint8]]:
+    """The bytes that a client sends, and the graph's pixels; files that TensorFlow does not decode are sent as PNG."""
+    import tensorflow as tf
+    from PIL import Image
+
+    try:
+        return content, graph(content).numpy()
+    except tf.errors.InvalidArgumentError:
+        file = io.BytesIO()
+        Image.fromarray(decode_picture(content, "a picture")).save(file, "PNG")
+        return file.getvalue(), graph(file.getvalue()).numpy()
+
+
+def _check_same(trained: NDArray[np.uint8], served: NDArray[np.uint8], expected: Any, found: Any,
+                names: Sequence[str]) -> None:
+    levels = np.abs(trained.astype(np.float32) - served).mean(axis=(1, 2, 3))
+    if levels.max() > LEVELS:
+        worst = int(levels.argmax())
+        raise ServingError(f"A served model would see other pixels than training did: {names[worst]} differs by "
+                           f"{levels[worst]:.1f} grey levels in the mean, allowed {LEVELS:g}. Nothing was published.",
+                           hint="Save such pictures as PNG, or install Pillow's own wheel: pip install -U pillow")
+    rows = np.arange(len(names))
+    own, other = (each["logits"].argmax(axis=1) for each in (expected, found))
+    margin = expected["probabilities"][rows, own] - expected["probabilities"][rows, other]
+    if (margin > TIE).any():
+        worst = int(margin.argmax())
+        raise ServingError(f"A served model would give {names[worst]} another class than in training: its pixels "
+                           f"differ by {levels[worst]:.2f} grey levels in the mean. Nothing was published.",
+                           hint="Save such pictures as PNG, or install Pillow's own wheel: pip install -U pillow")

@@ -1,0 +1,263 @@
+"""From encoded pictures to pixels in a TensorFlow graph: the same pixels as `keras_fixhead.data.pictures`.
+
+TensorFlow's own resizing differs from Pillow's by several grey levels. Here Pillow's is written as what it is, two
+matrix products with weights of 22 bits, each rounded to whole levels; in float64 they are exact, so the pixels are the
+same. The accurate DCT makes JPEG pixels the same as well; TensorFlow's default is a faster, coarser one. Cameras'
+orientation is read from the file's bytes, which `tf.io.decode_image` ignores.
+"""
+from collections.abc import Callable
+from typing import Any
+
+from keras_fixhead.data.pictures import TURNS, PictureForm, place
+
+_WEIGHT_BITS = 22
+_BLOCK = 16  # outputs per matrix product: each needs only some of the inputs
+_MOST_SEGMENTS = 2**16
+_MOST_TAGS = 512
+
+
+def picture_graph(form: PictureForm) -> Callable[[Any], Any]:
+    """Returns a function from the bytes of a picture, a scalar string tensor, to uint8 pixels (H, W, 3).
+
+    Args:
+        form: size of the pixels, and how a picture is fitted to it.
+    """
+    import tensorflow as tf
+
+    def pixels_of(picture: Any) -> Any:
+        content = contents(picture)
+        pixels = turned(decoded(picture, content), orientation(content))
+        return tf.ensure_shape(fitted(pixels, form), [form.height, form.width, 3])
+
+    unconverted: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert(pixels_of)
+    return unconverted
+
+
+def contents(picture: Any) -> Any:
+    """Returns the bytes of a scalar string tensor, uint8, with a 0 added, so that there is at least one."""
+    import tensorflow as tf
+
+    return tf.io.decode_raw(tf.strings.join([picture, "\0"]), tf.uint8)
+
+
+def decoded(picture: Any, content: Any) -> Any:
+    """Returns the pixels of an encoded picture, uint8 (H, W, 3); of an animated GIF, its first frame.
+
+    Args:
+        picture: scalar string tensor.
+        content: its bytes, from `contents`.
+    """
+    import tensorflow as tf
+
+    def any_format() -> Any:
+        # without expand_animations=False a GIF would have an additional axis
+        return tf.ensure_shape(tf.io.decode_image(picture, channels=3, expand_animations=False), [None, None, 3])
+
+    def jpeg() -> Any:
+        return tf.io.decode_jpeg(picture, channels=3, dct_method="INTEGER_ACCURATE")
+
+    def webp() -> Any:  # with transparency it has four channels, and TensorFlow refuses to give three of them
+        pixels = tf.io.decode_image(picture, channels=0, expand_animations=False)
+        return tf.ensure_shape(pixels, [None, None, None])[:, :, :3]
+
+    def bmp() -> Any:  # TensorFlow takes the numbers of a palette for levels of grey
+        palette = tf.reshape(content[14 + _number(content, 14, 4, True) : _number(content, 10, 4, True)], [-1, 4])
+        return tf.gather(palette[:, 2::-1], tf.cast(any_format()[:, :, 0], tf.int32))
+
+    has_palette = tf.logical_and(_starts(content, b"BM"), _number(content, 28, 2, True) == 8)
+    return tf.ensure_shape(tf.case([
+        (_starts(content, b"\xff\xd8\xff"), jpeg), (_is_webp(content), webp), (has_palette, bmp)],
+        default=any_format), [None, None, 3])
+
+
+def turned(pixels: Any, orientation: Any) -> Any:
+    """Returns pixels as they are shown with an EXIF orientation, a scalar from 1 to 8."""
+    import tensorflow as tf
+
+    transpose, rows, columns = (tf.gather([each[axis] for each in TURNS], orientation - 1) for axis in range(3))
+    for condition, change in ((transpose, lambda image: tf.transpose(image, [1, 0, 2])),
+                              (rows, lambda image: tf.reverse(image, [0])),
+                              (columns, lambda image: tf.reverse(image, [1]))):
+        before = pixels
+        pixels = tf.cond(condition, lambda change=change, image=before: change(image), lambda image=before: image)
+    return tf.ensure_shape(pixels, [None, None, 3])
+
+
+def fitted(pixels: Any, form: PictureForm) -> Any:
+    """Returns uint8 pixels of the form's size, as `keras_fixhead.data.pictures.fit_picture` does."""
+    import tensorflow as tf
+
+    shape = tf.shape(pixels)
+    where = place(shape[0], shape[1], form, tf.minimum, tf.maximum)
+    part = pixels[where.top : where.top + where.rows, where.left : where.left + where.columns]
+    part = _along(part, where.columns, where.before, where.width, form.width, "hlc,lo->hoc", axis=1)
+    return _along(part, where.rows, where.above, where.height, form.height, "lwc,lo->owc", axis=0)
+
+
+def _along(pixels: Any, size: Any, start: Any, count: Any, outputs: int, product: str, *, axis: int) -> Any:
+    """Resizes one axis of `size` pixels to `count`, placed at `start` of `outputs`.
+
+    A few outputs at a time, because they need only a part of the inputs: a product with all weights would take fifty
+    times as long for a photograph.
+    """
+    import tensorflow as tf
+
+    first, last, weights_of = _resampling(size, start, count, outputs)
+    blocks = [slice(each, min(each + _BLOCK, outputs)) for each in range(0, outputs, _BLOCK)]
+    ranges = [(tf.reduce_min(first[block]), tf.reduce_max(last[block])) for block in blocks]
+    done = []
+    for block, (low, high) in zip(blocks, ranges, strict=True):
+        part = pixels[:, low:high] if axis == 1 else pixels[low:high]
+        sums = tf.einsum(product, tf.cast(part, tf.float64), weights_of(block, low, high))
+        levels = tf.floor((sums + 2.0 ** (_WEIGHT_BITS - 1)) / 2.0**_WEIGHT_BITS)
+        done.append(tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8))
+    return tf.concat(done, axis=axis)
+
+
+def _resampling(size: Any, start: Any, count: Any, outputs: int) -> tuple[Any, Any, Callable[[slice, Any, Any], Any]]:
+    """Returns the first input of each output, the one after its last, and a function that returns weights.
+
+    Weights are integers of 22 bits in float64, shape (inputs, outputs), computed as in Pillow's `Resample.c`: sums of
+    products with them are exact.
+    """
+    import tensorflow as tf
+
+    ratio = tf.cast(size, tf.float64) / tf.cast(count, tf.float64)
+    stretch = tf.maximum(ratio, 1.0)
+    numbers = tf.range(outputs) - start
+    inside = tf.logical_and(numbers >= 0, numbers < count)
+    centres = (tf.cast(numbers, tf.float64) + 0.5) * ratio
+
+    def whole(values: Any) -> Any:  # truncated, as C does; black bars may lie outside the range
+        return tf.clip_by_value(tf.cast(tf.clip_by_value(values, 0.0, 2.0**30), tf.int32), 0, size)
+
+    first, last = whole(centres - 2.0 * stretch + 0.5), whole(centres + 2.0 * stretch + 0.5)
+    first = tf.minimum(first, size - 1)
+    last = tf.maximum(last, first + 1)
+
+    def weights_of(block: slice, low: Any, high: Any) -> Any:
+        inputs = tf.range(low, high)[:, None]
+        taken = tf.logical_and(tf.logical_and(inputs >= first[block], inputs < last[block]), inside[block])
+        distances = (tf.cast(inputs, tf.float64) - centres[block] + 0.5) * (1.0 / stretch)
+        weights = tf.where(taken, _bicubic(tf.abs(distances)), tf.zeros_like(distances))
+        total = tf.reduce_sum(weights, axis=0)
+        weights = weights / tf.where(total == 0.0, tf.ones_like(total), total) * 2.0**_WEIGHT_BITS
+        return tf.where(weights < 0.0, tf.math.ceil(weights - 0.5), tf.floor(weights + 0.5))
+
+    return first, last, weights_of
+
+
+def _bicubic(distances: Any) -> Any:
+    """Keys' cubic convolution with a = -0.5, as in Pillow."""
+    import tensorflow as tf
+
+    a = -0.5
+    near = ((a + 2.0) * distances - (a + 3.0)) * distances * distances + 1.0
+    far = (((distances - 5.0) * distances + 8.0) * distances - 4.0) * a
+    return tf.where(distances < 1.0, near, tf.where(distances < 2.0, far, tf.zeros_like(far)))
+
+
+def orientation(content: Any) -> Any:
+    """Returns the EXIF orientation in the bytes of a picture (see `contents`), an int32 scalar from 1 to 8.
+
+    See `keras_fixhead.data.pictures.orientation`, which this repeats in a graph.
+    """
+    import tensorflow as tf
+
+    start = tf.cond(_starts(content, b"\xff\xd8"), lambda: _jpeg_exif(content), lambda: tf.cond(
+        _starts(content, b"\x89PNG\r\n\x1a\n"), lambda: _chunk(content, 8, b"eXIf", size_first=True), lambda: tf.cond(
+            _is_webp(content), lambda: _webp_exif(content), lambda: tf.constant(-1))))
+    return tf.cond(start < 0, lambda: tf.constant(1), lambda: _orientation_at(content, start))
+
+
+def _bytes(content: Any, positions: Any) -> Any:
+    """The bytes at positions as int32; 0 beyond the end."""
+    import tensorflow as tf
+
+    size = tf.size(content)
+    valid = tf.logical_and(positions >= 0, positions < size)
+    found = tf.gather(content, tf.clip_by_value(positions, 0, size - 1))
+    return tf.where(valid, tf.cast(found, tf.int32), 0)
+
+
+def _number(content: Any, positions: Any, size: int, little: Any) -> Any:
+    """Unsigned numbers of `size` bytes at positions, at most 2^31 - 1; in little-endian order if `little` is true."""
+    import tensorflow as tf
+
+    each = [tf.cast(_bytes(content, positions + index), tf.int64) for index in range(size)]
+    low = sum(value * 256**index for index, value in enumerate(each))
+    high = sum(value * 256**index for index, value in enumerate(reversed(each)))
+    return tf.cast(tf.minimum(tf.where(little, low, high), 2**31 - 1), tf.int32)
+
+
+def _starts(content: Any, expected: bytes, position: Any = 0) -> Any:
+    """Whether the content has these bytes at a position."""
+    import tensorflow as tf
+
+    inside = position + len(expected) <= tf.size(content)
+    return tf.logical_and(inside, tf.reduce_all(
+        _bytes(content, position + tf.range(len(expected))) == list(expected)))
+
+
+def _is_webp(content: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.logical_and(_starts(content, b"RIFF"), _starts(content, b"WEBP", 8))
+
+
+def _jpeg_exif(content: Any) -> Any:
+    import tensorflow as tf
+
+    def marker(position: Any) -> Any:
+        return _bytes(content, position + 1)
+
+    def goes_on(position: Any, found: Any) -> Any:
+        ends = tf.logical_or(marker(position) == 0xDA, marker(position) == 0xD9)
+        return (found < 0) & (_bytes(content, position) == 0xFF) & tf.logical_not(ends)
+
+    def step(position: Any, found: Any) -> tuple[Any, Any]:
+        fill = marker(position) == 0xFF
+        is_exif = tf.logical_and(marker(position) == 0xE1, _starts(content, b"Exif\0\0", position + 4))
+        length = _number(content, position + 2, 2, False)
+        return (position + tf.where(fill, 1, 2 + length),
+                tf.where(tf.logical_and(is_exif, tf.logical_not(fill)), position + 10, found))
+
+    return tf.while_loop(goes_on, step, (tf.constant(2), tf.constant(-1)), maximum_iterations=_MOST_SEGMENTS)[1]
+
+
+def _chunk(content: Any, start: int, kind: bytes, *, size_first: bool) -> Any:
+    """The position of the content of the first chunk of a kind, in PNG (size first, big-endian) or RIFF; -1 if none."""
+    import tensorflow as tf
+
+    end = tf.size(content)
+
+    def goes_on(position: Any, found: Any) -> Any:
+        return tf.logical_and(found < 0, position + 8 <= end)
+
+    def step(position: Any, found: Any) -> tuple[Any, Any]:
+        size = tf.minimum(_number(content, position if size_first else position + 4, 4, not size_first), end)
+        ours = _starts(content, kind, position + 4 if size_first else position)
+        return (position + 8 + size + (4 if size_first else size % 2), tf.where(ours, position + 8, found))
+
+    return tf.while_loop(goes_on, step, (tf.constant(start), tf.constant(-1)), maximum_iterations=_MOST_SEGMENTS)[1]
+
+
+def _webp_exif(content: Any) -> Any:
+    import tensorflow as tf
+
+    start = _chunk(content, 12, b"EXIF", size_first=False)
+    return tf.where(tf.logical_and(start >= 0, _starts(content, b"Exif\0\0", start)), start + 6, start)
+
+
+def _orientation_at(content: Any, start: Any) -> Any:
+    """The orientation in the TIFF directory at a position."""
+    import tensorflow as tf
+
+    little = _starts(content, b"II", start)
+    known = tf.logical_or(little, _starts(content, b"MM", start))
+    directory = start + tf.minimum(_number(content, start + 4, 4, little), tf.size(content))
+    count = tf.minimum(_number(content, directory, 2, little), _MOST_TAGS)
+    entries = directory + 2 + 12 * tf.range(count)
+    ours = tf.boolean_mask(entries, _number(content, entries, 2, little) == 0x0112)
+    value = tf.cond(tf.size(ours) > 0, lambda: _number(content, ours[0] + 8, 2, little), lambda: tf.constant(1))
+    return tf.where(known & (value >= 1) & (value <= 8), value, 1)

@@ -1,0 +1,56 @@
+"""All numbers of an analysis: each has a definition, whatever the classifier."""
+import numpy as np
+import pytest
+
+from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.analysis.summary import Arrays, Facts, summarize_arrays
+from keras_fixhead.errors import ArgumentError
+
+DRAW = np.random.default_rng(0)
+
+
+def arrays(num_classes=6, n=120, dim=8, classes=None):
+    vectors = DRAW.standard_normal((num_classes, dim))
+    labels = DRAW.integers(0, num_classes, n) if classes is None else DRAW.choice(classes, n)
+    features = vectors[labels] + DRAW.standard_normal((n, dim))
+    return Arrays(features, features @ vectors.T, labels, vectors)
+
+
+FACTS = Facts(list("abcdef"), {"vowels": ["a", "e"]}, cosine_scale=2.0, signed_features=False, training_loss=1.5)
+
+
+@pytest.mark.parametrize("test, facts, validation", [
+    (arrays(), FACTS, arrays()), (arrays(), Facts("abcdef"), None), (arrays(classes=[2]), FACTS, None),
+    (arrays(n=1), FACTS, arrays(n=1))], ids=["everything", "nothing known", "one class only", "one image"])
+def test_every_number_has_a_definition_and_is_finite(test, facts, validation):
+    found = summarize_arrays(test, facts, validation)
+    numbers = {f"{section}.{name}": value for section, names in found.items() for name, value in names.items()}
+
+    assert set(numbers) <= set(DEFINITIONS)
+    assert all(value is None or np.isfinite(value) for value in numbers.values())
+
+
+def test_everything_is_measured_where_everything_is_known():
+    test = arrays()
+    found = summarize_arrays(test, FACTS, validation=test)
+
+    missing = [name for names in found.values() for name, value in names.items() if value is None]
+    assert missing == []
+    assert found["calibration"]["nll_after"] <= found["calibration"]["nll"]
+    assert found["reach"]["best_loss"] < np.log(6)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    test = arrays()
+
+    assert summarize_arrays(test, FACTS, seed=1) == summarize_arrays(test, FACTS, seed=1)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"features": np.full((120, 8), np.nan)}, "features has values that are not finite"),
+    ({"logits": np.ones((120, 5))}, "do not fit"), ({"labels": np.full(120, 6)}, r"labels must be in \[0, 6\)")])
+def test_arrays_that_do_not_fit_are_refused(changes, message):
+    good = arrays()
+    with pytest.raises(ArgumentError, match=message):
+        Arrays(**{name: changes.get(name, getattr(good, name)) for name in ("features", "logits", "labels",
+                                                                           "class_vectors")})

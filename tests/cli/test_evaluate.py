@@ -1,0 +1,70 @@
+"""`fixhead evaluate` and `fixhead robustness` on data that the run was not trained on."""
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fixhead.data import load_dataset
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder of digits of four classes, in another size than the run: two of its names, and two others."""
+    folder, digits = tmp_path_factory.mktemp("pictures"), load_dataset("digits").test
+    for name, label in [("3", 3), ("7", 7), ("nine", 9), ("stranger", 0)]:
+        (folder / name).mkdir()
+        for number in np.flatnonzero(digits.labels == label)[:12]:
+            Image.fromarray(digits.images[number]).resize((64, 64)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def class_map(tmp_path_factory):
+    file = tmp_path_factory.mktemp("maps") / "map.json"
+    file.write_text(json.dumps({"nine": "9", "stranger": None}))
+    return file
+
+
+def test_a_folder_is_evaluated_at_the_size_of_the_run_and_each_picture_has_a_row(fixhead, digits_run, pictures,
+                                                                                 class_map, tmp_path):
+    answer = fixhead("evaluate", digits_run.path, "--dataset", pictures, "--class-map", class_map,
+                     "--predictions", tmp_path / "rows.csv", "--json").json
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    predicted = fixhead("predict", digits_run.path, pictures / "7", "--json").json["predictions"]
+
+    assert answer["evaluation"]["test"]["n"] == len(rows) == 36
+    assert answer["classes"] == {"common": 3, "missing": ["0", "1", "2", "4", "5", "6", "8"], "new": ["stranger"]}
+    assert answer["accuracy"]["test"] == pytest.approx(np.mean([row["correct"] == "1" for row in rows]))
+    assert answer["common_accuracy"]["test"] >= answer["accuracy"]["test"]
+    assert {row["label"] for row in rows} == {"3", "7", "9"} and all(row["file"].endswith(".png") for row in rows)
+    shares = np.array([[float(row[f"probability{rank}"]) for rank in range(1, 6)] for row in rows])
+    assert (np.diff(shares, axis=1) <= 0).all() and (shares.sum(axis=1) <= 1 + 1e-5).all()
+    assert {each["file"] for each in predicted} == {row["file"] for row in rows if row["label"] == "7"}
+
+
+def test_what_differs_is_said_in_words(fixhead, digits_run, pictures):
+    answer = fixhead("evaluate", digits_run.path, "--dataset", pictures)
+
+    assert answer.out.splitlines()[:2] == [
+        f"2 classes of {pictures} are not in the run, and their pictures are left out: nine, stranger.",
+        f"{pictures} has 2 of the run's 10 classes; missing: 0, 1, 2, 4, 5, ...."]
+    assert "among the common classes" in answer.out
+
+
+def test_robustness_is_measured_on_a_folder_too(fixhead, digits_run, pictures, class_map):
+    answer = fixhead("robustness", digits_run.path, "--dataset", pictures, "--class-map", class_map, "--limit", 8,
+                     "--quiet", "--json").json
+
+    assert answer["n"] == 8 and answer["classes"]["common"] == 3
+    assert (digits_run.path / "robustness" / f"paper-{pictures.name}-n8.json").is_file()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "robustness"])
+def test_a_class_map_without_another_data_set_is_refused(fixhead, digits_run, class_map, command):
+    answer = fixhead(command, digits_run.path, "--class-map", class_map)
+
+    assert answer.code == 2 and "--class-map applies to another data set. Add --dataset NAME|FOLDER." in (
+        " ".join(answer.err.split()))

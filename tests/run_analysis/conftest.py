@@ -1,0 +1,19 @@
+import shutil
+
+import pytest
+
+from keras_fixhead.run_analysis import Analysis, analyze_runs
+from keras_fixhead.runs import Run, open_run
+
+
+@pytest.fixture(scope="session")
+def two_runs(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Returns copies of a trained run in two folders."""
+    folder = tmp_path_factory.mktemp("copies")
+    return [open_run(shutil.copytree(digits_run.path, folder / name)) for name in ("one", "other")]
+
+
+@pytest.fixture(scope="session")
+def analysis(two_runs: list[Run]) -> Analysis:
+    """Returns the analysis of two equal runs."""
+    return analyze_runs(two_runs)

@@ -1,0 +1,107 @@
+"""An analysis writes every number with its definition, every figure in two formats, and one page that needs nothing."""
+import json
+import re
+
+import numpy as np
+import pytest
+
+from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.run_analysis import RunOutputs, analyze_runs
+from keras_fixhead.run_analysis.measured import arm_names
+from keras_fixhead.run_analysis.page import page
+from keras_fixhead.runs import open_run
+
+
+def test_several_runs_are_written_next_to_the_first_one(analysis, two_runs):
+    assert analysis.folder == two_runs[0].path / "analysis" / "compared"
+    assert [each.seed for each in (run.config for run in analysis.runs)] == [0, 0]
+
+
+def test_numbers_are_strict_json_with_the_runs_the_arms_and_all_definitions(analysis):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    content = json.loads((analysis.folder / "numbers.json").read_text(), parse_constant=refuse)
+    (arm,) = content["arms"].values()
+    one, other = content["runs"]
+
+    assert content["schema"] == 1 and content["definitions"] == DEFINITIONS
+    assert arm["n"] == 2 and one["numbers"] == other["numbers"]
+    named = {f"{section}.{name}" for section, names in one["numbers"].items() for name in names}
+    assert named <= set(DEFINITIONS)
+    mean = arm["numbers"]["accuracy"]["accuracy"]
+    assert mean["mean"] == one["numbers"]["accuracy"]["accuracy"] and mean["n"] == 2
+
+
+def test_numbers_agree_with_those_of_the_training(analysis, two_runs):
+    """The training measured the same images in batches of the same size with the same model."""
+    found, trained = analysis.runs[0].numbers, two_runs[0].read("result")["evaluation"]["test"]
+
+    assert found["accuracy"]["accuracy"] == trained["accuracy"]
+    assert found["compactness"]["own"] == pytest.approx(trained["own_cosine"], abs=1e-6)
+    assert found["calibration"]["nll"] == pytest.approx(trained["cross_entropy"], abs=1e-6)
+
+
+def test_every_figure_is_there_as_png_and_svg(analysis):
+    names = [each.name for each in analysis.pictures]
+
+    assert len(set(names)) == len(names) > 10
+    for name in names:
+        assert (analysis.folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (analysis.folder / f"{name}.svg").read_text()[:2000]
+
+
+def test_the_page_has_every_figure_and_loads_nothing(analysis):
+    text = analysis.page.read_text()
+
+    assert text.count("<img ") == text.count('src="data:image/png;base64,') == len(analysis.pictures)
+    assert not re.search(r"https?://|<script|<link|@import|url\(", text)
+    assert text.count("<section ") == text.count("</section>") > 5
+    assert all(f">{name.partition('.')[2]}<" in text for name in ("calibration.ece", "compactness.own"))
+
+
+def test_names_from_users_are_escaped(analysis):
+    numbers = analysis.numbers
+    numbers["runs"][0] |= {"run": "<b>&", "arm": "<i>"}
+
+    text = page(numbers, [], analysis.folder)
+    assert "<b>" not in text and "<i>" not in text and "&lt;b&gt;&amp;" in text
+
+
+def test_outputs_are_computed_once_per_model_file(two_runs, analysis, monkeypatch):
+    """A second analysis asks neither the model nor the data; a changed model file is asked again."""
+    import keras_fixhead.evaluation
+
+    def fail(run):
+        raise AssertionError("the model was loaded again")
+
+    monkeypatch.setattr(keras_fixhead.evaluation, "run_predictor", fail)
+    first = RunOutputs(two_runs[0]).arrays("test")
+    np.testing.assert_array_equal(first.features, analysis.runs[0].test.features)
+    with two_runs[1].model_path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(AssertionError, match="loaded again"):
+        RunOutputs(two_runs[1]).arrays("test")
+
+
+def test_arms_are_named_by_what_differs(analysis):
+    config = analysis.runs[0].config
+    import dataclasses
+
+    changed = dataclasses.replace(config, scale=20.0, fixed=not config.fixed, seed=7)
+    names = arm_names([config, changed, dataclasses.replace(config, seed=3)])
+    assert names[0] == names[2] and names[0].endswith("S = 1") and names[1].endswith("S = 20")
+
+
+def test_runs_that_cannot_be_analyzed_are_refused_in_one_line(two_runs, tmp_path):
+    with pytest.raises(ArgumentError, match="Give at least one run") as none:
+        analyze_runs([], tmp_path)
+    assert none.value.hint == "List your runs: fixhead list runs"
+    with pytest.raises(ArgumentError, match="one is given twice") as twice:
+        analyze_runs([two_runs[0], two_runs[0]], tmp_path)
+    assert twice.value.hint == "Give each run once."
+    (tmp_path / "config.json").write_text((two_runs[0].path / "config.json").read_text())
+    with pytest.raises(RunError, match="has no model") as empty:
+        analyze_runs([open_run(tmp_path)], tmp_path)
+    assert empty.value.hint == open_run(tmp_path).resume_command

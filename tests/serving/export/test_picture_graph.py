@@ -1,0 +1,149 @@
+"""A served model's graph sees the same pixels as training, for pictures of many sizes, modes and formats."""
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fixhead_serving.client import upright
+from fixhead_serving.export import export_model
+from fixhead_serving.export.picture_graph import contents, fitted, orientation, picture_graph
+from keras_fixhead.data import load_dataset
+from keras_fixhead.data import pictures as definition
+from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, picture_array
+from keras_fixhead.evaluation import Predictor
+from keras_fixhead.models import build_model
+
+DRAW = np.random.default_rng(0)
+SIZES = [(40, 40), (90, 31), (31, 90), (11, 12), (200, 17), (64, 48)]
+FORM = {fit: PictureForm(24, 20, fit) for fit in FITS}
+
+
+def photograph(height, width):
+    """Noise on gradients: JPEG and palettes keep neither exactly, so decoders may differ."""
+    small = Image.fromarray(DRAW.integers(0, 256, (5, 5, 3)).astype(np.uint8))
+    smooth = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
+    return Image.fromarray(np.clip(smooth + DRAW.integers(-20, 20, smooth.shape), 0, 255).astype(np.uint8))
+
+
+def encoded(image, form="PNG", turn=None, **options):
+    if turn is not None:
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = turn
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def transparent(picture):
+    picture = picture.copy()
+    picture.putalpha(Image.fromarray(DRAW.integers(0, 256, picture.size[::-1]).astype(np.uint8)))
+    return picture
+
+
+PICTURES = {
+    **{f"{height}x{width}.png": encoded(photograph(height, width)) for height, width in SIZES},
+    **{f"{mode}.png": encoded(photograph(50, 70).convert(mode)) for mode in ("L", "P", "1")},
+    "alpha.png": encoded(transparent(photograph(50, 70))),
+    "grey alpha.png": encoded(transparent(photograph(50, 70)).convert("LA")),
+    "16 bits.png": encoded(Image.fromarray(DRAW.integers(0, 2**16, (50, 70)).astype(np.uint16))),
+    "a.bmp": encoded(photograph(50, 70), "BMP"), "palette.bmp": encoded(photograph(50, 70).convert("P"), "BMP"),
+    "a.gif": encoded(photograph(50, 70), "GIF"), "a.webp": encoded(photograph(50, 70), "WEBP"),
+    "alpha.webp": encoded(transparent(photograph(50, 70)), "WEBP"),
+    "a.tif": encoded(photograph(50, 70), "TIFF"),
+    "bits.bmp": encoded(photograph(50, 70).convert("1"), "BMP"),
+    **{f"{quality}.jpg": encoded(photograph(50, 70), "JPEG", quality=quality) for quality in (30, 75, 100)},
+    "progressive.jpg": encoded(photograph(50, 70), "JPEG", progressive=True),
+    "grey.jpg": encoded(photograph(50, 70).convert("L"), "JPEG"),
+    "cmyk.jpg": encoded(photograph(50, 70).convert("CMYK"), "JPEG"),
+    **{f"turned {turn}.jpg": encoded(photograph(50, 70), "JPEG", turn) for turn in range(2, 9)},
+    "turned 6.png": encoded(photograph(50, 70), "PNG", 6), "turned 8.webp": encoded(photograph(50, 70), "WEBP", 8),
+}
+ONLY_CLIENT = {"a.tif", "bits.bmp"}  # TensorFlow does not decode them; the client sends them as PNG
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    """Returns the compiled graph of each fit."""
+    import tensorflow as tf
+
+    return {fit: tf.function(picture_graph(form), input_signature=[tf.TensorSpec([], tf.string)])
+            for fit, form in FORM.items()}
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_every_picture_has_the_same_pixels_in_training_in_a_graph_and_through_the_client(graphs, fit):
+    for name, content in PICTURES.items():
+        trained = picture_array(content, name, FORM[fit])
+        sent = upright(content, name)
+
+        np.testing.assert_array_equal(graphs[fit](sent).numpy(), trained, err_msg=name)
+        if name not in ONLY_CLIENT:
+            np.testing.assert_array_equal(graphs[fit](content).numpy(), trained, err_msg=name)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_a_graph_resizes_bit_for_bit_like_pillow(fit):
+    import tensorflow as tf
+
+    form = PictureForm(33, 17, fit)
+    resize = tf.function(tf.autograph.experimental.do_not_convert(lambda image: fitted(image, form)),
+                         input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+    for _ in range(40):
+        height, width = DRAW.integers(1, 150, 2)
+        image = DRAW.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        np.testing.assert_array_equal(resize(image).numpy(), fit_picture(image, form), err_msg=f"{height}x{width}")
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II*\0\xff\xff\xff\xff", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf",
+    b"RIFF\0\0\0\0WEBPEXIF\x06\0\0\0Exif\0\0",
+    b"\xff\xd8\xff\xff\xff\xe1\0\x20Exif\0\0MM\0*\0\0\0\x08\0\x02" + b"\x01\x0f\0\x02\0\0\0\x01\0\0\0\0"
+    + b"\x01\x12\0\x03\0\0\0\x01\0\x03\0\0", b"\xff\xd8\xff\xe0\0\x04ab\xff\xda\0\x02"])
+def test_damaged_and_unusual_exif_is_read_alike(content):
+    import tensorflow as tf
+
+    assert int(orientation(contents(tf.constant(content)))) == definition.orientation(content) in (1, 3)
+
+
+def test_the_folder_that_was_trained_on_has_the_same_predictions_everywhere(tmp_path, graphs):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number, (file, content) in enumerate(PICTURES.items()):
+            (tmp_path / name / f"{number:02} {file}").write_bytes(content)
+    data = load_dataset(str(tmp_path), image_size="20x24", fit="pad", hold_out=False)
+    images = np.concatenate([data.train.images, data.test.images])
+    predictor = Predictor(build_model("resnet18", (24, 20, 3), 3, width=1 / 64), ("x", "y", "z"), "pad")
+    expected = predictor.probabilities(np.stack([graphs["pad"](upright(each)).numpy() for each in PICTURES.values()]))
+    found = predictor.picture_probabilities(list(PICTURES.values()), list(PICTURES))
+
+    np.testing.assert_array_equal(found, expected)
+    assert {image.tobytes() for image in images} == {
+        graphs["pad"](upright(each)).numpy().tobytes() for each in PICTURES.values()}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Returns two picture files that do not have the model's proportions."""
+    for number, form in enumerate(("JPEG", "TIFF")):
+        (tmp_path / f"{number}").write_bytes(encoded(photograph(60, 30), form))
+    return [tmp_path / "0", tmp_path / "1"]
+
+
+def test_an_export_is_checked_on_the_files_of_its_run(files, tmp_path, checked_here):
+    model = build_model("resnet18", (16, 16, 3), 3, width=1 / 64)
+    made = export_model(model, tmp_path / "m", label_names=["a", "b", "c"], fit="pad", pictures=files)
+    card = (made.path / "assets.extra" / "model_card.md").read_text()
+
+    assert "2 of the run's own pictures, as files, give the answers that they gave in training." in card
+    assert "padded with black to 16x16 pixels" in card
+
+
+def test_a_decoded_picture_does_not_depend_on_where_it_is_decoded():
+    """Turned pixels are those of Pillow's own `exif_transpose`."""
+    from PIL import ImageOps
+
+    for name, content in PICTURES.items():
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+        if picture.mode != "I;16":
+            np.testing.assert_array_equal(decode_picture(content, name), np.asarray(picture.convert("RGB")), name)

@@ -1,0 +1,219 @@
+"""The streaming loss against the dense one in float64, for every option and their pairs."""
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from dense_reference import dense_loss
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead
+from keras_fixhead.losses import loss_of
+from keras_fixhead.streaming import StreamingHead, StreamingLoss, streaming_loss
+
+MARGIN_SIZES = {"none": None, "cosface": 0.35, "arcface": 0.5}
+
+
+def _numbers(tensor):
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def _built(num_classes, dim, **options):
+    head = StreamingHead(num_classes, **options)
+    head.build((None, dim))
+    return head
+
+
+def _vectors(head):
+    dense = head.dense()
+    return _numbers(dense.class_vectors.value)
+
+
+def _case(num_classes, dim, examples, seed, scale=1.0):
+    rng = np.random.default_rng(seed)
+    features = (scale * rng.normal(size=(examples, dim))).astype("float32")
+    return features, rng.integers(0, num_classes, examples).astype("int32")
+
+
+def _loss_and_gradients(head, features, labels, upstream, **options):
+    """Losses, and the gradients of their sum weighted by `upstream`, by features and by the logarithm of the scale."""
+    features = tf.constant(features)
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        losses = streaming_loss(labels, features, head, **options)
+        total = tf.reduce_sum(losses * upstream)
+    watched = [features] + ([head.log_scale.value] if head.log_scale is not None else [])
+    gradients = tape.gradient(total, watched)
+    return _numbers(losses), _numbers(gradients[0]), *(float(each) for each in gradients[1:])
+
+
+OPTIONS = st.fixed_dictionaries({
+    "logits": st.sampled_from(["cos", "dot"]),
+    "scale": st.sampled_from([1.0, 10.0, 30.0, 64.0, "auto", "learned", "schedule"]),
+    "margin": st.sampled_from(sorted(MARGIN_SIZES)),
+    "smoothing": st.sampled_from([0.0, 0.1, 0.7]),
+    "kind": st.sampled_from(["uniform", "cube", "rademacher", "drawn again"]),
+    "training": st.booleans(),
+})
+
+
+@settings(max_examples=40, deadline=None)
+@given(OPTIONS, st.integers(2, 90), st.integers(2, 40), st.integers(1, 6), st.integers(1, 100), st.integers(0, 10**6))
+def test_loss_and_gradients_equal_the_dense_ones_for_any_options(options, num_classes, dim, examples, chunk, seed):
+    margin = options["margin"] if options["logits"] == "cos" else "none"
+    scale = options["scale"]
+    if scale == "schedule":
+        scale = keras.optimizers.schedules.PolynomialDecay(4.0, 10, 12.0)
+    again = options["kind"] == "drawn again"
+    head = _built(num_classes, dim, logits=options["logits"], scale=scale, seed=seed, in_memory=not again, chunk=chunk,
+                  class_vectors="rademacher" if again else options["kind"])
+    number = float(_numbers(head.current_scale()))
+    # dot logits are kept as large as cosine logits, so that float32 has the digits that are compared
+    features, labels = _case(num_classes, dim, examples, seed, 1.0 if options["logits"] == "cos" else 1 / dim)
+    upstream = np.random.default_rng(seed).uniform(0.5, 2, examples).astype("float32")
+
+    found = _loss_and_gradients(head, features, labels, upstream, margin=margin, label_smoothing=options["smoothing"],
+                                training=options["training"])
+
+    expected = dense_loss(features, _vectors(head), labels, logits=options["logits"], scale=number, margin=margin,
+                          size=MARGIN_SIZES[margin], smoothing=options["smoothing"])
+    # a loss is a difference of logits of up to 2 S, which float32 has to 1e-7
+    np.testing.assert_allclose(found[0], expected.loss, rtol=1e-5, atol=2e-7 * max(1, number))
+    by_features = expected.by_features * upstream[:, None]
+    allowed = (1e-4 + 1e-6 * number) * expected.parts * upstream
+    if margin == "arcface":
+        # the slope c / sqrt(1 - c^2), of a cosine that float32 has to 1e-7, changes with c by (1 - c^2)^-3/2
+        cosine = np.minimum(np.abs(expected.own / number), 1 - 1e-6)
+        allowed += 3e-7 * number * upstream / (1 - cosine**2) / np.linalg.norm(features, axis=1)
+    assert (np.abs(found[1] - by_features).max(axis=1) <= allowed).all()
+    if options["scale"] == "learned":
+        by_log_scale = number * upstream * expected.by_scale
+        assert found[2] == pytest.approx(by_log_scale.sum(), abs=1e-4 * np.abs(by_log_scale).sum())
+
+
+def test_it_equals_the_dense_loss_of_a_hypersphere_head():
+    features, labels = _case(50, 8, 16, seed=1)
+    dense = HypersphereHead(50, scale=12.0, seed=4)
+    dense.build((None, 8))
+
+    found = streaming_loss(labels, features, StreamingHead.of(dense, chunk=7), margin="arcface", margin_size=0.3,
+                           label_smoothing=0.2)
+
+    expected = loss_of(labels, features, dense, margin="arcface", margin_size=0.3, label_smoothing=0.2)
+    np.testing.assert_allclose(_numbers(found), _numbers(expected), rtol=1e-5)
+
+
+def test_a_target_alone_in_the_last_chunk_counts_as_any_other():
+    features, _ = _case(9, 4, 3, seed=2)
+    labels = np.array([8, 8, 0], "int32")  # chunks of 4: classes 0-3, 4-7, and 8 alone
+    head = _built(9, 4, scale=5.0, chunk=4)
+
+    loss, by_features = _loss_and_gradients(head, features, labels, np.ones(3, "float32"))
+
+    expected = dense_loss(features, _vectors(head), labels, scale=5.0)
+    np.testing.assert_allclose(loss, expected.loss, rtol=1e-5)
+    np.testing.assert_allclose(by_features, expected.by_features, rtol=1e-4, atol=1e-6)
+
+
+def test_chunks_of_one_class_begin_with_the_target():
+    """The first chunk then has no other class: its largest logit is -infinity, which must not become NaN."""
+    features, _ = _case(5, 4, 2, seed=2)
+    head = _built(5, 4, scale=5.0, chunk=1)
+
+    found = _numbers(streaming_loss(np.array([0, 0]), features, head))
+
+    np.testing.assert_allclose(found, dense_loss(features, _vectors(head), [0, 0], scale=5.0).loss, rtol=1e-5)
+
+
+def test_the_loss_of_a_saturated_target_is_not_rounded_to_zero():
+    """With orthonormal vectors and f = w_y, loss = ln(1 + (m - 1) e^-S): 2.8e-13 for S = 30 and 4 classes."""
+    head = _built(4, 4, class_vectors=np.eye(4), scale=30.0, chunk=3)
+    loss, by_features = _loss_and_gradients(head, np.eye(4, dtype="float32")[:2], np.array([0, 1]),
+                                            np.ones(2, "float32"))
+
+    np.testing.assert_allclose(loss, np.log1p(3 * np.exp(-30.0)), rtol=1e-4)
+    expected = dense_loss(np.eye(4)[:2], np.eye(4), [0, 1], scale=30.0).by_features
+    np.testing.assert_allclose(by_features[0, 1:], expected[0, 1:], rtol=1e-4)
+
+
+def test_repeated_labels_and_a_single_example_have_their_own_losses():
+    features, _ = _case(30, 6, 4, seed=5)
+    head = _built(30, 6, scale=8.0, chunk=8)
+
+    together = _numbers(streaming_loss(np.array([7, 7, 7, 7]), features, head))
+
+    alone = [_numbers(streaming_loss(np.array([7]), row[None], head))[0] for row in features]
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("label", [-1, 30, 2.5])
+def test_a_label_that_is_not_a_class_is_one_clear_line_or_nan_in_a_compiled_step(label):
+    features, _ = _case(30, 6, 2, seed=5)
+    head = _built(30, 6)
+    with pytest.raises(ArgumentError, match=r"Labels must be whole numbers in \[0, 30\)"):
+        streaming_loss(np.array([3, label]), features, head)
+
+    compiled = tf.function(lambda labels: streaming_loss(labels, features, head))
+    assert np.isnan(compiled(tf.constant([3, label], tf.float32))).tolist() == [False, True]
+
+
+def test_features_that_are_nan_give_a_loss_that_is_nan():
+    features, labels = _case(30, 6, 2, seed=5)
+    features[1, 3] = np.nan
+    assert np.isnan(streaming_loss(labels, features, _built(30, 6, chunk=7))).tolist() == [False, True]
+
+
+def test_bfloat16_products_change_a_loss_by_at_most_scale_over_250():
+    """A logit of up to S is rounded to 8 bits, by up to S 2^-9; so are the factors, whose errors partly cancel."""
+    features, labels = _case(3000, 32, 40, seed=3)
+    for scale in (10.0, 30.0, 64.0):
+        options = {"scale": scale, "class_vectors": "rademacher", "chunk": 700}
+        exact = _numbers(streaming_loss(labels, features, _built(3000, 32, **options)))
+        for in_memory in (True, False):
+            head = _built(3000, 32, product_dtype="bfloat16", in_memory=in_memory, **options)
+            rounded, gradient = _loss_and_gradients(head, features, labels, np.ones(40, "float32"))
+            assert np.abs(rounded - exact).max() < scale / 250
+            expected = dense_loss(features, _vectors(head), labels, scale=scale).by_features
+            error = np.linalg.norm(gradient - expected, axis=1) / np.linalg.norm(expected, axis=1)
+            assert error.max() < 0.002 * scale
+
+
+def test_a_float64_policy_is_computed_in_float64():
+    features, labels = _case(40, 6, 5, seed=5)
+    head = _built(40, 6, scale=20.0, chunk=9, dtype="float64")
+    found = _numbers(streaming_loss(labels, features.astype("float64"), head))
+    np.testing.assert_allclose(found, dense_loss(features, _vectors(head), labels, scale=20.0).loss, rtol=1e-11)
+
+
+def test_sample_weights_weight_examples():
+    features, labels = _case(40, 6, 5, seed=5)
+    head = _built(40, 6, chunk=9)
+    weights = np.array([0.0, 1.0, 2.0, 0.5, 3.0], "float32")
+
+    found = float(StreamingLoss(label_smoothing=0.1)(labels, head(features), sample_weight=weights))
+
+    each = dense_loss(features, _vectors(head), labels, smoothing=0.1).loss
+    assert found == pytest.approx((weights * each).sum() / 5, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss, message", [
+    (lambda head, x: streaming_loss([0], x, head.dense()), "must be a StreamingHead, got HypersphereHead"),
+    (lambda head, x: streaming_loss([0], x, head, margin_size=0.1), "without a margin"),
+    (lambda head, x: streaming_loss([0], x, head, margin="arcfase"), "Did you mean 'arcface'"),
+    (lambda head, x: streaming_loss([0], x[0], head), r"must have shape \(N, 4\), got \(4,\)"),
+    (lambda head, x: streaming_loss([0], x, head, label_smoothing=1.0), r"must be in \[0, 1\)"),
+    (lambda head, x: streaming_loss([0], x, StreamingHead(3)), "no class vectors yet"),
+    (lambda head, x: StreamingLoss(margin_size=0.1), "without a margin"),
+    (lambda head, x: StreamingLoss()([0], x), "features straight from a StreamingHead, got other values"),
+    (lambda head, x: StreamingLoss()([0], head.dense()(x)), "got the logits of layer"),
+])
+def test_wrong_arguments_are_one_clear_line(loss, message):
+    features = np.ones((1, 4), "float32")
+    with pytest.raises(ArgumentError, match=message):
+        loss(_built(3, 4), features)
+
+
+def test_a_margin_needs_cosines():
+    with pytest.raises(ArgumentError, match="needs cosines, but the logits of layer"):
+        streaming_loss([0], np.ones((1, 4), "float32"), _built(3, 4, logits="dot"), margin="cosface")
