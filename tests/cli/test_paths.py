@@ -48,10 +48,10 @@ FAULTS = {
     paths.Pictures: (*ALWAYS, "missing", "an unreadable file", "an empty file", "a binary file", "an empty folder"),
 }
 NOT_PATHS = {
+    "pretrained": "a digest", "image_size": "a size", "targets": "names of tables",
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
-    "scale": "a number or a word", "pretrained": "a digest", "image_size": "a size", "targets": "names of tables",
-    "recipe": "a name", "url": "an address", "server_name": "a name",
+    "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
     "corruptions": "names", "severities": "numbers", "augmenter": "MODULE:NAME", "measurement": "a name",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
