@@ -33,6 +33,13 @@ def data_dir_option(command: Function) -> Function:
                         "own).")(command)
 
 
+def checkpoint_option(command: Function) -> Function:
+    """Adds `--checkpoint` to a command."""
+    return click.option("--checkpoint", type=click.Choice(["best", "newest"]),
+                        help="Use the model of this checkpoint, of a run that may be unfinished (default: the trained "
+                        "model).")(command)
+
+
 def quiet_option(command: Function) -> Function:
     """Adds `--quiet` to a command."""
     return click.option("--quiet", is_flag=True, help="Print no progress.")(command)

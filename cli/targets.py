@@ -44,13 +44,15 @@ class RunTarget:
         RunError: if the run has no model.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, checkpoint: str | None = None) -> None:
+        from fixhead_cli.checkpoints import checkpoint_model
         from fixhead_cli.framework import load_keras
 
         load_keras()
         from keras_fixhead.evaluation import run_predictor
 
-        self._predictor = run_predictor(run)
+        model = checkpoint_model(run, checkpoint)
+        self._predictor = model.predictor if model else run_predictor(run)
         self.label_names: Sequence[str] | None = self._predictor.label_names
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
@@ -120,7 +122,8 @@ class ServerTarget:
 
 
 def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Path | None = None,
-                batch_size: int = BATCH_SIZE, compress: bool = False, reach: bool = False) -> Target:
+                batch_size: int = BATCH_SIZE, compress: bool = False, reach: bool = False,
+                checkpoint: str | None = None) -> Target:
     """Returns a run, or the server at an address, as a model to query; the command's end closes the connection.
 
     Args:
@@ -130,16 +133,20 @@ def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Pat
         batch_size: largest number of images per request.
         compress: whether to compress images that are sent as numbers.
         reach: whether to request a server's status now, before any slow work.
+        checkpoint: 'best' or 'newest' for the model of a run's checkpoint; None for its trained model.
 
     Raises:
-        ArgumentError: for `labels` with a run.
+        ArgumentError: for `labels` with a run, or `checkpoint` with a server.
         ServingError: with `reach`, if the server does not answer.
     """
     if isinstance(target, Run):
         if labels is not None:
             raise ArgumentError("--labels applies only to a server: a run knows the names of its classes.",
                                 hint="Leave --labels out.")
-        return RunTarget(target)
+        return RunTarget(target, checkpoint)
+    if checkpoint is not None:
+        raise ArgumentError("--checkpoint applies only to a run: a server has the model that was exported.",
+                            hint="Leave --checkpoint out.")
     client = Client(target, compress=compress, **connection)
     click.get_current_context().call_on_close(client.close)
     if reach:

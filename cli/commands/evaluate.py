@@ -4,10 +4,11 @@ from pathlib import Path
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.checkpoints import checkpoint_content, checkpoint_model
 from fixhead_cli.framework import load_keras
 from fixhead_cli.measured_data import MeasuredData, classes_content, outside_options
 from fixhead_cli.measures import measured_content, measured_text
-from fixhead_cli.output import data_dir_option, json_option, print_result
+from fixhead_cli.output import checkpoint_option, data_dir_option, json_option, print_result
 from keras_fixhead.catalog import TTA
 from keras_fixhead.data import SPLITS
 from keras_fixhead.runs import Run
@@ -22,10 +23,11 @@ from keras_fixhead.runs import Run
               help="Average the logits over mirrored views, or over mirrored and shifted ones.")
 @click.option("--predictions", metavar="FILE.csv", type=paths.CSV_FILE,
               help="Write one row for each picture: file, label, the most probable classes and their probabilities.")
+@checkpoint_option
 @data_dir_option
 @json_option
 def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: Path | None, tta: str,
-            predictions: Path | None, data_dir: str | None, as_json: bool) -> None:
+            predictions: Path | None, checkpoint: str | None, data_dir: str | None, as_json: bool) -> None:
     """Measure the accuracy of a trained run, on its own data or on others.
 
     Another data set, or a folder of pictures, needs only some of the run's classes. They are matched by name, and
@@ -41,9 +43,11 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
     data.load_reader()
     from keras_fixhead.evaluation import measure_run
 
-    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map)
+    model = checkpoint_model(run, checkpoint, data_dir)
+    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map,
+                           predictor=model.predictor if model else None)
     result = {"run": str(run.path), "dataset": data.name, "tta": tta, **measured_content(measured),
-              **classes_content(measured.classes)}
+              **classes_content(measured.classes), **checkpoint_content(checkpoint, model)}
     text = measured_text(measured, tta)
     if predictions:
         from fixhead_cli.measures import write_predictions

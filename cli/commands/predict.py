@@ -8,7 +8,7 @@ from fixhead_cli import paths
 from fixhead_cli.client_options import client_options
 from fixhead_cli.counting import counting
 from fixhead_cli.inputs import curl_lines, find_inputs, predict_inputs
-from fixhead_cli.output import json_option, print_result, quiet_option
+from fixhead_cli.output import checkpoint_option, json_option, print_result, quiet_option
 from fixhead_cli.predictions import Predictions, line, nothing_read, report_skipped
 from fixhead_cli.targets import open_target
 from fixhead_serving.client import BATCH_SIZE
@@ -27,11 +27,13 @@ from keras_fixhead.runs import Run
               help="Pictures read and predicted at a time.")
 @click.option("--gzip", "compress", is_flag=True, help="URL: compress images that are sent as numbers.")
 @click.option("--curl", is_flag=True, help="URL: print curl commands instead of sending requests.")
+@checkpoint_option
 @client_options
 @quiet_option
 @json_option
 def command(target: Run | str, pictures: tuple[Path, ...], top_k: int, labels: Path | None, sheet: Path | None,
-            batch_size: int, compress: bool, curl: bool, quiet: bool, as_json: bool, **connection: Any) -> int:
+            batch_size: int, compress: bool, curl: bool, checkpoint: str | None, quiet: bool, as_json: bool,
+            **connection: Any) -> int:
     """Classify pictures with a run or a server.
 
     FILE is a picture, or an .npy or .npz file of images (N, H, W, 3): uint8 of any size, or float of the model's size.
@@ -48,7 +50,8 @@ def command(target: Run | str, pictures: tuple[Path, ...], top_k: int, labels: P
         lines = curl_lines(target, inputs, batch_size, connection)
         print_result({"curl": lines}, as_json=as_json, text=lines)
         return 0
-    model = open_target(target, connection, labels=labels, batch_size=batch_size, compress=compress)
+    model = open_target(target, connection, labels=labels, batch_size=batch_size, compress=compress,
+                        checkpoint=checkpoint)
     predictions = Predictions(top_k, model.label_names)
     with counting(len(inputs), "Predicted", quiet) as update:
         skipped = predict_inputs(model, inputs, batch_size, predictions, update)

@@ -16,12 +16,12 @@ from keras_fixhead.evaluation import Measurer, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.figures.class_vectors import plot_cosine_matrix
 from keras_fixhead.figures.classes import grouped_order
-from keras_fixhead.models import head_of, multiply_adds, precision_policy, save_model
+from keras_fixhead.models import head_of, multiply_adds, save_model
 from keras_fixhead.runs import Run
 from keras_fixhead.training.backend import device_peak_memory_bytes, on_gpu, to_numpy
-from keras_fixhead.training.checkpoint import Progress, load_checkpoint
-from keras_fixhead.training.compiled import Models, built_model
-from keras_fixhead.training.optimizer import averaged_weights
+from keras_fixhead.training.checkpoint import Progress
+from keras_fixhead.training.checkpointed import model_at
+from keras_fixhead.training.compiled import Models
 from keras_fixhead.vectors import pairwise_cosines
 
 _PAIRS_CLASSES = 4_000  # with more classes, pairwise cosines take too much time and memory for each epoch
@@ -41,7 +41,8 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         progress: the progress of the run.
         stop_reason: why training ended early; None if it did not.
     """
-    epoch, final = _selected(run, stored.config, dataset, models)
+    selected = run.newest_checkpoint if stored.config.selection == "last" else run.best_checkpoint
+    chosen, final = model_at(selected, stored.config, dataset, models)
     save_model(final, run.model_path)
     measurer = Measurer(final)
     outputs = {split: measurer.outputs(dataset.split(split).images) for split in ("validation", "test")
@@ -60,7 +61,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "data_std": dataset.std.tolist(),
         "subset": dataset.subset,
         "train_images": len(dataset.train),
-        "epoch": epoch,
+        "epoch": chosen.epoch,
         "epochs_done": min(progress.epoch, stored.config.epochs),
         "stop_reason": stop_reason,
         "selection": stored.config.selection,
@@ -83,18 +84,6 @@ def _class_numbers(confusion: NDArray[np.int64]) -> dict[str, Any]:
     """Numbers of images, balanced accuracy, and precision, recall and F1 by class."""
     return {"images": confusion.sum(axis=1).tolist(), "balanced_accuracy": balanced_accuracy(confusion),
             **class_scores(confusion)}
-
-
-def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -> tuple[int, keras.Model]:
-    """The selected epoch, and its model on one device under the float32 policy."""
-    checkpoint = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
-    with models.own_scope():
-        epoch = load_checkpoint(checkpoint, models.own_at).epoch
-        weights = averaged_weights(models.own)
-    with precision_policy("float32"):
-        final = built_model(config, dataset)
-    final.set_weights(weights)
-    return epoch, final
 
 
 def vector_metrics(model: keras.Model) -> dict[str, float]:

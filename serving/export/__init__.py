@@ -51,7 +51,8 @@ class ExportedModel:
 
 
 def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *,
-               format: str = "saved_model", calibrate: bool = False, data_dir: str | None = None) -> ExportedModel:
+               format: str = "saved_model", calibrate: bool = False, data_dir: str | None = None,
+               checkpoint: Any = None) -> ExportedModel:
     """Exports the trained model of a run as the next version under a base path.
 
     Args:
@@ -61,30 +62,40 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
         calibrate: whether to divide logits by a temperature, fitted on validation images, before they become
             probabilities. The logits that are answered do not change, nor does any class.
         data_dir: folder of the data that this needs, if it is not the one used in training.
+        checkpoint: from `training.checkpointed.checkpoint_predictor`, to export the model of a checkpoint of a run that
+            may be unfinished.
 
     Returns:
         name, version, path and measurements of the exported model.
 
     Raises:
         RunError: if the run has no model.
-        ArgumentError: (a ValueError) as for `export_model`; or, with `calibrate`, without validation images.
+        ArgumentError: (a ValueError) as for `export_model`; or, with `calibrate`, without validation images or for a
+            checkpoint.
         DataError: with `calibrate`, if the data cannot be found or read.
         ServingError: as for `export_model`.
         DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
     """
     check_backend()
-    from fixhead_serving.export.card import describe_run
+    from fixhead_serving.export.card import describe_checkpoint, describe_run
     from keras_fixhead.models import load_model, precision_policy
     from keras_fixhead.runs import open_run
 
     opened = open_run(run)
     _check_base(Path(base_path).absolute())
     look_up_format(format)
-    with precision_policy("float32"):
-        model = load_model(opened.path)
     config = opened.config()
-    return export_model(model, base_path, label_names=opened.read("result")["label_names"], format=format,
-                        training=describe_run(opened), fit=config.fit,
+    if checkpoint is None:
+        with precision_policy("float32"):
+            model = load_model(opened.path)
+        label_names, training = opened.read("result")["label_names"], describe_run(opened)
+    else:
+        if calibrate:
+            raise ArgumentError("The temperature is fitted to the trained model of a run, not to a checkpoint: leave "
+                                "out --calibrate or --checkpoint.")
+        model, label_names = checkpoint.predictor.model, checkpoint.predictor.label_names
+        training = describe_checkpoint(opened, checkpoint.epoch)
+    return export_model(model, base_path, label_names=label_names, format=format, training=training, fit=config.fit,
                         pictures=_own_pictures(config.dataset, config.data_dir),
                         calibration=_calibration(opened, data_dir) if calibrate else None)
 

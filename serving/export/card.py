@@ -36,7 +36,23 @@ def describe_run(run: Run) -> dict[str, Any]:
     Raises:
         RunError: if its files are missing or damaged.
     """
-    config, result = run.config(), run.read("result")
+    return _described(run, run.read("result"))
+
+
+def describe_checkpoint(run: Run, epoch: int) -> dict[str, Any]:
+    """Returns a model card's part on the training of a checkpoint, which has no accuracy of its own.
+
+    Args:
+        run: a run, finished or not.
+        epoch: the completed epochs of the checkpoint.
+    """
+    environment = run.read("environment") if run.has("environment") else {}
+    return _described(run, {"epochs_done": epoch, "epoch": epoch, "evaluation": {}, "environment": environment,
+                            "train_images": environment.get("train_images")})
+
+
+def _described(run: Run, result: dict[str, Any]) -> dict[str, Any]:
+    config = run.config()
     dataset = DATASETS.get(config.dataset)
     return {
         "run": run.name,
