@@ -1,7 +1,9 @@
-"""Time and memory of a training step over very many classes: streaming, its two products alone, and a Dense layer.
+r"""Time and memory of a training step over very many classes: streaming, its two products alone, and a Dense layer.
 
     python benchmarks/many_classes.py
     python benchmarks/many_classes.py --classes 1000 10000 100000 --rounds 10 --figure docs/many_classes.png
+    python benchmarks/many_classes.py --memory --classes 100000 1000000 10000000 --rounds 2 --largest-gb 3 \
+        --variants drawn-bfloat16 stored-bfloat16 dense-float32 --out results/many_classes_memory.json
 
 A step is: 512 features of 128 examples times a square matrix, the softmax cross-entropy over all classes, backward, and
 SGD with momentum. Each variant runs in a process of its own; processes take turns in random order, and ratios are taken
@@ -37,13 +39,14 @@ RATIOS = (("stored-bfloat16", "products-bfloat16"), ("stored-float32", "products
 
 
 def main() -> None:
-    from report import RESULTS, measurement, out_option, write_report
+    from report import RESULTS, measurement, out_option, write_block, write_report
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--classes", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6, 10**7])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--largest-gb", type=float, default=12, help="leave out variants that need more memory")
+    parser.add_argument("--memory", action="store_true", help="keep memory only, which other load does not change")
     parser.add_argument("--figure", type=Path, help="also draw time and memory against the number of classes")
     parser.add_argument("--worker", nargs=2, metavar=("VARIANT", "CLASSES"), help=argparse.SUPPRESS)
     out_option(parser, RESULTS / "many_classes.json")
@@ -57,17 +60,13 @@ def main() -> None:
         seconds, memory = measure(chosen, num_classes, options.rounds)
         config = {"classes": num_classes, "features": DIM, "batch_size": BATCH}
         warmup = f"{WARMUP} steps, not counted"
-        for variant in chosen:
-            done.append(measurement(name=f"{variant}/{num_classes}", metric="wall time of a training step", unit="s",
-                                    values=seconds[variant], warmup=warmup, config=config))
-            done.append(measurement(name=f"{variant}/{num_classes}/memory", metric="peak memory over the framework",
-                                    unit="B", values=[memory[variant]] * 2, warmup=warmup, config=config))
-        for slow, fast in RATIOS:
-            if slow in chosen and fast in chosen:
-                values = [a / b for a, b in zip(seconds[slow], seconds[fast], strict=True)]
-                done.append(measurement(name=f"{slow}:{fast}/{num_classes}", metric="ratio of wall times of a step",
-                                        unit="1", values=values, warmup=warmup, config=config))
+        done += [measurement(name=f"{variant}/{num_classes}/memory", metric="peak memory over the framework, so far",
+                             unit="B", values=memory[variant], warmup=warmup, config=config) for variant in chosen]
+        if not options.memory:
+            done += times(seconds, num_classes, warmup, config)
         write_report(options.out, done, command=" ".join(["python", *sys.argv]))
+    if options.memory and options.out.resolve() == FILE:
+        write_block(BLOCK, block(json.loads(FILE.read_text())), FILE.parents[1] / "docs" / "many_classes.md")
     if options.figure:
         draw(done, options.figure)
     for each in done:
@@ -75,12 +74,28 @@ def main() -> None:
             print(f"{each['name']}: {each['median']:.2f} [{each['quartiles'][0]:.2f}, {each['quartiles'][1]:.2f}]")
 
 
-def measure(variants: list[str], num_classes: int, rounds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Returns the seconds of each round and the peak memory of each variant; only one process computes at a time."""
+def times(seconds: dict[str, list[float]], num_classes: int, warmup: str,
+          config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the times of steps and their ratios, round by round."""
+    from report import measurement
+
+    done = [measurement(name=f"{variant}/{num_classes}", metric="wall time of a training step", unit="s",
+                        values=values, warmup=warmup, config=config) for variant, values in seconds.items()]
+    for slow, fast in RATIOS:
+        if slow in seconds and fast in seconds:
+            values = [a / b for a, b in zip(seconds[slow], seconds[fast], strict=True)]
+            done.append(measurement(name=f"{slow}:{fast}/{num_classes}", metric="ratio of wall times of a step",
+                                    unit="1", values=values, warmup=warmup, config=config))
+    return done
+
+
+def measure(variants: list[str], num_classes: int, rounds: int) -> tuple[dict[str, list[float]],
+                                                                                   dict[str, list[float]]]:
+    """Returns the seconds and the peak memory so far of each variant's rounds; only one process computes at a time."""
     processes = {each: subprocess.Popen([sys.executable, __file__, "--worker", each, str(num_classes)], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE) for each in variants}
     seconds: dict[str, list[float]] = {each: [] for each in variants}
-    memory = dict.fromkeys(variants, 0.0)
+    memory: dict[str, list[float]] = {each: [] for each in variants}
     for round_ in range(-1, rounds):  # the first round builds and warms up
         for variant in random.sample(variants, len(variants)):
             process = processes[variant]
@@ -88,8 +103,8 @@ def measure(variants: list[str], num_classes: int, rounds: int) -> tuple[dict[st
             process.stdin.write("step\n")
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
-            memory[variant] = answer["memory"]
             if round_ >= 0:
+                memory[variant].append(answer["memory"])
                 seconds[variant].append(answer["seconds"])
     for process in processes.values():
         process.communicate()
@@ -150,7 +165,7 @@ def _products(features: Any, num_classes: int, dtype: str) -> Callable[[], None]
     chunks = max(1, num_classes // CHUNK)
     rows = min(CHUNK, num_classes)
 
-    @tf.function
+    @tf.function(autograph=False)
     def products(table: Any, features: Any) -> Any:
         def body(i: Any, total: Any) -> Any:
             chunk = tf.slice(table, [i * rows, 0], [rows, DIM])
@@ -166,6 +181,24 @@ def _products(features: Any, num_classes: int, dtype: str) -> Callable[[], None]
 def _peak() -> int:
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+BLOCK = "memory of very many classes"
+FILE = Path(__file__).resolve().parents[1] / "results" / "many_classes_memory.json"
+_SAID = {"drawn-bfloat16": "`StreamingHead`, bfloat16, random signs drawn again",
+         "stored-bfloat16": "`StreamingHead`, bfloat16, class vectors in memory", "dense-float32": "`Dense`, float32"}
+
+
+def block(report: dict[str, Any]) -> list[str]:
+    """Returns the table of memory on the page about very many classes."""
+    found = {each["name"]: each["median"] for each in report["measurements"]}
+    counts = sorted({each["config"]["classes"] for each in report["measurements"]})
+    lines = ["| | " + " | ".join(f"{count:,} classes" for count in counts) + " |", "|---|" + "---:|" * len(counts)]
+    for variant, said in _SAID.items():
+        cells = [f"{found[name] / 1e9:.2f} GB" if (name := f"{variant}/{count}/memory") in found else "not measured"
+                 for count in counts]
+        lines.append(f"| {said} | {' | '.join(cells)} |")
+    return lines
 
 
 def draw(done: list[dict[str, Any]], file: Path) -> None:
