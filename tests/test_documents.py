@@ -127,6 +127,13 @@ def test_the_server_page_matches_the_measurements(name):
     assert with_block(text, script.BLOCK, script.block(json.loads(script.FILE.read_text()))) == text
 
 
+def test_the_memory_of_very_many_classes_matches_the_measurement():
+    from many_classes import BLOCK, FILE, block
+
+    page = PAGES["docs/many_classes.md"]
+    assert with_block(page, BLOCK, block(json.loads(FILE.read_text()))) == page
+
+
 def test_exported_results_are_complete_pairs_and_contain_no_path():
     files = sorted((ROOT / "results" / "first_runs").glob("*.json"))
     configs = [json.loads(file.read_text())["config"] for file in files]
