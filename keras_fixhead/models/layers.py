@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_fixhead.head import full_precision
 from keras_fixhead.models.activations import FusedGelu
 from keras_fixhead.models.initializers import HashedUniform, IdentityUniform
 from keras_fixhead.models.normalization import FusedBatchNormalization
@@ -36,7 +37,7 @@ class Layers:
     def __init__(self, seed: int, weight_decay: float,
                  normalization: Callable[..., keras.layers.Layer] = FusedBatchNormalization,
                  decay_norms: bool = False) -> None:
-        self._seed = seed
+        self.seed = seed
         self._weight_decay = weight_decay
         self._normalization = normalization
         self._decay_norms = decay_norms
@@ -63,7 +64,7 @@ class Layers:
         limit = 1 / kernel_size  # of a uniform distribution with variance 1 / (3 kernel_size^2)
         x = keras.layers.DepthwiseConv2D(
             kernel_size, padding="same", use_bias=False, name=name,
-            depthwise_initializer=HashedUniform(limit, seed=name_seed(self._seed, name)),
+            depthwise_initializer=HashedUniform(limit, seed=name_seed(self.seed, name)),
             depthwise_regularizer=self.penalty(),
         )(x)
         if strides > 1:
@@ -71,6 +72,14 @@ class Layers:
             # convolution took ten times as long (20 ms instead of 2 for 128x32x32x36 in bfloat16)
             x = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")(x)
         return x
+
+    def project(self, x: Tensor, dim: int, *, name: str) -> Tensor:
+        """Returns (N, d) times a matrix: (N, dim), in full precision, without a bias."""
+        return keras.layers.Dense(
+            dim, use_bias=False, dtype=full_precision(), name=name,
+            kernel_initializer=self.kernel_initializer(name),
+            kernel_regularizer=self.penalty(),
+        )(x)
 
     def normalize(self, x: Tensor, *, name: str, momentum: float = 0.9, epsilon: float = 1e-5,
                   scale: bool = True) -> Tensor:
@@ -94,7 +103,7 @@ class Layers:
 
     def kernel_initializer(self, name: str, *, identity: bool = False) -> keras.initializers.Initializer:
         """Returns the kernel initializer of the convolution with this name."""
-        return (IdentityUniform if identity else HashedUniform)(seed=name_seed(self._seed, name))
+        return (IdentityUniform if identity else HashedUniform)(seed=name_seed(self.seed, name))
 
     def penalty(self) -> keras.regularizers.Regularizer | None:
         """Returns the L2 penalty of the kernels; None without weight decay."""
