@@ -81,7 +81,7 @@ def _memory_of(weight: Any, dtype: Any) -> NDArray[Any]:
     numbers = tf.bitcast(weight.value.read_value(), f"uint{8 * dtype.itemsize}")
     view = np.from_dlpack(_Capsule(tf.experimental.dlpack.to_dlpack(numbers)))
     memory = (ctypes.c_uint8 * view.nbytes).from_address(view.ctypes.data)
-    return np.frombuffer(memory, np.uint8).view(dtype).reshape(view.shape)
+    return np.frombuffer(memoryview(memory), np.uint8).view(dtype).reshape(view.shape)
 
 
 class _Capsule:
