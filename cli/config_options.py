@@ -12,7 +12,8 @@ from keras_fixhead.recipes import RECIPES
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FLAGS = {"fixed": "--fixed/--learned"}
-_PATHS = {"dataset": paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR}
+_PATHS = {"dataset": paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR,
+          "class_weights": paths.CLASS_WEIGHTS}
 
 
 def config_options(*names: str) -> Callable[[Function], Function]:

@@ -1,6 +1,7 @@
 """Checks between the fields of a configuration; `implied` resolves what can be resolved before."""
 from keras_fixhead.catalog import MARGINS
 from keras_fixhead.config.train_config import TrainConfig
+from keras_fixhead.data.balance import parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import keras_backend
@@ -48,6 +49,8 @@ def check_training(config: TrainConfig) -> None:
     if averages_twice(config):
         raise ArgumentError("Lookahead and ema both average the weights.",
                             hint="Use one of them: --ema 0, or --lookahead-every 0.")
+    if config.class_weights is not None:
+        parse_class_weights(config.class_weights)
     if config.batch_size % config.devices:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
