@@ -44,7 +44,7 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
         model.compile(
             optimizer=run_optimizer(config, model, rate, length),
             loss=wrap(training_loss(config, model, weights)),
-            # `loss` includes L2 penalty, margin, smoothing and class weights; the plain cross-entropy is tracked as well
+            # `loss` includes L2 penalty, margin, smoothing and class weights; plain cross-entropy is tracked as well
             metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
                      keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
             jit_compile=jit_compile(),
