@@ -46,6 +46,27 @@ def class_recalls(confusion: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     return np.where(images > 0, confusion.diagonal() / np.maximum(images, 1), np.nan)
 
 
+def class_scores(confusion: NDArray[np.integer[Any]]) -> dict[str, list[float | None]]:
+    """Returns precision, recall and F1 of each class, ready for JSON; None where they are not defined.
+
+    Precision is not defined for a class that is never predicted, recall and F1 for one without images. F1 is the
+    harmonic mean of both, and 0 if no image of the class was predicted as such.
+
+    Args:
+        confusion: from `confusion_matrix`, shape (m, m).
+
+    Example:
+        >>> class_scores(np.array([[9, 1], [2, 0]]))
+        {'precision': [0.8181818181818182, 0.0], 'recall': [0.9, 0.0], 'f1': [0.8571428571428571, 0.0]}
+    """
+    right, images, predictions = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    return {name: [float(over) / float(under) if defined else None
+                   for over, under, defined in zip(numerators, denominators, where, strict=True)]
+            for name, numerators, denominators, where in (
+                ("precision", right, predictions, predictions > 0), ("recall", right, images, images > 0),
+                ("f1", 2 * right, images + predictions, images > 0))}
+
+
 def balanced_accuracy(confusion: NDArray[np.integer[Any]]) -> float:
     """Returns the mean recall of the classes that have images: accuracy if every class had as many.
 

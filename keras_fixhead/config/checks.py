@@ -55,6 +55,9 @@ def check_training(config: TrainConfig) -> None:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
         raise ArgumentError("A partial batch cannot be split between devices.", hint="Leave out --partial-batch.")
+    if accumulates_on_devices(config):
+        raise ArgumentError(f"accumulate is {config.accumulate}, but TensorFlow does not accumulate gradients on several "
+                            f"devices; devices is {config.devices}.", hint="Use --accumulate 1, or --devices 1.")
     if config.augment_on == "device" and keras_backend() != "jax":
         raise ArgumentError(f"augment_on is 'device', but only JAX takes batches that are already on the device; the "
                             f"backend is {keras_backend()}.", hint="Use --augment-on auto, or KERAS_BACKEND=jax.")
@@ -115,6 +118,11 @@ def decouples_nothing(config: TrainConfig) -> bool:
 def averages_twice(config: TrainConfig) -> bool:
     """Returns whether weights are averaged by Lookahead and by a moving average."""
     return config.ema > 0 and config.lookahead_every > 0
+
+
+def accumulates_on_devices(config: TrainConfig) -> bool:
+    """Returns whether gradients are to be accumulated on several devices, which Keras on TensorFlow cannot."""
+    return config.accumulate > 1 and config.devices > 1 and keras_backend() == "tensorflow"
 
 
 def is_changed(config: TrainConfig, name: str) -> bool:

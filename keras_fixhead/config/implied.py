@@ -66,7 +66,7 @@ def _is_too_small_to_pool(config: TrainConfig) -> bool:
 def _is_too_narrow(config: TrainConfig) -> bool:
     """Whether the network has too few features for the class vectors, but would have enough at width 1."""
     largest = KINDS[config.class_vectors].largest
-    entry = None if largest is None or config.width == 1 else _entry(config)
+    entry = None if largest is None or config.width == 1 or config.feature_dim is not None else _entry(config)
     if largest is None or entry is None:
         return False
     dim, usual = (feature_dim(config.model, width, entry.image_shape, config.pooling) for width in (config.width, 1.0))
@@ -164,6 +164,8 @@ IMPLICATIONS = (
     Implication("batch_size", ("devices",), _shares_unequally,
                 lambda config: config.devices * max(1, round(config.batch_size / config.devices))),
     Implication("devices", ("batch_size",), _shares_unequally, _always(1)),
+    Implication("accumulate", ("devices",), checks.accumulates_on_devices, _always(1)),
+    Implication("devices", ("accumulate",), checks.accumulates_on_devices, _always(1)),
     Implication("partial_batch", ("devices",), _shares_a_partial_batch, _always(False)),
     Implication("devices", ("partial_batch",), _shares_a_partial_batch, _always(1)),
 )

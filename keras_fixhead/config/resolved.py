@@ -122,7 +122,8 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         # PyTorch takes its number of threads from the environment
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
     )
-    dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
+    own_dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
+    dim = own_dim if config.feature_dim is None else config.feature_dim
     digest = _draw_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0, config.rotate)
     return Resolved(asked, config, entry, dim, digest)
 

@@ -103,6 +103,8 @@ class TrainConfig:
                                            "(default: the network's usual form).", open=None)
     pooling: str = _option("model", "global", "Feature map to features: its mean, or the means of 4x4 positions.",
                            choices=POOLINGS)
+    feature_dim: int | None = _option("model", None, "Add a linear layer to this many features, such as 2 to draw them "
+                                      "(default: the network's own).", low=2, high=65_536, newer=True)
     head: str = _option("head", HeadConfig.logits, "Logits: dot products or cosines.", choices=HEADS, identity=True)
     fixed: bool = _option("head", HeadConfig.fixed, "Keep the class vectors as drawn, or learn them.", identity=True)
     scale: float | str = _option("head", HeadConfig.scale, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) "
@@ -241,6 +243,11 @@ class TrainConfig:
     def data_fields(self) -> dict[str, Any]:
         """The arguments of `data.run_dataset`."""
         return {**self.values("data"), "data_dir": self.data_dir}
+
+    @property
+    def reaches_everywhere(self) -> bool | None:
+        """Whether features can be negative, and so reach every direction; None while that is open."""
+        return True if self.feature_dim is not None else self.signed_features
 
     def is_open(self, name: str) -> bool:
         """Returns whether a field has a value that `resolve` replaces.

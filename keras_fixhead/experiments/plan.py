@@ -179,7 +179,8 @@ def plan_summary(plan: Sequence[PlannedRun]) -> dict[str, Any]:
 
 
 def _shape(config: TrainConfig) -> tuple[Any, ...]:
-    return (config.model, config.width, config.pooling, Path(config.dataset).name, config.classes, config.selection)
+    return (config.model, config.width, config.pooling, config.feature_dim, Path(config.dataset).name, config.classes,
+            config.selection)
 
 
 def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:

@@ -41,7 +41,7 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
     if config.margin != "none":
         _log.info("Margin: %s %g. It affects the training loss, but not accuracy or validation.", config.margin,
                   config.margin_size)
-    if config.head == "cos" and not config.signed_features:
+    if config.head == "cos" and not config.reaches_everywhere:
         _announce_reach(model, MODELS[config.model].lowest)
 
 

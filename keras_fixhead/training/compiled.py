@@ -60,7 +60,8 @@ def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = Fuse
     return build_model(
         config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
         vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
-        pooling=config.pooling, weight_decay=config.weight_decay, decay_norms=config.decay_norms,
+        pooling=config.pooling, feature_dim=config.feature_dim, weight_decay=config.weight_decay,
+        decay_norms=config.decay_norms,
         mean=dataset.mean.tolist(), std=dataset.std.tolist(), normalization=normalization,
         logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
         class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,

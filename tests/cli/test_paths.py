@@ -42,6 +42,7 @@ FAULTS = {
     paths.RunOrResults: (*ALWAYS, "missing", "an unreadable folder", "an unreadable file", "an empty file",
                          "a binary file", "an empty folder"),
     paths.DatasetName: (*FOLDER, "an empty folder"),
+    paths.SuiteName: (*FOLDER, "an empty folder"),
     paths.ServedFolder: (*FOLDER, "an empty folder"),
     paths.Pictures: (*ALWAYS, "missing", "an unreadable file", "an empty file", "a binary file", "an empty folder"),
 }
@@ -49,6 +50,7 @@ NOT_PATHS = {
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
+    "corruptions": "names", "severities": "numbers", "augmenter": "MODULE:NAME",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")
@@ -102,7 +104,8 @@ def right_value(parameter, folder):
             resolve(build_config({"runs_dir": str(folder / "runs")}))).path
     if isinstance(kind, click.Choice):
         return kind.choices[0]
-    return {paths.DatasetName: "digits", paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
+    return {paths.DatasetName: "digits", paths.SuiteName: "paper",
+            paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
             paths.Pictures: folder / "out.png"}.get(type(kind), "digits")
 
 
