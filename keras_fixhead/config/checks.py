@@ -57,7 +57,8 @@ def check_training(config: TrainConfig) -> None:
         raise ArgumentError("A partial batch cannot be split between devices.", hint="Leave out --partial-batch.")
     if accumulates_on_devices(config):
         raise ArgumentError(f"accumulate is {config.accumulate}, but TensorFlow does not accumulate gradients on "
-                            f"several devices; devices is {config.devices}.", hint="Use --accumulate 1, or --devices 1.")
+                            f"several devices; devices is {config.devices}.",
+                            hint="Use --accumulate 1, or --devices 1.")
     if config.augment_on == "device" and keras_backend() != "jax":
         raise ArgumentError(f"augment_on is 'device', but only JAX takes batches that are already on the device; the "
                             f"backend is {keras_backend()}.", hint="Use --augment-on auto, or KERAS_BACKEND=jax.")
