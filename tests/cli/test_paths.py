@@ -54,7 +54,6 @@ NOT_PATHS = {
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
     "corruptions": "names", "severities": "numbers", "augmenter": "MODULE:NAME", "measurement": "a name",
-    "targets": "names",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")
