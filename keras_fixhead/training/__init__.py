@@ -9,6 +9,7 @@ import keras
 
 from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, to_store
 from keras_fixhead.data import Dataset, run_dataset
+from keras_fixhead.data.balance import loss_weights
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.losses import check_labels
 from keras_fixhead.runs import Run, UnwrittenRun, continued, create_run
@@ -16,6 +17,7 @@ from keras_fixhead.training import processes
 from keras_fixhead.training.announce import announce_scale
 from keras_fixhead.training.backend import describe_environment, on_gpu, start_backend
 from keras_fixhead.training.estimate import announce_stored_estimate
+from keras_fixhead.training.finetuning import with_normalization
 from keras_fixhead.training.loop import Loop
 from keras_fixhead.training.outcome import finish
 from keras_fixhead.training.processes import is_first, is_one_of_several
@@ -76,6 +78,7 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     stored = to_store(resolved) if resume is None else continued(resume, resolved)
     dataset = run_dataset(**resolved.config.data_fields)
     check_labels(dataset.train.labels, dataset.num_classes)  # in a compiled step they would only show as NaN
+    loss_weights(resolved.config.class_weights, dataset.train.labels, dataset.label_names)  # raises if names do not fit
     processes.check_shares(min(resolved.config.batch_size, len(dataset.train)), resolved.config.devices)
     with processes.failing_together():
         run = _run_of_all(resolved, resume)
@@ -96,6 +99,7 @@ def _train(run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
     try:
         if resumed:
             run.write_config(stored)
+        dataset = with_normalization(run, resolved.config, dataset, resumed=resumed)
         loop = Loop(run, resolved, stored, dataset, callbacks, stop)
         progress = loop.start(resumed=resumed)
         if not resumed:

@@ -6,26 +6,33 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
+from numpy.typing import NDArray
 
 from keras_fixhead import losses
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
 from keras_fixhead.config import Length, TrainConfig, length_of
 from keras_fixhead.data import Augmentation, Dataset
+from keras_fixhead.data.balance import loss_weights
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import device_scope, jit_compile
+from keras_fixhead.training.checkpoint import Progress
+from keras_fixhead.training.finetuning import carry_over, freeze_backbone, is_frozen
 from keras_fixhead.training.optimizer import averaged, averaged_weights, run_optimizer, share_decay
 from keras_fixhead.training.schedule import learning_rate
 
 
-def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None) -> keras.Model:
+def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None, *,
+                   frozen: bool = False) -> keras.Model:
     """Returns the model of a run, ready for `fit`.
 
     Args:
         config: the resolved configuration.
         dataset: the data set of the run.
         length: its epochs and steps; None for those of a run that was not extended.
+        frozen: whether only the head is trained.
     """
     # on JAX, a batch that is shared by devices is one array, so its statistics are those of the whole batch anyway
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
@@ -34,13 +41,16 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
     wrap = losses.mixed if mixes else _same
     length = length or length_of(config, len(dataset.train))
     rate = learning_rate(config, length)
+    weights = loss_weights(config.class_weights, dataset.train.labels, dataset.label_names)
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
         share_decay(config, model)
+        if frozen:
+            freeze_backbone(model)
         model.compile(
             optimizer=run_optimizer(config, model, rate, length),
-            loss=wrap(_loss(config, model)),
-            # `loss` includes L2 penalty, margin and smoothing; the plain cross-entropy is tracked as well
+            loss=wrap(training_loss(config, model, weights)),
+            # `loss` includes L2 penalty, margin, smoothing and class weights; plain cross-entropy is tracked as well
             metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
                      keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
             jit_compile=jit_compile(),
@@ -77,13 +87,35 @@ class Models:
     def __init__(self, config: TrainConfig, dataset: Dataset, length: Length) -> None:
         self._devices = config.devices
         self._compile = functools.partial(compiled_model, config, dataset, length)
+        self._frozen = is_frozen(config, 0)
         with device_scope(self._devices):
-            self.trained = self._compile()
+            self.trained = self._compile(frozen=self._frozen)
 
     @functools.cached_property
     def own(self) -> keras.Model:
         """The model that this process can use alone, with the weights from the last `evaluated`."""
-        return self.trained if processes.count() == 1 else self._compile()
+        return self.trained if processes.count() == 1 else self._compile(frozen=self._frozen)
+
+    def enter(self, *, frozen: bool) -> None:
+        """Freezes the backbone or trains it too, from the next step on: compiles again, and carries the state over."""
+        if frozen == self._frozen:
+            return
+        before, self._frozen = self.trained, frozen
+        with device_scope(self._devices):
+            self.trained = self._compile(frozen=frozen)
+            carry_over(before, self.trained)
+        for name in ("own", "measurer"):
+            self.__dict__.pop(name, None)
+
+    def trained_at(self, progress: Progress) -> keras.Model:
+        """Returns the model that is trained, with the variables of a checkpoint of this progress."""
+        self.enter(frozen=progress.frozen)
+        return self.trained
+
+    def own_at(self, progress: Progress) -> keras.Model:
+        """Returns `own`, with the variables of a checkpoint of this progress."""
+        self.enter(frozen=progress.frozen)
+        return self.own
 
     @functools.cached_property
     def measurer(self) -> Measurer:
@@ -104,7 +136,15 @@ class Models:
             yield
 
 
-def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
+def training_loss(config: TrainConfig, model: keras.Model, weights: NDArray[np.float32] | None
+                  ) -> Callable[[Any, Any], Any]:
+    """Returns the loss of each image as a function of labels and logits: with margin, smoothing and class weights.
+
+    Args:
+        config: the resolved configuration.
+        model: the model, for the scale of its head.
+        weights: weights of the classes, shape (m,); None for 1 each.
+    """
     function = import_object(LOSSES[config.loss].function)
     head = head_of(model)
     margin = None if config.margin == "none" else import_object(MARGINS[config.margin].function)
@@ -112,7 +152,8 @@ def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
     def loss(labels: Any, logits: Any) -> Any:
         if margin is not None:
             logits = margin(labels, logits, head.current_scale(), config.margin_size)
-        return function(labels, logits, label_smoothing=config.label_smoothing)
+        values = function(labels, logits, label_smoothing=config.label_smoothing)
+        return values if weights is None else values * ops.take(weights, ops.reshape(ops.cast(labels, "int32"), (-1,)))
 
     return loss
 

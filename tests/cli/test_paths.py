@@ -8,7 +8,7 @@ import click
 import pytest
 from command_tree import leaves
 
-from fixhead_cli import paths
+from fixhead_cli import paths, weights_paths
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.recipes import build_config
@@ -34,6 +34,7 @@ ALWAYS = ("below a file", "the empty path", "a link to nothing", "too long")
 FOLDER = (*ALWAYS, "missing", "a file", "an unreadable folder")
 FAULTS = {
     paths.InputFile: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file", "a binary file"),
+    paths.ClassWeights: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file", "a binary file"),
     paths.InputFolder: FOLDER,
     paths.OutputFile: (*ALWAYS, "a folder", "in no folder", "in an unwritable folder"),
     paths.OutputFolder: (*ALWAYS, "a file", "an unreadable folder", "in an unwritable folder"),
@@ -41,11 +42,14 @@ FAULTS = {
     paths.RunOrResults: (*ALWAYS, "missing", "an unreadable folder", "an unreadable file", "an empty file",
                          "a binary file", "an empty folder"),
     paths.DatasetName: (*FOLDER, "an empty folder"),
+    weights_paths.TrainedModel: (*ALWAYS, "missing", "an unreadable file", "an empty file", "an empty folder"),
+    weights_paths.WeightsFile: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file"),
     paths.SuiteName: (*FOLDER, "an empty folder"),
     paths.ServedFolder: (*FOLDER, "an empty folder"),
     paths.Pictures: (*ALWAYS, "missing", "an unreadable file", "an empty file", "a binary file", "an empty folder"),
 }
 NOT_PATHS = {
+    "pretrained": "a digest", "image_size": "a size", "targets": "names of tables",
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
