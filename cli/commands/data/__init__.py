@@ -2,6 +2,7 @@
 import click
 
 from fixhead_cli.commands.data.cache import cache
+from fixhead_cli.commands.data.check import check
 from fixhead_cli.commands.data.pack import pack
 from fixhead_cli.commands.data.show import show
 from fixhead_cli.commands.data.verify import verify
@@ -9,15 +10,16 @@ from fixhead_cli.commands.data.verify import verify
 
 @click.group("data")
 def command() -> None:
-    """Show data sets, pack them into plain files, and verify packed ones.
+    """Show data sets, check folders of pictures, pack them into plain files, and verify packed ones.
 
     \b
     Example:
         fixhead data show cifar10
+        fixhead data check ./photographs
         fixhead data pack cifar10 packed
         fixhead data verify packed
     """
 
 
-for each in (show, pack, verify, cache):
+for each in (show, check, pack, verify, cache):
     command.add_command(each)
