@@ -33,7 +33,7 @@ def config_options(*names: str) -> Callable[[Function], Function]:
 def _option(name: str) -> Callable[[Any], Any]:
     field, hint = TrainConfig.field(name), get_type_hints(TrainConfig)[name]
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
-    kind = str if str in kinds else kinds[0]  # a number or a word: TrainConfig tells them apart
+    kind = next((kind for kind in (str, float) if kind in kinds), kinds[0])  # TrainConfig tells them apart
     choices = tuple(RECIPES) if name == "recipe" else field.metadata["choices"]
     long = name.replace("_", "-")
     declaration = _FLAGS.get(name, f"--{long}/--no-{long}") if kind is bool else f"--{long}"

@@ -12,7 +12,7 @@ _WIDTH = 24
 _SECONDS_BETWEEN = 0.1
 
 
-def progress_bars(epochs: int, quiet: bool) -> list[keras.callbacks.Callback]:
+def progress_bars(epochs: float, quiet: bool) -> list[keras.callbacks.Callback]:
     """Returns a training's progress bar, if standard error is a terminal and `quiet` is False."""
     return [] if quiet or not sys.stderr.isatty() else [ProgressBar(epochs)]
 
@@ -20,7 +20,7 @@ def progress_bars(epochs: int, quiet: bool) -> list[keras.callbacks.Callback]:
 class ProgressBar(keras.callbacks.Callback):
     """Shows epoch, steps, loss and accuracy so far, and the remaining time, on one line."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: float) -> None:
         super().__init__()
         self._epochs = epochs
         self._epoch = 0
@@ -40,10 +40,11 @@ class ProgressBar(keras.callbacks.Callback):
         total = self.params["steps"]
         done = batch + 1
         speed = (self._seconds + now - self._start) / (self._steps + done)  # seconds per step
-        left = speed * (total - done + total * (self._epochs - self._epoch - 1))
+        left = speed * (total - done + total * max(0, self._epochs - self._epoch - 1))
         filled = _WIDTH * done // total
         values = "  ".join(f"{name} {logs[name]:.4f}" for name in ("loss", "accuracy") if name in (logs or {}))
-        sys.stderr.write(f"{ERASE}epoch {self._epoch + 1}/{self._epochs} [{'#' * filled}{'.' * (_WIDTH - filled)}] "
+        epoch = min(self._epoch + 1, self._epochs)
+        sys.stderr.write(f"{ERASE}epoch {epoch}/{self._epochs} [{'#' * filled}{'.' * (_WIDTH - filled)}] "
                          f"{done}/{total}  {values}  {duration(left)} left")
         sys.stderr.flush()
 

@@ -1,12 +1,16 @@
 """What is printed about a run: numbers are those that were measured, not those that were configured."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixhead_cli.output import command_line, percent, print_result
+from fixhead_cli.output import command_line, percent, print_result, table
 from keras_fixhead.config import Resolved, TrainConfig, arm_name, scale_text
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.runs import Run
+
+UNEQUAL = 1.5
+"""Ratio of the largest to the smallest class from which on classes are shown one by one."""
+SHOWN_CLASSES = 10
 
 _TRAINED = ("accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")
 _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "device_peak_memory_bytes")
@@ -14,7 +18,7 @@ _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "dev
 
 def plan_content(resolved: Resolved) -> dict[str, Any]:
     """Returns what `--dry-run` prints: the configuration, and its duration if such a step was timed here."""
-    steps = resolved.config.epochs * resolved.steps_per_epoch
+    steps = resolved.total_steps
     step_seconds = stored_step_seconds(resolved.step_time_key)
     return {
         "asked": resolved.asked.as_dict(),
@@ -31,7 +35,8 @@ def print_trained(run: Run, *, as_json: bool) -> None:
     """Prints the result of a training, and what to type next."""
     result = run.read("result")
     text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]), _cost_line(result),
-            f"figures: {run.path / 'curves.png'}, confusion.png, predictions.png", "Next:",
+            f"figures: {run.path / 'curves.png'}, confusion.png, class_vectors.png, "
+            "predictions.png", "Next:",
             f"  {command_line('show', run.path)}",
             f"  {command_line('export', run.path, f'served/{Path(run.config().dataset).name}')}"]
     print_result({"run": str(run.path), **{name: result[name] for name in _TRAINED},
@@ -41,12 +46,13 @@ def print_trained(run: Run, *, as_json: bool) -> None:
 def print_run(run: Run, *, as_json: bool) -> None:
     """Prints what is known about a run, finished or not."""
     stored = run.stored()
-    status = run.read("status") if run.has("status") else {"state": "unknown", "epoch": 0, "resume": None}
+    status: dict[str, Any] = {"state": "unknown", "epoch": 0, "resume": None}
+    status = run.read("status") if run.has("status") else status
     result = run.read("result") if run.has("result") else {}
     environment = run.read("environment") if run.has("environment") else {}
     text = [
         f"run: {run.path}",
-        f"state: {status['state']} after epoch {status['epoch']} of {stored.config.epochs}"
+        f"state: {status['state']} after epoch {min(status['epoch'], stored.config.epochs)} of {stored.config.epochs}"
         + (f" ({status['reason']})" if status.get("reason") else ""),
         f"data: {stored.config.dataset}, {_images(stored.config, result, environment)}",
         f"model: {_model(stored.config, result)}, {stored.config.class_vectors} class vectors of seed "
@@ -107,10 +113,28 @@ def _result_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{line}, cosine to own class vector {each['own_cosine']:.3f}, to the nearest other "
              f"{each['nearest_wrong_cosine']:.3f}"
              for line, each in zip(accuracy_lines(evaluations), evaluations.values(), strict=True)]
+    for split, each in result.get("classes", {}).items():
+        lines += _class_lines(split, each, result["label_names"])
     if "class_vectors_max_cosine" in result:
         lines.append(f"class vectors: mean cosine {result['class_vectors_mean_cosine']:.3f}, largest "
                      f"{result['class_vectors_max_cosine']:.3f}")
     return lines
+
+
+def _class_lines(split: str, classes: Mapping[str, Any], label_names: Sequence[str]) -> list[str]:
+    """Returns the balanced accuracy and the scores of each class, if classes have unequal numbers of images."""
+    images = classes["images"]
+    if max(images) <= UNEQUAL * max(1, min(images)):
+        return []
+    order = sorted(range(len(images)), key=lambda each: classes["recall"][each] or 0)
+    rows = [[label_names[each], images[each], *(_share(classes[name][each]) for name in ("precision", "recall", "f1"))]
+            for each in order[:SHOWN_CLASSES]]
+    return [f"{split}, balanced accuracy: {percent(classes['balanced_accuracy'])}; classes with the smallest recall:",
+            *(f"  {line}" for line in table(["class", "images", "precision", "recall", "F1"], rows))]
+
+
+def _share(value: float | None) -> str:
+    return "—" if value is None else percent(value)
 
 
 def _cost_line(result: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ def command(runs: tuple[Path, ...], split: str, figure: Path, as_json: bool) -> 
     from keras_fixhead.figures import plot_comparison
 
     plot_comparison({group.name: [each.curves for each in group.results.values()] for group in groups}, figure,
-                    title=f"{Path(shared.get('dataset', '')).name} {shared.get('model', '')}".strip())
+                    title=f"{Path(shared.get('dataset', '')).name} {shared.get('model', '')}".strip(), split=split,
+                    accuracies={group.name: list(group.accuracy.values()) for group in groups})
     print_result({"split": split, "shared": shared, "figure": str(figure.absolute()), **comparison_content(groups)},
                  as_json=as_json, text=[*comparison_table(groups, split), f"Figure: {figure}"])

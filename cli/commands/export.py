@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli import paths
-from fixhead_cli.output import command_line, json_option, print_result, quiet_option, show_progress
+from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, quiet_option, show_progress
 from fixhead_serving.export.formats import FORMATS
 from keras_fixhead.runs import Run
 
@@ -15,9 +15,13 @@ from keras_fixhead.runs import Run
 @click.argument("directory", metavar="DIR", type=paths.OutputFolder("a folder for the versions of a model"))
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="saved_model",
               show_default=True, help="SavedModel for TensorFlow Serving, or a single ONNX or LiteRT file.")
+@click.option("--calibrate", is_flag=True, help="Fit a temperature on validation images and divide logits by it "
+              "before they become probabilities; logits and classes do not change.")
+@data_dir_option
 @quiet_option
 @json_option
-def command(run: Run, directory: Path, format_name: str, quiet: bool, as_json: bool) -> None:
+def command(run: Run, directory: Path, format_name: str, calibrate: bool, data_dir: str | None, quiet: bool,
+            as_json: bool) -> None:
     """Write a trained run as a SavedModel for serving.
 
     DIR is the model's folder, and the model takes its name: the first export writes DIR/1, the next DIR/2 (DIR/onnx-1
@@ -34,7 +38,7 @@ def command(run: Run, directory: Path, format_name: str, quiet: bool, as_json: b
     load_keras()
     from fixhead_serving.export import export_run
 
-    exported = export_run(run.path, directory, format=format_name)
+    exported = export_run(run.path, directory, format=format_name, calibrate=calibrate, data_dir=data_dir)
     after = ["Next:", f"  {command_line('serve', directory)}"] if format_name == "saved_model" else []
     print_result({"run": str(run.path), **dataclasses.asdict(exported), "path": str(exported.path)}, as_json=as_json,
                  text=[f"{exported.name}, version {exported.version}: {exported.path}",

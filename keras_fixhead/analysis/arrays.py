@@ -53,3 +53,22 @@ def class_means(rows: NDArray[np.float64], labels: NDArray[np.integer[Any]]
     sums = np.zeros((len(classes), rows.shape[1]))
     np.add.at(sums, own, rows)
     return classes, sums / counts[:, None], own
+
+
+def few_of_each(labels: NDArray[np.integer[Any]], most: int) -> NDArray[np.intp]:
+    """Returns the indices of the first images of each class, the same number from each, in ascending order.
+
+    Args:
+        labels: integers, shape (N,).
+        most: largest number of all of them; a class with fewer images gives all of its own.
+
+    Example:
+        >>> few_of_each(np.array([0, 0, 0, 1, 1, 2]), 4).tolist()
+        [0, 3, 5]
+    """
+    classes, own = np.unique(labels, return_inverse=True)
+    order = np.argsort(own, kind="stable")
+    counts = np.bincount(own)
+    place = np.empty(len(own), int)
+    place[order] = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.flatnonzero(place < max(1, most // max(1, len(classes))))

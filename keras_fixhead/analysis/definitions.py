@@ -1,5 +1,38 @@
 """What the numbers of an analysis are called, and how each is defined."""
 
+RETRIEVAL = {
+    "images": "number of images, the same number from each class, 2,000 at most",
+    "recall_at_1": "Recall@1, share of images whose nearest other image is of their class (by the cosine of features)",
+    "recall_at_2": "Recall@2, the same for one of the 2 nearest",
+    "recall_at_4": "Recall@4, the same for one of the 4 nearest",
+    "recall_at_8": "Recall@8, the same for one of the 8 nearest",
+    "r_precision": "R-precision, share of an image's class among its R nearest images, R being the number of others",
+    "map_at_r": "MAP@R, the mean over these R of the precision at each place of the class, divided by R",
+    "nearest_10": "share of images whose class has most votes among the 10 nearest other images",
+    "auroc": "verification, probability that a pair of one class has a larger cosine than a pair of two classes",
+    "equal_error_rate": "verification, error rate where as many pairs of one class are refused as others are accepted",
+    "accept_at_0.001": "verification, share of pairs of one class that are accepted when 0.1 % of the others are",
+    "accept_at_0.01": "verification, the same at 1 %",
+    "accept_at_0.1": "verification, the same at 10 %",
+}
+"""Numbers on retrieval and verification."""
+SCORES = {
+    "max_cosine": "cosine to the nearest class vector",
+    "max_logit": "largest logit",
+    "max_probability": "largest probability",
+    "energy": "energy (logsumexp of the logits)",
+    "nearest_neighbours": "distance to the 50th nearest embedding of training images",
+    "virtual_logit": "ViM without bias (energy minus what lies outside the principal space of training features)",
+}
+"""Scores of open-set recognition."""
+DETECTION = {
+    "auroc": "AUROC, probability that an image of an unknown class gets the smaller score",
+    "fpr_at_95": "share of known images taken for unknown when 95 % of the unknown ones are found",
+    "aupr_unknown": "average precision with unknown images as positives",
+    "aupr_known": "average precision with known images as positives",
+}
+"""Measures of such a score."""
+
 DEFINITIONS: dict[str, str] = {
     "accuracy.accuracy": "share of images whose largest logit is that of their class",
     "class_vectors.mean_cosine": "mean cosine between two different class vectors",
@@ -49,6 +82,18 @@ DEFINITIONS: dict[str, str] = {
     "reach.best_loss": "smallest cross-entropy that any features can reach at this scale, mean over classes, in nats",
     "reach.best_cosine": "cosine to the own class vector at that loss, mean over classes",
     "reach.training_loss": "training cross-entropy of the last epoch, in nats, on augmented images",
+    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / C, of covariances within and between classes",
+    "collapse.nc2_norms": "NC2, equal norms: standard deviation of the lengths of centred class means divided by their "
+    "mean",
+    "collapse.nc2_cosines": "NC2, for heads that are no simplex: mean absolute difference of the cosines between "
+    "centred class means and those between the head's own centred class vectors",
+    "collapse.nc2_simplex": "NC2, as usual: mean absolute difference of the cosines between centred class means and "
+    "-1 / (C - 1)",
+    "collapse.nc3": "NC3, self-duality: distance of centred class means and the head's own centred class vectors, both "
+    "as matrices of Frobenius norm 1",
+    "collapse.nc4": "NC4: share of images whose nearest class mean is not the predicted class",
+    "collapse.cdnv": "class-distance normalized variance: mean over pairs of classes of (variance i + variance j) / "
+    "(2 |mean i - mean j|^2)",
     "calibration.ece": "expected calibration error: mean gap between accuracy and confidence, 15 bins of equal width, "
     "the last one closed",
     "calibration.adaptive_ece": "the same with 15 bins of equal numbers of images",
@@ -63,5 +108,9 @@ DEFINITIONS: dict[str, str] = {
     "calibration.adaptive_ece_after": "adaptive_ece of softmax(logits / T)",
     "calibration.nll_after": "nll of softmax(logits / T)",
     "calibration.brier_after": "brier of softmax(logits / T)",
+    **{f"retrieval.{name}": f"test images: {text}" for name, text in RETRIEVAL.items()},
+    **{f"held_out.{name}": f"images of classes that were not trained: {text}" for name, text in RETRIEVAL.items()},
+    **{f"open_set.{measure}_{score}": f"{of}: {text}" for score, of in SCORES.items()
+       for measure, text in DETECTION.items()},
 }
-"""'section.name' of a number -> its definition. Every number that `summary.summarize_arrays` returns is here."""
+"""'section.name' of a number -> its definition. Every number of an analysis is here."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.analysis.arrays import checked_labels, finite_rows
+from keras_fixhead.analysis.arrays import checked_labels, few_of_each, finite_rows
 from keras_fixhead.analysis.calibration import (
     adaptive_reliability,
     brier_score,
@@ -17,15 +17,20 @@ from keras_fixhead.analysis.calibration import (
     reliability,
 )
 from keras_fixhead.analysis.class_vectors import group_test, randomness_test
+from keras_fixhead.analysis.collapse import neural_collapse
 from keras_fixhead.analysis.compactness import compactness, mean_similarity, separability
 from keras_fixhead.analysis.confusion import confusion_matrix, errors_inside_groups
 from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, same_group
+from keras_fixhead.analysis.open_set import all_scores, detection
+from keras_fixhead.analysis.retrieval import neighbours_accuracy, retrieval, verification
 from keras_fixhead.analysis.similarity import confusion_similarity
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import cosine_bound, loss_optimum, reachable_cosine, welch_bound
 
 PERMUTATIONS = 1_999
 DRAWS = 199
+RETRIEVED = 2_000
+"""Largest number of images that search each other."""
 
 Numbers = dict[str, dict[str, float | None]]
 
@@ -182,6 +187,38 @@ def calibration_numbers(test: Arrays, facts: Facts, validation: Arrays | None) -
     ceiling = None if facts.cosine_scale is None else probability_ceiling(test.num_classes, facts.cosine_scale)
     return numbers | {"ceiling": ceiling, "temperature": temperature} | {
         f"{name}_after": after.get(name) for name in ("ece", "adaptive_ece", "nll", "brier")}
+
+
+def collapse_numbers(train: Arrays) -> dict[str, float | None]:
+    """Returns the measures of neural collapse on training images."""
+    return dict(neural_collapse(train.features, train.labels, train.class_vectors, train.predicted))
+
+
+def retrieval_numbers(features: NDArray[Any], labels: NDArray[Any]) -> dict[str, float | None]:
+    """Returns the numbers on retrieval and verification among at most `RETRIEVED` images.
+
+    Args:
+        features: shape (N, d).
+        labels: integers, shape (N,); of any classes, also of others than the classifier's.
+    """
+    some = few_of_each(labels, RETRIEVED)
+    found, own = features[some], labels[some]
+    return {"images": float(len(some)), **retrieval(found, own), "nearest_10": neighbours_accuracy(found, own),
+            **verification(found, own)}
+
+
+def open_set_numbers(test: Arrays, unknown: Arrays, train: Arrays | None) -> dict[str, float | None]:
+    """Returns how well each score tells images of unknown classes from test images.
+
+    Args:
+        test: the arrays on test images.
+        unknown: the same on images of unknown classes; their labels are not used.
+        train: the arrays on training images, which some scores need.
+    """
+    known = None if train is None else (train.features, train.logits)
+    inside, outside = (all_scores(each.features, each.logits, each.class_vectors, known) for each in (test, unknown))
+    return {f"{measure}_{name}": value for name in inside
+            for measure, value in detection(inside[name], outside[name]).items()}
 
 
 def _calibration(logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:

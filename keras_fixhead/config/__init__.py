@@ -9,7 +9,8 @@ from keras_fixhead.config.files import (
     resolved_fields,
     to_store,
 )
-from keras_fixhead.config.resolved import Resolved, dataset_entry, resolve, run_digest, steps_of, train_size
+from keras_fixhead.config.length import Length, epoch_count, steps_of
+from keras_fixhead.config.resolved import Resolved, dataset_entry, length_of, resolve, run_digest, train_size
 from keras_fixhead.config.train_config import (
     RESULT_ROLES,
     ROLES,
@@ -19,6 +20,7 @@ from keras_fixhead.config.train_config import (
     scale_text,
 )
 
-__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Resolved", "Stored", "TrainConfig", "arm_name", "check_names",
-           "dataset_entry", "earlier_digest", "from_stored", "names_draw", "read_config_file", "resolve",
-           "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store", "train_size"]
+__all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Length", "Resolved", "Stored", "TrainConfig", "arm_name",
+           "check_names", "dataset_entry", "earlier_digest", "epoch_count", "from_stored", "length_of", "names_draw",
+           "read_config_file", "resolve", "resolved_fields", "run_digest", "scale_text", "steps_of", "to_store",
+           "train_size"]

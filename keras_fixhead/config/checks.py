@@ -35,6 +35,19 @@ def check_training(config: TrainConfig) -> None:
     """Raises an ArgumentError for training options that contradict each other."""
     if warms_up_to_a_plateau(config):
         raise ArgumentError("The plateau schedule has no warm-up.", hint="Use --warmup-fraction 0.")
+    for name in ("initial_lr_fraction", "final_lr_fraction"):
+        if shapes_no_triangle(config, name):
+            raise ArgumentError(f"{name} applies only to the triangular schedule, but schedule is {config.schedule!r}.",
+                                hint="Use --schedule triangular.")
+    if decays_twice(config):
+        raise ArgumentError("AdamW has a decay of its own, so there is no L2 penalty with it.",
+                            hint="Use --decoupled-decay, with --weight-decay 0 and --vector-weight-decay 0.")
+    if decouples_nothing(config):
+        raise ArgumentError(f"decoupled_decay applies only to AdamW, but optimizer is {config.optimizer!r}.",
+                            hint="Use --optimizer adamw, or --weight-decay.")
+    if averages_twice(config):
+        raise ArgumentError("Lookahead and ema both average the weights.",
+                            hint="Use one of them: --ema 0, or --lookahead-every 0.")
     if config.batch_size % config.devices:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
@@ -79,6 +92,31 @@ def lacks_validation_to_watch(config: TrainConfig) -> bool:
 def warms_up_to_a_plateau(config: TrainConfig) -> bool:
     """Returns whether the plateau schedule, which has no warm-up, is combined with one."""
     return config.schedule == "plateau" and config.warmup_fraction > 0
+
+
+def shapes_no_triangle(config: TrainConfig, *names: str) -> bool:
+    """Returns whether fields of the triangular schedule are changed, while the schedule is another one."""
+    return config.schedule != "triangular" and any(is_changed(config, name) for name in names)
+
+
+def decays_twice(config: TrainConfig) -> bool:
+    """Returns whether AdamW, which decays weights itself, is combined with an L2 penalty."""
+    return config.optimizer == "adamw" and max(config.weight_decay, config.vector_weight_decay) > 0
+
+
+def decouples_nothing(config: TrainConfig) -> bool:
+    """Returns whether AdamW's decay is set, while the optimizer is another one."""
+    return config.optimizer != "adamw" and is_changed(config, "decoupled_decay")
+
+
+def averages_twice(config: TrainConfig) -> bool:
+    """Returns whether weights are averaged by Lookahead and by a moving average."""
+    return config.ema > 0 and config.lookahead_every > 0
+
+
+def is_changed(config: TrainConfig, name: str) -> bool:
+    """Returns whether a field does not have its default."""
+    return bool(getattr(config, name) != TrainConfig.field(name).default)
 
 
 def fills_no_border(config: TrainConfig) -> bool:

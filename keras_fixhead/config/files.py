@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS
+from keras_fixhead.config.length import epochs_of
 from keras_fixhead.config.resolved import Resolved, run_digest
 from keras_fixhead.config.train_config import TrainConfig, check_names
 from keras_fixhead.data.catalog import DATASETS
@@ -41,9 +42,9 @@ class Stored:
     extended_from: str | None
 
     @property
-    def extended_at(self) -> int:
-        """The epoch at which the run was last extended; 0 if it was not."""
-        return int(self.extended_from.split(",")[-1]) if self.extended_from else 0
+    def extensions(self) -> tuple[float, ...]:
+        """The numbers of epochs at which the run was extended."""
+        return epochs_of(self.extended_from)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what config.json holds."""

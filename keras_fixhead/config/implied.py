@@ -66,7 +66,7 @@ def _is_too_small_to_pool(config: TrainConfig) -> bool:
 def _is_too_narrow(config: TrainConfig) -> bool:
     """Whether the network has too few features for the class vectors, but would have enough at width 1."""
     largest = KINDS[config.class_vectors].largest
-    entry = None if largest is None or config.width == 1 else _entry(config)
+    entry = None if largest is None or config.width == 1 or config.feature_dim is not None else _entry(config)
     if largest is None or entry is None:
         return False
     dim, usual = (feature_dim(config.model, width, entry.image_shape, config.pooling) for width in (config.width, 1.0))
@@ -79,6 +79,23 @@ def _entry(config: TrainConfig) -> DatasetEntry | None:
         return dataset_entry(config)
     except (ArgumentError, DataError):
         return None
+
+
+def _starts_no_triangle(config: TrainConfig) -> bool:
+    return checks.shapes_no_triangle(config, "initial_lr_fraction")
+
+
+def _ends_no_triangle(config: TrainConfig) -> bool:
+    return checks.shapes_no_triangle(config, "final_lr_fraction")
+
+
+def _shapes_no_triangle(config: TrainConfig) -> bool:
+    return checks.shapes_no_triangle(config, "initial_lr_fraction", "final_lr_fraction")
+
+
+def _has_a_rate_of_sgd(config: TrainConfig) -> bool:
+    """Whether AdamW has a rate that is too high for it, but common for SGD."""
+    return config.optimizer == "adamw" and config.lr >= 0.02
 
 
 def _shares_unequally(config: TrainConfig) -> bool:
@@ -110,6 +127,9 @@ def _has_a_margin_without_cosine(config: TrainConfig) -> bool:
 IMPLICATIONS = (
     Implication("warmup_fraction", ("schedule",), checks.warms_up_to_a_plateau, _always(0.0)),
     Implication("schedule", ("warmup_fraction",), checks.warms_up_to_a_plateau, _default("schedule")),
+    Implication("initial_lr_fraction", ("schedule",), _starts_no_triangle, _default("initial_lr_fraction")),
+    Implication("final_lr_fraction", ("schedule",), _ends_no_triangle, _default("final_lr_fraction")),
+    Implication("schedule", ("initial_lr_fraction", "final_lr_fraction"), _shapes_no_triangle, _always("triangular")),
     Implication("selection", ("hold_out",), checks.lacks_validation_to_select, _always("last")),
     Implication("hold_out", ("selection",), checks.lacks_validation_to_select, _always(True)),
     Implication("hold_out", ("patience", "schedule", "selection"), checks.lacks_validation_to_watch, _always(True)),
@@ -117,6 +137,7 @@ IMPLICATIONS = (
     Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
     Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
     Implication("width", ("model",), _has_one_width, _always(1.0)),
+    Implication("model", ("pooling",), _is_too_small_to_pool, _default("model")),
     Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),
     Implication("width", ("class_vectors", "dataset", "model", "pooling"), _is_too_narrow, _always(1.0)),
     Implication("margin", ("head",), _has_a_margin_without_cosine, _always("none")),
@@ -129,6 +150,17 @@ IMPLICATIONS = (
     Implication("crop_padding", ("crop_border",), checks.fills_no_border, _always(None)),
     Implication("flip_mode", ("flip",), checks.alternates_no_flips, _default("flip_mode")),
     Implication("flip", ("flip_mode",), checks.alternates_no_flips, _always(True)),
+    Implication("weight_decay", ("optimizer",), checks.decays_twice, _always(0.0)),
+    Implication("vector_weight_decay", ("optimizer",), checks.decays_twice, _always(0.0)),
+    Implication("optimizer", ("weight_decay", "vector_weight_decay"), checks.decays_twice, _default("optimizer")),
+    Implication("decoupled_decay", ("optimizer", "weight_decay", "vector_weight_decay"), checks.decouples_nothing,
+                _default("decoupled_decay")),
+    Implication("optimizer", ("decoupled_decay",), checks.decouples_nothing, _always("adamw")),
+    Implication("weight_decay", ("decoupled_decay",), checks.decays_twice, _always(0.0)),
+    Implication("vector_weight_decay", ("decoupled_decay",), checks.decays_twice, _always(0.0)),
+    Implication("lr", ("optimizer", "decoupled_decay"), _has_a_rate_of_sgd, _always(1e-3)),
+    Implication("ema", ("lookahead_every",), checks.averages_twice, _default("ema")),
+    Implication("lookahead_every", ("ema",), checks.averages_twice, _default("lookahead_every")),
     Implication("batch_size", ("devices",), _shares_unequally,
                 lambda config: config.devices * max(1, round(config.batch_size / config.devices))),
     Implication("devices", ("batch_size",), _shares_unequally, _always(1)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
 from keras_fixhead.config.checks import check_augmentation, check_data, check_head, check_training
+from keras_fixhead.config.length import Length, steps_of
 from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
@@ -50,12 +51,22 @@ class Resolved:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training steps per epoch, as far as known before the images are read."""
-        return self.steps_of(self.train_size)
+        """Training steps per whole epoch, as far as known before the images are read."""
+        return self.length(self.train_size).steps_per_epoch
 
-    def steps_of(self, images: int) -> int:
-        """Returns the training steps per epoch for a number of training images."""
-        return steps_of(images, self.config.batch_size, self.config.partial_batch)
+    @property
+    def total_steps(self) -> int:
+        """Training steps of all epochs, as far as known before the images are read."""
+        return self.length(self.train_size).total
+
+    def length(self, images: int, extended_from: tuple[float, ...] = ()) -> Length:
+        """Returns the epochs and steps of the training for a number of training images.
+
+        Args:
+            images: number of training images.
+            extended_from: numbers of epochs at which the run was extended.
+        """
+        return length_of(self.config, images, extended_from)
 
     @property
     def step_time_key(self) -> str:
@@ -111,7 +122,8 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         # PyTorch takes its number of threads from the environment
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,
     )
-    dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
+    own_dim = feature_dim(config.model, config.width, entry.image_shape, config.pooling)
+    dim = own_dim if config.feature_dim is None else config.feature_dim
     digest = _draw_digest(config.class_vectors, entry.num_classes, dim, config.vector_seed or 0, config.rotate)
     return Resolved(asked, config, entry, dim, digest)
 
@@ -146,6 +158,11 @@ def _distinguishing(config: TrainConfig) -> dict[str, Any]:
             if not (found := TrainConfig.field(name)).metadata["newer"] or value != found.default}
 
 
+def length_of(config: TrainConfig, images: int, extended_from: tuple[float, ...] = ()) -> Length:
+    """Returns the epochs and steps of a training for a number of training images; see `Resolved.length`."""
+    return Length(config.epochs, steps_of(images, config.batch_size, config.partial_batch), extended_from)
+
+
 def train_size(config: TrainConfig, data: DatasetEntry) -> int:
     """Returns the number of training images; an estimate if they are chosen from classes of different sizes."""
     size = data.train + (0 if config.hold_out else data.validation)
@@ -155,16 +172,6 @@ def train_size(config: TrainConfig, data: DatasetEntry) -> int:
     ranks = range(data.num_classes)
     return sum(max(1, round(size / data.num_classes * config.imbalance ** (-rank / max(1, len(ranks) - 1))))
                for rank in ranks)
-
-
-def steps_of(images: int, batch_size: int, partial_batch: bool = False) -> int:
-    """Returns the training steps per epoch: whole batches only, but at least one step.
-
-    Example:
-        >>> steps_of(5_000, 32), steps_of(5_000, 32, partial_batch=True)
-        (156, 157)
-    """
-    return max(1, -(-images // batch_size) if partial_batch else images // batch_size)
 
 
 def _absolute(path: str) -> str:

@@ -26,9 +26,10 @@ ROLES = ("data", "augmentation", "model", "head", "optimisation", "seed", "machi
 RESULT_ROLES = ROLES[:-1]
 """The roles of the fields that affect the result of training."""
 
-SCHEDULES = ("cosine", "one_cycle", "constant", "plateau")
+SCHEDULES = ("cosine", "one_cycle", "triangular", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
 NORMALIZATIONS = ("dataset", "half")
+OPTIMIZERS = ("sgd", "adamw")
 LOGGERS = ("none", "mlflow", "wandb")
 BORDERS = ("black", "reflect")
 FLIP_MODES = ("random", "alternating")
@@ -103,6 +104,8 @@ class TrainConfig:
                                            "(default: the network's usual form).", open=None)
     pooling: str = _option("model", "global", "Feature map to features: its mean, or the means of 4x4 positions.",
                            choices=POOLINGS)
+    feature_dim: int | None = _option("model", None, "Add a linear layer to this many features, such as 2 to draw them "
+                                      "(default: the network's own).", low=2, high=65_536, newer=True)
     head: str = _option("head", HeadConfig.logits, "Logits: dot products or cosines.", choices=HEADS, identity=True)
     fixed: bool = _option("head", HeadConfig.fixed, "Keep the class vectors as drawn, or learn them.", identity=True)
     scale: float | str = _option("head", HeadConfig.scale, "Factor S on the logits: a number, auto (sqrt(2) ln(m - 1)) "
@@ -122,14 +125,22 @@ class TrainConfig:
     margin_size: float | None = _option("head", None, "Size of the margin (default: the published one).", low=0,
                                         high=3.1, open=None)
     label_smoothing: float = _option("head", 0.0, "Share of the target spread over all classes.", low=0, high=0.999)
-    epochs: int = _option("optimisation", 200, "Passes over the training images.", low=1, high=1_000_000, identity=True)
+    epochs: int | float = _option("optimisation", 200, "Passes over the training images; of 9.9, the last has nine "
+                                  "tenths of the steps.", low=1, high=1_000_000, identity=True)
     batch_size: int = _option("optimisation", 128, "Images per step.", low=1, high=1_000_000)
     partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
                                   "smaller batch.")
     lr: float = _option("optimisation", 0.1, "Peak learning rate.", low=0, high=1e4)
-    momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD.", low=0, high=0.9999)
+    optimizer: str = _option("optimisation", "sgd", "SGD with Nesterov momentum, or AdamW with a decay of its own.",
+                             choices=OPTIMIZERS, newer=True)
+    momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD; beta_1 of AdamW.", low=0, high=0.9999)
     schedule: str = _option("optimisation", "cosine", "Learning rate after warm-up: cosine decay, or one_cycle's "
-                            "straight line, to 0; constant; or cut on a plateau of accuracy.", choices=SCHEDULES)
+                            "straight line, to 0; triangular, from one fraction of the peak to another; constant; or "
+                            "cut on a plateau of accuracy.", choices=SCHEDULES)
+    initial_lr_fraction: float = _option("optimisation", 0.2, "Share of the peak rate at which the triangular schedule "
+                                         "starts.", low=0, high=1, newer=True)
+    final_lr_fraction: float = _option("optimisation", 0.07, "Share of the peak rate at which the triangular schedule "
+                                       "ends.", low=0, high=1, newer=True)
     plateau_patience: int = _option("optimisation", 3, "Epochs without improvement before the plateau schedule cuts "
                                     "the rate.", low=0, high=1_000_000)
     plateau_factor: float = _option("optimisation", 0.2, "Factor by which the plateau schedule cuts the rate.",
@@ -140,7 +151,21 @@ class TrainConfig:
                                   low=0, high=1e3)
     vector_weight_decay: float = _option("head", HeadConfig.vector_weight_decay, "The same penalty on learned class "
                                          "vectors and a learned bias.", low=0, high=1e3)
+    decoupled_decay: float = _option("optimisation", 0.05, "AdamW's decay of the backbone's kernels, times the "
+                                     "learning rate in each step.", low=0, high=10, newer=True)
     decay_norms: bool = _option("optimisation", False, "Also penalise gamma and beta of batch normalisation.")
+    norm_offset_lr: float = _option("optimisation", 1.0, "Factor on the learning rate of the offsets (beta) of batch "
+                                    "normalisation.", low=0, high=1e4, newer=True)
+    whitening_bias_epochs: int = _option("optimisation", 3, "Epochs in which the bias of a whitening layer learns "
+                                         "(fast_cnn has one).", low=0, high=1_000_000, newer=True)
+    lookahead_every: int = _option("optimisation", 0, "Steps after which Lookahead sets the weights back towards their "
+                                   "slow copies; 0 for no Lookahead.", low=0, high=1_000_000, newer=True)
+    lookahead_decay: float = _option("optimisation", 0.95, "Lookahead's decay d: of N steps, after step s, slow copies "
+                                     "keep the share d^every (s / N)^3.", low=0, high=1, newer=True)
+    ema: float = _option("optimisation", 0.0, "Momentum of an average of the weights over the steps, which is "
+                         "evaluated and saved in their place; 0 for none.", low=0, high=0.99999, newer=True)
+    accumulate: int = _option("optimisation", 1, "Steps whose gradients are averaged for one update of the weights.",
+                              low=1, high=10_000, newer=True)
     crop_padding: int | None = _option("augmentation", None, "Pixels of border added before random crops (default: the "
                                        "data set's).", low=0, high=64, open=None)
     crop_border: str = _option("augmentation", "black", "What the border of random crops shows: black, or the image "
@@ -216,6 +241,11 @@ class TrainConfig:
         """The arguments of `data.run_dataset`."""
         return {**self.values("data"), "data_dir": self.data_dir}
 
+    @property
+    def reaches_everywhere(self) -> bool | None:
+        """Whether features can be negative, and so reach every direction; None while that is open."""
+        return True if self.feature_dim is not None else self.signed_features
+
     def is_open(self, name: str) -> bool:
         """Returns whether a field has a value that `resolve` replaces.
 
@@ -277,7 +307,10 @@ def _types() -> dict[str, tuple[type, ...]]:
 
 
 def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
-    """The checked value of a field; an int becomes a float if a float is expected."""
+    """The checked value of a field; an int becomes a float if a float is expected.
+
+    Where both are allowed, whole numbers are ints, so that they look the same in files and digests however they came.
+    """
     types = _types()[each.name]
     if each.name == "image_size" and isinstance(value, str):
         height, width = picture_sides(value)
@@ -286,8 +319,9 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
     if isinstance(value, str) and either:  # a number or a word; on the command line both are text
         with contextlib.suppress(ValueError):
             value = float(value)
-    if float in types and type(value) is int:
-        value = float(value)
+    if float in types and type(value) in (int, float):
+        whole = int in types and math.isfinite(value) and value == int(value)
+        value = int(value) if whole else float(value)
     if type(value) not in types:
         expected = " or ".join("null" if kind is NoneType else kind.__name__ for kind in types)
         raise ArgumentError(f"{each.name} must be {expected}, got {value!r}.")

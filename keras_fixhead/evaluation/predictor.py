@@ -59,9 +59,11 @@ class Predictor:
                                 hint="Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")
         return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
 
-    def probabilities(self, images: Images) -> NDArray[np.float32]:
-        """Returns the class probabilities of images as `logits` takes them, shape (N, m)."""
-        return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(self.logits(images))))
+    def probabilities(self, images: Images, temperature: float = 1.0) -> NDArray[np.float32]:
+        """Returns the class probabilities of images as `logits` takes them, shape (N, m): softmax(logits / T)."""
+        logits = self.logits(images)
+        return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(
+            logits if temperature == 1 else logits / np.float32(temperature))))
 
     def classes(self, images: Images) -> NDArray[np.int64]:
         """Returns the predicted class of each image as `logits` takes them, shape (N,)."""

@@ -1,4 +1,5 @@
 """Plans many runs: the runs of a grid, what is already done, and the cost of the rest."""
+import contextlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,15 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.config import RESULT_ROLES, Resolved, TrainConfig, check_names, earlier_digest, resolve
+from keras_fixhead.config import (
+    RESULT_ROLES,
+    Resolved,
+    TrainConfig,
+    check_names,
+    earlier_digest,
+    epoch_count,
+    resolve,
+)
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
@@ -95,12 +104,11 @@ def parse_value(name: str, text: str) -> Any:
             raise ArgumentError(f"{name} must be yes or no, got {text!r}.")
         return _WORDS[text.lower()]
     for kind in (int, float):
-        if kind in kinds:
-            try:
+        with contextlib.suppress(ValueError):
+            if kind in kinds:
                 return kind(text)
-            except ValueError:
-                if str not in kinds:
-                    raise ArgumentError(f"{name} must be a number, got {text!r}.") from None
+    if str not in kinds:
+        raise ArgumentError(f"{name} must be a number, got {text!r}.")
     return text
 
 
@@ -171,13 +179,13 @@ def plan_summary(plan: Sequence[PlannedRun]) -> dict[str, Any]:
 
 
 def _shape(config: TrainConfig) -> tuple[Any, ...]:
-    return (config.model, config.width, config.pooling, Path(config.dataset).name, config.classes, config.selection)
+    return (config.model, config.width, config.pooling, config.feature_dim, Path(config.dataset).name, config.classes,
+            config.selection)
 
 
 def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:
-    epochs = resolved.config.epochs
     step_seconds = stored_step_seconds(resolved.step_time_key)
-    total = None if step_seconds is None else step_seconds * epochs * resolved.steps_per_epoch
+    total = None if step_seconds is None else step_seconds * resolved.total_steps
     if run is None:
         return PlannedRun(resolved, "new", None, total)
     state = run.read("status")["state"] if run.has("status") else "interrupted"
@@ -185,7 +193,7 @@ def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:
         return PlannedRun(resolved, state, run, total)
     if run.is_locked():
         return PlannedRun(resolved, "running", run, total)
-    done = len(run.metrics()) / epochs
+    done = len(run.metrics()) / epoch_count(resolved.config.epochs)
     return PlannedRun(resolved, "interrupted", run, None if total is None else total * (1 - done))
 
 

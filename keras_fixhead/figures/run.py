@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
-from keras_fixhead.figures.text import class_names, plain
-
-NAMED_CLASSES = 30
-"""Largest number of classes for which a matrix is labelled with their names."""
+from keras_fixhead.figures.classes import NAMED_CLASSES, grouped_order, label_axes
+from keras_fixhead.figures.text import plain
 
 
 def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
@@ -47,36 +45,46 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize="small")
+            axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     save_figure(figure, path)
 
 
-def plot_confusion(confusion: NDArray[np.int64], label_names: Sequence[str], path: Path, *, title: str) -> None:
+def plot_confusion(confusion: NDArray[np.integer[Any]], label_names: Sequence[str], path: Path, *, title: str,
+                   groups: Mapping[str, Sequence[str]] | None = None, counts: bool = False) -> None:
     """Writes a confusion matrix: each row shows the shares of predictions for the images of one class.
+
+    The title has the accuracy. Colours rise with the square root of a share, so that errors are seen next to a diagonal
+    of nearly 100 %. Where names do not fit, classes are ordered and labelled by groups, if there are any.
 
     Args:
         confusion: integers, shape (m, m), from `analysis.confusion.confusion_matrix`.
         label_names: one name per class.
-        path: PNG file to write.
+        path: file to write, as in `canvas.save_figure`.
         title: line above the figure.
+        groups: group -> names of its classes, for more than `NAMED_CLASSES` classes.
+        counts: whether to write numbers of images into the cells instead of percentages.
 
     Raises:
         RunError: if the file cannot be written.
     """
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    side = min(11.0, 4.2 + 0.22 * len(shares)) if len(shares) <= NAMED_CLASSES else 8.0
+    from matplotlib.colors import PowerNorm
+
+    m, images = len(confusion), int(confusion.sum())
+    order = grouped_order(label_names, groups or {})
+    sorted_counts = confusion if order is None else confusion[np.ix_(order, order)]
+    shares = sorted_counts / np.maximum(sorted_counts.sum(axis=1, keepdims=True), 1)
+    side = min(11.0, 4.2 + 0.22 * m) if m <= NAMED_CLASSES else 8.0
     figure = new_figure(side + 1, side)
     axes = figure.subplots()
-    shown = axes.imshow(100 * shares, vmin=0, vmax=100, cmap="Blues")
-    axes.set(title=plain(title), xlabel="predicted", ylabel="class")
+    shown = axes.imshow(100 * shares, norm=PowerNorm(0.5, vmin=0, vmax=100), cmap="Blues", interpolation="nearest")
+    accuracy = f", accuracy {100 * confusion.trace() / images:.2f} % of {images:,}" if images else ""
+    axes.set(title=plain(title) + accuracy, xlabel="predicted", ylabel="class")
     axes.title.set_fontsize("medium")
-    if len(shares) <= NAMED_CLASSES:
-        names = [plain(name) for name in class_names(label_names)]
-        axes.set_xticks(range(len(shares)), names, rotation=90, fontsize="small")
-        axes.set_yticks(range(len(shares)), names, fontsize="small")
-    if len(shares) <= 12:
-        for row, column in np.argwhere(shares >= 0.005):
-            axes.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", fontsize="small",
-                      color="white" if shares[row, column] > 0.5 else "black")
-    figure.colorbar(shown, ax=axes, shrink=0.8, label="% of the class")
+    label_axes(axes, label_names, order, groups if order is not None else None)
+    if m <= 12:
+        for row, column in np.argwhere(sorted_counts > 0 if counts else shares >= 0.005):
+            text = f"{sorted_counts[row, column]:,}" if counts else f"{100 * shares[row, column]:.0f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize="small",
+                      color="white" if shares[row, column] > 0.3 else "black")
+    figure.colorbar(shown, ax=axes, shrink=0.8, label="% of the class", ticks=[0, 1, 5, 10, 25, 50, 100])
     save_figure(figure, path)

@@ -81,7 +81,7 @@ def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logit
                      label_names: Sequence[str], path: Path, *, title: str, columns: int = 8) -> None:
     """Writes a sheet of test images: two rows of correctly classified ones, then two rows of misclassified ones.
 
-    Both are spread evenly over the set. Misclassified images are labelled with their predicted and their true class.
+    Both are spread evenly over the set. Each misclassified image has its predicted and its true class under it.
 
     Args:
         images: uint8, shape (N, H, W, 3).
@@ -104,7 +104,7 @@ def plot_predictions(images: NDArray[np.uint8], labels: NDArray[np.int32], logit
         shown.append(images[number] if number >= 0 else np.full(images.shape[1:], 255, np.uint8))
         is_right = number >= 0 and predicted[number] == labels[number]
         texts.append("" if number < 0 else names[labels[number]] if is_right
-                     else f"{names[predicted[number]]}\nis {names[labels[number]]}")
+                     else f"predicted {names[predicted[number]]},\ntrue {names[labels[number]]}")
         colors.append("#2e6b2e" if is_right else "#a11d1d")
     plot_images(np.stack(shown) if shown else images[:0], texts, path, title=title, columns=columns, colors=colors)
 

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.catalog import MODELS, feature_dim, import_object, look_up
+from keras_fixhead.catalog import MODELS, import_object, look_up
+from keras_fixhead.catalog import feature_dim as own_dim
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.head_config import checked_flag, is_number
@@ -19,7 +20,8 @@ from keras_fixhead.vectors import checked_integer
 
 def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, *, seed: int = 0,
                 vector_seed: int | None = None, width: float = 1.0, signed_features: bool | None = None,
-                pooling: str = "global", weight_decay: float = 0.0, decay_norms: bool = False,
+                pooling: str = "global", feature_dim: int | None = None, weight_decay: float = 0.0,
+                decay_norms: bool = False,
                 mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
                 normalization: Any = FusedBatchNormalization, form: Mapping[str, Any] | None = None,
                 **head_arguments: Any) -> keras.Model:
@@ -38,6 +40,7 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
             None for the network's usual form.
         pooling: 'global', the mean of the feature map ('fast_cnn': its maximum), or '4x4', means of 4x4 positions side
             by side.
+        feature_dim: number of features, made by a linear layer; None for the network's own.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
         decay_norms: whether to apply this penalty to gamma and beta of batch normalisation too.
         mean, std: one number, or one per channel; inside the model, pixels in [0, 255] become (pixel - mean) / std.
@@ -63,7 +66,8 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     shape = _checked_shape(input_shape)
     if not (is_number(weight_decay) and weight_decay >= 0):
         raise ArgumentError(f"weight_decay must be 0 or a positive number, got {weight_decay!r}.")
-    feature_dim(name, width, shape, pooling)  # raises if something does not fit
+    own_dim(name, width, shape, pooling)  # raises if something does not fit
+    dim = None if feature_dim is None else checked_integer("feature_dim", feature_dim, 1, 2**31)
     signed = entry.ends_signed(None if signed_features is None else checked_flag("signed_features", signed_features))
     layers = Layers(checked_integer("seed", seed, 0, 2**64 - 1), float(weight_decay), _checked_class(normalization),
                     checked_flag("decay_norms", decay_norms))
@@ -73,16 +77,18 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     form = _checked_form(form, builder, name)
     images = keras.Input(shape, name="images")
     feature_map = builder(_normalized(images, mean, std), width=width, layers=layers, signed_features=signed, **form)
-    features = _pooled(feature_map, pooling, entry.reduces_by)
+    features = _pooled(feature_map, pooling, entry.reduces_by, name=FEATURES if dim is None else "pooled")
+    if dim is not None:
+        features = layers.project(features, dim, name=FEATURES)
     return keras.Model(images, head(features), name=name.replace("/", "_"))
 
 
-def _pooled(feature_map: Any, pooling: str, reduces_by: str) -> Any:
+def _pooled(feature_map: Any, pooling: str, reduces_by: str, *, name: str) -> Any:
     if pooling == "global":
         layer = {"mean": keras.layers.GlobalAveragePooling2D, "maximum": keras.layers.GlobalMaxPooling2D}[reduces_by]
-        return layer(dtype=full_precision(), name=FEATURES)(feature_map)
+        return layer(dtype=full_precision(), name=name)(feature_map)
     means = keras.layers.AveragePooling2D(4, dtype=full_precision(), name="pool")(feature_map)
-    return keras.layers.Flatten(dtype=full_precision(), name=FEATURES)(means)
+    return keras.layers.Flatten(dtype=full_precision(), name=name)(means)
 
 
 def _normalized(images: Any, mean: float | Sequence[float], std: float | Sequence[float]) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_fixhead.head import full_precision
 from keras_fixhead.models.activations import FusedGelu
 from keras_fixhead.models.initializers import HashedUniform, IdentityUniform
 from keras_fixhead.models.normalization import FusedBatchNormalization
@@ -71,6 +72,14 @@ class Layers:
             # convolution took ten times as long (20 ms instead of 2 for 128x32x32x36 in bfloat16)
             x = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")(x)
         return x
+
+    def project(self, x: Tensor, dim: int, *, name: str) -> Tensor:
+        """Returns (N, d) times a matrix: (N, dim), in full precision, without a bias."""
+        return keras.layers.Dense(
+            dim, use_bias=False, dtype=full_precision(), name=name,
+            kernel_initializer=self.kernel_initializer(name),
+            kernel_regularizer=self.penalty(),
+        )(x)
 
     def normalize(self, x: Tensor, *, name: str, momentum: float = 0.9, epsilon: float = 1e-5,
                   scale: bool = True) -> Tensor:

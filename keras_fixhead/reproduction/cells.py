@@ -55,6 +55,8 @@ class Cell:
     def label(self) -> str:
         """A description of what distinguishes the cell."""
         named = {"dataset", "model", "head", "fixed", "scale", "epochs", "recipe"}
+        if self.config.label_smoothing == 0:
+            named.add("label_smoothing")  # the evidence has none, whatever the recipe
         more = "".join(f", {name} {value_text(value)}" for name, value in self.fields if name not in named)
         config = self.config
         scale = f", S = {value_text(config.scale)}" if config.scale != 1 else ""
@@ -139,7 +141,9 @@ class Row:
         fields |= self.extra
         fields |= {name: factor * getattr(plain, name) for name, factor in self.factors.items()}
         if self.equal_steps:
-            fields["epochs"] = plain.epochs * _steps(plain) / _steps(build_config(fields))
+            longer = _steps(plain) / _steps(build_config(fields))
+            fields |= {"epochs": plain.epochs * longer,
+                       "whitening_bias_epochs": round(plain.whitening_bias_epochs * longer)}
         return cell(fields)
 
 

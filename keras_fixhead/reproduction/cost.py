@@ -2,7 +2,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keras_fixhead.config import TrainConfig, dataset_entry, steps_of, train_size
+from keras_fixhead.config import TrainConfig, dataset_entry, length_of, train_size
 from keras_fixhead.runs.result import Result
 
 MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6,
@@ -73,7 +73,7 @@ def training_flop_per_image(config: TrainConfig) -> float | None:
 def training_images(config: TrainConfig) -> int:
     """Returns the number of images processed in a training, counting repetitions."""
     images = train_size(config, dataset_entry(config))
-    return config.epochs * steps_of(images, config.batch_size, config.partial_batch) * config.batch_size
+    return length_of(config, images).total * config.batch_size
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None,

@@ -8,10 +8,12 @@ from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.json_files import write_bytes, write_json
-from keras_fixhead.run_analysis.measured import MeasuredRun, arm_means, measure_runs
+from keras_fixhead.run_analysis.claims import answer_claims
+from keras_fixhead.run_analysis.measured import MeasuredRun, arm_differences, arm_means, measure_runs
 from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
 from keras_fixhead.run_analysis.page import page
-from keras_fixhead.run_analysis.pictures import Picture, draw_pictures
+from keras_fixhead.run_analysis.picture import Picture
+from keras_fixhead.run_analysis.pictures import draw_pictures
 from keras_fixhead.runs import Run, make_folder
 
 SCHEMA = 1
@@ -44,11 +46,12 @@ class Analysis:
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
         return {"runs": [_strict(each.as_dict()) for each in self.runs], "arms": _strict(arm_means(self.runs)),
-                "definitions": DEFINITIONS}
+                "differences": _strict(arm_differences(self.runs)),
+                "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
 
 
 def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: str | None = None,
-                 prepare: Prepare | None = None) -> Analysis:
+                 unknown: str | None = None, prepare: Prepare | None = None) -> Analysis:
     """Measures and draws runs side by side; writes numbers.json, figures (PNG and SVG) and index.html.
 
     Features and logits are computed once for each run and split, and kept in RUN/analysis under the digest of the model
@@ -58,6 +61,8 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
         runs: complete runs; those that differ only in their seeds form an arm.
         folder: where to write; None for `default_folder`.
         data_dir: folder of the data, if it is not the one used in training.
+        unknown: data set of unknown classes, for open-set recognition and for retrieval on classes that were not
+            trained; None for the classes that a run was not trained on, if there are any.
         prepare: as in `RunOutputs`.
 
     Raises:
@@ -74,13 +79,14 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
         (True, 'index.html')
     """
     folder = folder or default_folder(runs)
-    measured = measure_runs(runs, data_dir, prepare)
+    measured = measure_runs(runs, data_dir, unknown, prepare)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
     pictures = draw_pictures(measured, folder)
     analysis = Analysis(folder, measured, pictures)
-    write_json(folder / NUMBERS, analysis.numbers, schema=SCHEMA)
-    write_bytes(folder / PAGE, page(analysis.numbers, pictures, folder).encode())
+    numbers = analysis.numbers
+    write_json(folder / NUMBERS, numbers, schema=SCHEMA)
+    write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
     return analysis
 
 

@@ -1,12 +1,24 @@
 """What is known and measured of one run: its arrays, numbers and facts."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from keras_fixhead.analysis.class_vectors import named_pairs, nearest_pairs
 from keras_fixhead.analysis.geometry import cosine_matrix
-from keras_fixhead.analysis.summary import Arrays, Facts, Numbers, summarize_arrays
+from keras_fixhead.analysis.paired import paired_difference
+from keras_fixhead.analysis.summary import (
+    Arrays,
+    Facts,
+    Numbers,
+    collapse_numbers,
+    open_set_numbers,
+    retrieval_numbers,
+    summarize_arrays,
+)
 from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.sources import describe
@@ -29,8 +41,10 @@ class MeasuredRun:
         arm: name of its arm; runs of one arm differ only in their seeds.
         outputs: computes further arrays.
         test: arrays on test images.
+        train: arrays on training images, 10,000 at most.
+        unknown: arrays of images of unknown classes, if there are any, and their own labels.
         facts: names and groups of its classes, scale, features.
-        numbers: from `summarize_arrays`.
+        numbers: section -> name -> number, as `analysis.definitions.DEFINITIONS` describes them.
     """
 
     run: Run
@@ -38,6 +52,8 @@ class MeasuredRun:
     arm: str
     outputs: RunOutputs
     test: Arrays
+    train: Arrays | None
+    unknown: tuple[Arrays, NDArray[np.int32]] | None
     facts: Facts
     numbers: Numbers = field(repr=False)
 
@@ -58,13 +74,14 @@ class MeasuredRun:
                 "paper_pairs": named_pairs(cosines, self.facts.label_names, PAPER_PAIRS)}
 
 
-def measure_runs(runs: Sequence[Run], data_dir: str | None = None,
+def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str | None = None,
                  prepare: Prepare | None = None) -> list[MeasuredRun]:
     """Returns runs with their arrays and numbers.
 
     Args:
         runs: complete runs, each given once.
         data_dir: folder of the data, if it is not the one used in training.
+        unknown: data set of unknown classes; None for the classes that a run was not trained on, if there are any.
         prepare: as in `RunOutputs`.
 
     Raises:
@@ -79,7 +96,7 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None,
                             hint="List your runs: fixhead list runs" if twice is None else "Give each run once.")
     configs = [run.config() for run in runs]
     names = arm_names(configs)
-    return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir)
+    return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir, unknown)
             for run, config, name in zip(runs, configs, names, strict=True)]
 
 
@@ -118,6 +135,34 @@ def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
     return found
 
 
+def fixed_and_learned(runs: Sequence[MeasuredRun]) -> Iterator[tuple[list[MeasuredRun], list[MeasuredRun]]]:
+    """Yields the runs of each pair of arms that differ in nothing but whether class vectors are fixed."""
+    arms = by_arm(runs)
+    for arm, members in arms.items():
+        if members[0].config.fixed and (other := arms.get(arm.replace("-fixed", "-learned", 1))):
+            yield members, other
+
+
+def arm_differences(runs: Sequence[MeasuredRun]) -> list[dict[str, Any]]:
+    """Returns fixed minus learned class vectors for each pair of arms and each number, paired by seed."""
+    found = []
+    for fixed, learned in fixed_and_learned(runs):
+        numbers: dict[str, dict[str, Any]] = {}
+        for section, names in fixed[0].numbers.items():
+            for name in names:
+                difference = paired_difference(seed_values(fixed, section, name), seed_values(learned, section, name))
+                if difference.n:
+                    numbers.setdefault(section, {})[name] = difference.as_dict()
+        found.append({"fixed": fixed[0].arm, "learned": learned[0].arm, "numbers": numbers})
+    return found
+
+
+def seed_values(runs: Sequence[MeasuredRun], section: str, name: str) -> dict[int, float]:
+    """Returns seed -> a number, of the runs that have it."""
+    return {each.config.seed: value for each in runs
+            if (value := each.numbers.get(section, {}).get(name)) is not None}
+
+
 _SHORT = {"scale": "S"}
 
 
@@ -125,7 +170,8 @@ def _text(value: Any) -> str:
     return Path(value).name if isinstance(value, str) and "/" in value else value_text(value)
 
 
-def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str | None) -> MeasuredRun:
+def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str | None,
+              unknown: str | None) -> MeasuredRun:
     run, test = outputs.run, outputs.arrays("test")
     if test is None:
         raise ArgumentError(f"{run.path} has no test images to analyze.", hint="Give a --data-dir with test images.")
@@ -134,10 +180,18 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
         groups=_groups(config, data_dir),
         cosine_scale=float(run.read("result").get("scale", 1.0)) if config.head == "cos" and config.bias == "none" else
         None,
-        signed_features=bool(config.signed_features),
+        signed_features=bool(config.reaches_everywhere),
         training_loss=next((row["cross_entropy"] for row in reversed(run.metrics()) if "cross_entropy" in row), None))
-    return MeasuredRun(run, config, arm, outputs, test, facts,
-                       summarize_arrays(test, facts, outputs.arrays("validation")))
+    train, others = outputs.arrays("train"), outputs.unknown(unknown)
+    numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
+    if train is not None and len(np.unique(train.labels)) > 1:
+        numbers["collapse"] = collapse_numbers(train)
+    if len(np.unique(test.labels)) > 1 and np.bincount(test.labels).max() > 1:
+        numbers["retrieval"] = retrieval_numbers(test.features, test.labels)
+    if others is not None:
+        numbers["open_set"] = open_set_numbers(test, others[0], train)
+        numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
+    return MeasuredRun(run, config, arm, outputs, test, train, others, facts, numbers)
 
 
 def _groups(config: TrainConfig, data_dir: str | None) -> Mapping[str, Sequence[str]]:

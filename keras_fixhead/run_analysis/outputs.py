@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_fixhead.analysis.summary import Arrays
 from keras_fixhead.data import Dataset, Split, limit_train, measured_fields, run_dataset
@@ -16,6 +17,10 @@ FOLDER = "analysis"
 TRAIN_IMAGES = 10_000
 """Largest number of training images that are measured, the same number from each class."""
 
+
+HELD_OUT = "held-out"
+DIGITS = 16
+"""Number of digits of the digest of a model file."""
 
 Prepare = Callable[[Mapping[str, Any]], None]
 
@@ -43,8 +48,8 @@ class RunOutputs:
         self._data_dir = data_dir
         if not run.model_path.is_file():
             raise RunError(f"{run.path} has no model.", hint=run.resume_command)
-        self.digest = hashlib.sha256(run.model_path.read_bytes()).hexdigest()[:16]
-        self._datasets: dict[str | None, Dataset] = {}
+        self.digest = hashlib.sha256(run.model_path.read_bytes()).hexdigest()[:DIGITS]
+        self._datasets: dict[str, Dataset] = {}
         self._predictor: Any = None
 
     @property
@@ -52,58 +57,80 @@ class RunOutputs:
         """The names of the run's classes."""
         return tuple(self.run.read("result")["label_names"])
 
-    def arrays(self, split: str, dataset: str | None = None) -> Arrays | None:
+    def arrays(self, split: str) -> Arrays | None:
         """Returns features, logits, labels and class vectors of a split; None if the split has no images.
 
         Args:
             split: 'train' (at most `TRAIN_IMAGES`, without augmentation), 'validation' or 'test'.
-            dataset: another data set, whose classes may differ; its labels are its own.
 
         Raises:
             DataError: if the data cannot be found or read.
-            ArgumentError: (a ValueError) if the other data set has another image size.
         """
-        path = self._path(split, dataset)
-        if not path.is_file():
-            self._compute(split, dataset, path)
-        found = read_arrays(path)
+        found = self._kept(split, lambda: _part(self._dataset(None), split))
         if not len(found["labels"]):
             return None
-        labels = found["labels"] if dataset is None else np.zeros_like(found["labels"])
-        return Arrays(found["features"], found["logits"], labels, found["class_vectors"])
+        return Arrays(found["features"], found["logits"], found["labels"], found["class_vectors"])
 
-    def images(self, split: str) -> Split:
-        """Returns the images and labels of a split of the run's own data."""
-        return _part(self._dataset(None), split)
+    def unknown(self, dataset: str | None) -> tuple[Arrays, NDArray[np.int32]] | None:
+        """Returns the arrays of test images of classes that the run was not trained on, and their labels.
 
-    def _path(self, split: str, dataset: str | None) -> Path:
-        name = split if dataset is None else f"{split}-of-{Path(dataset).name}"
-        return self.run.path / FOLDER / f"features-{name}-{self.digest}.npz"
+        The labels are those of their data set; the arrays have 0 for all of them.
 
-    def _compute(self, split: str, dataset: str | None, path: Path) -> None:
-        data = self._dataset(dataset)
+        Args:
+            dataset: another data set, used whole; None for the classes of the run's own that it was not trained on.
+
+        Returns:
+            None if `dataset` is None and the run was trained on all classes.
+
+        Raises:
+            DataError: if the data cannot be found or read.
+            ArgumentError: (a ValueError) if the images have another size.
+        """
+        if dataset is None and self.run.config().classes is None:
+            return None
+        name = HELD_OUT if dataset is None else f"of-{Path(dataset).name}"
+        found = self._kept(name, lambda: self._unknown(dataset))
+        none = np.zeros(len(found["labels"]), np.int32)
+        return Arrays(found["features"], found["logits"], none, found["class_vectors"]), found["labels"]
+
+    def _kept(self, name: str, images: Callable[[], Split]) -> Mapping[str, Any]:
+        """The stored outputs; computed first if they are not there."""
+        path = self.run.path / FOLDER / f"features-{name}-{self.digest}.npz"
+        if not path.is_file():
+            self._compute(images(), path)
+        return read_arrays(path)
+
+    def _compute(self, part: Split, path: Path) -> None:
         from keras_fixhead.evaluation import Measurer, run_predictor
 
-        part = _part(data, split)
-        self._predictor = predictor = self._predictor or run_predictor(self.run)
-        if data.image_shape != predictor.image_shape:
-            raise ArgumentError(f"{data.name} has images of shape {data.image_shape}; the model of {self.run.path} "
-                                f"takes {predictor.image_shape}.", hint="Give a data set with images of that size.")
-        outputs = Measurer(predictor.model).outputs(part.images if len(part) else data.test.images[:1])
+        if self._predictor is None:
+            self._predictor = run_predictor(self.run)
+        shape = self._predictor.image_shape
+        if len(part) and part.images.shape[1:] != shape:
+            raise ArgumentError(f"These images have shape {part.images.shape[1:]}; the model of {self.run.path} takes "
+                                f"{shape}.", hint="Give a data set with images of that size.")
+        outputs = Measurer(self._predictor.model).outputs(part.images if len(part) else np.zeros((1, *shape), np.uint8))
         make_folder(path.parent)
-        for earlier in path.parent.glob(f"{path.name.rpartition('-')[0]}-*.npz"):
+        for earlier in path.parent.glob(f"{path.stem.rpartition('-')[0]}-{'?' * DIGITS}.npz"):
             earlier.unlink(missing_ok=True)
         self.run.write_arrays(f"{FOLDER}/{path.name}", features=outputs.features[:len(part)],
                               logits=outputs.logits[:len(part)], class_vectors=outputs.class_vectors,
                               labels=part.labels)
 
-    def _dataset(self, dataset: str | None) -> Dataset:
-        if dataset not in self._datasets:
-            fields = measured_fields(self.run.config().data_fields, dataset, self._data_dir)
+    def _unknown(self, dataset: str | None) -> Split:
+        if dataset is not None:
+            return self._dataset(dataset).test
+        whole = self._dataset(None, classes=None)
+        own = set(self.label_names)
+        return whole.test.take(np.flatnonzero([whole.label_names[label] not in own for label in whole.test.labels]))
+
+    def _dataset(self, dataset: str | None, **changes: Any) -> Dataset:
+        fields = {**measured_fields(self.run.config().data_fields, dataset, self._data_dir), **changes}
+        if repr(fields) not in self._datasets:
             if self._prepare is not None:
                 self._prepare(fields)
-            self._datasets[dataset] = run_dataset(**fields)
-        return self._datasets[dataset]
+            self._datasets[repr(fields)] = run_dataset(**fields)
+        return self._datasets[repr(fields)]
 
 
 def _part(dataset: Dataset, split: str) -> Split:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.run_analysis.pictures import Picture
+from keras_fixhead.run_analysis.picture import Picture
 
 SECTIONS: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "Measured on the test images."),
@@ -18,14 +18,30 @@ SECTIONS: dict[str, tuple[str, str]] = {
                   "confused by any model."),
     "compactness": ("Compactness", "How close the features of an image are to class vectors."),
     "separability": ("Separability", "How far apart the features of different classes are, for any class vectors."),
+    "features": ("Features", "Where images lie, in a plane. Features have more dimensions than two unless a run was "
+                 "trained with --feature-dim 2, so a plane shows a part of them."),
+    "collapse": ("Neural collapse", "At the end of training, features of a class tend to meet in one point, and class "
+                 "means to point where class vectors do. 0 is complete collapse."),
     "reach": ("What is possible", "Features without negative entries cannot reach every class vector, and a scale S "
               "limits how small the loss can get."),
     "calibration": ("Calibration", "Whether an image with a probability of 80 % is right in 80 % of all cases. At S = "
                     "1 probabilities are capped, which looks like doubt; a fitted temperature removes it without "
                     "changing any prediction."),
+    "open_set": ("Unknown classes", "A classifier gives every image one of its classes. Can a score tell that it is "
+                 "none of them?"),
+    "retrieval": ("Retrieval and verification", "Can images be found by images of the same class? Test images of known "
+                  "classes."),
+    "held_out": ("Retrieval and verification, other classes", "The same for classes that were not trained."),
     "dynamics": ("Learning dynamics", "What happened from epoch to epoch."),
 }
 """Section -> its title, and what it is about; sections without numbers and figures are left out."""
+
+COMPARED = (
+    ("accuracy", "accuracy"), ("compactness", "own"), ("compactness", "predicted"), ("separability", "angle_ratio"),
+    ("confusion", "errors_inside_groups"), ("calibration", "ece"), ("calibration", "ece_after"),
+    ("open_set", "auroc_max_cosine"), ("open_set", "auroc_max_probability"), ("open_set", "auroc_energy"),
+    ("open_set", "auroc_nearest_neighbours"), ("retrieval", "map_at_r"), ("held_out", "map_at_r"))
+"""Numbers whose difference between fixed and learned class vectors is shown."""
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -40,7 +56,7 @@ figcaption { font-size: 0.9rem; color: #333; }
 th, td { text-align: left; padding: 0.25rem 0.75rem 0.25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.definition { color: #444; min-width: 16rem; }
-td:first-child code { white-space: nowrap; }
+td code { white-space: nowrap; } p code { overflow-wrap: anywhere; }
 """
 
 
@@ -58,7 +74,9 @@ def page(numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) 
                        for key in SECTIONS)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
             f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
-            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}\n{sections}</body>\n</html>\n")
+            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}\n"
+            f"{_claims(numbers.get('claims', []), runs)}"
+            f"{_differences(numbers.get('differences', []))}{sections}</body>\n</html>\n")
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -67,6 +85,38 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
              f"{100 * each['numbers']['accuracy']['accuracy']:.2f} %", f"{each['images']:,}", f"{each['classes']:,}",
              f"{each['features']:,}", f"<code>{_text(each['run'])}</code>"] for each in runs]
     return _table(head, rows)
+
+
+def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:
+    """The paper's claims that these runs answer, and the command that measured them."""
+    if not answers:
+        return ""
+    rows = [[_text(each["statement"]) + f"<br><code>{_text(each['claim'])}</code>", _text(each["measured"]),
+             str(each["n"]), "yes" if each["held"] else "no"] for each in answers]
+    command = " ".join(["fixhead analyze", *(each["run"] for each in runs)])
+    return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
+            f"our words. Each answer is about these runs only.</p>\n{_table(['claim', 'measured', 'n', 'held'], rows)}"
+            f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
+
+
+def _differences(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Fixed minus learned, paired by seed, for the numbers of `COMPARED`."""
+    rows = [[_text(f"{each['fixed']} minus {each['learned']}"), f"<code>{_text(f'{section}.{name}')}</code>",
+             f'<td class="number">{_difference(found)}</td>', str(found["n"]),
+             f'<td class="definition">{_text(DEFINITIONS[f"{section}.{name}"])}</td>']
+            for each in pairs for section, name in COMPARED
+            if (found := each["numbers"].get(section, {}).get(name)) is not None]
+    if not rows:
+        return ""
+    table = _table(["arms", "number", "difference, 95 % interval", "n", "what it is"], rows)
+    return ('<section id="differences">\n<h2>Fixed minus learned</h2>\n<p>Paired by seed, with Student\'s interval of '
+            f"the mean; a single seed has none.</p>\n{table}</section>\n")
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    text = f"{found['mean']:+.4g}"
+    interval = found["interval_95"]
+    return text if interval is None else f"{text}<br><small>{interval[0]:+.4g} to {interval[1]:+.4g}</small>"
 
 
 def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) -> str:
@@ -109,7 +159,7 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> str:
 def _figure(picture: Picture, folder: Path) -> str:
     content = base64.b64encode((folder / f"{picture.name}.png").read_bytes()).decode()
     caption = _text(picture.caption)
-    return (f'<figure><img src="data:image/png;base64,{content}" alt="{caption}" loading="lazy">'
+    return (f'<figure><img src="data:image/png;base64,{content}" alt="{caption}">'
             f"<figcaption>{caption}</figcaption></figure>\n")
 
 

@@ -1,7 +1,5 @@
 """The figures of an analysis, with a caption each that says what is seen."""
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +15,17 @@ from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.dynamics import plot_dynamics
 from keras_fixhead.figures.reliability import plot_reliability
 from keras_fixhead.figures.similarity import plot_confusion_similarity
+from keras_fixhead.run_analysis.feature_pictures import (
+    collapse_pictures,
+    feature_pictures,
+    open_set_pictures,
+    retrieval_pictures,
+)
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
+from keras_fixhead.run_analysis.picture import Picture, file_name
 
 Order = tuple[str, NDArray[np.int64] | None, Mapping[str, Sequence[str]] | None]
 """In words, as indices, and the groups that it follows."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of an analysis.
-
-    Attributes:
-        name: name of its files, without ending.
-        section: section of the page.
-        caption: what is seen.
-    """
-
-    name: str
-    section: str
-    caption: str
 
 
 def draw_pictures(runs: Sequence[MeasuredRun], folder: Path) -> list[Picture]:
@@ -44,18 +34,9 @@ def draw_pictures(runs: Sequence[MeasuredRun], folder: Path) -> list[Picture]:
     Raises:
         RunError: if a file cannot be written.
     """
-    return [*_class_vectors(runs, folder), *_confusion(runs, folder), *_compactness(runs, folder),
-            *_calibration(runs, folder), *_dynamics(runs, folder)]
-
-
-def file_name(*words: str) -> str:
-    """Returns words as the name of a file.
-
-    Example:
-        >>> file_name("cosines", "cos-fixed, S = 20")
-        'cosines-cos-fixed-S-20'
-    """
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)).strip("-")
+    parts = (_class_vectors, _confusion, _compactness, feature_pictures, collapse_pictures, _calibration,
+             open_set_pictures, retrieval_pictures, _dynamics)
+    return [picture for part in parts for picture in part(runs, folder)]
 
 
 def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:

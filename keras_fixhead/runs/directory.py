@@ -21,6 +21,7 @@ from keras_fixhead.config import (
     Stored,
     TrainConfig,
     arm_name,
+    epoch_count,
     from_stored,
     names_draw,
     run_digest,
@@ -282,11 +283,11 @@ def resumed(run: Run, changes: Mapping[str, Any]) -> TrainConfig:
     return dataclasses.replace(config, **changes)
 
 
-def extended(run: Run, epochs: int) -> TrainConfig:
+def extended(run: Run, epochs: float) -> TrainConfig:
     """Returns the configuration that continues a finished run for more epochs.
 
     The added epochs follow a new schedule without warm-up, from the peak rate down again (a warm restart); the
-    schedules 'constant' and 'plateau' continue at the same rate.
+    schedules 'constant' and 'plateau' continue at the same rate. A partial last epoch stays as it is.
 
     Raises:
         ArgumentError: (a ValueError) if the run is not finished, or already has this many epochs.
@@ -297,8 +298,9 @@ def extended(run: Run, epochs: int) -> TrainConfig:
     if not run.newest_checkpoint.exists():
         raise ArgumentError(f"{run.path} has no checkpoint left to continue from.",
                             hint="Train again with more epochs.")
-    if epochs <= config.epochs:
-        raise ArgumentError(f"{run.path} already has {config.epochs} epochs; epochs must be larger, got {epochs}.")
+    if epochs <= (least := epoch_count(config.epochs)):
+        larger = "larger" if least == config.epochs else f"larger than {least}"
+        raise ArgumentError(f"{run.path} already has {config.epochs} epochs; epochs must be {larger}, got {epochs}.")
     return dataclasses.replace(config, epochs=epochs)
 
 

@@ -99,7 +99,7 @@ def _train(run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
         loop = Loop(run, resolved, stored, dataset, callbacks, stop)
         progress = loop.start(resumed=resumed)
         if not resumed:
-            announce_stored_estimate(resolved, loop.steps)
+            announce_stored_estimate(resolved, loop.length.steps_per_epoch)
         with stop:
             progress = loop.fit(progress)
         reason = loop.stop_reason(progress)

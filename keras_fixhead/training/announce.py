@@ -28,11 +28,11 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
         config: the resolved configuration.
         dataset: the data set of the run.
         model: the model of the run.
-        steps: steps per epoch.
+        steps: steps per whole epoch.
     """
     head = head_of(model)
     num_classes, dim = head.class_vectors.shape
-    _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %s; %s; %d epochs of %d steps",
+    _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %s; %s; %s epochs of %d steps",
               config.model, config.dataset, len(dataset.train), num_classes, dim, config.head,
               "fixed" if config.fixed else "learned", scale_text(config), config.precision, config.epochs, steps)
     if config.selection == "test":
@@ -41,7 +41,7 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
     if config.margin != "none":
         _log.info("Margin: %s %g. It affects the training loss, but not accuracy or validation.", config.margin,
                   config.margin_size)
-    if config.head == "cos" and not config.signed_features:
+    if config.head == "cos" and not config.reaches_everywhere:
         _announce_reach(model, MODELS[config.model].lowest)
 
 
@@ -65,7 +65,8 @@ def _announce_reach(model: keras.Model, lowest: float) -> None:
 def announce_extension(config: TrainConfig, epoch: int) -> None:
     """Logs the schedule of a run that was extended after an epoch."""
     if config.schedule in ("constant", "plateau"):
-        _log.info("Extended to %d epochs, at the same rate (%s schedule).", config.epochs, config.schedule)
+        _log.info("Extended to %s epochs, at the same rate (%s schedule).", config.epochs, config.schedule)
     else:
-        _log.info("Extended to %d epochs: epochs %d to %d follow a new %s schedule without warm-up, from a rate of %g "
-                  "down to 0.", config.epochs, epoch + 1, config.epochs, config.schedule, config.lr)
+        lowest = config.lr * config.final_lr_fraction if config.schedule == "triangular" else 0.0
+        _log.info("Extended to %s epochs: epochs %d to %s follow a new %s schedule without warm-up, from a rate of %g "
+                  "down to %g.", config.epochs, epoch + 1, config.epochs, config.schedule, config.lr, lowest)

@@ -27,6 +27,7 @@ class TrainBatches(keras.utils.PyDataset):
         seed: seed of order and augmentation.
         epoch: number of the epoch, from 0.
         first_step: step of the epoch to start with.
+        last_step: step of the epoch to end before; None for all its steps.
         partial_batch: whether to return the remaining images as a smaller batch.
         on_device: whether to augment images on JAX's first device and leave them there, bit-identical to NumPy.
         share: (index, number) of the equal part of each batch to return, index from 0.
@@ -39,13 +40,14 @@ class TrainBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, split: Split, batch_size: int, augmentation: Augmentation | None = None, *, seed: int,
-                 epoch: int, first_step: int = 0, partial_batch: bool = False, on_device: bool = False,
-                 share: tuple[int, int] = (0, 1)) -> None:
+                 epoch: int, first_step: int = 0, last_step: int | None = None, partial_batch: bool = False,
+                 on_device: bool = False, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self._split = split
         self.batch_size = min(batch_size, len(split))
         self.first_step = first_step
-        self._partial_batch = partial_batch
+        steps = steps_of(len(split), self.batch_size, partial_batch)
+        self._last_step = steps if last_step is None else min(last_step, steps)
         self._share = share
         self._order = epoch_order(len(split), seed=seed, epoch=epoch)
         self._augmentation = augmentation or Augmentation()
@@ -53,7 +55,7 @@ class TrainBatches(keras.utils.PyDataset):
         self._change = _change_on_device() if on_device else change
 
     def __len__(self) -> int:
-        return steps_of(len(self._split), self.batch_size, self._partial_batch) - self.first_step
+        return self._last_step - self.first_step
 
     def __getitem__(self, step: int) -> tuple[Any, NDArray[np.int32] | NDArray[np.float32]]:
         start = (self.first_step + step) * self.batch_size

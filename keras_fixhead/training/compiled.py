@@ -1,7 +1,7 @@
 """The compiled model of a run: network, head, loss, metrics and learning rate."""
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -9,33 +9,36 @@ import numpy as np
 
 from keras_fixhead import losses
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
-from keras_fixhead.config import TrainConfig, steps_of
+from keras_fixhead.config import Length, TrainConfig, length_of
 from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
-from keras_fixhead.training.backend import device_scope, jit_compile, to_numpy
-from keras_fixhead.training.schedule import WarmupDecay
+from keras_fixhead.training.backend import device_scope, jit_compile
+from keras_fixhead.training.optimizer import averaged, averaged_weights, run_optimizer, share_decay
+from keras_fixhead.training.schedule import learning_rate
 
 
-def compiled_model(config: TrainConfig, dataset: Dataset, extended_at: int = 0) -> keras.Model:
+def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None) -> keras.Model:
     """Returns the model of a run, ready for `fit`.
 
     Args:
         config: the resolved configuration.
         dataset: the data set of the run.
-        extended_at: the epoch at which the run was last extended; 0 if it was not.
+        length: its epochs and steps; None for those of a run that was not extended.
     """
     # on JAX, a batch that is shared by devices is one array, so its statistics are those of the whole batch anyway
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
     normalization = functools.partial(FusedBatchNormalization, synchronized=True) if shared else FusedBatchNormalization
     mixes = Augmentation(**config.values("augmentation")).mixes
     wrap = losses.mixed if mixes else _same
-    rate = _learning_rate(config, steps_of(len(dataset.train), config.batch_size, config.partial_batch), extended_at)
+    length = length or length_of(config, len(dataset.train))
+    rate = learning_rate(config, length)
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
+        share_decay(config, model)
         model.compile(
-            optimizer=keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=True),
+            optimizer=run_optimizer(config, model, rate, length),
             loss=wrap(_loss(config, model)),
             # `loss` includes L2 penalty, margin and smoothing; the plain cross-entropy is tracked as well
             metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
@@ -53,7 +56,8 @@ def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = Fuse
     return build_model(
         config.model, dataset.train.images.shape[1:], dataset.num_classes, seed=config.seed,
         vector_seed=config.vector_seed, width=config.width, signed_features=config.signed_features,
-        pooling=config.pooling, weight_decay=config.weight_decay, decay_norms=config.decay_norms,
+        pooling=config.pooling, feature_dim=config.feature_dim, weight_decay=config.weight_decay,
+        decay_norms=config.decay_norms,
         mean=dataset.mean.tolist(), std=dataset.std.tolist(), normalization=normalization,
         logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
         class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
@@ -62,7 +66,7 @@ def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = Fuse
 
 
 class Models:
-    """The model that is trained, and one that this process can use alone.
+    """The model that is trained, and one that this process can use alone, both compiled.
 
     They are the same, unless several processes train together: then no process can use the shared model alone.
 
@@ -70,15 +74,15 @@ class Models:
         trained: the compiled model.
     """
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, extended_at: int) -> None:
+    def __init__(self, config: TrainConfig, dataset: Dataset, length: Length) -> None:
         self._devices = config.devices
-        self._compile = functools.partial(compiled_model, config, dataset, extended_at)
+        self._compile = functools.partial(compiled_model, config, dataset, length)
         with device_scope(self._devices):
             self.trained = self._compile()
 
     @functools.cached_property
     def own(self) -> keras.Model:
-        """The model that this process can use alone, with the weights from the last `update_own`."""
+        """The model that this process can use alone, with the weights from the last `evaluated`."""
         return self.trained if processes.count() == 1 else self._compile()
 
     @functools.cached_property
@@ -91,17 +95,13 @@ class Models:
         """Returns the context in which `own` must be used."""
         return device_scope(self._devices) if self.own is self.trained else contextlib.nullcontext()
 
-    def update_own(self) -> None:
-        """Copies the weights of the trained model to `own`."""
+    @contextlib.contextmanager
+    def evaluated(self) -> Iterator[None]:
+        """A context in which `own` has the weights to evaluate: averages, if the run has any."""
         if self.own is not self.trained:
-            self.own.set_weights([to_numpy(each) for each in self.trained.weights])
-
-
-def _learning_rate(config: TrainConfig, steps: int, done: int) -> Any:
-    if config.schedule == "plateau":
-        return config.lr
-    return WarmupDecay(config.lr, (config.epochs - done) * steps, 0.0 if done else config.warmup_fraction,
-                       config.schedule, done * steps)
+            self.own.set_weights(averaged_weights(self.trained))
+        with averaged(self.own, self.own_scope) if self.own is self.trained else contextlib.nullcontext():
+            yield
 
 
 def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_fixhead import hardware
-from keras_fixhead.config import Resolved, TrainConfig
+from keras_fixhead.config import Length, Resolved, TrainConfig
 from keras_fixhead.training.backend import on_gpu
 
 SKIPPED_STEPS = 2
@@ -22,7 +22,7 @@ class StepTimer(keras.callbacks.Callback):
 
     Args:
         resolved: the configuration of the run.
-        steps: steps per epoch.
+        steps: steps per whole epoch.
 
     Attributes:
         epoch_seconds: wall time of the steps of the last epoch.
@@ -33,20 +33,19 @@ class StepTimer(keras.callbacks.Callback):
         self.epoch_seconds = 0.0
         self._config = resolved.config
         self._key = resolved.step_time_key
-        self._steps_per_epoch = steps
-        self._epochs_left = resolved.config.epochs
-        self._steps = self._epoch_steps = 0
+        self._length = Length(resolved.config.epochs, steps)
+        self._epoch = self._steps = self._epoch_steps = 0
         self._announced = hardware.stored_step_seconds(self._key) is not None
         self._first = self._epoch_start = self._told = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epochs_left = self._config.epochs - epoch
+        self._epoch = epoch
         self._epoch_start = self._told = time.perf_counter()
         self._epoch_steps = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch_seconds = time.perf_counter() - self._epoch_start
-        if self._steps > self._steps_per_epoch:  # the time of the first epoch includes compilation
+        if self._steps > self._length.steps_per_epoch:  # the time of the first epoch includes compilation
             hardware.store_step_seconds(self._key, self.epoch_seconds / self._epoch_steps)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -54,22 +53,23 @@ class StepTimer(keras.callbacks.Callback):
         self._epoch_steps += 1
         if time.perf_counter() - self._told > SIGN_OF_LIFE_SECONDS:
             self._told = time.perf_counter()
-            _log.info("step %d/%d of epoch %d", batch + 1, self._steps_per_epoch,
-                      self._config.epochs - self._epochs_left + 1)
+            _log.info("step %d/%d of epoch %d", batch + 1, self._length.steps(self._epoch), self._epoch + 1)
         if self._steps == SKIPPED_STEPS:
             self._first = time.perf_counter()
         if self._steps == SKIPPED_STEPS + TIMED_STEPS:
             seconds = (time.perf_counter() - self._first) / TIMED_STEPS
             if not self._announced:
                 hardware.store_step_seconds(self._key, seconds)
-                announce_if_long(self._config, seconds, self._epochs_left * self._steps_per_epoch, "measured just now")
+                left = self._length.total - self._length.before(self._epoch)
+                announce_if_long(self._config, seconds, left, "measured just now")
 
 
 def announce_stored_estimate(resolved: Resolved, steps: int) -> None:
     """Logs how long a run will take if it is long, and if such a step has been timed on this machine before."""
     seconds = hardware.stored_step_seconds(resolved.step_time_key)
     if seconds is not None:
-        announce_if_long(resolved.config, seconds, resolved.config.epochs * steps, "as measured before on this machine")
+        total = Length(resolved.config.epochs, steps).total
+        announce_if_long(resolved.config, seconds, total, "as measured before on this machine")
 
 
 def announce_if_long(config: TrainConfig, step_seconds: float, steps: int, source: str) -> None:

@@ -12,6 +12,7 @@ from keras_fixhead.config import Resolved, Stored
 from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.errors import RunError
 from keras_fixhead.json_files import copy_file
+from keras_fixhead.models import initialize_from_images
 from keras_fixhead.runs import Run
 from keras_fixhead.training import processes
 from keras_fixhead.training.announce import announce_extension, announce_training
@@ -27,6 +28,7 @@ from keras_fixhead.training.checkpoint import Progress, load_progress, save_prog
 from keras_fixhead.training.compiled import Models
 from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.training.loggers import Logger, open_loggers
+from keras_fixhead.training.lookahead import Lookahead, start_slow
 from keras_fixhead.training.outcome import vector_metrics
 from keras_fixhead.training.processes import is_first
 from keras_fixhead.training.schedule import after_plateau
@@ -48,7 +50,7 @@ class Loop:
         stop: requests to stop, from signals.
 
     Attributes:
-        steps: steps per epoch.
+        length: its epochs and steps.
         models: the model that is trained, and the one that is measured.
     """
 
@@ -58,9 +60,8 @@ class Loop:
         self.resolved = resolved
         self.config = config = resolved.config
         self.dataset = dataset
-        self.steps = resolved.steps_of(len(dataset.train))
-        self.models = Models(config, dataset, stored.extended_at)
-        self._extended_at = stored.extended_at
+        self.length = resolved.length(len(dataset.train), stored.extensions)
+        self.models = Models(config, dataset, self.length)
         self._callbacks = list(callbacks)
         self._stop = stop
         self._augmentation = Augmentation(**config.values("augmentation"))
@@ -78,21 +79,24 @@ class Loop:
             self._keep_best(progress)
             _log.info("Resumed after epoch %d%s.", progress.epoch,
                       f" and step {progress.step} of the next" if progress.step else "")
-            if self._extended_at == progress.epoch and not progress.step:
+            if self.length.extended_at == progress.epoch and not progress.step:
                 announce_extension(self.config, progress.epoch)
+        else:
+            initialize_from_images(self.models.trained, self.dataset.train.images)
+            start_slow(self.models.trained)
         self._saved = progress
         self.run.write_metrics([row for row in self.run.metrics() if row["epoch"] <= progress.epoch])
         self._write_environment(resumed)
         self.run.write_status("running", epoch=progress.epoch)
-        announce_training(self.config, self.dataset, self.models.trained, self.steps)
+        announce_training(self.config, self.dataset, self.models.trained, self.length.steps_per_epoch)
         return progress
 
     def fit(self, progress: Progress) -> Progress:
         """Trains the remaining epochs, each followed by validation, one line of metrics and a checkpoint."""
         rows = self.run.metrics()
         loggers = open_loggers(self.run, self.config, rows) if is_first() else []
-        timer = StepTimer(self.resolved, self.steps)
-        while progress.epoch < self.config.epochs and self.stop_reason(progress) is None:
+        timer = StepTimer(self.resolved, self.length.steps_per_epoch)
+        while progress.epoch < self.length.count and self.stop_reason(progress) is None:
             row = self._epoch(progress, timer)
             progress = self._after(progress, row)
             rows.append(row)
@@ -106,7 +110,7 @@ class Loop:
     def stop_reason(self, progress: Progress) -> str | None:
         """Returns why training ends although epochs remain; None if it does not."""
         config = self.config
-        if not 0 < progress.epoch < config.epochs:
+        if not 0 < progress.epoch < self.length.count:
             return None
         if config.patience is not None and progress.epoch - progress.best_epoch >= config.patience:
             return f"no better accuracy in {config.patience} epochs"
@@ -124,22 +128,24 @@ class Loop:
         start = time.perf_counter()
         config, epoch, model = self.config, progress.epoch, self.models.trained
         batches = TrainBatches(self.dataset.train, config.batch_size, self._augmentation, seed=config.seed, epoch=epoch,
-                               first_step=progress.step, partial_batch=config.partial_batch,
+                               first_step=progress.step, last_step=self.length.steps(epoch),
+                               partial_batch=config.partial_batch,
                                on_device=self._on_device, share=processes.share())
         metrics = [to_numpy(each) for each in model.metrics_variables] if progress.step else []
-        row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps}
+        row: dict[str, Any] = {"epoch": epoch + 1, "step": self.length.before(epoch + 1)}
         if len(batches):
             guard = StepGuard(progress, self._save, self._stop, metrics, config.checkpoint_minutes)
+            lookahead = Lookahead(config, self.length, progress)
             prepare_ahead(batches)
             with device_scope(config.devices):
                 history = model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
-                                    callbacks=step_callbacks(model, [timer, guard], self._callbacks))
+                                    callbacks=step_callbacks(model, [timer, lookahead, guard], self._callbacks))
             row |= {name: float(values[-1]) for name, values in history.history.items()}
             seconds = timer.epoch_seconds
         else:  # it was stopped after its last step, so only the measurements remain
             row |= {name: float(value) for name, value in model.get_metrics_result().items()}
             seconds = 0.0
-        images = len(self.dataset.train) if config.partial_batch else self.steps * batches.batch_size
+        images = min(len(self.dataset.train), self.length.steps(epoch) * batches.batch_size)
         row |= {"lr": float(to_numpy(model.optimizer.learning_rate)),
                 "train_seconds": progress.epoch_seconds + seconds}
         row["images_per_second"] = images / max(row["train_seconds"], 1e-9)
@@ -152,12 +158,12 @@ class Loop:
     def _measures(self) -> dict[str, Any]:
         """Measurements after an epoch on images that are not trained on, and of the class vectors."""
         found: dict[str, Any] = {}
-        self.models.update_own()
-        for split in self._measured_splits():
-            measured = self.models.measurer.evaluate(self.dataset.split(split)).as_dict()
-            found |= {f"{split}_{name}": value for name, value in measured.items()
-                      if value is not None and name not in ("n", "accuracy_low", "accuracy_high")}
-        return found | vector_metrics(self.models.trained)
+        with self.models.evaluated():
+            for split in self._measured_splits():
+                measured = self.models.measurer.evaluate(self.dataset.split(split)).as_dict()
+                found |= {f"{split}_{name}": value for name, value in measured.items()
+                          if value is not None and name not in ("n", "accuracy_low", "accuracy_high")}
+            return found | vector_metrics(self.models.own)
 
     def _after(self, progress: Progress, row: dict[str, Any]) -> Progress:
         """The progress after an epoch; the plateau schedule cuts the learning rate here."""
@@ -182,8 +188,9 @@ class Loop:
         for each in loggers:
             each.write(row)
         held = {split: row[f"{split}_accuracy"] for split in self._measured_splits()}
-        _log.info("epoch %d/%d  loss %.4f  accuracy %.4f  %s  %.0f images/s  %.0f s", progress.epoch,
-                  self.config.epochs, row["loss"], row["accuracy"],
+        epochs = self.config.epochs
+        _log.info("epoch %s/%s  loss %.4f  accuracy %.4f  %s  %.0f images/s  %.0f s",
+                  min(progress.epoch, epochs), epochs, row["loss"], row["accuracy"],
                   "  ".join(f"{split} {share:.4f}" for split, share in held.items()), row["images_per_second"],
                   row["seconds"])
 

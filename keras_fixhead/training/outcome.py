@@ -5,21 +5,27 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_fixhead import hardware
-from keras_fixhead.analysis.confusion import confusion_matrix
-from keras_fixhead.config import Stored, TrainConfig
+from keras_fixhead.analysis.confusion import balanced_accuracy, class_scores, confusion_matrix
+from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.config import Stored, TrainConfig, dataset_entry
 from keras_fixhead.data import Dataset
 from keras_fixhead.evaluation import Measurer, summarize
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
+from keras_fixhead.figures.class_vectors import plot_cosine_matrix
+from keras_fixhead.figures.classes import grouped_order
 from keras_fixhead.models import head_of, multiply_adds, precision_policy, save_model
 from keras_fixhead.runs import Run
 from keras_fixhead.training.backend import device_peak_memory_bytes, on_gpu, to_numpy
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint
 from keras_fixhead.training.compiled import Models, built_model
+from keras_fixhead.training.optimizer import averaged_weights
 from keras_fixhead.vectors import pairwise_cosines
 
 _PAIRS_CLASSES = 4_000  # with more classes, pairwise cosines take too much time and memory for each epoch
+_DRAWN_CLASSES = 1_000  # more would be smaller than a pixel
 _STATISTICS_FILE = "test.npz"
 
 
@@ -42,6 +48,8 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
                if len(dataset.split(split))}
     evaluations = {split: summarize(each.features, each.logits, each.class_vectors, dataset.split(split).labels)
                    for split, each in outputs.items()}
+    confusions = {split: confusion_matrix(dataset.split(split).labels, each.logits.argmax(axis=1), dataset.num_classes)
+                  for split, each in outputs.items()}
     rows = run.metrics()
     run.write("result", {
         "config_digest": stored.digest,
@@ -54,11 +62,12 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "train_images": len(dataset.train),
         "skipped_pictures": dataset.skipped,
         "epoch": epoch,
-        "epochs_done": progress.epoch,
+        "epochs_done": min(progress.epoch, stored.config.epochs),
         "stop_reason": stop_reason,
         "selection": stored.config.selection,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
         "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
+        "classes": {split: _class_numbers(confusions[split]) for split in outputs},
         **vector_metrics(final),
         "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
         "seconds": progress.seconds,
@@ -68,7 +77,13 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "environment": run.read("environment"),
     })
     if "test" in outputs:
-        _draw(run, dataset, rows, outputs["test"].logits, outputs["test"].class_vectors)
+        _draw(run, dataset, rows, outputs["test"].logits, outputs["test"].class_vectors, confusions["test"])
+
+
+def _class_numbers(confusion: NDArray[np.int64]) -> dict[str, Any]:
+    """Numbers of images, balanced accuracy, and precision, recall and F1 by class."""
+    return {"images": confusion.sum(axis=1).tolist(), "balanced_accuracy": balanced_accuracy(confusion),
+            **class_scores(confusion)}
 
 
 def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -> tuple[int, keras.Model]:
@@ -76,7 +91,7 @@ def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -
     checkpoint = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
     with models.own_scope():
         epoch = load_checkpoint(checkpoint, models.own).epoch
-        weights = [to_numpy(each) for each in models.own.weights]
+        weights = averaged_weights(models.own)
     with precision_policy("float32"):
         final = built_model(config, dataset)
     final.set_weights(weights)
@@ -112,12 +127,18 @@ def _count(weights: Any) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _draw(run: Run, dataset: Dataset, rows: list[dict[str, Any]], logits: Any, class_vectors: Any) -> None:
+def _draw(run: Run, dataset: Dataset, rows: list[dict[str, Any]], logits: Any, class_vectors: Any,
+          confusion: Any) -> None:
     """Draws the figures of the run, and writes the two matrices for tables."""
     test = dataset.test
-    confusion = confusion_matrix(test.labels, logits.argmax(axis=1), dataset.num_classes)
     run.write_arrays(_STATISTICS_FILE, confusion=confusion, class_vectors=class_vectors)
     plot_curves(rows, run.path / "curves.png", title=run.name)
-    plot_confusion(confusion, dataset.label_names, run.path / "confusion.png", title=f"{run.name}\ntest")
+    groups = dataset_entry(run.config()).similar
+    plot_confusion(confusion, dataset.label_names, run.path / "confusion.png", title=f"{run.name}\ntest", groups=groups)
+    if len(class_vectors) <= _DRAWN_CLASSES:
+        order = grouped_order(dataset.label_names, groups)
+        plot_cosine_matrix(cosine_matrix(class_vectors), dataset.label_names, run.path / "class_vectors.png",
+                           order=order, groups=None if order is None else groups,
+                           title=f"{run.name}\ncosines between class vectors")
     plot_predictions(test.images, test.labels, logits, dataset.label_names, run.path / "predictions.png",
                      title=f"{run.name}: test images, right and wrong")

@@ -139,7 +139,7 @@ def check_call(url: str, suite: str) -> None:
 
 
 def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None = None, limit: int = LIMIT,
-                 suite: str = "paper", seed: int = 0,
+                 suite: str = "paper", seed: int = 0, calibrated: bool = False,
                  progress: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """Compares a server's answers with those of a run, on the run's own test images.
 
@@ -150,10 +150,12 @@ def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None 
         limit: use only the first N test images.
         suite: corruptions and their severities.
         seed: seed of the corruptions.
+        calibrated: whether the model was exported with `--calibrate`.
         progress: called with a line for each comparison.
 
     Returns:
-        `run`, `url`, `n`, `scale`, `tolerance`, `comparisons` (see `compare_on`), and whether all are `equal`.
+        `run`, `url`, `n`, `scale`, `temperature`, `tolerance`, `comparisons` (see `compare_on`), and whether all are
+        `equal`.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown suite, a limit below 1, or an invalid address.
@@ -171,16 +173,28 @@ def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None 
 
     with Client(url) as client:
         predictor = run_predictor(opened)
-        tolerance = TOLERANCE * max(1.0, predictor.scale)
+        temperature = _temperature(opened, data_dir) if calibrated else 1.0
+        tolerance = TOLERANCE * max(1.0, predictor.scale / temperature)
         asks: dict[str, Ask] = {"serving_bytes": client.classify, "serving_default": client.predict_images}
         images = _test_images(opened, data_dir)[:limit]
         comparisons = []
-        for found in compare_on(images, predictor.probabilities, asks, predictor.label_names, tolerance,
-                                suite=suite, seed=seed):
+
+        def predict(each: Images) -> NDArray[np.float32]:
+            return predictor.probabilities(each, temperature)
+
+        for found in compare_on(images, predict, asks, predictor.label_names, tolerance, suite=suite, seed=seed):
             comparisons.append(found)
             progress(line(found))
-    return {"run": str(opened.path), "url": url, "n": len(images), "scale": predictor.scale, "tolerance": tolerance,
-            "comparisons": comparisons, "equal": all(found["equal"] for found in comparisons)}
+    return {"run": str(opened.path), "url": url, "n": len(images), "scale": predictor.scale,
+            "temperature": temperature, "tolerance": tolerance, "comparisons": comparisons,
+            "equal": all(found["equal"] for found in comparisons)}
+
+
+def _temperature(run: Any, data_dir: str | None) -> float:
+    from keras_fixhead.run_analysis import RunOutputs
+    from keras_fixhead.run_analysis.temperature import fitted_temperature
+
+    return fitted_temperature(RunOutputs(run, data_dir)).value
 
 
 def _test_images(run: Any, data_dir: str | None) -> Images:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,20 +51,24 @@ class ExportedModel:
 
 
 def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *,
-               format: str = "saved_model") -> ExportedModel:
+               format: str = "saved_model", calibrate: bool = False, data_dir: str | None = None) -> ExportedModel:
     """Exports the trained model of a run as the next version under a base path.
 
     Args:
         run: a finished run directory.
         base_path: DIR; the model's name is DIR's name, its versions are DIR/1, DIR/2, ...
         format: 'saved_model'; 'onnx' or 'litert' for a single file in DIR/onnx-1 or DIR/litert-1.
+        calibrate: whether to divide logits by a temperature, fitted on validation images, before they become
+            probabilities. The logits that are answered do not change, nor does any class.
+        data_dir: folder of the data that this needs, if it is not the one used in training.
 
     Returns:
         name, version, path and measurements of the exported model.
 
     Raises:
         RunError: if the run has no model.
-        ArgumentError: (a ValueError) as for `export_model`.
+        ArgumentError: (a ValueError) as for `export_model`; or, with `calibrate`, without validation images.
+        DataError: with `calibrate`, if the data cannot be found or read.
         ServingError: as for `export_model`.
         DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
     """
@@ -81,7 +85,16 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
     config = opened.config()
     return export_model(model, base_path, label_names=opened.read("result")["label_names"], format=format,
                         training=describe_run(opened), fit=config.fit,
-                        pictures=_own_pictures(config.dataset, config.data_dir))
+                        pictures=_own_pictures(config.dataset, config.data_dir),
+                        calibration=_calibration(opened, data_dir) if calibrate else None)
+
+
+def _calibration(run: Any, data_dir: str | None) -> dict[str, Any]:
+    from keras_fixhead.run_analysis import RunOutputs
+    from keras_fixhead.run_analysis.temperature import fitted_temperature
+
+    found = fitted_temperature(RunOutputs(run, data_dir)).as_dict()
+    return {"temperature": found.pop("value"), **found}
 
 
 def _own_pictures(dataset: str, data_dir: str | None) -> list[Path]:
@@ -101,7 +114,7 @@ def _own_pictures(dataset: str, data_dir: str | None) -> list[Path]:
 
 def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: Sequence[str],
                  format: str = "saved_model", training: Mapping[str, Any] | None = None, fit: str = FITS[0],
-                 pictures: Sequence[Path] = ()) -> ExportedModel:
+                 pictures: Sequence[Path] = (), calibration: Mapping[str, Any] | None = None) -> ExportedModel:
     """Exports a model with a `HypersphereHead` as the next version under a base path.
 
     The signatures of a SavedModel take batches of any size, but only images of the model's size:
@@ -123,6 +136,8 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
         training: the model card's part on training, as `card.describe_run` returns it.
         fit: how pictures were fitted to the model's size in training, one of `data.pictures.FITS`.
         pictures: files that were trained on or measured; a SavedModel must answer them as the Keras model does.
+        calibration: a 'temperature' by which logits are divided before they become probabilities, and what is known
+            about it, for the model card; None for 1.
 
     Raises:
         ArgumentError: (a ValueError) if the label names do not fit, the model does not take images, it cannot be
@@ -142,16 +157,19 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     from fixhead_serving.export.reference import write_reference
 
     _check_labels(label_names, model)
-    answers = answers_model(model)
+    temperature = 1.0 if calibration is None else float(calibration["temperature"])
+    answers = answers_model(model, temperature=temperature)
     form = PictureForm(answers.input_shape[1], answers.input_shape[2], fit)
-    described = describe_model(model, answers, label_names, form)
+    described = {**describe_model(model, answers, label_names, form),
+                 "calibration": None if calibration is None else dict(calibration)}
     scale = described["head"]["scale"]
     try:
         with folder_aside(base) as folder, tempfile.TemporaryDirectory() as kept:
-            _write(answers, folder, base.name, label_names, chosen, scale, form)
+            _write(answers, folder, base.name, label_names, chosen, scale, form, temperature)
             own = Path(kept) / "pictures.npz" if pictures and not chosen.prefix else None
             if own is not None:
-                write_reference(own, own_reference(answers, scale, label_names, form, pictures))
+                write_reference(own, replace(own_reference(answers, scale, label_names, form, pictures),
+                                             temperature=temperature))
             _log.info("Written. Checking it in a fresh process.")
             measured = _self_check(folder, own)
             size = _size_bytes(folder, chosen)
@@ -210,7 +228,7 @@ def _check_labels(label_names: Sequence[str], model: Any) -> None:
 
 
 def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float,
-           form: PictureForm) -> None:
+           form: PictureForm, temperature: float) -> None:
     import numpy as np
     import tensorflow as tf
 
@@ -221,7 +239,8 @@ def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], ch
     extras = folder / chosen.extras_folder
     extras.mkdir(exist_ok=True)
     (extras / "labels.txt").write_text("".join(f"{each}\n" for each in label_names), "utf-8")
-    reference.write_reference(extras / reference.FILE, reference.ask_model(answers, scale, label_names, form))
+    reference.write_reference(extras / reference.FILE, reference.ask_model(
+        answers, scale, label_names, form, temperature))
     if not chosen.prefix:
         grey = tf.io.encode_png(np.full((_GREY_PNG_SIZE, _GREY_PNG_SIZE, 3), 127, np.uint8)).numpy()
         warmup.write_requests(folder / warmup.FILE, name, warmup.signature_inputs(answers.input_shape[1:], grey))

@@ -12,11 +12,12 @@ from keras_fixhead.models import head_of, inputs_of, precision_policy
 _OTHER_TYPES = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
 
 
-def answers_model(model: keras.Model) -> keras.Model:
+def answers_model(model: keras.Model, *, temperature: float = 1.0) -> keras.Model:
     """Returns the model from images to a dict of answers, all float32 with the batch dimension first.
 
     Args:
         model: from images (N, H, W, 3), pixels in [0, 255], to the logits of a `HypersphereHead`; of any precision.
+        temperature: T, by which logits are divided before they become probabilities; the logits do not change.
 
     Returns:
         model with an input `images` and the outputs `logits` (N, m), `probabilities` (N, m), `features` (N, d),
@@ -32,7 +33,7 @@ def answers_model(model: keras.Model) -> keras.Model:
         head = head_of(model)
         inner = keras.Model(inputs_of(model), [head.input, model.outputs[0]])
         images = keras.Input(shape, name="images", dtype="float32")
-        return keras.Model(images, Answers(head)(*inner(images, training=False)), name=model.name)
+        return keras.Model(images, Answers(head, temperature)(*inner(images, training=False)), name=model.name)
 
 
 class Answers(keras.layers.Layer):
@@ -40,15 +41,18 @@ class Answers(keras.layers.Layer):
 
     Args:
         head: the built head.
+        temperature: T.
     """
 
-    def __init__(self, head: HypersphereHead) -> None:
+    def __init__(self, head: HypersphereHead, temperature: float = 1.0) -> None:
         super().__init__(name="answers", dtype="float32")
         self._head = head
+        self._temperature = temperature
 
     def call(self, features: Any, logits: Any) -> dict[str, Any]:
         features, logits = ops.cast(features, "float32"), ops.cast(logits, "float32")
-        answers = {"logits": logits, "probabilities": ops.softmax(logits), "features": features,
+        calibrated = logits if self._temperature == 1 else logits / self._temperature
+        answers = {"logits": logits, "probabilities": ops.softmax(calibrated), "features": features,
                    "embedding": unit_length(features)}
         if self._head.logits == "cos":
             answers["cosines"] = ops.cast(self._head.cosines(features), "float32")

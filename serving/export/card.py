@@ -18,9 +18,10 @@ SCHEMA = 1
 
 INTENDED_USE = ("Classifying images like those it was trained on, and comparing such images by "
                 "their embedding.")
+NOT_CALIBRATED = ("Probabilities are not calibrated, and with cosine logits they cannot exceed what S and the number "
+                  "of classes allow: `fixhead export --calibrate` fits a temperature.")
 LIMITS = (
-    "It assigns every image to one of its classes, even if the image shows none of them; probabilities are not "
-    "calibrated, and with cosine logits they cannot exceed what S and the number of classes allow.",
+    "It assigns every image to one of its classes, even if the image shows none of them.",
     "Images that differ from the training images in origin, size or quality lower the accuracy: `fixhead robustness` "
     "measures by how much.",
     "It has not been examined for bias, for safety, or for decisions about people.",
@@ -120,7 +121,7 @@ def make_card(name: str, format_name: str, model: Mapping[str, Any], training: M
         "self_check": dict(measured),
         "exported_with": {package: version for package in packages if (version := _version(package))},
         "intended_use": INTENDED_USE,
-        "limits": list(LIMITS),
+        "limits": [*LIMITS[:1], *([] if model.get("calibration") else [NOT_CALIBRATED]), *LIMITS[1:]],
         "license_note": LICENSE_NOTE,
     }
 
@@ -143,6 +144,7 @@ def card_text(card: Mapping[str, Any]) -> str:
         f"seed {head['seed']}, {' x '.join(map(str, head['class_vectors_shape']))}.",
         f"- Digest of the class vectors: `{head['class_vectors_digest']}`",
         f"- Classes: {', '.join(model['label_names'])}",
+        *_calibration_lines(model.get("calibration")),
         "", "## Training", "", *_training_lines(training),
         "", "## Intended use", "", card["intended_use"],
         "", "## Limits", "", *(f"- {limit}" for limit in card["limits"]),
@@ -158,6 +160,18 @@ def card_text(card: Mapping[str, Any]) -> str:
         f"Exported with {_named(card['exported_with'])}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _calibration_lines(calibration: Mapping[str, Any] | None) -> list[str]:
+    if calibration is None:
+        return []
+    text = (f"- Probabilities are softmax(logits / T) with T = {calibration['temperature']:.4g}, fitted on "
+            f"{calibration['validation_images']:,} validation images; logits and classes are unchanged.")
+    if not calibration["test_images"]:
+        return [text]
+    return [f"{text} On {calibration['test_images']:,} test images the expected calibration error (15 bins) goes from "
+            f"{100 * calibration['ece']:.2f} to {100 * calibration['ece_after']:.2f} points, cross-entropy from "
+            f"{calibration['nll']:.4f} to {calibration['nll_after']:.4f} nats."]
 
 
 def _picture_lines(model: Mapping[str, Any]) -> list[str]:

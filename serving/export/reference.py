@@ -31,6 +31,7 @@ class Reference:
         of_pictures: the answers for `pictures`, as Python decodes and fits them.
         scale: S, the factor on the logits; rounding errors of a logit grow with it.
         label_names: one name per class.
+        temperature: T, by which logits were divided before they became probabilities.
     """
 
     images: NDArray[np.uint8]
@@ -39,6 +40,7 @@ class Reference:
     of_pictures: Mapping[str, Array]
     scale: float
     label_names: Sequence[str]
+    temperature: float = 1.0
 
 
 class Mismatch(Exception):
@@ -83,7 +85,8 @@ def encoded_pictures(others: Sequence[NDArray[np.uint8]]) -> list[bytes]:
             encoded(picture.convert("L"), "JPEG"), encoded(picture.convert("CMYK"), "JPEG")]
 
 
-def ask_model(model: Any, scale: float, label_names: Sequence[str], form: PictureForm) -> Reference:
+def ask_model(model: Any, scale: float, label_names: Sequence[str], form: PictureForm,
+              temperature: float = 1.0) -> Reference:
     """Returns pictures with a float32 Keras model's answers, computed on the CPU like the check.
 
     Args:
@@ -91,11 +94,13 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str], form: Pictur
         scale: S.
         label_names: one name per class.
         form: how pictures become arrays.
+        temperature: T.
     """
     images, others = draw_pictures(form.height, form.width)
     pictures = encoded_pictures(others)
     pixels = np.stack([picture_array(content, "a reference picture", form) for content in pictures])
-    return Reference(images, pictures, answers_of(model, images), answers_of(model, pixels), scale, label_names)
+    return Reference(images, pictures, answers_of(model, images), answers_of(model, pixels), scale, label_names,
+                     temperature)
 
 
 def answers_of(model: Any, images: NDArray[np.uint8]) -> dict[str, Array]:
@@ -111,6 +116,7 @@ def write_reference(path: Path, reference: Reference) -> None:
     """Writes a reference to a compressed file of NumPy arrays."""
     arrays: dict[str, Any] = {
         "images": reference.images, "scale": np.float64(reference.scale),
+        "temperature": np.float64(reference.temperature),
         "label_names": np.frombuffer("\n".join(reference.label_names).encode(), np.uint8),
         **{f"picture/{number:03}": np.frombuffer(each, np.uint8) if isinstance(each, bytes) else each
            for number, each in enumerate(reference.pictures)},
@@ -129,13 +135,15 @@ def read_reference(path: Path) -> Reference:
         pictures = [value.tobytes() if value.ndim == 1 else value  # earlier versions had arrays, called others
                     for _, value in sorted((group("picture") or group("other")).items())]
         return Reference(file["images"], pictures, group("of_images"), group("of_pictures") or group("of_others"),
-                         float(file["scale"]), file["label_names"].tobytes().decode().split("\n"))
+                         float(file["scale"]), file["label_names"].tobytes().decode().split("\n"),
+                         float(file["temperature"]) if "temperature" in file.files else 1.0)
 
 
 def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> dict[str, float]:
     """Returns the largest difference for each float answer.
 
-    Logits and probabilities may differ by 1e-4 max(1, S), other answers by 1e-4; larger answers (features, dot logits)
+    Logits and probabilities may differ by 1e-4 max(1, S), with S divided by a temperature below 1 for probabilities;
+    other answers by 1e-4; larger answers (features, dot logits)
     by 1e-4 of the largest.
 
     Args:
@@ -160,7 +168,7 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
         if not (np.isfinite(wanted).all() and np.isfinite(value).all()):
             raise Mismatch(f"{name} has values that are not finite")
         largest = float(np.abs(value - wanted).max(initial=0.0))
-        allowed = tolerance(name, wanted, reference.scale)
+        allowed = tolerance(name, wanted, reference.scale, reference.temperature)
         if largest > allowed:
             raise Mismatch(f"{name} differs by {largest:.1e}, allowed {allowed:.1e}")
         differences[name] = largest
@@ -169,9 +177,10 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
     return differences
 
 
-def tolerance(name: str, expected: Array, scale: float) -> float:
-    """Returns the allowed difference of an answer."""
-    unit = max(1.0, scale) if name in ("logits", "probabilities") else 1.0
+def tolerance(name: str, expected: Array, scale: float, temperature: float = 1.0) -> float:
+    """Returns the allowed difference of an answer; a temperature below 1 enlarges that of probabilities."""
+    scales = {"logits": scale, "probabilities": scale / min(1.0, temperature)}
+    unit = max(1.0, scales.get(name, 1.0))
     return TOLERANCE * max(unit, float(np.abs(expected).max(initial=0.0)))
 
 

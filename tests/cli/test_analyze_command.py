@@ -14,8 +14,8 @@ NUMBERS = {"accuracy": {"accuracy": 0.5}, "compactness": {"own": 0.25}, "class_v
 def analyzed(monkeypatch, tmp_path):
     calls = []
 
-    def analyze_runs(runs, folder, *, data_dir, prepare):
-        calls.append(([run.path for run in runs], folder, data_dir))
+    def analyze_runs(runs, folder, *, data_dir, unknown, prepare):
+        calls.append(([run.path for run in runs], folder, data_dir, unknown))
         run = SimpleNamespace(arm="cos-fixed", config=SimpleNamespace(seed=3), numbers=NUMBERS)
         return SimpleNamespace(folder=tmp_path, page=tmp_path / "index.html", runs=[run], numbers={"runs": []},
                                pictures=[SimpleNamespace(name="cosines")])
@@ -25,9 +25,9 @@ def analyzed(monkeypatch, tmp_path):
 
 
 def test_options_reach_the_library_and_a_table_is_printed(fixhead, digits_run, analyzed, tmp_path):
-    answer = fixhead("analyze", digits_run.path, "--out", tmp_path / "out", "--quiet")
+    answer = fixhead("analyze", digits_run.path, "--out", tmp_path / "out", "--unknown", "cifar100", "--quiet")
 
-    assert answer.code == 0 and analyzed == [([digits_run.path], tmp_path / "out", None)]
+    assert answer.code == 0 and analyzed == [([digits_run.path], tmp_path / "out", None, "cifar100")]
     head, row, last = answer.out.splitlines()
     assert head.split() == ["arm", "seed", "accuracy", "own", "cosine", "largest", "cosine", "confusion", "vs",
                             "similarity", "ECE"]

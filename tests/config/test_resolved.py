@@ -21,11 +21,15 @@ CHANGES = {
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
     "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "skip_broken": True, "classes": "1,2",
-    "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "partial_batch": True,
+    "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "feature_dim": 2,
+    "partial_batch": True,
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
+    "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0, "norm_offset_lr": 64.0, "whitening_bias_epochs": 2,
+    "lookahead_every": 5, "lookahead_decay": 0.9, "ema": 0.9, "accumulate": 2, "optimizer": "adamw",
+    "decoupled_decay": 0.01,
 }
 
 
@@ -80,7 +84,8 @@ def test_resolving_leaves_nothing_open(monkeypatch):
 
     assert not [name for name in FIELDS if config.is_open(name)]
     assert {name for name, value in config.as_dict().items() if value is None} == {
-        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes"}  # None has a meaning here
+        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes",
+        "feature_dim"}  # None has a meaning here
     assert config.signed_features is False
     assert (config.vector_seed, config.crop_padding, config.flip) == (4, 4, True)
     assert (config.precision, config.threads, config.margin_size) == ("bfloat16", 3, 0.5)

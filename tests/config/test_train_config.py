@@ -30,7 +30,8 @@ def refusal(**values):
 def test_a_value_at_its_bound_is_accepted_and_one_beyond_it_is_refused(name, bound):
     limit = FIELDS[name].metadata[bound]
     number = int if type(FIELDS[name].default) is int or name in ("vector_seed", "limit_train", "crop_padding",
-                                                                  "threads", "image_size", "patience") else float
+                                                                  "threads", "image_size", "patience",
+                                                                  "feature_dim") else float
     step = 1 if number is int else max(abs(limit) * 1e-6, 1e-6)
     beyond = number(limit) - step if bound == "low" else number(limit) + step
 
@@ -53,9 +54,14 @@ def test_a_number_that_is_not_finite_is_refused(name, value):
 
 
 @pytest.mark.parametrize("values, message", [
-    ({"epochs": 2.0}, "epochs must be int, got 2.0."),
-    ({"epochs": True}, "epochs must be int, got True."),
-    ({"epochs": "3"}, "epochs must be int, got '3'."),
+    ({"batch_size": 2.0}, "batch_size must be int, got 2.0."),
+    ({"batch_size": True}, "batch_size must be int, got True."),
+    ({"batch_size": "3"}, "batch_size must be int, got '3'."),
+    ({"epochs": True}, "epochs must be int or float, got True."),
+    ({"epochs": "3"}, "epochs must be int or float, got '3'."),
+    ({"epochs": math.nan}, "epochs must be a finite number, got nan."),
+    ({"epochs": math.inf}, "epochs must be a finite number, got inf."),
+    ({"epochs": 0.9}, "epochs must be at least 1, got 0.9."),
     ({"lr": "0.1"}, "lr must be float, got '0.1'."),
     ({"lr": True}, "lr must be float, got True."),
     ({"lr": None}, "lr must be float, got None."),
@@ -93,6 +99,10 @@ def test_an_integer_becomes_a_float_where_a_float_is_expected():
 
     assert (type(config.lr), type(config.width)) == (float, float)
     assert config == TrainConfig(lr=1.0, width=2.0)
+
+
+def test_whole_epochs_are_integers_however_they_are_given():
+    assert [repr(TrainConfig(epochs=each).epochs) for each in (3, 3.0, 2.5)] == ["3", "3", "2.5"]
 
 
 @given(epochs=st.integers(1, 10**6), lr=st.floats(0, 1e4), width=st.floats(1 / 64, 16), seed=st.integers(0, 2**63 - 1),

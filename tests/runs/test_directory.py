@@ -121,7 +121,7 @@ def test_a_folder_that_is_not_a_run_is_refused(tmp_path):
     ("{", "config.json is damaged"),
     ('{"schema": 99}', "has schema 99; this version of keras_fixhead reads up to 2"),
     ('{"schema": 1, "epochs": 3}', "config.json is damaged: it lacks dataset, fixed, head, model, scale, seed, width"),
-    ({"epochs": "ten"}, "config.json is damaged: epochs must be int, got 'ten'"),
+    ({"epochs": "ten"}, "config.json is damaged: epochs must be int or float, got 'ten'"),
     ({"epoch": 10}, "config.json is damaged: Unknown configuration field 'epoch'. Did you mean"),
     ({"lr": float("nan")}, "config.json is damaged: lr must be a finite number"),
 ])

@@ -27,7 +27,8 @@ def test_a_run_writes_exactly_its_files(digits_run):
     assert len(events) == 1
     assert names - events == {".lock", "config.json", "environment.json", "status.json", "metrics.jsonl", "metrics.csv",
                               "result.json", "model.keras", "test.npz", "curves.png", "confusion.png",
-                              "predictions.png", "checkpoints/newest.npz", "checkpoints/previous.npz"}
+                              "class_vectors.png", "predictions.png", "checkpoints/newest.npz",
+                              "checkpoints/previous.npz"}
 
 
 def test_a_finished_run_is_complete(digits_run):

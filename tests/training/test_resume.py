@@ -10,18 +10,15 @@ import time
 import keras
 import numpy as np
 import pytest
+from interruptions import assert_equal_runs, at_step, stop_by_a_signal
 
 from keras_fixhead import train, training
 from keras_fixhead.config import earlier_digest, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.evaluation import Measurer
-from keras_fixhead.models import load_model
 from keras_fixhead.runs import extended, list_runs
 from keras_fixhead.training import loggers, loop, outcome
-from keras_fixhead.training.estimate import StepTimer
 from keras_fixhead.vectors import class_vectors, vectors_digest
-
-CLOCKS = {"seconds", "train_seconds", "epoch_seconds", "images_per_second"}
 
 
 def stop_when_events_are_written(patch):
@@ -32,22 +29,6 @@ def stop_when_events_are_written(patch):
     patch.setattr(loggers.EventLog, "write", stop)
 
 
-def at_step(number, act):
-    """Acts in the given step, counted across epochs of five."""
-    def patch_it(patch):
-        original, steps = StepTimer.on_train_batch_end, []
-
-        def stop(self, batch, logs=None):
-            steps.append(batch)
-            original(self, batch, logs)
-            if len(steps) == number:
-                act()
-
-        patch.setattr(StepTimer, "on_train_batch_end", stop)
-
-    return patch_it
-
-
 def interrupt():
     raise KeyboardInterrupt
 
@@ -55,11 +36,6 @@ def interrupt():
 def stop_within_the_second_epoch(patch):
     """Stops at once, as after a second signal: the second epoch starts again."""
     at_step(7, interrupt)(patch)
-
-
-def stop_by_a_signal(patch):
-    """Stops after the second step of the second epoch, keeping the state of that step."""
-    at_step(7, lambda: signal.raise_signal(signal.SIGINT))(patch)
 
 
 def stop_by_a_signal_in_an_epochs_last_step(patch):
@@ -111,30 +87,6 @@ def stop_at_the_end(patch):
         raise KeyboardInterrupt
 
     patch.setattr(outcome, "save_model", stop)
-
-
-def without_clocks(rows):
-    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
-
-
-def arrays(path):
-    with np.load(path) as file:
-        found = {name: file[name] for name in file.files}
-    meta = json.loads(str(found.pop("meta")))
-    return {**found, "meta": np.array(sorted((name, value) for name, value in meta.items() if name not in CLOCKS))}
-
-
-def assert_equal_runs(straight, resumed):
-    assert without_clocks(resumed.metrics()) == without_clocks(straight.metrics())
-    expected, found = arrays(straight.newest_checkpoint), arrays(resumed.newest_checkpoint)
-    assert found.keys() == expected.keys()
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-    for a, b in zip(load_model(straight.path).get_weights(), load_model(resumed.path).get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    for name in ("accuracy", "evaluation", "epoch", "data_digest"):
-        assert resumed.read("result")[name] == straight.read("result")[name]
-    assert resumed.read("status")["state"] == "complete"
 
 
 @pytest.fixture

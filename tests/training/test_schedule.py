@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fixhead.training.schedule import WarmupDecay
+from keras_fixhead.config import Length, TrainConfig
+from keras_fixhead.training.schedule import Triangular, WarmupDecay, learning_rate
 
 
 def reference(peak, total, warmup_fraction, shape):
@@ -50,9 +51,32 @@ def test_one_cycle_falls_linearly_and_the_cosine_starts_above_it():
     assert cosine[1] > line[1] and cosine[3] < line[3]
 
 
+@pytest.mark.parametrize("total, warmup_fraction", [(476, 0.23), (100, 0.0), (37, 1.0), (2, 0.5), (1, 0.3)])
+def test_the_triangle_matches_a_numpy_formula_and_ends_at_its_fractions(total, warmup_fraction):
+    """By interpolation between three points: first step, peak, last step."""
+    schedule = Triangular(1.5, total, warmup_fraction, 0.2, 0.07)
+    rates = keras.ops.convert_to_numpy(schedule(np.arange(total + 5)))
+    top = min(int(warmup_fraction * total), total - 1)
+    points, values = ([0, top, total - 1], [0.2, 1, 0.07]) if 0 < top < total - 1 else (
+        ([0, total - 1], [1, 0.07]) if top == 0 else ([0, top], [0.2, 1]))
+
+    np.testing.assert_allclose(rates[:total], 1.5 * np.interp(np.arange(total), points, values)
+                               if total > 1 else [1.5], rtol=1e-6)
+    assert (rates[total:] == rates[total]).all()  # it stays
+
+
+def test_the_schedule_of_an_extended_run_begins_again_without_warmup():
+    config = TrainConfig(epochs=4, lr=2.0, schedule="triangular", warmup_fraction=0.5)
+    schedule = learning_rate(config, Length(4, 10, extended_from=(1.5,)))  # 15 steps, then epochs 3 and 4
+
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(schedule(np.array([15, 34]))), [2.0, 0.14], rtol=1e-6)
+
+
 def test_an_optimizer_accepts_it_and_its_configuration_restores_it():
     schedule = WarmupDecay(0.2, 10, 0.2, "cosine")
     optimizer = keras.optimizers.SGD(schedule)
 
     assert float(optimizer.learning_rate) == pytest.approx(float(schedule(0)))
     assert WarmupDecay(**schedule.get_config()).get_config() == schedule.get_config()
+    triangle = Triangular(0.2, 10, 0.2, 0.3, 0.1)
+    assert Triangular(**triangle.get_config()).get_config() == triangle.get_config()

@@ -14,10 +14,11 @@ from keras_fixhead.runs import Run
               help="Use the first N test images.")
 @click.option("--suite", default="paper", show_default=True, help="Corruptions and their strengths.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruptions.")
+@click.option("--calibrated", is_flag=True, help="The model was exported with --calibrate.")
 @data_dir_option
 @quiet_option
 @json_option
-def parity(run: Run, url: str, limit: int, suite: str, seed: int, data_dir: str | None, quiet: bool,
+def parity(run: Run, url: str, limit: int, suite: str, seed: int, calibrated: bool, data_dir: str | None, quiet: bool,
            as_json: bool) -> None:
     """Compare a server's answers with those of the run that its model was exported from.
 
@@ -36,6 +37,7 @@ def parity(run: Run, url: str, limit: int, suite: str, seed: int, data_dir: str 
     load_keras()
     load_reader(config.dataset, data_dir or config.data_dir)
     report = checks.check_parity(run.path, url, data_dir=data_dir, limit=limit, suite=suite, seed=seed,
+                                 calibrated=calibrated,
                                  progress=lambda line: click.echo(line, err=True) if not quiet else None)
     print_result(report, as_json=as_json, text=[checks.verdict(report)])
     raise click.exceptions.Exit(int(not report["equal"]))

@@ -156,7 +156,8 @@ def test_the_command_prints_size_speed_and_the_next_command(fixhead, digits_run,
     monkeypatch.setattr(export, "export_run", lambda *arguments, **options: asked.append((arguments, options)) or made)
     answer = fixhead("export", digits_run.path, tmp_path / "digits")
 
-    assert answer.code == 0 and asked == [((digits_run.path, tmp_path / "digits"), {"format": "saved_model"})]
+    assert answer.code == 0 and asked == [((digits_run.path, tmp_path / "digits"), {
+        "format": "saved_model", "calibrate": False, "data_dir": None})]
     assert f"digits, version 4: {made.path}" in answer.out and "1.2 MB; 5,432 images per second here" in answer.out
     assert "3e-07" in answer.out or "2e-07" in answer.out
     assert answer.out.rstrip().splitlines()[-1].endswith(f"fixhead serve {tmp_path / 'digits'}")

@@ -1,0 +1,75 @@
+"""Features in two dimensions, to be drawn: as they are, by PCA, or by t-SNE."""
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_fixhead.analysis.arrays import finite_rows
+from keras_fixhead.analysis.geometry import unit_rows
+from keras_fixhead.errors import ArgumentError
+
+
+def principal_projection(features: ArrayLike, class_vectors: ArrayLike) -> tuple[
+        NDArray[np.float64], NDArray[np.float64], float]:
+    """Returns features and class vectors in the plane of the features' largest variance, and its share of the variance.
+
+    Features of two dimensions are returned as they are. Class vectors are directions: they are scaled to the mean
+    length of the features before they are projected.
+
+    Args:
+        features: shape (N, d), d at least 2.
+        class_vectors: shape (m, d).
+
+    Returns:
+        arrays of shape (N, 2) and (m, 2), and a share in [0, 1].
+
+    Raises:
+        ArgumentError: (a ValueError) for values that are not finite, or fewer than 2 dimensions.
+
+    Example:
+        >>> points, vectors, share = principal_projection([[0.0, 1.0], [2.0, 0.0]], [[0.0, 3.0]])
+        >>> points.tolist(), vectors.tolist(), share
+        ([[0.0, 1.0], [2.0, 0.0]], [[0.0, 1.5]], 1.0)
+    """
+    rows, vectors = finite_rows("features", features), finite_rows("class_vectors", class_vectors)
+    if rows.shape[1] < 2:
+        raise ArgumentError("Features of one dimension cannot be drawn in a plane.")
+    vectors = unit_rows(vectors) * np.linalg.norm(rows, axis=1).mean()
+    if rows.shape[1] == 2:
+        return rows, vectors, 1.0
+    _, sizes, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    signs = np.sign(directions[np.arange(2), np.abs(directions[:2]).argmax(axis=1)])  # the same on every machine
+    plane = (directions[:2] * signs[:, None]).T
+    share = float((sizes[:2] ** 2).sum() / max(float((sizes**2).sum()), 1e-300))
+    return rows @ plane, vectors @ plane, share  # not centred: lines to class vectors begin at the origin
+
+
+def neighbour_embedding(features: ArrayLike, *, seed: int = 0) -> NDArray[np.float64]:
+    """Returns embeddings laid out by t-SNE, shape (N, 2): near ones stay near; distances between groups mean little.
+
+    Args:
+        features: shape (N, d), N at least 5.
+        seed: seed of the layout.
+
+    Raises:
+        ArgumentError: (a ValueError) for values that are not finite, or fewer than 5 rows.
+
+    Reference: van der Maaten and Hinton (2008), JMLR 9; scikit-learn's implementation with cosine distances.
+    """
+    from sklearn.manifold import TSNE  # slow to import
+
+    rows = finite_rows("features", features)
+    if len(rows) < 5:
+        raise ArgumentError(f"t-SNE needs at least 5 images, got {len(rows)}.")
+    found = TSNE(perplexity=min(30.0, (len(rows) - 1) / 3), metric="cosine", init="random", random_state=seed,
+                 max_iter=500).fit_transform(rows)
+    return np.asarray(found, np.float64)
+
+
+def turn(points: ArrayLike) -> NDArray[np.float64]:
+    """Returns the angle of each point in a plane around the origin, in degrees in [0, 360).
+
+    Example:
+        >>> turn([[1.0, 0.0], [0.0, -1.0]]).tolist()
+        [0.0, 270.0]
+    """
+    rows = np.asarray(points, np.float64)
+    return np.degrees(np.arctan2(rows[:, 1], rows[:, 0])) % 360

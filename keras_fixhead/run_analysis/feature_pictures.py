@@ -1,0 +1,128 @@
+"""The figures of features in a plane, and of what features are good for: unknown classes, retrieval, verification."""
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.analysis.arrays import few_of_each
+from keras_fixhead.analysis.definitions import SCORES
+from keras_fixhead.analysis.projection import neighbour_embedding, principal_projection, turn
+from keras_fixhead.analysis.retrieval import verification_curve
+from keras_fixhead.analysis.summary import RETRIEVED, Arrays
+from keras_fixhead.figures.distributions import plot_distributions, plot_points
+from keras_fixhead.figures.features import plot_features, plot_turns
+from keras_fixhead.figures.verification import plot_verification
+from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
+from keras_fixhead.run_analysis.picture import Picture, file_name
+
+DRAWN_CLASSES = 10
+DRAWN_IMAGES = 1_000
+
+
+def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+    """Draws features in a plane, their lengths and angles."""
+    for arm, members in by_arm(runs).items():
+        yield from _plane(arm, members[0], folder)
+    lengths = {arm: [np.linalg.norm(np.asarray(each.test.features, np.float64), axis=1) for each in members]
+               for arm, members in by_arm(runs).items()}
+    longest = max(float(np.quantile(each, 0.999)) for some in lengths.values() for each in some)
+    plot_distributions(lengths, folder / "feature-lengths", title="Length of the features", label="length",
+                       limits=(0, max(longest, 1e-6)))
+    yield Picture("feature-lengths", "features", "How long the features of test images are. Cosine logits do not "
+                  "depend on it; for dot products it is a scale that each image sets for itself.")
+
+
+def open_set_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+    """Draws how well scores tell unknown classes, if there are any."""
+    some = [each for each in runs if "open_set" in each.numbers]
+    if not some:
+        return
+    scores = {name.replace("_", "\n"): {arm: _values(members, "open_set", f"auroc_{name}")
+                                        for arm, members in by_arm(some).items()} for name in SCORES}
+    plot_points(scores, folder / "open-set", title="Unknown classes, positive class: unknown", label="AUROC")
+    yield Picture("open-set", "open_set", "How well each score tells images of unknown classes from known ones: 1 is "
+                  "perfect, 0.5 is chance. A point is a run, a bar the mean of an arm.")
+
+
+def retrieval_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+    """Draws retrieval and verification among test images, and among images of classes that were not trained."""
+    for section, words in (("retrieval", "test images"), ("held_out", "classes that were not trained")):
+        some = [each for each in runs if section in each.numbers]
+        if not some:
+            continue
+        kinds = {"recall_at_1": "Recall@1", "r_precision": "R-precision", "map_at_r": "MAP@R", "nearest_10": "10-NN"}
+        plot_points({label: {arm: _values(members, section, name) for arm, members in by_arm(some).items()}
+                     for name, label in kinds.items()}, folder / file_name(section), title=f"Retrieval, {words}",
+                    label="share")
+        yield Picture(file_name(section), section, f"Retrieval, {words}: are images of one class near each other? A "
+                      "point is a run, a bar the mean of an arm.")
+        curves = {arm: [verification_curve(*_searched(each, section)) for each in members]
+                  for arm, members in by_arm(some).items()}
+        plot_verification(curves, folder / f"verification-{section}", title=f"Verification, {words}")
+        yield Picture(f"verification-{section}", section, f"Verification, {words}: share of pairs of one class that "
+                      "are accepted as such, when a share of pairs of different classes is accepted by mistake.")
+
+
+def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+    """Draws the measures of neural collapse."""
+    some = [each for each in runs if "collapse" in each.numbers]
+    if not some:
+        return
+    kinds = {"nc2_norms": "NC2 norms", "nc2_cosines": "NC2 cosines\n(own vectors)",
+             "nc2_simplex": "NC2 cosines\n(simplex)", "nc3": "NC3", "nc4": "NC4"}
+    plot_points({label: {arm: _values(members, "collapse", name) for arm, members in by_arm(some).items()}
+                 for name, label in kinds.items()}, folder / "collapse", title="Neural collapse, training images",
+                label="distance from collapse")
+    yield Picture("collapse", "collapse", "Neural collapse on training images: 0 is complete. A point is a run, a bar "
+                  "the mean of an arm.")
+
+
+def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Picture]:
+    arrays, names = run.test, run.facts.label_names
+    chosen, words = _drawn(arrays)
+    features, labels = arrays.features[chosen], arrays.labels[chosen]
+    if features.shape[1] > 1:
+        points, vectors, share = principal_projection(features, arrays.class_vectors)
+        flat = features.shape[1] == 2
+        name = file_name("features", arm)
+        plot_features(points, labels, names, folder / name, vectors=vectors, origin=flat,
+                      title=f"{arm}: features" + ("" if flat else " by PCA"))
+        seen = "all of them" if flat else f"the plane that has {100 * share:.0f} % of their variance"
+        yield Picture(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, {seen}. Lines lead from "
+                      "the origin to class vectors, which are scaled to the mean length of the features.")
+        if flat:
+            name = file_name("turns", arm)
+            plot_turns(turn(points), labels, names, folder / name, vectors=turn(vectors),
+                       title=f"{arm}: directions of the features")
+            yield Picture(name, "features", f"{arm}, seed {run.config.seed}: in which direction the features of each "
+                          "class lie, and where its class vector points.")
+    if features.shape[1] > 2 and len(features) > 9:
+        name = file_name("layout", arm)
+        plot_features(neighbour_embedding(features), labels, names, folder / name, title=f"{arm}: features by t-SNE")
+        yield Picture(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, laid out by t-SNE "
+                      "(cosine distances). Near images stay near; distances between groups mean little.")
+
+
+def _drawn(arrays: Arrays) -> tuple[NDArray[np.intp], str]:
+    """The images to draw: the same number from each class, of ten classes at most, spread evenly over the classes."""
+    found = np.unique(arrays.labels)
+    classes = found[np.unique(np.linspace(0, len(found) - 1, DRAWN_CLASSES).astype(int))]
+    members = np.flatnonzero(np.isin(arrays.labels, classes))
+    chosen = members[few_of_each(arrays.labels[members], DRAWN_IMAGES)]
+    some = "" if len(classes) == len(found) else f" of {len(classes)} of {len(found)} classes"
+    return chosen, f"{len(chosen):,} test images{some}"
+
+
+def _searched(run: MeasuredRun, section: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The images that search each other, as in the numbers."""
+    features, labels = run.test.features, run.test.labels
+    if section == "held_out" and run.unknown is not None:
+        features, labels = run.unknown[0].features, run.unknown[1]
+    some = few_of_each(labels, RETRIEVED)
+    return features[some], labels[some]
+
+
+def _values(runs: Sequence[MeasuredRun], section: str, name: str) -> list[float]:
+    return [value for each in runs if (value := each.numbers[section].get(name)) is not None]

@@ -1,0 +1,111 @@
+"""Figures of an analysis: names where they fit, groups where they do not, in any script, and readable in grey."""
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_fixhead.analysis.calibration import reliability
+from keras_fixhead.errors import FixheadWarning
+from keras_fixhead.figures import plot_confusion
+from keras_fixhead.figures.arm_styles import arm_style
+from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.class_vectors import COSINE_MAP, plot_cosine_distribution, plot_cosine_matrix
+from keras_fixhead.figures.classes import grouped_order, label_axes
+from keras_fixhead.figures.distributions import plot_distributions, plot_points
+from keras_fixhead.figures.dynamics import plot_dynamics
+from keras_fixhead.figures.features import plot_features
+from keras_fixhead.figures.reliability import plot_reliability
+from keras_fixhead.figures.similarity import plot_confusion_similarity
+from keras_fixhead.figures.verification import plot_verification
+
+DRAW = np.random.default_rng(0)
+NAMES = ["кот", "γάτα", "a$b_{", "猫\U000f1234"]
+COSINES = np.eye(4) + 0.1 * (1 - np.eye(4))
+COUNTS = np.array([[9, 1, 0, 2], [0, 9, 3, 0], [1, 0, 9, 0], [0, 0, 0, 9]])
+POINTS, LABELS = DRAW.standard_normal((20, 2)), np.arange(20) % 4
+ONE = {NAMES[2]: [DRAW.uniform(0, 1, 50), DRAW.uniform(0, 1, 50)]}
+FIGURES = {
+    "cosines": lambda path: plot_cosine_matrix(COSINES, NAMES, path, title=NAMES[2], order=np.array([3, 0, 1, 2])),
+    "distribution": lambda path: plot_cosine_distribution({NAMES[0]: np.zeros(3)}, 8, path, title=NAMES[1]),
+    "similarity": lambda path: plot_confusion_similarity(COSINES, COUNTS, NAMES, path, title=NAMES[3],
+                                                         together=COSINES < 0),
+    "features": lambda path: plot_features(POINTS, LABELS, NAMES, path, title=NAMES[2], vectors=POINTS[:4]),
+    "distributions": lambda path: plot_distributions(ONE, path, title=NAMES[0], label="x", limits=(0, 1)),
+    "points": lambda path: plot_points({"a": {NAMES[2]: [0.1, 0.3]}, "b": {}}, path, title=NAMES[0], label="x"),
+    "reliability": lambda path: plot_reliability({NAMES[2]: [reliability([[0.5, 0.5]], [0])]}, path, title="x",
+                                                 ceilings={"c": 0.45}),
+    "verification": lambda path: plot_verification({NAMES[2]: [(np.array([0.0, 1]), np.array([0.0, 1]))]}, path,
+                                                   title="x"),
+    "dynamics": lambda path: plot_dynamics({NAMES[2]: [[{"epoch": 1, "loss": 2.0}], [{"epoch": 1, "loss": 1.0}]]},
+                                           "loss", path, title="x", label="y"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_drawn_with_names_in_any_script(name, tmp_path, recwarn):
+    warnings.simplefilter("always")
+    FIGURES[name](tmp_path / "figure.png")
+
+    assert (tmp_path / "figure.png").stat().st_size > 1_000
+    assert {each.category for each in recwarn.list} <= {FixheadWarning} and len(recwarn.list) <= 1
+
+
+def test_a_name_without_an_ending_is_written_in_both_formats(tmp_path):
+    FIGURES["dynamics"](tmp_path / "loss-S-0.5")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loss-S-0.5.png", "loss-S-0.5.svg"]
+
+
+def test_nothing_is_written_about_what_no_run_has(tmp_path):
+    assert not plot_dynamics({"a": [[{"epoch": 1}]]}, "loss", tmp_path / "x.png", title="x", label="y")
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_classes_are_labelled_by_groups_and_few_by_names():
+    names = [f"{kind} {number}" for number in range(20) for kind in ("cat", "dog", "car")]
+    groups = {kind: [name for name in names if name.startswith(kind)] for kind in ("dog", "cat")}
+    order = grouped_order(names, groups)
+    axes = new_figure(4, 4).subplots()
+    label_axes(axes, names, order, groups)
+
+    kinds = [names[each].split()[0] for each in order]
+    assert kinds == ["dog"] * 20 + ["cat"] * 20 + ["car"] * 20
+    assert [each.get_text() for each in axes.get_yticklabels()] == ["dog", "cat", "(no group)"]
+    few = new_figure(4, 4).subplots()
+    label_axes(few, names[:3], np.array([2, 0, 1]))
+    assert [each.get_text() for each in few.get_yticklabels()] == ["car 0", "cat 0", "dog 0"]
+    assert grouped_order(names, {"dog": groups["dog"]}) is None and grouped_order(names[:30], groups) is None
+
+
+def test_a_confusion_matrix_shows_errors_counts_and_the_accuracy(tmp_path, monkeypatch):
+    """An error of 4 % of a class has a fifth of the colour scale, not a twenty-fifth."""
+    kept = []
+    monkeypatch.setattr("keras_fixhead.figures.run.save_figure", lambda figure, path: kept.append(figure))
+    plot_confusion(np.array([[96, 4], [0, 100]]), ["cat", "dog"], tmp_path / "c.png", title="a run", counts=True)
+    axes = kept[0].axes[0]
+
+    assert axes.get_title() == "a run, accuracy 98.00 % of 200"
+    assert [each.get_text() for each in axes.texts] == ["96", "4", "100"]
+    assert float(axes.images[0].norm(4.0)) == pytest.approx(0.2)
+
+
+def test_arms_differ_in_grey_too():
+    styles = [arm_style(number) for number in range(16)]
+
+    assert len({(str(each.line), each.marker) for each in styles[:8]}) == 8
+    assert len({(each.color, str(each.line), each.marker) for each in styles}) == 16
+    assert len({each.color for each in styles}) == len(COLORS)
+
+
+def test_cosines_rise_in_lightness_throughout(tmp_path):
+    """A ramp of cosines in one row: the grey levels of its cells rise."""
+    from matplotlib import colormaps
+
+    rgb = colormaps[COSINE_MAP](np.linspace(0, 1, 32))[:, :3]
+    grey = rgb @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(grey) > 0).all()
+    figure = new_figure(2, 2)
+    figure.subplots().imshow([[0.0, 1.0]], cmap=COSINE_MAP)
+    save_figure(figure, tmp_path / "x.png")
+    assert Image.open(tmp_path / "x.png").size == (240, 240)
