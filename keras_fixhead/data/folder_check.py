@@ -92,9 +92,11 @@ def check_folder(path: str) -> tuple[FolderReport, list[SeenPicture]]:
         path: as for `layout.find_layout`.
 
     Raises:
-        DataError: if it does not exist.
+        DataError: if it does not exist, or has no pictures.
     """
     layout = find_layout(path)
+    if not any(files for classes in layout.parts.values() for files in classes.values()):
+        layout.checked()  # there is nothing to look at
     seen = list(_seen_pictures(layout))
     broken = {str(each.file): each.problem for each in seen if each.problem is not None}
     good = [each for each in seen if each.problem is None]

@@ -152,8 +152,8 @@ def test_pictures_are_decoded_once_and_read_from_disk_afterwards(folder, monkeyp
     np.testing.assert_array_equal(again.mean, first.mean)
     for name in ("train", "validation", "test"):
         order = epoch_order(len(first.split(name)), seed=1, epoch=2)
-        one, other = (make_batch(data.split(name), order[3:9], Augmentation(crop_padding=2, flip=True, mixup=0.2), seed=1,
-                                 epoch=2) for data in (first, again))
+        changes = Augmentation(crop_padding=2, flip=True, mixup=0.2)
+        one, other = (make_batch(data.split(name), order[3:9], changes, seed=1, epoch=2) for data in (first, again))
         np.testing.assert_array_equal(one[0], other[0])
     monkeypatch.undo()
     write_pictures(folder / "cats", 20, level=51)  # files that have changed are decoded again
