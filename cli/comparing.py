@@ -1,14 +1,16 @@
 """What `fixhead compare` reads and prints."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fixhead_cli.output import percent, table
+from fixhead_cli.output import percent, print_result, table
 from keras_fixhead.analysis.exact import smallest_p
+from keras_fixhead.analysis.over_images import Difference
 from keras_fixhead.analysis.paired import PairedDifference
 from keras_fixhead.experiments.compare import Group
+from keras_fixhead.experiments.measured import MeasuredGroup, compare_measured
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.result import Result, read_result
 
@@ -62,3 +64,35 @@ def _text(difference: PairedDifference | None) -> str:
         if smallest_p(difference.n) > ALPHA:
             text += f", at least {smallest_p(difference.n):.2g} for {difference.n} seeds"
     return f"{text})"
+
+
+def measured_lines(groups: Sequence[MeasuredGroup], differences: Mapping[str, Difference | None]) -> list[str]:
+    """Returns the lines of a table of measured groups, each compared with the first."""
+    rows = [[group.name, len(group.correct), percent(group.mean), _measured_text(differences[group.name])
+             if group.name in differences else "reference"] for group in groups]
+    return table(["runs", "n", "accuracy under corruptions", "difference in points, paired (95 % interval, BCa)"], rows)
+
+
+def _measured_text(difference: Difference | None) -> str:
+    if difference is None:
+        return "no common seed"
+    low, high = difference.interval
+    over = "images" if difference.n_seeds is None else f"{difference.n_seeds} seeds and images"
+    return f"{difference.mean:+.2f} ({low:+.2f} to {high:+.2f}, over {over}): {difference.verdict}"
+
+
+def print_measured(paths: Sequence[Path], name: str, figure: Path, *, as_json: bool) -> None:
+    """Compares measurements of robustness, draws them in one figure, and prints the comparison."""
+    from keras_fixhead.figures import plot_robustness
+
+    groups, shared = compare_measured([result for path in paths for result in converged_results(path)], name)
+    first, *others = groups
+    differences = {group.name: group.minus(first) for group in others}
+    plot_robustness({group.name: list(group.contents.values()) for group in groups}, figure,
+                    title=f"{Path(shared.get('dataset', '')).name} {shared.get('model', '')} under {name}".strip())
+    print_result({"robustness": name, "shared": shared, "figure": str(figure.absolute()), "groups": [
+        {"name": group.name, "mean": group.mean, "accuracy": {
+            str(seed): content["mean_accuracy"] for seed, content in group.contents.items()}} for group in groups],
+        "differences": [{"group": each, "compared_with": first.name, **(found.as_dict() if found else {"mean": None})}
+                        for each, found in differences.items()],
+    }, as_json=as_json, text=[*measured_lines(groups, differences), f"Figure: {figure}"])

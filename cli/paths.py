@@ -169,9 +169,8 @@ class RunDirectory(PathType):
 class RunOrResults(PathType):
     """A run, a folder of runs, or an exported result (a JSON file); the command gets a Path."""
 
-    def __init__(self) -> None:
-        super().__init__("a run directory, a folder of runs, or a result exported as JSON",
-                         "List your runs: fixhead list runs", error=RunError)
+    def __init__(self, expected: str = "a run directory, a folder of runs, or a result exported as JSON") -> None:
+        super().__init__(expected, "List your runs: fixhead list runs", error=RunError)
 
     def problem(self, path: Path | None) -> str | None:
         if path is None or missing(path):
@@ -206,6 +205,29 @@ class DatasetName(PathType):
 
     def result(self, value: Any) -> Any:
         return str(value)
+
+
+class SuiteName(PathType):
+    """A suite of corruptions, or a folder of published corrupted images; the command gets a string."""
+
+    completes = "dir"
+
+    def __init__(self) -> None:
+        super().__init__("the name of a suite, or a folder of corrupted images such as CIFAR-10-C",
+                         "See the names: fixhead list corruptions")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from keras_fixhead.data.sources import is_folder
+
+        if isinstance(value, str) and value and not is_folder(value):
+            return value  # a name, or close to one
+        return super().convert(value, param, ctx)
+
+    def problem(self, path: Path | None) -> str | None:
+        return missing(path) or folder_problem(path)
+
+    def result(self, value: Any) -> Any:
+        return expanded(value)
 
 
 class ServedFolder(PathType):
@@ -244,6 +266,7 @@ RUN = RunDirectory()
 RUN_OR_URL = RunDirectory(or_url=True)
 RUN_OR_RESULTS = RunOrResults()
 DATASET = DatasetName()
+SUITE = SuiteName()
 DATA_DIR = InputFolder("a folder of packed or prepared data sets", optional=True, as_text=True)
 RUNS_DIR = OutputFolder("a folder of run directories", as_text=True)
 CONFIG_FILE = InputFile("a JSON file of a configuration", "Write one: fixhead train --dry-run > config.json")
@@ -255,6 +278,9 @@ CA_CERT = InputFile("a file of certificates in PEM form", "Leave it out to trust
 TLS_CERT = InputFile("a certificate in PEM form")
 TLS_KEY = InputFile("a private key in PEM form")
 CLASS_MAP = InputFile('a JSON file: {"name in the data set": "name in the run", "to be left out": null}')
+OUT_DIR = OutputFolder("a folder to write the result to")
+CORRUPTED_DIR = OutputFolder("a folder to write corrupted images to")
+BASELINE = RunOrResults("a run directory, or RUN/robustness/SUITE.json")
 CSV_FILE = OutputFile("the name of a CSV file to write", ending=".csv")
 LABELS_FILE = InputFile("a text file with the name of one class per line",
                         "An export has it as DIR/VERSION/assets.extra/labels.txt.")

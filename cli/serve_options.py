@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import click
 
 from fixhead_cli import paths
-from fixhead_serving.config import ServerConfig
+from fixhead_serving.config import ACCESS_LOGS, ServerConfig
 from fixhead_serving.server.limits import Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -23,6 +23,8 @@ OPTIONS = (
                  help="Require the token in FILE (or in $FIXHEAD_TOKEN) in requests."),
     click.option("--tls-cert", type=paths.TLS_CERT, metavar="FILE", help="PEM certificate; enables HTTPS."),
     click.option("--tls-key", type=paths.TLS_KEY, metavar="FILE", help="PEM private key of the certificate."),
+    click.option("--access-log", type=click.Choice(ACCESS_LOGS), default=ServerConfig.access_log, show_default=True,
+                 help="Requests to log on standard error, one line each."),
     click.option("--workers", type=_POSITIVE, default=ServerConfig.workers, show_default=True,
                  help="Threads that decode requests and run models."),
     click.option("--batching/--no-batching", default=None,

@@ -28,6 +28,9 @@ class ModelEntry:
         signed_features: whether features can be negative in its usual form.
         lowest: the smallest value of a feature that is not signed: 0 after ReLU, -0.17 after GELU.
         extra: the optional extra of this package that it needs, if any.
+        preprocessing: what it does to pixels: 'normalize', with the mean and deviation of the data; or its own.
+        min_side: smallest side of its images.
+        takes_weights: whether it can start from published weights.
     """
 
     summary: str
@@ -42,6 +45,9 @@ class ModelEntry:
     reduces_by: str = "mean"
     lowest: float = 0.0
     extra: str | None = None
+    preprocessing: str = "normalize"
+    min_side: int = 8
+    takes_weights: bool = False
 
     def ends_signed(self, asked: bool | None) -> bool:
         """Returns whether features can be negative: as requested, or else as in the network's usual form."""
@@ -134,6 +140,8 @@ MODELS: dict[str, ModelEntry] = {
     ),
 }
 
+APPLICATIONS_PREFIX = "keras_applications/"
+
 POOLINGS = ("global", "4x4")
 """How a feature map becomes features: its mean (fast_cnn: its maximum), or means of 4x4 positions side by side (the
 paper's released code)."""
@@ -196,6 +204,32 @@ Did you mean 'arcface'?
     )
 
 
+def find_model(name: object) -> ModelEntry:
+    """Returns the entry of a network: one of `MODELS`, or 'keras_applications/NAME' for one of keras.applications.
+
+    Raises:
+        ArgumentError: if there is no such network; the message lists the known ones.
+
+    Example:
+        >>> find_model("keras_applications/ResNet50").channels
+        2048
+        >>> find_model("keras_applications/ResNet51")
+        Traceback (most recent call last):
+            ...
+        keras_fixhead.errors.ArgumentError: keras.applications has no network 'ResNet51'. Did you mean \
+'keras_applications/ResNet50'?
+    """
+    if not (isinstance(name, str) and name.startswith(APPLICATIONS_PREFIX)):
+        return look_up(MODELS, name, "model")
+    table = vars(importlib.import_module("keras_fixhead.applications"))["APPLICATIONS"]
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1, cutoff=0.0)
+        raise ArgumentError(f"keras.applications has no network {name.removeprefix(APPLICATIONS_PREFIX)!r}.",
+                            hint=f"Did you mean {near[0]!r}?")
+    found: ModelEntry = table[name]
+    return found
+
+
 def scaled(channels: int, width: float) -> int:
     """Returns the number of channels of a layer at a width: rounded, at least 1.
 
@@ -215,7 +249,7 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     """Returns the number of features d of a model.
 
     Args:
-        model: a name in `MODELS`.
+        model: a name in `MODELS`, or 'keras_applications/NAME'.
         width: factor on its channels.
         image_shape: (H, W, C); H and W None for any size.
         pooling: one of `POOLINGS`.
@@ -228,7 +262,7 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
         >>> feature_dim("resnet18", 0.25), feature_dim("resnet18", 1.0, (96, 96, 3), "4x4")
         (128, 4608)
     """
-    entry = look_up(MODELS, model, "model")
+    entry = find_model(model)
     scaled(1, width)
     if width != 1 and not entry.widths:
         raise ArgumentError(f"{model} supports width 1 only, got {width:g}.",
@@ -237,6 +271,11 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     if not entry.scales:
         channels = entry.channels
     look_up(dict.fromkeys(POOLINGS), pooling, "pooling")
+    if any(side is not None and side < entry.min_side for side in image_shape[:2]):
+        raise ArgumentError(f"Images of {image_shape[0]}x{image_shape[1]} pixels are too small for {model}: it needs "
+                            f"{entry.min_side} or more per side.",
+                            hint=f"Use a folder of pictures with --image-size {entry.min_side} or more, or another "
+                            "--model.")
     if pooling == "global":
         return channels
     if None in image_shape[:2]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from fixhead_serving.server.limits import MAX_BATCH_MERGE, WORKERS, Limits, check_positive
 from keras_fixhead.errors import ArgumentError
 
+ACCESS_LOGS = ("none", "errors", "all")
+
 
 @dataclass(frozen=True)
 class ServerConfig:
@@ -23,6 +25,7 @@ class ServerConfig:
         tls_cert: PEM file of the certificate (chain); with `tls_key` the server speaks HTTPS.
         tls_key: PEM file of the certificate's private key.
         limits: the limits of requests.
+        access_log: which requests are logged: 'none', 'errors' or 'all'.
 
     Raises:
         ArgumentError: if a value is out of range, or only one of `tls_cert` and `tls_key` is given.
@@ -40,10 +43,14 @@ class ServerConfig:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    access_log: str = "none"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ArgumentError(f"port={self.port} is not a valid port. Expected 0 (any free port) to 65535.")
+        if self.access_log not in ACCESS_LOGS:
+            raise ArgumentError(f"access_log={self.access_log!r} is not valid. Expected one of "
+                                f"{', '.join(ACCESS_LOGS)}.")
         check_positive("workers", self.workers)
         check_positive("max_batch_merge", self.max_batch_merge)
         for name in ("poll_seconds", "drain_seconds"):

@@ -79,7 +79,7 @@ def serve(
             max_batch_merge=config.max_batch_merge,
             metrics=metrics,
         )
-        app = create_app(server, token=config.token)
+        app = create_app(server, token=config.token, access_log=config.access_log)
         settle_memory()
         _listen(listener, config)
         urls = [_url(config, listener.getsockname()[1], source.name) for source in sources]

@@ -24,7 +24,7 @@ leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
     "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
-    "docs/analysis.md")}
+    "docs/robustness.md", "docs/analysis.md")}
 
 
 def blocks(language, page="README.md"):

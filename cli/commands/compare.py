@@ -3,7 +3,7 @@ from pathlib import Path
 
 import click
 
-from fixhead_cli.comparing import comparison_content, comparison_table, converged_results
+from fixhead_cli.comparing import comparison_content, comparison_table, converged_results, print_measured
 from fixhead_cli.output import json_option, print_result
 from fixhead_cli.paths import PNG_FILE, RUN_OR_RESULTS
 from keras_fixhead.experiments.compare import compare_results
@@ -14,21 +14,30 @@ from keras_fixhead.experiments.compare import compare_results
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True,
               help="Split whose accuracy is compared.")
 @click.option("--figure", type=PNG_FILE, default="compare.png", show_default=True,
-              help="File for the figure of the learning curves.")
+              help="File for the figure: of the learning curves, or of accuracy against severity.")
+@click.option("--robustness", "measurement", metavar="NAME",
+              help="Compare accuracy on corrupted images instead, as `fixhead robustness` wrote it to "
+              "RUN/robustness/NAME.json.")
 @json_option
-def command(runs: tuple[Path, ...], split: str, figure: Path, as_json: bool) -> None:
+def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str | None, as_json: bool) -> None:
     """Compare runs, paired over seeds, with intervals.
 
     Runs that differ only in their seeds form a group; each group is compared with the first. A folder of runs stands
     for all complete runs in it. Results exported as JSON files are compared like runs; those of runs that failed to
     converge have no accuracy and are left out, with a message. Learning curves are drawn in one figure.
 
+    With --robustness, intervals are over images, or over seeds and images where several seeds are compared.
+
     \b
     Example:
         fixhead compare runs/A runs/B
         fixhead compare results/first_runs/cifar10-resnet18-*.json
         fixhead compare runs --split validation --figure curves.png
+        fixhead compare runs --robustness cifar-c --figure robustness.png
     """
+    if measurement is not None:
+        print_measured(runs, measurement, figure, as_json=as_json)
+        return
     groups, shared = compare_results([result for path in runs for result in converged_results(path)], split)
     from keras_fixhead.figures import plot_comparison
 

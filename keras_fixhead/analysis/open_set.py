@@ -75,8 +75,8 @@ def nearest_neighbours_score(features: ArrayLike, known: ArrayLike, k: int = NEI
     Reference: Sun et al. (2022), arXiv:2204.06507.
 
     Example:
-        >>> nearest_neighbours_score([[1.0, 0.0]], [[2.0, 0.0], [0.0, 1.0]], k=1).tolist()
-        [0.0]
+        >>> nearest_neighbours_score([[1.0, 0.0]], [[2.0, 0.0], [0.0, 1.0]], k=2).round(6).tolist()
+        [-1.414214]
     """
     if k < 1:
         raise ArgumentError(f"k must be at least 1, got {k}.")
@@ -110,7 +110,7 @@ def virtual_logit_score(features: ArrayLike, logits: ArrayLike, known: ArrayLike
     Example:
         >>> known = np.array([[1.0, 0.0], [0.0, 0.1]])
         >>> inside, outside = virtual_logit_score([[1.0, 0.0], [0.0, 1.0]], [[1.0], [1.0]], known, [[1.0], [1.0]], 1)
-        >>> inside > outside
+        >>> bool(inside > outside)
         True
     """
     rows, others = finite_rows("features", features), finite_rows("known", known)

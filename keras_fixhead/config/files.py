@@ -126,7 +126,7 @@ def _asked_of_flat(content: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in content.items() if name not in _NOT_FIELDS}
     if content.get("class_vectors_digest") is None:
         return fields  # written by hand, not resolved
-    model = MODELS.get(str(fields.get("model")))
+    model = MODELS.get(str(fields.get("model")))  # flat files are older than the networks of keras.applications
     margin = MARGINS.get(str(fields.get("margin")))
     entry = DATASETS.get(str(fields.get("dataset")))
     filled_in = {

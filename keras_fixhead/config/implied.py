@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
+from keras_fixhead.catalog import MARGINS, feature_dim, find_model
 from keras_fixhead.config import checks
+from keras_fixhead.config.pretrained import NETWORK, source_network
 from keras_fixhead.config.resolved import dataset_entry
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
@@ -44,7 +45,7 @@ def _always(value: Any) -> Callable[[TrainConfig], Any]:
 
 
 def _has_one_width(config: TrainConfig) -> bool:
-    return config.width != 1 and not MODELS[config.model].widths
+    return config.width != 1 and not find_model(config.model).widths
 
 
 def _has_its_own_size(config: TrainConfig) -> bool:
@@ -123,6 +124,14 @@ def _has_a_margin_without_cosine(config: TrainConfig) -> bool:
     return config.margin != "none" and config.head != "cos"
 
 
+def _of_source(name: str) -> Callable[[TrainConfig], Any]:
+    return lambda config: source_network(config.init_from)[name]
+
+
+def _differs_from_source(name: str) -> Callable[[TrainConfig], bool]:
+    return lambda config: source_network(config.init_from).get(name, getattr(config, name)) != getattr(config, name)
+
+
 # The arm (head, fixed) never yields: it is the subject of a run.
 IMPLICATIONS = (
     Implication("warmup_fraction", ("schedule",), checks.warms_up_to_a_plateau, _always(0.0)),
@@ -136,6 +145,7 @@ IMPLICATIONS = (
     Implication("patience", ("hold_out", "selection"), checks.lacks_validation_to_watch, _always(None)),
     Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
     Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
+    *(Implication(name, ("init_from",), _differs_from_source(name), _of_source(name)) for name in NETWORK),
     Implication("width", ("model",), _has_one_width, _always(1.0)),
     Implication("model", ("pooling",), _is_too_small_to_pool, _default("model")),
     Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),

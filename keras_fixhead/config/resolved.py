@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.catalog import MARGINS, MODELS, feature_dim
+from keras_fixhead.catalog import MARGINS, feature_dim, find_model
 from keras_fixhead.config.checks import check_augmentation, check_data, check_head, check_training
 from keras_fixhead.config.length import Length, steps_of
+from keras_fixhead.config.pretrained import IMAGENET, pretrained_of
 from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
@@ -110,7 +111,10 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         asked,
         dataset=_absolute(asked.dataset) if is_folder(asked.dataset) else asked.dataset,
         data_dir=None if asked.data_dir is None else _absolute(asked.data_dir),
-        signed_features=MODELS[asked.model].ends_signed(asked.signed_features),
+        signed_features=find_model(asked.model).ends_signed(asked.signed_features),
+        pretrained=pretrained_of(asked),
+        init_from=None if asked.init_from is None else _absolute(asked.init_from),
+        weights=asked.weights if asked.weights in ("none", IMAGENET) else _absolute(asked.weights),
         scale=adacos_scale(entry.num_classes) if asked.scale == "auto" else asked.scale,
         vector_seed=asked.seed if asked.vector_seed is None else asked.vector_seed,
         margin_size=MARGINS[asked.margin].size if asked.margin != "none" and asked.margin_size is None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, look_up
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, find_model, look_up
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
 from keras_fixhead.data.sources import is_folder
@@ -32,6 +32,7 @@ NORMALIZATIONS = ("dataset", "half")
 OPTIMIZERS = ("sgd", "adamw")
 LOGGERS = ("none", "mlflow", "wandb")
 BORDERS = ("black", "reflect")
+FREEZES = ("none", "backbone")
 FLIP_MODES = ("random", "alternating")
 
 _NEVER = object()
@@ -98,7 +99,13 @@ class TrainConfig:
     hold_out: bool = _option("data", True, "Hold out a tenth of the training images for validation.")
     normalization: str = _option("data", "dataset", "Normalize pixels by mean and standard deviation of the "
                                  "training images, or by 0.5 and 0.5.", choices=NORMALIZATIONS)
-    model: str = _option("model", "resnet18", "Network.", choices=MODELS, identity=True)
+    model: str = _option("model", "resnet18", "Network, or keras_applications/NAME.", choices=MODELS, identity=True)
+    init_from: str | None = _option("place", None, "Start from the weights of a finished run or a .keras file with the "
+                                    "same network, except the head; a run also says which network it is.")
+    weights: str = _option("place", "none", "Start a network of keras.applications from published weights: imagenet, "
+                           "or a file of them without the classifier.")
+    pretrained: str | None = _option("model", None, "What identifies these weights: imagenet, or the SHA-256 of their "
+                                     "file (default: found when they are read).", newer=True)
     width: float = _option("model", 1.0, "Factor on the network's channels.", low=1 / 64, high=16, identity=True)
     signed_features: bool | None = _option("model", None, "End without a ReLU, so that features can be negative "
                                            "(default: the network's usual form).", open=None)
@@ -131,6 +138,12 @@ class TrainConfig:
     partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
                                   "smaller batch.")
     lr: float = _option("optimisation", 0.1, "Peak learning rate.", low=0, high=1e4)
+    backbone_lr: float = _option("optimisation", 1.0, "Factor on the learning rate of everything but the head.", low=0,
+                                 high=1, newer=True)
+    freeze: str = _option("optimisation", "none", "Keep the backbone as it is, with normalisation by its running "
+                          "statistics.", choices=FREEZES, newer=True)
+    unfreeze_after: int | None = _option("optimisation", None, "Epochs after which a frozen backbone is trained too "
+                                         "(default: never).", low=1, high=1_000_000, newer=True)
     optimizer: str = _option("optimisation", "sgd", "SGD with Nesterov momentum, or AdamW with a decay of its own.",
                              choices=OPTIMIZERS, newer=True)
     momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD; beta_1 of AdamW.", low=0, high=0.9999)
@@ -333,7 +346,10 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ArgumentError(f"{each.name} must be a finite number, got {value}.")
     if each.metadata["choices"] and not isinstance(value, float) and not (each.name == "dataset" and is_folder(value)):
-        look_up(dict.fromkeys(each.metadata["choices"]), value, each.name)
+        if each.name == "model":
+            find_model(value)
+        else:
+            look_up(dict.fromkeys(each.metadata["choices"]), value, each.name)
     if isinstance(value, str):
         return value
     low, high = each.metadata["low"], each.metadata["high"]

@@ -40,3 +40,4 @@ def save_figure(figure: Any, path: Path) -> None:
         content = io.BytesIO()
         figure.savefig(content, format=ending[1:], dpi=120, metadata={"Date": None} if ending == ".svg" else None)
         write_bytes(path if len(endings) == 1 else path.with_name(path.name + ending), content.getvalue())
+        figure.set_layout_engine("none")  # a second file has the places that the first one found

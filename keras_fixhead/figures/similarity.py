@@ -39,7 +39,7 @@ def plot_confusion_similarity(cosines: NDArray[np.floating], confusion: NDArray[
     for chosen, color, marker, label in ((~inside, COLORS[0], "o", "different groups"),
                                          (inside, COLORS[1], "^", "same group of look-alikes")):
         if chosen.any():
-            axes.scatter(x[chosen], y[chosen], s=22 if few else 6, color=color, marker=marker,
+            axes.scatter(x[chosen], y[chosen], s=22 if few else 16 if marker == "^" else 6, color=color, marker=marker,
                          alpha=0.75 if few else 0.4, linewidths=0, rasterized=not few,
                          label=label if inside.any() else None)
     least, most = counts or (int(y.min()), int(y.max()))
@@ -59,5 +59,5 @@ def plot_confusion_similarity(cosines: NDArray[np.floating], confusion: NDArray[
     axes.set_title(plain(title), fontsize="medium")
     axes.grid(alpha=0.3)
     if inside.any():
-        figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
+        figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2, markerscale=1 if few else 2)
     save_figure(figure, path)

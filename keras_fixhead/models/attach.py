@@ -7,6 +7,9 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.models.parts import FEATURES, inputs_of
 
+_CLASSIFIERS = ("predictions", "logits", "classifier", "classification", "probabilities")
+_WITHOUT_TOP = "Pass the network without its classifier; keras.applications: include_top=False."
+
 
 def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) -> keras.Model:
     """Returns a model with a `HypersphereHead` on the features of any Keras backbone.
@@ -15,7 +18,7 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
 
     Args:
         backbone: functional or sequential model with one output: features (N, d), or a feature map (N, H, W, C), which
-            is averaged over positions.
+            is averaged over positions. `feature_model(model)` is one.
         num_classes: number of classes m, at least 2.
         head_arguments: arguments of `HypersphereHead`.
 
@@ -23,7 +26,8 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
         model from the inputs of the backbone to logits, (N, num_classes), in float32 unless a float64 policy is set.
 
     Raises:
-        ArgumentError: (a ValueError) if the backbone has not been built, or its output has another shape.
+        ArgumentError: (a ValueError) if the backbone has not been built, its output has another shape, or it ends in
+            a classifier: a softmax, a head, or a layer named like logits.
 
     Example:
         >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)])
@@ -40,10 +44,31 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
     if len(x.shape) not in (2, 4):
         raise ArgumentError(f"{backbone.name!r} has an output of shape {x.shape}. Expected features (N, d) or a "
                             "feature map (N, H, W, C).")
-    if FEATURES in {layer.name for layer in backbone.layers}:
-        raise ArgumentError(f"{backbone.name!r} already has a layer named {FEATURES!r}.", hint="Rename that layer.")
-    pool = keras.layers.GlobalAveragePooling2D if len(x.shape) == 4 else keras.layers.Identity
-    dtype = "float64" if x.dtype == "float64" else full_precision()
-    features = pool(dtype=dtype, name=FEATURES)(x)
+    _check_not_classifier(backbone)
+    features = _features(backbone, x)
     head = HypersphereHead(num_classes, **{"name": "head", **head_arguments})
     return keras.Model(inputs_of(backbone), head(features), name=f"{backbone.name}_fixhead")
+
+
+def _features(backbone: keras.Model, x: Any) -> Any:
+    """The output as features named 'features', in full precision."""
+    dtype = "float64" if x.dtype == "float64" else full_precision()
+    if FEATURES in {layer.name for layer in backbone.layers}:
+        if backbone.get_layer(FEATURES).output is not x or len(x.shape) != 2 or x.dtype != dtype:
+            raise ArgumentError(f"{backbone.name!r} already has a layer named {FEATURES!r}.", hint="Rename that layer.")
+        return x
+    pool = keras.layers.GlobalAveragePooling2D if len(x.shape) == 4 else keras.layers.Identity
+    return pool(dtype=dtype, name=FEATURES)(x)
+
+
+def _check_not_classifier(backbone: keras.Model) -> None:
+    last = backbone.layers[-1]
+    what = None
+    if isinstance(last, HypersphereHead):
+        what, hint = "a HypersphereHead", "Pass feature_model(model)."
+    elif isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax:
+        what, hint = "a softmax", _WITHOUT_TOP
+    elif isinstance(last, keras.layers.Dense) and last.name.lower() in _CLASSIFIERS:
+        what, hint = f"the logits of a classifier (a Dense layer named {last.name!r})", _WITHOUT_TOP
+    if what:
+        raise ArgumentError(f"{backbone.name!r} ends in {what}, which is not features.", hint=hint)

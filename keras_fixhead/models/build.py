@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.catalog import MODELS, import_object, look_up
 from keras_fixhead.catalog import feature_dim as own_dim
+from keras_fixhead.catalog import find_model, import_object
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.head_config import checked_flag, is_number
@@ -29,7 +29,8 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
 
     Args:
         name: a name in `catalog.MODELS`: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'fast_cnn',
-            'keras_cv/resnet18', 'keras_cv/resnet18_v2'.
+            'keras_cv/resnet18', 'keras_cv/resnet18_v2'; or 'keras_applications/NAME', with its own preprocessing
+            instead of `mean` and `std` (see `start_from_weights` for published weights).
         input_shape: (H, W, C) of the images: H and W at least 8, or None for images of any size (with pooling 'global'
             only); C channels, usually 3 or 1.
         num_classes: number of classes m, at least 2.
@@ -62,7 +63,7 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
         >>> model.output_shape
         (None, 10)
     """
-    entry = look_up(MODELS, name, "model")
+    entry = find_model(name)
     shape = _checked_shape(input_shape)
     if not (is_number(weight_decay) and weight_decay >= 0):
         raise ArgumentError(f"weight_decay must be 0 or a positive number, got {weight_decay!r}.")
@@ -76,7 +77,8 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     builder = import_object(entry.builder)
     form = _checked_form(form, builder, name)
     images = keras.Input(shape, name="images")
-    feature_map = builder(_normalized(images, mean, std), width=width, layers=layers, signed_features=signed, **form)
+    pixels = _normalized(images, mean, std) if entry.preprocessing == "normalize" else images
+    feature_map = builder(pixels, width=width, layers=layers, signed_features=signed, **form)
     features = _pooled(feature_map, pooling, entry.reduces_by, name=FEATURES if dim is None else "pooled")
     if dim is not None:
         features = layers.project(features, dim, name=FEATURES)

@@ -37,7 +37,7 @@ class Layers:
     def __init__(self, seed: int, weight_decay: float,
                  normalization: Callable[..., keras.layers.Layer] = FusedBatchNormalization,
                  decay_norms: bool = False) -> None:
-        self._seed = seed
+        self.seed = seed
         self._weight_decay = weight_decay
         self._normalization = normalization
         self._decay_norms = decay_norms
@@ -64,7 +64,7 @@ class Layers:
         limit = 1 / kernel_size  # of a uniform distribution with variance 1 / (3 kernel_size^2)
         x = keras.layers.DepthwiseConv2D(
             kernel_size, padding="same", use_bias=False, name=name,
-            depthwise_initializer=HashedUniform(limit, seed=name_seed(self._seed, name)),
+            depthwise_initializer=HashedUniform(limit, seed=name_seed(self.seed, name)),
             depthwise_regularizer=self.penalty(),
         )(x)
         if strides > 1:
@@ -103,7 +103,7 @@ class Layers:
 
     def kernel_initializer(self, name: str, *, identity: bool = False) -> keras.initializers.Initializer:
         """Returns the kernel initializer of the convolution with this name."""
-        return (IdentityUniform if identity else HashedUniform)(seed=name_seed(self._seed, name))
+        return (IdentityUniform if identity else HashedUniform)(seed=name_seed(self.seed, name))
 
     def penalty(self) -> keras.regularizers.Regularizer | None:
         """Returns the L2 penalty of the kernels; None without weight decay."""

@@ -16,14 +16,21 @@ FEATURES = "features"
 def feature_model(model: keras.Model) -> keras.Model:
     """Returns a model from images to features (N, d) that shares the layers.
 
+    The features are what the layer named 'features' returns, or else what goes into the head. The result is a backbone
+    again: `attach_head` takes it.
+
     Raises:
-        ArgumentError: (a ValueError) if `model` is not a built model, or has no layer named 'features'.
+        ArgumentError: (a ValueError) if `model` is not a built model, or has neither such a layer nor a head.
     """
     _checked(model, built=True)
-    if FEATURES not in {layer.name for layer in model.layers}:
-        raise ArgumentError(f"{model.name!r} has no layer named {FEATURES!r}.",
-                            hint="Models from build_model and attach_head have one.")
-    return keras.Model(inputs_of(model), model.get_layer(FEATURES).output, name=f"{model.name}_features")
+    if FEATURES in {layer.name for layer in model.layers}:
+        features = model.get_layer(FEATURES).output
+    elif isinstance(model.layers[-1], HypersphereHead):
+        features = model.layers[-1].input
+    else:
+        raise ArgumentError(f"{model.name!r} has no layer named {FEATURES!r}, and does not end in a HypersphereHead.",
+                            hint="Models from build_model and attach_head have both.")
+    return keras.Model(inputs_of(model), features, name=f"{model.name}_features")
 
 
 def inputs_of(model: keras.Model) -> Any:

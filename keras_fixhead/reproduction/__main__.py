@@ -5,7 +5,7 @@
     python -m keras_fixhead.reproduction run --data-dir DATA --blocks E0,E1,E2,E3 --commit   # into results/evidence
     python -m keras_fixhead.reproduction run --data-dir DATA --rehearse --runs 2   # small and short
     python -m keras_fixhead.reproduction claims                          # each claim, and its state by the results
-    python -m keras_fixhead.reproduction page                            # docs/evidence.md, from results/
+    python -m keras_fixhead.reproduction page                            # the pages in docs/, from results/
 
 With KERAS_BACKEND=jax, neither TensorFlow nor TensorFlow Datasets is needed if DATA has packed data sets. All runs
 share one process. JAX compiles a step once for all seeds and caches it on disk; TensorFlow compiles it for each run.
@@ -21,7 +21,7 @@ import click
 
 from keras_fixhead.errors import FixheadError
 from keras_fixhead.reproduction import studies
-from keras_fixhead.reproduction.page import claim_lines, write_page
+from keras_fixhead.reproduction.page import claim_lines, write_pages
 from keras_fixhead.reproduction.plans import PLANS, plan_named
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, listed, run_all
@@ -65,8 +65,8 @@ def claims_command(parsed: argparse.Namespace) -> None:
 
 
 def page_command(parsed: argparse.Namespace) -> None:
-    """Writes the generated parts of the page."""
-    write_page(parsed.page, RESULTS)
+    """Writes the generated parts of the pages."""
+    write_pages(parsed.docs, RESULTS)
 
 
 def study_command(parsed: argparse.Namespace) -> None:
@@ -133,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     claims.add_argument("--plan", choices=PLANS, default="gpu", help="the plan whose results decide (default: gpu)")
     claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu or results/evidence)")
     page = commands.add_parser("page", help=COMMANDS["page"].__doc__)
-    page.add_argument("--page", type=Path, default=Path("docs/evidence.md"), help="page to update")
+    page.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the pages to update")
     study = commands.add_parser("study", help=COMMANDS["study"].__doc__)
     study.add_argument("name", choices=studies.QUESTIONS)
     study.add_argument("runs", type=Path, help="folder of its runs")

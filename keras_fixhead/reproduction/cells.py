@@ -92,7 +92,12 @@ def cell(fields: Mapping[str, Any] = {}, /, **more: Any) -> Cell:
         >>> one.label
         'cifar10 resnet18 cos-fixed'
     """
-    found = Cell(tuple(sorted({**fields, **more}.items())))
+    return _cell(tuple(sorted({**fields, **more}.items())))
+
+
+@functools.lru_cache(maxsize=4096)
+def _cell(fields: tuple[tuple[str, Any], ...]) -> Cell:
+    found = Cell(fields)
     _ = found.config  # raises an error for wrong fields
     return found
 
@@ -137,6 +142,8 @@ class Row:
         fields: dict[str, Any] = {"dataset": self.dataset, "head": self.head, "fixed": fixed, "scale": scale,
                                   "recipe": self.recipe}
         fields |= {name: value for name, value in (("model", self.model), ("epochs", self.epochs)) if value is not None}
+        if not self.factors and not self.equal_steps:
+            return cell({**fields, **self.extra})
         plain = build_config(fields)
         fields |= self.extra
         fields |= {name: factor * getattr(plain, name) for name, factor in self.factors.items()}

@@ -1,4 +1,4 @@
-"""The generated parts of docs/evidence.md and docs/evidence-plan.md."""
+"""The generated parts of the pages on evidence."""
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_fixhead.reproduction.claims import ARITHMETIC, Answer, answers
 from keras_fixhead.reproduction.findings import NUMBER, deciding, exact_text, holm_states, measured_text
+from keras_fixhead.reproduction.mechanism import mechanism_block
 from keras_fixhead.reproduction.page_cells import cells_block
 from keras_fixhead.reproduction.page_plan import plan_block, programme_block, rules_block
 from keras_fixhead.reproduction.plans import PLANS
@@ -14,26 +15,27 @@ from keras_fixhead.reproduction.settings import EVIDENCE, GPU, SETTINGS, Setting
 from keras_fixhead.reproduction.studies import collapse_text, read_study
 from keras_fixhead.reproduction.verdict import NOT_MEASURED, STATES
 
-PLAN_PAGE = "evidence-plan.md"
+PARTS = {"evidence.md": ("measured", "rules"), "evidence-tables.md": ("comparisons", "mechanism", "cells"),
+         "evidence-plan.md": ("programme",), "reproduction.md": ("plan",)}
+"""Page -> its generated parts."""
 
 
-def write_page(page: Path, folder: Path) -> None:
-    """Writes the generated parts of a page and of the plan next to it, between the comments that name them.
+def write_pages(docs: Path, folder: Path) -> None:
+    """Writes the generated parts of the pages, between the comments that name them.
 
     Args:
-        page: docs/evidence.md.
+        docs: folder of the pages.
         folder: results/, with the results of each plan in gpu/ and evidence/.
 
     Raises:
         RunError: if a result is damaged.
     """
-    results = {at.plan: read_results(folder / at.plan) for at in SETTINGS}
-    for path, parts in ((page, blocks(results, folder)),
-                        (page.with_name(PLAN_PAGE), {"programme": programme_block(results[EVIDENCE.plan])})):
-        text = path.read_text()
-        for name, lines in parts.items():
-            text = with_block(text, name, lines)
-        path.write_text(text)
+    parts = blocks({at.plan: read_results(folder / at.plan) for at in SETTINGS}, folder)
+    for name, own in PARTS.items():
+        text = (docs / name).read_text()
+        for part in own:
+            text = with_block(text, part, parts[part])
+        (docs / name).write_text(text)
 
 
 def with_block(text: str, name: str, lines: Sequence[str]) -> str:
@@ -51,7 +53,7 @@ def with_block(text: str, name: str, lines: Sequence[str]) -> str:
 
 
 def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]:
-    """Returns the generated parts of the page by name.
+    """Returns the generated parts of the pages by name.
 
     Args:
         results: plan -> its results.
@@ -65,7 +67,9 @@ def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]
             at.title: comparisons_block(found[at.plan], at) for at in SETTINGS}),
         "cells": in_each_setting("cell has been run", {
             at.title: cells_block(results[at.plan], PLANS[at.plan], at) for at in SETTINGS}),
+        "mechanism": mechanism_block(results[EVIDENCE.plan]),
         "rules": rules_block(),
+        "programme": programme_block(results[EVIDENCE.plan]),
         "plan": plan_block(results[GPU.plan], found[GPU.plan]),
     }
 

@@ -1,4 +1,6 @@
 """Corrupts images by one corruption, or by all corruptions of a suite."""
+import functools
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,14 +11,22 @@ from numpy.typing import NDArray
 from keras_fixhead.catalog import import_object, look_up
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.draws import Draws
-from keras_fixhead.robustness.suites import SEVERITIES, SUITES, check_severity, corruption_of, severity_parameters
+from keras_fixhead.robustness.suites import (
+    NATIVE,
+    SUITES,
+    Images,
+    Key,
+    Suite,
+    corruption_of,
+    read_normaliser,
+    severity_parameters,
+)
 
-CHUNK_IMAGES = 1_000
+CHUNK_IMAGES, CHUNK_BYTES = 1_000, 2**26
 _BLOCK_IMAGES, _BLOCK_VALUES = 32, 2**20
 """Images that are corrupted in one step: enough of them for NumPy, few enough for the processor's cache."""
 CLEAN = "clean"
 
-Images = NDArray[np.uint8]
 CorruptedChunk = tuple[str, int, Images]
 """Corruption and severity, or `CLEAN` and 0; and some of the images, uint8, (N, H, W, 3)."""
 
@@ -68,8 +78,27 @@ def _check(images: Images) -> None:
                             f"{images.shape}.", hint="Add a batch axis to a single image: image[None]")
 
 
-def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, severities: Sequence[int] = SEVERITIES,
-                     chunk_images: int = CHUNK_IMAGES, threads: int = 1) -> Iterator[CorruptedChunk]:
+def native_suite(name: str) -> Suite:
+    """Returns a suite whose images are made here, by its name in `SUITES`.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown name.
+
+    Example:
+        >>> native_suite("paper").keys(severities=[5])
+        [('impulse_noise', 5), ('jpeg_compression', 5), ('defocus_blur', 5)]
+    """
+    corruptions = look_up(SUITES, name, "suite")
+    return Suite(name, NATIVE, corruptions, normaliser=read_normaliser(name), make=functools.partial(_make, name))
+
+
+def _make(suite: str, images: Images, name: str, severity: int, seed: int, start: int) -> Images:
+    return corrupt(images, name, severity, suite, seed, start)
+
+
+def corrupted_chunks(images: Images, *, suite: str | Suite = "paper", seed: int = 0,
+                     severities: Sequence[int] | None = None, corruptions: Sequence[str] | None = None,
+                     chunk_images: int | None = None, threads: int = 1) -> Iterator[CorruptedChunk]:
     """Yields the unchanged images, then the images under each corruption of a suite at each severity, in chunks.
 
     The chunks of one corruption and severity are consecutive and in the order of the images. They are the same for
@@ -77,43 +106,54 @@ def corrupted_chunks(images: Images, *, suite: str = "paper", seed: int = 0, sev
 
     Args:
         images: uint8, shape (N, H, W, 3).
-        suite: a name in `SUITES`.
+        suite: a name in `SUITES`, or a suite of another engine.
         seed: seed of the corruptions.
-        severities: which of 1 to 5.
-        chunk_images: images per chunk; a corruption needs several times the memory of its images.
+        severities: which of the suite's; None for all.
+        corruptions: which of the suite's; None for all.
+        chunk_images: images per chunk; a corruption needs several times the memory of its images. None for 1,000, or
+            as many as take 64 MB.
         threads: number of chunks that are corrupted in parallel, ahead of the one in use.
 
     Yields:
         `(corruption, severity, corrupted images)`; ('clean', 0, images) first.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown suite or a severity out of range, before anything is corrupted.
+        ArgumentError: (a ValueError) for an unknown suite or corruption or a severity out of range, before anything is
+            corrupted.
 
     Example:
         >>> names = [(name, severity) for name, severity, _ in corrupted_chunks(np.zeros((2, 8, 8, 3), np.uint8))]
         >>> names[0], names[1], len(names)
         (('clean', 0), ('impulse_noise', 1), 16)
     """
-    corruptions = tuple(look_up(SUITES, suite, "suite"))
-    for severity in severities:
-        check_severity(severity)
-    return _chunks(images, corruptions, suite, seed, severities, chunk_images, threads)
+    suite = native_suite(suite) if isinstance(suite, str) else suite
+    keys = suite.keys(corruptions, severities)
+    clean = ((CLEAN, 0, images[part]) for part in parts(images, chunk_images).values())
+    return itertools.chain(clean, variants(images, suite, keys, seed=seed, chunk_images=chunk_images, threads=threads))
 
 
-def _chunks(images: Images, corruptions: Sequence[str], suite: str, seed: int, severities: Sequence[int],
-            chunk_images: int, threads: int) -> Iterator[CorruptedChunk]:
-    parts = {start: slice(start, start + chunk_images) for start in range(0, len(images), chunk_images)}
-    for part in parts.values():
-        yield CLEAN, 0, images[part]
+def variants(images: Images, suite: Suite, keys: Sequence[Key], *, seed: int = 0, chunk_images: int | None = None,
+             threads: int = 1) -> Iterator[CorruptedChunk]:
+    """Yields the images under each of some corruptions and severities, as `corrupted_chunks` does."""
     pending: deque[tuple[str, int, Future[Images]]] = deque()
+    threads = 1 if suite.serial else threads
     with ThreadPoolExecutor(threads) as pool:
-        for corruption in corruptions:
-            for severity in severities:
-                for start, part in parts.items():
-                    pending.append((corruption, severity, pool.submit(
-                        corrupt, images[part], corruption, severity, suite, seed, start)))
-                    if len(pending) > threads:
-                        name, strength, chunk = pending.popleft()
-                        yield name, strength, chunk.result()
-        for name, strength, chunk in pending:
-            yield name, strength, chunk.result()
+        for name, severity in keys:
+            for start, part in parts(images, chunk_images).items():
+                pending.append((name, severity, pool.submit(suite.make, images[part], name, severity, seed, start)))
+                if len(pending) > threads:
+                    done, strength, chunk = pending.popleft()
+                    yield done, strength, chunk.result()
+        for done, strength, chunk in pending:
+            yield done, strength, chunk.result()
+
+
+def parts(images: Images, chunk_images: int | None = None) -> dict[int, slice]:
+    """Returns index of the first image -> slice of the images, for each chunk.
+
+    Example:
+        >>> parts(np.zeros((5, 8, 8, 3), np.uint8), 3)
+        {0: slice(0, 3, None), 3: slice(3, 6, None)}
+    """
+    step = chunk_images or max(1, min(CHUNK_IMAGES, CHUNK_BYTES // max(1, images[:1].nbytes)))
+    return {start: slice(start, start + step) for start in range(0, len(images), step)}

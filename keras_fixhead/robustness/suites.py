@@ -1,19 +1,46 @@
 """Suites of corruptions, read from `severities.json`: each corruption's function and its five strengths."""
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from keras_fixhead.catalog import look_up
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.robustness.scores import Baseline
+
+Images = NDArray[np.uint8]
+Key = tuple[str, int]
+"""A corruption and a severity."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
+NATIVE, IMGAUG, FILES = "native", "imgaug", "files"
+
+
+class Described(Protocol):
+    """What is said about a corruption, whoever makes it."""
+
+    @property
+    def main(self) -> bool: ...
+
+    @property
+    def as_published(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """A corruption whose images come from elsewhere."""
+
+    main: bool = True
+    as_published: bool = True
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A corruption in a suite.
+    """A corruption in a suite, made here.
 
     Attributes:
         summary: what it does, in a few words.
@@ -47,6 +74,13 @@ def read_suites() -> dict[str, dict[str, Corruption]]:
 def _corruption(function: Mapping[str, Any], described: Mapping[str, Any]) -> Corruption:
     return Corruption(**{"as_published": True, **function}, random=not described["deterministic"],
                       main=described["role"] == "main", strengths=tuple(described["severities"]))
+
+
+def read_normaliser(suite: str) -> Baseline | None:
+    """Returns the published baseline of a suite: AlexNet for 'imagenet-c', None for the others."""
+    file = resources.files("keras_fixhead.robustness") / "severities.json"
+    errors = json.loads(file.read_text(encoding="utf-8"))["normalisers"].get(suite)
+    return Baseline("AlexNet", errors) if errors else None
 
 
 SUITES = read_suites()
@@ -90,3 +124,70 @@ def check_severity(severity: int) -> None:
     """Raises an ArgumentError unless `severity` is 1 to 5."""
     if severity not in SEVERITIES:
         raise ArgumentError(f"severity must be 1 to 5, got {severity!r}.")
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """Returns the severities of a list like '1-3,5'.
+
+    Raises:
+        ArgumentError: (a ValueError) for anything else.
+
+    Example:
+        >>> parse_severities("1-3,5"), parse_severities("4")
+        ((1, 2, 3, 5), (4,))
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        bounds = [first, last] if dash else [first, first]
+        if any(each not in map(str, SEVERITIES) for each in bounds) or bounds[0] > bounds[1]:
+            raise ArgumentError(f"Severities must be numbers from 1 to 5 and ranges, got {text!r}.",
+                                hint="--severities 1-5")
+        found += range(int(bounds[0]), int(bounds[1]) + 1)
+    return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Corruptions of images, whoever makes them.
+
+    Attributes:
+        name: its name in results.
+        engine: what makes the images: 'native', 'imgaug', or 'files' for published ones.
+        corruptions: its corruptions by name.
+        make: function of (images, name, severity, seed, index of the first image) that returns corrupted images.
+        severities: the severities that it has.
+        normaliser: the published baseline of this suite, if there is one.
+        labels: labels of its images, where they are not made from the given ones; None where they are.
+        serial: whether it makes one chunk at a time.
+    """
+
+    name: str
+    engine: str
+    corruptions: Mapping[str, Described]
+    make: Callable[[Images, str, int, int, int], Images]
+    severities: tuple[int, ...] = SEVERITIES
+    normaliser: Baseline | None = None
+    labels: NDArray[np.int32] | None = None
+    serial: bool = False
+
+    def keys(self, corruptions: Sequence[str] | None = None, severities: Sequence[int] | None = None) -> list[Key]:
+        """Returns the corruptions and severities to measure, in the order of the suite.
+
+        Raises:
+            ArgumentError: (a ValueError) for a corruption or a severity that the suite does not have.
+        """
+        for severity in severities or ():
+            check_severity(severity)
+            if severity not in self.severities:
+                raise ArgumentError(f"{self.name} has no severity {severity}.",
+                                    hint=f"It has {', '.join(map(str, self.severities))}.")
+        for name in corruptions or ():
+            look_up(self.corruptions, name, "corruption")
+        return [(name, severity) for name in self.corruptions if corruptions is None or name in corruptions
+                for severity in severities or self.severities]
+
+    def averaged(self, corruptions: Sequence[str]) -> tuple[str, ...]:
+        """Returns those of some corruptions that are in the suite's mean: the main ones, as published."""
+        return tuple(name for name in corruptions
+                     if self.corruptions[name].main and self.corruptions[name].as_published)

@@ -1,5 +1,5 @@
 """The figures of an analysis, with a caption each that says what is seen."""
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +34,7 @@ def draw_pictures(runs: Sequence[MeasuredRun], folder: Path) -> list[Picture]:
     Raises:
         RunError: if a file cannot be written.
     """
-    parts = (_class_vectors, _confusion, _compactness, feature_pictures, collapse_pictures, _calibration,
-             open_set_pictures, retrieval_pictures, _dynamics)
-    return [picture for part in parts for picture in part(runs, folder)]
+    return [picture for part in PARTS for picture in part(runs, folder)]
 
 
 def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
@@ -177,3 +175,9 @@ def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
         if plot_dynamics(rows, key, folder / name, title=title, label=label, factor=factor, levels=levels):
             yield Picture(name, "dynamics", f"{title} per epoch: the mean of an arm's runs, with a band from the "
                           "smallest to the largest.")
+
+
+PARTS: tuple[Callable[[Sequence[MeasuredRun], Path], Iterator[Picture]], ...] = (
+    _class_vectors, _confusion, _compactness, feature_pictures, collapse_pictures, _calibration, open_set_pictures,
+    retrieval_pictures, _dynamics)
+"""The parts of the page, in order: each draws its figures."""

@@ -16,6 +16,7 @@ from keras_fixhead.training import processes
 from keras_fixhead.training.announce import announce_scale
 from keras_fixhead.training.backend import describe_environment, on_gpu, start_backend
 from keras_fixhead.training.estimate import announce_stored_estimate
+from keras_fixhead.training.finetuning import with_normalization
 from keras_fixhead.training.loop import Loop
 from keras_fixhead.training.outcome import finish
 from keras_fixhead.training.processes import is_first, is_one_of_several
@@ -96,6 +97,7 @@ def _train(run: Run, resolved: Resolved, stored: Stored, dataset: Dataset,
     try:
         if resumed:
             run.write_config(stored)
+        dataset = with_normalization(run, resolved.config, dataset, resumed=resumed)
         loop = Loop(run, resolved, stored, dataset, callbacks, stop)
         progress = loop.start(resumed=resumed)
         if not resumed:

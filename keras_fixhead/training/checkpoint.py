@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Progress:
         plateau_best, plateau_wait: the best accuracy seen by the plateau schedule, and the epochs since.
         seconds: time spent on completed epochs, over all sessions.
         epoch_seconds: time spent on the steps of the current epoch.
+        frozen: whether the backbone was frozen in the last steps; the optimizer then has no state for it.
     """
 
     epoch: int = 0
@@ -45,6 +47,7 @@ class Progress:
     plateau_wait: int = 0
     seconds: float = 0.0
     epoch_seconds: float = 0.0
+    frozen: bool = False
 
     def after_epoch(self, accuracy: float, seconds: float) -> "Progress":
         """Returns the progress after one more epoch, given its accuracy and duration."""
@@ -64,8 +67,8 @@ def save_progress(run: Run, model: keras.Model, progress: Progress) -> None:
     save_checkpoint(run.newest_checkpoint, model, progress)
 
 
-def load_progress(run: Run, model: keras.Model) -> Progress:
-    """Loads the newest intact checkpoint of a run into a compiled model; returns its progress.
+def load_progress(run: Run, model: "keras.Model | Callable[[Progress], keras.Model]") -> Progress:
+    """Loads the newest intact checkpoint of a run into a compiled model (see `load_checkpoint`); returns its progress.
 
     A damaged newest checkpoint is reported and kept as newest.npz.damaged, and the previous one is used instead.
 
@@ -101,8 +104,8 @@ def save_checkpoint(path: Path, model: keras.Model, progress: Progress) -> None:
     write_bytes(path, content.getvalue())
 
 
-def load_checkpoint(path: Path, model: keras.Model) -> Progress:
-    """Loads a checkpoint into a compiled model; returns its progress.
+def load_checkpoint(path: Path, model: "keras.Model | Callable[[Progress], keras.Model]") -> Progress:
+    """Loads a checkpoint into a compiled model, or into the one that a function returns for its progress.
 
     All arrays are read and checked (by the archive's checksums) before the first one is assigned.
 
@@ -121,6 +124,8 @@ def load_checkpoint(path: Path, model: keras.Model) -> Progress:
         raise RunError(f"The checkpoint {path} is damaged: {error}.", hint="Start a new run.") from None
     if schema > SCHEMA:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
+    if not isinstance(model, keras.Model):
+        model = model(progress)
     if not model.optimizer.built:  # the loss-scaling optimizer would build its variables twice
         model.optimizer.build(model.trainable_variables)
     targets = _state(model)

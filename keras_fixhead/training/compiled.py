@@ -15,17 +15,21 @@ from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import device_scope, jit_compile
+from keras_fixhead.training.checkpoint import Progress
+from keras_fixhead.training.finetuning import carry_over, freeze_backbone, is_frozen
 from keras_fixhead.training.optimizer import averaged, averaged_weights, run_optimizer, share_decay
 from keras_fixhead.training.schedule import learning_rate
 
 
-def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None) -> keras.Model:
+def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None, *,
+                   frozen: bool = False) -> keras.Model:
     """Returns the model of a run, ready for `fit`.
 
     Args:
         config: the resolved configuration.
         dataset: the data set of the run.
         length: its epochs and steps; None for those of a run that was not extended.
+        frozen: whether only the head is trained.
     """
     # on JAX, a batch that is shared by devices is one array, so its statistics are those of the whole batch anyway
     shared = config.devices > 1 and keras.backend.backend() == "tensorflow"
@@ -37,6 +41,8 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
         share_decay(config, model)
+        if frozen:
+            freeze_backbone(model)
         model.compile(
             optimizer=run_optimizer(config, model, rate, length),
             loss=wrap(_loss(config, model)),
@@ -77,13 +83,35 @@ class Models:
     def __init__(self, config: TrainConfig, dataset: Dataset, length: Length) -> None:
         self._devices = config.devices
         self._compile = functools.partial(compiled_model, config, dataset, length)
+        self._frozen = is_frozen(config, 0)
         with device_scope(self._devices):
-            self.trained = self._compile()
+            self.trained = self._compile(frozen=self._frozen)
 
     @functools.cached_property
     def own(self) -> keras.Model:
         """The model that this process can use alone, with the weights from the last `evaluated`."""
-        return self.trained if processes.count() == 1 else self._compile()
+        return self.trained if processes.count() == 1 else self._compile(frozen=self._frozen)
+
+    def enter(self, *, frozen: bool) -> None:
+        """Freezes the backbone or trains it too, from the next step on: compiles again, and carries the state over."""
+        if frozen == self._frozen:
+            return
+        before, self._frozen = self.trained, frozen
+        with device_scope(self._devices):
+            self.trained = self._compile(frozen=frozen)
+            carry_over(before, self.trained)
+        for name in ("own", "measurer"):
+            self.__dict__.pop(name, None)
+
+    def trained_at(self, progress: Progress) -> keras.Model:
+        """Returns the model that is trained, with the variables of a checkpoint of this progress."""
+        self.enter(frozen=progress.frozen)
+        return self.trained
+
+    def own_at(self, progress: Progress) -> keras.Model:
+        """Returns `own`, with the variables of a checkpoint of this progress."""
+        self.enter(frozen=progress.frozen)
+        return self.own
 
     @functools.cached_property
     def measurer(self) -> Measurer:

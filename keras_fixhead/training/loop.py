@@ -27,6 +27,7 @@ from keras_fixhead.training.batches import TrainBatches
 from keras_fixhead.training.checkpoint import Progress, load_progress, save_progress
 from keras_fixhead.training.compiled import Models
 from keras_fixhead.training.estimate import StepTimer
+from keras_fixhead.training.finetuning import is_frozen, start_weights
 from keras_fixhead.training.loggers import Logger, open_loggers
 from keras_fixhead.training.lookahead import Lookahead, start_slow
 from keras_fixhead.training.outcome import vector_metrics
@@ -73,7 +74,7 @@ class Loop:
         progress = Progress()
         found = resumed and self.run.newest_checkpoint.exists()  # a run that was stopped at its start has none
         if found:
-            progress = load_progress(self.run, self.models.trained)
+            progress = load_progress(self.run, self.models.trained_at)
         _check_agreed(self.run, progress)
         if found:
             self._keep_best(progress)
@@ -83,6 +84,7 @@ class Loop:
                 announce_extension(self.config, progress.epoch)
         else:
             initialize_from_images(self.models.trained, self.dataset.train.images)
+            start_weights(self.config, self.models.trained)
             start_slow(self.models.trained)
         self._saved = progress
         self.run.write_metrics([row for row in self.run.metrics() if row["epoch"] <= progress.epoch])
@@ -97,6 +99,7 @@ class Loop:
         loggers = open_loggers(self.run, self.config, rows) if is_first() else []
         timer = StepTimer(self.resolved, self.length.steps_per_epoch)
         while progress.epoch < self.length.count and self.stop_reason(progress) is None:
+            progress = self._phase(progress)
             row = self._epoch(progress, timer)
             progress = self._after(progress, row)
             rows.append(row)
@@ -122,6 +125,14 @@ class Loop:
         """Writes the status of a run that was stopped by a signal; returns how far it has come."""
         self.run.write_status("interrupted", epoch=self._saved.epoch, reason="stopped by a signal")
         return self._saved
+
+    def _phase(self, progress: Progress) -> Progress:
+        """Freezes the backbone, or trains it too, as the next epoch asks for; returns the progress that says so."""
+        frozen = is_frozen(self.config, progress.epoch)
+        if progress.epoch and frozen != progress.frozen:
+            _log.info("The backbone is trained too from epoch %d on.", progress.epoch + 1)
+        self.models.enter(frozen=frozen)
+        return dataclasses.replace(progress, frozen=frozen)
 
     def _epoch(self, progress: Progress, timer: StepTimer) -> dict[str, Any]:
         """One epoch's steps, or those that are left of it, and the measurements after them."""

@@ -107,6 +107,10 @@ def _rules(config: TrainConfig, model: keras.Model, length: Length) -> Rules:
     if config.norm_offset_lr != 1:
         rules.factors = {each.path: config.norm_offset_lr for each in _offsets(model)}
     head = head_of(model)
+    if config.backbone_lr != 1:
+        own = {each.path for each in head.trainable_variables}
+        rules.factors = {each.path: config.backbone_lr * rules.factors.get(each.path, 1.0)
+                         for each in model.trainable_variables if each.path not in own}
     if config.optimizer == "adamw" and not head.fixed and config.vector_lr != 1:
         # the head scales their gradient, which AdamW undoes
         rules.factors[head.class_vectors.path] = config.vector_lr
@@ -134,6 +138,14 @@ def _kernels(model: keras.Model) -> list[Any]:
 def inner(optimizer: Any) -> Any:
     """Returns our optimizer, which the loss-scaling one wraps in float16."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def start_averages(model: keras.Model) -> None:
+    """Sets the averages of a compiled model's weights, if the run has any, to the weights."""
+    optimizer = inner(model.optimizer)
+    if optimizer.use_ema:
+        for weight, average in zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True):
+            average.assign(weight)
 
 
 def averaged_weights(model: keras.Model) -> list[Any]:

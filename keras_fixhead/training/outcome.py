@@ -90,7 +90,7 @@ def _selected(run: Run, config: TrainConfig, dataset: Dataset, models: Models) -
     """The selected epoch, and its model on one device under the float32 policy."""
     checkpoint = run.newest_checkpoint if config.selection == "last" else run.best_checkpoint
     with models.own_scope():
-        epoch = load_checkpoint(checkpoint, models.own).epoch
+        epoch = load_checkpoint(checkpoint, models.own_at).epoch
         weights = averaged_weights(models.own)
     with precision_policy("float32"):
         final = built_model(config, dataset)

@@ -17,7 +17,7 @@ from fixhead_serving.protocol.answers import encode_outputs, error_body, metadat
 from fixhead_serving.protocol.examples import examples_refusal, parse_examples
 from fixhead_serving.protocol.refusal import Refusal
 from fixhead_serving.protocol.requests import Inputs, PredictBody, decode_inputs, parse_predict
-from fixhead_serving.protocol.routes import Action, Route, parse_route
+from fixhead_serving.protocol.routes import Action, Route, parse_picture_route, parse_route
 
 __all__ = [
     "Action",
@@ -31,6 +31,7 @@ __all__ = [
     "examples_refusal",
     "metadata_body",
     "parse_examples",
+    "parse_picture_route",
     "parse_predict",
     "parse_route",
     "status_body",

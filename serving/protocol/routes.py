@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from fixhead_serving.protocol.refusal import Refusal
 from fixhead_serving.specs import MAX_VERSION, ModelSpec
 
-Action = Literal["status", "metadata", "predict", "classify", "regress"]
+Action = Literal["status", "metadata", "predict", "classify", "regress", "classify-picture"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Route:
     """The action, model and version that a request line asks for.
 
     Args:
-        action: `status` and `metadata` for GET, the others for POST.
+        action: `status` and `metadata` for GET, the others for POST. `classify-picture` is ours, not TensorFlow
+            Serving's.
         model: the model's name, percent-decoded.
         version: the requested version, or None for the latest.
         label: the requested version label, percent-decoded, or None.
@@ -36,6 +37,7 @@ class Route:
 _VERBS: dict[str, Action] = {"predict": "predict", "classify": "classify", "regress": "regress"}
 _CHOICE = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST_PATH = re.compile(rf"/v1/models/([^/:]+){_CHOICE}:(classify|regress|predict)", re.IGNORECASE | re.ASCII)
+_PICTURE_PATH = re.compile(rf"/v1/models/([^/:]+){_CHOICE}:classify-picture", re.ASCII)
 _GET_PATH = re.compile(rf"/v1/models(?:/([^/:]+))?{_CHOICE}(?:/(metadata))?", re.IGNORECASE | re.ASCII)
 
 
@@ -63,6 +65,25 @@ def parse_route(method: str, raw_path: str) -> Route:
     if not name:
         raise Refusal("Missing model name in request.")
     return Route(action, unquote(name), version, unquote(label) if label else None)
+
+
+def parse_picture_route(raw_path: str) -> Route | None:
+    """Parses the path of a POST request that classifies one picture; None if it is another path.
+
+    Raises:
+        Refusal: 400 if the version's number is too large.
+
+    Example:
+        >>> parse_picture_route("/v1/models/pets/labels/stable:classify-picture")
+        Route(action='classify-picture', model='pets', version=None, label='stable')
+        >>> parse_picture_route("/v1/models/pets:predict") is None
+        True
+    """
+    found = _PICTURE_PATH.fullmatch(raw_path)
+    if found is None:
+        return None
+    name, digits, label = found.groups()
+    return Route("classify-picture", unquote(name), _version(digits), unquote(label) if label else None)
 
 
 def _action(method: str, raw_path: str, last: str) -> Action:

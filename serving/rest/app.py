@@ -15,7 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from fixhead_serving import protocol
 from fixhead_serving.protocol import Refusal, Route
+from fixhead_serving.rest.access import AccessLog
 from fixhead_serving.rest.bodies import Disconnected, read_body
+from fixhead_serving.rest.pictures import PictureRequest
 from fixhead_serving.rest.requests import JsonRequest
 from fixhead_serving.rest.statuses import STATUS_NAMES, http_status
 from fixhead_serving.server.core import ModelServer
@@ -33,18 +35,21 @@ _Answer = tuple[int, bytes, str]  # status, body, media type
 _GONE: _Answer = (499, b"", JSON)  # the client has disconnected
 
 
-def create_app(server: ModelServer, *, token: str | None = None) -> Starlette:
+def create_app(server: ModelServer, *, token: str | None = None, access_log: str = "none") -> Starlette:
     """Returns the ASGI app that answers TensorFlow Serving's REST requests for some models.
+
+    It also answers POST /v1/models/NAME:classify-picture, whose body is one picture.
 
     While `app.state.stopping` is true, `/readyz` fails.
 
     Args:
         server: the models and their limits.
         token: the token that requests must send as `Authorization: Bearer TOKEN`; None if no token is required.
+        access_log: which requests are logged: 'none', 'errors' or 'all' (see `AccessLog`).
     """
     # No routes: TensorFlow Serving matches the raw path, in upper or lower case, and answers any method.
     app = Starlette()
-    app.router.default = _RestApi(server, token)
+    app.router.default = _RestApi(server, token, AccessLog(access_log))
     app.state.stopping = False
     return app
 
@@ -52,8 +57,9 @@ def create_app(server: ModelServer, *, token: str | None = None) -> Starlette:
 class _RestApi:
     """The ASGI endpoint behind every path."""
 
-    def __init__(self, server: ModelServer, token: str | None) -> None:
+    def __init__(self, server: ModelServer, token: str | None, access_log: AccessLog) -> None:
         self._server = server
+        self._access_log = access_log
         self._limits = server.limits
         self._token = None if token is None else token.encode()
         self._not_found = Starlette().router.not_found
@@ -90,6 +96,7 @@ class _RestApi:
             answer = 500, protocol.error_body("The server failed on this request. Its log says why."), JSON
         if path[:4].lower() == "/v1/":
             self._count(route, answer[0], time.perf_counter() - start)
+        self._access_log.write(scope, path, answer[0], len(answer[1]), time.perf_counter() - start)
         if answer is not _GONE:
             await _send(send, answer, extra)
 
@@ -124,7 +131,7 @@ class _RestApi:
             # Refused only once the body is read: an earlier answer would cut off clients that are still sending.
             refusal = None
             try:
-                known.append(protocol.parse_route(method, path))
+                known.append(protocol.parse_picture_route(path) or protocol.parse_route(method, path))
             except Refusal as error:
                 refusal = error
             return 200, await self._predict(known[0] if known else refusal, headers, receive), JSON
@@ -147,7 +154,12 @@ class _RestApi:
             if not isinstance(route, Route):
                 raise route or Refusal("Malformed request")
             zipped = b"gzip" in headers.get(b"content-encoding", b"")
-            request = JsonRequest(route, body, zipped, self._limits)
+            request: JsonRequest | PictureRequest
+            if route.action == "classify-picture":
+                content_type = headers.get(b"content-type", b"").decode("latin-1")
+                request = PictureRequest(route, body, content_type, zipped, self._limits)
+            else:
+                request = JsonRequest(route, body, zipped, self._limits)
             del body  # it may be large, and is no longer needed
             answer: bytes = await place.answer(request)
             return answer
@@ -166,7 +178,7 @@ class _RestApi:
         metrics.request_count.add(model, STATUS_NAMES.get(status, "UNKNOWN"))
         if status == 200:
             action = known[0].action if known else ""
-            api = action if action in ("predict", "classify", "regress") else ""
+            api = action if action in ("predict", "classify", "regress", "classify-picture") else ""
             metrics.request_latency.add(model, api, "REST", value=seconds * 1e6)
 
 

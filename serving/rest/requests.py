@@ -8,6 +8,7 @@ from fixhead_serving import protocol
 from fixhead_serving.protocol import Refusal, Route
 from fixhead_serving.rest.nesting import nested_deeper
 from fixhead_serving.server.limits import Limits
+from fixhead_serving.server.pictures import is_form, is_picture
 from fixhead_serving.server.predicting import Call
 from fixhead_serving.server.versions import ServedModel, find_version
 from fixhead_serving.specs import Tensors
@@ -43,6 +44,10 @@ class JsonRequest:
         body, self._body = self._body, b""
         if self._zipped:
             body = inflate(body, self._limits.body_bytes)
+        if self._action == "predict" and (is_picture(body) or is_form(body)):
+            raise Refusal("JSON Parse error: Invalid value. at offset: 0. The body is a picture, not JSON. Send it as "
+                          f"it is to POST /v1/models/{self.spec.name}:classify-picture, or here in base64: "
+                          '{"signature_name": "serving_bytes", "instances": [{"b64": "..."}]}')
         if nested_deeper(body, self._limits.json_depth):
             raise Refusal(f"The JSON is nested too deeply. Expected at most {self._limits.json_depth} levels.")
         parsed = protocol.parse_predict(body) if self._action == "predict" else protocol.parse_examples(body)

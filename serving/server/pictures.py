@@ -47,6 +47,11 @@ def is_picture(data: bytes) -> bool:
     return _reader(data) is not None
 
 
+def is_form(body: bytes) -> bool:
+    """Returns whether a body looks like a form with files."""
+    return body[:2] == b"--" and b"content-disposition: form-data" in body[:1000].lower()
+
+
 def count_pixels(data: bytes) -> int | None:
     """Returns how many pixels a picture decodes to, or None if its header does not say.
 

@@ -23,7 +23,7 @@ from keras_fixhead.training.compiled import compiled_model
 
 images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("uint8")
 logits = {}
-for network in ("resnet18", "preact_resnet18", "mobilenet_v2"):
+for network in ("resnet18", "preact_resnet18", "mobilenet_v2", "fast_cnn"):
     for head in ("cos", "dot"):
         model = build_model(network, (32, 32, 3), 10, width=1 / 16, logits=head)
         logits[f"{network} {head}"] = np.asarray(model.predict_on_batch(images)).astype(float).tolist()

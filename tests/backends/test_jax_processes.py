@@ -67,7 +67,7 @@ def wait_for_an_epoch(folder):
     raise AssertionError("no epoch was trained")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_like_one(tmp_path):
     """After one step the weights agree within 1e-6 (6e-8 observed); there is one run directory, result and output."""
     options = [*OPTIONS, "60", "--epochs", "1", "--json", "--quiet"]
@@ -117,7 +117,7 @@ def test_killing_one_process_ends_the_other(tmp_path):
     assert run.read("status")["state"] == "failed"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_single_process_trains(tmp_path):
     """For instance when a command line for several processes starts only one, as under Slurm."""
     with socket.socket() as free:
@@ -130,7 +130,7 @@ def test_a_single_process_trains(tmp_path):
     assert run.read("status")["state"] == "complete"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_process_must_have_a_share_of_the_devices(tmp_path):
     with two_processes(*OPTIONS, "60", "--epochs", "1", "--runs-dir", tmp_path) as both:
         for code, _, err in map(ends, both):

@@ -9,8 +9,6 @@ import pytest
 
 from keras_fixhead.runs import list_runs
 
-pytestmark = pytest.mark.slow
-
 OPTIONS = ["--dataset", "digits", "--recipe", "smoke", "--width", "0.0625", "--limit-train", "60", "--batch-size", "60",
            "--epochs", "1", "--precision", "float32", "--quiet"]
 
@@ -27,6 +25,7 @@ def weights(run):
         return {name: file[name] for name in file.files if name.startswith("weight")}
 
 
+@pytest.mark.long
 def test_four_devices_train_like_one(tmp_path):
     """After one step the weights agree within 1e-5 (4e-7 observed), including batch normalization averages.
 
@@ -45,6 +44,7 @@ def test_four_devices_train_like_one(tmp_path):
     assert "devices is 5, but JAX sees 4" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_jax_run_evaluates_resumes_and_exports_on_tensorflow(tmp_path):
     fixhead("train", *OPTIONS, "--runs-dir", tmp_path / "runs", "--threads", "1")
     (run,) = list_runs(tmp_path / "runs")
@@ -70,6 +70,7 @@ HEAVY = ["--flip", "--crop-padding", "2", "--rotation", "10", "--randaugment", "
          "--mixup", "0.4", "--cutmix", "1"]
 
 
+@pytest.mark.long
 def test_augmenting_on_one_or_four_devices_trains_bit_identically_to_the_host(tmp_path):
     several = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     fixhead("train", *OPTIONS, *HEAVY, "--runs-dir", tmp_path / "host", "--augment-on", "host")

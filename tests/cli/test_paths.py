@@ -8,7 +8,7 @@ import click
 import pytest
 from command_tree import leaves
 
-from fixhead_cli import paths
+from fixhead_cli import paths, weights_paths
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.recipes import build_config
@@ -41,13 +41,18 @@ FAULTS = {
     paths.RunOrResults: (*ALWAYS, "missing", "an unreadable folder", "an unreadable file", "an empty file",
                          "a binary file", "an empty folder"),
     paths.DatasetName: (*FOLDER, "an empty folder"),
+    weights_paths.TrainedModel: (*ALWAYS, "missing", "an unreadable file", "an empty file", "an empty folder"),
+    weights_paths.WeightsFile: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file"),
+    paths.SuiteName: (*FOLDER, "an empty folder"),
     paths.ServedFolder: (*FOLDER, "an empty folder"),
     paths.Pictures: (*ALWAYS, "missing", "an unreadable file", "an empty file", "a binary file", "an empty folder"),
 }
 NOT_PATHS = {
+    "pretrained": "a digest", "image_size": "a size", "targets": "names of tables",
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
-    "scale": "a number or a word", "image_size": "a number or two", "recipe": "a name", "url": "an address", "server_name": "a name",
+    "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
+    "corruptions": "names", "severities": "numbers", "augmenter": "MODULE:NAME", "measurement": "a name",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")
@@ -101,7 +106,8 @@ def right_value(parameter, folder):
             resolve(build_config({"runs_dir": str(folder / "runs")}))).path
     if isinstance(kind, click.Choice):
         return kind.choices[0]
-    return {paths.DatasetName: "digits", paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
+    return {paths.DatasetName: "digits", paths.SuiteName: "paper",
+            paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
             paths.Pictures: folder / "out.png"}.get(type(kind), "digits")
 
 

@@ -1,12 +1,23 @@
 """Values that yield to an explicit option, and explicit options that contradict each other."""
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.config.implied import IMPLICATIONS, with_implied
-from keras_fixhead.errors import ArgumentError
+from keras_fixhead.errors import ArgumentError, FixheadError
 from keras_fixhead.recipes import RECIPES, build_config
 
 CV = "keras_cv/resnet18"
+_folder = tempfile.TemporaryDirectory(prefix="fixhead-tests-")
+SOURCE = _folder.name
+"""A run to start from."""
+(Path(SOURCE) / "model.keras").write_bytes(b"weights")
+(Path(SOURCE) / "config.json").write_text(json.dumps({"resolved": {
+    "model": "preact_resnet18", "width": 0.5, "pooling": "4x4", "signed_features": False, "feature_dim": 16}}))
 
 # yielding field, options, file, implied value, a value that contradicts the options, and the refusal
 CASES = [
@@ -66,6 +77,11 @@ CASES = [
     ("flip_mode", {"flip": False}, {"flip_mode": "alternating"}, "random", "alternating", "but flip is off"),
     ("flip", {"flip_mode": "alternating"}, {"flip": False}, True, False, "but flip is off"),
     ("devices", {"partial_batch": True}, {"devices": 2}, 1, 2, "A partial batch cannot be split between devices"),
+    ("model", {"init_from": SOURCE, "recipe": "smoke"}, {}, "preact_resnet18", "resnet18", "was trained with model"),
+    ("width", {"init_from": SOURCE, "recipe": "cpu"}, {}, 0.5, 0.25, "was trained with width 0.5, not 0.25"),
+    ("pooling", {"init_from": SOURCE}, {}, "4x4", "global", "was trained with pooling"),
+    ("feature_dim", {"init_from": SOURCE}, {}, 16, 32, "was trained with feature_dim 16, not 32"),
+    ("signed_features", {"init_from": SOURCE}, {}, False, True, "was trained with signed_features False, not True"),
 ]
 
 
@@ -118,6 +134,43 @@ def test_a_single_explicit_option_never_contradicts_a_recipe(recipe, explicit):
 
     assert {name: getattr(config, name) for name in explicit} == explicit
     resolve(config)
+
+
+FROZEN = {"init_from": SOURCE, "freeze": "backbone"}
+
+
+@pytest.mark.parametrize("values, message", [
+    ({"freeze": "backbone", "fixed": False}, "A frozen backbone must be trained already. Add --init-from RUN"),
+    (FROZEN, "there is nothing to learn. Use --learned"),
+    ({"init_from": SOURCE, "unfreeze_after": 2}, "unfreeze_after is given, but nothing is frozen. Add --freeze"),
+    ({**FROZEN, "fixed": False, "epochs": 3, "unfreeze_after": 3}, "unfreeze_after must be less than the number of ep"),
+    ({"init_from": SOURCE, "weights": "imagenet"}, "init_from and weights both say where to start. Leave out --wei"),
+    ({"weights": "imagenet"}, "There are no published weights of resnet18. Use --init-from RUN, or --model keras_app"),
+    ({"init_from": f"{SOURCE}/no.keras"}, "no.keras cannot be read: No such file or directory. Give a finished run"),
+])
+def test_fine_tuning_that_cannot_work_is_refused(values, message):
+    with pytest.raises(FixheadError) as caught:
+        resolve(build_config(values))
+    assert message in str(caught.value)
+
+
+def test_the_digest_of_a_fine_tuned_run_names_the_weights_and_not_their_place(tmp_path):
+    (tmp_path / "a.keras").write_bytes(b"weights")
+    (tmp_path / "b.keras").write_bytes(b"weights")
+    a, b = (resolve(TrainConfig(init_from=str(tmp_path / name))) for name in ("a.keras", "b.keras"))
+    (tmp_path / "b.keras").write_bytes(b"others")
+    c = resolve(TrainConfig(init_from=str(tmp_path / "b.keras")))
+
+    assert a.config.pretrained == hashlib.sha256(b"weights").hexdigest()
+    assert a.digest == b.digest and c.digest != a.digest
+    (tmp_path / "a.keras").unlink()
+    assert resolve(a.config).digest == a.digest  # as when it is resumed
+
+
+def test_imagenet_weights_are_named_without_a_network():
+    found = resolve(TrainConfig(model="keras_applications/ResNet50", weights="imagenet"))
+
+    assert (found.config.pretrained, found.dim) == ("imagenet", 2048)
 
 
 def test_nothing_yields_without_a_contradiction():

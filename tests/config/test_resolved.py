@@ -26,6 +26,8 @@ CHANGES = {
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
     "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
+    "init_from": "/run", "weights": "imagenet", "pretrained": "imagenet", "freeze": "backbone", "unfreeze_after": 2,
+    "backbone_lr": 0.1,
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
     "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0, "norm_offset_lr": 64.0, "whitening_bias_epochs": 2,
     "lookahead_every": 5, "lookahead_decay": 0.9, "ema": 0.9, "accumulate": 2, "optimizer": "adamw",
@@ -40,7 +42,7 @@ def digest(config, **more):
 def test_the_digest_depends_on_exactly_the_fields_that_affect_the_result():
     assert CHANGES.keys() == FIELDS.keys()
     indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors", "checkpoint_minutes", "logger",
-                   "augment_on"}
+                   "augment_on", "init_from", "weights"}
     assert set(TrainConfig.names("place")) == indifferent
     for name, value in CHANGES.items():
         if value is None:  # only one choice so far
@@ -84,8 +86,8 @@ def test_resolving_leaves_nothing_open(monkeypatch):
 
     assert not [name for name in FIELDS if config.is_open(name)]
     assert {name for name, value in config.as_dict().items() if value is None} == {
-        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes",
-        "feature_dim"}  # None has a meaning here
+        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes", "feature_dim", "init_from",
+        "pretrained", "unfreeze_after"}  # None has a meaning here
     assert config.signed_features is False
     assert (config.vector_seed, config.crop_padding, config.flip) == (4, 4, True)
     assert (config.precision, config.threads, config.margin_size) == ("bfloat16", 3, 0.5)

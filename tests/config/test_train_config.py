@@ -31,7 +31,7 @@ def test_a_value_at_its_bound_is_accepted_and_one_beyond_it_is_refused(name, bou
     limit = FIELDS[name].metadata[bound]
     number = int if type(FIELDS[name].default) is int or name in ("vector_seed", "limit_train", "crop_padding",
                                                                   "threads", "image_size", "patience",
-                                                                  "feature_dim") else float
+                                                                  "unfreeze_after", "feature_dim") else float
     step = 1 if number is int else max(abs(limit) * 1e-6, 1e-6)
     beyond = number(limit) - step if bound == "low" else number(limit) + step
 

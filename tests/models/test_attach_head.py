@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import FEATURES, attach_head, feature_model, head_of, load_model
 from keras_fixhead.vectors import class_vectors
 
@@ -43,6 +44,27 @@ def test_a_feature_map_is_averaged_over_its_positions():
     np.testing.assert_allclose(found, keras.ops.mean(backbone(x), axis=(1, 2)), atol=1e-6)
 
 
+def test_the_features_of_a_model_take_another_head():
+    model = attach_head(keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)]), 3)
+    other = attach_head(feature_model(model), 5, logits="dot")
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+
+    assert other.output_shape == (None, 5) and [each.name for each in other.layers].count(FEATURES) == 1
+    np.testing.assert_array_equal(feature_model(other)(x), feature_model(model)(x))
+
+
+def test_features_are_what_goes_into_a_head_that_was_attached_by_hand():
+    inputs = keras.Input((8,))
+    hidden = keras.layers.Dense(4, name="mine")(inputs)
+    model = keras.Model(inputs, HypersphereHead(3)(hidden))
+    x = np.ones((2, 8), "float32")
+
+    np.testing.assert_array_equal(feature_model(model)(x), keras.Model(inputs, hidden)(x))
+    assert attach_head(feature_model(model), 5).output_shape == (None, 5)
+    with pytest.raises(ArgumentError, match="no layer named 'features', and does not end in a HypersphereHead"):
+        feature_model(keras.Model(inputs, hidden, name="plain"))
+
+
 def test_calling_the_models_with_an_array_raises_no_warning(recwarn):
     backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     model = attach_head(backbone, 3)
@@ -57,15 +79,26 @@ def backbones():
     inputs = keras.Input((8,))
     two = keras.Model(inputs, [inputs, inputs], name="two")
     sequence = keras.Sequential([keras.Input((5, 8)), keras.layers.Dense(4)], name="sequence")
-    named = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="features")], name="named")
+    named = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="features"), keras.layers.ReLU()],
+                             name="named")
+    softmax = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, activation="softmax")], name="softmax")
+    separate = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Softmax()], name="separate")
+    logits = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), alpha=0.35,
+                                            classifier_activation=None, name="logits")
+    headed = attach_head(keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)], name="small"), 3)
     return {"unbuilt": (unbuilt, "'unbuilt' has no single symbolic output"),
             "two outputs": (two, "'two' has no single symbolic output"),
             "rank 3": (sequence, r"'sequence' has an output of shape \(None, 5, 4\)\. Expected features"),
             "taken name": (named, "'named' already has a layer named 'features'"),
+            "a softmax": (softmax, "'softmax' ends in a softmax, which is not features. .*without its classifier"),
+            "a softmax layer": (separate, "'separate' ends in a softmax"),
+            "logits": (logits, "'logits' ends in the logits of a classifier.*'predictions'.*include_top=False"),
+            "a head": (headed, r"'small_fixhead' ends in a HypersphereHead.*Pass feature_model\(model\)"),
             "no model": ("resnet18", "'resnet18' has no single symbolic output")}
 
 
-@pytest.mark.parametrize("case", ["unbuilt", "two outputs", "rank 3", "taken name", "no model"])
+@pytest.mark.parametrize("case", ["unbuilt", "two outputs", "rank 3", "taken name", "a softmax",
+                                  "a softmax layer", "logits", "a head", "no model"])
 def test_a_backbone_that_cannot_take_a_head_is_refused(case):
     backbone, message = backbones()[case]
     with pytest.raises(ArgumentError, match=message):

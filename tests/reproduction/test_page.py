@@ -40,13 +40,12 @@ def text_of(results):
 
 def test_the_page_matches_the_code_and_the_results(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    copies = {name: tmp_path / name for name in ("evidence.md", "evidence-plan.md")}
-    for name, copy in copies.items():
-        copy.write_text((ROOT / "docs" / name).read_text())
-    assert main(["page", "--page", str(copies["evidence.md"])]) == 0
+    for name in page.PARTS:
+        (tmp_path / name).write_text((ROOT / "docs" / name).read_text())
+    assert main(["page", "--docs", str(tmp_path)]) == 0
 
-    for name, copy in copies.items():
-        assert copy.read_text() == (ROOT / "docs" / name).read_text()
+    for name in page.PARTS:
+        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text()
 
 
 def test_the_page_shows_measured_cells_and_one_table_of_planned_ones():

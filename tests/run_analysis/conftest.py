@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from keras_fixhead.run_analysis import Analysis, analyze_runs
+from keras_fixhead.analysis import summary
+from keras_fixhead.run_analysis import Analysis, analyze_runs, pictures
 from keras_fixhead.runs import Run, open_run
 
 
@@ -15,5 +16,9 @@ def two_runs(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[
 
 @pytest.fixture(scope="session")
 def analysis(two_runs: list[Run]) -> Analysis:
-    """Returns the analysis of two equal runs."""
-    return analyze_runs(two_runs)
+    """Returns the analysis of two equal runs, with few permutations, and three of nine kinds of figures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summary, "PERMUTATIONS", 19)
+        patch.setattr(summary, "DRAWS", 9)
+        patch.setattr(pictures, "PARTS", (pictures.PARTS[0], pictures.PARTS[4], pictures.PARTS[5]))
+        return analyze_runs(two_runs)

@@ -46,10 +46,21 @@ def test_numbers_agree_with_those_of_the_training(analysis, two_runs):
 def test_every_figure_is_there_as_png_and_svg(analysis):
     names = [each.name for each in analysis.pictures]
 
-    assert len(set(names)) == len(names) > 10
+    assert len(set(names)) == len(names) > 5
     for name in names:
         assert (analysis.folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (analysis.folder / f"{name}.svg").read_text()[:2000]
+
+
+@pytest.mark.slow
+def test_every_kind_of_figure_is_drawn(two_runs, tmp_path):
+    found = analyze_runs([two_runs[0]], tmp_path, unknown="digits")
+    sections = [each.section for each in found.pictures]
+
+    assert list(dict.fromkeys(sections)) == ["class_vectors", "confusion", "compactness", "separability", "features",
+                                             "collapse", "calibration", "open_set", "retrieval", "held_out", "dynamics"]
+    assert all((tmp_path / f"{each.name}.{ending}").is_file() for each in found.pictures for ending in ("png", "svg"))
+    assert found.page.read_text().count("<img ") == len(sections) > 20
 
 
 def test_the_page_has_every_figure_and_loads_nothing(analysis):

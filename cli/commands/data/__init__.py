@@ -3,6 +3,7 @@ import click
 
 from fixhead_cli.commands.data.cache import cache
 from fixhead_cli.commands.data.check import check
+from fixhead_cli.commands.data.corrupt import corrupt
 from fixhead_cli.commands.data.pack import pack
 from fixhead_cli.commands.data.show import show
 from fixhead_cli.commands.data.verify import verify
@@ -10,7 +11,7 @@ from fixhead_cli.commands.data.verify import verify
 
 @click.group("data")
 def command() -> None:
-    """Show data sets, check folders of pictures, pack them into plain files, and verify packed ones.
+    """Show data sets, check folders of pictures, pack them, verify packed ones, and write corrupted images.
 
     \b
     Example:
@@ -18,8 +19,9 @@ def command() -> None:
         fixhead data check ./photographs
         fixhead data pack cifar10 packed
         fixhead data verify packed
+        fixhead data corrupt cifar10 cifar10-made
     """
 
 
-for each in (show, check, pack, verify, cache):
+for each in (show, check, pack, verify, corrupt, cache):
     command.add_command(each)

@@ -132,8 +132,13 @@ def jpeg_compression(images: Images, *, quality: int) -> Images:
                               strict=True):
             file = io.BytesIO()
             Image.fromarray(image).save(file, "JPEG", quality=quality)
-            out[...] = Image.open(file)
+            out[...] = Image.open(file, formats=("JPEG",))
 
+    starts = range(0, len(images), _IMAGES_PER_TASK)
+    if len(starts) <= 1:
+        for start in starts:
+            through_jpeg(start)
+        return made
     with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock while it encodes and decodes
-        list(pool.map(through_jpeg, range(0, len(images), _IMAGES_PER_TASK)))
+        list(pool.map(through_jpeg, starts))
     return made

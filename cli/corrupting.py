@@ -1,0 +1,198 @@
+"""What `fixhead robustness` does with its targets: measures them together, writes and prints their results."""
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fixhead_cli.corruption_options import ChosenSuite
+from fixhead_cli.measured_data import MeasuredData, classes_content
+from fixhead_cli.output import percent, table
+from fixhead_cli.targets import Array, open_target
+from keras_fixhead import hardware
+from keras_fixhead.data import Dataset
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
+from keras_fixhead.robustness.record import Record, data_digest, read_measurement
+from keras_fixhead.robustness.scores import Baseline, error_line
+from keras_fixhead.robustness.suites import NATIVE, Suite
+from keras_fixhead.runs import Run
+
+
+@dataclass
+class Target:
+    """A model to measure.
+
+    Attributes:
+        name: the path of its run, or its address.
+        run: its run; None for a server.
+        data: its test images, and what they are called.
+        classify: function from images to classes.
+        content: what its result says besides the measurement.
+        notes: lines to print with it.
+    """
+
+    name: str
+    run: Run | None
+    data: Dataset
+    other: str | None
+    classify: Callable[[Array], Array]
+    content: dict[str, Any]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured model: its report, the content of its result, and where that is written, if anywhere."""
+
+    target: Target
+    report: RobustnessReport
+    content: dict[str, Any]
+    record: Record | None
+    labels: Any
+
+
+def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], labels: Path | None,
+                 **asked: Any) -> list[Target]:
+    """Returns the models and the data to measure them on.
+
+    Args:
+        targets: runs and addresses of served models.
+        connection: options of `client_options`.
+        labels: names of a server's classes.
+        asked: `dataset`, `data_dir` and `class_map` of `MeasuredData`.
+    """
+    found = []
+    checked = [MeasuredData(target.config().data_fields if isinstance(target, Run) else {}, **asked)
+               for target in targets]
+    for target, measured in zip(targets, checked, strict=True):
+        run = target if isinstance(target, Run) else None
+        model = open_target(target, connection, labels=labels if run is None else None, reach=True)
+        data, classes = measured.load(model.form(), model.label_names)
+        name = str(run.path) if run else str(target)
+        found.append(Target(name, run, data, measured.other, model.classifier(data), {
+            **({"run": name} if run else {}), "target": name, "dataset": measured.name, **classes_content(classes)},
+            classes.notes(measured.name) if classes else []))
+    return found
+
+
+def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: int | None, seed: int, out: Path | None,
+                    baseline: Baseline | None, say: Callable[[str], None]) -> list[Measured]:
+    """Returns the measurements of models; those on the same images are measured together.
+
+    An interrupted measurement continues with what it has in RUN/robustness, or in `out`.
+    """
+    together: dict[str, list[Target]] = {}
+    for target in targets:
+        together.setdefault(data_digest(target.data.test.images, target.data.test.labels), []).append(target)
+    results = []
+    for digest, group in together.items():
+        suite = chosen.suite(group[0].data)
+        started = time.monotonic()
+        with ExitStack() as stack:
+            records = [_record(target, suite, chosen, digest, limit, seed, out) for target in group]
+            for record in records:
+                if record:
+                    stack.enter_context(record)
+            reports = _measure(group, suite, chosen, records, limit, seed, say)
+        seconds = time.monotonic() - started
+        for target, report, record in zip(group, reports, records, strict=True):
+            report = replace(report, baseline=baseline or report.baseline)
+            content = {**target.content, **report.as_dict(), "seconds": seconds,
+                       "images_per_second": _corrupted(report) * len(group) / seconds}
+            labels = target.data.test.labels if suite.labels is None else suite.labels
+            results.append(Measured(target, report, content, record, labels[:limit]))
+    return results
+
+
+def _measure(group: Sequence[Target], suite: Suite, chosen: ChosenSuite, records: Sequence[Record | None],
+             limit: int | None, seed: int, say: Callable[[str], None]) -> list[RobustnessReport]:
+    number, total = 0, len(group) * (1 + len(suite.keys(chosen.corruptions, chosen.severities)))
+
+    def progress(model: int, line: str) -> None:
+        nonlocal number
+        number += 1
+        say(f"[{number}/{total}] " + (f"{Path(group[model].name).name}: " if len(group) > 1 else "") + line)
+
+    def save(model: int, key: Any, predicted: Any) -> None:
+        if record := records[model]:
+            record.save(key, predicted)
+
+    return measure_models([each.classify for each in group], group[0].data.test, suite=suite, limit=limit, seed=seed,
+                          severities=chosen.severities, corruptions=chosen.corruptions, threads=hardware.cpu_count(),
+                          kept=[record.kept() if record else {} for record in records], save=save, progress=progress)
+
+
+def _record(target: Target, suite: Suite, chosen: ChosenSuite, digest: str, limit: int | None, seed: int,
+            out: Path | None) -> Record | None:
+    if out is None and target.run is None:
+        return None
+    name = result_name(suite.name, dataset=target.other, limit=limit, seed=seed, engine=suite.engine,
+                       severities=chosen.severities, corruptions=chosen.corruptions)
+    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": digest}
+    if out is not None and target.run is not None:
+        name = f"{target.run.name}-{name}"
+    return Record(out or target.run.path / "robustness", name, question)  # type: ignore[union-attr]
+
+
+def _corrupted(report: RobustnessReport) -> int:
+    return sum(len(each) for each in report.predictions.values())
+
+
+def read_baseline(path: Path, suite: str) -> Baseline:
+    """Returns the mean errors of a measurement, to divide others' by.
+
+    Args:
+        path: a run with a measurement of the suite, or the JSON file of one.
+        suite: name of the suite.
+
+    Raises:
+        RunError: if there is none, or it is damaged.
+    """
+    file = path / "robustness" / f"{suite}.json" if path.is_dir() else path
+    hint = f"Make one: fixhead robustness RUN --suite {suite}"
+    if not file.exists():
+        raise RunError(f"{path} has no measurement of the suite {suite!r}.", hint=hint)
+    content, _ = read_measurement(file.parent, file.stem)
+    if not isinstance(content.get("mean"), dict):
+        raise RunError(f"{file} is not a measurement of accuracy under corruptions.", hint=hint)
+    if content.get("suite") != suite:
+        raise ArgumentError(f"{file} has the suite {content.get('suite')!r}, not {suite!r}.",
+                            hint="Give a baseline of the same suite.")
+    return Baseline(path.name, {name: 1 - mean for name, mean in content["mean"].items()}, 1 - content["clean"])
+
+
+def report_text(measured: Measured) -> list[str]:
+    """Returns the lines that are printed for a model."""
+    target, report = measured.target, measured.report
+    left_out = [name for name in report.accuracy if name not in report.in_mean]
+    return [
+        *target.notes,
+        f"clean: {percent(report.clean)} of {report.n_clean or report.n}",
+        *table(["corruption", "mean", *map(str, report.severities)],
+               [[each, percent(report.mean[each]), *map(percent, values)] for each, values in report.accuracy.items()]),
+        error_line(measured.content["mean_corruption_error"]),
+        *([f"not in the mean: {', '.join(left_out)}"] if left_out else []),
+        *(["frost is from generated textures; the published ones are photographs"] if _is_generated(report) else []),
+    ]
+
+
+def _is_generated(report: RobustnessReport) -> bool:
+    return report.engine == NATIVE and "frost" in report.accuracy
+
+
+def write_results(results: Sequence[Measured], limit: int | None) -> None:
+    """Writes the results; called after printing, which must not be lost if a folder cannot be written to."""
+    from keras_fixhead.figures import plot_robustness
+
+    for each in results:
+        if each.record is None:
+            continue
+        name = Path(each.target.name).name
+        each.record.write(each.content, each.report, each.labels, each.target.data.test.labels[:limit])
+        plot_robustness({name: [each.content]}, each.record.path("png"),
+                        title=f"{name}: accuracy under {each.report.suite}")
+        click.echo(f"Written: {each.record.path('json')} (.csv, .npz, .png)", err=True)

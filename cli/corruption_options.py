@@ -1,0 +1,75 @@
+"""Options that choose corruptions, and the suite that they choose."""
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fixhead_cli import paths
+from keras_fixhead.catalog import look_up
+from keras_fixhead.errors import ArgumentError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def corruption_options(command: Function) -> Function:
+    """Adds `--suite`, `--corruption`, `--severities`, `--engine` and `--augmenter` to a command."""
+    for option in (
+        click.option("--augmenter", metavar="MODULE:NAME",
+                     help="An imgaug augmenter of your own, or a function from a severity to one, instead of a suite."),
+        click.option("--engine", type=click.Choice(["native", "imgaug"]), default="native", show_default=True,
+                     help="What corrupts the images; imgaug needs the extra [imgaug] and has the suites paper, "
+                     "paper-plain and imagenet-c."),
+        click.option("--severities", metavar="LIST", help="Severities, such as 1-5 or 1,3  [default: all]."),
+        click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
+                     help="A corruption of the suite; may be repeated  [default: all]."),
+        click.option("--suite", default="paper", show_default=True, type=paths.SUITE, metavar="NAME|FOLDER",
+                     help="Corruptions and their strengths; or a folder of published images: CIFAR-10-C's .npy files, "
+                     "Tiny-ImageNet-C's folders."),
+    ):
+        command = option(command)
+    return command
+
+
+class ChosenSuite:
+    """The corruptions that are asked for; what is wrong with them is said before any work.
+
+    Attributes:
+        corruptions: names; None for all.
+        severities: None for all.
+
+    Raises:
+        ArgumentError: for an unknown suite, corruption or severity, or options that contradict each other.
+        DataError: for a folder without corrupted images.
+        DependencyError: if imgaug is needed and not installed.
+    """
+
+    def __init__(self, suite: str | Path, corruptions: tuple[str, ...], severities: str | None, engine: str,
+                 augmenter: str | None) -> None:
+        from keras_fixhead.robustness.corrupting import native_suite
+        from keras_fixhead.robustness.imgaug_engine import augmenter_suite, imgaug_suite
+        from keras_fixhead.robustness.published import published_names
+        from keras_fixhead.robustness.suites import parse_severities
+
+        self._folder = suite if isinstance(suite, Path) else None
+        self.corruptions = list(corruptions) or None
+        self.severities = list(parse_severities(severities)) if severities else None
+        if isinstance(suite, Path):
+            if engine != "native" or augmenter:
+                raise ArgumentError(f"{suite} has corrupted images: nothing is left to corrupt.",
+                                    hint="Leave --engine and --augmenter out.")
+            names, _ = published_names(suite)
+            for name in corruptions:
+                look_up(dict.fromkeys(names), name, "corruption")
+        else:
+            self._suite = (augmenter_suite(augmenter) if augmenter else imgaug_suite(suite) if engine == "imgaug"
+                           else native_suite(suite))
+            self._suite.keys(self.corruptions, self.severities)
+
+    def suite(self, data: Any) -> Any:
+        """Returns the suite for a data set's test images."""
+        if self._folder is None:
+            return self._suite
+        from keras_fixhead.robustness.published import published_suite
+
+        return published_suite(self._folder, data.test.labels, data.label_names, data.test.images.shape[1:])

@@ -1,0 +1,88 @@
+"""Compares measurements of robustness: groups that differ only in their seeds, over seeds and images."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.analysis.over_images import Difference, difference_over_images, difference_over_seeds
+from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.experiments.compare import Group, compare_results
+from keras_fixhead.robustness.record import read_measurement
+from keras_fixhead.runs.result import Result
+
+
+@dataclass(frozen=True)
+class MeasuredGroup:
+    """Measurements of results that differ only in their seeds.
+
+    Attributes:
+        name: what distinguishes the group.
+        contents: seed -> the numbers of its measurement.
+        correct: seed -> share of each image's corrupted forms that are classified correctly, (N,).
+    """
+
+    name: str
+    contents: Mapping[int, Mapping[str, Any]]
+    correct: Mapping[int, NDArray[np.float64]]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over corruptions, severities and seeds."""
+        return float(np.mean([each.mean() for each in self.correct.values()]))
+
+    def minus(self, other: "MeasuredGroup") -> Difference | None:
+        """Returns this group minus another, over the seeds that both have; None if they have none in common.
+
+        Two single models with different seeds are compared over images alone.
+        """
+        seeds = sorted(self.correct.keys() & other.correct.keys())
+        if len(self.correct) == len(other.correct) == 1:
+            (first,), (second,) = self.correct.values(), other.correct.values()
+            return difference_over_images(first, second)
+        if not seeds:
+            return None
+        return difference_over_seeds(*(np.stack([group.correct[seed] for seed in seeds]) for group in (self, other)))
+
+
+def compare_measured(results: Sequence[Result], name: str) -> tuple[list[MeasuredGroup], dict[str, Any]]:
+    """Returns the measurements of results in groups, and the fields of the configuration that they share.
+
+    Args:
+        results: of complete runs.
+        name: name of the measurement, as in RUN/robustness/NAME.json.
+
+    Raises:
+        ArgumentError: (a ValueError) for fewer than two results, or measurements of different images or corruptions.
+        RunError: if a run has no such measurement.
+    """
+    groups, shared = compare_results(results)
+    found = [_measured(group, name) for group in groups]
+    form = _form(next(iter(found[0].contents.values())))
+    for group in found:
+        for seed, content in group.contents.items():
+            if _form(content) != form:
+                raise ArgumentError(f"{group.name}, seed {seed}, was measured on other images, corruptions or "
+                                    "severities than the first.", hint="Measure all runs with the same options.")
+    return found, shared
+
+
+def _measured(group: Group, name: str) -> MeasuredGroup:
+    contents, correct = {}, {}
+    for seed, result in group.results.items():
+        folder = result.path / "robustness"
+        hint = f"Measure it: fixhead robustness {result.path}"
+        if not (folder / f"{name}.json").is_file():
+            raise RunError(f"{result.path} has no measurement {name!r} of its robustness.", hint=hint)
+        contents[seed], by_key = read_measurement(folder, name)
+        if by_key is None:
+            raise RunError(f"{folder / name}.json was measured by an earlier version: it has no predicted classes.",
+                           hint=hint)
+        averaged = contents[seed]["mean_corruption_error"]["corruptions"]
+        correct[seed] = np.mean([each for key, each in by_key.items() if key[0] in averaged], axis=0)
+    return MeasuredGroup(group.name, contents, correct)
+
+
+def _form(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (content["n"], content["seed"], tuple(content["accuracy"]), tuple(content["severities"]))

@@ -1,0 +1,127 @@
+"""Published files of corrupted images: read as a suite, and written for any data set.
+
+Two layouts are read: CIFAR-10-C's and CIFAR-100-C's `NAME.npy` with one block of images per severity, and
+Tiny-ImageNet-C's folders `NAME/SEVERITY/CLASS/`. Published images outrank those made here: they are the benchmark.
+"""
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.data.class_map import find_class
+from keras_fixhead.data.pictures import PictureForm, picture_array
+from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite
+
+LABELS = "labels.npy"
+MADE = "made.json"
+"""Written next to arrays that were made here; published arrays have no such file."""
+_PUBLISHED = SUITES["cifar-c"]
+_LAYOUTS = "NAME.npy with a block of images per severity and labels.npy, or folders NAME/SEVERITY/CLASS/"
+
+
+def published_names(folder: Path) -> tuple[list[str], bool]:
+    """Returns the corruptions in a folder, in their usual order, and whether they are .npy files.
+
+    Raises:
+        DataError: if it has neither layout.
+    """
+    arrays = {file.stem for file in folder.glob("*.npy")} - {Path(LABELS).stem}
+    pictures = {each.parent.name for each in folder.glob("*/1") if each.is_dir()}
+    found = arrays or pictures
+    if not found:
+        raise DataError(f"{folder} has no corrupted images. Expected {_LAYOUTS}.",
+                        hint="Write such a folder: fixhead data corrupt DATASET DIR")
+    order = {name: number for number, name in enumerate(_PUBLISHED)}
+    return sorted(found, key=lambda name: (order.get(name, len(order)), name)), bool(arrays)
+
+
+def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequence[str],
+                    image_shape: Sequence[int]) -> Suite:
+    """Returns a folder of corrupted images as a suite.
+
+    Args:
+        folder: in one of the two layouts.
+        labels: labels of the test images, in their order, (N,).
+        label_names: names of the classes.
+        image_shape: (H, W, 3) of the model's images.
+
+    Raises:
+        DataError: if it has neither layout, or a file is damaged.
+        ArgumentError: (a ValueError) if the images are not those of the test set, or of another size.
+    """
+    names, arrays = published_names(folder)
+    made = (folder / MADE).is_file()
+    corruptions = {name: Known(main=_PUBLISHED[name].main if name in _PUBLISHED else True,
+                               as_published=not made or name not in _PUBLISHED or _PUBLISHED[name].as_published)
+                   for name in names}
+    if arrays:
+        files = {name: _block_file(folder / f"{name}.npy", len(labels), image_shape) for name in names}
+        _check_labels(folder / LABELS, labels)
+        return Suite(folder.name, FILES, corruptions, functools.partial(_block, files, len(labels)))
+    pictures, own = _pictures(folder, names, label_names)
+    return Suite(folder.name, FILES, corruptions, functools.partial(_read, pictures, image_shape), labels=own)
+
+
+def _block_file(path: Path, count: int, image_shape: Sequence[int]) -> NDArray[np.uint8]:
+    images = _array(path)
+    expected = (len(SEVERITIES) * count, *image_shape)
+    if images.dtype != np.uint8 or images.shape != expected:
+        raise ArgumentError(f"{path} has {images.dtype} values of shape {images.shape}; expected uint8 of shape "
+                            f"{expected}: {len(SEVERITIES)} blocks of the {count} test images.",
+                            hint="Give the data set that the files were made from: --dataset NAME")
+    return images
+
+
+def _check_labels(path: Path, labels: NDArray[np.int32]) -> None:
+    found = _array(path)
+    if not np.array_equal(found, np.tile(labels, len(SEVERITIES))):
+        raise ArgumentError(f"{path} does not have the labels of the {len(labels)} test images, once per severity, in "
+                            "their order.", hint="Give the data set that the files were made from: --dataset NAME")
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing.", hint=f"Expected {_LAYOUTS}.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a readable .npy file: {error}.", hint="Download or copy it again.") from None
+
+
+def _block(files: Mapping[str, NDArray[np.uint8]], count: int, images: Images, name: str, severity: int, seed: int,
+           start: int) -> Images:
+    first = (severity - 1) * count + start
+    return np.array(files[name][first : first + len(images)])
+
+
+def _pictures(folder: Path, names: Sequence[str],
+              label_names: Sequence[str]) -> tuple[dict[tuple[str, int], list[Path]], NDArray[np.int32]]:
+    """Returns the files of each corruption and severity, by class and name, and their labels, which all share."""
+    files: dict[tuple[str, int], list[Path]] = {}
+    shared: list[str] | None = None
+    for name in names:
+        for severity in SEVERITIES:
+            found = sorted(each for each in (folder / name / str(severity)).glob("*/*") if each.is_file())
+            relative = [f"{each.parent.name}/{each.name}" for each in found]
+            shared = relative if shared is None else shared
+            if not relative or relative != shared:
+                raise DataError(f"{folder / name / str(severity)} does not have the same pictures as the others.",
+                                hint=f"Expected {_LAYOUTS}.")
+            files[name, severity] = found
+    classes = {each.split("/")[0] for each in shared or ()}
+    indices = {each: find_class(each, label_names) for each in classes}
+    if unknown := sorted(each for each, index in indices.items() if index is None):
+        raise ArgumentError(f"{folder} has the class {unknown[0]!r}, which is not one of the run's.",
+                            hint="Expected the folders of the run's data set, such as Tiny-ImageNet-C's.")
+    return files, np.array([indices[each.split("/")[0]] for each in shared or ()], np.int32)
+
+
+def _read(files: Mapping[tuple[str, int], Sequence[Path]], image_shape: Sequence[int], images: Images, name: str,
+          severity: int, seed: int, start: int) -> Images:
+    form = PictureForm(image_shape[0], image_shape[1])
+    chosen = files[name, severity][start : start + len(images)]
+    return np.stack([picture_array(file.read_bytes(), str(file), form) for file in chosen])

@@ -1,0 +1,99 @@
+"""`fixhead robustness` and `fixhead data corrupt` on a run, up to their files."""
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from keras_fixhead.robustness.record import read_measurement
+
+
+@pytest.fixture(scope="module")
+def asked(digits_run):
+    return ("robustness", digits_run.path, "--limit", 12, "--quiet")
+
+
+def test_some_corruptions_and_severities_are_written_as_json_csv_classes_and_figure(fixhead, asked, digits_run):
+    answer = fixhead(*asked, "--suite", "cifar-c", "--corruption", "fog", "--corruption", "frost",
+                     "--severities", "2,5", "--json").json
+    folder = digits_run.path / "robustness"
+    name = "cifar-c-n12-fog-frost-severity25"
+    content, correct = read_measurement(folder, name)
+
+    assert content["accuracy"] == answer["accuracy"] and list(answer["accuracy"]) == ["frost", "fog"]
+    assert answer["severities"] == [2, 5] and answer["mean_corruption_error"]["corruptions"] == ["fog"]
+    assert correct["fog", 5].mean() == answer["accuracy"]["fog"][1]
+    assert [row["corruption"] for row in csv.DictReader((folder / f"{name}.csv").open())] == [
+        "clean", "frost", "frost", "fog", "fog"]
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG") and answer["images_per_second"] > 0
+
+
+def test_images_written_by_data_corrupt_give_the_same_accuracy(fixhead, asked, tmp_path):
+    written = fixhead("data", "corrupt", "digits", tmp_path / "made", "--corruption", "contrast", "--quiet", "--json")
+    images = np.load(tmp_path / "made" / "contrast.npy", mmap_mode="r")
+    from_files = fixhead(*asked, "--suite", tmp_path / "made", "--out", tmp_path / "out", "--json").json
+    in_memory = fixhead(*asked, "--suite", "cifar-c", "--corruption", "contrast", "--json").json
+
+    assert written.json["files"] == ["contrast.npy"] and images.shape == (5 * 360, 32, 32, 3)
+    assert from_files["accuracy"] == in_memory["accuracy"] and from_files["engine"] == "files"
+    assert [each.suffix for each in sorted((tmp_path / "out").iterdir())] == [".csv", ".json", ".npz", ".png"]
+
+
+def test_another_run_is_the_baseline(fixhead, asked, digits_run, tmp_path):
+    first = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--json").json
+    (file,) = tmp_path.glob("*.json")
+    divided = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--baseline", file)
+
+    assert first["mean_corruption_error"]["normalised_by"] is None
+    assert f"mean corruption error (mCE), divided by {file.name}'s: 100.00 %" in divided.out
+    other = fixhead(*asked, "--suite", "cifar-c", "--baseline", file)
+    assert other.code == 2 and "has the suite 'paper', not 'cifar-c'" in other.err
+    nothing = tmp_path / "nothing.json"
+    nothing.write_text(json.dumps({"schema": 1}))
+    refused = fixhead(*asked, "--baseline", nothing)
+    assert refused.code == 1 and "Make one: fixhead robustness RUN --suite paper" in refused.err
+
+
+@pytest.mark.parametrize("options, code, message", [
+    (("--suite", "cifar-d"), 2, "Unknown suite 'cifar-d'"),
+    (("--corruption", "fgo", "--suite", "cifar-c"), 2, "Did you mean 'fog'"),
+    (("--severities", "0-3"), 2, "--severities 1-5"),
+    (("--suite", "./nowhere"), 2, "See the names: fixhead list corruptions"),
+    (("--suite", "."), 1, "fixhead data corrupt DATASET DIR"),
+    (("--suite", "cifar-c", "--engine", "imgaug"), 2, "Use --suite paper, paper-plain or imagenet-c"),
+    (("--augmenter", "nothing"), 2, "Expected MODULE:NAME"),
+])
+def test_what_is_wrong_with_the_corruptions_is_said_before_any_work(fixhead, asked, options, code, message, tmp_path,
+                                                                    monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = fixhead(*asked, *options)
+
+    assert answer.code == code and message in answer.err and answer.err.count("\n") <= 2
+
+
+def test_a_folder_of_images_cannot_be_corrupted_further(fixhead, asked, tmp_path):
+    np.save(tmp_path / "fog.npy", np.zeros(3, np.uint8))
+    answer = fixhead(*asked, "--suite", tmp_path, "--augmenter", "mine:rain")
+
+    assert answer.code == 2 and "Leave --engine and --augmenter out" in answer.err
+    assert "Unknown corruption 'snow'" in fixhead(*asked, "--suite", tmp_path, "--corruption", "snow").err
+
+
+def test_runs_are_compared_on_what_was_measured(fixhead, digits_run, tmp_path):
+    """Two copies of a run, one as if trained with another rate: equal models differ by nothing."""
+    for name, field, value in (("seed", "seed", 7), ("rate", "lr", 0.123)):
+        shutil.copytree(digits_run.path, tmp_path / name, ignore=shutil.ignore_patterns("checkpoints", "robustness"))
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        config["resolved"][field] = config["asked"][field] = value
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    runs = [tmp_path / name for name in ("seed", "rate")]
+    fixhead("robustness", *runs, "--corruption", "impulse_noise", "--severities", "1", "--limit", 12, "--quiet")
+    answer = fixhead("compare", *runs, "--robustness", "paper-n12-impulse_noise-severity1", "--figure",
+                     tmp_path / "r.png", "--json").json
+
+    assert [group["mean"] for group in answer["groups"]] == [answer["groups"][0]["mean"]] * 2
+    assert answer["differences"][0]["interval"] == [0.0, 0.0] and (tmp_path / "r.png").is_file()
+    assert answer["differences"][0]["verdict"] == "undecided: the interval includes 0"
+    missing = fixhead("compare", *runs, "--robustness", "cifar-c")
+    assert missing.code == 1 and "Measure it: fixhead robustness" in missing.err

@@ -1,0 +1,55 @@
+"""What the page says about draws, longer trainings and smoothing, on synthetic results."""
+import numpy as np
+import pytest
+from synthetic import write_matrices, write_result
+
+from keras_fixhead.reproduction import blocks_named, read_results
+from keras_fixhead.reproduction.cells import LEARNED
+from keras_fixhead.reproduction.evidence_blocks import DOT_SCALE
+from keras_fixhead.reproduction.mechanism import mechanism_block
+from keras_fixhead.reproduction.results import Results
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evidence")
+    for row in blocks_named(["E7"])[0].rows:
+        for seed in row.seeds:
+            if row.fixed == LEARNED:
+                one = row.cell(False, 1.0)
+                path = write_result(folder, one, seed, 40 + one.config.epochs + seed)
+                cosines = np.eye(4)
+                cosines[0, 1] = cosines[1, 0] = 0.99 if one.config.epochs < 10 else 0.5
+                write_matrices(path, np.eye(4), cosines)
+            else:
+                write_result(folder, row.cell(True, 1.0), seed, 60 + 2 * row.extra["vector_seed"] + seed)
+    for fixed in (True, False):
+        for scale, one in DOT_SCALE.cells(fixed).items():
+            write_result(folder, one, 100, validation=80 + (scale == 0.2))
+        for block, test in (("E1", 93.0), ("E9", 93.5 if fixed else 92.5)):
+            for seed in range(3):
+                write_result(folder, blocks_named([block])[0].rows[0].cell(fixed, 0.2), seed, test + seed / 10)
+    return "\n".join(mechanism_block(read_results(folder)))
+
+
+def test_the_spread_is_divided_between_draw_and_training(text):
+    draw = np.std([60, 62, 64, 66], ddof=1)
+    assert f"{draw:.2f} from the draw of the class vectors, 1.00 from the seed of training, 0.00 from neither" in text
+    assert "| 3 | 66.00 | 67.00 | 68.00 |" in text and "Not measured" not in text
+
+
+def test_longer_trainings_are_shown_with_the_pairs_that_have_merged(text):
+    assert "| 3 | 44.00 ± 1.00 | 3 | 0.990 | 1, 1, 1 |" in text
+    assert "| 24 | 65.00 ± 1.00 | 3 | 0.500 | 0, 0, 0 |" in text
+    assert "The fixed arm after the shortest: 64.00 %, n = 12." in text
+
+
+def test_smoothing_is_compared_in_each_arm_by_seed(text):
+    assert "| fixed | +0.50 [+0.50, +0.50] | 3 |" in text and "| learned | -0.50 [-0.50, -0.50] | 3 |" in text
+
+
+def test_what_is_not_measured_is_named_with_its_command():
+    (_, line, _) = mechanism_block(Results())
+
+    assert line == "Not measured: draw against training (E7), slow or stuck (E7), label smoothing (E9): `fixhead " \
+        "reproduce E7 E9 --data-dir DATA`."
