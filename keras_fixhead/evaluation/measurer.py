@@ -11,7 +11,7 @@ from keras_fixhead.data import Split
 from keras_fixhead.data.rows import Rows
 from keras_fixhead.evaluation.measures import Evaluation, summarize
 from keras_fixhead.evaluation.views import test_time_views
-from keras_fixhead.models import FEATURES, head_of, inputs_of
+from keras_fixhead.models import FEATURES, head_of_logits, inputs_of
 
 BATCH_SIZE = 256
 CHUNK_BATCHES = 8
@@ -35,7 +35,7 @@ class Measurer:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._head = head_of(model)
+        self._head = head_of_logits(model)
         self._both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
 
     def outputs(self, images: NDArray[np.uint8]) -> Outputs:
