@@ -197,6 +197,10 @@ class DatasetName(PathType):
         return super().convert(value, param, ctx)
 
     def problem(self, path: Path | None) -> str | None:
+        from keras_fixhead.data.layout import LIST_ENDINGS
+
+        if path is not None and path.suffix.lower() in LIST_ENDINGS and not path.is_dir():
+            return missing(path) or file_problem(path, text=True)
         return missing(path) or folder_problem(path)
 
     def result(self, value: Any) -> Any:

@@ -89,6 +89,8 @@ class TrainConfig:
                                            low=MIN_SIDE, high=MAX_SIDE)
     fit: str = _option("data", FITS[0], "How a picture gets the size of the model's input: crop to the centre, squash, "
                        "or pad with black.", choices=FITS, newer=True)
+    skip_broken: bool = _option("data", False, "Pass over a folder's pictures that cannot be used, instead of "
+                                "stopping.", newer=True)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
     limit_train: int | None = _option("data", None, "Use at most this many training images, the same number per "
                                       "class (or all images of a class that has fewer).",

@@ -20,7 +20,7 @@ CHANGES = {
     "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
-    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "classes": "1,2",
+    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "skip_broken": True, "classes": "1,2",
     "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "feature_dim": 2,
     "partial_batch": True,
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
