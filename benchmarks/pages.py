@@ -97,7 +97,7 @@ def recipes_block() -> list[str]:
                   f"- Source: {recipe.source}.", f"- Expected: {recipe.expect}.", f"- Cost: {recipe.cost}.", ""]
         shared = [f"`{field}` {shown(configs['cos-fixed'][field])}" for field in fields
                   if len({repr(config[field]) for config in configs.values()}) == 1
-                  and not _left_out(field, configs["cos-fixed"][field])]
+                  and (field in recipe.values or not _left_out(field, configs["cos-fixed"][field]))]
         lines.append(f"Every arm: {', '.join(shared)}.")
         varied = [field for field in fields if len({repr(config[field]) for config in configs.values()}) > 1]
         if varied:
@@ -111,7 +111,7 @@ def recipes_block() -> list[str]:
 
 
 def _left_out(name: str, value: Any) -> bool:
-    """Whether a recipe does not mention a field: one that was added later, at its default."""
+    """Whether a recipe that does not set a field leaves it out: one that was added later, at its default."""
     field = TrainConfig.field(name)
     return bool(field.metadata["newer"] and value == field.default)
 
