@@ -96,7 +96,8 @@ def recipes_block() -> list[str]:
         lines += ["", f"## {name}", "", f"{recipe.summary[0].upper()}{recipe.summary[1:]}.", "",
                   f"- Source: {recipe.source}.", f"- Expected: {recipe.expect}.", f"- Cost: {recipe.cost}.", ""]
         shared = [f"`{field}` {shown(configs['cos-fixed'][field])}" for field in fields
-                  if len({repr(config[field]) for config in configs.values()}) == 1]
+                  if len({repr(config[field]) for config in configs.values()}) == 1
+                  and (field in recipe.values or not _left_out(field, configs["cos-fixed"][field]))]
         lines.append(f"Every arm: {', '.join(shared)}.")
         varied = [field for field in fields if len({repr(config[field]) for config in configs.values()}) > 1]
         if varied:
@@ -107,6 +108,12 @@ def recipes_block() -> list[str]:
     usual = ", ".join(f"{name} {'signed' if entry.signed_features else 'not signed'}" for name, entry in MODELS.items())
     return [*lines, "", "Fields that are not listed have their defaults: `fixhead train --help`. "
             f"`signed_features` in every recipe is the network's usual form: {usual}.", ""]
+
+
+def _left_out(name: str, value: Any) -> bool:
+    """Whether a recipe that does not set a field leaves it out: one that was added later, at its default."""
+    field = TrainConfig.field(name)
+    return bool(field.metadata["newer"] and value == field.default)
 
 
 def recipe_fields() -> list[str]:

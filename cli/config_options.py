@@ -13,7 +13,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FLAGS = {"fixed": "--fixed/--learned"}
 _PATHS = {"dataset": paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR,
-          "init_from": weights_paths.TRAINED_MODEL, "weights": weights_paths.WEIGHTS}
+          "class_weights": paths.CLASS_WEIGHTS, "init_from": weights_paths.TRAINED_MODEL,
+          "weights": weights_paths.WEIGHTS}
 
 
 def config_options(*names: str) -> Callable[[Function], Function]:

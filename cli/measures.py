@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fixhead_cli.output import percent
-from fixhead_cli.run_report import accuracy_lines
+from fixhead_cli.run_report import accuracy_lines, class_lines
 from keras_fixhead.evaluation import MeasuredRun, MeasuredSplit
 from keras_fixhead.json_files import write_bytes
 
@@ -30,8 +30,10 @@ def measured_text(measured: MeasuredRun, tta: str) -> list[str]:
     """Returns the measures of a run as lines of text."""
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     lines = accuracy_lines({f"{split}{named}": each.evaluation.as_dict() for split, each in measured.splits.items()})
+    classes = class_lines({split: each.evaluation.as_dict() for split, each in measured.splits.items()},
+                          measured.label_names)
     return [*measured.notes, *(f"{line}{_more(each)}"
-                               for line, each in zip(lines, measured.splits.values(), strict=True))]
+                               for line, each in zip(lines, measured.splits.values(), strict=True)), *classes]
 
 
 def _more(each: MeasuredSplit) -> str:

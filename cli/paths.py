@@ -197,10 +197,26 @@ class DatasetName(PathType):
         return super().convert(value, param, ctx)
 
     def problem(self, path: Path | None) -> str | None:
+        from keras_fixhead.data.layout import LIST_ENDINGS
+
+        if path is not None and path.suffix.lower() in LIST_ENDINGS and not path.is_dir():
+            return missing(path) or file_problem(path, text=True)
         return missing(path) or folder_problem(path)
 
     def result(self, value: Any) -> Any:
         return str(value)
+
+
+class ClassWeights(InputFile):
+    """'balanced', or a JSON file of class and weight; the command gets the word or the text of the file."""
+
+    def __init__(self) -> None:
+        super().__init__('balanced, or a JSON file: {"cat": 2.0, "dog": 1.0}')
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "balanced":
+            return value
+        return super().convert(value, param, ctx).read_text(encoding="utf-8")
 
 
 class SuiteName(PathType):
@@ -274,6 +290,7 @@ CA_CERT = InputFile("a file of certificates in PEM form", "Leave it out to trust
 TLS_CERT = InputFile("a certificate in PEM form")
 TLS_KEY = InputFile("a private key in PEM form")
 CLASS_MAP = InputFile('a JSON file: {"name in the data set": "name in the run", "to be left out": null}')
+CLASS_WEIGHTS = ClassWeights()
 OUT_DIR = OutputFolder("a folder to write the result to")
 CORRUPTED_DIR = OutputFolder("a folder to write corrupted images to")
 BASELINE = RunOrResults("a run directory, or RUN/robustness/SUITE.json")

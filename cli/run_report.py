@@ -13,6 +13,7 @@ UNEQUAL = 1.5
 SHOWN_CLASSES = 10
 
 _TRAINED = ("accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")
+_LISTED = 5
 _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "device_peak_memory_bytes")
 
 
@@ -34,7 +35,8 @@ def plan_content(resolved: Resolved) -> dict[str, Any]:
 def print_trained(run: Run, *, as_json: bool) -> None:
     """Prints the result of a training, and what to type next."""
     result = run.read("result")
-    text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]), _cost_line(result),
+    text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]),
+            *class_lines(result["evaluation"], result["label_names"]), _cost_line(result),
             f"figures: {run.path / 'curves.png'}, confusion.png, class_vectors.png, "
             "predictions.png", "Next:",
             f"  {command_line('show', run.path)}",
@@ -81,6 +83,31 @@ def accuracy_lines(evaluations: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"{percent(each['accuracy_high'])})" for split, each in evaluations.items()]
 
 
+def class_lines(evaluations: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Returns one line per split on its classes, and a note if one was never predicted; none for results without them.
+
+    Example:
+        >>> found = {"balanced_accuracy": 0.5, "recalls": [1.0, 0.0], "never_predicted": [1]}
+        >>> for line in class_lines({"test": found}, ["cat", "dog"]):
+        ...     print(line)
+        test by class: balanced accuracy 50.00 %, recall from 0.00 % (dog) to 100.00 % (cat)
+        Note: no test image was predicted as dog. Try --class-weights balanced, or --sampling balanced.
+    """
+    lines = []
+    for split, each in evaluations.items():
+        known = [(recall, name) for recall, name in zip(each.get("recalls") or (), names, strict=False)
+                 if recall is not None]
+        if known:
+            low, high = min(known, key=lambda one: one[0]), max(known, key=lambda one: one[0])
+            lines.append(f"{split} by class: balanced accuracy {percent(each['balanced_accuracy'])}, recall from "
+                         f"{percent(low[0])} ({low[1]}) to {percent(high[0])} ({high[1]})")
+        if missed := [names[label] for label in each.get("never_predicted", ())]:
+            listed = ", ".join(missed[:_LISTED]) + f" and {len(missed) - _LISTED} more" * (len(missed) > _LISTED)
+            lines.append(f"Note: no {split} image was predicted as {listed}. Try --class-weights balanced, or "
+                         "--sampling balanced.")
+    return lines
+
+
 def _train_images(result: Mapping[str, Any], environment: Mapping[str, Any]) -> int | None:
     """Returns the number of training images; None if the run has not started, or is too old to have recorded it."""
     return result.get("train_images", environment.get("train_images"))
@@ -113,6 +140,7 @@ def _result_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{line}, cosine to own class vector {each['own_cosine']:.3f}, to the nearest other "
              f"{each['nearest_wrong_cosine']:.3f}"
              for line, each in zip(accuracy_lines(evaluations), evaluations.values(), strict=True)]
+    lines += class_lines(evaluations, result.get("label_names", ()))
     for split, each in result.get("classes", {}).items():
         lines += _class_lines(split, each, result["label_names"])
     if "class_vectors_max_cosine" in result:

@@ -24,7 +24,7 @@ leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
     "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
-    "docs/robustness.md", "docs/analysis.md")}
+    "docs/robustness.md", "docs/analysis.md", "docs/many_classes.md")}
 
 
 def blocks(language, page="README.md"):
@@ -125,6 +125,13 @@ def test_the_server_page_matches_the_measurements(name):
     text = (ROOT / "docs" / "server.md").read_text()
 
     assert with_block(text, script.BLOCK, script.block(json.loads(script.FILE.read_text()))) == text
+
+
+def test_the_memory_of_very_many_classes_matches_the_measurement():
+    from many_classes import BLOCK, FILE, block
+
+    page = PAGES["docs/many_classes.md"]
+    assert with_block(page, BLOCK, block(json.loads(FILE.read_text()))) == page
 
 
 def test_exported_results_are_complete_pairs_and_contain_no_path():

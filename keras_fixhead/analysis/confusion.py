@@ -19,6 +19,19 @@ def confusion_matrix(labels: NDArray[np.integer[Any]], predicted: NDArray[np.int
         num_classes, num_classes)
 
 
+def recalls_of(labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]],
+               num_classes: int) -> NDArray[np.float64]:
+    """Returns the `class_recalls` of predictions without their confusion matrix, for any number of classes.
+
+    Example:
+        >>> recalls_of(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+        [1.0, 0.5]
+    """
+    images = np.bincount(labels, minlength=num_classes)
+    right = np.bincount(labels[labels == predicted], minlength=num_classes)
+    return np.where(images > 0, right / np.maximum(images, 1), np.nan)
+
+
 def class_recalls(confusion: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """Returns the share of each class's images that were predicted as that class, shape (m,); NaN without images.
 

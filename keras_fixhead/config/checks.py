@@ -1,6 +1,7 @@
 """Checks between the fields of a configuration; `implied` resolves what can be resolved before."""
 from keras_fixhead.catalog import MARGINS
 from keras_fixhead.config.train_config import TrainConfig
+from keras_fixhead.data.balance import parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import keras_backend
@@ -48,10 +49,16 @@ def check_training(config: TrainConfig) -> None:
     if averages_twice(config):
         raise ArgumentError("Lookahead and ema both average the weights.",
                             hint="Use one of them: --ema 0, or --lookahead-every 0.")
+    if config.class_weights is not None:
+        parse_class_weights(config.class_weights)
     if config.batch_size % config.devices:
         raise ArgumentError(f"batch_size must be a multiple of devices, got {config.batch_size} for {config.devices}.")
     if config.partial_batch and config.devices > 1:
         raise ArgumentError("A partial batch cannot be split between devices.", hint="Leave out --partial-batch.")
+    if accumulates_on_devices(config):
+        raise ArgumentError(f"accumulate is {config.accumulate}, but TensorFlow does not accumulate gradients on "
+                            f"several devices; devices is {config.devices}.",
+                            hint="Use --accumulate 1, or --devices 1.")
     if config.augment_on == "device" and keras_backend() != "jax":
         raise ArgumentError(f"augment_on is 'device', but only JAX takes batches that are already on the device; the "
                             f"backend is {keras_backend()}.", hint="Use --augment-on auto, or KERAS_BACKEND=jax.")
@@ -112,6 +119,11 @@ def decouples_nothing(config: TrainConfig) -> bool:
 def averages_twice(config: TrainConfig) -> bool:
     """Returns whether weights are averaged by Lookahead and by a moving average."""
     return config.ema > 0 and config.lookahead_every > 0
+
+
+def accumulates_on_devices(config: TrainConfig) -> bool:
+    """Returns whether gradients are to be accumulated on several devices, which Keras on TensorFlow cannot."""
+    return config.accumulate > 1 and config.devices > 1 and keras_backend() == "tensorflow"
 
 
 def is_changed(config: TrainConfig, name: str) -> bool:

@@ -174,6 +174,8 @@ IMPLICATIONS = (
     Implication("batch_size", ("devices",), _shares_unequally,
                 lambda config: config.devices * max(1, round(config.batch_size / config.devices))),
     Implication("devices", ("batch_size",), _shares_unequally, _always(1)),
+    Implication("accumulate", ("devices",), checks.accumulates_on_devices, _always(1)),
+    Implication("devices", ("accumulate",), checks.accumulates_on_devices, _always(1)),
     Implication("partial_batch", ("devices",), _shares_a_partial_batch, _always(False)),
     Implication("devices", ("partial_batch",), _shares_a_partial_batch, _always(1)),
 )

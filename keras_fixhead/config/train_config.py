@@ -30,6 +30,7 @@ SCHEDULES = ("cosine", "one_cycle", "triangular", "constant", "plateau")
 SELECTIONS = ("validation", "last", "test")
 NORMALIZATIONS = ("dataset", "half")
 OPTIMIZERS = ("sgd", "adamw")
+SAMPLINGS = ("random", "balanced")
 LOGGERS = ("none", "mlflow", "wandb")
 BORDERS = ("black", "reflect")
 FREEZES = ("none", "backbone")
@@ -88,6 +89,8 @@ class TrainConfig:
                                            low=MIN_SIDE, high=MAX_SIDE)
     fit: str = _option("data", FITS[0], "How a picture gets the size of the model's input: crop to the centre, squash, "
                        "or pad with black.", choices=FITS, newer=True)
+    skip_broken: bool = _option("data", False, "Pass over a folder's pictures that cannot be used, instead of "
+                                "stopping.", newer=True)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
     limit_train: int | None = _option("data", None, "Use at most this many training images, the same number per "
                                       "class (or all images of a class that has fewer).",
@@ -129,6 +132,10 @@ class TrainConfig:
     margin: str = _option("head", "none", "Margin on the true class's cosine in training.", choices=("none", *MARGINS))
     margin_size: float | None = _option("head", None, "Size of the margin (default: the published one).", low=0,
                                         high=3.1, open=None)
+    class_weights: str | None = _option("optimisation", None, "Weights of the classes in the loss: balanced, or from a "
+                                        "JSON file of class and weight (default: all 1).", newer=True)
+    sampling: str = _option("optimisation", "random", "Images of an epoch: each once in random order, or as many of "
+                            "each class, those of small classes several times.", choices=SAMPLINGS, newer=True)
     label_smoothing: float = _option("head", 0.0, "Share of the target spread over all classes.", low=0, high=0.999)
     epochs: int | float = _option("optimisation", 200, "Passes over the training images; of 9.9, the last has nine "
                                   "tenths of the steps.", low=1, high=1_000_000, identity=True)

@@ -130,7 +130,8 @@ def make_batch(split: Split, indices: NDArray[np.intp], augmentation: Augmentati
 
     Args:
         split: training images.
-        indices: indices of the batch's images, shape (B,).
+        indices: indices of the batch's images, shape (B,); i + k N is a further copy of image i of N, with draws of its
+            own.
         augmentation: the augmentations to apply.
         seed: the run's seed.
         epoch: from 0.
@@ -146,13 +147,13 @@ def make_batch(split: Split, indices: NDArray[np.intp], augmentation: Augmentati
         >>> images.shape, labels.tolist()
         ((2, 8, 8, 3), [2, 0])
     """
-    labels: NDArray[Any] = split.labels[indices]
+    labels: NDArray[Any] = split.labels[indices % len(split)]
     mixed: Draws = {}
     if augmentation.mixes:
         how = mixing(indices, len(split), split.images.shape[1:], augmentation, seed=seed, epoch=epoch)
         indices, mixed = np.concatenate([indices, how.partners]), how.draws(augmentation)
         labels = np.stack([labels, split.labels[how.partners], how.shares], axis=1).astype(np.float32)
-    images = split.images[indices]
+    images = split.images[indices % len(split)]
     draws = draw(indices, images.shape[1:], augmentation, seed=seed, epoch=epoch) | mixed
     return (change_by or change)(images, draws), labels
 

@@ -27,6 +27,9 @@ class DatasetEntry:
         builder: our own builder for TensorFlow Datasets, 'module:class', if TensorFlow Datasets has none.
         archive: the file that this builder looks for in the folder downloads/manual.
         resize: whether images whose size is not `image_shape` are resized; for folders of images only.
+        own_validation: whether the last `validation` images of the training part are a validation part of their own.
+        skip_broken: whether pictures that cannot be used are passed over; for folders of images only.
+        skipped: why each picture that was passed over cannot be used.
         fit: how pictures are fitted to that size (see `pictures.PictureForm`), in training and in prediction.
         tests: the data set whose models it tests, for a set without training images.
         terms: the terms under which its owners offer it.
@@ -53,6 +56,9 @@ class DatasetEntry:
     archive: str | None = None
     resize: bool = False
     fit: str = "crop"
+    own_validation: bool = False
+    skip_broken: bool = False
+    skipped: tuple[str, ...] = ()
     tests: str | None = None
     terms: str = ""
     packed: str | None = None
@@ -206,6 +212,6 @@ def own_entry(summary: str, height: int, width: int) -> DatasetEntry:
         height, width: size of the images, in pixels.
     """
     return DatasetEntry(
-        summary=summary, loader="keras_fixhead.data.image_folder:load_image_folder", source=None,
+        summary=summary, loader="keras_fixhead.data.image_folder:read_image_folder", source=None,
         image_shape=(height, width, 3), num_classes=0, train=0, validation=0, test=0,
         crop_padding=min(height, width) // 8, flip=True, probe_url=None, citation="")

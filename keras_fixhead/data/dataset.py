@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.rows import chosen, chunks, joined
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -15,7 +17,7 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: uint8, shape (N, H, W, 3).
+        images: uint8, shape (N, H, W, 3); or `rows.Rows` of an array on disk that is larger than memory.
         labels: int32, shape (N,).
         files: the path of each picture, shape (N,), if the images come from files of their own.
     """
@@ -29,7 +31,13 @@ class Split:
 
     def take(self, indices: NDArray[np.intp]) -> "Split":
         """Returns the images and labels at these indices."""
-        return Split(self.images[indices], self.labels[indices], None if self.files is None else self.files[indices])
+        return Split(chosen(self.images, indices), self.labels[indices],
+                     None if self.files is None else self.files[indices])
+
+    def followed_by(self, other: "Split") -> "Split":
+        """Returns these images and labels, and then those of another split."""
+        files = None if self.files is None or other.files is None else np.concatenate([self.files, other.files])
+        return Split(joined(self.images, other.images), np.concatenate([self.labels, other.labels]), files)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Dataset:
             float64, shape (3,); computed from the training pixels, or 0 and 1 if there are none.
         groups: group -> names of its classes, if the set has coarse labels.
         subset: description of what it is a subset of; None for a whole set.
+        skipped: number of pictures that could not be used and were passed over.
     """
 
     name: str
@@ -54,6 +63,7 @@ class Dataset:
     std: NDArray[np.float64]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     subset: str | None = None
+    skipped: int = 0
 
     @property
     def num_classes(self) -> int:
@@ -78,7 +88,8 @@ class Dataset:
         total = hashlib.sha256()
         for name in SPLITS:
             part = self.split(name)
-            total.update(np.ascontiguousarray(part.images).data)
+            for chunk in chunks(part.images):
+                total.update(np.ascontiguousarray(chunk).data)
             total.update(np.ascontiguousarray(part.labels, "<i4").data)
         return total.hexdigest()
 

@@ -1,7 +1,8 @@
-"""Folders of images as data sets, with one subfolder per class: their entries, files and images."""
+"""Folders and lists of pictures as data sets: their entries, files and images."""
 import dataclasses
 import functools
-from collections.abc import Mapping
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,23 @@ from numpy.typing import NDArray
 from keras_fixhead.data.catalog import DatasetEntry, own_entry
 from keras_fixhead.data.choice import hold_out_test
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.pictures import ENDINGS, MIN_SIDE, PictureForm, decode_picture, fit_picture, picture_sides
+from keras_fixhead.data.decoding import decode_files
+from keras_fixhead.data.layout import WHOLE, Layout, find_layout
+from keras_fixhead.data.pictures import UNREADABLE, PictureForm, picture_sides
+from keras_fixhead.data.rows import rows_of
 from keras_fixhead.errors import DataError
 
 FOLDER_TEST_SHARE = 5
-"""One in this many pictures is held out for testing if a folder has no test part."""
+"""One in this many pictures is held out for testing if there is no test part."""
+VALIDATION_SHARE = 10
 _REPORTED = 10
+
+_log = logging.getLogger(__name__)
 
 
 @functools.lru_cache(maxsize=8)
 def folder_entry(folder: str, image_size: int | str | None, fit: str) -> DatasetEntry:
-    """Returns the entry of a folder of images, from its file names and the size of its first picture.
+    """Returns the entry of a folder or list of pictures, from its file names and the size of its first picture.
 
     Args:
         folder: its path.
@@ -28,66 +35,29 @@ def folder_entry(folder: str, image_size: int | str | None, fit: str) -> Dataset
         fit: how they are fitted to it.
 
     Raises:
-        DataError: if it is not a folder of images.
+        DataError: if it is not a folder or list of pictures.
     """
-    parts = folder_files(folder)
-    counts = {part: sum(map(len, classes.values())) for part, classes in parts.items()}
-    classes = next(iter(parts.values()))
-    height, width = (_side(classes),) * 2 if image_size is None else picture_sides(image_size)
-    test = counts.get("test", counts.get("all", 0) // FOLDER_TEST_SHARE)
-    train = counts.get("train", counts.get("all", 0) - test)
+    layout = find_layout(folder).checked()
+    counts = {part: sum(map(len, classes.values())) for part, classes in layout.parts.items()}
+    height, width = _size(layout) if image_size is None else picture_sides(image_size)
+    rest = counts.get("train", counts.get(WHOLE, 0))
+    test = counts.get("test", rest // FOLDER_TEST_SHARE)
+    train = rest if "test" in counts else rest - test
+    validation = counts.get("validation", train // VALIDATION_SHARE)
     return dataclasses.replace(
-        own_entry(f"the folder of images {folder}", height, width), source=folder, num_classes=len(classes),
-        train=train - train // 10, validation=train // 10, test=test, label_names=tuple(classes),
-        resize=image_size is not None, fit=fit)
+        own_entry(f"the pictures in {folder}", height, width), source=folder, num_classes=len(layout.label_names),
+        train=train if "validation" in counts else train - validation, validation=validation, test=test,
+        label_names=layout.label_names, resize=image_size is not None, fit=fit,
+        own_validation="validation" in counts)
 
 
 def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
-    """Returns part -> class -> files of a folder of images, sorted by name.
-
-    The parts are 'train' and 'test' if the folder has both, otherwise the single part 'all'. Files whose names start
-    with a dot are left out.
+    """Returns part -> class -> files of a folder or list of pictures, sorted by name (see `layout.Layout`).
 
     Raises:
-        DataError: if there are no such subfolders, there are files other than pictures, or the parts have different
-            classes.
+        DataError: if it cannot be used as a data set; all reasons are named.
     """
-    root = Path(folder).expanduser()
-    if not root.is_dir():
-        raise DataError(f"The folder of images {root} does not exist.",
-                        hint="Give a data set's name (fixhead list datasets), or a folder with one subfolder per "
-                        "class.")
-    names = {each.name for each in _subfolders(root)}
-    if names == {"train", "test"}:
-        parts = {part: _classes(root / part) for part in ("train", "test")}
-        if extra := sorted(parts["test"].keys() ^ parts["train"].keys()):
-            raise DataError(f"{root / 'train'} and {root / 'test'} have different classes: only one of them has "
-                            f"{', '.join(extra[:5])}.")
-        return parts
-    return {"all": _classes(root)}
-
-
-def load_image_folder(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """Returns the splits 'train' and 'test' of a folder of images, and its label names.
-
-    If the folder has no parts, a test part is held out, stratified, with a constant seed. Pictures of other sizes than
-    the entry's are fitted to it (see `pictures.PictureForm`); if no size was requested, all pictures must have the size
-    of the first one.
-
-    Args:
-        entry: from `folder_entry`.
-        data_dir: not used.
-
-    Raises:
-        DataError: for files that cannot be read, are too small or, if no size was requested, have a different size; it
-            names each of them.
-    """
-    parts = folder_files(str(entry.source))
-    form = PictureForm(entry.image_shape[0], entry.image_shape[1], entry.fit)
-    splits = {part: _read(classes, form, entry.resize) for part, classes in parts.items()}
-    if "all" in splits:
-        splits["train"], splits["test"] = hold_out_test(splits["all"], entry.test)
-    return {part: splits[part] for part in ("train", "test")}, tuple(next(iter(parts.values())))
+    return find_layout(folder).checked().parts
 
 
 def sample_files(folder: str, count: int) -> list[Path]:
@@ -101,69 +71,90 @@ def sample_files(folder: str, count: int) -> list[Path]:
     return files[::step]
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
-    classes = {each.name: _pictures(each) for each in _subfolders(folder)}
-    if len(classes) < 2:
-        raise DataError(f"{folder} has {len(classes)} subfolders; a folder of images needs one subfolder per class, "
-                        "at least 2.",
-                        hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/....")
-    return classes
+def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[str, ...]]:
+    """Returns a folder's entry with the numbers of pictures that were read, its 'train' and 'test', and label names.
+
+    If there is no test part, one is held out, stratified, with a constant seed; if there is a validation part, its
+    pictures stand at the end of the training part (`entry.own_validation`). Pictures of other sizes than the entry's
+    are fitted to it (see `pictures.PictureForm`); if no size was requested, all must have the size of the first one.
+    Files that are not pictures, and class folders without pictures, are passed over, with a warning.
+
+    Args:
+        entry: from `folder_entry`; with `skip_broken`, pictures that cannot be used are passed over as well.
+
+    Raises:
+        DataError: for pictures that cannot be read, are too small or, if no size was requested, have a different size;
+            it names each of them.
+    """
+    layout = find_layout(str(entry.source)).checked()
+    _warn_of(layout)
+    parts = {part: _labelled(list(classes.values())) for part, classes in layout.parts.items()}
+    files = [file for some, _ in parts.values() for file in some]
+    form = PictureForm(entry.image_shape[0], entry.image_shape[1], entry.fit)
+    decoded = decode_files(files, form, any_size=entry.resize)
+    if decoded.refused and not entry.skip_broken:
+        raise DataError(f"{_refused(decoded.refused, len(files))}",
+                        hint=("Fix or remove them, or pass them over with --skip-broken"
+                              + ("." if entry.resize else "; or give --image-size.")))
+    if decoded.refused:
+        _log.warning("%s", _refused(decoded.refused, len(files)))
+    splits, start = {}, 0
+    for part, (some, labels) in parts.items():
+        mine = np.flatnonzero((decoded.used >= start) & (decoded.used < start + len(some)))
+        own = decoded.used[mine] - start
+        splits[part] = Split(rows_of(decoded.pixels, mine), labels[own], np.array([str(some[each]) for each in own]))
+        start += len(some)
+    return _as_read(entry, splits, decoded.refused), _joined(splits, entry), layout.label_names
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+def _labelled(classes: Sequence[list[Path]]) -> tuple[list[Path], NDArray[np.int32]]:
+    files = [file for some in classes for file in some]
+    return files, np.repeat(np.arange(len(classes), dtype=np.int32), [len(some) for some in classes])
 
 
-def _pictures(folder: Path) -> list[Path]:
-    files = sorted(each for each in folder.rglob("*") if each.is_file() and not each.name.startswith("."))
-    others = [each for each in files if each.suffix.lower() not in ENDINGS]
-    if others:
-        raise DataError(f"{others[0]} does not have the name of a picture ({len(others)} such files in {folder}).",
-                        hint=f"Known endings: {', '.join(ENDINGS)}.")
-    if len(files) < 2:
-        raise DataError(f"{folder} has {len(files)} pictures; a class needs at least 2.")
-    return files
+def _refused(reasons: Sequence[str], count: int) -> str:
+    more = f" And {len(reasons) - _REPORTED} more." if len(reasons) > _REPORTED else ""
+    return f"{len(reasons)} of {count} files cannot be used. {' '.join(reasons[:_REPORTED])}{more}"
 
 
-def _side(classes: Mapping[str, list[Path]]) -> int:
-    """Returns the side of the first picture, which must be square."""
+def _warn_of(layout: Layout) -> None:
+    if passed := layout.passed_over:
+        more = f" and {len(passed) - _REPORTED} more" if len(passed) > _REPORTED else ""
+        _log.warning("Passed over, without pictures: %s%s.", ", ".join(map(str, passed[:_REPORTED])), more)
+
+
+def _joined(splits: dict[str, Split], entry: DatasetEntry) -> dict[str, Split]:
+    """The parts 'train', with a validation part at its end, and 'test'."""
+    train = splits.get("train", splits.get(WHOLE))
+    assert train is not None
+    if (test := splits.get("test")) is None:
+        train, test = hold_out_test(train, min(entry.test, len(train) // FOLDER_TEST_SHARE))
+    if (validation := splits.get("validation")) is not None:
+        train = train.followed_by(validation)
+    return {"train": train, "test": test}
+
+
+def _as_read(entry: DatasetEntry, splits: dict[str, Split], refused: tuple[str, ...]) -> DatasetEntry:
+    if not refused:
+        return entry
+    parts = _joined(splits, entry)
+    train, test = len(parts["train"]), len(parts["test"])
+    validation = len(splits["validation"]) if entry.own_validation else train // VALIDATION_SHARE
+    return dataclasses.replace(entry, train=train - validation, validation=validation, test=test, skipped=refused)
+
+
+def _size(layout: Layout) -> tuple[int, int]:
+    """Returns height and width of the first picture, which must be square."""
     from PIL import Image
 
-    first = next(iter(classes.values()))[0]
+    first = next(file for classes in layout.parts.values() for some in classes.values() for file in some)
     try:
         with Image.open(first) as picture:
             width, height = picture.size
-    except (OSError, ValueError, SyntaxError):
-        raise DataError(f"{first} is not a readable picture.") from None
+    except UNREADABLE:
+        raise DataError(f"{first} is not a readable picture.",
+                        hint="Fix or remove it, or give --image-size and --skip-broken.") from None
     if width != height:
         raise DataError(f"{first} has {width}x{height} pixels and is not square.",
                         hint="Give --image-size, the size that pictures get: 64 for squares, or 96x64.")
-    return width
-
-
-def _read(classes: dict[str, list[Path]], form: PictureForm, resize: bool) -> Split:
-    images, labels, used, refused = [], [], [], []
-    for label, files in enumerate(classes.values()):
-        for file in files:
-            try:
-                image = decode_picture(file.read_bytes(), str(file))
-                _check_size(image, form, resize, file)
-                images.append(fit_picture(image, form))
-                labels.append(label)
-                used.append(str(file))
-            except (DataError, OSError) as error:
-                refused.append(error.what if isinstance(error, DataError) else f"{file} cannot be read: {error}.")
-    if refused:
-        more = f" And {len(refused) - _REPORTED} more." if len(refused) > _REPORTED else ""
-        raise DataError(f"{len(refused)} of {len(refused) + len(images)} files cannot be used. "
-                        + " ".join(refused[:_REPORTED]) + more,
-                        hint="Fix or remove them" + ("." if resize else ", or give --image-size."))
-    return Split(np.stack(images), np.array(labels, np.int32), np.array(used))
-
-
-def _check_size(image: NDArray[np.uint8], form: PictureForm, resize: bool, file: Path) -> None:
-    height, width = image.shape[:2]
-    if not resize and (height, width) != (form.height, form.width):
-        raise DataError(f"{file} has {width}x{height} pixels, not the {form.width}x{form.height} of the first picture.")
-    if min(height, width) < MIN_SIDE:
-        raise DataError(f"{file} has {width}x{height} pixels; each side needs at least {MIN_SIDE}.")
+    return height, width

@@ -174,7 +174,7 @@ def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, codi
         validation=entry.validation, label_names=whole.label_names, groups=dict(entry.groups), subset=whole.subset,
         held_out=view_of(whole, True), whole=view_of(whole, False), citation=entry.citation,
         terms=entry.terms, coding=coding, block_images=block_images, files=tuple(files), source=source,
-        fit=entry.fit)
+        fit=entry.fit, own_validation=entry.own_validation)
 
 
 def view_of(whole: WholeSet, hold_out: bool) -> View:

@@ -68,6 +68,7 @@ class PackedIndex:
         held_out, whole: the data set with and without a validation part held out.
         block_images: images per block; the last block of a split may have fewer.
         fit: how its pictures were fitted to their size (see `pictures.PictureForm`).
+        own_validation: whether the last training images are a validation part of their own.
         source: for a cached set, the state of the prepared files that it was read from.
     """
 
@@ -87,6 +88,7 @@ class PackedIndex:
     files: tuple[PackedFile, ...]
     source: str | None = None
     fit: str = "crop"
+    own_validation: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -178,7 +180,8 @@ def _index(fields: Mapping[str, Any]) -> PackedIndex:
         groups={group: tuple(names) for group, names in fields["groups"].items()}, subset=fields["subset"],
         held_out=_view(fields["held_out"]), whole=_view(fields["whole"]), citation=fields["citation"],
         terms=fields["terms"], coding=fields["coding"], block_images=int(fields["block_images"]), files=files,
-        source=fields["source"], fit=str(fields.get("fit", "crop")))
+        source=fields["source"], fit=str(fields.get("fit", "crop")),
+        own_validation=bool(fields.get("own_validation", False)))
 
 
 def _view(fields: Mapping[str, Any]) -> View:

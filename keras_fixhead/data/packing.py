@@ -17,7 +17,8 @@ PART_MB = 60.0
 
 
 def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_size: int | str | None = None,
-                 fit: str | None = None, name: str | None = None, part_mb: float = PART_MB) -> tuple[Path, PackedIndex]:
+                 fit: str | None = None, skip_broken: bool = False, name: str | None = None,
+                 part_mb: float = PART_MB) -> tuple[Path, PackedIndex]:
     """Writes a data set as plain files into the folder `out`/NAME.packed; returns the folder and the index.
 
     Args:
@@ -26,6 +27,7 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
         data_dir: folder of packed or prepared data sets, as for `load_dataset`.
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'.
         fit: how they are fitted to it, one of `pictures.FITS`; None for 'crop'.
+        skip_broken: whether pictures that cannot be used are passed over.
         name: name for a packed folder of images; None for the folder's own.
         part_mb: maximum size of a file in megabytes; a single image that is larger gets a file of its own.
 
@@ -40,7 +42,7 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
     target = out / f"{own}{SUFFIX}"
     if target.exists():
         raise already_packed(target)
-    whole, _ = read_whole(dataset, data_dir, image_size, fit)
+    whole, _ = read_whole(dataset, data_dir, image_size, fit, skip_broken)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

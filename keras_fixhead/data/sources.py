@@ -9,19 +9,22 @@ from keras_fixhead.catalog import look_up
 from keras_fixhead.data.catalog import DATASETS, DatasetEntry, own_entry
 from keras_fixhead.data.choice import chosen_labels
 from keras_fixhead.data.image_folder import folder_entry
+from keras_fixhead.data.layout import is_list
 from keras_fixhead.data.packed_index import find_packed, is_packed, read_index
 from keras_fixhead.data.pictures import FITS, picture_sides
 from keras_fixhead.errors import ArgumentError, DataError
 
 
 def is_folder(name: str) -> bool:
-    """Returns whether a data set's name is the path of a folder: of images, or packed.
+    """Returns whether a data set's name is a path: of a folder or list of pictures, or of a packed set.
 
     Example:
         >>> is_folder("cifar10"), is_folder("./photographs")
         (False, True)
     """
-    return name not in DATASETS and (os.sep in name or name.startswith("~") or Path(name).is_dir())
+    if name in DATASETS:
+        return False
+    return os.sep in name or name.startswith("~") or Path(name).is_dir() or is_list(Path(name))
 
 
 def describe(name: str, data_dir: str | None = None, *, image_size: int | str | None = None, fit: str | None = None,
@@ -114,7 +117,7 @@ def packed_entry(folder: Path) -> DatasetEntry:
         archive=None, image_shape=index.image_shape, num_classes=len(index.label_names), label_names=index.label_names,
         groups=index.groups, train=index.splits["train"] - index.validation, validation=index.validation,
         test=index.splits["test"], subset=index.subset, citation=index.citation, terms=index.terms,
-        resize=index.name not in DATASETS, fit=index.fit)
+        resize=index.name not in DATASETS, fit=index.fit, own_validation=index.own_validation)
 
 
 def data_folder_of(data_dir: str | None) -> Path:

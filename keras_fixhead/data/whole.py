@@ -51,15 +51,22 @@ class WholeSet:
         Raises:
             DataError: if the digest differs.
         """
-        train, validation = hold_out_validation(self.parts["train"], self.entry.validation if hold_out else 0)
+        train, validation = self._training(hold_out)
         if known is not None:
             mean, std = np.array(known.mean), np.array(known.std)
         else:
             mean, std = pixel_statistics(train.images)
         dataset = Dataset(self.name, train, validation, self.parts["test"], self.label_names, mean, std,
-                          self.entry.groups, self.subset)
+                          self.entry.groups, self.subset, len(self.entry.skipped))
         if known is not None and (digest := dataset.digest()) != known.digest:
             raise DataError(f"{self.name} has the digest {digest}, but was packed with {known.digest}.",
                             hint="Pack it again (fixhead data pack DATASET OUT); if it comes from the cache, empty the "
                             "cache (fixhead data cache --clear).")
         return dataset
+
+    def _training(self, hold_out: bool) -> tuple[Split, Split]:
+        train, count = self.parts["train"], self.entry.validation if hold_out else 0
+        if not self.entry.own_validation:
+            return hold_out_validation(train, count)
+        numbers = np.arange(len(train))
+        return train.take(numbers[: len(train) - count]), train.take(numbers[len(train) - count :])

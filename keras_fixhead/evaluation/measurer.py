@@ -1,17 +1,21 @@
 """The features and logits of a model, and its measures on a split."""
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data import Split
+from keras_fixhead.data.rows import Rows
 from keras_fixhead.evaluation.measures import Evaluation, summarize
 from keras_fixhead.evaluation.views import test_time_views
-from keras_fixhead.models import FEATURES, head_of, inputs_of
+from keras_fixhead.models import FEATURES, head_of_logits, inputs_of
 
 BATCH_SIZE = 256
+CHUNK_BATCHES = 8
+"""Batches of images that are read from disk at a time, for data sets larger than memory."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,22 @@ class Measurer:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._head = head_of(model)
+        self._head = head_of_logits(model)
         self._both = keras.Model(inputs_of(model), [model.get_layer(FEATURES).output, model.outputs[0]])
 
     def outputs(self, images: NDArray[np.uint8]) -> Outputs:
         """Returns the features and logits of images with pixels in [0, 255], shape (N, H, W, 3)."""
-        features, logits = self._both.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        features, logits = self._predicted(images)
         return Outputs(features, logits, np.asarray(keras.ops.convert_to_numpy(self._head.class_vectors.value)))
+
+    def _predicted(self, images: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if not isinstance(images, Rows):
+            return tuple(self._both.predict(images, batch_size=BATCH_SIZE, verbose=0))
+        starts = range(0, len(images), CHUNK_BATCHES * BATCH_SIZE)
+        parts = [self._both.predict(images[start : start + starts.step], batch_size=BATCH_SIZE, verbose=0)
+                 for start in starts]
+        features, logits = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return features, logits
 
     def evaluate(self, split: Split, tta: str = "none") -> Evaluation:
         """Returns the measures of a split.

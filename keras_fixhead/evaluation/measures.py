@@ -5,11 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.confusion import recalls_of
 from keras_fixhead.analysis.geometry import image_cosines, own_predicted_wrong
 from keras_fixhead.analysis.intervals import wilson_interval
 
 TOP5_CLASSES = 100
 """Smallest number of classes for which top-5 accuracy is measured."""
+
+
+LISTED_CLASSES = 1_000
+"""Largest number of classes for which recalls are listed."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class Evaluation:
         predicted_cosine: the same for the predicted class.
         nearest_wrong_cosine: the same for the nearest class other than the label.
         feature_norm: mean length of the features.
+        balanced_accuracy: mean recall of the classes that have images.
+        recalls: share of each class's images whose largest logit is that of the class; None without images. Empty for
+            more than 1,000 classes, and so is the next one.
+        never_predicted: the classes that have images, but that no image was predicted as.
     """
 
     n: int
@@ -38,6 +47,9 @@ class Evaluation:
     predicted_cosine: float
     nearest_wrong_cosine: float
     feature_norm: float
+    balanced_accuracy: float
+    recalls: list[float | None]
+    never_predicted: list[int]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -64,6 +76,8 @@ def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_
     low, high = wilson_interval(correct, len(labels))
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     cross_entropy = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
+    recalls = recalls_of(labels, predicted, logits.shape[1])
+    listed = len(recalls) <= LISTED_CLASSES
     cosines = own_predicted_wrong(image_cosines(features, class_vectors), labels, predicted)
     return Evaluation(
         n=len(labels),
@@ -77,4 +91,7 @@ def summarize(features: NDArray[np.float32], logits: NDArray[np.float32], class_
         predicted_cosine=float(cosines["predicted"].mean()),
         nearest_wrong_cosine=float(cosines["nearest_wrong"].mean()),
         feature_norm=float(np.linalg.norm(features.astype(np.float64), axis=1).mean()),
+        balanced_accuracy=float(np.nanmean(recalls)),
+        recalls=[None if np.isnan(each) else float(each) for each in recalls] if listed else [],
+        never_predicted=np.setdiff1d(labels, predicted).tolist() if listed else [],
     )

@@ -11,7 +11,7 @@ from keras_fixhead.data import Dataset
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import BATCH_SIZE
-from keras_fixhead.models import head_of
+from keras_fixhead.models import head_of_logits
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -30,6 +30,9 @@ class Predictor:
     label_names: tuple[str, ...]
     fit: str = FITS[0]
 
+    def __post_init__(self) -> None:
+        head_of_logits(self.model)
+
     @property
     def form(self) -> PictureForm:
         """How a picture becomes an image that the model takes."""
@@ -43,7 +46,7 @@ class Predictor:
     @functools.cached_property
     def scale(self) -> float:
         """The factor S on the model's logits."""
-        return float(keras.ops.convert_to_numpy(head_of(self.model).current_scale()))
+        return float(keras.ops.convert_to_numpy(head_of_logits(self.model).current_scale()))
 
     def logits(self, images: Images) -> NDArray[np.float32]:
         """Returns the logits of images, shape (N, m).

@@ -11,6 +11,7 @@ from keras_fixhead.models.parts import (
     as_streaming,
     feature_model,
     head_of,
+    head_of_logits,
     inputs_of,
     multiply_adds,
 )
@@ -21,5 +22,6 @@ from keras_fixhead.models.whitening import WhiteningConvolution, initialize_from
 
 __all__ = ["FEATURES", "FusedBatchNormalization", "FusedGelu", "HashedUniform", "IdentityUniform",
            "WhiteningConvolution", "append_classes", "as_dense", "as_streaming", "attach_head", "build_model",
-           "feature_model", "head_of", "initialize_from_images", "inputs_of", "load_model", "multiply_adds",
-           "pixel_normalization", "precision_policy", "save_model", "start_from_model", "start_from_weights"]
+           "feature_model", "head_of", "head_of_logits", "initialize_from_images", "inputs_of", "load_model",
+           "multiply_adds", "pixel_normalization", "precision_policy", "save_model", "start_from_model",
+           "start_from_weights"]

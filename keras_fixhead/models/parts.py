@@ -51,6 +51,19 @@ def head_of(model: keras.Model) -> HypersphereHead:
     return head
 
 
+def head_of_logits(model: keras.Model) -> HypersphereHead:
+    """Returns the head of a model that returns logits.
+
+    Raises:
+        ArgumentError: (a ValueError) if its last layer is not a `HypersphereHead`, or returns features.
+    """
+    head = head_of(model)
+    if head.returns != "logits":
+        raise ArgumentError(f"{model.name!r} returns features, for a loss that streams over its classes, not logits.",
+                            hint="Pass keras_fixhead.as_dense(model).")
+    return head
+
+
 def append_classes(model: keras.Model, num_classes: int) -> keras.Model:
     """Returns a model with more classes on the same backbone, without retraining; old logits do not change.
 

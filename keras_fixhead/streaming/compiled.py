@@ -22,7 +22,7 @@ from keras_fixhead.streaming.result import keep, kept, note_loss, recent_heads
 from keras_fixhead.streaming.rows import Rows, backend_is, is_traced
 from keras_fixhead.vectors import checked_integer
 
-_CLOSE = 1e-5  # of the larger logit: closer logits are compared again as `top_classes` has them, so that ties are exact
+_CLOSE = 1e-5  # of the larger product: closer ones are compared again as `top_classes` has them, so that ties are exact
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
@@ -191,10 +191,8 @@ class NearestWrongCosine(_StreamingMetric):
 def _own_and_nearest(labels: Any, features: Any, head: StreamingHead, source: Rows) -> tuple[Any, Any]:
     """The cosines of features to the vector of their class, and to the nearest one of another class."""
     result = kept(features)
-    if result is None:
-        own, highest = own_and_highest(labels, features, head, source)
-    else:
-        own, highest = (each / head.current_scale() for each in (result.own, result.highest))
+    own, highest = (own_and_highest(labels, features, head, source) if result is None else
+                    (result.own, result.highest))
     length = 1.0 if head.logits == "cos" else ops.maximum(ops.norm(features, axis=1), EPSILON)
     return own / length, highest / length
 

@@ -72,7 +72,7 @@ def streamed(labels: Any, features: Any, head: StreamingHead, *, margin: str = "
         # the mean of all logits, that of the true class with its margin
         total = ops.matmul(weights, sum_of_rows(source, rows=rows, dtype=unit.dtype)[:, None])[:, 0]
         loss = loss + smoothing * (target - (total - scale * own + target) / head.num_classes)
-    return Streamed(loss, numbers, scale * own, highest)
+    return Streamed(loss, numbers, own, highest / scale)
 
 
 def own_and_highest(labels: Any, features: Any, head: StreamingHead, source: Rows) -> tuple[Any, Any]:

@@ -14,8 +14,8 @@ class Streamed:
     Attributes:
         loss: cross-entropy, with margin and smoothing.
         numbers: class numbers, int32; -1 for an invalid label.
-        own: logit of the own class, without margin; NaN for an invalid label.
-        highest: the largest logit of the other classes.
+        own: cosine to the vector of the own class, or dot product with it; NaN for an invalid label.
+        highest: the largest cosine or dot product of the other classes.
     """
 
     loss: Any

@@ -1,5 +1,7 @@
 """Tables of class vectors, filled and read in slices, so that there is never a second one in memory."""
+import ctypes
 import hashlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from keras_fixhead.streaming.rows import backend_is
 from keras_fixhead.vectors import some_class_vectors
 
+_ALIGNMENT = 64  # bytes
 _ELEMENTS = 1 << 19  # of a slice; drawing needs about 50 bytes for each
 
 
@@ -33,16 +36,65 @@ def add_table(layer: keras.layers.Layer, kind: str, num_classes: int, dim: int, 
         return layer.add_weight(name="class_vectors", shape=(num_classes, dim), dtype=dtype, initializer=initializer,
                                 trainable=False, autocast=False)
 
-    if backend_is("tensorflow"):
-        weight = add("zeros")
+    table = _aligned_zeros((num_classes, dim), ops.convert_to_numpy(ops.zeros((1,), dtype)).dtype)
+    if backend_is("tensorflow") and not _on_gpu():
+        weight = add(lambda shape, dtype=None: _shared_tensor(table, dtype))
+        table = _memory_of(weight, table.dtype)
         for part, rows in drawn():
-            weight.value[part].assign(ops.cast(rows, dtype))
-    else:  # arrays cannot be changed in place
-        table = np.empty((num_classes, dim), ops.convert_to_numpy(ops.zeros((), dtype)).dtype)
+            table[part] = rows
+    else:
         for part, rows in drawn():
             table[part] = rows
         weight = add(lambda shape, dtype=None: ops.convert_to_tensor(table))
     return weight, total.hexdigest()
+
+
+def _aligned_zeros(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
+    """Zeros at an address that frameworks accept; the system gives them memory when they are first written."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def _on_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _shared_tensor(table: NDArray[Any], dtype: str) -> Any:
+    """A tensor in the memory of an array."""
+    import tensorflow as tf
+
+    numbers = table.view(f"u{table.itemsize}")  # DLPack in NumPy knows no bfloat16
+    return tf.bitcast(tf.experimental.dlpack.from_dlpack(numbers.__dlpack__()), dtype)
+
+
+def _memory_of(weight: Any, dtype: Any) -> NDArray[Any]:
+    """A weight's own memory on the CPU, to be written before the weight is used for the first time.
+
+    An assignment to rows would make each later read of the weight a copy of the whole table.
+    """
+    import tensorflow as tf
+
+    numbers = tf.bitcast(weight.value.read_value(), f"uint{8 * dtype.itemsize}")
+    view = np.from_dlpack(_Capsule(tf.experimental.dlpack.to_dlpack(numbers)))
+    memory = (ctypes.c_uint8 * view.nbytes).from_address(view.ctypes.data)
+    return np.frombuffer(memoryview(memory), np.uint8).view(dtype).reshape(view.shape)
+
+
+class _Capsule:
+    """What `numpy.from_dlpack` takes, from TensorFlow's capsule."""
+
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # the CPU
 
 
 def table_digest(table: Any) -> str:

@@ -9,6 +9,7 @@ import keras
 
 from keras_fixhead.config import Resolved, Stored, TrainConfig, resolve, run_digest, to_store
 from keras_fixhead.data import Dataset, run_dataset
+from keras_fixhead.data.balance import loss_weights
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.losses import check_labels
 from keras_fixhead.runs import Run, UnwrittenRun, continued, create_run
@@ -77,6 +78,7 @@ def train(config: TrainConfig | Resolved, *, resume: Run | None = None,
     stored = to_store(resolved) if resume is None else continued(resume, resolved)
     dataset = run_dataset(**resolved.config.data_fields)
     check_labels(dataset.train.labels, dataset.num_classes)  # in a compiled step they would only show as NaN
+    loss_weights(resolved.config.class_weights, dataset.train.labels, dataset.label_names)  # raises if names do not fit
     processes.check_shares(min(resolved.config.batch_size, len(dataset.train)), resolved.config.devices)
     with processes.failing_together():
         run = _run_of_all(resolved, resume)

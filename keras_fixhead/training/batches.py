@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.config import steps_of
 from keras_fixhead.data import Augmentation, Split, change, epoch_order, make_batch
+from keras_fixhead.data.balance import balanced_order
 
 
 class TrainBatches(keras.utils.PyDataset):
@@ -30,6 +31,7 @@ class TrainBatches(keras.utils.PyDataset):
         last_step: step of the epoch to end before; None for all its steps.
         partial_batch: whether to return the remaining images as a smaller batch.
         on_device: whether to augment images on JAX's first device and leave them there, bit-identical to NumPy.
+        balanced: whether every class is shown equally often (`data.balance.balanced_order`).
         share: (index, number) of the equal part of each batch to return, index from 0.
 
     Example:
@@ -41,7 +43,7 @@ class TrainBatches(keras.utils.PyDataset):
 
     def __init__(self, split: Split, batch_size: int, augmentation: Augmentation | None = None, *, seed: int,
                  epoch: int, first_step: int = 0, last_step: int | None = None, partial_batch: bool = False,
-                 on_device: bool = False, share: tuple[int, int] = (0, 1)) -> None:
+                 on_device: bool = False, balanced: bool = False, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self._split = split
         self.batch_size = min(batch_size, len(split))
@@ -49,7 +51,8 @@ class TrainBatches(keras.utils.PyDataset):
         steps = steps_of(len(split), self.batch_size, partial_batch)
         self._last_step = steps if last_step is None else min(last_step, steps)
         self._share = share
-        self._order = epoch_order(len(split), seed=seed, epoch=epoch)
+        self._order = (balanced_order(split.labels, seed=seed, epoch=epoch) if balanced
+                       else epoch_order(len(split), seed=seed, epoch=epoch))
         self._augmentation = augmentation or Augmentation()
         self._draw = {"seed": seed, "epoch": epoch}
         self._change = _change_on_device() if on_device else change

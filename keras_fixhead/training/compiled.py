@@ -6,11 +6,14 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
+from numpy.typing import NDArray
 
 from keras_fixhead import losses
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
 from keras_fixhead.config import Length, TrainConfig, length_of
 from keras_fixhead.data import Augmentation, Dataset
+from keras_fixhead.data.balance import loss_weights
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
@@ -38,6 +41,7 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
     wrap = losses.mixed if mixes else _same
     length = length or length_of(config, len(dataset.train))
     rate = learning_rate(config, length)
+    weights = loss_weights(config.class_weights, dataset.train.labels, dataset.label_names)
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
         share_decay(config, model)
@@ -45,8 +49,8 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
             freeze_backbone(model)
         model.compile(
             optimizer=run_optimizer(config, model, rate, length),
-            loss=wrap(_loss(config, model)),
-            # `loss` includes L2 penalty, margin and smoothing; the plain cross-entropy is tracked as well
+            loss=wrap(training_loss(config, model, weights)),
+            # `loss` includes L2 penalty, margin, smoothing and class weights; plain cross-entropy is tracked as well
             metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
                      keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
             jit_compile=jit_compile(),
@@ -132,7 +136,15 @@ class Models:
             yield
 
 
-def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
+def training_loss(config: TrainConfig, model: keras.Model, weights: NDArray[np.float32] | None
+                  ) -> Callable[[Any, Any], Any]:
+    """Returns the loss of each image as a function of labels and logits: with margin, smoothing and class weights.
+
+    Args:
+        config: the resolved configuration.
+        model: the model, for the scale of its head.
+        weights: weights of the classes, shape (m,); None for 1 each.
+    """
     function = import_object(LOSSES[config.loss].function)
     head = head_of(model)
     margin = None if config.margin == "none" else import_object(MARGINS[config.margin].function)
@@ -140,7 +152,8 @@ def _loss(config: TrainConfig, model: keras.Model) -> Callable[[Any, Any], Any]:
     def loss(labels: Any, logits: Any) -> Any:
         if margin is not None:
             logits = margin(labels, logits, head.current_scale(), config.margin_size)
-        return function(labels, logits, label_smoothing=config.label_smoothing)
+        values = function(labels, logits, label_smoothing=config.label_smoothing)
+        return values if weights is None else values * ops.take(weights, ops.reshape(ops.cast(labels, "int32"), (-1,)))
 
     return loss
 

@@ -65,7 +65,7 @@ def start_slow(model: keras.Model) -> None:
     optimizer = inner(model.optimizer)
     if optimizer.rules.copied:
         for slow, weight in zip(optimizer.slow, optimizer.rules.copied, strict=True):
-            slow.assign(weight)
+            slow.assign(keras.ops.copy(weight))  # JAX cannot reuse a buffer that two weights share
 
 
 def mixer(weights: Sequence[Any], slow: Sequence[Any]) -> Callable[[float], None]:
@@ -94,7 +94,7 @@ def mixer(weights: Sequence[Any], slow: Sequence[Any]) -> Callable[[float], None
         values = mixed([each.value for each in weights], [each.value for each in slow], share)
         for weight, copy, value in zip(weights, slow, values, strict=True):
             copy.assign(value)
-            weight.assign(value)
+            weight.assign(keras.ops.copy(value))
 
     return assign_mixed
 

@@ -141,7 +141,8 @@ class Loop:
         batches = TrainBatches(self.dataset.train, config.batch_size, self._augmentation, seed=config.seed, epoch=epoch,
                                first_step=progress.step, last_step=self.length.steps(epoch),
                                partial_batch=config.partial_batch,
-                               on_device=self._on_device, share=processes.share())
+                               on_device=self._on_device, balanced=config.sampling == "balanced",
+                               share=processes.share())
         metrics = [to_numpy(each) for each in model.metrics_variables] if progress.step else []
         row: dict[str, Any] = {"epoch": epoch + 1, "step": self.length.before(epoch + 1)}
         if len(batches):
@@ -173,7 +174,7 @@ class Loop:
             for split in self._measured_splits():
                 measured = self.models.measurer.evaluate(self.dataset.split(split)).as_dict()
                 found |= {f"{split}_{name}": value for name, value in measured.items()
-                          if value is not None and name not in ("n", "accuracy_low", "accuracy_high")}
+                          if isinstance(value, float) and name not in ("accuracy_low", "accuracy_high")}
             return found | vector_metrics(self.models.own)
 
     def _after(self, progress: Progress, row: dict[str, Any]) -> Progress:

@@ -61,6 +61,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "data_std": dataset.std.tolist(),
         "subset": dataset.subset,
         "train_images": len(dataset.train),
+        "skipped_pictures": dataset.skipped,
         "epoch": chosen.epoch,
         "epochs_done": min(progress.epoch, stored.config.epochs),
         "stop_reason": stop_reason,

@@ -6,6 +6,7 @@ import pytest
 from keras_fixhead.head import INITIAL_BIAS, HypersphereHead
 from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cosface, cross_entropy
 from keras_fixhead.models import append_classes, build_model
+from keras_fixhead.streaming import StreamingHead, streaming_loss
 from keras_fixhead.vectors import adacos_scale, class_vectors
 
 CLASSES, DIM, FLOOR = 7, 12, 1e-6
@@ -188,3 +189,25 @@ def test_classes_can_be_appended_and_the_model_saved(tmp_path):
 
     np.testing.assert_allclose(new[:, :CLASSES], old, atol=1e-6 * 10)
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), new)
+
+
+@pytest.mark.parametrize("scale", [12.0, "learned", SCHEDULE])
+@pytest.mark.parametrize("margin, size", [(None, 0.0), ("cosface", 0.35), ("arcface", 0.5)])
+def test_the_streaming_loss_and_its_gradient_equal_those_of_all_logits(scale, margin, size):
+    head = StreamingHead(CLASSES, scale=scale, seed=3, chunk=3)
+    head.build((None, DIM))
+    vectors = class_vectors("uniform", CLASSES, DIM, seed=3)
+    number = float(keras.ops.convert_to_numpy(head.current_scale()))
+
+    def loss(features):
+        return keras.ops.mean(streaming_loss(LABELS, features, head, margin=margin or "none"))
+
+    value, (gradient,) = value_and_gradients(loss, FEATURES)
+
+    def reference(features):
+        return reference_loss(features, vectors, logits="cos", scale=number, margin=margin, size=size)
+
+    assert value == pytest.approx(reference(FEATURES), rel=1e-5)
+    expected = numeric_gradient(reference, FEATURES)
+    largest = np.abs(expected).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(gradient / largest, expected / largest, atol=3e-4)

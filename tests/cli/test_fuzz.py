@@ -28,7 +28,7 @@ SHORT = {
     ("serve",): ("--tls-cert", "nothing"), ("check", "conformance"): ("--make-models", "file.txt"),
     ("check", "parity"): ("--limit", "0"), ("data", "show"): ("--images", "0"), ("data", "pack"): ("--part-mb", "-1"),
     ("data", "verify"): (), ("data", "cache"): (), ("list",): (), ("show",): (), ("completion",): (),
-    ("doctor",): ("--data-dir", "file.txt"),
+    ("doctor",): ("--data-dir", "file.txt"), ("reproduce",): ("--dry-run",), ("report",): (),
 }
 
 

@@ -34,6 +34,7 @@ ALWAYS = ("below a file", "the empty path", "a link to nothing", "too long")
 FOLDER = (*ALWAYS, "missing", "a file", "an unreadable folder")
 FAULTS = {
     paths.InputFile: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file", "a binary file"),
+    paths.ClassWeights: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file", "a binary file"),
     paths.InputFolder: FOLDER,
     paths.OutputFile: (*ALWAYS, "a folder", "in no folder", "in an unwritable folder"),
     paths.OutputFolder: (*ALWAYS, "a file", "an unreadable folder", "in an unwritable folder"),

@@ -41,6 +41,8 @@ CASES = [
     ("vector_weight_decay", {"decoupled_decay": 0.1}, {"vector_weight_decay": 1e-3}, 0.0, None, None),
     ("lr", {"optimizer": "adamw"}, {}, 1e-3, None, None),
     ("lr", {"optimizer": "adamw"}, {"lr": 3e-3}, 3e-3, None, None),
+    ("accumulate", {"devices": 2}, {"accumulate": 2}, 1, 2, "does not accumulate gradients on several devices"),
+    ("devices", {"accumulate": 2}, {"devices": 2}, 1, 2, "does not accumulate gradients on several devices"),
     ("ema", {"lookahead_every": 5}, {"ema": 0.9}, 0.0, 0.9, "both average the weights"),
     ("lookahead_every", {"ema": 0.9}, {"lookahead_every": 5}, 0, 5, "both average the weights"),
     ("selection", {"hold_out": False}, {}, "last", "validation", "no validation images to select"),

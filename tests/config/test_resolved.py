@@ -20,7 +20,7 @@ CHANGES = {
     "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
-    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "classes": "1,2",
+    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "skip_broken": True, "classes": "1,2",
     "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "feature_dim": 2,
     "partial_batch": True,
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
@@ -31,7 +31,7 @@ CHANGES = {
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
     "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0, "norm_offset_lr": 64.0, "whitening_bias_epochs": 2,
     "lookahead_every": 5, "lookahead_decay": 0.9, "ema": 0.9, "accumulate": 2, "optimizer": "adamw",
-    "decoupled_decay": 0.01,
+    "decoupled_decay": 0.01, "class_weights": "balanced", "sampling": "balanced",
 }
 
 
@@ -86,8 +86,8 @@ def test_resolving_leaves_nothing_open(monkeypatch):
 
     assert not [name for name in FIELDS if config.is_open(name)]
     assert {name for name, value in config.as_dict().items() if value is None} == {
-        "data_dir", "limit_train", "classes", "image_size", "patience", "max_minutes", "feature_dim", "init_from",
-        "pretrained", "unfreeze_after"}  # None has a meaning here
+        "data_dir", "limit_train", "classes", "image_size", "class_weights", "patience", "max_minutes", "feature_dim",
+        "init_from", "pretrained", "unfreeze_after"}  # None has a meaning here
     assert config.signed_features is False
     assert (config.vector_seed, config.crop_padding, config.flip) == (4, 4, True)
     assert (config.precision, config.threads, config.margin_size) == ("bfloat16", 3, 0.5)

@@ -41,6 +41,23 @@ def test_cosines_do_not_depend_on_norms_and_are_0_for_zero_features():
     assert summarize(features * 0, logits, vectors, labels).own_cosine == 0
 
 
+def test_recalls_are_those_of_each_class_with_images():
+    """Class 0 has two images, one right; class 1 has one, wrong; class 2 has none; class 3 has one, right."""
+    labels, predicted = np.array([0, 0, 1, 3]), np.array([0, 3, 0, 3])
+    found = summarize(np.ones((4, 4), np.float32), np.eye(4, dtype=np.float32)[predicted], np.eye(4, dtype=np.float32),
+                      labels)
+
+    assert found.recalls == [0.5, 0.0, None, 1.0] and found.balanced_accuracy == 0.5
+    assert found.never_predicted == [1] and found.accuracy == 0.5
+
+
+def test_recalls_of_very_many_classes_are_not_listed():
+    logits = np.zeros((1, 1_001), np.float32)
+    found = summarize(np.ones((1, 3), np.float32), logits, np.ones((1_001, 3), np.float32), np.array([0]))
+
+    assert (found.recalls, found.never_predicted, found.balanced_accuracy) == ([], [], 1.0)
+
+
 def test_large_logits_have_a_finite_cross_entropy():
     logits = np.array([[1e4, 0]], np.float32)
     found = summarize(np.ones((1, 2), np.float32), logits, np.eye(2, dtype=np.float32), np.array([1]))

@@ -66,8 +66,13 @@ def test_zoom_blur_agrees_to_one_grey_level(side, severity):
 @pytest.mark.parametrize("name", ["gaussian_noise", "speckle_noise", "shot_noise", "impulse_noise", "glass_blur",
                                   "motion_blur", "snow", "fog", "spatter"])
 def test_random_corruptions_change_values_as_much(name, severity):
-    """Mean and mean square of the change, paired over 300 pictures: within 5 standard errors and 1 %."""
-    images = np.repeat(PICTURES[64], 50, axis=0)
+    """Mean and mean square of the change, paired over 300 pictures: within 5 standard errors and 1 %.
+
+    At 72 pixels no enlarged layer of snow is to be trimmed: imagecorruptions does not trim, which at other sizes leaves
+    another part of the layer and more flakes at the upper edge.
+    """
+    images = np.repeat(pictures(6, 72), 50, axis=0)
+    np.random.seed(severity)  # noqa: NPY002  # theirs draws from it
     ours, expected = (made.astype(float) - images for made in (corrupt(images, name, severity, "imagenet-c"),
                                                               reference(images, name, severity)))
     for power in (1, 2):

@@ -2,8 +2,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_fixhead.errors import ArgumentError, VectorsError
+from keras_fixhead.evaluation import Measurer
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import append_classes, as_dense, as_streaming, load_model, save_model
 from keras_fixhead.streaming import StreamingHead, streaming_loss
@@ -157,6 +159,21 @@ def test_class_vectors_changed_by_hand_are_saved_or_refused():
 def test_a_head_that_draws_again_has_no_weights_and_stores_none():
     head = _built(10_000_000, 512, **AGAIN)
     assert not head.weights and not head.store_vectors
+
+
+def test_a_model_that_returns_features_is_not_measured_as_if_they_were_logits():
+    with pytest.raises(ArgumentError, match=r"returns features, .*as_dense"):
+        Measurer(_model(StreamingHead(6)))
+    Measurer(as_dense(_model(StreamingHead(6))))
+
+
+def test_the_step_of_a_thousand_chunks_is_no_larger_than_that_of_two():
+    def size(chunk):
+        head = _built(2000, 4, chunk=chunk, **AGAIN)
+        step = tf.function(lambda features: streaming_loss(np.array([5]), features, head))
+        return len(step.get_concrete_function(tf.TensorSpec((1, 4))).graph.as_graph_def().node)
+
+    assert size(2) == size(1000)
 
 
 def test_memory_decides_the_chunk():

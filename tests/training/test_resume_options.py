@@ -15,7 +15,8 @@ from keras_fixhead.runs import extended, list_runs
 FAST = {"epochs": 2.6, "selection": "last", "crop_padding": 2, "crop_border": "reflect", "flip_mode": "alternating",
         "flip": True, "schedule": "triangular", "warmup_fraction": 0.23, "norm_offset_lr": 8.0, "fixed": False,
         "lookahead_every": 3, "whitening_bias_epochs": 1, "label_smoothing": 0.2, "decay_norms": True}
-TUNED = {"epochs": 2.6, "optimizer": "adamw", "lr": 1e-2, "ema": 0.7, "accumulate": 2, "fixed": False}
+TUNED = {"epochs": 2.6, "optimizer": "adamw", "lr": 1e-2, "ema": 0.7, "accumulate": 2, "fixed": False,
+         "class_weights": "balanced", "sampling": "balanced", "label_smoothing": 0.1}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 import click
 
 from fixhead_cli.commands.data.cache import cache
+from fixhead_cli.commands.data.check import check
 from fixhead_cli.commands.data.corrupt import corrupt
 from fixhead_cli.commands.data.pack import pack
 from fixhead_cli.commands.data.show import show
@@ -10,16 +11,17 @@ from fixhead_cli.commands.data.verify import verify
 
 @click.group("data")
 def command() -> None:
-    """Show data sets, pack them into plain files, verify packed ones, and write corrupted images.
+    """Show data sets, check folders of pictures, pack them, verify packed ones, and write corrupted images.
 
     \b
     Example:
         fixhead data show cifar10
+        fixhead data check ./photographs
         fixhead data pack cifar10 packed
         fixhead data verify packed
         fixhead data corrupt cifar10 cifar10-made
     """
 
 
-for each in (show, pack, verify, corrupt, cache):
+for each in (show, check, pack, verify, corrupt, cache):
     command.add_command(each)

@@ -16,10 +16,11 @@ from keras_fixhead.data.pictures import FITS
 @click.option("--name", help="Name for a packed folder of images [default: the folder's].")
 @click.option("--image-size", metavar="PIXELS|WIDTHxHEIGHT", help="Size that a folder's pictures get.")
 @click.option("--fit", type=click.Choice(FITS), help="How pictures are fitted to that size [default: crop].")
+@click.option("--skip-broken", is_flag=True, help="Pass over pictures of a folder that cannot be used.")
 @data_dir_option
 @json_option
 def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: str | None, fit: str | None,
-         data_dir: str | None, as_json: bool) -> None:
+         skip_broken: bool, data_dir: str | None, as_json: bool) -> None:
     """Write DATASET as plain files into OUT/NAME.packed, for machines without a network or TensorFlow.
 
     \b
@@ -35,8 +36,8 @@ def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: 
 
     check_available(dataset, data_dir, image_size=image_size, fit=fit)
     load_reader(dataset, data_dir)
-    folder, index = pack_dataset(dataset, out, data_dir=data_dir, image_size=image_size, fit=fit, name=name,
-                                 part_mb=part_mb)
+    folder, index = pack_dataset(dataset, out, data_dir=data_dir, image_size=image_size, fit=fit,
+                                 skip_broken=skip_broken, name=name, part_mb=part_mb)
     use = ["--dataset", folder] if is_folder(dataset) else ["--dataset", dataset, "--data-dir", out]
     print_result({
         "path": str(folder.absolute()), "name": index.name, "train": index.splits["train"],

@@ -1,0 +1,197 @@
+"""Decodes picture files once, a bounded number at a time, into one array of pixels on disk that is mapped into memory.
+
+Training then reads pixels instead of pictures, from the first epoch on, and data sets larger than memory can be used:
+pages that are not needed are left on disk. FIXHEAD_DATA_CACHE=off keeps pixels in memory instead.
+"""
+import hashlib
+import itertools
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, decode_picture, fit_picture
+from keras_fixhead.errors import DataError
+from keras_fixhead.hardware import cache_dir, cpu_count
+
+SWITCH = "FIXHEAD_DATA_CACHE"
+_VERSION = 1  # of pixels: of `pictures`, and of what is stored here
+_FREE_SHARE = 2  # pixels may take half of the free space
+_AHEAD = 16  # pictures per thread that are decoded before they are written
+_KEPT = 4
+_PIXELS, _FACTS = "pixels.npy", "facts.json"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pixels of picture files.
+
+    Attributes:
+        pixels: uint8, shape (N, H, W, 3), one row for each file that could be used.
+        used: indices of these files, in ascending order, shape (N,).
+        refused: why each of the other files cannot be used, in the order of the files.
+    """
+
+    pixels: NDArray[np.uint8]
+    used: NDArray[np.intp]
+    refused: tuple[str, ...]
+
+
+def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) -> Decoded:
+    """Returns the pixels of picture files, from the cache if they were decoded before and have not changed.
+
+    Args:
+        files: picture files.
+        form: size of the pixels, and how pictures are fitted to it.
+        any_size: whether pictures may have other sizes than the form's.
+    """
+    if not is_on():
+        return _in_memory(files, form, any_size)
+    folder = folder_of_pixels() / f"{_source(files)}-{_state(files, form, any_size)}"
+    if (found := _read(folder)) is not None:
+        return found
+    size = len(files) * form.height * form.width * 3
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder.parent).free < _FREE_SHARE * size:
+            raise OSError(f"{folder.parent} has too little space for {size / 1e6:,.0f} MB of pixels")
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
+    except OSError as error:
+        _log.warning("Pixels are kept in memory: %s. Move the cache with FIXHEAD_CACHE_DIR, or switch it off with "
+                     "%s=off.", error, SWITCH)
+        return _in_memory(files, form, any_size)
+    try:
+        _write(aside, files, form, any_size)
+        if not folder.exists():  # otherwise another process was faster
+            aside.rename(folder)
+    except OSError as error:
+        if not folder.exists():
+            raise DataError(f"{folder} cannot be written: {error.strerror or error}.",
+                            hint=f"Free some space, or switch the cache off: {SWITCH}=off") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    found = _read(folder)
+    assert found is not None
+    _remove_earlier(folder)
+    return found
+
+
+def is_on() -> bool:
+    """Returns whether pixels are kept on disk."""
+    return os.environ.get(SWITCH, "on").lower() not in ("off", "0", "no", "false")
+
+
+def folder_of_pixels() -> Path:
+    """Returns the folder of the cached pixels."""
+    return cache_dir() / "pictures"
+
+
+def kept() -> list[Path]:
+    """Returns the folders of all cached pixels, sorted."""
+    return sorted(each for each in folder_of_pixels().glob("*-*") if not each.name.startswith("."))
+
+
+def clear() -> None:
+    """Removes all cached pixels, and leftovers of unfinished writes."""
+    shutil.rmtree(folder_of_pixels(), ignore_errors=True)
+
+
+def decoded_ahead(files: Iterable[Path], form: PictureForm, any_size: bool) -> Iterator[NDArray[np.uint8] | str]:
+    """Yields the pixels of each file, or why it cannot be used, from a bounded pool of threads."""
+    waiting = iter(files)
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        while chunk := list(itertools.islice(waiting, _AHEAD * cpu_count())):
+            yield from pool.map(lambda file: _pixels(file, form, any_size), chunk)
+
+
+def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] | str:
+    try:
+        image = decode_picture(file.read_bytes(), str(file))
+    except DataError as error:
+        return error.what
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}."
+    height, width = image.shape[:2]
+    if not any_size and (height, width) != (form.height, form.width):
+        return f"{file} has {width}x{height} pixels, not the {form.width}x{form.height} of the first picture."
+    if min(height, width) < MIN_SIDE:
+        return f"{file} has {width}x{height} pixels; each side needs at least {MIN_SIDE}."
+    return fit_picture(image, form)
+
+
+def _in_memory(files: Sequence[Path], form: PictureForm, any_size: bool) -> Decoded:
+    pixels = np.empty((len(files), form.height, form.width, 3), np.uint8)
+    used, refused = _fill(pixels, files, form, any_size)
+    return Decoded(pixels[: len(used)], np.array(used, np.intp), tuple(refused))
+
+
+def _fill(pixels: NDArray[np.uint8], files: Sequence[Path], form: PictureForm,
+          any_size: bool) -> tuple[list[int], list[str]]:
+    used: list[int] = []
+    refused = []
+    for index, found in enumerate(decoded_ahead(files, form, any_size)):
+        if isinstance(found, str):
+            refused.append(found)
+        else:
+            pixels[len(used)] = found
+            used.append(index)
+    return used, refused
+
+
+def _write(folder: Path, files: Sequence[Path], form: PictureForm, any_size: bool) -> None:
+    _log.info("Decoding %s pictures, once; their pixels are kept in %s.", f"{len(files):,}", folder.parent)
+    shape = (max(1, len(files)), form.height, form.width, 3)
+    pixels = np.lib.format.open_memmap(folder / _PIXELS, "w+", np.uint8, shape)
+    used, refused = _fill(pixels, files, form, any_size)
+    pixels.flush()
+    facts = {"used": used, "refused": refused}
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _read(folder: Path) -> Decoded | None:
+    try:
+        facts: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        pixels = np.load(folder / _PIXELS, mmap_mode="r")
+        used = np.array(facts["used"], np.intp)
+        return Decoded(pixels[: len(used)], used, tuple(facts["refused"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # missing, or damaged: it is decoded again
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Keeps the newest pixels of the same pictures, in other sizes or from before they changed."""
+    same = sorted(folder.parent.glob(f"{folder.name.partition('-')[0]}-*"), key=lambda each: each.stat().st_mtime)
+    for each in same[:-_KEPT]:
+        shutil.rmtree(each, ignore_errors=True)
+
+
+def _source(files: Sequence[Path]) -> str:
+    """A digest of the folder that all files are in."""
+    common = os.path.commonpath([str(file.absolute()) for file in files])
+    return hashlib.sha256(common.encode()).hexdigest()[:8]
+
+
+def _state(files: Sequence[Path], form: PictureForm, any_size: bool) -> str:
+    """A digest of the files' paths, sizes and times of change, and of what is made of them."""
+    import PIL
+
+    digest = hashlib.sha256(json.dumps([_VERSION, PIL.__version__, asdict(form), any_size]).encode())
+    for file in files:
+        try:
+            found = file.stat()
+            facts = (found.st_size, found.st_mtime_ns)
+        except OSError:
+            facts = (-1, -1)
+        digest.update(json.dumps([str(file.absolute()), *facts]).encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,248 @@
+"""Where the pictures of a data set lie: folders of classes, with or without splits, or a list of paths and labels.
+
+    FOLDER/CLASS/.../PICTURE
+    FOLDER/train/CLASS/.../PICTURE, FOLDER/val/..., FOLDER/test/...
+    LIST.csv or LIST.jsonl, with the columns or keys path, label and, if there are splits, split
+"""
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_fixhead.data.pictures import ENDINGS
+from keras_fixhead.errors import DataError
+
+SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
+               "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
+"""Names of folders, in any capitals, and the split that they hold."""
+LIST_ENDINGS = (".csv", ".jsonl", ".ndjson")
+WHOLE = "all"
+"""The only part of a data set without splits."""
+_NAMES = {"path": ("path", "file", "filename", "image"), "label": ("label", "class"), "split": ("split",)}
+_PARTS = ("train", "validation", "test", WHOLE)
+_NAMED = 5
+
+Classes = dict[str, list[Path]]
+
+
+@dataclass
+class Layout:
+    """The pictures of a data set, sorted by name, and what is wrong with them.
+
+    Attributes:
+        parts: 'train', 'validation' and 'test', as far as there are splits, or 'all' -> class -> files.
+        passed_over: files that are not pictures, hidden files and folders, and class folders without pictures.
+        problems: why it cannot be used as a data set.
+    """
+
+    parts: dict[str, Classes] = field(default_factory=dict)
+    passed_over: list[Path] = field(default_factory=list)
+    problems: list[DataError] = field(default_factory=list)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their labels."""
+        return tuple(next(iter(self.parts.values()), {}))
+
+    def checked(self) -> "Layout":
+        """Returns the layout if it can be used as a data set.
+
+        Raises:
+            DataError: if not; it names all problems.
+        """
+        if not self.problems:
+            return self
+        hints = dict.fromkeys(each.hint for each in self.problems if each.hint)
+        raise DataError(" ".join(each.what for each in self.problems), hint=" ".join(hints) or None)
+
+
+def find_layout(path: str) -> Layout:
+    """Returns the layout of a folder of pictures, or of a list of them.
+
+    Raises:
+        DataError: if it does not exist, or cannot be read.
+    """
+    root = Path(path).expanduser()
+    if is_list(root):
+        return _checked_classes(_listed(root), root)
+    if not root.is_dir():
+        raise DataError(f"The folder of images {root} does not exist.",
+                        hint="Give a data set's name (fixhead list datasets), or a folder with one subfolder per "
+                        "class.")
+    layout = Layout()
+    folders = [each for each in sorted(root.iterdir()) if not _passed(each, layout) and each.is_dir()]
+    splits = {each: SPLIT_NAMES[each.name.lower()] for each in folders if each.name.lower() in SPLIT_NAMES}
+    if splits and len(splits) < len(folders):
+        layout.problems.append(_question(root, [each.name for each in splits],
+                                         [each.name for each in folders if each not in splits]))
+    elif len(set(splits.values())) < len(splits):
+        layout.problems.append(DataError(
+            f"{root} has several folders for one split: {', '.join(each.name for each in splits)}.",
+            hint="Leave one folder for each of train, validation and test."))
+    elif "train" in splits.values() and len(splits) > 1:
+        found = {split: _classes(folder, layout) for folder, split in splits.items()}
+        layout.parts = {part: found[part] for part in _PARTS if part in found}
+    elif splits and "train" not in splits.values():
+        layout.problems.append(DataError(f"{root} has {', '.join(each.name for each in splits)}, but no train.",
+                                         hint=f"Add {root / 'train'}, or give one of its folders as the data set."))
+    else:
+        layout.parts = {WHOLE: _classes(next(iter(splits), root), layout)}
+    return _checked_classes(layout, root)
+
+
+def is_list(path: Path) -> bool:
+    """Returns whether a path is a list of pictures.
+
+    Example:
+        >>> is_list(Path("no/such/list.csv"))
+        False
+    """
+    return path.suffix.lower() in LIST_ENDINGS and path.is_file()
+
+
+def _question(root: Path, splits: list[str], others: list[str]) -> DataError:
+    which = "is it a split or a class" if len(splits) == 1 else "are they splits or classes"
+    return DataError(f"{root} has {_some(splits)} next to {_some(others)}: {which}?",
+                     hint="For splits, move the other folders elsewhere. For classes, rename them, such as "
+                     f"{splits[0]} to {splits[0]}-class.")
+
+
+def _classes(folder: Path, layout: Layout) -> Classes:
+    classes = {}
+    for each in sorted(folder.iterdir()):
+        if not _passed(each, layout) and each.is_dir():
+            classes[each.name] = sorted(_pictures(each, layout))
+            if not classes[each.name]:
+                layout.passed_over.append(each)
+    return classes
+
+
+def _passed(path: Path, layout: Layout) -> bool:
+    """Notes a path that is passed over where class folders are expected."""
+    passed = path.name.startswith((".", "__")) or not path.is_dir()
+    if passed:
+        layout.passed_over.append(path)
+    return passed
+
+
+def _pictures(folder: Path, layout: Layout) -> Iterator[Path]:
+    """Yields the pictures at any depth, following links, but not in circles."""
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        hidden = [name for name in folders if name.startswith((".", "__"))]
+        folders[:] = sorted(name for name in folders if name not in hidden)
+        layout.passed_over += [Path(root, name) for name in hidden]
+        for name in names:
+            path = Path(root, name)
+            if name.startswith(".") or not name.lower().endswith(ENDINGS):
+                layout.passed_over.append(path)
+            else:
+                yield path
+
+
+def _listed(path: Path) -> Layout:
+    rows = list(_rows(path))
+    has_splits = any(split for _, _, split in rows)
+    parts: dict[str, Classes] = {}
+    problems = []
+    for number, (name, label, split) in enumerate(rows, start=1):
+        part = SPLIT_NAMES.get(split.lower()) if has_splits else WHOLE
+        if not name or not label or part is None:
+            problems.append(f"picture {number} has path {name!r}, label {label!r} and split {split!r}")
+            continue
+        parts.setdefault(part, {}).setdefault(label, []).append(path.parent / Path(name).expanduser())
+    layout = Layout({part: parts[part] for part in _PARTS if part in parts})
+    if problems:
+        layout.problems.append(DataError(
+            f"{path}: {'; '.join(problems[:_NAMED])}{_more(len(problems))}.",
+            hint=f"Every picture needs a path and a label, and a split if others have one: {', '.join(SPLIT_NAMES)}."))
+    elif has_splits and "train" not in parts:
+        layout.problems.append(DataError(f"{path} has no pictures of the split train.",
+                                         hint="Leave the splits out, or name some train."))
+    if layout.problems:
+        layout.parts = {}
+    names = {label for classes in layout.parts.values() for label in classes}
+    layout.parts = {part: {label: sorted(classes.get(label, [])) for label in sorted(names)}
+                    for part, classes in layout.parts.items()}
+    return layout
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yields path, label and split of each picture in a list."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from None
+    rows = csv.DictReader(text.splitlines()) if path.suffix.lower() == ".csv" else _json_lines(path, text)
+    for row in rows:
+        named = {str(key).strip().lower(): value for key, value in row.items()}
+        path_, label, split = (next((named[name] for name in names if name in named), None)
+                               for names in _NAMES.values())
+        if path_ is None or label is None:
+            raise DataError(f"{path} has the columns {', '.join(named)}; path and label are missing.",
+                            hint="Its first line is path,label or path,label,split; in JSON lines, these are the keys.")
+        yield str(path_).strip(), str(label).strip(), str(split or "").strip()
+
+
+def _json_lines(path: Path, text: str) -> Iterator[Mapping[str, str]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise DataError(f"Line {number} of {path} is not a JSON object.",
+                            hint='Such as {"path": "a.jpg", "label": "cat"}.')
+        yield row
+
+
+def _checked_classes(layout: Layout, root: Path) -> Layout:
+    """Passes over classes without pictures, and notes what is wrong with the others."""
+    layout.passed_over = list(dict.fromkeys(layout.passed_over))
+    if not layout.parts:
+        return layout
+    first = next(iter(layout.parts))
+    for part, classes in layout.parts.items():
+        missing = [name for name, files in layout.parts[first].items() if files and name not in classes]
+        extra = [name for name, files in classes.items() if files and not layout.parts[first].get(name)]
+        if missing or extra:
+            only = [f"only {where} has {_some(names)}" for where, names in ((first, missing), (part, extra)) if names]
+            layout.problems.append(DataError(f"{first} and {part} of {root} have different classes: "
+                                             f"{' and '.join(only)}.",
+                                             hint="Give every split the same class folders; they may be empty, except "
+                                             "in train."))
+    names = [name for name, files in layout.parts[first].items() if files]
+    layout.parts = {part: {name: classes.get(name, []) for name in names} for part, classes in layout.parts.items()}
+    _check_counts(layout, root, names)
+    return layout
+
+
+def _check_counts(layout: Layout, root: Path, names: list[str]) -> None:
+    if len(names) < 2:
+        layout.problems.append(DataError(
+            f"{root} has {len(names)} subfolders with pictures; a folder of images needs one subfolder per class, at "
+            "least 2.", hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/...."))
+        return
+    part, classes = next(iter(layout.parts.items()))
+    if few := [name for name, files in classes.items() if len(files) < 2]:
+        layout.problems.append(DataError(f"{root} has {_some(few)} with 1 picture{'' if part == WHOLE else ' to train'}"
+                                         "; a class needs at least 2.",
+                                         hint="Add pictures, or move such classes elsewhere."))
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:_NAMED]) + _more(len(names))
+
+
+def _more(count: int) -> str:
+    return f" and {count - _NAMED} more" if count > _NAMED else ""

@@ -1,0 +1,92 @@
+"""Chosen rows of an array that may be larger than memory."""
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IN_MEMORY_BYTES = 2**30
+"""Pixels up to this size are read into memory; larger ones stay on disk, and are read a batch at a time."""
+_CHUNK_BYTES = 2**24
+
+
+class Rows:
+    """Rows of an array, read when they are used: an array to everything that reads it a part at a time.
+
+    Indexing returns NumPy arrays; `take` returns rows of rows, without reading any.
+
+    Args:
+        base: an array, such as one that is mapped into memory.
+        index: the rows, in order.
+
+    Example:
+        >>> rows = Rows(np.arange(10)[:, None], np.array([7, 3, 5]))
+        >>> rows.shape, rows[1:].tolist(), rows.take(np.array([2]))[0].tolist()
+        ((3, 1), [[3], [5]], [5])
+    """
+
+    def __init__(self, base: NDArray[Any], index: NDArray[np.intp]) -> None:
+        self._base, self._index = base, index
+        self.shape = (len(index), *base.shape[1:])
+        self.dtype = base.dtype
+        self.ndim = base.ndim
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the rows, in bytes."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        rows, others = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
+        found: NDArray[Any] = np.asarray(self._base[self._index[rows]])
+        return found[(slice(None), *others) if found.ndim == self.ndim else others] if others else found
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self[row] for row in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def take(self, indices: NDArray[np.intp]) -> "Rows":
+        """Returns rows of these rows."""
+        return Rows(self._base, self._index[indices])
+
+    def followed_by(self, other: "Rows") -> "Rows":
+        """Returns these rows and other rows of the same array."""
+        if other._base is not self._base:
+            raise ValueError("the rows are of different arrays")
+        return Rows(self._base, np.concatenate([self._index, other._index]))
+
+
+def rows_of(pixels: NDArray[Any], index: NDArray[np.intp]) -> Any:
+    """Returns rows of an array: in memory if they fit there well, or as `Rows` of one that is mapped from disk."""
+    if isinstance(pixels, np.memmap) and pixels.nbytes > IN_MEMORY_BYTES:
+        return Rows(pixels, index)
+    return np.asarray(pixels)[index]
+
+
+def joined(one: Any, other: Any) -> Any:
+    """Returns the images of one split, followed by those of another."""
+    if isinstance(one, Rows) and isinstance(other, Rows):
+        return one.followed_by(other)
+    return np.concatenate([one, other])
+
+
+def chosen(images: Any, indices: NDArray[np.intp]) -> Any:
+    """Returns some images of a split, without reading them if they are `Rows`."""
+    return images.take(indices) if isinstance(images, Rows) else images[indices]
+
+
+def chunks(images: Any) -> Iterator[NDArray[Any]]:
+    """Yields images, a few megabytes at a time.
+
+    Example:
+        >>> [len(chunk) for chunk in chunks(np.zeros((3, 2**23), np.uint8))]
+        [2, 1]
+    """
+    row_bytes = max(1, int(np.prod(images.shape[1:])) * images.dtype.itemsize)
+    step = max(1, _CHUNK_BYTES // row_bytes)
+    return (images[start : start + step] for start in range(0, len(images), step))
