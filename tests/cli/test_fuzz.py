@@ -29,6 +29,7 @@ SHORT = {
     ("check", "parity"): ("--limit", "0"), ("data", "show"): ("--images", "0"), ("data", "pack"): ("--part-mb", "-1"),
     ("data", "verify"): (), ("data", "cache"): (), ("list",): (), ("show",): (), ("completion",): (),
     ("doctor",): ("--data-dir", "file.txt"), ("reproduce",): ("--dry-run",), ("report",): (),
+    ("analyze",): (), ("data", "check"): (), ("data", "corrupt"): ("--data-dir", "file.txt"),
 }
 
 

@@ -139,7 +139,8 @@ def test_every_text_parameter_is_a_path_or_listed_as_not_a_path():
 
 
 def test_every_path_type_is_in_the_table():
-    types = {each for each in vars(paths).values() if isinstance(each, type) and issubclass(each, paths.PathType)}
+    types = {each for module in (paths, weights_paths) for each in vars(module).values()
+             if isinstance(each, type) and issubclass(each, paths.PathType)}
 
     assert types - {paths.PathType} == set(FAULTS)
 
