@@ -20,6 +20,7 @@ BUILD = {
     "seed": [*NUMBERS, -1, 1.5, 2**64],
     "vector_seed": ["3", True, [], NAN, -1, 1.5],
     "width": [*NUMBERS, 0, -1, float("inf")],
+    "feature_dim": ["2", True, 2.5, 0, -1],
     "signed_features": ["no", 0, 1, [], NAN],
     "pooling": [None, "max", True, [], 4],
     "weight_decay": [*NUMBERS, -1, float("inf")],
