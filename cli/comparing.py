@@ -6,10 +6,14 @@ from typing import Any
 import click
 
 from fixhead_cli.output import percent, table
+from keras_fixhead.analysis.exact import smallest_p
 from keras_fixhead.analysis.paired import PairedDifference
 from keras_fixhead.experiments.compare import Group
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.result import Result, read_result
+
+ALPHA = 0.05
+"""p below which an exact test decides."""
 
 
 def converged_results(path: Path) -> list[Result]:
@@ -52,4 +56,9 @@ def _text(difference: PairedDifference | None) -> str:
     if difference.interval is None:
         return f"{difference.mean:+.1f} (one seed: no interval)"
     low, high = difference.interval
-    return f"{difference.mean:+.1f} (95 % interval {low:+.1f} to {high:+.1f}, n = {difference.n})"
+    text = f"{difference.mean:+.1f} (95 % interval {low:+.1f} to {high:+.1f}, n = {difference.n}"
+    if difference.sign_flip_p is not None:
+        text += f"; exact p = {difference.sign_flip_p:.2g}"
+        if smallest_p(difference.n) > ALPHA:
+            text += f", at least {smallest_p(difference.n):.2g} for {difference.n} seeds"
+    return f"{text})"

@@ -6,6 +6,8 @@ COMMANDS = {
     "sweep": "Train a grid of configurations, each run only once.",
     "compare": "Compare runs, paired over seeds, with intervals.",
     "analyze": "Measure and draw what class vectors and features of runs look like.",
+    "reproduce": "Measure tables and figures of the paper: run what is missing.",
+    "report": "Write what results say about the paper: Markdown, CSV, JSON, LaTeX and one HTML page.",
     "evaluate": "Measure the accuracy of a trained run.",
     "predict": "Classify pictures with a run or a server.",
     "robustness": "Measure the accuracy of a run or a server on corrupted images.",

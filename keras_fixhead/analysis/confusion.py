@@ -53,14 +53,17 @@ def never_predicted(confusion: NDArray[np.integer[Any]]) -> list[int]:
     return np.flatnonzero((confusion.sum(axis=1) > 0) & (confusion.sum(axis=0) == 0)).tolist()
 
 
-def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.integer[Any]]) -> float:
-    """Returns Spearman's correlation of cosines and errors over all ordered pairs of different classes.
+def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.integer[Any]], *,
+                          ordered: bool = True) -> float:
+    """Returns Spearman's correlation of cosines and errors over all pairs of different classes.
 
     Ties get their average rank. Most pairs have no errors, which limits the possible correlation (`correlation_bound`).
 
     Args:
         cosines: between class vectors, shape (m, m).
         confusion: from `confusion_matrix`, shape (m, m).
+        ordered: whether errors of one class for another and the reverse are two pairs with the same cosine; otherwise
+            they are added up.
 
     Example:
         >>> cosines = np.array([[1, 0.9, 0], [0.9, 1, 0.1], [0, 0.1, 1]])
@@ -69,21 +72,45 @@ def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.i
     """
     from scipy.stats import spearmanr  # half a second to import
 
-    pairs = different_pairs(len(cosines))
-    return float(np.round(spearmanr(cosines[pairs], confusion[pairs]).statistic, 12))
+    pairs = _pairs(len(cosines), ordered)
+    return float(np.round(spearmanr(cosines[pairs], _errors(confusion, ordered)).statistic, 12))
 
 
-def correlation_bound(confusion: NDArray[np.integer[Any]]) -> float:
-    """Returns the largest Spearman correlation that is possible given the pairs without errors: sqrt(1 - z^3).
+def correlation_bound(confusion: NDArray[np.integer[Any]], *, ordered: bool = True) -> float:
+    """Returns the largest Spearman correlation that any cosines can have with these errors.
+
+    It knows of the ties between errors, and that two classes have one cosine in both orders: the best cosines are those
+    in the order of the sum of the two ranks.
 
     Args:
-        confusion: shape (m, m); z is the share of ordered pairs of different classes without errors.
+        confusion: shape (m, m), for at least 3 classes.
+        ordered: as in `confusion_correlation`.
 
     Example:
-        >>> round(correlation_bound(np.array([[5, 0], [1, 5]])), 3)
-        0.935
+        >>> confusion = np.array([[50, 9, 0], [3, 50, 0], [0, 0, 50]])
+        >>> round(correlation_bound(confusion), 3), round(correlation_bound(confusion, ordered=False), 3)
+        (0.878, 0.866)
     """
-    return float(np.sqrt(1 - (confusion[different_pairs(len(confusion))] == 0).mean() ** 3))
+    from scipy.stats import rankdata, spearmanr
+
+    m = len(confusion)
+    errors = _errors(confusion, ordered)
+    ranks = np.zeros((m, m))
+    ranks[_pairs(m, ordered)] = rankdata(errors)
+    upper = np.triu_indices(m, 1)
+    best = np.zeros((m, m))
+    best[upper] = np.argsort(np.argsort((ranks + ranks.T)[upper], kind="stable"), kind="stable")
+    return float(spearmanr((best + best.T)[_pairs(m, ordered)], errors).statistic)
+
+
+def _pairs(m: int, ordered: bool) -> NDArray[np.bool_]:
+    return different_pairs(m) if ordered else np.triu(np.ones((m, m), bool), 1)
+
+
+def _errors(confusion: NDArray[np.integer[Any]], ordered: bool) -> NDArray[np.int64]:
+    counts = confusion.astype(np.int64)  # they are stored in 16 bits
+    found: NDArray[np.int64] = (counts if ordered else counts + counts.T)[_pairs(len(counts), ordered)]
+    return found
 
 
 def errors_inside_groups(confusion: NDArray[np.integer[Any]], together: NDArray[np.bool_]) -> float:

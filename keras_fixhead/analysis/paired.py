@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_fixhead.analysis.bootstrap import bca_interval
+from keras_fixhead.analysis.exact import EXHAUSTIVE, sign_flip_test, smallest_p
 from keras_fixhead.analysis.intervals import mean_interval
 
 
@@ -37,11 +39,23 @@ class PairedDifference:
         """Student's 95 % interval of the mean; None for fewer than two seeds."""
         return mean_interval(list(self.values.values())) if self.n > 1 else None
 
+    @property
+    def bca(self) -> tuple[float, float] | None:
+        """The 95 % BCa bootstrap interval of the mean; None for fewer than two seeds."""
+        return bca_interval(list(self.values.values())) if self.n > 1 else None
+
+    @property
+    def sign_flip_p(self) -> float | None:
+        """The p of the exact sign-flip test of a mean of 0; None without seeds, or for too many to try all signs."""
+        return sign_flip_test(list(self.values.values())) if 1 <= self.n <= EXHAUSTIVE else None
+
     def as_dict(self) -> dict[str, Any]:
-        """Returns the values with their mean, standard deviation and interval, ready for JSON."""
-        interval = self.interval
+        """Returns the values with their mean, standard deviation, intervals and exact test, ready for JSON."""
+        interval, bca = self.interval, self.bca
         return {"values": list(self.values.values()), "n": self.n, "mean": self.mean, "std": self.std,
-                "interval_95": None if interval is None else list(interval)}
+                "interval_95": None if interval is None else list(interval),
+                "bca_95": None if bca is None else list(bca),
+                "sign_flip_p": self.sign_flip_p, "smallest_p": smallest_p(self.n) if self.n else None}
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> PairedDifference:

@@ -22,9 +22,10 @@ import click
 from keras_fixhead.errors import FixheadError
 from keras_fixhead.reproduction import studies
 from keras_fixhead.reproduction.page import claim_lines, write_page
-from keras_fixhead.reproduction.plans import plan_named
+from keras_fixhead.reproduction.plans import PLANS, plan_named
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, listed, run_all
+from keras_fixhead.reproduction.settings import SETTINGS
 from keras_fixhead.reproduction.studies import draw_main_effect
 
 RESULTS = Path("results")
@@ -59,7 +60,8 @@ def list_command(parsed: argparse.Namespace) -> None:
 
 def claims_command(parsed: argparse.Namespace) -> None:
     """Prints the claims."""
-    click.echo("\n".join(claim_lines(read_results(parsed.out or RESULTS / "gpu"))))
+    setting = next(at for at in SETTINGS if at.plan == parsed.plan)
+    click.echo("\n".join(claim_lines(read_results(parsed.out or RESULTS / setting.plan), setting)))
 
 
 def page_command(parsed: argparse.Namespace) -> None:
@@ -128,7 +130,8 @@ def parser() -> argparse.ArgumentParser:
         if name == "run":
             each.add_argument("--commit", action="store_true", help="commit each result to Git once it is written")
     claims = commands.add_parser("claims", help=COMMANDS["claims"].__doc__)
-    claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu)")
+    claims.add_argument("--plan", choices=PLANS, default="gpu", help="the plan whose results decide (default: gpu)")
+    claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu or results/evidence)")
     page = commands.add_parser("page", help=COMMANDS["page"].__doc__)
     page.add_argument("--page", type=Path, default=Path("docs/evidence.md"), help="page to update")
     study = commands.add_parser("study", help=COMMANDS["study"].__doc__)

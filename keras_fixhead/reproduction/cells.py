@@ -55,6 +55,8 @@ class Cell:
     def label(self) -> str:
         """A description of what distinguishes the cell."""
         named = {"dataset", "model", "head", "fixed", "scale", "epochs", "recipe"}
+        if self.config.label_smoothing == 0:
+            named.add("label_smoothing")  # the evidence has none, whatever the recipe
         more = "".join(f", {name} {value_text(value)}" for name, value in self.fields if name not in named)
         config = self.config
         scale = f", S = {value_text(config.scale)}" if config.scale != 1 else ""

@@ -14,36 +14,38 @@ MORE_SEEDS = (6, 7, 8, 9)
 """Seeds that E1 gets if the paired differences of its first six vary too much (`results.EXTEND_ABOVE`)."""
 CHOICE_SEEDS = (100,)
 """Seeds of the runs that choose a scale; no comparison uses them."""
-FEW_IMAGES = 2_000
-"""Number of test images that the less important blocks measure under corruptions."""
+MANY_IMAGES, FEW_IMAGES = 5_000, 2_000
+"""Numbers of test images that are corrupted: on two cores, 15 sets of 10,000 would take a third of a training."""
 _NONE = 0
 
 SETS = ("cifar10", "cifar100")
 RATES = (0.1, 0.3, 1.0, 3.0)
 """Factors on the recipe's learning rate."""
+PARTS = (5_000, 15_000)
+"""Numbers of training images of E5."""
 LENGTHS = (1, 2, 4, 8)
 """Factors on the number of epochs of `fast-90`."""
 DRAWS = (0, 1, 2, 3)
 """Seeds of class vectors."""
 
 
-def _fast(dataset: str, head: str, fixed: tuple[bool, ...] = BOTH, *, recipe: str = "fast", **more: Any) -> Row:
+def full(dataset: str, head: str, fixed: tuple[bool, ...] = BOTH, *, recipe: str = "fast", **more: Any) -> Row:
     """A row with the recipe's network and length, and no label smoothing."""
     extra = {"label_smoothing": 0.0, **more.pop("extra", {})}
     return Row(dataset, head, fixed, model=None, epochs=None, recipe=recipe, extra=extra, **more)
 
 
-def _look(dataset: str, head: str, fixed: tuple[bool, ...] = BOTH, **more: Any) -> Row:
+def look(dataset: str, head: str, fixed: tuple[bool, ...] = BOTH, **more: Any) -> Row:
     """A row with the shorter recipe."""
-    return _fast(dataset, head, fixed, recipe="fast-90", corrupted=more.pop("corrupted", FEW_IMAGES), **more)
+    return full(dataset, head, fixed, recipe="fast-90", corrupted=more.pop("corrupted", FEW_IMAGES), **more)
 
 
 _HELD_OUT: dict[str, Any] = {"seeds": CHOICE_SEEDS, "corrupted": _NONE, "extra": {"hold_out": True}}
-DOT_SCALE = Choice("S for dot logits", _look("cifar10", "dot", **_HELD_OUT), (1 / 9, 0.2, 0.5, 1.0, 2.0), per_arm=False)
+DOT_SCALE = Choice("S for dot logits", look("cifar10", "dot", **_HELD_OUT), (1 / 9, 0.2, 0.5, 1.0, 2.0), per_arm=False)
 """One multiplier on dot logits for both arms: the one with the best mean validation accuracy of both."""
 DOT_BEST = dataclasses.replace(DOT_SCALE, name="own best S for dot logits", per_arm=True)
 """From the same runs, the multiplier that is best for each arm alone."""
-COS_SCALE = Choice("best S", _look("cifar100", "cos", **_HELD_OUT), (1.0, 2.0, 5.0, 10.0, 20.0, 40.0), per_arm=True)
+COS_SCALE = Choice("best S", look("cifar100", "cos", **_HELD_OUT), (1.0, 2.0, 5.0, 10.0, 20.0, 40.0), per_arm=True)
 
 
 _FORMS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -53,38 +55,38 @@ _FORMS: tuple[tuple[str, dict[str, Any]], ...] = (
 EVIDENCE_BLOCKS: tuple[Block, ...] = (
     Block("E0", "S for dot logits, the same for both arms, chosen on held-out images", choice_rows(DOT_SCALE)),
     Block("E1", "Table 1 on CIFAR-10: fixed against learned, dot logits", (
-        _fast("cifar10", "dot", scale=DOT_SCALE, seeds=SIX, more_seeds=MORE_SEEDS),)),
+        full("cifar10", "dot", scale=DOT_SCALE, seeds=SIX, more_seeds=MORE_SEEDS, corrupted=MANY_IMAGES),)),
     Block("E2", "Table 1 on CIFAR-100; many against few classes; look-alike classes", (
-        _fast("cifar100", "dot", scale=DOT_SCALE, seeds=SIX),)),
+        full("cifar100", "dot", scale=DOT_SCALE, seeds=SIX, corrupted=MANY_IMAGES),)),
     Block("E3", "Table 2: cosine logits at S = 1, the paper's main effect", tuple(
-        _fast(dataset, "cos", seeds=THREE, corrupted=FEW_IMAGES) for dataset in SETS)),
+        full(dataset, "cos", seeds=THREE, corrupted=FEW_IMAGES) for dataset in SETS)),
     Block("E4", "Tables 3 and 4: S chosen on held-out images for each arm; both arms at their best S", (
         *choice_rows(COS_SCALE),
-        _fast("cifar100", "cos", scale=COS_SCALE, seeds=SIX, corrupted=FEW_IMAGES),
+        full("cifar100", "cos", scale=COS_SCALE, seeds=SIX, corrupted=FEW_IMAGES),
     )),
     Block("E5", "are the paper's large gains those of small training sets? Dot logits, as many steps as the whole set "
-          "takes", tuple(_look("cifar100", "dot", scale=DOT_SCALE, seeds=SIX, equal_steps=True,
-                               extra={"limit_train": images}) for images in (5_000, 15_000))),
+          "takes", tuple(look("cifar100", "dot", scale=DOT_SCALE, seeds=SIX, equal_steps=True,
+                               extra={"limit_train": images}) for images in PARTS)),
     Block("E6", "Tables 7 to 9: do fixed models tolerate higher learning rates?", tuple(
-        _look("cifar100", "dot", scale=DOT_SCALE, seeds=THREE, extra={"hold_out": True}, factors={"lr": factor})
+        look("cifar100", "dot", scale=DOT_SCALE, seeds=SIX, extra={"hold_out": True}, factors={"lr": factor})
         for factor in RATES)),
     Block("E7", "is the learned arm slow or stuck at S = 1? How much of the spread comes from the draw of the class "
           "vectors?", (
-              *(_look("cifar100", "cos", FIXED, seeds=THREE, extra={"vector_seed": draw}) for draw in DRAWS),
-              *(_look("cifar100", "cos", LEARNED, seeds=THREE, factors={"epochs": factor})
+              *(look("cifar100", "cos", FIXED, seeds=THREE, extra={"vector_seed": draw}) for draw in DRAWS),
+              *(look("cifar100", "cos", LEARNED, seeds=THREE, factors={"epochs": factor})
                 for factor in LENGTHS))),
     Block("E8", "does the network matter? Quarter width, recipe `cpu`", tuple(
         Row("cifar100", head, model=model, epochs=None, recipe="cpu", extra=extra, seeds=seeds, corrupted=FEW_IMAGES)
         for head, seeds in (("dot", SIX), ("cos", THREE)) for model, extra in _FORMS)),
     Block("E9", "ablation: the label smoothing of the recipe instead of none", (
-        _fast("cifar10", "dot", scale=DOT_SCALE, seeds=THREE, corrupted=FEW_IMAGES,
+        full("cifar10", "dot", scale=DOT_SCALE, seeds=THREE, corrupted=FEW_IMAGES,
               extra={"label_smoothing": 0.2}),)),
     Block("E10", "compactness and separation with features that can be negative, in both arms", (
-        *(_look(dataset, "cos", extra={"signed_features": True}) for dataset in SETS),
-        _look("cifar100", "cos", LEARNED, scale=COS_SCALE, extra={"signed_features": True}),
-        *(_look(dataset, "dot", scale=DOT_SCALE, extra={"signed_features": True}) for dataset in SETS),
+        *(look(dataset, "cos", extra={"signed_features": True}) for dataset in SETS),
+        look("cifar100", "cos", LEARNED, scale=COS_SCALE, extra={"signed_features": True}),
+        *(look(dataset, "dot", scale=DOT_SCALE, extra={"signed_features": True}) for dataset in SETS),
     )),
     Block("E11", "one thing at a time, from a learned dot head to a fixed cosine head with a learned scale", (
-        _look("cifar100", "cos", scale="learned", extra={"hold_out": True}),)),  # as E6, whose dot arms are the others
+        look("cifar100", "cos", scale="learned", extra={"hold_out": True}),)),  # as E6, whose dot arms are the others
 )
 """Runs into results/evidence/ by `python -m keras_fixhead.reproduction run --blocks E0,E1,E2,E3`."""

@@ -40,8 +40,10 @@ GPU_BLOCKS: tuple[Block, ...] = (
         Row("cifar100", "cos", scale=BEST, seeds=TESTED_SEEDS, epochs=100),
         Row("cifar100", "cos", seeds=TESTED_SEEDS, epochs=100),
     )),
-    Block("5", "does the cosine of 0.95 hold in all experiments?", (
-        *(Row(dataset, "cos", FIXED, extra=_signed(True)) for dataset in ("cifar100", "cifar10")),
+    Block("5", "does the cosine of 0.95 hold in all experiments? Compactness and separation with signed features", (
+        *(Row(dataset, "cos", extra=_signed(True)) for dataset in ("cifar100", "cifar10")),
+        Row("cifar100", "cos", LEARNED, scale=BEST, extra=_signed(True)),
+        *(Row(dataset, "dot", extra=_signed(True)) for dataset in ("cifar100", "cifar10")),
         *(Row(dataset, "cos", FIXED, model=model, extra=_signed(signed), seeds=(0,))
           for model, signed in _FORMS for dataset in ("cifar100", "cifar10")),
     )),
@@ -54,8 +56,8 @@ GPU_BLOCKS: tuple[Block, ...] = (
         Row("cifar100", head, model=model, extra=_signed(signed), seeds=(0, 1))
         for model, signed in _FORMS for head in ("cos", "dot"))),
     Block("7", "Tables 7 and 8: fixed models tolerate higher learning rates", (
-        *(Row("cifar100", "dot", model="preact_resnet18", extra=_rate(lr)) for lr in (0.1, 0.01, 0.001)),
-        *(Row("cifar100", "dot", extra=_rate(lr)) for lr in (0.1, 0.01, 0.001)),
+        *(Row("cifar100", "dot", model=model, extra=_rate(lr), seeds=range(6))
+          for model in ("preact_resnet18", "resnet18") for lr in (0.1, 0.01, 0.001)),
     )),
     Block("7b", "how much of the spread comes from the draw of the class vectors?", tuple(
         Row("cifar100", head, FIXED, extra={"vector_seed": seed}, epochs=15)
@@ -64,10 +66,11 @@ GPU_BLOCKS: tuple[Block, ...] = (
         *(Row("cifar100", "cos", LEARNED, extra={"vector_lr": factor}) for factor in (0.01, 0.1)),
         Row("cifar100", "cos", LEARNED, seeds=(0, 1), epochs=200),
     )),
-    Block("9", "beyond the paper: other class vectors, and a margin (S = 30, as in results/margins.json)", (
+    Block("9", "beyond the paper: other class vectors, a margin (S = 30, as in results/margins.json), learned scale", (
         *(Row("cifar100", "cos", FIXED, extra={"class_vectors": kind})
           for kind in ("cube", "simplex", "orthogonal", "hadamard")),
         Row("cifar100", "cos", scale=30.0, extra={"margin": "arcface"}),
+        Row("cifar100", "cos", scale="learned"),
     )),
     Block("9b", "long-tailed data: the setting of the only independent negative result", (
         Row("cifar100", "dot", extra={"imbalance": 100.0}),

@@ -1,4 +1,6 @@
 """Results of cells: reads them from a folder, checks them, finds them by cell and seed, and what they decide."""
+import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
@@ -94,7 +96,7 @@ def gather(results: Iterable[Result]) -> Results:
         if (seed := int(each.content["seed"])) in seeds:
             raise RunError(f"{seeds[seed].path} and {each.path} have the same cell and seed.",
                            hint="Remove one of them, or rename it so that it no longer ends in .json.")
-        seeds[seed] = each
+        seeds[seed] = dataclasses.replace(each, matrices=functools.cache(each.matrices))  # many claims read them
     return Results({name: dict(sorted(seeds.items())) for name, seeds in by_cell.items()})
 
 

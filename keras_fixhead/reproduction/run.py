@@ -5,7 +5,6 @@ All runs share one process, one after the other. Functions that need Keras are p
 import datetime
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from keras_fixhead.experiments.plan import PlannedRun, plan_runs
 from keras_fixhead.experiments.run import discard_model
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
-from keras_fixhead.reproduction.cells import Cell, Planned, plan
+from keras_fixhead.reproduction.alarm import Alarm
+from keras_fixhead.reproduction.cells import Cell, Choice, Planned, plan
 from keras_fixhead.reproduction.committing import commit
 from keras_fixhead.reproduction.gpu_blocks import NOT_RUN_HERE
 from keras_fixhead.reproduction.plans import PLANS, blocks_named, plan_named
@@ -37,7 +37,6 @@ from keras_fixhead.runs.result import (
 
 _log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that must stop
 SAFETY = 1.1  # a run is started if this many times its measured seconds are left
 REHEARSAL_CORRUPTED = 1_000  # number of test images that a rehearsal measures under corruptions
 NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # kinds that need one dimension per class
@@ -77,6 +76,8 @@ class Options:
         rehearsal: whether to run small networks for two epochs, with results marked as not evidence.
         rehearsal_dataset: data set of all cells of a rehearsal; None for their own.
         commit: whether to commit each result to Git as soon as it is written.
+        seeds: only runs with these seeds, and those that choose a scale; empty for all of the plan.
+        only_failed: whether to repeat the runs that failed to converge, and no others.
     """
 
     out: Path
@@ -88,6 +89,8 @@ class Options:
     rehearsal: bool = False
     rehearsal_dataset: str | None = None
     commit: bool = False
+    seeds: tuple[int, ...] = ()
+    only_failed: bool = False
 
 
 def run_all(options: Options, work: Work) -> int:
@@ -126,17 +129,21 @@ def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Ce
     Results are read again each time because other processes may be writing some.
     """
     found = read_results(options.out, rehearsal=options.rehearsal)
-    for planned in remaining_plan(options, found):
-        if planned.cell is not None and planned.seed not in found.all_of(planned.cell) \
-                and (planned.cell.id, planned.seed) not in tried:
-            return planned, planned.cell, found
+    for planned in whole_plan(options, found):
+        if planned.cell is not None and (planned.cell.id, planned.seed) not in tried:
+            result = found.all_of(planned.cell).get(planned.seed)
+            if (result is None) if not options.only_failed else (result is not None and not result.converged):
+                return planned, planned.cell, found
     return None
 
 
-def remaining_plan(options: Options, found: Results) -> Iterator[Planned]:
-    """Yields the runs of the plan, with what the results so far decide."""
-    whole = PLANS[plan_named(options.blocks)]
-    return plan(blocks_named(options.blocks), decide(found, whole))
+def whole_plan(options: Options, found: Results) -> Iterator[Planned]:
+    """Yields the runs of the plan, done or not, with what the results so far decide."""
+    blocks = blocks_named(options.blocks)
+    choosing = {one.id for block in blocks for row in block.rows if isinstance(row.scale, Choice)
+                for fixed in row.fixed for one in row.scale.cells(fixed).values()}
+    return (each for each in plan(blocks, decide(found, PLANS[plan_named(options.blocks)])) if not options.seeds
+            or each.seed in options.seeds or (each.cell is not None and each.cell.id in choosing))
 
 
 def run_one(planned: Planned, options: Options, work: Work) -> bool:
@@ -239,7 +246,7 @@ def explicit_fields(cell: Cell, options: Options) -> dict[str, Any]:
     return fields
 
 
-def why_not_now(planned: Planned, options: Options, found: Results, alarm: "Alarm", whole: float) -> str | None:
+def why_not_now(planned: Planned, options: Options, found: Results, alarm: Alarm, whole: float) -> str | None:
     """Returns why a run is left to the next call; None if it should be started.
 
     A run is not started if the next call could finish it and this one could not. A run that takes longer than a whole
@@ -289,7 +296,7 @@ def listed(options: Options) -> list[str]:
     why = {block.name: block.why for block in blocks_named(options.blocks)}
     gpu = plan_named(options.blocks) == "gpu"
     block = ""
-    for planned in remaining_plan(options, found):
+    for planned in whole_plan(options, found):
         if planned.block != block:
             block = planned.block
             lines.append(f"block {block}: {why[block]}")
@@ -322,46 +329,3 @@ def keep_compiled_steps() -> None:
     """Configures JAX, before it is imported, to cache compiled steps on disk: all seeds of a cell share one step."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(hardware.cache_dir() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
-
-
-class Alarm:
-    """Interrupts the process like Ctrl-C, shortly before a deadline: a training then writes a checkpoint and stops.
-
-    SIGTERM interrupts it too, and so does SIGINT in a process that was started in the background, where it is ignored.
-
-    Attributes:
-        rung: whether the alarm has gone off.
-        terminated: whether SIGTERM has arrived.
-    """
-
-    def __init__(self, deadline: float | None) -> None:
-        self.rung = self.terminated = False
-        self._deadline = deadline
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "Alarm":
-        self._before = {signal.SIGTERM: signal.signal(signal.SIGTERM, self._terminate)}
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as `nohup ... &` starts a process
-            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
-        if (left := self.seconds_left()) is not None:
-            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._ring)
-            signal.setitimer(signal.ITIMER_REAL, max(0.1, left))  # not before the caller can handle it
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._deadline is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def seconds_left(self) -> float | None:
-        """Returns the seconds until the alarm; None if there is no deadline."""
-        return None if self._deadline is None else self._deadline - GRACE_SECONDS - time.monotonic()
-
-    def _ring(self, number: int, frame: Any) -> None:
-        self.rung = True
-        signal.raise_signal(signal.SIGINT)
-
-    def _terminate(self, number: int, frame: Any) -> None:
-        self.terminated = True
-        raise KeyboardInterrupt

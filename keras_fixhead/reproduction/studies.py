@@ -293,7 +293,20 @@ def study_table(study: Study) -> list[str]:
             f"{config['scale']:g}, ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
             f"{config['epochs']} epochs, last epoch, {config['precision']}; "
             f"{study.content['protocol'].partition('; ')[2]}. Command: `{study.content['command']}`. All numbers: "
-            f"`results/{study.name}.json`."]
+            f"`results/{study.name}.json`.",
+            *(["", f"{text}."] if study.name == "margins" and (text := collapse_text(study)) else [])]
+
+
+def collapse_text(study: Study) -> str:
+    """Returns what the gain of fixing with ArcFace means in the study of margins: a gain over an arm that collapsed."""
+    means = {arm: statistics.fmean(study.accuracy(arm).values())
+             for arm in ("arcface, fixed", "arcface, learned", "none, learned")}
+    plain = means["none, learned"]
+    if not all(each < plain for each in means.values() if each != plain):
+        return ""
+    return (f"ArcFace's gain is the rescue of a learned arm that collapsed ({means['arcface, learned']:.1f} %): with "
+            f"either kind of class vectors, ArcFace stays below plain learned ones ({means['arcface, fixed']:.1f} % "
+            f"fixed, {plain:.1f} % plain)")
 
 
 def _gain_text(study: Study, arm: str, other: str | None) -> str:

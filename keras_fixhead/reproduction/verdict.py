@@ -1,22 +1,22 @@
-"""The rules by which measured values decide a claim: held, refuted, undecided at this n, or not measured.
+"""The rules by which measured values decide a comparison: held, refuted, undecided at this n, or not measured.
 
-There is one value per seed. The interval is Student's 95 % interval of their mean. With fewer than `ENOUGH` seeds,
-nothing is decided: one seed is an anecdote, and the interval of two is almost unbounded. There is no correction for the
-number of claims.
+There is one value per seed. The interval is Student's 95 % interval of their mean, or Welch's for two groups of seeds
+that are not paired; outcomes that are counted have an exact sign test instead. With fewer than `ENOUGH` seeds,
+nothing is decided: one seed is an anecdote, and the interval of two is almost unbounded.
 """
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from keras_fixhead.analysis.intervals import mean_interval
-from keras_fixhead.reproduction.cells import Cell
+from keras_fixhead.analysis.estimates import Estimate, difference_estimate, mean_estimate
+from keras_fixhead.analysis.exact import sign_test
 
 HELD, REFUTED, UNDECIDED, NOT_MEASURED = "held", "refuted", "undecided at this n", "not measured"
 STATES = (HELD, REFUTED, UNDECIDED, NOT_MEASURED)
 ENOUGH = 3
 """Number of seeds from which a comparison is decided."""
-POINTS, COSINE, SHARE, DECADES = "points", "cosine", "share", "decades"
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Expectation:
         wrong_below, wrong_above: the claim is refuted if the whole interval lies below `wrong_below` or above
             `wrong_above`.
         text: the rule as text.
+        counted: whether only the signs of the values count, because they are differences of outcomes that are counted.
+        outside: whether it is the other way round: the claim is held outside of [low, high], and refuted inside.
     """
 
     low: float
@@ -35,6 +37,8 @@ class Expectation:
     wrong_below: float
     wrong_above: float
     text: str
+    counted: bool = False
+    outside: bool = False
 
 
 def above(number: float = 0.0) -> Expectation:
@@ -48,8 +52,11 @@ def below(number: float = 0.0) -> Expectation:
 
 
 def not_below(tolerance: float) -> Expectation:
-    """Returns the expectation of about zero or more: held above minus the tolerance, refuted below 0 otherwise."""
-    return Expectation(-tolerance, math.inf, 0.0, math.inf, f"above {-tolerance:g}")
+    """Returns the expectation of about zero or more: held above minus the tolerance, refuted below it.
+
+    A difference may be held and yet negative; `Verdict.sign` tells.
+    """
+    return Expectation(-tolerance, math.inf, -tolerance, math.inf, f"above {-tolerance:g}")
 
 
 def near(number: float, tolerance: float) -> Expectation:
@@ -58,43 +65,92 @@ def near(number: float, tolerance: float) -> Expectation:
     return Expectation(low, high, low, high, f"{low:g} to {high:g}")
 
 
+def other_than(tolerance: float) -> Expectation:
+    """Returns the expectation that a mean is not about 0: held outside of the tolerance, refuted inside."""
+    return Expectation(-tolerance, tolerance, -tolerance, tolerance, f"not within {tolerance:g} of 0", outside=True)
+
+
+def more_often() -> Expectation:
+    """Returns the expectation that an outcome is more frequent in one arm than in the other, by an exact sign test."""
+    return Expectation(0.0, math.inf, 0.0, math.inf, "more often (sign test)", counted=True)
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on the values of several seeds: one of `STATES`, n, their mean, and its 95 % interval for n >= 2."""
+    """The verdict on the values of several seeds.
+
+    Attributes:
+        state: one of `STATES`.
+        n: number of seeds; of the smaller group, if there are two.
+        mean: their mean, or the difference of the groups' means.
+        interval: its 95 % interval for n >= 2; None for outcomes that are counted.
+        p_held, p_refuted: two-sided p values; the verdict is held, or refuted, below 0.05.
+        sign: 'above 0' or 'below 0' if the interval excludes 0, else ''.
+    """
 
     state: str
     n: int
     mean: float | None
     interval: tuple[float, float] | None
+    p_held: float = 1.0
+    p_refuted: float = 1.0
+    sign: str = ""
 
 
-def verdict(values: Sequence[float], expected: Expectation) -> Verdict:
+def verdict(values: Sequence[float], expected: Expectation, minus: Sequence[float] | None = None) -> Verdict:
     """Returns the verdict on the values of several seeds.
 
     Args:
         values: one per seed; empty if nothing was measured.
         expected: where the claim expects their mean to lie.
+        minus: a second group, not paired with the first: the verdict is on the first mean minus the second.
 
     Example:
         >>> verdict([24.7, 26.4, 24.0], above(0)).state
         'held'
         >>> verdict([24.7], above(0)).state
         'undecided at this n'
+        >>> narrow = verdict([-0.35, -0.30, -0.25], not_below(0.5))
+        >>> narrow.state, narrow.sign
+        ('held', 'below 0')
     """
-    if not values:
+    groups = [values] if minus is None else [values, minus]
+    n = min(map(len, groups))
+    if not n:
         return Verdict(NOT_MEASURED, 0, None, None)
-    mean = fmean(values)
-    interval = mean_interval(values) if len(values) > 1 else None
-    if interval is None or len(values) < ENOUGH:
-        return Verdict(UNDECIDED, len(values), mean, interval)
-    low, high = interval
-    if expected.low < low and high < expected.high:
-        state = HELD
-    elif high <= expected.wrong_below or low >= expected.wrong_above:
-        state = REFUTED
-    else:
-        state = UNDECIDED
-    return Verdict(state, len(values), mean, interval)
+    mean = fmean(values) - (fmean(minus) if minus else 0.0)
+    if expected.counted:
+        return _counted(values, mean)
+    if n == 1:
+        return Verdict(UNDECIDED, n, mean, None)
+    found = mean_estimate(values) if minus is None else difference_estimate(values, minus)
+    low, high = found.interval()
+    sign = "above 0" if low > 0 else "below 0" if high < 0 else ""
+    if n < ENOUGH:
+        return Verdict(UNDECIDED, n, mean, (low, high), sign=sign)
+    p_held, p_refuted = _p_inside(found, expected), _p_outside(found, expected)
+    if expected.outside:
+        p_held, p_refuted = p_refuted, p_held
+    state = HELD if p_held < ALPHA else REFUTED if p_refuted < ALPHA else UNDECIDED
+    return Verdict(state, n, mean, (low, high), p_held, p_refuted, sign)
+
+
+def _p_inside(found: Estimate, expected: Expectation) -> float:
+    """The two-sided p of a mean inside [low, high]: both ends must be excluded."""
+    return min(1.0, 2 * max(found.p_above(expected.low), found.p_below(expected.high)))
+
+
+def _p_outside(found: Estimate, expected: Expectation) -> float:
+    """The two-sided p of a mean below `wrong_below` or above `wrong_above`: one is enough."""
+    return min(1.0, 2 * min(found.p_below(expected.wrong_below), found.p_above(expected.wrong_above)))
+
+
+def _counted(values: Sequence[float], mean: float) -> Verdict:
+    wins, losses = sum(value > 0 for value in values), sum(value < 0 for value in values)
+    p = sign_test(wins, losses)
+    p_held, p_refuted = (p, 1.0) if wins > losses else (1.0, p) if losses > wins else (1.0, 1.0)
+    state = HELD if p_held < ALPHA else REFUTED if p_refuted < ALPHA else UNDECIDED  # fewer than six cannot decide
+    return Verdict(state, len(values), mean, None, p_held, p_refuted)
 
 
 def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
@@ -116,64 +172,6 @@ def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
     return REFUTED if REFUTED in measured else HELD if set(measured) == {HELD} else UNDECIDED
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One comparison: values of several seeds, and where the claim expects their mean to lie.
-
-    Attributes:
-        label: what is compared.
-        values: seed -> value; empty if nothing was measured.
-        expected: where the claim expects the mean to lie.
-        unit: unit of the values.
-        cells: the cells that have to be run for it.
-        epochs: epochs of those runs; among findings with the same label, the longest decisive training counts.
-        paper: the paper's number, if it prints one.
-        note: anything else worth knowing.
-        failed: seeds that were run but have no value because a run failed to converge.
-    """
-
-    label: str
-    values: Mapping[int, float]
-    expected: Expectation
-    unit: str = POINTS
-    cells: tuple[Cell, ...] = ()
-    epochs: float = 30
-    paper: float | None = None
-    note: str = ""
-    failed: tuple[int, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on the values; if every run failed to converge, nothing is decided."""
-        if not self.values and self.failed:
-            return Verdict(UNDECIDED, 0, None, None)
-        return verdict(list(self.values.values()), self.expected)
-
-
-def deciding(findings: Sequence[Finding]) -> list[Finding]:
-    """Returns one finding per label: the longest measured training, or one whose runs failed, or the first."""
-    best: dict[str, Finding] = {}
-    for each in findings:
-        before = best.get(each.label)
-        if before is None or _weight(each) > _weight(before):
-            best[each.label] = each
-    return list(best.values())
-
-
-def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
-    """Returns the state of a claim from all its findings; `NOT_MEASURED` if there are none.
-
-    Findings with fewer than `ENOUGH` seeds do not count if others have enough: additional measurements must not undo a
-    decision. To decide that a claim holds nowhere, however, all of them count.
-    """
-    if not findings:
-        return NOT_MEASURED
-    found = deciding(findings)
-    enough = [each for each in found if each.verdict.n >= ENOUGH]
-    counted = found if somewhere else enough or found
-    return combine([each.verdict.state for each in counted], somewhere=somewhere)
-
-
-def _weight(each: Finding) -> tuple[bool, bool, bool, float]:
-    run = bool(each.values or each.failed)
-    return len(each.values) >= ENOUGH, bool(each.values), run, each.epochs if run else 0
+def seeds_in_order(values: Mapping[int, float]) -> list[float]:
+    """Returns the values of seeds, by seed."""
+    return [values[seed] for seed in sorted(values)]

@@ -41,7 +41,26 @@ def test_a_class_without_images_has_no_recall_and_is_not_missed():
 def test_the_bound_is_reached_if_only_the_nearest_pairs_have_errors():
     """Different error counts, only on the nearest pairs, have the highest correlation that ties allow."""
     m = 12
-    cosines = np.arange(m * m, dtype=float).reshape(m, m)
-    confusion = np.where(cosines > 100, cosines - 100, 0).astype(int)
+    cosines = np.zeros((m, m))
+    cosines[np.triu_indices(m, 1)] = np.arange(m * (m - 1) // 2)
+    cosines += cosines.T
+    confusion = np.where(cosines > 40, cosines - 40, 0).astype(int)
+    confusion = np.triu(confusion) + np.tril(confusion) // 2  # not as many errors in both directions
+    zeros = (np.triu(confusion + confusion.T, 1)[np.triu_indices(m, 1)] == 0).mean()
 
-    assert abs(confusion_correlation(cosines, confusion) - correlation_bound(confusion)) < 1e-3
+    for ordered in (True, False):
+        assert abs(confusion_correlation(cosines, confusion, ordered=ordered)
+                   - correlation_bound(confusion, ordered=ordered)) < 1e-3
+    assert abs(correlation_bound(confusion, ordered=False) - np.sqrt(1 - zeros**3)) < 2e-3  # the only ties
+
+
+def test_no_cosines_exceed_the_bound_which_knows_of_ties_and_symmetry():
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        confusion = draw.poisson(0.5, (7, 7))
+        best = max(confusion_correlation(cosines + cosines.T, confusion)
+                   for cosines in draw.normal(size=(50, 7, 7)))
+        pairs = ~np.eye(7, dtype=bool)
+        zeros = (confusion[pairs] == 0).mean()
+
+        assert best <= correlation_bound(confusion) <= np.sqrt(1 - zeros**3) + 1e-9

@@ -25,4 +25,13 @@ def test_one_seed_has_no_interval_and_no_seeds_have_no_mean():
     one, none = paired_difference({0: 2.0}, {0: 1.0}), paired_difference({0: 2.0}, {1: 1.0})
 
     assert (one.n, one.mean, one.std, one.interval) == (1, 1.0, None, None)
-    assert none.as_dict() == {"values": [], "n": 0, "mean": None, "std": None, "interval_95": None}
+    assert none.as_dict() == {"values": [], "n": 0, "mean": None, "std": None, "interval_95": None, "bca_95": None,
+                              "sign_flip_p": None, "smallest_p": None}
+    assert (one.bca, one.sign_flip_p) == (None, 1.0)
+
+
+def test_both_intervals_and_the_exact_test_stand_next_to_each_other():
+    found = paired_difference({seed: 1.0 + seed / 10 for seed in range(6)}, dict.fromkeys(range(6), 0.0)).as_dict()
+
+    assert found["sign_flip_p"] == found["smallest_p"] == 0.03125
+    assert found["bca_95"][0] > 1 and found["interval_95"][0] < found["bca_95"][0]

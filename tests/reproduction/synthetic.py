@@ -8,11 +8,19 @@ import numpy as np
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import Cell, Decisions
-from keras_fixhead.reproduction.cells import Chosen
+from keras_fixhead.reproduction.cells import Chosen, cell
 from keras_fixhead.reproduction.gpu_blocks import BEST
 
 CHOSEN = Decisions({BEST: {True: Chosen(5.0, at_edge=False), False: Chosen(20.0, at_edge=False)}})
 """Scales for the arms of the GPU plan."""
+CORRUPTIONS = ("impulse_noise", "jpeg_compression", "defocus_blur")
+
+
+def arm(dataset: str, head: str, fixed: bool, *, scale: float = 1.0, model: str = "resnet18", epochs: int = 30,
+        **extra: Any) -> Cell:
+    """Returns a cell of the `honest` recipe."""
+    return cell({"dataset": dataset, "model": model, "head": head, "fixed": fixed, "scale": scale, "epochs": epochs,
+                 "recipe": "honest", **extra})
 
 
 def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, validation: float | None = None,
@@ -28,8 +36,8 @@ def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, val
             "accuracy": {"test": test / 100, "validation": (test if validation is None else validation) / 100},
             "evaluation": {"test": {"own_cosine": 0.5, "predicted_cosine": 0.6, "nearest_wrong_cosine": 0.2}},
             "label_names": ["a", "b"], "class_vectors_mean_cosine": 0.0, "class_vectors_max_cosine": 0.1,
-            "robustness": {"paper": {"mean": {"impulse_noise": test / 200, "jpeg_compression": test / 200,
-                                              "defocus_blur": test / 200}}},
+            "robustness": {"paper": {"clean": test / 100, "mean": dict.fromkeys(CORRUPTIONS, test / 200),
+                                     "accuracy": {name: [test / 200] * 5 for name in CORRUPTIONS}}},
             "separation": {"within_to_between": 1.0}, "largest_probability": 0.06}
     else:
         content["reason"] = "The loss is nan."

@@ -12,6 +12,7 @@ from keras_fixhead.reproduction.__main__ import main, parser
 from keras_fixhead.reproduction.claims import answers
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.reproduction.results import Results
+from keras_fixhead.reproduction.settings import GPU
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
@@ -33,16 +34,19 @@ def measured(tmp_path_factory):
 
 
 def text_of(results):
-    return {name: "\n".join(lines) for name, lines in page.blocks(results, RESULTS).items()}
+    blocks = page.blocks({"gpu": results, "evidence": Results()}, RESULTS)
+    return {name: "\n".join(lines) for name, lines in blocks.items()}
 
 
 def test_the_page_matches_the_code_and_the_results(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    copy = tmp_path / "evidence.md"
-    copy.write_text(PAGE)
-    assert main(["page", "--page", str(copy)]) == 0
+    copies = {name: tmp_path / name for name in ("evidence.md", "evidence-plan.md")}
+    for name, copy in copies.items():
+        copy.write_text((ROOT / "docs" / name).read_text())
+    assert main(["page", "--page", str(copies["evidence.md"])]) == 0
 
-    assert copy.read_text() == PAGE
+    for name, copy in copies.items():
+        assert copy.read_text() == (ROOT / "docs" / name).read_text()
 
 
 def test_the_page_shows_measured_cells_and_one_table_of_planned_ones():
@@ -54,7 +58,8 @@ def test_every_claim_is_listed_as_measured_planned_or_neither(some, measured):
     results = measured if some == "three blocks" else Results()
     text = text_of(results)
     states = {each.claim.id: each.state for each in answers(results)}
-    rows = dict(re.findall(r"^\| `([\w-]+)` \(section.*\*\*(held|refuted|undecided at this n|not measured)\*\*",
+    rows = dict(re.findall(r"^\| `([\w-]+)` \(section.*"
+                           r"\*\*(held|refuted|undecided at this n|not measured|arithmetic)\*\*",
                            text["measured"], re.M))
     table, _, apart = text["plan"].partition("Not in this plan:")
     planned = re.findall(r"`([\w-]+)`", "".join(line.rsplit("| ", 1)[1] for line in table.splitlines()
@@ -70,14 +75,14 @@ def test_every_claim_is_listed_as_measured_planned_or_neither(some, measured):
 def test_results_appear_in_every_part_of_the_page(measured):
     text = text_of(measured)
 
-    assert "| `cos-s1-fixed-converges` | cifar100, ResNet18 (points) | above 0 | +47.3 | +20.0 [+20.0, +20.0], n = 3 " \
-        "| 30 | held |" in text["comparisons"]
+    assert "| `cos-s1-fixed-converges` | cifar100, ResNet18 (points) | above 5 | +47.30 | +20.00 [+20.00, +20.00], n " \
+        "= 3 | [+20.00, +20.00]; p = 0.25 (at least 0.25) | honest, 30 epochs | held | held |" in text["comparisons"]
     assert "not measured" not in text["comparisons"]
-    assert "| 1 | cifar100 resnet18 cos | 30 | 3 | 74.4 | 27.1 | 71.0 ± 1.00, n = 3, 30 epochs | 51.0 ± 1.00, n = 3, " \
-        "30 epochs | +20.0 [+20.0, +20.0], n = 3 |" in text["cells"]
+    assert "| 1 | cifar100 resnet18 cos | 3 | 74.4 | 27.1 | 71.00 ± 1.00, n = 3, 30 epochs | 51.00 ± 1.00, n = 3, " \
+        "30 epochs | +20.00 [+20.00, +20.00], n = 3 |" in text["cells"]
     assert "| 3 | Table 3, and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
     assert "from seconds measured on NVIDIA H100" in text["plan"]
-    assert "**held**; 2 of 5 comparisons measured" in text["measured"]
+    assert "**held**; 6 comparisons: 2 held, 4 not measured" in text["measured"]
 
 
 def test_without_results_the_page_says_so_once():
@@ -91,23 +96,23 @@ def test_every_measured_cell_of_the_plan_is_on_the_page(tmp_path):
     planned = list(plan(GPU_BLOCKS, CHOSEN))
     for number, run in enumerate({run.cell.id: run for run in planned}.values()):
         write_result(tmp_path, run.cell, 0, 10 + number / 10)
-    text = "\n".join(page.cells_block(read_results(tmp_path)))
+    text = "\n".join(page.cells_block(read_results(tmp_path), GPU_BLOCKS, GPU))
 
-    shown = set(re.findall(r"(\d+\.\d), n = 1, \d+ epochs", text))
-    chosen = {run.cell.id for run in plan(blocks_named(["4"]), CHOSEN)
+    shown = set(re.findall(r"(\d+\.\d\d), n = 1, \d+ epochs", text))
+    chosen = {run.cell.id for run in plan(blocks_named(["4", "5"]), CHOSEN)
               if run.cell.config.head == "cos" and run.cell.config.scale != 1}  # one seed chooses no S
     missing = [run.label for number, run in enumerate({run.cell.id: run for run in planned}.values())
-               if f"{10 + number / 10:.1f}" not in shown and run.cell.id not in chosen]
-    assert not missing and len(chosen) == 2
+               if f"{10 + number / 10:.2f}" not in shown and run.cell.id not in chosen]
+    assert not missing and len(chosen) == 3
 
 
 def test_cells_at_the_best_scale_are_shown_once_it_is_chosen(tmp_path):
     for run in plan(blocks_named(["1", "3", "4"]), CHOSEN):
         is_best = run.cell.config.scale == (5.0 if run.cell.config.fixed else 20.0)
         write_result(tmp_path, run.cell, run.seed, 60.0 + run.seed, validation=50 + 10 * is_best)
-    text = "\n".join(page.cells_block(read_results(tmp_path)))
+    text = "\n".join(page.cells_block(read_results(tmp_path), GPU_BLOCKS, GPU))
 
-    assert "cifar100 resnet18 cos, each arm at its best S (S = 5 fixed, S = 20 learned) | 100 | 5 |" in text
+    assert "cifar100 resnet18 cos, each arm at its best S (S = 5 fixed, S = 20 learned) | 5 |" in text
 
 
 def test_the_row_of_a_cell_has_the_number_of_the_paper_both_arms_and_the_paired_gain(tmp_path):
@@ -116,12 +121,12 @@ def test_the_row_of_a_cell_has_the_number_of_the_paper_both_arms_and_the_paired_
         write_result(tmp_path, run.cell, run.seed, 50 + 20 * run.cell.config.fixed + run.seed,
                      state="failed to converge" if failed and run.block == "7" else "complete",
                      subset="a subset of stl10" if run.block == "10" else None)
-    lines = page.cells_block(read_results(tmp_path))
+    lines = page.cells_block(read_results(tmp_path), GPU_BLOCKS, GPU)
 
     (failed,) = [line for line in lines if line.startswith("| 7 | cifar100 preact_resnet18 dot, lr 0.1")]
-    assert "3 of 3 failed to converge | 3 of 3 runs of cifar100" in failed and "| 72.2 | failed | 71.0" in failed
+    assert "6 of 6 failed to converge | 6 of 6 runs of cifar100" in failed and "| 72.2 | failed | 72.50" in failed
     (small,) = [line for line in lines if "limit_train 5000" in line]
-    assert small.startswith("| 5b | cifar100 resnet18 dot, limit_train 5000 | 270 | 3 |  |  | 71.0")
+    assert small.startswith("| 5b | cifar100 resnet18 dot, limit_train 5000 | 3 |  |  | 71.00")
     assert any("stl10 resnet18 cos, recipe paper-code" in line and "on a part of the set" in line for line in lines)
 
 
@@ -138,7 +143,7 @@ def test_claims_are_listed_with_the_numbers_of_the_paper(tmp_path, capsys):
     out = capsys.readouterr().out
 
     assert [line.partition(":")[0] for line in out.splitlines()[::3]] == list(paper_claims())
-    assert "cos-s1-fixed-converges: not measured; 0 of 5 comparisons" in out and "mean 32.06" in out
+    assert "cos-s1-fixed-converges: not measured; 6 comparisons planned" in out and "mean 32.06" in out
 
 
 def test_commands_on_the_page_about_running_exist(fixhead):

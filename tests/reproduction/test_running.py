@@ -22,6 +22,7 @@ from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cell, plan, read_evidence, read_results
 from keras_fixhead.reproduction import run as running
 from keras_fixhead.reproduction.__main__ import keras_work, main
+from keras_fixhead.reproduction.alarm import GRACE_SECONDS
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.runs import create_run
 from keras_fixhead.vectors import ceiling
@@ -132,7 +133,7 @@ def sigint(request):
 @pytest.mark.parametrize("seconds", [-5.0, 0.2])
 def test_the_alarm_interrupts_like_ctrl_c_even_after_its_deadline(seconds, sigint):
     before = signal.getsignal(signal.SIGALRM)
-    alarm = running.Alarm(time.monotonic() + running.GRACE_SECONDS + seconds)
+    alarm = running.Alarm(time.monotonic() + GRACE_SECONDS + seconds)
     with pytest.raises(KeyboardInterrupt), alarm:
         time.sleep(30)
 

@@ -4,6 +4,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_1samp, ttest_ind
 
 from keras_fixhead.reproduction.verdict import (
     HELD,
@@ -14,8 +15,10 @@ from keras_fixhead.reproduction.verdict import (
     above,
     below,
     combine,
+    more_often,
     near,
     not_below,
+    other_than,
     verdict,
 )
 
@@ -28,16 +31,27 @@ from keras_fixhead.reproduction.verdict import (
     ([-9.2, -5.0, -9.5], above(0), REFUTED),
     ([5.0, -5.0, 1.0], above(0), UNDECIDED),
     ([1.0, 1.0, 1.0], above(0), HELD),
-    ([0.0, 0.0, 0.0], above(0), REFUTED),
+    ([0.0, 0.0, 0.0], above(0), UNDECIDED),  # not below 0 either
     ([-0.3, -0.25, -0.28], below(0), HELD),
     ([0.3, 0.2, 0.25], below(0), REFUTED),
     ([-0.1, 0.0, 0.1], not_below(0.5), HELD),
     ([-0.2, -0.21, -0.19], not_below(0.5), HELD),  # lower, but by less than the tolerance
+    ([-0.35, -0.30, -0.25], not_below(0.5), HELD),
+    ([-0.55, -0.35, -0.15], not_below(0.5), UNDECIDED),  # wholly below 0, but not below the tolerance
     ([-1.2, -1.3, -1.1], not_below(0.5), REFUTED),
     ([-0.5, 0.4, -0.6], not_below(0.5), UNDECIDED),
     ([0.94, 0.95, 0.96], near(0.95, 0.05), HELD),
     ([0.68, 0.69, 0.70], near(0.95, 0.05), REFUTED),
     ([0.85, 0.92, 0.95], near(0.95, 0.05), UNDECIDED),
+    ([1.2, 1.3, 1.1], other_than(0.5), HELD),
+    ([-1.2, -1.3, -1.1], other_than(0.5), HELD),
+    ([0.2, 0.21, 0.19], other_than(0.5), REFUTED),  # not 0, but within the tolerance
+    ([0.0, 1.0, 0.5], other_than(0.5), UNDECIDED),
+    ([1.0] * 6, more_often(), HELD),
+    ([1.0] * 5, more_often(), UNDECIDED),  # p = 0.0625
+    ([1.0, 1.0, 1.0], more_often(), UNDECIDED),  # p = 0.25: no interval of width zero
+    ([0.0] * 9, more_often(), UNDECIDED),
+    ([-1.0] * 8 + [1.0, 0.0, 0.0], more_often(), REFUTED),
 ])
 def test_a_verdict_follows_from_the_interval_of_the_mean(values, expected, state):
     assert verdict(values, expected).state == state
@@ -74,3 +88,27 @@ def test_a_claim_and_its_opposite_are_never_both_held(values):
 def test_comparisons_are_combined_as_the_claim_requires(states, everywhere, somewhere):
     assert combine(states) == everywhere
     assert combine(states, somewhere=True) == somewhere
+
+
+def test_two_groups_that_are_not_paired_have_the_interval_of_welch():
+    first, second = [3.0, 4.0, 5.0, 4.5], [1.0, 1.5, 0.5]
+    found = verdict(first, above(0), second)
+    expected = ttest_ind(first, second, equal_var=False)
+
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval()))
+    assert found.n == 3 and found.state == HELD and found.p_held == pytest.approx(expected.pvalue)
+    assert verdict(first, above(0), [1.0]).state == UNDECIDED and verdict(first, above(0), []).state == NOT_MEASURED
+
+
+@pytest.mark.parametrize("values", [[0.4, -0.2, 0.9, 0.3], [-2.0, -1.0, -1.5]])
+def test_p_values_and_intervals_agree_with_the_t_test(values):
+    said, expected = verdict(values, above(0)), ttest_1samp(values, 0)
+    p = said.p_held if expected.statistic > 0 else said.p_refuted
+
+    assert p == pytest.approx(expected.pvalue) and said.interval == pytest.approx(tuple(expected.confidence_interval()))
+
+
+def test_the_sign_of_a_difference_within_the_tolerance_is_reported():
+    assert verdict([-0.35, -0.30, -0.25], not_below(0.5)).sign == "below 0"
+    assert verdict([-0.35, 0.30, -0.25], not_below(5)).sign == ""
+    assert verdict([0.35, 0.30, 0.25], not_below(0.5)).sign == "above 0"

@@ -6,13 +6,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Reference:
-    """Loss (N,), its gradients by features (N, d) and by the scale (N,); own and largest other logit (N,)."""
+    """Loss (N,), its gradients by features (N, d) and by the scale (N,); own and largest other logit (N,).
+
+    `parts` (N,) is the sum of the absolute values of the gradient by cosines, divided by |f|: the size of the numbers
+    that the gradient by features is a sum of. They cancel where features lie on a class vector, or vectors are equal.
+    """
 
     loss: np.ndarray
     by_features: np.ndarray
     by_scale: np.ndarray
     own: np.ndarray
     highest: np.ndarray
+    parts: np.ndarray
 
 
 def dense_loss(features, vectors, labels, *, logits="cos", scale=1.0, margin="none", size=0.0, smoothing=0.0):
@@ -39,7 +44,7 @@ def dense_loss(features, vectors, labels, *, logits="cos", scale=1.0, margin="no
     dc[rows, labels] *= slope
     du = dc @ W
     dx = (du - u * (u * du).sum(axis=1, keepdims=True)) / length if logits == "cos" else du
-    return Reference(loss, dx, by_scale, plain[rows, labels], others.max(axis=1))
+    return Reference(loss, dx, by_scale, plain[rows, labels], others.max(axis=1), np.abs(dc / length).sum(axis=1))
 
 
 def _with_margin(cosine, margin, size):

@@ -1,0 +1,90 @@
+"""What is measured of a result: functions from a result to a number."""
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_fixhead.analysis.confusion import confusion_correlation, errors_inside_groups
+from keras_fixhead.analysis.geometry import different_pairs, nearness_of_groups, same_group
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.runs.result import Result
+
+Measure = Callable[[Result], float]
+
+
+def accuracy(result: Result) -> float:
+    """Returns the accuracy on test images, in percent."""
+    return 100 * result.accuracy()
+
+
+def recorded(*names: str) -> Measure:
+    """Returns a measure: a number in the result, found by nested names."""
+    return lambda result: result.number(*names)
+
+
+def evaluated(name: str) -> Measure:
+    """Returns a measure: a named number of the evaluation on test images."""
+    return recorded("evaluation", "test", name)
+
+
+def corrupted(name: str) -> Measure:
+    """Returns a measure: the mean accuracy over the severities of one of the paper's corruptions, in percent."""
+    return lambda result: 100 * result.number("robustness", "paper", "mean", name)
+
+
+def net_corrupted(name: str) -> Measure:
+    """Returns a measure: the same minus the accuracy on the same images without corruption, in points."""
+    return lambda result: corrupted(name)(result) - 100 * result.number("robustness", "paper", "clean")
+
+
+def at_severity(name: str, severity: int) -> Measure:
+    """Returns a measure: the accuracy at one severity minus that without corruption, in points."""
+    def measure(result: Result) -> float:
+        measured = result.content["robustness"]["paper"]
+        return 100 * (float(measured["accuracy"][name][severity - 1]) - float(measured["clean"]))
+    return measure
+
+
+def below_ceiling(largest: float) -> Measure:
+    """Returns a measure: how far the largest softmax probability stays below its ceiling."""
+    return lambda result: largest - result.number("largest_probability")
+
+
+def group_nearness(result: Result) -> float:
+    """Returns how much closer the class vectors of look-alike classes are than others."""
+    return nearness_of_groups(result.matrices()["cosines"], _together(result))
+
+
+def look_alike_cosine(result: Result) -> float:
+    """Returns the mean cosine between the class vectors of look-alike classes."""
+    return float(result.matrices()["cosines"][_together(result)].mean())
+
+
+def high_cosine(result: Result) -> float:
+    """Returns the 95th percentile of the cosines between class vectors."""
+    cosines = result.matrices()["cosines"]
+    return float(np.quantile(cosines[different_pairs(len(cosines))], 0.95))
+
+
+def errors_inside(result: Result) -> float:
+    """Returns the share of errors between look-alike classes."""
+    return errors_inside_groups(result.matrices()["confusion"], _together(result))
+
+
+def correlation(result: Result) -> float:
+    """Returns the correlation of cosines between class vectors with errors, over ordered pairs."""
+    return _correlation(result, ordered=True)
+
+
+def unordered_correlation(result: Result) -> float:
+    """Returns the correlation of cosines between class vectors with errors, over unordered pairs."""
+    return _correlation(result, ordered=False)
+
+
+def _correlation(result: Result, *, ordered: bool) -> float:
+    matrices = result.matrices()
+    return confusion_correlation(matrices["cosines"], matrices["confusion"], ordered=ordered)
+
+
+def _together(result: Result) -> Any:
+    return same_group(result.content["label_names"], DATASETS[result.config.dataset].similar)

@@ -1,0 +1,176 @@
+"""The report: what results say about the paper, as one object, from result files alone.
+
+It is written as JSON, CSV, Markdown, LaTeX and one page of HTML (`report_text`, `report_html`). The same files give the
+same bytes: a report has no date and no paths of the machine.
+"""
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_fixhead.analysis.bootstrap import bca_interval, interquartile_interval, interquartile_mean
+from keras_fixhead.analysis.exact import EXHAUSTIVE, sign_flip_test, smallest_p
+from keras_fixhead.errors import ArgumentError
+from keras_fixhead.json_files import write_bytes, write_json
+from keras_fixhead.reproduction import cost
+from keras_fixhead.reproduction.cells import Block, Cell, plan
+from keras_fixhead.reproduction.claims import Answer, answers
+from keras_fixhead.reproduction.comparisons import SETS, evidence, gain
+from keras_fixhead.reproduction.findings import Finding, holm_states, protocol_text
+from keras_fixhead.reproduction.measures import accuracy
+from keras_fixhead.reproduction.paper import SOURCE
+from keras_fixhead.reproduction.plans import PLANS
+from keras_fixhead.reproduction.results import Results, decide, read_results
+from keras_fixhead.reproduction.settings import EVIDENCE, SETTINGS, Setting
+from keras_fixhead.reproduction.verdict import ENOUGH, above, seeds_in_order
+from keras_fixhead.runs import make_folder
+
+SCHEMA = 1
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Returns the report on the results in a folder, ready for JSON.
+
+    Args:
+        folder: results/, with the results of each plan in gpu/ and evidence/.
+
+    Raises:
+        ArgumentError: (a ValueError) if it has no results of any plan.
+        RunError: if a result is damaged.
+    """
+    results = {at.plan: read_results(folder / at.plan) for at in SETTINGS}
+    if not any(len(each) for each in results.values()):
+        raise ArgumentError(f"{folder} has no results of a plan in {' or '.join(results)}.",
+                            hint="fixhead reproduce table1 --data-dir DATA")
+    return report_content(results, folder)
+
+
+def report_content(results: Mapping[str, Results], folder: Path) -> dict[str, Any]:
+    """Returns the report on results.
+
+    Args:
+        results: plan -> its results.
+        folder: the folder that the files are named relative to.
+    """
+    return {"schema": SCHEMA, "paper": SOURCE,
+            "settings": [_setting(at, results[at.plan], folder) for at in SETTINGS if len(results[at.plan])]}
+
+
+def _setting(at: Setting, results: Results, folder: Path) -> dict[str, Any]:
+    blocks = PLANS[at.plan]
+    where = _blocks_of_cells(blocks, results)
+    return {"plan": at.plan, "title": at.title, "network": at.network, "paper_network": at.paper_network,
+            "devices": sorted({str(each.content["device"]) for each in results}), "runs": len(results),
+            "across_sets": _across_sets(at, results),
+            "claims": [_claim(each, at, results, where, folder) for each in answers(results, at)],
+            "cells": _cells(results, where, folder)}
+
+
+def _across_sets(at: Setting, results: Results) -> list[dict[str, Any]]:
+    """Returns the interquartile mean of fixed minus learned over the data sets, for logits measured on all of them."""
+    seen = evidence(results, at)
+    found = []
+    for head in ("dot", "cos"):
+        gains = {dataset: seeds_in_order(gain(seen, "", at.main, dataset, head, accuracy, above()).values)
+                 for dataset in SETS}
+        if all(len(values) >= ENOUGH for values in gains.values()):
+            scores = list(gains.values())
+            found.append({"what": f"fixed minus learned accuracy, {head} logits, points", "sets": list(gains),
+                          "n": [len(each) for each in scores], "interquartile_mean": interquartile_mean(scores),
+                          "interval_95": list(interquartile_interval(scores))})
+    return found
+
+
+def _claim(each: Answer, at: Setting, results: Results, where: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    after = holm_states(each.findings, somewhere=each.question.somewhere)
+    return {"id": each.claim.id, "section": each.claim.section, "statement": each.claim.statement,
+            "printed": dict(each.claim.paper), "verdict": each.state, "lacking": each.question.lacking,
+            "arithmetic": each.question.arithmetic,
+            "comparisons": [_comparison(one, at, results, where, folder) | {"after_holm": after.get(id(one))}
+                            for one in each.findings]}
+
+
+def _comparison(one: Finding, at: Setting, results: Results, where: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    said, values = one.verdict, seeds_in_order(one.values)
+    paired = one.minus is None and not one.expected.counted and 2 <= len(values) <= EXHAUSTIVE
+    files = [_name(result.path, folder) for cell in one.cells for result in results.all_of(cell).values()]
+    return {
+        "label": one.label, "unit": one.unit, "expected": one.expected.text, "paper": one.paper,
+        "values": {str(seed): value for seed, value in sorted(one.values.items())},
+        "minus": None if one.minus is None else {str(seed): value for seed, value in sorted(one.minus.items())},
+        "n": said.n, "mean": said.mean, "interval_95": None if said.interval is None else list(said.interval),
+        "difference_from_paper": None if said.mean is None or one.paper is None else said.mean - one.paper,
+        "bca_95": list(bca_interval(values)) if paired else None,
+        "sign_flip_p": sign_flip_test(values) if paired else None, "smallest_p": smallest_p(said.n) if paired else None,
+        "verdict": said.state, "counts": not one.beside, "note": one.note, "failed": list(one.failed),
+        "recipe": one.protocol, "files": sorted(set(files)), **_missing(one, at, results, where)}
+
+
+def _missing(one: Finding, at: Setting, results: Results, where: Mapping[str, str]) -> dict[str, Any]:
+    """Returns which command would fill an empty comparison, and about how many hours a seed of it takes."""
+    left = [cell for cell in one.cells if not results.all_of(cell)]
+    blocks = list(dict.fromkeys(where[cell.id] for cell in left if cell.id in where))
+    rate = cost.CPU if at is EVIDENCE else cost.GPU
+    hours = sum(cost.estimate(cell.config, results, _device(results), rate).seconds for cell in left) / 3600
+    command = f"python -m keras_fixhead.reproduction run --data-dir DATA --blocks {','.join(blocks)}" if blocks else ""
+    return {"command": command, "hours_per_seed": round(hours, 2)}
+
+
+def _cells(results: Results, where: Mapping[str, str], folder: Path) -> list[dict[str, Any]]:
+    """Returns what was measured of each cell, in the order of the plan."""
+    order = {name: index for index, name in enumerate(where)}
+    found = []
+    for name, seeds in sorted(results.by_cell.items(), key=lambda each: (order.get(each[0], len(order)), each[0])):
+        runs = list(seeds.values())
+        one = Cell(tuple(sorted(runs[0].content["cell"].items())))
+        converged = [each for each in runs if each.converged]
+        found.append({
+            "block": where.get(name), "cell": one.label, "recipe": protocol_text(one), "id": name,
+            "accuracy": {str(each.seed): each.accuracy() for each in converged},
+            "failed": [each.seed for each in runs if not each.converged],
+            "seconds": {str(each.seed): float(each.content["seconds"]) for each in runs},
+            "data": next((str(each.content["subset"]) for each in runs if each.content.get("subset")), "whole"),
+            "digests": {str(each.seed): each.content.get("config_digest") for each in runs},
+            "files": [_name(each.path, folder) for each in runs]})
+    return found
+
+
+def _blocks_of_cells(blocks: Sequence[Block], results: Results) -> dict[str, str]:
+    """Returns the id of a cell -> the first block that has it."""
+    found: dict[str, str] = {}
+    for run in plan(blocks, decide(results, blocks)):
+        if run.cell is not None:
+            found.setdefault(run.cell.id, run.block)
+    return found
+
+
+def _name(path: Path, folder: Path) -> str:
+    path, folder = path.absolute(), folder.absolute()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _device(results: Results) -> str | None:
+    newest = max(results, key=lambda each: str(each.content["finished"]), default=None)
+    return None if newest is None else str(newest.content["device"])
+
+
+def write_report(report: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Writes a report in all its forms; returns the files.
+
+    Args:
+        report: from `read_report`.
+        folder: where to write report.json, .md, .tex, .html, comparisons.csv and cells.csv.
+
+    Raises:
+        RunError: if a file cannot be written.
+    """
+    from keras_fixhead.reproduction import report_html, report_text
+
+    make_folder(folder)
+    texts = {"report.md": report_text.markdown(report), "report.tex": report_text.latex(report),
+             "report.html": report_html.html(report), "comparisons.csv": report_text.comparisons_csv(report),
+             "cells.csv": report_text.cells_csv(report)}
+    write_json(folder / "report.json", {name: value for name, value in report.items() if name != "schema"},
+               schema=report["schema"])
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode())
+    return [folder / name for name in ("report.json", *texts)]

@@ -1,0 +1,172 @@
+"""The report as one page of HTML that needs no network: tables that can be sorted and filtered."""
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from keras_fixhead.reproduction.claims import ARITHMETIC
+from keras_fixhead.reproduction.findings import NUMBER
+from keras_fixhead.reproduction.report_text import across_text, number
+from keras_fixhead.reproduction.verdict import STATES
+
+COLOURS = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
+           ARITHMETIC: "arithmetic"}
+"""Verdict -> class of its colour."""
+
+_STYLE = """
+:root { color-scheme: light; font: 15px/1.45 system-ui, sans-serif; color: #1d2430; }
+body { margin: 0 auto; max-width: 1500px; padding: 1.2rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .4rem; } h2 { font-size: 1.15rem; margin: 1.8rem 0 .4rem; }
+p { margin: .3rem 0 .8rem; max-width: 60rem; }
+.scroll { overflow-x: auto; border: 1px solid #d5dae2; border-radius: 6px; }
+table { border-collapse: collapse; width: 100%; font-size: .88rem; }
+th, td { padding: .35rem .55rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e6e9ef; }
+th { position: sticky; top: 0; background: #f3f5f8; cursor: pointer; white-space: nowrap; user-select: none; }
+th:focus-visible { outline: 2px solid #2f6fde; outline-offset: -2px; }
+td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.beside { font-style: italic; color: #5b6472; }
+.v { display: inline-block; padding: .05rem .45rem; border-radius: 4px; white-space: nowrap; }
+.held { background: #d3ecd9; color: #12502a; } .refuted { background: #f6d6d3; color: #7c1c14; }
+.undecided { background: #fbebc4; color: #6a4b00; } .missing { background: #e8ebf0; color: #4a5361; }
+.arithmetic { background: #dbe6f8; color: #1d3f78; }
+.filters { display: flex; flex-wrap: wrap; gap: .5rem; margin: .6rem 0; }
+input, select { font: inherit; padding: .25rem .45rem; border: 1px solid #b9c0cc; border-radius: 4px; max-width: 100%; }
+td.id code { white-space: nowrap; overflow-wrap: normal; }
+input { flex: 1 1 16rem; } small { color: #5b6472; } code { font-size: .95em; overflow-wrap: anywhere; }
+details summary { cursor: pointer; color: #3b4a63; }
+"""
+
+_SCRIPT = """
+for (const box of document.querySelectorAll('section')) {
+  const text = box.querySelector('input'), verdict = box.querySelector('select');
+  const rows = [...box.querySelectorAll('tbody tr')];
+  const filter = () => { for (const row of rows) {
+    const shown = row.textContent.toLowerCase().includes(text.value.toLowerCase()) &&
+      (!verdict.value || row.dataset.verdict === verdict.value);
+    row.hidden = !shown; } };
+  text.addEventListener('input', filter); verdict.addEventListener('change', filter);
+}
+for (const head of document.querySelectorAll('th')) {
+  const sort = () => {
+    const table = head.closest('table'), body = table.tBodies[0], at = head.cellIndex;
+    const down = head.getAttribute('aria-sort') === 'ascending';
+    for (const each of head.parentNode.cells) each.removeAttribute('aria-sort');
+    head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+    const key = row => { const cell = row.cells[at]; return cell.dataset.key ?? cell.textContent; };
+    const rows = [...body.rows].sort((one, other) => {
+      const a = key(one), b = key(other), x = parseFloat(a), y = parseFloat(b);
+      const order = !isNaN(x) && !isNaN(y) ? x - y : a === '' ? 1 : b === '' ? -1 : a.localeCompare(b);
+      return down ? -order : order; });
+    body.append(...rows); };
+  head.tabIndex = 0; head.addEventListener('click', sort);
+  head.addEventListener('keydown', event => { if (event.key === 'Enter') sort(); });
+}
+"""
+
+
+def html(report: Mapping[str, Any]) -> str:
+    """Returns the report as an HTML page."""
+    parts = [f"<h1>The paper's claims and what was measured</h1><p>{escape(report['paper'])}. Click a column to sort "
+             "it. Verdicts: " + " ".join(_badge(each) for each in (*STATES, ARITHMETIC))
+             + " (arithmetic is no evidence). "
+             "Lines in italics stand next to the others and do not count for the claim.</p>",
+             *(_section(setting) for setting in report["settings"])]
+    return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+            f"<title>The paper's claims and what was measured</title>\n<link rel=\"icon\" href=\"data:,\">\n"
+            f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts)
+            + f"\n<script>{_SCRIPT}</script>\n</body></html>\n")
+
+
+def _section(setting: Mapping[str, Any]) -> str:
+    title = f"{setting['title'][0].upper()}{setting['title'][1:]}"
+    about = (f"Network {setting['network']}; {setting['runs']} runs on {', '.join(setting['devices'])}. The paper's "
+             f"numbers are of {setting['paper_network']}. {'; '.join(map(across_text, setting['across_sets']))}")
+    claims = _table(("claim", "section", "in the paper", "verdict", "note"), [
+        _row(each["verdict"], [_code(each["id"]), _cell(each["section"]), _cell(each["statement"]),
+                               f"<td>{_badge(each['verdict'])}</td>",
+                               f"<td>{_marked(each['arithmetic'] or each['lacking'])}</td>"])
+        for each in setting["claims"]])
+    comparisons = _table(
+        ("claim", "comparison", "unit", "expected", "paper", "here", "here − paper", "95 % interval", "BCa interval",
+         "sign-flip p", "n", "recipe and scale", "verdict", "after Holm", "files, or command and hours"),
+        [_comparison(claim["id"], each) for claim in setting["claims"] for each in claim["comparisons"]])
+    cells = _table(("block", "cell", "recipe and scale", "data", "accuracy, %", "n", "failed", "minutes", "files"),
+                   [_measured_cell(each) for each in setting["cells"]])
+    return "\n".join(f"<section><h2>{escape(title)}: {name}</h2><p>{escape(text)}</p>{_FILTERS}"
+                     f"<div class=\"scroll\">{table}</div></section>"
+                     for name, text, table in (("claims", about, claims), ("comparisons", "", comparisons),
+                                               ("cells", "", cells)))
+
+
+_FILTERS = ("<div class=\"filters\"><input type=\"search\" placeholder=\"Show lines with ...\" "
+            "aria-label=\"Show lines with\"><select aria-label=\"Verdict\"><option value=\"\">every verdict</option>"
+            + "".join(f"<option>{each}</option>" for each in (*STATES, ARITHMETIC)) + "</select></div>")
+
+
+def _comparison(claim: str, each: Mapping[str, Any]) -> str:
+    form = NUMBER[each["unit"]]
+    values = [each["paper"], each["mean"], each["difference_from_paper"]]
+    intervals = ["" if pair is None else f"{pair[0]:{form}} to {pair[1]:{form}}" for pair in (
+        each["interval_95"], each["bca_95"])]
+    p = "" if each["sign_flip_p"] is None else f"{each['sign_flip_p']:.3g} (at least {each['smallest_p']:.3g})"
+    source = _files(each["files"]) if each["files"] else (
+        f"<td><code>{escape(each['command'])}</code> <small>about {each['hours_per_seed']:g} h a seed</small></td>"
+        if each["command"] else "<td></td>")
+    note = f" <small>{escape(each['note'])}</small>" if each["note"] else ""
+    kind = "" if each["counts"] else ' class="beside"'
+    label = f"<td{kind}>{escape(each['label'])}{note}</td>"
+    return _row(each["verdict"], [
+        _code(claim), label, _cell(each["unit"]), _cell(each["expected"]),
+        *(_number(number(value, form), value) for value in values),
+        *(_number(text, None if pair is None else pair[0]) for text, pair in zip(
+            intervals, (each["interval_95"], each["bca_95"]), strict=True)),
+        _number(p, each["sign_flip_p"]), _number(str(each["n"]), each["n"]), _cell(each["recipe"]),
+        f"<td>{_badge(each['verdict'])}</td>", f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>",
+        source])
+
+
+def _measured_cell(each: Mapping[str, Any]) -> str:
+    accuracy = [100 * value for value in each["accuracy"].values()]
+    mean = sum(accuracy) / len(accuracy) if accuracy else None
+    minutes = sum(each["seconds"].values()) / 60 / max(1, len(each["seconds"]))
+    values = ", ".join(f"{value:.2f}" for value in accuracy)
+    return _row("", [
+        _cell(each["block"] or ""), _cell(each["cell"]), _cell(each["recipe"]), _cell(each["data"]),
+        _number("" if mean is None else f"{mean:.2f} ({values})", mean), _number(str(len(accuracy)), len(accuracy)),
+        _number(str(len(each["failed"])), len(each["failed"])), _number(f"{minutes:.1f}", minutes),
+        _files(each["files"])])
+
+
+def _table(header: Sequence[str], rows: Sequence[str]) -> str:
+    heads = "".join(f"<th scope=\"col\">{escape(name)}</th>" for name in header)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
+
+
+def _row(verdict: str, cells: Sequence[str]) -> str:
+    return f"<tr data-verdict=\"{escape(verdict)}\">{''.join(cells)}</tr>"
+
+
+def _cell(text: str) -> str:
+    return f"<td>{escape(text)}</td>"
+
+
+def _marked(text: str) -> str:
+    """Text whose words in backticks are code."""
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(escape(text).split("`")))
+
+
+def _code(text: str) -> str:
+    return f"<td class=\"id\"><code>{escape(text)}</code></td>"
+
+
+def _number(text: str, key: float | None) -> str:
+    return f"<td class=\"n\" data-key=\"{'' if key is None else key}\">{escape(text)}</td>"
+
+
+def _files(names: Sequence[str]) -> str:
+    links = "<br>".join(f"<code>{escape(name)}</code>" for name in names)
+    return f"<td><details><summary>{len(names)}</summary>{links}</details></td>" if names else "<td></td>"
+
+
+def _badge(verdict: str) -> str:
+    return f"<span class=\"v {COLOURS[verdict]}\">{escape(verdict)}</span>"

@@ -1,0 +1,126 @@
+"""The report: from result files alone, the same bytes each time, and a page that needs no network."""
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from synthetic import write_matrices, write_result
+
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.reproduction import Decisions, blocks_named, paper_claims, plan
+from keras_fixhead.reproduction.findings import NUMBER
+from keras_fixhead.reproduction.report import read_report, write_report
+
+FILES = ["report.json", "report.md", "report.tex", "report.html", "comparisons.csv", "cells.csv"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A folder of results: the first two blocks of the GPU plan."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "gpu").mkdir()
+    for run in plan(blocks_named(["1", "2"]), Decisions()):
+        config = run.cell.config
+        names = DATASETS[config.dataset].label_names
+        path = write_result(folder / "gpu", run.cell, run.seed, 50 + 20 * config.fixed + run.seed**2, label_names=names)
+        confusion = np.arange(len(names) ** 2).reshape(len(names), -1) % 7
+        write_matrices(path, confusion, np.eye(len(names)) + (confusion + confusion.T) / 100)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(results):
+    return read_report(results)
+
+
+def test_the_same_results_give_the_same_bytes_without_a_date_or_a_path(results, report, tmp_path):
+    first, second = (write_report(read_report(results), tmp_path / name) for name in ("one", "two"))
+
+    assert [path.name for path in first] == FILES
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        assert str(results) not in one.read_text() and "2026-" not in one.read_text()
+    assert json.loads(first[0].read_text())["settings"] == json.loads(json.dumps(report["settings"]))
+
+
+def test_every_claim_has_a_verdict_and_every_number_names_its_files(results, report):
+    (setting,) = report["settings"]
+    measured = [each for claim in setting["claims"] for each in claim["comparisons"] if each["values"]]
+
+    assert [claim["id"] for claim in setting["claims"]] == list(paper_claims())
+    assert measured
+    for each in measured:
+        assert each["files"] and all((results / name).is_file() for name in each["files"])
+        assert each["unit"] in NUMBER and each["recipe"] and each["n"] == len(each["values"]) == 3
+        assert (each["sign_flip_p"] is None) == (each["smallest_p"] is None) == (each["minus"] is not None)
+    dot, cos = setting["across_sets"]
+    # gains of 20 points at every seed of both sets
+    assert dot["interquartile_mean"] == cos["interquartile_mean"] == pytest.approx(20) and dot["n"] == [3, 3]
+    for cell in setting["cells"]:
+        assert len(cell["files"]) == len(cell["accuracy"]) == 3 and cell["block"] in ("1", "2")
+
+
+def test_an_empty_comparison_says_what_would_fill_it_and_for_how_long(report):
+    (setting,) = report["settings"]
+    empty = [each for claim in setting["claims"] for each in claim["comparisons"] if not each["values"]]
+
+    assert empty
+    for each in empty:
+        assert re.search(r"--blocks [\w,]+$", each["command"]) and each["hours_per_seed"] > 0, each["label"]
+
+
+class Page(HTMLParser):
+    """Counts open elements and collects what a page refers to."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.links, self.rows = [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.links += [values[name] for name in ("href", "src") if name in values]
+        self.rows += tag == "tr"
+        if tag not in ("meta", "link", "input", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, tmp_path):
+    text = write_report(report, tmp_path)[3].read_text()
+    page = Page()
+    page.feed(text)
+    (setting,) = report["settings"]
+
+    assert page.open == [] and page.links == ["data:,"]
+    assert page.rows == 3 + len(setting["claims"]) + len(setting["cells"]) + sum(
+        len(claim["comparisons"]) for claim in setting["claims"])
+    assert 'class="v held">held<' in text and "http" not in text
+
+
+def test_the_tables_have_one_line_per_comparison_and_run(report, tmp_path):
+    _, markdown, latex, _, comparisons, cells = (path.read_text() for path in write_report(report, tmp_path))
+    (setting,) = report["settings"]
+    all_ = [each for claim in setting["claims"] for each in claim["comparisons"]]
+    rows = list(csv.DictReader(io.StringIO(comparisons)))
+
+    assert len(rows) == len(all_) and {row["verdict"] for row in rows} == {each["verdict"] for each in all_}
+    assert [row["mean"] for row in rows] == ["" if each["mean"] is None else str(each["mean"]) for each in all_]
+    assert len(list(csv.DictReader(io.StringIO(cells)))) == setting["runs"] == 24
+    assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 1
+    assert len(re.findall(r" \\\\$", latex, re.M)) == 1 + sum(bool(each["values"]) for each in all_)
+    assert markdown.count("| `cos-s1-fixed-converges` |") == 7
+
+
+def test_the_command_writes_the_files_and_names_a_folder_without_results(fixhead, results, tmp_path):
+    done = fixhead("report", results, "--out", tmp_path / "report", "--json")
+
+    assert done.code == 0 and [path.rsplit("/", 1)[1] for path in done.json["files"]] == FILES
+    assert done.json["verdicts"]["gpu"]["probability-ceiling"] == "arithmetic"
+    none = fixhead("report", tmp_path)
+    assert none.code == 2 and "has no results of a plan in " in none.err and "gpu" in none.err
+    assert none.err.splitlines()[1].strip() == "fixhead reproduce table1 --data-dir DATA"
