@@ -35,7 +35,7 @@ Draw = Callable[[tuple[int, ...]], NDArray[np.float64]]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=2_000, help="per row")
+    parser.add_argument("--simulations", type=int, default=1_000, help="per row")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "checks" / "false_verdicts.json")
     options = parser.parse_args()
     rows = [{"arm": name, "seeds": n, "rule": rule, "simulations": options.simulations,

@@ -41,8 +41,8 @@ _FAST: dict[str, Any] = {
     "lookahead_every": 5, "lookahead_decay": 0.95, "whitening_bias_epochs": 3, "label_smoothing": 0.2,
     "crop_padding": 2, "crop_border": "reflect", "flip_mode": "alternating",
 }
-"""The published values, for the mean of the losses: rate 11.5 / (1 + 1 / (1 - 0.85)), which is for their sum, times 1024
-/ 1024; decay 0.0153 divided by the rate, from which it is decoupled there."""
+"""The published values. Rate and decay, 11.5 and 0.0153, are decoupled there: the rate is divided by 1 + 1 / (1 - 0.85)
+for SGD with momentum, and decay by the rate for an L2 penalty."""
 
 RECIPES: dict[str, Recipe] = {
     "honest": Recipe(

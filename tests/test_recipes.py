@@ -71,7 +71,7 @@ def test_the_file_is_not_modified():
     ({}, {"recipe": "nothing at all"}, "Unknown recipe 'nothing at all'"),
     ({"recipe": ["cpu"]}, None, "Unknown recipe"),
     ({"epoch": 3}, None, "Did you mean 'epochs'?"),
-    ({}, {"epochs": "three"}, "epochs must be int, got 'three'"),
+    ({}, {"epochs": "three"}, "epochs must be int or float, got 'three'"),
 ])
 def test_wrong_names_and_values_are_refused(explicit, file, message):
     with pytest.raises(ArgumentError, match=message):

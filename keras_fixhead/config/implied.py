@@ -137,6 +137,7 @@ IMPLICATIONS = (
     Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
     Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
     Implication("width", ("model",), _has_one_width, _always(1.0)),
+    Implication("model", ("pooling",), _is_too_small_to_pool, _default("model")),
     Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),
     Implication("width", ("class_vectors", "dataset", "model", "pooling"), _is_too_narrow, _always(1.0)),
     Implication("margin", ("head",), _has_a_margin_without_cosine, _always("none")),

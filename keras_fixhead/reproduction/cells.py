@@ -141,7 +141,9 @@ class Row:
         fields |= self.extra
         fields |= {name: factor * getattr(plain, name) for name, factor in self.factors.items()}
         if self.equal_steps:
-            fields["epochs"] = plain.epochs * _steps(plain) / _steps(build_config(fields))
+            longer = _steps(plain) / _steps(build_config(fields))
+            fields |= {"epochs": plain.epochs * longer,
+                       "whitening_bias_epochs": round(plain.whitening_bias_epochs * longer)}
         return cell(fields)
 
 

@@ -101,10 +101,10 @@ def between_sets(seen: Evidence, label: str, many: tuple[Arm, Arm], few: tuple[A
 
 def _facts(seen: Evidence, arms: Sequence[Arm], note: str) -> dict[str, Any]:
     """Returns what the runs of the arms say about a finding."""
-    chosen = [found for one in arms if isinstance(one.scale, Choice)
+    chosen = [(one.scale, found) for one in arms if isinstance(one.scale, Choice)
               and (found := seen.decisions.scales.get(one.scale, {}).get(one.fixed)) is not None]
-    scales = dict.fromkeys(f"{each.scale:g}" for each in chosen)
-    edges = [each for each in chosen if each.at_edge]
+    scales = dict.fromkeys(f"{each.scale:g}" for _, each in chosen)
+    edges = [each for choice, each in chosen if each.at_edge and choice.per_arm]  # a shared scale is as fair anywhere
     notes = [note, f"S = {' and '.join(scales)}, chosen" if scales else "",
              f"S = {edges[0].scale:g} is at the edge of its grid: unresolved" if edges else "",
              failures_text(seen, arms)]

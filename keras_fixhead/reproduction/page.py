@@ -29,8 +29,7 @@ def write_page(page: Path, folder: Path) -> None:
     """
     results = {at.plan: read_results(folder / at.plan) for at in SETTINGS}
     for path, parts in ((page, blocks(results, folder)),
-                        (page.with_name(PLAN_PAGE), {"programme": programme_block(results[EVIDENCE.plan])}
-                         if EVIDENCE in SETTINGS else {})):
+                        (page.with_name(PLAN_PAGE), {"programme": programme_block(results[EVIDENCE.plan])})):
         text = path.read_text()
         for name, lines in parts.items():
             text = with_block(text, name, lines)

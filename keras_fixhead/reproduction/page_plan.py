@@ -1,15 +1,16 @@
 """The tables of both plans, and the rules in a few lines."""
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.accuracy_claims import TOLERANCE_POINTS
-from keras_fixhead.reproduction.cells import Block, Chosen, Decisions, Planned, plan
+from keras_fixhead.reproduction.cells import Block, Choice, Chosen, Decisions, Planned, plan
 from keras_fixhead.reproduction.claims import Answer
-from keras_fixhead.reproduction.evidence_blocks import EVIDENCE_BLOCKS
+from keras_fixhead.reproduction.evidence_blocks import COS_SCALE, DOT_SCALE, EVIDENCE_BLOCKS
 from keras_fixhead.reproduction.geometry_claims import TOLERANCE_COSINE
 from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, NOT_RUN_HERE, SCALES
-from keras_fixhead.reproduction.results import Results, decide
+from keras_fixhead.reproduction.results import Results, chosen, decide, validation_scores
 from keras_fixhead.reproduction.verdict import ENOUGH, NOT_MEASURED
 
 
@@ -62,7 +63,23 @@ def programme_block(results: Results) -> list[str]:
     return ["", "| block | question | seeds | runs | done | hours left |", "| --- |" + " --- |" * 5,
             *(f"| {block.name} | {block.why} | {_seeds(block)} | {work[block.name].text} |"
               for block in EVIDENCE_BLOCKS),
-            f"| all | | | {_sum(work).text} |", "", _source(results, cost.CPU), ""]
+            f"| all | | | {_sum(work).text} |", "", _source(results, cost.CPU),
+            *(line for choice in (DOT_SCALE, COS_SCALE) for line in _choice(choice, results)), ""]
+
+
+def _choice(choice: Choice, results: Results) -> list[str]:
+    """Returns the validation accuracies of a choice once they are measured, what is chosen, and what each arm would."""
+    scores = {fixed: validation_scores(choice, fixed, results) for fixed in (True, False)}
+    if not all(scores.values()):
+        return []
+    found, alone = chosen(choice, results), chosen(dataclasses.replace(choice, per_arm=True), results)
+    rows = ["| " + " | ".join([name, *(f"{100 * value:.2f}" for value in scores[fixed].values()),
+                               f"{found[fixed].scale:.3g}", f"{alone[fixed].scale:.3g}"]) + " |"
+            for fixed, name in ((True, "fixed"), (False, "learned"))]
+    title = f"{choice.name[0].upper()}{choice.name[1:]}"
+    return ["", f"{title}: validation accuracy in percent on {choice.row.dataset}:", "",
+            "| arm | " + " | ".join(f"S = {scale:.3g}" for scale in choice.scales) + " | chosen | best for it alone |",
+            "| --- |" + " --- |" * (len(choice.scales) + 2), *rows]
 
 
 @dataclass(frozen=True)

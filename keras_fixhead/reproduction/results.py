@@ -115,21 +115,8 @@ def decide(results: Results, blocks: Sequence[Block]) -> Decisions:
         if row.more_seeds and (values := _differences(row, plain, results)) and stdev(values) > EXTEND_ABOVE))
 
 
-def chosen(choice: Choice, results: Results) -> dict[bool, Chosen]:
-    """Returns fixed -> the scale with the best validation accuracy; no entry while runs of its grid are missing.
-
-    A scale at which a run failed to converge cannot be the best.
-    """
-    scores = {fixed: _scores(choice, fixed, results) for fixed in (True, False)}
-    if not choice.per_arm:
-        both = scores[True].keys() & scores[False].keys() if all(scores.values()) else ()
-        shared = {scale: fmean([scores[True][scale], scores[False][scale]]) for scale in both}
-        scores = dict.fromkeys(scores, shared)
-    return {fixed: _best(choice, each) for fixed, each in scores.items() if any(map(isfinite, each.values()))}
-
-
-def _scores(choice: Choice, fixed: bool, results: Results) -> dict[float, float]:
-    """Returns scale -> mean validation accuracy, minus infinity with a failed run; empty while runs are missing."""
+def validation_scores(choice: Choice, fixed: bool, results: Results) -> dict[float, float]:
+    """Returns scale -> mean validation accuracy of an arm, -inf with a failed run; empty while runs are missing."""
     found = {}
     for scale, one in choice.cells(fixed).items():
         runs = results.all_of(one)
@@ -138,6 +125,19 @@ def _scores(choice: Choice, fixed: bool, results: Results) -> dict[float, float]
         own = [runs[seed] for seed in choice.row.seeds]
         found[scale] = fmean(each.accuracy("validation") if each.converged else -inf for each in own)
     return found
+
+
+def chosen(choice: Choice, results: Results) -> dict[bool, Chosen]:
+    """Returns fixed -> the scale with the best validation accuracy; no entry while runs of its grid are missing.
+
+    A scale at which a run failed to converge cannot be the best.
+    """
+    scores = {fixed: validation_scores(choice, fixed, results) for fixed in (True, False)}
+    if not choice.per_arm:
+        both = scores[True].keys() & scores[False].keys() if all(scores.values()) else ()
+        shared = {scale: fmean([scores[True][scale], scores[False][scale]]) for scale in both}
+        scores = dict.fromkeys(scores, shared)
+    return {fixed: _best(choice, each) for fixed, each in scores.items() if any(map(isfinite, each.values()))}
 
 
 def _best(choice: Choice, scores: Mapping[float, float]) -> Chosen:

@@ -44,6 +44,8 @@ CASES = [
      "an image size applies only to folders"),
     ("width", {"model": CV, "recipe": "cpu"}, {}, 1.0, 0.5, "supports width 1 only"),
     ("pooling", {"model": CV, "recipe": "paper-code"}, {}, "global", "4x4", "too small for pooling"),
+    ("model", {"pooling": "4x4", "dataset": "cifar10", "recipe": "fast"}, {}, "resnet18", "fast_cnn",
+     "too small for pooling"),
     ("width", {"class_vectors": "orthogonal", "dataset": "cifar100", "recipe": "smoke"}, {}, 1.0, 0.125,
      "at most 64 class vectors"),
     ("margin", {"head": "dot"}, {"margin": "arcface"}, "none", "arcface", "the logits are dot products"),

@@ -165,6 +165,14 @@ def test_ctrl_c_before_the_limit_has_its_own_exit_status(work, tmp_path, monkeyp
     assert status == 130 and "Start again to continue" in capsys.readouterr().err
 
 
+def test_sigterm_stops_like_ctrl_c_with_or_without_a_limit(work, tmp_path, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(running, "run_one", lambda *_: signal.raise_signal(signal.SIGTERM))
+
+    assert running.run_all(options(tmp_path), work) == 143
+    assert "Start again to continue" in capsys.readouterr().err and signal.getsignal(signal.SIGTERM) == before
+
+
 def test_a_run_without_a_result_does_not_stop_the_others_and_sets_the_exit_status(work, tmp_path, monkeypatch):
     tried = []
 

@@ -33,3 +33,11 @@ def test_a_dry_run_shows_the_plan_of_the_recipe(fixhead, tmp_path):
 
     assert honest.code == 0 and fixhead("reproduce", "tabel1", "--dry-run").code == 2
     assert len(re.findall(r"seed [01]: to do", honest.out)) == 8 and "seed 2" not in honest.out
+
+
+def test_a_dry_run_shows_the_runs_that_choose_a_scale(fixhead, tmp_path):
+    fast = fixhead("reproduce", "table1", "--out", tmp_path, "--seeds", "0", "--dry-run")
+
+    assert "at its S for dot logits, seed 0: waits for the runs that choose its scale" in fast.out
+    assert fast.out.count("seed 100: to do") == 10 and "seed 1:" not in fast.out
+    assert re.search(r"Left: about [\d.]+ hours on two CPU cores", fast.out)
