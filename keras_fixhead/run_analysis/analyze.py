@@ -8,12 +8,12 @@ from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.json_files import write_bytes, write_json
-from keras_fixhead.run_analysis.claims import answer_claims
+from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.measured import MeasuredRun, arm_differences, arm_means, measure_runs
 from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
 from keras_fixhead.run_analysis.page import page
-from keras_fixhead.run_analysis.picture import Picture
-from keras_fixhead.run_analysis.pictures import draw_pictures
+from keras_fixhead.run_analysis.captioned_figure import Figure
+from keras_fixhead.run_analysis.draw_figures import draw_figures
 from keras_fixhead.runs import Run, make_folder
 
 SCHEMA = 1
@@ -35,7 +35,7 @@ class Analysis:
 
     folder: Path
     runs: Sequence[MeasuredRun]
-    pictures: Sequence[Picture]
+    pictures: Sequence[Figure]
 
     @property
     def page(self) -> Path:
@@ -82,7 +82,7 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
     measured = measure_runs(runs, data_dir, unknown, prepare)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
-    pictures = draw_pictures(measured, folder)
+    pictures = draw_figures(measured, folder)
     analysis = Analysis(folder, measured, pictures)
     numbers = analysis.numbers
     write_json(folder / NUMBERS, numbers, schema=SCHEMA)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.run_analysis.picture import Picture
+from keras_fixhead.run_analysis.captioned_figure import Figure
 
 SECTIONS: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "Measured on the test images."),
@@ -60,7 +60,7 @@ td code { white-space: nowrap; } p code { overflow-wrap: anywhere; }
 """
 
 
-def page(numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) -> str:
+def page(numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -> str:
     """Returns the page as HTML.
 
     Args:
@@ -119,7 +119,7 @@ def _difference(found: Mapping[str, Any]) -> str:
     return text if interval is None else f"{text}<br><small>{interval[0]:+.4g} to {interval[1]:+.4g}</small>"
 
 
-def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Picture], folder: Path) -> str:
+def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -> str:
     title, about = SECTIONS[key]
     table = _numbers_table(key, numbers["arms"]) + (_pairs_table(numbers["runs"]) if key == "class_vectors" else "")
     if not (table or pictures):
@@ -156,7 +156,7 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> str:
                      + (f" (rank {each['rank']:,} of {each['of']:,})" if "rank" in each else "") for each in pairs)
 
 
-def _figure(picture: Picture, folder: Path) -> str:
+def _figure(picture: Figure, folder: Path) -> str:
     content = base64.b64encode((folder / f"{picture.name}.png").read_bytes()).decode()
     caption = _text(picture.caption)
     return (f'<figure><img src="data:image/png;base64,{content}" alt="{caption}">'

@@ -47,7 +47,7 @@ class Mismatch(Exception):
     """An answer that differs from the expected one."""
 
 
-def draw_pictures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDArray[np.uint8]]]:
+def draw_figures(height: int, width: int) -> tuple[NDArray[np.uint8], list[NDArray[np.uint8]]]:
     """Returns five pictures of a size, and five of larger and smaller sizes: noise on colour gradients."""
     draw = np.random.default_rng(0)  # the noise need not be reproducible: the pictures are stored
 
@@ -96,7 +96,7 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str], form: Pictur
         form: how pictures become arrays.
         temperature: T.
     """
-    images, others = draw_pictures(form.height, form.width)
+    images, others = draw_figures(form.height, form.width)
     pictures = encoded_pictures(others)
     pixels = np.stack([picture_array(content, "a reference picture", form) for content in pictures])
     return Reference(images, pictures, answers_of(model, images), answers_of(model, pixels), scale, label_names,

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from keras_fixhead.config import TrainConfig, resolve
-from keras_fixhead.data import Augmentation, decoding, epoch_order, load_dataset, make_batch, rows, run_dataset
+from keras_fixhead.data import Augmentation, epoch_order, load_dataset, make_batch, pixel_cache, rows, run_dataset
 from keras_fixhead.data.rows import Rows
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
@@ -144,7 +144,7 @@ def test_a_validation_folder_is_the_validation_part(tmp_path, held):
 
 def test_pictures_are_decoded_once_and_read_from_disk_afterwards(folder, monkeypatch):
     first = load_dataset(str(folder), image_size=12)
-    monkeypatch.setattr(decoding, "decode_picture", None)
+    monkeypatch.setattr(pixel_cache, "decode_picture", None)
     monkeypatch.setattr(rows, "IN_MEMORY_BYTES", 0)
     again = load_dataset(str(folder), image_size=12)
 
@@ -163,9 +163,9 @@ def test_pictures_are_decoded_once_and_read_from_disk_afterwards(folder, monkeyp
 @pytest.mark.parametrize("switch", ["on", "off"])
 def test_pixels_are_kept_in_memory_if_there_is_no_space_for_them(folder, monkeypatch, caplog, switch):
     expected = load_dataset(str(folder), image_size=13).digest()
-    monkeypatch.setenv(decoding.SWITCH, switch)
-    monkeypatch.setattr(decoding, "_FREE_SHARE", 10**12)
-    monkeypatch.setattr(decoding, "_VERSION", 0)
+    monkeypatch.setenv(pixel_cache.SWITCH, switch)
+    monkeypatch.setattr(pixel_cache, "_FREE_SHARE", 10**12)
+    monkeypatch.setattr(pixel_cache, "_VERSION", 0)
 
     assert load_dataset(str(folder), image_size=13).digest() == expected
     assert ("Pixels are kept in memory" in caplog.text) == (switch == "on")

@@ -5,7 +5,7 @@ import pytest
 
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.reproduction.paper import paper_claims
-from keras_fixhead.run_analysis.claims import answer_claims
+from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.measured import arm_differences, arm_names
 
 GOOD = {

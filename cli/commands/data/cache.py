@@ -18,18 +18,18 @@ def cache(clear: bool, as_json: bool) -> None:
         fixhead data cache --clear
     """
     from keras_fixhead.data import cache as cached
-    from keras_fixhead.data import decoding
+    from keras_fixhead.data import pixel_cache
 
     sets, pictures = ({str(folder): sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
-                      for folders in (cached.sets(), decoding.kept()))
+                      for folders in (cached.sets(), pixel_cache.kept()))
     if clear:
         cached.clear()
-        decoding.clear()
+        pixel_cache.clear()
     print_result({"folder": str(cached.folder_of_sets()), "on": cached.is_on(), "cleared": clear, "sets": sets,
                   "pictures": pictures},
                  as_json=as_json, text=[
         f"{cached.folder_of_sets()}: {len(sets)} data sets, {sum(sets.values()) / 1e6:,.1f} MB"
         f"{'; cleared' if clear else ''}{'' if cached.is_on() else f' (switched off by {cached.SWITCH})'}",
         *[f"  {size / 1e6:,.1f} MB  {Path(folder).name}" for folder, size in sets.items()],
-        *([f"{decoding.folder_of_pixels()}: pixels of pictures, {sum(pictures.values()) / 1e6:,.1f} MB"
+        *([f"{pixel_cache.folder_of_pixels()}: pixels of pictures, {sum(pictures.values()) / 1e6:,.1f} MB"
            f"{'; cleared' if clear else ''}"] if pictures else [])])

@@ -12,7 +12,7 @@ from fixhead_serving.export.reference import (
     Mismatch,
     Reference,
     compare,
-    draw_pictures,
+    draw_figures,
     encoded_pictures,
     read_reference,
     tolerance,
@@ -24,7 +24,7 @@ LOGITS = np.array([[1.0, 2.0, 3.0], [3.0, -1.0, 0.0], [0.0, 1.0, 0.5]], np.float
 
 
 def make_reference(scale=1.0, largest=1.0):
-    images, others = draw_pictures(8, 6)
+    images, others = draw_figures(8, 6)
     pictures = encoded_pictures(others)
     answers = {"logits": LOGITS * np.float32(largest), "features": np.ones((3, 4), np.float32)}
     return Reference(images, pictures, answers, answers, scale, NAMES)
@@ -38,13 +38,13 @@ def answer(reference, rows=3):
 
 
 def test_reference_pictures_have_the_model_size_and_larger_and_smaller_ones():
-    images, others = draw_pictures(8, 6)
+    images, others = draw_figures(8, 6)
 
     assert images.shape == (5, 8, 6, 3) and images.dtype == np.uint8
     assert len({image.tobytes() for image in images}) == 5 and images.std() > 30
     assert all(other.dtype == np.uint8 and other.shape[:2] != (8, 6) for other in others)
     assert min(other.shape[0] for other in others) < 8 < max(other.shape[0] for other in others)
-    assert draw_pictures(1, 1)[1][2].shape == (1, 1, 3)
+    assert draw_figures(1, 1)[1][2].shape == (1, 1, 3)
 
 
 def test_a_reference_is_read_back_from_its_file(tmp_path):
@@ -62,7 +62,7 @@ def test_a_reference_is_read_back_from_its_file(tmp_path):
 
 def test_the_reference_of_an_earlier_version_is_read(tmp_path):
     """Version 0.2 stored the pictures as arrays."""
-    images, others = draw_pictures(8, 6)
+    images, others = draw_figures(8, 6)
     np.savez(tmp_path / "r.npz", **{
         "images": images, "scale": 2.5, "label_names": np.frombuffer("\n".join(NAMES).encode(), np.uint8),
         **{f"other/{number}": other for number, other in enumerate(others)}, "of_images/logits": LOGITS,
@@ -74,7 +74,7 @@ def test_the_reference_of_an_earlier_version_is_read(tmp_path):
 
 
 def test_the_encoded_pictures_have_every_format_and_kind_of_pixels():
-    opened = [Image.open(io.BytesIO(each)) for each in encoded_pictures(draw_pictures(8, 6)[1])]
+    opened = [Image.open(io.BytesIO(each)) for each in encoded_pictures(draw_figures(8, 6)[1])]
 
     assert {each.format for each in opened} == {"PNG", "BMP", "GIF", "WEBP", "JPEG"}
     assert {each.mode for each in opened} == {"RGB", "L", "P", "1", "RGBA", "LA", "I;16", "CMYK"}

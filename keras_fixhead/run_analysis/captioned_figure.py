@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Picture:
+class Figure:
     """A figure of an analysis.
 
     Attributes:

@@ -15,20 +15,20 @@ from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.dynamics import plot_dynamics
 from keras_fixhead.figures.reliability import plot_reliability
 from keras_fixhead.figures.similarity import plot_confusion_similarity
-from keras_fixhead.run_analysis.feature_pictures import (
+from keras_fixhead.run_analysis.draw_features import (
     collapse_pictures,
     feature_pictures,
     open_set_pictures,
     retrieval_pictures,
 )
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
-from keras_fixhead.run_analysis.picture import Picture, file_name
+from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 
 Order = tuple[str, NDArray[np.int64] | None, Mapping[str, Sequence[str]] | None]
 """In words, as indices, and the groups that it follows."""
 
 
-def draw_pictures(runs: Sequence[MeasuredRun], folder: Path) -> list[Picture]:
+def draw_figures(runs: Sequence[MeasuredRun], folder: Path) -> list[Figure]:
     """Draws all figures, as PNG and SVG files in a folder, and returns them in the order of the page.
 
     Raises:
@@ -37,7 +37,7 @@ def draw_pictures(runs: Sequence[MeasuredRun], folder: Path) -> list[Picture]:
     return [picture for part in PARTS for picture in part(runs, folder)]
 
 
-def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     arms = {arm: members[0] for arm, members in by_arm(runs).items()}
     cosines = {arm: cosine_matrix(each.test.class_vectors) for arm, each in arms.items()}
     pairs = [matrix[different_pairs(len(matrix))] for matrix in cosines.values()]
@@ -48,13 +48,13 @@ def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Pictur
             name = file_name("cosines", kind, arm)
             plot_cosine_matrix(cosines[arm], each.facts.label_names, folder / name, order=order, groups=groups,
                                limits=limits, title=f"{arm}: cosines between class vectors,\n{words}")
-            yield Picture(name, "class_vectors", f"{arm}, seed {each.config.seed}: cosines between class vectors, "
+            yield Figure(name, "class_vectors", f"{arm}, seed {each.config.seed}: cosines between class vectors, "
                           f"{words}. All heat maps here have the same colours.")
     distributions = {arm: matrix[np.triu_indices(len(matrix), k=1)] for arm, matrix in cosines.items()}
     dims = {each.test.features.shape[1] for each in arms.values()}
     plot_cosine_distribution(distributions, max(dims), folder / "cosine-distribution",
                              title="Cosines between class vectors")
-    yield Picture("cosine-distribution", "class_vectors", "How the cosines between class vectors are distributed. The "
+    yield Figure("cosine-distribution", "class_vectors", "How the cosines between class vectors are distributed. The "
                   f"grey area is the law of random directions in {max(dims)} dimensions.")
 
 
@@ -68,7 +68,7 @@ def _orders(each: MeasuredRun, cosines: NDArray[np.float64]) -> dict[str, Order]
     return orders
 
 
-def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     arms = {arm: members[0] for arm, members in by_arm(runs).items()}
     cosines = {arm: cosine_matrix(each.test.class_vectors) for arm, each in arms.items()}
     pairs = [matrix[different_pairs(len(matrix))] for matrix in cosines.values()]
@@ -86,7 +86,7 @@ def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
                                   counts=(int(both.min()), int(both.max())), together=each.facts.together,
                                   title=f"{arm}: confusions and similarity"
                                   + ("" if rho is None else f", Spearman {rho:.2f}"))
-        yield Picture(name, "confusion", f"{arm}, seed {each.config.seed}: a point for each pair of classes; to the "
+        yield Figure(name, "confusion", f"{arm}, seed {each.config.seed}: a point for each pair of classes; to the "
                       "right, their class vectors are closer; higher up, more images of one were taken for the other."
                       + said)
     if len(runs) > 1 and any(each.numbers["confusion"]["errors_inside_groups"] is not None for each in runs):
@@ -96,7 +96,7 @@ def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
             for arm, members in by_arm(runs).items()}}
         plot_points(values, folder / "errors-inside-groups", title="Errors between look-alike classes",
                     label="% of all errors")
-        yield Picture("errors-inside-groups", "confusion", "Share of the errors that stay inside a group of look-alike "
+        yield Figure("errors-inside-groups", "confusion", "Share of the errors that stay inside a group of look-alike "
                       "classes. A point is a run, a bar the mean of an arm.")
 
 
@@ -107,7 +107,7 @@ def _most_confused(errors: NDArray[np.integer], label_names: Sequence[str], coun
                      for each in np.argsort(-both, kind="stable")[:count])
 
 
-def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     arms = by_arm(runs)
     cosines = {arm: [own_predicted_wrong(image_cosines(each.test.features, each.test.class_vectors), each.test.labels,
                                          each.test.predicted) for each in members] for arm, members in arms.items()}
@@ -118,13 +118,13 @@ def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]
         marks = {"largest reachable with features ≥ 0": max(reach.values())} if reach else None
         plot_distributions({arm: [found[kind] for found in each] for arm, each in cosines.items()}, folder / name,
                            title=f"Cosine of an image to {words}", label="cosine", limits=(-1, 1), marks=marks)
-        yield Picture(name, "compactness", f"Cosine between the features of a test image and {words}."
+        yield Figure(name, "compactness", f"Cosine between the features of a test image and {words}."
                       + (" Where features have no negative entries, no image can pass the line." if marks else ""))
     plot_points({label: {arm: [float(each.numbers["compactness"][name] or 0) for each in members]
                          for arm, members in arms.items()} for name, label in (
                              ("own", "own"), ("predicted", "predicted"), ("nearest_wrong", "nearest wrong"))},
                 folder / "mean-cosines", title="Mean cosine to class vectors", label="mean cosine")
-    yield Picture("mean-cosines", "compactness", "Mean cosine of features to the class vector of their own class, of "
+    yield Figure("mean-cosines", "compactness", "Mean cosine of features to the class vector of their own class, of "
                   "the predicted class (the paper's Table 4), and of the nearest other class. A point is a run, a bar "
                   "the mean of an arm.")
     angles = {arm: [class_angles(each.test.features, each.test.labels) for each in members]
@@ -136,10 +136,10 @@ def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]
              "angle to the nearest mean of another class. Further right is better separated.")):
         plot_distributions({arm: [found[kind] for found in each] for arm, each in angles.items()},
                            folder / file_name("angle", kind), title=title, label="angle, degrees", limits=(0, 120))
-        yield Picture(file_name("angle", kind), "separability", caption)
+        yield Figure(file_name("angle", kind), "separability", caption)
 
 
-def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     arms = by_arm(runs)
     ceilings = {f"ceiling, m = {each.test.num_classes}, S = {each.facts.cosine_scale:.3g}":
                 float(each.numbers["calibration"]["ceiling"] or 1)
@@ -154,13 +154,13 @@ def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]
             continue
         plot_reliability(bins, folder / f"reliability{suffix}", title=f"Reliability, {words}",
                          ceilings=None if suffix else ceilings)
-        yield Picture(f"reliability{suffix}", "calibration", f"Accuracy against confidence, {words}: on the diagonal, "
+        yield Figure(f"reliability{suffix}", "calibration", f"Accuracy against confidence, {words}: on the diagonal, "
                       "probabilities mean what they say; above it, the model is right more often than it says. Below: "
                       "how many images have this confidence."
                       + (" Dotted: the largest probability that S allows." if ceilings and not suffix else ""))
 
 
-def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     rows = {arm: [each.rows for each in members] for arm, members in by_arm(runs).items()}
     best = {f"smallest possible, {arm}": float(value) for arm, members in by_arm(runs).items()
             if (value := members[0].numbers["reach"]["best_loss"]) is not None}
@@ -173,11 +173,11 @@ def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
             ("class_vectors_max_cosine", "Largest cosine between class vectors", "largest cosine", 1, {})):
         name = file_name("epochs", key)
         if plot_dynamics(rows, key, folder / name, title=title, label=label, factor=factor, levels=levels):
-            yield Picture(name, "dynamics", f"{title} per epoch: the mean of an arm's runs, with a band from the "
+            yield Figure(name, "dynamics", f"{title} per epoch: the mean of an arm's runs, with a band from the "
                           "smallest to the largest.")
 
 
-PARTS: tuple[Callable[[Sequence[MeasuredRun], Path], Iterator[Picture]], ...] = (
+PARTS: tuple[Callable[[Sequence[MeasuredRun], Path], Iterator[Figure]], ...] = (
     _class_vectors, _confusion, _compactness, feature_pictures, collapse_pictures, _calibration, open_set_pictures,
     retrieval_pictures, _dynamics)
 """The parts of the page, in order: each draws its figures."""

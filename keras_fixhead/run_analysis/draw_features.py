@@ -15,13 +15,13 @@ from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.features import plot_features, plot_turns
 from keras_fixhead.figures.verification import plot_verification
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
-from keras_fixhead.run_analysis.picture import Picture, file_name
+from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 
 DRAWN_CLASSES = 10
 DRAWN_IMAGES = 1_000
 
 
-def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws features in a plane, their lengths and angles."""
     for arm, members in by_arm(runs).items():
         yield from _plane(arm, members[0], folder)
@@ -30,11 +30,11 @@ def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Pict
     longest = max(float(np.quantile(each, 0.999)) for some in lengths.values() for each in some)
     plot_distributions(lengths, folder / "feature-lengths", title="Length of the features", label="length",
                        limits=(0, max(longest, 1e-6)))
-    yield Picture("feature-lengths", "features", "How long the features of test images are. Cosine logits do not "
+    yield Figure("feature-lengths", "features", "How long the features of test images are. Cosine logits do not "
                   "depend on it; for dot products it is a scale that each image sets for itself.")
 
 
-def open_set_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def open_set_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws how well scores tell unknown classes, if there are any."""
     some = [each for each in runs if "open_set" in each.numbers]
     if not some:
@@ -42,11 +42,11 @@ def open_set_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Pic
     scores = {name.replace("_", "\n"): {arm: _values(members, "open_set", f"auroc_{name}")
                                         for arm, members in by_arm(some).items()} for name in SCORES}
     plot_points(scores, folder / "open-set", title="Unknown classes, positive class: unknown", label="AUROC")
-    yield Picture("open-set", "open_set", "How well each score tells images of unknown classes from known ones: 1 is "
+    yield Figure("open-set", "open_set", "How well each score tells images of unknown classes from known ones: 1 is "
                   "perfect, 0.5 is chance. A point is a run, a bar the mean of an arm.")
 
 
-def retrieval_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def retrieval_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws retrieval and verification among test images, and among images of classes that were not trained."""
     for section, words in (("retrieval", "test images"), ("held_out", "classes that were not trained")):
         some = [each for each in runs if section in each.numbers]
@@ -56,16 +56,16 @@ def retrieval_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Pi
         plot_points({label: {arm: _values(members, section, name) for arm, members in by_arm(some).items()}
                      for name, label in kinds.items()}, folder / file_name(section), title=f"Retrieval, {words}",
                     label="share")
-        yield Picture(file_name(section), section, f"Retrieval, {words}: are images of one class near each other? A "
+        yield Figure(file_name(section), section, f"Retrieval, {words}: are images of one class near each other? A "
                       "point is a run, a bar the mean of an arm.")
         curves = {arm: [verification_curve(*_searched(each, section)) for each in members]
                   for arm, members in by_arm(some).items()}
         plot_verification(curves, folder / f"verification-{section}", title=f"Verification, {words}")
-        yield Picture(f"verification-{section}", section, f"Verification, {words}: share of pairs of one class that "
+        yield Figure(f"verification-{section}", section, f"Verification, {words}: share of pairs of one class that "
                       "are accepted as such, when a share of pairs of different classes is accepted by mistake.")
 
 
-def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Picture]:
+def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws the measures of neural collapse."""
     some = [each for each in runs if "collapse" in each.numbers]
     if not some:
@@ -75,11 +75,11 @@ def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Pic
     plot_points({label: {arm: _values(members, "collapse", name) for arm, members in by_arm(some).items()}
                  for name, label in kinds.items()}, folder / "collapse", title="Neural collapse, training images",
                 label="distance from collapse")
-    yield Picture("collapse", "collapse", "Neural collapse on training images: 0 is complete. A point is a run, a bar "
+    yield Figure("collapse", "collapse", "Neural collapse on training images: 0 is complete. A point is a run, a bar "
                   "the mean of an arm.")
 
 
-def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Picture]:
+def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Figure]:
     arrays, names = run.test, run.facts.label_names
     chosen, words = _drawn(arrays)
     features, labels = arrays.features[chosen], arrays.labels[chosen]
@@ -90,18 +90,18 @@ def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Picture]:
         plot_features(points, labels, names, folder / name, vectors=vectors, origin=flat,
                       title=f"{arm}: features" + ("" if flat else " by PCA"))
         seen = "all of them" if flat else f"the plane that has {100 * share:.0f} % of their variance"
-        yield Picture(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, {seen}. Lines lead from "
+        yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, {seen}. Lines lead from "
                       "the origin to class vectors, which are scaled to the mean length of the features.")
         if flat:
             name = file_name("turns", arm)
             plot_turns(turn(points), labels, names, folder / name, vectors=turn(vectors),
                        title=f"{arm}: directions of the features")
-            yield Picture(name, "features", f"{arm}, seed {run.config.seed}: in which direction the features of each "
+            yield Figure(name, "features", f"{arm}, seed {run.config.seed}: in which direction the features of each "
                           "class lie, and where its class vector points.")
     if features.shape[1] > 2 and len(features) > 9:
         name = file_name("layout", arm)
         plot_features(neighbour_embedding(features), labels, names, folder / name, title=f"{arm}: features by t-SNE")
-        yield Picture(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, laid out by t-SNE "
+        yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, laid out by t-SNE "
                       "(cosine distances). Near images stay near; distances between groups mean little.")
 
 
