@@ -32,7 +32,7 @@ def bca_interval(values: Sequence[float], confidence: float = 0.95, *, seed: int
 
     Example:
         >>> [round(bound, 3) for bound in bca_interval([1.0, 2.0, 3.0, 7.0])]
-        [1.5, 5.75]
+        [1.5, 6.0]
     """
     from scipy.stats import norm
 

@@ -68,7 +68,7 @@ def difference_estimate(first: Sequence[float], second: Sequence[float]) -> Esti
     Example:
         >>> found = difference_estimate([1.0, 2.0, 3.0], [0.0, 4.0])
         >>> found.mean, round(found.freedom, 3)
-        (0.0, 1.168)
+        (0.0, 1.17)
     """
     parts = [statistics.variance(values) / len(values) for values in (first, second)]
     squares = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True))

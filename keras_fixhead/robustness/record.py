@@ -129,7 +129,7 @@ def csv_table(report: RobustnessReport) -> str:
         >>> print(csv_table(RobustnessReport("paper", 0, 4, 0.75, {"fog": (0.5,)}, {}, (3,))))
         corruption,severity,accuracy,low,high,n
         clean,0,0.75,0.300642,0.954413,4
-        fog,3,0.5,0.150036,0.849964,4
+        fog,3,0.5,0.150039,0.849961,4
         <BLANKLINE>
     """
     file = io.StringIO()
