@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from keras_fixhead.data.catalog import DatasetEntry, own_entry
 from keras_fixhead.data.choice import hold_out_test
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.pixel_cache import decode_files
 from keras_fixhead.data.layout import WHOLE, Layout, find_layout
 from keras_fixhead.data.pictures import UNREADABLE, PictureForm, picture_sides
+from keras_fixhead.data.pixel_cache import decode_files
 from keras_fixhead.data.rows import rows_of
 from keras_fixhead.errors import DataError
 

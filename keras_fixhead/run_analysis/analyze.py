@@ -9,11 +9,11 @@ from typing import Any
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.json_files import write_bytes, write_json
 from keras_fixhead.run_analysis.answered_claims import answer_claims
+from keras_fixhead.run_analysis.captioned_figure import Figure
+from keras_fixhead.run_analysis.draw_figures import draw_figures
 from keras_fixhead.run_analysis.measured import MeasuredRun, arm_differences, arm_means, measure_runs
 from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
 from keras_fixhead.run_analysis.page import page
-from keras_fixhead.run_analysis.captioned_figure import Figure
-from keras_fixhead.run_analysis.draw_figures import draw_figures
 from keras_fixhead.runs import Run, make_folder
 
 SCHEMA = 1

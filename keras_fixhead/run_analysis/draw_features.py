@@ -14,8 +14,8 @@ from keras_fixhead.analysis.summary import RETRIEVED, Arrays
 from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.features import plot_features, plot_turns
 from keras_fixhead.figures.verification import plot_verification
-from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
 from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
+from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
 
 DRAWN_CLASSES = 10
 DRAWN_IMAGES = 1_000

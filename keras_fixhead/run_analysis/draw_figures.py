@@ -15,6 +15,7 @@ from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.dynamics import plot_dynamics
 from keras_fixhead.figures.reliability import plot_reliability
 from keras_fixhead.figures.similarity import plot_confusion_similarity
+from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 from keras_fixhead.run_analysis.draw_features import (
     collapse_pictures,
     feature_pictures,
@@ -22,7 +23,6 @@ from keras_fixhead.run_analysis.draw_features import (
     retrieval_pictures,
 )
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
-from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 
 Order = tuple[str, NDArray[np.int64] | None, Mapping[str, Sequence[str]] | None]
 """In words, as indices, and the groups that it follows."""
