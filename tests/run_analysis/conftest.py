@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from keras_fixhead.analysis import summary
-from keras_fixhead.run_analysis import Analysis, analyze_runs, pictures
+from keras_fixhead.run_analysis import Analysis, analyze_runs, draw_figures
 from keras_fixhead.runs import Run, open_run
 
 
@@ -20,5 +20,5 @@ def analysis(two_runs: list[Run]) -> Analysis:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(summary, "PERMUTATIONS", 19)
         patch.setattr(summary, "DRAWS", 9)
-        patch.setattr(pictures, "PARTS", (pictures.PARTS[0], pictures.PARTS[4], pictures.PARTS[5]))
+        patch.setattr(draw_figures, "PARTS", tuple(draw_figures.PARTS[index] for index in (0, 4, 5)))
         return analyze_runs(two_runs)
