@@ -1,6 +1,7 @@
 """From training to corrupted images over REST, using the command line on the bundled digits."""
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,13 +90,13 @@ def test_resuming_a_complete_run_says_so_and_exits_with_0(fixhead, trained):
 
 
 def test_the_first_export_is_version_1_with_labels_and_the_next_is_2(exported, model, folder):
+    shutil.copytree(folder / "served" / "digits", folder / "served" / "other")
     again = export_model(model, folder / "served" / "other", label_names=[str(digit) for digit in range(10)])
-    once_more = export_model(model, folder / "served" / "other", label_names=[str(digit) for digit in range(10)])
 
     assert (exported["name"], exported["version"]) == ("digits", 1)
     assert (Path(exported["path"]) / "saved_model.pb").is_file()
     assert (Path(exported["path"]) / "assets.extra" / "labels.txt").read_text().split() == list("0123456789")
-    assert (again.version, once_more.version) == (1, 2)
+    assert again.version == 2
     assert not list((folder / "served" / "other").glob(".tmp-*"))
 
 
