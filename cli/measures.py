@@ -2,20 +2,22 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fixhead_cli.output import percent
 from fixhead_cli.run_report import accuracy_lines, class_lines
-from keras_fixhead.evaluation import MeasuredRun, MeasuredSplit
 from keras_fixhead.json_files import write_bytes
+
+if TYPE_CHECKING:
+    from keras_fixhead.evaluation import MeasuredRun, MeasuredSplit
 
 TOP = 5
 """Most classes in a row of `write_predictions`."""
 
 
-def measured_content(measured: MeasuredRun) -> dict[str, Any]:
+def measured_content(measured: "MeasuredRun") -> dict[str, Any]:
     """Returns the measures of a run, for JSON."""
     splits = measured.splits.items()
     content = {
@@ -26,7 +28,7 @@ def measured_content(measured: MeasuredRun) -> dict[str, Any]:
     return {**content, **({"common_accuracy": common} if common else {})}
 
 
-def measured_text(measured: MeasuredRun, tta: str) -> list[str]:
+def measured_text(measured: "MeasuredRun", tta: str) -> list[str]:
     """Returns the measures of a run as lines of text."""
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     lines = accuracy_lines({f"{split}{named}": each.evaluation.as_dict() for split, each in measured.splits.items()})
@@ -36,14 +38,14 @@ def measured_text(measured: MeasuredRun, tta: str) -> list[str]:
                                for line, each in zip(lines, measured.splits.values(), strict=True)), *classes]
 
 
-def _more(each: MeasuredSplit) -> str:
+def _more(each: "MeasuredSplit") -> str:
     evaluation = each.evaluation
     common = "" if each.common_accuracy is None else f", among the common classes {percent(each.common_accuracy)}"
     top5 = "" if evaluation.top5 is None else f", top-5 {percent(evaluation.top5)}"
     return f"{common}{top5}, cosine to own class vector {evaluation.own_cosine:.3f}"
 
 
-def write_predictions(path: Path, measured: MeasuredRun) -> None:
+def write_predictions(path: Path, measured: "MeasuredRun") -> None:
     """Writes a CSV file with one row for each measured picture.
 
     The columns: split, index in it, file (empty if the images have no files of their own), label, correct (1 or 0),

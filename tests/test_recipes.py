@@ -117,3 +117,10 @@ def test_test_images_select_epochs_only_if_the_recipe_says_so(name):
     config = build_config({"recipe": name})
 
     assert (config.selection == "test") == ("TEST" in RECIPES[name].summary)
+
+
+def test_a_recipe_that_alternates_flips_trains_data_that_are_never_mirrored():
+    config = resolve(build_config({"recipe": "fast", "dataset": "digits"})).config
+
+    assert (config.flip, config.flip_mode) == (False, "random")
+    assert resolve(build_config({"recipe": "fast", "dataset": "cifar10"})).config.flip_mode == "alternating"

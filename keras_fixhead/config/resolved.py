@@ -122,6 +122,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
         fit=entry.fit,
         flip=entry.flip if asked.flip is None else asked.flip,
+        flip_mode=asked.flip_mode if asked.flip or (asked.flip is None and entry.flip) else "random",
         precision=resolve_precision(asked.precision, gpu=gpu),
         # PyTorch takes its number of threads from the environment
         threads=cpu_count() if asked.threads is None and keras_backend() != "torch" else asked.threads,

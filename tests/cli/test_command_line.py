@@ -287,6 +287,23 @@ def test_library_warnings_are_shown_only_with_debug(options, lines):
     assert done.returncode == 0 and done.stderr.count("from a library") == lines
 
 
+IMPORTS = """
+import importlib, pkgutil, sys
+import fixhead_cli.commands
+for name in ("keras", "tensorflow", "jax"):
+    sys.modules[name] = None
+for each in pkgutil.walk_packages(fixhead_cli.commands.__path__, "fixhead_cli.commands."):
+    importlib.import_module(each.name)
+"""
+
+
+def test_no_command_loads_a_framework_when_it_is_imported():
+    """Keras is loaded by `load_keras`, which keeps the messages of its backend from the terminal."""
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
 def _picture(folder):
     from PIL import Image
 
