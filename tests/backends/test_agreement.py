@@ -74,7 +74,7 @@ def assert_agree(one, other):
     np.testing.assert_allclose(others, losses, rtol=0.03)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tensorflow_and_jax_agree():
     assert_agree(answers("tensorflow"), answers("jax"))
 

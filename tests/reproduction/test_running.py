@@ -302,7 +302,7 @@ def test_a_stopped_rehearsal_resumes_skips_finished_runs_and_writes_every_number
     assert len(read_results(tmp_path / "out", rehearsal=True)) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rehearsal_on_jax_reuses_the_compiled_step_of_another_seed(tmp_path):
     pytest.importorskip("jax")
     process = run_script(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
