@@ -2,7 +2,6 @@
 import itertools
 import json
 import logging
-import math
 import shlex
 import shutil
 import sys
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from fixhead_cli import paths
+from keras_fixhead.json_files import strict_json
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def quiet_option(command: Function) -> Function:
 def print_result(result: Mapping[str, Any], *, as_json: bool, text: Iterable[str] = ()) -> None:
     """Prints a result: one JSON object, or lines of text."""
     if as_json:
-        click.echo(json.dumps(_strict(result), indent=1))
+        click.echo(json.dumps(strict_json(result), indent=1))
     else:
         for line in text:
             click.echo(line)
@@ -125,12 +125,3 @@ def show_progress(quiet: bool = False) -> None:
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(logging.WARNING if quiet else logging.INFO)
-
-
-def _strict(value: Any) -> Any:
-    """Replaces NaN and infinity, which JSON does not have, with None."""
-    if isinstance(value, Mapping):
-        return {key: _strict(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

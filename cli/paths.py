@@ -3,6 +3,7 @@
 Every option or argument that takes a path has one of these types; a test checks that for all commands. A check never
 reads from a pipe: `--config <(fixhead train --dry-run)` works.
 """
+import abc
 import codecs
 import contextlib
 import difflib
@@ -23,7 +24,7 @@ _TEXT_BYTES = 2**20
 _SIBLINGS = 1_000
 
 
-class PathType(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of Click
+class PathType(click.ParamType, abc.ABC):  # type: ignore[type-arg]  # generic only in newer versions of Click
     """Base class of the path types: a path that cannot be used raises an error of one line with a hint.
 
     Args:
@@ -46,9 +47,9 @@ class PathType(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
                              hint=f"Did you mean {near}?" if near else self.hint)
         return self.result(value)
 
+    @abc.abstractmethod
     def problem(self, path: Path | None) -> str | None:
         """Returns what is wrong with a path (None for an empty one), as in "PATH {problem}.", or None."""
-        raise NotImplementedError
 
     def result(self, value: Any) -> Any:
         """Returns the value for the command."""

@@ -1,5 +1,6 @@
 """JSON files with a schema number. They are written atomically: readers see either the old or the new file."""
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -33,6 +34,20 @@ def read_json(path: Path, *, schema: int) -> dict[str, Any]:
         )
     del content["schema"]
     return content
+
+
+def strict_json(value: Any) -> Any:
+    """Returns a value with None in place of NaN and infinity, which JSON does not have.
+
+    Example:
+        >>> strict_json({"loss": float("nan"), "rows": (1.0, float("inf"))})
+        {'loss': None, 'rows': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: strict_json(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict_json(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, schema: int) -> None:

@@ -1,13 +1,12 @@
 """Analyses runs: numbers, figures and one page."""
 import logging
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.json_files import write_bytes, write_json
+from keras_fixhead.json_files import strict_json, write_bytes, write_json
 from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.captioned_figure import Figure
 from keras_fixhead.run_analysis.draw_figures import draw_figures
@@ -45,8 +44,8 @@ class Analysis:
     @property
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
-        return {"runs": [_strict(each.as_dict()) for each in self.runs], "arms": _strict(arm_means(self.runs)),
-                "differences": _strict(arm_differences(self.runs)),
+        return {"runs": [strict_json(each.as_dict()) for each in self.runs], "arms": strict_json(arm_means(self.runs)),
+                "differences": strict_json(arm_differences(self.runs)),
                 "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
 
 
@@ -94,12 +93,3 @@ def default_folder(runs: Sequence[Run]) -> Path:
     """Returns the folder of an analysis: RUN/analysis of one run, RUN/analysis/compared of the first of several."""
     own = runs[0].path / FOLDER if runs else Path(FOLDER)
     return own if len(runs) < 2 else own / "compared"
-
-
-def _strict(value: Any) -> Any:
-    """Replaces NaN and infinity, which JSON does not have, with None."""
-    if isinstance(value, Mapping):
-        return {key: _strict(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

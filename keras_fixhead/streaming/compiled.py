@@ -2,6 +2,7 @@
 
 They are called with features straight from the head, as in `fit` and `evaluate`, and find the head by them.
 """
+import abc
 from typing import Any
 
 import keras
@@ -97,7 +98,7 @@ class StreamingLoss(keras.losses.Loss):
         return _made_again, (type(self), self.get_config())
 
 
-class _StreamingMetric(keras.metrics.Mean):
+class _StreamingMetric(keras.metrics.Mean, abc.ABC):
     """The mean over examples of what the pass of the loss tells; without a loss, it makes a pass of its own."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -108,9 +109,9 @@ class _StreamingMetric(keras.metrics.Mean):
             raise _no_head(type(self).__name__, head_that_made(y_pred))
         return super().update_state(self.values(y_true, y_pred, *found), sample_weight=sample_weight)
 
+    @abc.abstractmethod
     def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
         """Returns the value of each example, shape (N,)."""
-        raise NotImplementedError
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
