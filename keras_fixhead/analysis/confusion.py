@@ -91,7 +91,8 @@ def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.i
                           ordered: bool = True) -> float:
     """Returns Spearman's correlation of cosines and errors over all pairs of different classes.
 
-    Ties get their average rank. Most pairs have no errors, which limits the possible correlation (`correlation_bound`).
+    Ties get their average rank. Most pairs have no errors, which limits the possible correlation:
+    `similarity.tie_ceiling`.
 
     Args:
         cosines: between class vectors, shape (m, m).
@@ -108,33 +109,6 @@ def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.i
 
     pairs = _pairs(len(cosines), ordered)
     return float(np.round(spearmanr(cosines[pairs], _errors(confusion, ordered)).statistic, 12))
-
-
-def correlation_bound(confusion: NDArray[np.integer[Any]], *, ordered: bool = True) -> float:
-    """Returns the largest Spearman correlation that any cosines can have with these errors.
-
-    It knows of the ties between errors, and that two classes have one cosine in both orders: the best cosines are those
-    in the order of the sum of the two ranks.
-
-    Args:
-        confusion: shape (m, m), for at least 3 classes.
-        ordered: as in `confusion_correlation`.
-
-    Example:
-        >>> confusion = np.array([[50, 9, 0], [3, 50, 0], [0, 0, 50]])
-        >>> round(correlation_bound(confusion), 3), round(correlation_bound(confusion, ordered=False), 3)
-        (0.849, 0.866)
-    """
-    from scipy.stats import rankdata, spearmanr
-
-    m = len(confusion)
-    errors = _errors(confusion, ordered)
-    ranks = np.zeros((m, m))
-    ranks[_pairs(m, ordered)] = rankdata(errors)
-    upper = np.triu_indices(m, 1)
-    best = np.zeros((m, m))
-    best[upper] = np.argsort(np.argsort((ranks + ranks.T)[upper], kind="stable"), kind="stable")
-    return float(spearmanr((best + best.T)[_pairs(m, ordered)], errors).statistic)
 
 
 def _pairs(m: int, ordered: bool) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """The claims on class vectors and features, as comparisons: nearness, correlations, compactness, separation."""
 import dataclasses
 
-from keras_fixhead.analysis.confusion import correlation_bound
+from keras_fixhead.analysis.similarity import tie_ceiling
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction.cells import Choice
 from keras_fixhead.reproduction.comparisons import (
@@ -91,7 +91,8 @@ def _bound_text(seen: Evidence, one: Arm, *, ordered: bool = True) -> str:
 def _bounds(seen: Evidence, one: Arm, *, ordered: bool) -> list[float]:
     cell = one.cell(seen.decisions)
     runs = {} if cell is None else seen.results.of(cell)
-    return [correlation_bound(each.matrices()["confusion"], ordered=ordered) for each in runs.values()]
+    bounds = [tie_ceiling(each.matrices()["confusion"], unordered=not ordered) for each in runs.values()]
+    return [each for each in bounds if each is not None]
 
 
 def probabilities(seen: Evidence) -> list[Finding]:

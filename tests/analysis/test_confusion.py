@@ -6,9 +6,9 @@ from keras_fixhead.analysis.confusion import (
     class_recalls,
     confusion_correlation,
     confusion_matrix,
-    correlation_bound,
     never_predicted,
 )
+from keras_fixhead.analysis.similarity import tie_ceiling
 
 DRAW = np.random.default_rng(0)
 
@@ -50,8 +50,8 @@ def test_the_bound_is_reached_if_only_the_nearest_pairs_have_errors():
 
     for ordered in (True, False):
         assert abs(confusion_correlation(cosines, confusion, ordered=ordered)
-                   - correlation_bound(confusion, ordered=ordered)) < 1e-3
-    assert abs(correlation_bound(confusion, ordered=False) - np.sqrt(1 - zeros**3)) < 2e-3  # the only ties
+                   - tie_ceiling(confusion, unordered=not ordered)) < 1e-3
+    assert abs(tie_ceiling(confusion, unordered=True) - np.sqrt(1 - zeros**3)) < 2e-3  # the only ties
 
 
 def test_no_cosines_exceed_the_bound_which_knows_of_ties_and_symmetry():
@@ -63,4 +63,4 @@ def test_no_cosines_exceed_the_bound_which_knows_of_ties_and_symmetry():
         pairs = ~np.eye(7, dtype=bool)
         zeros = (confusion[pairs] == 0).mean()
 
-        assert best <= correlation_bound(confusion) <= np.sqrt(1 - zeros**3) + 1e-9
+        assert best <= tie_ceiling(confusion) <= np.sqrt(1 - zeros**3) + 1e-9
