@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.robustness.draws import Draws
+
 Images = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
@@ -27,6 +29,15 @@ def truncated(values: NDArray[np.floating[Any]]) -> Images:
     """Returns values clipped to [0, 255] and truncated to uint8. Changes `values`."""
     np.clip(values, 0, 255, out=values)
     return values.astype(np.uint8)
+
+
+def normal_layer(images: Images, draws: Draws, mean: float, sd: float) -> Planes:
+    """Returns a plane of normal noise per image, float32, (N, H, W): what flakes and drops are made from."""
+    count, height, width, _ = images.shape
+    layer: Planes = draws.normals(height * width).reshape(count, height, width)
+    layer *= np.float32(sd)
+    layer += np.float32(mean)
+    return layer
 
 
 def along_sides(rows: Planes, columns: Planes, values: Planes) -> Planes:

@@ -2,7 +2,7 @@
 import numpy as np
 
 from keras_fixhead.robustness.corruptions.edges import canny_edges, edge_distances, equalised
-from keras_fixhead.robustness.corruptions.pixels import Images, Planes, blurred, truncated
+from keras_fixhead.robustness.corruptions.pixels import Images, Planes, blurred, normal_layer, truncated
 from keras_fixhead.robustness.draws import Draws
 
 _WATER = np.array([175, 238, 238], np.float32)
@@ -30,11 +30,7 @@ def spatter(images: Images, draws: Draws, *, liquid_mean: float, liquid_sd: floa
     Returns:
         uint8 array of the same shape.
     """
-    count, height, width, _ = images.shape
-    layer = draws.normals(height * width).reshape(count, height, width)
-    layer *= np.float32(liquid_sd)
-    layer += np.float32(liquid_mean)
-    layer = blurred(layer, liquid_sigma_px)
+    layer = blurred(normal_layer(images, draws, liquid_mean, liquid_sd), liquid_sigma_px)
     layer[layer < liquid_threshold] = 0
     if liquid == "water":
         made = images.astype(np.float32)

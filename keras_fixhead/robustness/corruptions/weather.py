@@ -3,7 +3,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.robustness.corruptions.blur import moved
-from keras_fixhead.robustness.corruptions.pixels import LUMA, Images, Planes, along_sides, truncated, zoom_matrix
+from keras_fixhead.robustness.corruptions.pixels import (
+    LUMA,
+    Images,
+    Planes,
+    along_sides,
+    normal_layer,
+    truncated,
+    zoom_matrix,
+)
 from keras_fixhead.robustness.draws import Draws
 
 
@@ -23,10 +31,8 @@ def snow(images: Images, draws: Draws, *, flake_mean: float, flake_sd: float, fl
     Returns:
         uint8 array of the same shape.
     """
-    count, height, width, _ = images.shape
-    layer = draws.normals(height * width).reshape(count, height, width)
-    layer *= np.float32(flake_sd)
-    layer += np.float32(flake_mean)
+    height, width = images.shape[1:3]
+    layer = normal_layer(images, draws, flake_mean, flake_sd)
     layer = along_sides(zoom_matrix(height, flake_zoom), zoom_matrix(width, flake_zoom), layer)
     layer[layer < flake_threshold] = 0
     angles = draws.uniforms(1, first=height * width, low=-135, high=-45)[:, 0]
