@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from streaming_heads import built, numbers
 
 from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.evaluation import Measurer
@@ -15,16 +16,6 @@ from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
 AGAIN = {"class_vectors": "rademacher", "in_memory": False}
 
 
-def _numbers(tensor):
-    return np.asarray(keras.ops.convert_to_numpy(tensor))
-
-
-def _built(num_classes, dim, **options):
-    head = StreamingHead(num_classes, **options)
-    head.build((None, dim))
-    return head
-
-
 def _model(head, dim=6):
     inputs = keras.Input((5,))
     return keras.Model(inputs, head(keras.layers.Dense(dim, name="features", kernel_initializer="ones")(inputs)))
@@ -33,7 +24,7 @@ def _model(head, dim=6):
 @pytest.mark.parametrize("dim", [1, 31, 32, 33, 512])
 def test_signs_are_drawn_again_bit_for_bit(dim):
     signs = Signs(60, dim, seed=2**63 + 5, dtype="float32")
-    drawn = np.float32(1 / np.sqrt(dim)) * _numbers(signs.chunk(10, rows=50))
+    drawn = np.float32(1 / np.sqrt(dim)) * numbers(signs.chunk(10, rows=50))
     expected = class_vectors("rademacher", 60, dim, seed=2**63 + 5)
     np.testing.assert_array_equal(drawn, expected[10:])
     assert signs.digest() == vectors_digest(expected)
@@ -43,9 +34,9 @@ def test_the_last_classes_of_ten_million_are_those_of_the_draw():
     from keras_fixhead.vectors.rademacher import rademacher_vectors
 
     signs = Signs(10_000_000, 64, seed=1, dtype="float32")
-    numbers = np.array([9_999_999, 7, 5_000_000])
-    drawn = np.float32(0.125) * _numbers(signs.take(keras.ops.convert_to_tensor(numbers, "int32")))
-    np.testing.assert_array_equal(drawn, rademacher_vectors(numbers, 64, seed=1))
+    chosen = np.array([9_999_999, 7, 5_000_000])
+    drawn = np.float32(0.125) * numbers(signs.take(keras.ops.convert_to_tensor(chosen, "int32")))
+    np.testing.assert_array_equal(drawn, rademacher_vectors(chosen, 64, seed=1))
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 20, 33, 100])
@@ -54,14 +45,14 @@ def test_top_classes_are_those_of_all_logits_ties_included(chunk, k):
     """With 3 dimensions there are 8 different vectors of signs for 33 classes, so that most logits have equals."""
     features = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
     dense = HypersphereHead(33, class_vectors="rademacher", scale=3.0)
-    logits = _numbers(dense(features))
+    logits = numbers(dense(features))
     expected = np.argsort(-logits, axis=1, kind="stable")[:, :k]
 
     for options in ({}, AGAIN):
-        found, classes = _built(33, 3, scale=3.0, chunk=chunk, **{"class_vectors": "rademacher", **options}
+        found, classes = built(33, 3, scale=3.0, chunk=chunk, **{"class_vectors": "rademacher", **options}
                                 ).top_classes(features, k=k)
-        np.testing.assert_array_equal(_numbers(classes), expected)
-        np.testing.assert_allclose(_numbers(found), np.take_along_axis(logits, expected, axis=1), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(numbers(classes), expected)
+        np.testing.assert_allclose(numbers(found), np.take_along_axis(logits, expected, axis=1), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": "learned"}, {"product_dtype": "bfloat16"}, AGAIN,
@@ -79,7 +70,7 @@ def test_save_load_and_clone_keep_the_loss(options, tmp_path):
 
 
 def _loss(model, features):
-    return _numbers(streaming_loss(np.array([0, 5, 5, 2]), model(features), model.layers[-1]))
+    return numbers(streaming_loss(np.array([0, 5, 5, 2]), model(features), model.layers[-1]))
 
 
 @pytest.mark.parametrize("options", [{}, {"product_dtype": "bfloat16"}, AGAIN])
@@ -91,7 +82,7 @@ def test_a_head_and_its_twin_share_draw_configuration_and_digest(options):
 
     back = StreamingHead.of(dense, **extra).dense()
 
-    np.testing.assert_array_equal(_numbers(back.class_vectors.value), _numbers(dense.class_vectors.value))
+    np.testing.assert_array_equal(numbers(back.class_vectors.value), numbers(dense.class_vectors.value))
     assert float(back.log_scale) == 1.25
     assert back.vectors_digest == dense.vectors_digest
     same = {**back.get_config(), "store_vectors": True}
@@ -99,7 +90,7 @@ def test_a_head_and_its_twin_share_draw_configuration_and_digest(options):
 
 
 def test_the_digest_of_vectors_drawn_again_names_their_recipe():
-    assert _built(40, 12, seed=2, **AGAIN).vectors_digest == draw_digest("rademacher", 40, 12, 2)
+    assert built(40, 12, seed=2, **AGAIN).vectors_digest == draw_digest("rademacher", 40, 12, 2)
 
 
 def test_an_array_goes_with_the_head():
@@ -107,7 +98,7 @@ def test_an_array_goes_with_the_head():
     dense = HypersphereHead(7, class_vectors=W)
     dense.build((None, 3))
     twin = StreamingHead.of(dense)
-    np.testing.assert_array_equal(_numbers(twin.dense().class_vectors.value), _numbers(dense.class_vectors.value))
+    np.testing.assert_array_equal(numbers(twin.dense().class_vectors.value), numbers(dense.class_vectors.value))
 
 
 def test_a_model_trained_with_one_head_loads_as_the_other(tmp_path):
@@ -118,9 +109,9 @@ def test_a_model_trained_with_one_head_loads_as_the_other(tmp_path):
     save_model(streaming, tmp_path / "streaming.keras")
 
     logits, classes = streaming.layers[-1].top_classes(streaming(features), k=6)
-    expected = _numbers(dense(features))
-    np.testing.assert_allclose(_numbers(logits), np.take_along_axis(expected, _numbers(classes), axis=1), rtol=1e-5)
-    np.testing.assert_array_equal(_numbers(as_dense(load_model(tmp_path / "streaming.keras"))(features)), expected)
+    expected = numbers(dense(features))
+    np.testing.assert_allclose(numbers(logits), np.take_along_axis(expected, numbers(classes), axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(numbers(as_dense(load_model(tmp_path / "streaming.keras"))(features)), expected)
 
 
 @pytest.mark.parametrize("options", [{}, {"product_dtype": "bfloat16"}, AGAIN])
@@ -139,25 +130,25 @@ def test_appended_classes_leave_old_ones_unchanged(options):
     larger = append_classes(model, 9)
     head, old = larger.layers[-1], model.layers[-1]
     assert isinstance(head, StreamingHead) and head.num_classes == 9 and float(head.log_scale) == 0.5
-    np.testing.assert_array_equal(_numbers(head.dense().class_vectors.value)[:6],
-                                  _numbers(old.dense().class_vectors.value))
+    np.testing.assert_array_equal(numbers(head.dense().class_vectors.value)[:6],
+                                  numbers(old.dense().class_vectors.value))
     assert _loss(larger, features).shape == (4,)
 
 
 def test_class_vectors_changed_by_hand_are_saved_or_refused():
-    head = _built(5, 3)
+    head = built(5, 3)
     W = np.eye(5, 3, dtype="float32") + 0.1
     head.class_vectors.assign(W / np.linalg.norm(W, axis=1, keepdims=True))
     assert head.kind == "array" and head.get_config()["vectors_shape"] == [5, 3]
 
-    head = _built(5, 3, product_dtype="bfloat16")
+    head = built(5, 3, product_dtype="bfloat16")
     head.class_vectors.assign(keras.ops.zeros((5, 3), "bfloat16"))
     with pytest.raises(VectorsError, match="changed by hand, but it holds them in bfloat16"):
         head.get_config()
 
 
 def test_a_head_that_draws_again_has_no_weights_and_stores_none():
-    head = _built(10_000_000, 512, **AGAIN)
+    head = built(10_000_000, 512, **AGAIN)
     assert not head.weights and not head.store_vectors
 
 
@@ -169,7 +160,7 @@ def test_a_model_that_returns_features_is_not_measured_as_if_they_were_logits():
 
 def test_the_step_of_a_thousand_chunks_is_no_larger_than_that_of_two():
     def size(chunk):
-        head = _built(2000, 4, chunk=chunk, **AGAIN)
+        head = built(2000, 4, chunk=chunk, **AGAIN)
         step = tf.function(lambda features: streaming_loss(np.array([5]), features, head))
         return len(step.get_concrete_function(tf.TensorSpec((1, 4))).graph.as_graph_def().node)
 
@@ -177,10 +168,10 @@ def test_the_step_of_a_thousand_chunks_is_no_larger_than_that_of_two():
 
 
 def test_memory_decides_the_chunk():
-    head = _built(10**6, 4, **AGAIN)
+    head = built(10**6, 4, **AGAIN)
     assert head.rows_per_chunk(100) * 1600 <= head.memory_bytes < (head.rows_per_chunk(100) + 1) * 1700
-    assert _built(1000, 4, chunk=300).rows_per_chunk(100) == 300
-    assert _built(1000, 4).rows_per_chunk(None) == 1000
+    assert built(1000, 4, chunk=300).rows_per_chunk(100) == 300
+    assert built(1000, 4).rows_per_chunk(None) == 1000
 
 
 @pytest.mark.parametrize("options, message", [

@@ -6,6 +6,7 @@ import tensorflow as tf
 from dense_reference import dense_loss
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streaming_heads import built, numbers
 
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
@@ -15,19 +16,9 @@ from keras_fixhead.streaming import StreamingHead, StreamingLoss, streaming_loss
 MARGIN_SIZES = {"none": None, "cosface": 0.35, "arcface": 0.5}
 
 
-def _numbers(tensor):
-    return np.asarray(keras.ops.convert_to_numpy(tensor))
-
-
-def _built(num_classes, dim, **options):
-    head = StreamingHead(num_classes, **options)
-    head.build((None, dim))
-    return head
-
-
 def _vectors(head):
     dense = head.dense()
-    return _numbers(dense.class_vectors.value)
+    return numbers(dense.class_vectors.value)
 
 
 def _case(num_classes, dim, examples, seed, scale=1.0):
@@ -45,7 +36,7 @@ def _loss_and_gradients(head, features, labels, upstream, **options):
         total = tf.reduce_sum(losses * upstream)
     watched = [features] + ([head.log_scale.value] if head.log_scale is not None else [])
     gradients = tape.gradient(total, watched)
-    return _numbers(losses), _numbers(gradients[0]), *(float(each) for each in gradients[1:])
+    return numbers(losses), numbers(gradients[0]), *(float(each) for each in gradients[1:])
 
 
 OPTIONS = st.fixed_dictionaries({
@@ -66,9 +57,9 @@ def test_loss_and_gradients_equal_the_dense_ones_for_any_options(options, num_cl
     if scale == "schedule":
         scale = keras.optimizers.schedules.PolynomialDecay(4.0, 10, 12.0)
     again = options["kind"] == "drawn again"
-    head = _built(num_classes, dim, logits=options["logits"], scale=scale, seed=seed, in_memory=not again, chunk=chunk,
+    head = built(num_classes, dim, logits=options["logits"], scale=scale, seed=seed, in_memory=not again, chunk=chunk,
                   class_vectors="rademacher" if again else options["kind"])
-    number = float(_numbers(head.current_scale()))
+    number = float(numbers(head.current_scale()))
     # dot logits are kept as large as cosine logits, so that float32 has the digits that are compared
     features, labels = _case(num_classes, dim, examples, seed, 1.0 if options["logits"] == "cos" else 1 / dim)
     upstream = np.random.default_rng(seed).uniform(0.5, 2, examples).astype("float32")
@@ -101,13 +92,13 @@ def test_it_equals_the_dense_loss_of_a_hypersphere_head():
                            label_smoothing=0.2)
 
     expected = loss_of(labels, features, dense, margin="arcface", margin_size=0.3, label_smoothing=0.2)
-    np.testing.assert_allclose(_numbers(found), _numbers(expected), rtol=1e-5)
+    np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-5)
 
 
 def test_a_target_alone_in_the_last_chunk_counts_as_any_other():
     features, _ = _case(9, 4, 3, seed=2)
     labels = np.array([8, 8, 0], "int32")  # chunks of 4: classes 0-3, 4-7, and 8 alone
-    head = _built(9, 4, scale=5.0, chunk=4)
+    head = built(9, 4, scale=5.0, chunk=4)
 
     loss, by_features = _loss_and_gradients(head, features, labels, np.ones(3, "float32"))
 
@@ -119,16 +110,16 @@ def test_a_target_alone_in_the_last_chunk_counts_as_any_other():
 def test_chunks_of_one_class_begin_with_the_target():
     """The first chunk then has no other class: its largest logit is -infinity, which must not become NaN."""
     features, _ = _case(5, 4, 2, seed=2)
-    head = _built(5, 4, scale=5.0, chunk=1)
+    head = built(5, 4, scale=5.0, chunk=1)
 
-    found = _numbers(streaming_loss(np.array([0, 0]), features, head))
+    found = numbers(streaming_loss(np.array([0, 0]), features, head))
 
     np.testing.assert_allclose(found, dense_loss(features, _vectors(head), [0, 0], scale=5.0).loss, rtol=1e-5)
 
 
 def test_the_loss_of_a_saturated_target_is_not_rounded_to_zero():
     """With orthonormal vectors and f = w_y, loss = ln(1 + (m - 1) e^-S): 2.8e-13 for S = 30 and 4 classes."""
-    head = _built(4, 4, class_vectors=np.eye(4), scale=30.0, chunk=3)
+    head = built(4, 4, class_vectors=np.eye(4), scale=30.0, chunk=3)
     loss, by_features = _loss_and_gradients(head, np.eye(4, dtype="float32")[:2], np.array([0, 1]),
                                             np.ones(2, "float32"))
 
@@ -139,18 +130,18 @@ def test_the_loss_of_a_saturated_target_is_not_rounded_to_zero():
 
 def test_repeated_labels_and_a_single_example_have_their_own_losses():
     features, _ = _case(30, 6, 4, seed=5)
-    head = _built(30, 6, scale=8.0, chunk=8)
+    head = built(30, 6, scale=8.0, chunk=8)
 
-    together = _numbers(streaming_loss(np.array([7, 7, 7, 7]), features, head))
+    together = numbers(streaming_loss(np.array([7, 7, 7, 7]), features, head))
 
-    alone = [_numbers(streaming_loss(np.array([7]), row[None], head))[0] for row in features]
+    alone = [numbers(streaming_loss(np.array([7]), row[None], head))[0] for row in features]
     np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
 @pytest.mark.parametrize("label", [-1, 30, 2.5])
 def test_a_label_that_is_not_a_class_is_one_clear_line_or_nan_in_a_compiled_step(label):
     features, _ = _case(30, 6, 2, seed=5)
-    head = _built(30, 6)
+    head = built(30, 6)
     with pytest.raises(ArgumentError, match=r"Labels must be whole numbers in \[0, 30\)"):
         streaming_loss(np.array([3, label]), features, head)
 
@@ -161,7 +152,7 @@ def test_a_label_that_is_not_a_class_is_one_clear_line_or_nan_in_a_compiled_step
 def test_features_that_are_nan_give_a_loss_that_is_nan():
     features, labels = _case(30, 6, 2, seed=5)
     features[1, 3] = np.nan
-    assert np.isnan(streaming_loss(labels, features, _built(30, 6, chunk=7))).tolist() == [False, True]
+    assert np.isnan(streaming_loss(labels, features, built(30, 6, chunk=7))).tolist() == [False, True]
 
 
 def test_bfloat16_products_change_a_loss_by_at_most_scale_over_250():
@@ -169,9 +160,9 @@ def test_bfloat16_products_change_a_loss_by_at_most_scale_over_250():
     features, labels = _case(3000, 32, 40, seed=3)
     for scale in (10.0, 30.0, 64.0):
         options = {"scale": scale, "class_vectors": "rademacher", "chunk": 700}
-        exact = _numbers(streaming_loss(labels, features, _built(3000, 32, **options)))
+        exact = numbers(streaming_loss(labels, features, built(3000, 32, **options)))
         for in_memory in (True, False):
-            head = _built(3000, 32, product_dtype="bfloat16", in_memory=in_memory, **options)
+            head = built(3000, 32, product_dtype="bfloat16", in_memory=in_memory, **options)
             rounded, gradient = _loss_and_gradients(head, features, labels, np.ones(40, "float32"))
             assert np.abs(rounded - exact).max() < scale / 250
             expected = dense_loss(features, _vectors(head), labels, scale=scale).by_features
@@ -181,14 +172,14 @@ def test_bfloat16_products_change_a_loss_by_at_most_scale_over_250():
 
 def test_a_float64_policy_is_computed_in_float64():
     features, labels = _case(40, 6, 5, seed=5)
-    head = _built(40, 6, scale=20.0, chunk=9, dtype="float64")
-    found = _numbers(streaming_loss(labels, features.astype("float64"), head))
+    head = built(40, 6, scale=20.0, chunk=9, dtype="float64")
+    found = numbers(streaming_loss(labels, features.astype("float64"), head))
     np.testing.assert_allclose(found, dense_loss(features, _vectors(head), labels, scale=20.0).loss, rtol=1e-11)
 
 
 def test_sample_weights_weight_examples():
     features, labels = _case(40, 6, 5, seed=5)
-    head = _built(40, 6, chunk=9)
+    head = built(40, 6, chunk=9)
     weights = np.array([0.0, 1.0, 2.0, 0.5, 3.0], "float32")
 
     found = float(StreamingLoss(label_smoothing=0.1)(labels, head(features), sample_weight=weights))
@@ -211,9 +202,9 @@ def test_sample_weights_weight_examples():
 def test_wrong_arguments_are_one_clear_line(loss, message):
     features = np.ones((1, 4), "float32")
     with pytest.raises(ArgumentError, match=message):
-        loss(_built(3, 4), features)
+        loss(built(3, 4), features)
 
 
 def test_a_margin_needs_cosines():
     with pytest.raises(ArgumentError, match="needs cosines, but the logits of layer"):
-        streaming_loss([0], np.ones((1, 4), "float32"), _built(3, 4, logits="dot"), margin="cosface")
+        streaming_loss([0], np.ones((1, 4), "float32"), built(3, 4, logits="dot"), margin="cosface")
