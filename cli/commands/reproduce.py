@@ -1,14 +1,14 @@
 """`fixhead reproduce`."""
-import time
-from pathlib import Path
+from typing import Any
 
 import click
 
 from fixhead_cli.output import data_dir_option, quiet_option
 from fixhead_cli.paths import OutputFolder
-from keras_fixhead.experiments.plan import parse_seeds
-from keras_fixhead.reproduction.run import Options, listed
-from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of
+from fixhead_cli.reproducing import options_from, reproduce
+from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.reproduction.run import listed
+from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
 
 
 @click.command("reproduce")
@@ -20,14 +20,20 @@ from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of
 @click.option("--only", type=click.Choice(["missing", "failed"]), default="missing", show_default=True,
               help="Run what has no result, or repeat what failed to converge.")
 @click.option("--minutes", type=click.FloatRange(min=0.5), help="Stop within this many minutes.")
+@click.option("--runs", type=click.IntRange(min=1), metavar="N", help="Stop after this many runs.")
+@click.option("--rehearse", is_flag=True, help="Small runs, marked as not evidence: an eighth of the width, 2 epochs, "
+              "2,000 images.")
+@click.option("--dataset", type=click.Choice(list(DATASETS)), metavar="DATASET",
+              help="Data set of all runs of a rehearsal (default: their own).")
 @click.option("--commit", is_flag=True, help="Commit each result to Git once it is written.")
 @click.option("--out", type=OutputFolder("a folder for results"), metavar="DIR", help="Folder of results, of which "
               "each plan has a folder of its own (default: results).")
+@click.option("--runs-dir", type=OutputFolder("a folder for run directories"), metavar="DIR", help="Folder of run "
+              "directories (default: one of the plan's own in runs).")
 @click.option("--dry-run", is_flag=True, help="Show the plan: runs, what is done, hours.")
 @data_dir_option
 @quiet_option
-def command(targets: tuple[str, ...], recipe: str, seeds: str | None, only: str, minutes: float | None, commit: bool,
-            out: Path | None, dry_run: bool, data_dir: str | None, quiet: bool) -> None:
+def command(targets: tuple[str, ...], recipe: str, dry_run: bool, quiet: bool, **asked: Any) -> None:
     """Measure tables and figures of the paper: run what is missing.
 
     TARGET is table1 to table9, figure2 to figure5, correlations, all, or a block of the plan (E1, ...). Runs that have
@@ -38,16 +44,10 @@ def command(targets: tuple[str, ...], recipe: str, seeds: str | None, only: str,
     Example:
         fixhead reproduce all --dry-run
         fixhead reproduce table1 table2 --data-dir DATA --minutes 60
+        fixhead reproduce table2 --rehearse --dataset digits --runs 2
     """
-    plan = PLAN_OF_RECIPE[recipe]
-    options = Options(
-        out=(out or Path("results")) / plan, runs_dir=Path("runs") / plan,
-        data_dir=None if data_dir is None else Path(data_dir), blocks=blocks_of(targets, plan),
-        deadline=None if minutes is None else time.monotonic() + 60 * minutes, commit=commit,
-        seeds=tuple(parse_seeds(seeds)) if seeds else (), only_failed=only == "failed")
+    options = options_from(targets, recipe, **asked)
     if dry_run:
         click.echo("\n".join(listed(options)))
         return
-    from fixhead_cli.reproducing import reproduce  # loads Keras
-
     raise SystemExit(reproduce(options, quiet=quiet))

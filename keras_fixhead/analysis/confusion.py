@@ -87,40 +87,6 @@ def never_predicted(confusion: NDArray[np.integer[Any]]) -> list[int]:
     return np.flatnonzero((confusion.sum(axis=1) > 0) & (confusion.sum(axis=0) == 0)).tolist()
 
 
-def confusion_correlation(cosines: NDArray[np.floating], confusion: NDArray[np.integer[Any]], *,
-                          ordered: bool = True) -> float:
-    """Returns Spearman's correlation of cosines and errors over all pairs of different classes.
-
-    Ties get their average rank. Most pairs have no errors, which limits the possible correlation:
-    `similarity.tie_ceiling`.
-
-    Args:
-        cosines: between class vectors, shape (m, m).
-        confusion: from `confusion_matrix`, shape (m, m).
-        ordered: whether errors of one class for another and the reverse are two pairs with the same cosine; otherwise
-            they are added up.
-
-    Example:
-        >>> cosines = np.array([[1, 0.9, 0], [0.9, 1, 0.1], [0, 0.1, 1]])
-        >>> confusion_correlation(cosines, np.array([[50, 9, 0], [9, 50, 1], [0, 1, 50]]))
-        1.0
-    """
-    from scipy.stats import spearmanr  # half a second to import
-
-    pairs = _pairs(len(cosines), ordered)
-    return float(np.round(spearmanr(cosines[pairs], _errors(confusion, ordered)).statistic, 12))
-
-
-def _pairs(m: int, ordered: bool) -> NDArray[np.bool_]:
-    return different_pairs(m) if ordered else np.triu(np.ones((m, m), bool), 1)
-
-
-def _errors(confusion: NDArray[np.integer[Any]], ordered: bool) -> NDArray[np.int64]:
-    counts = confusion.astype(np.int64)  # they are stored in 16 bits
-    found: NDArray[np.int64] = (counts if ordered else counts + counts.T)[_pairs(len(counts), ordered)]
-    return found
-
-
 def errors_inside_groups(confusion: NDArray[np.integer[Any]], together: NDArray[np.bool_]) -> float:
     """Returns the share of all errors that are between classes of the same group.
 

@@ -1,19 +1,11 @@
-"""Plan and run the paper's cells, and report their results.
+"""The pages of this project about the paper, from the results that `fixhead reproduce` has written.
 
-    python -m keras_fixhead.reproduction list                            # the plan, what is done, GPU seconds
-    python -m keras_fixhead.reproduction run --data-dir DATA --minutes 30   # into results/gpu, one small JSON per run
-    python -m keras_fixhead.reproduction run --data-dir DATA --blocks E0,E1,E2,E3 --commit   # into results/evidence
-    python -m keras_fixhead.reproduction run --data-dir DATA --rehearse --runs 2   # small and short
-    python -m keras_fixhead.reproduction claims                          # each claim, and its state by the results
-    python -m keras_fixhead.reproduction page                            # the pages in docs/, from results/
-
-With KERAS_BACKEND=jax, neither TensorFlow nor TensorFlow Datasets is needed if DATA has packed data sets. All runs
-share one process. JAX compiles a step once for all seeds and caches it on disk; TensorFlow compiles it for each run.
+    python -m keras_fixhead.reproduction claims    # each claim, and its state by the results
+    python -m keras_fixhead.reproduction page      # the pages in docs/, from results/
+    python -m keras_fixhead.reproduction study NAME RUNS   # a small study in results/, from its runs
 """
 import argparse
-import logging
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,15 +14,12 @@ import click
 from keras_fixhead.errors import FixheadError
 from keras_fixhead.reproduction import studies
 from keras_fixhead.reproduction.page import claim_lines, write_pages
-from keras_fixhead.reproduction.plans import PLANS, plan_named
+from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.results import read_results
-from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, listed, run_all
 from keras_fixhead.reproduction.settings import SETTINGS
 from keras_fixhead.reproduction.studies import draw_main_effect
 
 RESULTS = Path("results")
-RUNS = {"gpu": "full_size", "evidence": "evidence"}
-"""Plan -> folder of its run directories, in runs/."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,21 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FixheadError as error:
         click.echo("\n".join([f"Error: {error.what}", *([error.hint] if error.hint else [])]), err=True)
         return 1
-
-
-def run_command(parsed: argparse.Namespace) -> int:
-    """Runs the remaining runs of the plan."""
-    logging.basicConfig(level=logging.WARNING if parsed.quiet else logging.INFO, format="%(message)s")
-    for noisy in ("jax", "absl"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    options = options_of(parsed)  # the time limit starts here and includes the import of Keras
-    keep_compiled_steps()
-    return run_all(options, keras_work())
-
-
-def list_command(parsed: argparse.Namespace) -> None:
-    """Prints the plan."""
-    click.echo("\n".join(listed(options_of(parsed))))
 
 
 def claims_command(parsed: argparse.Namespace) -> None:
@@ -76,35 +50,7 @@ def study_command(parsed: argparse.Namespace) -> None:
         draw_main_effect(parsed.runs, Path("docs/main_effect.png"))
 
 
-COMMANDS = {"run": run_command, "list": list_command, "claims": claims_command, "page": page_command,
-            "study": study_command}
-
-
-def keras_work() -> Work:
-    """Returns the functions that need Keras, and loads Keras."""
-    from keras_fixhead.measurement import current_device, forget_models, measure_run
-    from keras_fixhead.training import train
-
-    return Work(train=lambda config, resume: train(config, resume=resume), measure=measure_run, device=current_device,
-                forget=forget_models, say=click.echo)
-
-
-def options_of(parsed: argparse.Namespace) -> Options:
-    """Returns which cells to run, and where."""
-    rehearsal = parsed.rehearse is not None
-    blocks = block_names(parsed.blocks)
-    plan = plan_named(blocks)
-    return Options(
-        out=parsed.out or (Path("runs/rehearsal") if rehearsal else RESULTS / plan),
-        runs_dir=parsed.runs_dir or Path("runs", "rehearsed" if rehearsal else RUNS[plan]),
-        data_dir=parsed.data_dir, blocks=blocks, commit=parsed.command == "run" and parsed.commit,
-        deadline=None if parsed.minutes is None else time.monotonic() + 60 * parsed.minutes,
-        most_runs=parsed.runs, rehearsal=rehearsal, rehearsal_dataset=parsed.rehearse or None)
-
-
-def block_names(text: str | None) -> tuple[str, ...]:
-    """Returns the names in a list like '1,2,5b'."""
-    return tuple(each.strip() for each in text.split(",")) if text else ()
+COMMANDS = {"claims": claims_command, "page": page_command, "study": study_command}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,22 +59,6 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m keras_fixhead.reproduction", description=description, epilog=rest,
                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = found.add_subparsers(dest="command", required=True)
-    for name in ("run", "list"):
-        each = commands.add_parser(name, help=COMMANDS[name].__doc__)
-        each.add_argument("--blocks", metavar="1,2,5b", help="only these blocks, all of one plan: 1, 2, ... for a GPU "
-                          "(default: all of them), E0, E1, ... for two CPU cores")
-        each.add_argument("--minutes", type=float, help="stop within this many minutes")
-        each.add_argument("--runs", type=int, metavar="N", help="stop after this many runs")
-        each.add_argument("--data-dir", type=Path, help="folder of prepared or packed data sets")
-        each.add_argument("--out", type=Path, help="folder of results (default: results/gpu or results/evidence; "
-                          "runs/rehearsal)")
-        each.add_argument("--runs-dir", type=Path, help="folder of run directories (default: runs/full_size or "
-                          "runs/evidence)")
-        each.add_argument("--rehearse", nargs="?", const="", metavar="DATASET", help="small runs, marked as not "
-                          "evidence: an eighth of the width, 2 epochs, 2,000 images; all on DATASET, if given")
-        each.add_argument("--quiet", action="store_true", help="print no line per epoch")
-        if name == "run":
-            each.add_argument("--commit", action="store_true", help="commit each result to Git once it is written")
     claims = commands.add_parser("claims", help=COMMANDS["claims"].__doc__)
     claims.add_argument("--plan", choices=PLANS, default="gpu", help="the plan whose results decide (default: gpu)")
     claims.add_argument("--out", type=Path, help="folder of results (default: results/gpu or results/evidence)")

@@ -86,4 +86,4 @@ EVIDENCE_BLOCKS: tuple[Block, ...] = (
     Block("E11", "one thing at a time, from a learned dot head to a fixed cosine head with a learned scale", (
         look("cifar100", "cos", scale="learned", extra={"hold_out": True}),)),  # as E6, whose dot arms are the others
 )
-"""Runs into results/evidence/ by `python -m keras_fixhead.reproduction run --blocks E0,E1,E2,E3`."""
+"""Runs into results/evidence/ by `fixhead reproduce E0 E1 E2 E3`."""

@@ -1,11 +1,13 @@
 """What is measured of a result: functions from a result to a number."""
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from keras_fixhead.analysis.confusion import confusion_correlation, errors_inside_groups
+from keras_fixhead.analysis.confusion import errors_inside_groups
 from keras_fixhead.analysis.geometry import different_pairs, nearness_of_groups, same_group
+from keras_fixhead.analysis.similarity import confusion_similarity
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.runs.result import Result
 
@@ -83,7 +85,8 @@ def unordered_correlation(result: Result) -> float:
 
 def _correlation(result: Result, *, ordered: bool) -> float:
     matrices = result.matrices()
-    return confusion_correlation(matrices["cosines"], matrices["confusion"], ordered=ordered)
+    found = confusion_similarity(matrices["cosines"], matrices["confusion"], unordered=not ordered, permutations=0)
+    return math.nan if found["correlation"] is None else float(found["correlation"])
 
 
 def _together(result: Result) -> Any:

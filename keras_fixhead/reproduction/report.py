@@ -111,7 +111,8 @@ def _missing(one: Finding, at: Setting, results: Results, where: Mapping[str, st
     blocks = list(dict.fromkeys(where[cell.id] for cell in left if cell.id in where))
     rate = cost.CPU if at is EVIDENCE else cost.GPU
     hours = sum(cost.estimate(cell.config, results, _device(results), rate).seconds for cell in left) / 3600
-    command = f"python -m keras_fixhead.reproduction run --data-dir DATA --blocks {','.join(blocks)}" if blocks else ""
+    recipe = "" if at is EVIDENCE else " --recipe honest"
+    command = f"fixhead reproduce {' '.join(blocks)}{recipe} --data-dir DATA" if blocks else ""
     return {"command": command, "hours_per_seed": round(hours, 2)}
 
 

@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 from synthetic import CHOSEN, write_result
 
+from fixhead_cli.reproducing import keras_work
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import resolve
-from keras_fixhead.errors import RunError
+from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.plan import PlannedRun
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cell, plan, read_evidence, read_results
 from keras_fixhead.reproduction import run as running
-from keras_fixhead.reproduction.__main__ import keras_work, main
 from keras_fixhead.reproduction.alarm import GRACE_SECONDS
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
+from keras_fixhead.reproduction.plans import plan_named
 from keras_fixhead.runs import create_run
 from keras_fixhead.vectors import ceiling
 
@@ -41,22 +42,34 @@ def work():
                         device=lambda: "a device", forget=lambda: None, say=click.echo)
 
 
-def test_the_list_shows_finished_runs_remaining_runs_and_the_source_of_estimates(tmp_path, capsys):
-    (tmp_path / "out").mkdir()
-    write_result(tmp_path / "out", cell(dataset="cifar100", head="cos", fixed=True, epochs=30), 0, 74.4)
-    status = main(["list", "--blocks", "1,4", "--out", str(tmp_path / "out")])
-    out = capsys.readouterr().out
+def test_a_dry_run_shows_finished_runs_remaining_runs_and_the_source_of_estimates(tmp_path, fixhead):
+    (tmp_path / "out" / "gpu").mkdir(parents=True)
+    write_result(tmp_path / "out" / "gpu", cell(dataset="cifar100", head="cos", fixed=True, epochs=30), 0, 74.4)
+    answer = fixhead("reproduce", "1", "4", "--recipe", "honest", "--dry-run", "--out", tmp_path / "out")
+    out = answer.out
 
-    assert status == 0
+    assert answer.code == 0
     assert "cifar100 resnet18 cos-fixed, seed 0: done: test 74.4 %, 60 s on NVIDIA H100" in out
     assert re.search(r"cos-learned, seed 0: to do: about \d+ s \(arithmetic\)", out)
     assert "cifar100 resnet18 cos-learned at its best S, seed 4: waits for the runs that choose its scale" in out
     assert "seconds to 94 %" in out and "not measured here" in out
 
 
-def test_an_unknown_block_is_refused(capsys):
-    assert main(["list", "--blocks", "1,x"]) == 1 and "There is no block 'x'" in capsys.readouterr().err
-    assert main(["list", "--blocks", "1,E1"]) == 1 and "different plans" in capsys.readouterr().err
+def test_an_unknown_block_is_refused(fixhead):
+    for unknown in ("x", "E1"):  # the second is of the other plan
+        answer = fixhead("reproduce", "1", unknown, "--recipe", "honest", "--dry-run")
+        assert answer.code == 2 and f"{unknown!r}" in answer.err
+    with pytest.raises(ArgumentError, match="There is no block 'x'"):
+        plan_named(["1", "x"])
+    with pytest.raises(ArgumentError, match="different plans"):
+        plan_named(["1", "E1"])
+
+
+def test_only_a_rehearsal_takes_another_data_set(fixhead):
+    answer = fixhead("reproduce", "all", "--dataset", "digits", "--dry-run")
+    assert answer.code == 2 and "--dataset is the data set of a rehearsal" in answer.err
+
+    assert fixhead("reproduce", "E1", "--dataset", "digits", "--dry-run", "--rehearse").code == 0  # the hint's way out
 
 
 def test_the_next_run_is_the_first_one_without_a_result_and_not_yet_tried(tmp_path):
@@ -258,28 +271,28 @@ def test_a_run_that_fails_to_converge_is_a_result_and_not_retried(tmp_path, tiny
     assert "done: failed to converge" in "\n".join(running.listed(asked))
 
 
-def run_script(tmp_path, *arguments, command="run", **environment):
-    words = [sys.executable, "-m", "keras_fixhead.reproduction", command, "--rehearse", "digits", "--out",
-             str(tmp_path / "out"), "--runs-dir", str(tmp_path / "runs"), *map(str, arguments)]
+def rehearse(tmp_path, *arguments, **environment):
+    words = [sys.executable, "-m", "fixhead_cli", "reproduce", "all", "--recipe", "honest", "--rehearse", "--dataset",
+             "digits", "--out", str(tmp_path), "--runs-dir", str(tmp_path / "runs"), *map(str, arguments)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={
         **os.environ, "FIXHEAD_CACHE_DIR": str(tmp_path / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", **environment})
 
 
 @pytest.mark.slow
 def test_a_stopped_rehearsal_resumes_skips_finished_runs_and_writes_every_number(tmp_path):
-    process = run_script(tmp_path, "--runs", 1)
+    process = rehearse(tmp_path, "--runs", 1)
     for line in process.stderr:
         if line.startswith("epoch 1/2"):
             process.send_signal(signal.SIGINT)
             break
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 130 and not list((tmp_path / "out").glob("*.json")), out
+    assert process.returncode == 130 and not list((tmp_path / "gpu").glob("*.json")), out
 
-    out, err = run_script(tmp_path, "--runs", 2).communicate(timeout=240)
+    out, err = rehearse(tmp_path, "--runs", 2).communicate(timeout=240)
     assert "Resumed after epoch 1" in err and "Stopped after 2 runs" in out, err
-    fixed, learned = sorted((tmp_path / "out").glob("rehearsal-*.json"))
+    fixed, learned = sorted((tmp_path / "gpu").glob("rehearsal-*.json"))
     written = fixed.stat().st_mtime_ns
-    out, _ = run_script(tmp_path, command="list").communicate(timeout=60)
+    out, _ = rehearse(tmp_path, "--dry-run").communicate(timeout=60)
     assert out.count("done: test") == 2 and fixed.stat().st_mtime_ns == written
 
     content = json.loads(fixed.read_text())
@@ -299,16 +312,16 @@ def test_a_stopped_rehearsal_resumes_skips_finished_runs_and_writes_every_number
     assert found.matrices()["confusion"].sum() == 360 and found.matrices()["cosines"].shape == (10, 10)
     assert fixed.stat().st_size + fixed.with_suffix(".npz").stat().st_size < 40_000
     assert not list((tmp_path / "runs").glob("*/model.keras"))
-    assert len(read_results(tmp_path / "out", rehearsal=True)) == 2
+    assert len(read_results(tmp_path / "gpu", rehearsal=True)) == 2
 
 
 @pytest.mark.long
 def test_a_rehearsal_on_jax_reuses_the_compiled_step_of_another_seed(tmp_path):
     pytest.importorskip("jax")
-    process = run_script(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
+    process = rehearse(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
     out, err = process.communicate(timeout=400)
 
     assert "Stopped after 3 runs" in out, err
-    found = read_results(tmp_path / "out", rehearsal=True)
+    found = read_results(tmp_path / "gpu", rehearsal=True)
     assert len(found) == 3 and {each.content["backend"] for each in found} == {"jax"}
     assert "Persistent compilation cache hit for 'jit_train_step'" in err
