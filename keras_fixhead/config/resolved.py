@@ -135,8 +135,9 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
     """Returns what is known about a run's data set before its images are read."""
-    return describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
-                    classes=config.classes)
+    entry = describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
+                     classes=config.classes)
+    return dataclasses.replace(entry, image_shape=(*entry.image_shape[:2], 1)) if config.grey else entry
 
 
 def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture
+from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, in_channels
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import BATCH_SIZE
 from keras_fixhead.models import head_of_logits
@@ -36,11 +36,11 @@ class Predictor:
     @property
     def form(self) -> PictureForm:
         """How a picture becomes an image that the model takes."""
-        return PictureForm(self.image_shape[0], self.image_shape[1], self.fit)
+        return PictureForm.of(self.image_shape, self.fit)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of an image that the model takes: (H, W, 3)."""
+        """The shape of an image that the model takes: (H, W, C)."""
         return tuple(self.model.input_shape[1:])
 
     @functools.cached_property
@@ -52,11 +52,14 @@ class Predictor:
         """Returns the logits of images, shape (N, m).
 
         Args:
-            images: pixels in [0, 255], shape (N, H, W, 3), of the model's size.
+            images: pixels in [0, 255], shape (N, H, W, C), of the model's size; uint8 pixels may have 3 channels
+                for a model that takes 1, and the other way round.
 
         Raises:
             ArgumentError: (a ValueError) for images of another size.
         """
+        if images.dtype == np.uint8 and images.shape[-1] in (1, 3):
+            images = in_channels(images, self.image_shape[2])
         if images.shape[1:] != self.image_shape:
             raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
                                 hint="Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")

@@ -18,7 +18,7 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
     """Writes a contact sheet: images in rows, with text under each.
 
     Args:
-        images: uint8, each of shape (H, W, 3).
+        images: uint8, each of shape (H, W, 3), or (H, W, 1) of grey.
         texts: one for each image.
         path: PNG file to write.
         title: line above the sheet.
@@ -36,7 +36,7 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
     for axes in grid:
         axes.set_axis_off()
     for number, (axes, image) in enumerate(zip(grid, images, strict=False)):
-        axes.imshow(image, interpolation="nearest")
+        axes.imshow(image if image.shape[2] == 3 else np.repeat(image, 3, axis=2), interpolation="nearest")
         axes.text(0.5, -0.04, plain(texts[number]), ha="center", va="top", transform=axes.transAxes, fontsize=7,
                   color=colors[number] if colors else "black")
     save_figure(figure, path)

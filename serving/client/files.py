@@ -80,7 +80,7 @@ def read_images(path: str | os.PathLike[str]) -> Array:
         path: an .npy file, or an .npz file with one array or one called `images`.
 
     Returns:
-        uint8 or float array of shape (N, H, W, 3).
+        uint8 or float array of shape (N, H, W, 3), or (N, H, W, 1) of grey.
 
     Raises:
         DataError: if the file cannot be read or contains something else.
@@ -97,8 +97,8 @@ def read_images(path: str | os.PathLike[str]) -> Array:
         raise DataError(f"{path} is not a readable NumPy file: {_first_line(error)}.") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
         raise DataError(f"{path} contains {array.dtype}. Expected uint8 pixels, or floats in [0, 255].")
-    if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
-        raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3).")
+    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
+        raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3), or (N, H, W, 1).")
     return array
 
 

@@ -184,9 +184,9 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
     """An image of a wrong size must be refused, not answered, and one of a wrong rank must not crash the process."""
     import tensorflow as tf
 
-    height, width, _ = shape
+    height, width, channels = shape
     images = [np.zeros(wrong, np.float32) for wrong in (
-        (1, height + 1, width, 3), (1, height, width, 1), (height, width, 3))]
+        (1, height + 1, width, channels), (1, height, width, 4 - channels), shape)]
     for name, wrong_inputs in (("serving_default", images), ("features", images),
                                ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
         for wrong in wrong_inputs:
