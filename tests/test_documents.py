@@ -24,7 +24,7 @@ leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
     "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
-    "docs/robustness.md", "docs/analysis.md", "docs/many_classes.md")}
+    "docs/robustness.md", "docs/analysis.md", "docs/many_classes.md", "docs/pictures.md")}
 
 
 def blocks(language, page="README.md"):
@@ -46,7 +46,7 @@ def test_every_python_example_runs(example, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/analysis.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/analysis.md", "docs/pictures.md"])
 def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
     lines = [line for block in blocks("sh", page) for line in block.splitlines() if line.startswith("fixhead ")]
     for line in lines:
