@@ -9,6 +9,7 @@ import math
 import statistics
 from typing import Any
 
+from folders import block as folders_block
 from report import README, RESULTS, ROOT, write_block
 
 from fixhead_cli.commands import COMMANDS
@@ -273,6 +274,7 @@ BLOCKS = (
     (DOCS / "recipes.md", "recipes", recipes_block),
     (DOCS / "data.md", "data sets", data_block),
     (DOCS / "data.md", "loading", loading_block),
+    (DOCS / "data.md", "folders", folders_block),
     (DOCS / "data.md", "formats", formats_block),
     (DOCS / "training.md", "first runs", first_runs_block),
     (DOCS / "training.md", "peers", peers_block),
