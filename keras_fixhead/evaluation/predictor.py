@@ -59,7 +59,7 @@ class Predictor:
             ArgumentError: (a ValueError) for images of another size.
         """
         if images.dtype == np.uint8 and images.shape[-1] in (1, 3):
-            images = in_channels(images, self.image_shape[2])
+            images = in_channels(np.asarray(images, np.uint8), self.image_shape[2])
         if images.shape[1:] != self.image_shape:
             raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
                                 hint="Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")

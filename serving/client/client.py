@@ -131,9 +131,9 @@ class Client:
         """
         from keras_fixhead.data.pictures import PictureForm
 
-        shape = self.image_shape()
-        fit = served_fit(*shape, self.predict_pictures, self.predict_images)
-        return None if fit is None else PictureForm.of(shape, fit)
+        height, width, channels = self.image_shape()
+        fit = served_fit(height, width, channels, self.predict_pictures, self.predict_images)
+        return None if fit is None else PictureForm(height, width, fit, channels=channels)
 
     def predict(self, images: npt.ArrayLike) -> dict[str, Array]:
         """Returns the model's outputs for images, sent in the shorter of two forms.
