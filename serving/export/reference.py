@@ -34,7 +34,7 @@ class Reference:
         temperature: T, by which logits were divided before they became probabilities.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     pictures: Sequence[bytes | NDArray[np.uint8]]
     of_images: Mapping[str, Array]
     of_pictures: Mapping[str, Array]

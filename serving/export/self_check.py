@@ -89,8 +89,9 @@ def _check_saved_model(folder: Path, own: Path | None, say: Callable[[str], None
     pngs, pictures = ([each if isinstance(each, bytes) else tf.io.encode_png(each).numpy() for each in some]
                       for some in ((reference.images, reference.pictures) if of_pictures else ((), ())))
     classes = _part(reference.of_images, CLASSIFY)
-    checks = [("serving_default", images, classes, "images"),
-              ("features", images, _part(reference.of_images, FEATURES), "images")]
+    checks: list[tuple[str, Any, dict[str, Array], str]] = [
+        ("serving_default", images, classes, "images"),
+        ("features", images, _part(reference.of_images, FEATURES), "images")]
     if of_pictures:
         checks += [("serving_bytes", pngs, classes, "pictures of the model's size"),
                    ("serving_bytes", pictures, _part(reference.of_pictures, CLASSIFY),

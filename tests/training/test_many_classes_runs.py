@@ -51,7 +51,8 @@ def numbers(run):
 SAME = pytest.approx
 OPTIONS = [
     {"margin": "cosface", "margin_size": 0.2, "scale": 8.0, "label_smoothing": 0.1, "class_weights": "balanced"},
-    {"head": "dot", "scale": "learned", "class_vectors": "rademacher", "store_vectors": False},
+    pytest.param({"head": "dot", "scale": "learned", "class_vectors": "rademacher", "store_vectors": False},
+                 marks=pytest.mark.long),
 ]
 
 
@@ -121,6 +122,7 @@ def test_what_needs_all_logits_or_pictures_says_so_in_one_line(streamed_run):
             ask()
 
 
+@pytest.mark.long
 def test_pictures_stream_too(tiny):
     run = train(tiny(streaming="yes", cutout=8, epochs=1))
     measured = measure_run(run, ["validation"]).splits["validation"]

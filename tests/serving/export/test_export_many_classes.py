@@ -1,4 +1,5 @@
 """Exports of models that never have all logits, and of models that take vectors."""
+import dataclasses
 import json
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from fixhead_cli.predictions import Predictions
 from fixhead_serving.client.bodies import checked_vectors, image_batches
 from fixhead_serving.client.files import read_images
+from fixhead_serving.export import FORMATS, export_model
 from fixhead_serving.export import answers as answers_module
-from fixhead_serving.export import export_model
 from fixhead_serving.export.answers import answers_model
 from fixhead_serving.export.reference import Mismatch, Reference, compare
 from fixhead_serving.server.classifying import classification
@@ -57,7 +58,7 @@ def test_a_large_table_is_drawn_in_the_graph_or_refused_in_one_line(monkeypatch)
             answers_model(others)
 
 
-def test_an_export_has_the_signatures_of_vectors_and_no_table(tmp_path):
+def test_an_export_has_the_signatures_of_vectors_and_no_table(tmp_path, monkeypatch):
     import tensorflow as tf
 
     streaming = model(in_memory=False)
@@ -75,6 +76,7 @@ def test_an_export_has_the_signatures_of_vectors_and_no_table(tmp_path):
     assert card["model"]["image_shape"] == [DIM] and "pictures" not in card["model"]
     assert card["model"]["head"]["class_vectors_shape"] == [CLASSES, 32]
     assert set(card["self_check"]["largest_difference"]) == {"top_logits", "top_probabilities", "features", "embedding"}
+    monkeypatch.setitem(FORMATS, "onnx", dataclasses.replace(FORMATS["onnx"], packages=()))
     with pytest.raises(ArgumentError, match="is exported as a SavedModel only"):
         export_model(streaming, tmp_path / "onnx", label_names=NAMES, format="onnx")
 
