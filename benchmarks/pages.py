@@ -266,6 +266,7 @@ def median_interval(values: list[float]) -> tuple[float, float]:
 DOCS = ROOT / "docs"
 BLOCKS = (
     (README, "effects", effects_block),
+    (DOCS / "README.md", "effects", effects_block),
     (DOCS / "results.md", "main effect", lambda: main_effect_table(read_study(RESULTS / "main_effect.json"))),
     (DOCS / "head.md", "signed_features", lambda: study_table(read_study(RESULTS / "signed_features.json"))),
     (DOCS / "head.md", "margins", lambda: study_table(read_study(RESULTS / "margins.json"))),
