@@ -17,7 +17,7 @@ ROOMS = {
     "streaming": ("Very many classes", ("keras_fixhead.streaming",)),
     "models": ("Models", ("keras_fixhead.models",)),
     "vectors": ("Class vectors", ("keras_fixhead.vectors",)),
-    "data": ("Data", ("keras_fixhead.data",)),
+    "data": ("Data", ("keras_fixhead.data", "keras_fixhead.data.open_images")),
     "config": ("Configuration and recipes", ("keras_fixhead.config", "keras_fixhead.recipes")),
     "training": ("Training", ("keras_fixhead.training",)),
     "runs": ("Run directories", ("keras_fixhead.runs", "keras_fixhead.runs.result")),
