@@ -17,6 +17,8 @@ EXTRAS = {
     "jax": ("jax",),
     "onnx": ("tf2onnx", "onnxruntime"),
     "litert": ("ai_edge_litert",),
+    "hub": ("huggingface_hub", "kagglehub"),
+    "keras-hub": ("keras_hub",),
     "peers": ("torch",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),

@@ -177,7 +177,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     if chosen.prefix and (form is None or "top_classes" in answers.output):
         raise ArgumentError(f"A model of {'vectors' if form is None else 'very many classes'} is exported as a "
                             f"SavedModel only, not as {format}.", hint="Leave out --format.")
-    described = {**describe_model(model, answers, label_names, form),
+    described = {**describe_model(model, list(answers.output), label_names, form),
                  "calibration": None if calibration is None else dict(calibration)}
     scale = described["head"]["scale"]
     try:

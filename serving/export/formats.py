@@ -11,8 +11,9 @@ from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError, DependencyError
 
 SIGNATURES = ("serving_default", "serving_bytes", "features")
+"""Names of a SavedModel's signatures."""
 VECTOR_SIGNATURES = ("serving_default", "features")
-"""Signatures of a model that takes vectors instead of pictures."""
+"""Names of those of a model that takes vectors instead of pictures."""
 CLASSIFY = ("logits", "probabilities", "cosines", "top_logits", "top_probabilities", "top_classes")
 """Outputs of the first two signatures, if the model has them, in addition to the class's index and label."""
 FEATURES = ("features", "embedding")
@@ -120,3 +121,4 @@ FORMATS = {
     "onnx": Format("onnx-", ".", ("tf2onnx", "onnxruntime"), write_onnx),
     "litert": Format("litert-", ".", ("ai_edge_litert",), write_litert),
 }
+"""The formats by name: what their files are called, what they need, and what writes them."""
