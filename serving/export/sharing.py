@@ -96,8 +96,8 @@ def _write(run: Run, target: hubs.Target, folder: Path, license: str | None) -> 
     with precision_policy("float32"):
         model = load_model(run.path)
         if len(model.input_shape) != 4 or head_of(model).returns != "logits":
-            raise ArgumentError("Only models from pictures to logits are published; this one takes vectors, or never has "
-                                "all logits.", hint=f"Serve it: fixhead export {run.path} served/{run.name}")
+            raise ArgumentError("Only models from pictures to logits are published; this one takes vectors, or never "
+                                "has all logits.", hint=f"Serve it: fixhead export {run.path} served/{run.name}")
         save_folder(model, folder)
         again = load_model(folder)
     height, width, channels = model.input_shape[1:]
