@@ -23,7 +23,7 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
                 vector_seed: int | None = None, width: float = 1.0, signed_features: bool | None = None,
                 pooling: str = "global", feature_dim: int | None = None, weight_decay: float = 0.0,
                 decay_norms: bool = False,
-                mean: float | Sequence[float] | None = None, std: float | Sequence[float] | None = None,
+                mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
                 normalization: Any = FusedBatchNormalization, form: Mapping[str, Any] | None = None,
                 streaming: bool = False, **head_arguments: Any) -> keras.Model:
     """Returns a network with a `HypersphereHead` or a `StreamingHead`, with weights drawn from seeds.
@@ -46,7 +46,7 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
         decay_norms: whether to apply this penalty to gamma and beta of batch normalisation too.
         mean, std: one number, or one per channel or number of a vector; inside the model, pixels in [0, 255] become
-            (pixel - mean) / std. None for 127.5 and 127.5; for vectors, for 0 and 1.
+            (pixel - mean) / std. 0 and 1 leave vectors as they are.
         normalization: class of the batch normalisation layers.
         form: additional arguments of the network's builder; 'mobilenet_v2' has `last_channels`, `multiple_of` and
             `cifar_form`.
@@ -75,14 +75,12 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     signed = entry.ends_signed(None if signed_features is None else checked_flag("signed_features", signed_features))
     layers = Layers(checked_integer("seed", seed, 0, 2**64 - 1), float(weight_decay), _checked_class(normalization),
                     checked_flag("decay_norms", decay_norms))
-    head_class = StreamingHead if streaming else HypersphereHead
+    head_class = StreamingHead if checked_flag("streaming", streaming) else HypersphereHead
     head = head_class(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
                                       **head_arguments})  # first, so that wrong arguments fail at once
     builder = import_object(entry.builder)
     form = _checked_form(form, builder, name)
     images = keras.Input(shape, name="vectors" if entry.takes_vectors else "images")
-    usual = (0.0, 1.0) if entry.takes_vectors else (127.5, 127.5)
-    mean, std = (default if given is None else given for given, default in zip((mean, std), usual, strict=True))
     pixels = _normalized(images, mean, std) if entry.preprocessing == "normalize" else images
     feature_map = builder(pixels, width=width, layers=layers, signed_features=signed, **form)
     name_before = FEATURES if dim is None else "pooled"

@@ -22,7 +22,7 @@ X = np.random.default_rng(2).normal(size=(7, DIM)).astype("float32")
 
 
 def model(**options):
-    return build_model("mlp", (DIM,), CLASSES, width=1 / 16, streaming=True,
+    return build_model("mlp", (DIM,), CLASSES, width=1 / 16, streaming=True, mean=0.0, std=1.0,
                        **{"scale": 5.0, "class_vectors": "rademacher", **options})
 
 
