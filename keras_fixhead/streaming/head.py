@@ -190,7 +190,8 @@ class StreamingHead(HypersphereHead):
         Example:
             >>> import numpy as np
             >>> head = StreamingHead(num_classes=2, class_vectors=[[1, 0], [0, 1]])
-            >>> ops.convert_to_numpy(head.top_probabilities(np.array([[1.0, 1.0]], "float32"), k=2)[2]).tolist()
+            >>> features = head(np.array([[1.0, 1.0]], "float32"))
+            >>> ops.convert_to_numpy(head.top_probabilities(features, k=2)[2]).tolist()
             [[0.5, 0.5]]
         """
         source = self.rows()
