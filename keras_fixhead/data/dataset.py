@@ -11,6 +11,7 @@ from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.data.rows import chosen, chunks, joined
 
 SPLITS = ("train", "validation", "test")
+"""The parts of a data set, in this order everywhere."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: uint8, shape (N, H, W, C), with 3 channels, or 1 of grey; or `rows.Rows` of an array on disk that is
-            larger than memory.
+        images: uint8, shape (N, H, W, C), with 3 channels, or 1 of grey; or the vectors of an embedding set, float16
+            or float32, shape (N, D); an array, or `rows.Rows` of one on disk that is larger than memory.
         labels: int32, shape (N,).
         files: the path of each picture, shape (N,), if the images come from files of their own.
     """
@@ -50,7 +51,8 @@ class Dataset:
         train, validation, test: its parts.
         label_names: one name per class.
         mean, std: per-channel mean and standard deviation with which a model normalizes pixels, in units of [0, 255],
-            float64, shape (C,); computed from the training pixels, or 0 and 1 if there are none.
+            float64, shape (C,); computed from the training pixels, or 0 and 1 if there are none. For an embedding set,
+            those of each number of a vector, shape (D,).
         groups: group -> names of its classes, if the set has coarse labels.
         subset: description of what it is a subset of; None for a whole set.
         skipped: number of pictures that could not be used and were passed over.
@@ -69,12 +71,18 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
+        """Number of classes."""
         return len(self.label_names)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of every image: (H, W, C)."""
+        """The shape of every image, (H, W, C), or vector, (D,)."""
         return self.test.images.shape[1:]
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether its examples are vectors instead of pictures."""
+        return len(self.image_shape) == 1
 
     def split(self, name: str) -> Split:
         """Returns a part by its name: 'train', 'validation' or 'test'."""
@@ -119,7 +127,7 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
         >>> mean.tolist(), std.tolist()
         ([7.0, 7.0, 7.0], [0.0, 0.0, 0.0])
     """
-    channels = images.shape[3]
+    channels = images.shape[-1]
     if not len(images):
         return np.zeros(channels), np.ones(channels)
     counts = np.zeros((channels, 256), np.int64)

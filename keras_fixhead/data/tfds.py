@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from keras_fixhead.catalog import import_object
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.sources import data_folder_of
+from keras_fixhead.data.sources import array_files, data_folder_of
 from keras_fixhead.errors import DataError, DependencyError
 
 PROBE_SECONDS = 3.0
@@ -82,11 +82,16 @@ def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
         DataError: if it is not prepared and cannot be downloaded.
     """
     folder = data_folder(data_dir)
-    if is_prepared(str(entry.tfds_name), folder):
+    if is_prepared(str(entry.tfds_name), folder) or array_files(entry, folder) is not None:
         return True
     if entry.archive is not None and (folder / "downloads" / "manual" / entry.archive).is_file():
         return False
     if not _answers(str(entry.probe_url)):
+        if entry.arrays is not None:
+            raise DataError(
+                f"{entry.tfds_name} is neither in {folder} nor can be downloaded: {entry.probe_url} does not answer.",
+                hint=f"Copy {' and '.join(entry.arrays)} from {entry.published} into that folder, or give --data-dir, "
+                "a folder that has them, or in which TensorFlow Datasets has prepared the set.")
         archive = f", or with {entry.archive} in its folder downloads/manual" if entry.archive else ""
         raise DataError(
             f"{entry.tfds_name} is not prepared in {folder}, and cannot be downloaded: {entry.probe_url} does not "
@@ -120,14 +125,14 @@ def _builder(tfds: Any, entry: DatasetEntry, folder: Path) -> Any:
     return tfds.builder(str(entry.source), data_dir=folder)
 
 
-def _read(builder: Any, split: str, image_shape: tuple[int, int, int]) -> Split:
+def _read(builder: Any, split: str, image_shape: tuple[int, ...]) -> Split:
     # in batches: the whole split as one tensor would be in memory twice
     batches = list(builder.as_dataset(split=split, batch_size=2_000).as_numpy_iterator())
     return Split(np.concatenate([_in_shape(batch["image"], image_shape) for batch in batches]),
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
 
 
-def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Returns images with three channels, and with a black border if they are smaller than `image_shape`."""
     borders = [(total - side) // 2 for total, side in zip(image_shape, images.shape[1:3], strict=False)]
     if any(borders):

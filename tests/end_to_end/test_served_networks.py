@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import httpx
@@ -54,8 +55,7 @@ def check_served(trained, pictures, served, suite_of="impulse_noise"):
                             "--labels", served / "1" / "assets.extra" / "labels.txt", "--quiet")
         assert fixhead("check", "parity", run, url, "--limit", 10, "--quiet")["equal"]
         file = next(each["file"] for each in in_process if each["file"].endswith(".jpg"))
-        with open(file, "rb") as picture:
-            answer = httpx.post(f"{url}:classify-picture", content=picture.read(), timeout=60).json()
+        answer = httpx.post(f"{url}:classify-picture", content=Path(file).read_bytes(), timeout=60).json()
         with Client(url) as client:
             form = client.picture_form()
     assert [each["label"] for each in over_rest] == [each["label"] for each in in_process] and len(over_rest) == 90
