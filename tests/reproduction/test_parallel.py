@@ -1,17 +1,17 @@
 """Several runs of the plan at once, in real processes, with stand-ins for training."""
 import dataclasses
-import os
 import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import stand_in_work
+import tiny_work
+from pairs import Said, numbers, run_pair, stop_pair, wait_until
 
 from keras_fixhead import hardware
 from keras_fixhead.config import resolve
@@ -32,24 +32,13 @@ from keras_fixhead.reproduction.parallel import run_at_once
 from keras_fixhead.reproduction.workers import Processes
 from keras_fixhead.runs import list_runs
 
-HERE = Path(__file__).parent
-
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch):
-    """Options for the first pairs of a rehearsal, two at once, and a place where workers find the stand-in."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+def asked(helpers, tmp_path):
+    """Options for the first pairs of a rehearsal, two at once."""
     (tmp_path / "runs").mkdir()
     return running.Options(out=tmp_path / "out", runs_dir=tmp_path / "runs", blocks=("1",), rehearsal=True,
                            rehearsal_dataset="digits", jobs=2, threads=1, most_runs=6)
-
-
-class Said:
-    def __init__(self):
-        self.lines = []
-
-    def __call__(self, line, err=False):
-        self.lines.append(line)
 
 
 @pytest.mark.filterwarnings("ignore::keras_fixhead.errors.FixheadWarning")
@@ -107,14 +96,6 @@ def test_workers_end_with_their_coordinator(asked, tmp_path):
     wait_until(lambda: run.has("status") and run.read("status")["state"] == "interrupted")
 
 
-def wait_until(happened, seconds=60):
-    for _ in range(10 * seconds):
-        if found := happened():
-            return found
-        time.sleep(0.1)
-    pytest.fail(f"nothing happened for {seconds} s")
-
-
 def test_cores_are_divided_and_too_many_runs_are_refused(monkeypatch):
     monkeypatch.setattr(hardware, "gpus", lambda: ())
     monkeypatch.setattr(hardware, "cpu_count", lambda: 7)
@@ -159,38 +140,14 @@ def test_a_run_has_the_files_and_a_checkpoint_the_numbers_that_its_computed_size
         if path.name == "model.keras" or path.parent.name == "checkpoints") < 2 * SMALL_FILES
 
 
-def rehearse(folder, *arguments):
-    words = [sys.executable, "-m", "fixhead_cli", "reproduce", "1", "--recipe", "honest", "--rehearse", "--dataset",
-             "digits", "--runs", "2", "--threads", "1", "--out", str(folder), "--runs-dir", str(folder / "runs"),
-             *arguments]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={
-        **os.environ, "FIXHEAD_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"})
-
-
-def numbers(folder):
-    """Returns everything in the results of a rehearsal that does not depend on time and place."""
-    found = {}
-    for each in read_results(folder / "gpu", rehearsal=True):
-        curves = [{name: value for name, value in row.items() if "second" not in name and "memory" not in name}
-                  for row in each.content["curves"]]
-        matrices = {name: array.tobytes() for name, array in each.matrices().items()}
-        found[each.path.name] = (each.content["evaluation"], curves, matrices)
-    return found
-
-
 @pytest.mark.long
-def test_runs_at_once_stopped_and_resumed_give_the_bits_of_runs_one_after_the_other(tmp_path):
+@pytest.mark.filterwarnings("ignore::keras_fixhead.errors.FixheadWarning")
+def test_runs_at_once_stopped_and_resumed_give_the_bits_of_runs_one_after_the_other(helpers, tmp_path):
     """With the same number of threads: sums in another order round differently."""
-    serial = rehearse(tmp_path / "serial")
-    assert serial.wait(600) == 0, serial.stdout.read()
-    first = rehearse(tmp_path / "jobs", "--jobs", "2")
-    wait_until(lambda: len(list((tmp_path / "jobs" / "runs").glob("*/metrics.jsonl"))) == 2, seconds=300)
-    first.send_signal(signal.SIGINT)
-    assert first.wait(120) == 130, first.stdout.read()
-    assert not list((tmp_path / "jobs" / "gpu").glob("*.json"))
-    second = rehearse(tmp_path / "jobs", "--jobs", "2")
-    assert second.wait(600) == 0, second.stdout.read()
+    assert run_pair(tmp_path / "serial", Processes(1, tiny_work.make))[0] == 0
+    assert stop_pair(tmp_path / "jobs", Processes(2, tiny_work.make)) == 130
+    assert run_pair(tmp_path / "jobs", Processes(2, tiny_work.make))[0] == 0
 
     assert len(numbers(tmp_path / "serial")) == 2
     assert numbers(tmp_path / "jobs") == numbers(tmp_path / "serial")
-    assert {each.content["resumed"] for each in read_results(tmp_path / "jobs" / "gpu", rehearsal=True)} == {True}
+    assert {each.content["resumed"] for each in read_results(tmp_path / "jobs" / "out", rehearsal=True)} == {True}
