@@ -32,7 +32,8 @@ ROOMS = {
     "errors": ("Errors", ("keras_fixhead.errors",)),
     "client": ("Client", ("fixhead_serving.client",)),
     "export": ("Export", ("fixhead_serving.export",)),
-    "server": ("Server", ("fixhead_serving.server", "fixhead_serving.rest", "fixhead_serving.protocol")),
+    "server": ("Server", ("fixhead_serving.server", "fixhead_serving.rest", "fixhead_serving.protocol",
+                          "fixhead_serving.local")),
     "conformance": ("Conformance", ("fixhead_serving.checks.conformance",)),
 }
 """Each page of the reference: its file's name, its title, and the modules whose public names it has."""
