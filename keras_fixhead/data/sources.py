@@ -120,6 +120,18 @@ def packed_entry(folder: Path) -> DatasetEntry:
         resize=index.name not in DATASETS, fit=index.fit, own_validation=index.own_validation)
 
 
+def is_on_this_machine(name: str, data_dir: str | None) -> bool:
+    """Returns whether a data set of the catalogue is packed, prepared, published as arrays or embedded here.
+
+    Example:
+        >>> is_on_this_machine("digits", None), is_on_this_machine("cifar10_1", "/no/such/folder")
+        (True, False)
+    """
+    entry, folder = look_up(DATASETS, name, "data set"), data_folder_of(data_dir)
+    return (entry.probe_url is None or packed_folder(name, data_dir) is not None
+            or array_files(entry, folder) is not None or any(folder.glob(f"{entry.tfds_name}/*/dataset_info.json")))
+
+
 def data_folder_of(data_dir: str | None) -> Path:
     """Returns the folder of prepared data sets: the one given, $TFDS_DATA_DIR, or TensorFlow Datasets' own."""
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()

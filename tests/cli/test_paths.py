@@ -55,7 +55,7 @@ NOT_PATHS = {
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
     "target": "a name on a hub", "license": "a name",
     "corruptions": "names", "leave_out": "names of classes", "severities": "numbers", "augmenter": "MODULE:NAME",
-    "measurement": "a name",
+    "measurement": "a name", "outside": "a name",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")
