@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
-LONG = {"folder_to_server"}  # starts two processes that load TensorFlow
+LONG = {"folder_to_server", "margins_and_scale"}  # two more processes that load TensorFlow; many compilations
 SCRIPTS = [pytest.param(script, id=script.stem, marks=pytest.mark.long if script.stem in LONG else pytest.mark.slow)
            for script in sorted(FOLDER.glob("*.py"))]
 
