@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from keras_fixhead.analysis.over_images import accuracy_drop
 from keras_fixhead.data import Split, run_dataset
 from keras_fixhead.data.class_map import ClassMap
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.predictor import Predictor
 from keras_fixhead.evaluation.run import MeasuredRun
@@ -34,10 +35,14 @@ def measure_generalization(run: Run, predictor: Predictor, measured: MeasuredRun
         own_logits: the model's logits of its own test set, if they are known, (N, m).
 
     Raises:
+        ArgumentError: (a ValueError) for a model that never has all logits.
         DataError: if the run's own data cannot be found or read.
     """
     outside, classes = measured.splits[TEST], measured.classes
     assert classes is not None
+    if outside.logits is None:
+        raise ArgumentError("The drop between two sets is measured with all logits, which a model of very many classes "
+                            "does not have.", hint="Compare the two accuracies: fixhead evaluate.")
     fields = run.config().data_fields
     own = run_dataset(**{**fields, "data_dir": data_dir or fields["data_dir"]}).test
     used = np.flatnonzero(np.isin(own.labels, classes.common))
