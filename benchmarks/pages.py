@@ -9,6 +9,8 @@ import math
 import statistics
 from typing import Any
 
+import site_blocks
+from faq_block import faq_block
 from report import README, RESULTS, ROOT, write_block
 
 from fixhead_cli.commands import COMMANDS
@@ -266,9 +268,10 @@ def median_interval(values: list[float]) -> tuple[float, float]:
 DOCS = ROOT / "docs"
 BLOCKS = (
     (README, "effects", effects_block),
+    (DOCS / "README.md", "effects", effects_block),
     (DOCS / "results.md", "main effect", lambda: main_effect_table(read_study(RESULTS / "main_effect.json"))),
     (DOCS / "head.md", "signed_features", lambda: study_table(read_study(RESULTS / "signed_features.json"))),
-    (DOCS / "head.md", "margins", lambda: study_table(read_study(RESULTS / "margins.json"))),
+    (DOCS / "margins.md", "margins", lambda: study_table(read_study(RESULTS / "margins.json"))),
     (DOCS / "commands.md", "commands", commands_block),
     (DOCS / "recipes.md", "recipes", recipes_block),
     (DOCS / "data.md", "data sets", data_block),
@@ -278,6 +281,19 @@ BLOCKS = (
     (DOCS / "training.md", "peers", peers_block),
     (DOCS / "training.md", "pipeline", pipeline_block),
     (DOCS / "server.md", "options of serve", serve_block),
+    (DOCS / "worth-it.md", "loses", site_blocks.loses_block),
+    (DOCS / "worth-it.md", "merging", site_blocks.merging_block),
+    (DOCS / "faq.md", "faq", faq_block),
+    (DOCS / "benchmarks.md", "train step", site_blocks.train_step_block),
+    (DOCS / "benchmarks.md", "peers", peers_block),
+    (DOCS / "benchmarks.md", "pipeline", pipeline_block),
+    (DOCS / "benchmarks.md", "augmentation", site_blocks.augmentation_block),
+    (DOCS / "benchmarks.md", "loading", loading_block),
+    (DOCS / "benchmarks.md", "formats", formats_block),
+    (DOCS / "benchmarks.md", "many classes", site_blocks.many_classes_block),
+    (DOCS / "benchmarks.md", "server", site_blocks.server_block),
+    (DOCS / "benchmarks.md", "soak", site_blocks.soak_block),
+    (DOCS / "benchmarks.md", "files", site_blocks.files_block),
 )
 """Each generated part of a page: the page, its name there, and the function that returns its lines."""
 

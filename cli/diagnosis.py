@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.data.sources import describe, subset_note
+from keras_fixhead.data.sources import array_files, describe, subset_note
 from keras_fixhead.errors import DataError, FixheadError
 
 EXTRAS = {
@@ -17,6 +17,8 @@ EXTRAS = {
     "jax": ("jax",),
     "onnx": ("tf2onnx", "onnxruntime"),
     "litert": ("ai_edge_litert",),
+    "hub": ("huggingface_hub", "kagglehub"),
+    "keras-hub": ("keras_hub",),
     "peers": ("torch",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
@@ -90,4 +92,6 @@ def _where(name: str, folder: Path, data_dir: str | None) -> str:
         return f"packed in {entry.packed}{note}"
     if entry.tfds_name is None:
         return "embedded"
+    if array_files(entry, folder) is not None:
+        return f"as published, in {folder}{note}"
     return f"prepared in {folder}{note}" if is_prepared(entry.tfds_name, folder) else f"not prepared in {folder}"

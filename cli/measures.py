@@ -25,7 +25,8 @@ def measured_content(measured: "MeasuredRun") -> dict[str, Any]:
         "evaluation": {split: each.evaluation.as_dict() for split, each in splits},
     }
     common = {split: each.common_accuracy for split, each in splits if each.common_accuracy is not None}
-    return {**content, **({"common_accuracy": common} if common else {})}
+    return {**content, **({"common_accuracy": common} if common else {}),
+            **({"notes": list(measured.notes)} if measured.notes else {})}
 
 
 def measured_text(measured: "MeasuredRun", tta: str) -> list[str]:

@@ -293,7 +293,6 @@ TLS_KEY = InputFile("a private key in PEM form")
 CLASS_MAP = InputFile('a JSON file: {"name in the data set": "name in the run", "to be left out": null}')
 CLASS_WEIGHTS = ClassWeights()
 OUT_DIR = OutputFolder("a folder to write the result to")
-CORRUPTED_DIR = OutputFolder("a folder to write corrupted images to")
 BASELINE = RunOrResults("a run directory, or RUN/robustness/SUITE.json")
 CSV_FILE = OutputFile("the name of a CSV file to write", ending=".csv")
 LABELS_FILE = InputFile("a text file with the name of one class per line",

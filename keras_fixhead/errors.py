@@ -7,6 +7,7 @@
     ├── VectorsError             class vectors that do not match their digest
     ├── TrainingError            training that cannot start or continue
     ├── DependencyError          an optional package that is not installed
+    ├── HubError                 a hub of models that cannot be reached, or refuses
     └── ServingError             exporting a model, serving it, or reaching a server
         └── RequestError         a server's refusal, with its HTTP status
 
@@ -59,6 +60,10 @@ class TrainingError(FixheadError):
 
 class DependencyError(FixheadError):
     """An optional package that is not installed."""
+
+
+class HubError(FixheadError):
+    """A hub of models (Hugging Face, Kaggle) that cannot be reached, or refuses."""
 
 
 class ServingError(FixheadError):

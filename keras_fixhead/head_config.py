@@ -12,6 +12,7 @@ HEADS = ("dot", "cos")
 """The kinds of logits: dot products or cosines."""
 
 BIASES = ("none", "fixed", "learned")
+"""The kinds of bias."""
 
 SCALE_WORDS = ("auto", "learned")
 """The words that a scale can be instead of a number (or, in the layer, a schedule)."""

@@ -130,6 +130,7 @@ RECIPES: dict[str, Recipe] = {
                 "vector_weight_decay": 0.0},
     ),
 }
+"""The recipes by name, each with its source, its expected result and its cost."""
 
 
 def recipe_values(name: str, arm: str) -> dict[str, Any]:

@@ -24,7 +24,8 @@ leaves = importlib.import_module("command_tree").leaves
 
 PAGES = {name: (ROOT / name).read_text() for name in (
     "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
-    "docs/robustness.md", "docs/analysis.md", "docs/many_classes.md")}
+    "docs/robustness.md", "docs/analysis.md", "docs/many_classes.md", "docs/margins.md", "docs/adding-classes.md",
+    "docs/retrieval.md", "docs/reproducible-runs.md", "docs/without-docker.md", "docs/worth-it.md")}
 
 
 def blocks(language, page="README.md"):
@@ -46,7 +47,7 @@ def test_every_python_example_runs(example, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/analysis.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks("sh", page)])
 def test_every_command_and_option_that_a_page_shows_exists(fixhead, page):
     lines = [line for block in blocks("sh", page) for line in block.splitlines() if line.startswith("fixhead ")]
     for line in lines:

@@ -12,6 +12,7 @@ COMMANDS = {
     "predict": "Classify pictures with a run or a server.",
     "robustness": "Measure the accuracy of runs or servers on corrupted images.",
     "export": "Write a trained run as a SavedModel for serving.",
+    "publish": "Publish a trained run's model on Hugging Face or Kaggle, with its model card.",
     "serve": "Serve exported models over REST.",
     "check": "Check a server: its protocol, or its answers against a run.",
     "data": "Show data sets, check folders of pictures, pack them, verify packed ones, and write corrupted images.",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_fixhead.vectors.hashing import BOOTSTRAP_STREAM, stream_key, words
 
 RESAMPLES = 20_000
+"""Random resamples of an interval."""
 COUNTABLE = 100_000
 """Largest number of different resamples that are counted."""
 

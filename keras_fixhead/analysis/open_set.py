@@ -19,6 +19,7 @@ from keras_fixhead.errors import ArgumentError
 NEIGHBOURS = 50
 """k of the k-NN score, as Sun et al. (2022) recommend for CIFAR-10."""
 CHUNK = 1_000
+"""Images whose distances are held in memory at once."""
 
 
 def max_cosine_score(features: ArrayLike, class_vectors: ArrayLike) -> NDArray[np.float64]:

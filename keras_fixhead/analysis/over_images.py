@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2_000
+"""Random resamples of the images."""
 ENOUGH_SEEDS = 6
+"""Seeds from which an interval over seeds is reported on its own."""
 SMALL_POINTS = 2.0
 """Below this many percentage points a difference is not decided by fewer seeds than `ENOUGH_SEEDS`."""
 _BATCH = 50

@@ -15,10 +15,13 @@ from keras_fixhead.analysis.geometry import unit_rows
 from keras_fixhead.errors import ArgumentError
 
 RECALLS = (1, 2, 4, 8)
+"""The k of recall at k."""
 NEIGHBOURS = 10
 """k of the k-NN classification."""
 CHUNK = 500
+"""Queries whose similarities are held in memory at once."""
 FALSE_ACCEPTS = (1e-3, 1e-2, 1e-1)
+"""False accept rates at which verification is reported."""
 
 
 def retrieval(features: ArrayLike, labels: ArrayLike, recalls: Sequence[int] = RECALLS) -> dict[str, float]:

@@ -28,11 +28,14 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import cosine_bound, loss_optimum, reachable_cosine, welch_bound
 
 PERMUTATIONS = 1_999
+"""Permutations of the test of a correlation."""
 DRAWS = 199
+"""Random sets of class vectors that the measured ones are compared with."""
 RETRIEVED = 2_000
 """Largest number of images that search each other."""
 
 Numbers = dict[str, dict[str, float | None]]
+"""Numbers by section and name; None where one cannot be computed."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Arrays:
 
     @property
     def num_classes(self) -> int:
+        """Number of classes."""
         return len(self.class_vectors)
 
     @property

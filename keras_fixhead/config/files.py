@@ -18,6 +18,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import class_vectors, vectors_digest
 
 CONFIG_SCHEMA = 2
+"""Schema number of the config.json that is written."""
 
 # Keys of a flat configuration that are not fields.
 _NOT_FIELDS = {"schema", "config_digest", "class_vectors_digest", "extended_from"}

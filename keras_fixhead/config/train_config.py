@@ -23,6 +23,7 @@ from keras_fixhead.head_config import BIASES, HEADS, SCALE_WORDS, HeadConfig
 from keras_fixhead.vectors import KINDS
 
 ROLES = ("data", "augmentation", "model", "head", "optimisation", "seed", "machine", "place")
+"""What a field of `TrainConfig` can be about."""
 RESULT_ROLES = ROLES[:-1]
 """The roles of the fields that affect the result of training."""
 

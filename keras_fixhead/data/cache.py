@@ -14,8 +14,8 @@ from pathlib import Path
 from keras_fixhead._version import __version__
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.packed import read_packed, write_packed
-from keras_fixhead.data.packed_index import SCHEMA, SUFFIX, PackedIndex, read_index
-from keras_fixhead.data.sources import data_folder_of, packed_entry
+from keras_fixhead.data.packed_index import SCHEMA, SUFFIX, PackedIndex, file_name, read_index
+from keras_fixhead.data.sources import array_files, data_folder_of, packed_entry
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import cache_dir
@@ -49,6 +49,8 @@ def source_state(entry: DatasetEntry, data_dir: str | None) -> str | None:
     Returns None if the cache is off, or if TensorFlow Datasets has not prepared the set.
     """
     if not is_on() or entry.probe_url is None or entry.tfds_name is None:
+        return None
+    if array_files(entry, data_folder_of(data_dir)) is not None:  # read as quickly as the cache is
         return None
     try:
         prepared = sorted(data_folder_of(data_dir).glob(f"{entry.tfds_name}/*/dataset_info.json"))
@@ -122,7 +124,7 @@ def sets() -> list[Path]:
 
 def _folder(name: str, data_dir: str | None, state: str) -> Path:
     place = hashlib.sha256(str(data_folder_of(data_dir).resolve()).encode()).hexdigest()
-    return folder_of_sets() / f"{name}-{place[:8]}-{state[:16]}{SUFFIX}"
+    return folder_of_sets() / f"{file_name(name)}-{place[:8]}-{state[:16]}{SUFFIX}"
 
 
 def _warn(name: str, text: str) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from keras_fixhead.data.rows import chosen, chunks, joined
 
 SPLITS = ("train", "validation", "test")
+"""The parts of a data set, in this order everywhere."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
+        """Number of classes."""
         return len(self.label_names)
 
     @property

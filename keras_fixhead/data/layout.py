@@ -20,6 +20,8 @@ SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "vali
 LIST_ENDINGS = (".csv", ".jsonl", ".ndjson")
 WHOLE = "all"
 """The only part of a data set without splits."""
+MANIFEST = "manifest.json"
+"""A file next to the class folders that says where the pictures come from; it is not a picture that is passed over."""
 _NAMES = {"path": ("path", "file", "filename", "image"), "label": ("label", "class"), "split": ("split",)}
 _PARTS = ("train", "validation", "test", WHOLE)
 _NAMED = 5
@@ -121,6 +123,8 @@ def _classes(folder: Path, layout: Layout) -> Classes:
 
 def _passed(path: Path, layout: Layout) -> bool:
     """Notes a path that is passed over where class folders are expected."""
+    if path.name == MANIFEST:
+        return True
     passed = path.name.startswith((".", "__")) or not path.is_dir()
     if passed:
         layout.passed_over.append(path)

@@ -99,9 +99,19 @@ class PackedIndex:
         return self.held_out if hold_out else self.whole
 
 
+def file_name(name: str) -> str:
+    """Returns the name of a data set as a part of a file's name.
+
+    Example:
+        >>> file_name("cifar10_1/v4")
+        'cifar10_1-v4'
+    """
+    return name.replace("/", "-")
+
+
 def find_packed(name: str, folder: Path) -> Path | None:
     """Returns the packed set NAME.packed in a folder, or the folder itself if it is that set; None if there is none."""
-    own = folder / f"{name}{SUFFIX}"
+    own = folder / f"{file_name(name)}{SUFFIX}"
     if own.is_dir():
         return own
     if is_packed(folder) and read_index(folder).name == name:

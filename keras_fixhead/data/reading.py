@@ -12,7 +12,7 @@ from keras_fixhead.data import cache, choice
 from keras_fixhead.data.dataset import Dataset
 from keras_fixhead.data.image_folder import read_image_folder
 from keras_fixhead.data.packed_index import PackedIndex, read_index
-from keras_fixhead.data.sources import describe, is_folder
+from keras_fixhead.data.sources import array_files, data_folder_of, describe, is_folder
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import DataError
 
@@ -125,7 +125,7 @@ def reads_tfds(name: str, data_dir: str | None = None) -> bool:
     if is_folder(name):  # of images, or packed
         return False
     entry = describe(name, data_dir)
-    if entry.packed is not None or entry.probe_url is None:
+    if entry.packed is not None or entry.probe_url is None or array_files(entry, data_folder_of(data_dir)) is not None:
         return False
     state = cache.source_state(entry, data_dir)
     return state is None or cache.find(name, data_dir, state) is None

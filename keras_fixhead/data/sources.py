@@ -125,8 +125,28 @@ def data_folder_of(data_dir: str | None) -> Path:
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()
 
 
+ARRAY_PLACES = (".", "cifar10_1", "CIFAR-10.1", "CIFAR-10.1/datasets", "datasets")
+"""Where, below the data folder, NumPy files are looked for as their authors publish them."""
+
+
+def array_files(entry: DatasetEntry, folder: Path) -> tuple[Path, Path] | None:
+    """Returns the paths of the published files of images and labels; None if they are not both there.
+
+    Example:
+        >>> array_files(DATASETS["cifar10_1"], Path("/no/such/folder")) is None
+        True
+    """
+    for place in ARRAY_PLACES if entry.arrays else ():
+        images, labels = (folder / place / name for name in entry.arrays or ())
+        if images.is_file() and labels.is_file():
+            return images, labels
+    return None
+
+
 def _prepared_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:
     """Returns the entry with the sizes and label names recorded in its prepared files."""
+    if (arrays := array_files(entry, folder)) is not None:
+        return dataclasses.replace(entry, test=_rows(arrays[0], entry.test))
     found = sorted(folder.glob(f"{entry.tfds_name}/*/dataset_info.json")) if entry.tfds_name else []
     if not found:
         return _archive_entry(entry, folder)
@@ -140,6 +160,16 @@ def _prepared_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:
     if names is None and (labels := found[-1].with_name("label.labels.txt")).is_file():
         names = tuple(labels.read_text(encoding="utf-8").split())
     return _resized(dataclasses.replace(entry, label_names=names), train, test)
+
+
+def _rows(path: Path, default: int) -> int:
+    """The number of rows of a NumPy file, from its header; the default if it is damaged, which is reported later."""
+    import numpy as np
+
+    try:
+        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError, TypeError):
+        return default
 
 
 def _archive_entry(entry: DatasetEntry, folder: Path) -> DatasetEntry:

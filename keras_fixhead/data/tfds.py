@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from keras_fixhead.catalog import import_object
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.sources import data_folder_of
+from keras_fixhead.data.sources import array_files, data_folder_of
 from keras_fixhead.errors import DataError, DependencyError
 
 PROBE_SECONDS = 3.0
@@ -82,11 +82,16 @@ def check_tfds(entry: DatasetEntry, data_dir: str | None) -> bool:
         DataError: if it is not prepared and cannot be downloaded.
     """
     folder = data_folder(data_dir)
-    if is_prepared(str(entry.tfds_name), folder):
+    if is_prepared(str(entry.tfds_name), folder) or array_files(entry, folder) is not None:
         return True
     if entry.archive is not None and (folder / "downloads" / "manual" / entry.archive).is_file():
         return False
     if not _answers(str(entry.probe_url)):
+        if entry.arrays is not None:
+            raise DataError(
+                f"{entry.tfds_name} is neither in {folder} nor can be downloaded: {entry.probe_url} does not answer.",
+                hint=f"Copy {' and '.join(entry.arrays)} from {entry.published} into that folder, or give --data-dir, "
+                "a folder that has them, or in which TensorFlow Datasets has prepared the set.")
         archive = f", or with {entry.archive} in its folder downloads/manual" if entry.archive else ""
         raise DataError(
             f"{entry.tfds_name} is not prepared in {folder}, and cannot be downloaded: {entry.probe_url} does not "

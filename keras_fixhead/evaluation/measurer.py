@@ -14,6 +14,7 @@ from keras_fixhead.evaluation.views import test_time_views
 from keras_fixhead.models import FEATURES, head_of_logits, inputs_of
 
 BATCH_SIZE = 256
+"""Images per batch."""
 CHUNK_BATCHES = 8
 """Batches of images that are read from disk at a time, for data sets larger than memory."""
 

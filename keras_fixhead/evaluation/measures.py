@@ -52,6 +52,7 @@ class Evaluation:
     never_predicted: list[int]
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns the measures as JSON values."""
         return asdict(self)
 
 

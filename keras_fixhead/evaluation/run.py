@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.data import SPLITS, Dataset, Split, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap
+from keras_fixhead.data.open_images import built_note
 from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, resized
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
@@ -41,7 +42,7 @@ class MeasuredRun:
         label_names: names of the model's classes.
         classes: how the classes of another data set were matched; None for the run's own data.
         splits: name of a split -> its measures.
-        notes: what the run and another data set do not have in common.
+        notes: where a gathered data set comes from; what the run and another data set do not have in common.
     """
 
     label_names: tuple[str, ...]
@@ -101,6 +102,8 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
     found = {split: _measured(measurer, resized(data.split(split), predictor.form), tta, classes)
              for split in splits}
     notes = [] if classes is None else classes.notes(data.name)
+    if dataset is not None and (note := built_note(dataset)):
+        notes.insert(0, note)
     return MeasuredRun(predictor.label_names, classes, found, tuple(notes))
 
 

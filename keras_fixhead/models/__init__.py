@@ -17,11 +17,11 @@ from keras_fixhead.models.parts import (
 )
 from keras_fixhead.models.precision import precision_policy
 from keras_fixhead.models.pretrained import pixel_normalization, start_from_model, start_from_weights
-from keras_fixhead.models.saving import load_model, save_model
+from keras_fixhead.models.saving import load_model, save_folder, save_model
 from keras_fixhead.models.whitening import WhiteningConvolution, initialize_from_images
 
 __all__ = ["FEATURES", "FusedBatchNormalization", "FusedGelu", "HashedUniform", "IdentityUniform",
            "WhiteningConvolution", "append_classes", "as_dense", "as_streaming", "attach_head", "build_model",
            "feature_model", "head_of", "head_of_logits", "initialize_from_images", "inputs_of", "load_model",
-           "multiply_adds", "pixel_normalization", "precision_policy", "save_model", "start_from_model",
-           "start_from_weights"]
+           "multiply_adds", "pixel_normalization", "precision_policy", "save_folder", "save_model",
+           "start_from_model", "start_from_weights"]

@@ -8,7 +8,10 @@ from typing import Any
 
 import keras
 
+from keras_fixhead import hubs
 from keras_fixhead.errors import ArgumentError, RunError, VectorsError
+
+_WEIGHTS = "model.weights.h5"  # in the folder that Keras writes for a hub
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -39,30 +42,46 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
                 aside.unlink(missing_ok=True)
 
 
+def save_folder(model: keras.Model, folder: str | os.PathLike[str]) -> None:
+    """Writes a model as the folder of files that Keras reads from a hub (`hf://`): configuration and weights."""
+    keras.saving.save_model(model, os.fspath(folder), zipped=False)
+
+
 def load_model(path: str | os.PathLike[str]) -> keras.Model:
-    """Returns the trained model from a run directory or a .keras file.
+    """Returns the trained model from a run directory, a .keras file, or a hub.
+
+    Args:
+        path: a run directory; a .keras file; a folder of a published model; or a published model's name:
+            `hf://NAMESPACE/NAME` on Hugging Face, `kaggle://OWNER/MODEL/keras/VARIATION` on Kaggle, where `/VERSION`
+            may follow. A hub's model is downloaded once and then read from that hub's cache.
 
     Raises:
         RunError: if there is no such model, or the file is damaged.
         VectorsError: if its fixed class vectors do not match its configuration.
+        HubError: if the hub cannot be reached, or has no such model.
+        DependencyError: if the hub's package is not installed: `pip install 'keras-fixhead[hub]'`.
     """
-    file = _checked_path(path)
-    if file.is_dir():
+    file = hubs.download(hubs.parse_target(path)) if isinstance(path, str) and hubs.is_target(path) else (
+        _checked_path(path))
+    if file.is_dir() and not (file / _WEIGHTS).is_file():
         file = file / "model.keras"
+        if hubs.is_target(path):
+            raise RunError(f"{path} has no {_WEIGHTS}: it is not a model that Keras saved.")
         if not file.is_file():
             raise RunError(f"{path} has no model.keras: the run is not finished.", hint=f"See: fixhead show {path}")
-    if not file.is_file():
+    if not file.exists():
         raise RunError(f"{path} does not exist.", hint="Pass a run directory or a .keras file.")
-    if not zipfile.is_zipfile(file):
+    if file.is_file() and not zipfile.is_zipfile(file):
         raise RunError(f"{file} is damaged: it is not a complete .keras file.")
+    shown = path if hubs.is_target(path) else file
     try:
         return keras.models.load_model(file)
-    except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, KeyError, EOFError, UnboundLocalError, zipfile.BadZipFile) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         for line in lines:
             if line.startswith("The class vectors "):  # the head's own error, wrapped by Keras
-                raise VectorsError(f"{file}: {line}") from None
-        raise RunError(f"{file} is damaged, or not a model of keras_fixhead: {lines[0]}") from error
+                raise VectorsError(f"{shown}: {line}") from None
+        raise RunError(f"{shown} is damaged, or not a model of keras_fixhead: {lines[0]}") from error
 
 
 def _checked_path(path: Any) -> Path:

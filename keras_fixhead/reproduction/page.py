@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from keras_fixhead.json_files import write_bytes
 from keras_fixhead.reproduction.claims import ARITHMETIC, Answer, answers
 from keras_fixhead.reproduction.findings import NUMBER, deciding, exact_text, holm_states, measured_text
 from keras_fixhead.reproduction.mechanism import mechanism_block
 from keras_fixhead.reproduction.page_cells import cells_block
+from keras_fixhead.reproduction.page_figure import FILE, claims_figure
 from keras_fixhead.reproduction.page_plan import plan_block, programme_block, rules_block
 from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.results import Results, read_results
@@ -21,7 +23,7 @@ PARTS = {"evidence.md": ("measured", "rules"), "evidence-tables.md": ("compariso
 
 
 def write_pages(docs: Path, folder: Path) -> None:
-    """Writes the generated parts of the pages, between the comments that name them.
+    """Writes the generated parts of the pages, between the comments that name them, and the figure of the claims.
 
     Args:
         docs: folder of the pages.
@@ -30,12 +32,25 @@ def write_pages(docs: Path, folder: Path) -> None:
     Raises:
         RunError: if a result is damaged.
     """
-    parts = blocks({at.plan: read_results(folder / at.plan) for at in SETTINGS}, folder)
+    results = {at.plan: read_results(folder / at.plan) for at in SETTINGS}
+    parts = blocks(results, folder)
     for name, own in PARTS.items():
         text = (docs / name).read_text()
         for part in own:
             text = with_block(text, part, parts[part])
         (docs / name).write_text(text)
+    write_bytes(docs / FILE, evidence_figure(results).encode())
+
+
+def evidence_figure(results: Mapping[str, Results]) -> str:
+    """Returns the figure of all claims and their verdicts, as SVG.
+
+    Args:
+        results: plan -> its results.
+    """
+    titles = {EVIDENCE.plan: f"{EVIDENCE.network}, at the paper's\naccuracy on two CPU cores",
+              GPU.plan: f"{GPU.network} and others,\nat full size on a GPU"}
+    return claims_figure({at.plan: answers(results[at.plan], at) for at in SETTINGS}, titles)
 
 
 def with_block(text: str, name: str, lines: Sequence[str]) -> str:

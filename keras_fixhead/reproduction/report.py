@@ -11,7 +11,6 @@ from keras_fixhead.analysis.bootstrap import bca_interval, interquartile_interva
 from keras_fixhead.analysis.exact import EXHAUSTIVE, sign_flip_test, smallest_p
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.json_files import write_bytes, write_json
-from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Block, Cell, plan
 from keras_fixhead.reproduction.claims import Answer, answers
 from keras_fixhead.reproduction.comparisons import SETS, evidence, gain
@@ -19,8 +18,9 @@ from keras_fixhead.reproduction.findings import Finding, holm_states, protocol_t
 from keras_fixhead.reproduction.measures import accuracy
 from keras_fixhead.reproduction.paper import SOURCE
 from keras_fixhead.reproduction.plans import PLANS
+from keras_fixhead.reproduction.report_targets import hours_of, recipe_option, targets_content
 from keras_fixhead.reproduction.results import Results, decide, read_results
-from keras_fixhead.reproduction.settings import EVIDENCE, SETTINGS, Setting
+from keras_fixhead.reproduction.settings import SETTINGS, Setting
 from keras_fixhead.reproduction.verdict import ENOUGH, above, seeds_in_order
 from keras_fixhead.runs import make_folder
 
@@ -62,7 +62,7 @@ def _setting(at: Setting, results: Results, folder: Path) -> dict[str, Any]:
             "devices": sorted({str(each.content["device"]) for each in results}), "runs": len(results),
             "across_sets": _across_sets(at, results),
             "claims": [_claim(each, at, results, where, folder) for each in answers(results, at)],
-            "cells": _cells(results, where, folder)}
+            "targets": targets_content(at, results), "cells": _cells(results, where, folder)}
 
 
 def _across_sets(at: Setting, results: Results) -> list[dict[str, Any]]:
@@ -109,11 +109,8 @@ def _missing(one: Finding, at: Setting, results: Results, where: Mapping[str, st
     """Returns which command would fill an empty comparison, and about how many hours a seed of it takes."""
     left = [cell for cell in one.cells if not results.all_of(cell)]
     blocks = list(dict.fromkeys(where[cell.id] for cell in left if cell.id in where))
-    rate = cost.CPU if at is EVIDENCE else cost.GPU
-    hours = sum(cost.estimate(cell.config, results, _device(results), rate).seconds for cell in left) / 3600
-    recipe = "" if at is EVIDENCE else " --recipe honest"
-    command = f"fixhead reproduce {' '.join(blocks)}{recipe} --data-dir DATA" if blocks else ""
-    return {"command": command, "hours_per_seed": round(hours, 2)}
+    command = f"fixhead reproduce {' '.join(blocks)}{recipe_option(at)} --data-dir DATA" if blocks else ""
+    return {"command": command, "hours_per_seed": round(hours_of(left, at, results), 2)}
 
 
 def _cells(results: Results, where: Mapping[str, str], folder: Path) -> list[dict[str, Any]]:
@@ -147,11 +144,6 @@ def _blocks_of_cells(blocks: Sequence[Block], results: Results) -> dict[str, str
 def _name(path: Path, folder: Path) -> str:
     path, folder = path.absolute(), folder.absolute()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-
-
-def _device(results: Results) -> str | None:
-    newest = max(results, key=lambda each: str(each.content["finished"]), default=None)
-    return None if newest is None else str(newest.content["device"])
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> list[Path]:

@@ -5,12 +5,14 @@ from typing import Any
 
 from keras_fixhead.reproduction.claims import ARITHMETIC
 from keras_fixhead.reproduction.findings import NUMBER
+from keras_fixhead.reproduction.page_figure import COLOURS
+from keras_fixhead.reproduction.report_targets import target_text
 from keras_fixhead.reproduction.report_text import across_text, number
 from keras_fixhead.reproduction.verdict import STATES
 
-COLOURS = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
+CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
            ARITHMETIC: "arithmetic"}
-"""Verdict -> class of its colour."""
+"""Verdict -> class of its badge."""
 
 _STYLE = """
 :root { color-scheme: light; font: 15px/1.45 system-ui, sans-serif; color: #1d2430; }
@@ -25,13 +27,23 @@ th:focus-visible { outline: 2px solid #2f6fde; outline-offset: -2px; }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td.beside { font-style: italic; color: #5b6472; }
 .v { display: inline-block; padding: .05rem .45rem; border-radius: 4px; white-space: nowrap; }
-.held { background: #d3ecd9; color: #12502a; } .refuted { background: #f6d6d3; color: #7c1c14; }
-.undecided { background: #fbebc4; color: #6a4b00; } .missing { background: #e8ebf0; color: #4a5361; }
-.arithmetic { background: #dbe6f8; color: #1d3f78; }
 .filters { display: flex; flex-wrap: wrap; gap: .5rem; margin: .6rem 0; }
 input, select { font: inherit; padding: .25rem .45rem; border: 1px solid #b9c0cc; border-radius: 4px; max-width: 100%; }
 td.id code { white-space: nowrap; overflow-wrap: normal; }
 input { flex: 1 1 16rem; } small { color: #5b6472; } code { font-size: .95em; overflow-wrap: anywhere; }
+.comparisons td:not(.n):not(.id), .tables-and-figures td:not(.n), .cells td:not(.n) { min-width: 5.5rem; }
+.comparisons td:is(:nth-child(2), :nth-child(13), :last-child):not(.n):not(.id) { min-width: 12rem; }
+.comparisons td.id code { white-space: normal; overflow-wrap: normal; }
+@media (max-width: 640px) {  /* claims one below the other, each with its verdict in view; other tables scroll */
+  .claims :is(table, tbody, thead, td, tr) { display: block; }
+  .claims thead tr { display: flex; flex-wrap: wrap; background: #f3f5f8; }
+  .claims th { border: 0; position: static; }
+  .claims td { border: 0; padding: .1rem .55rem; }
+  .claims td:nth-child(2)::before { content: "section "; }
+  .claims td:empty { display: none; }
+  .claims tbody tr { border-bottom: 1px solid #e6e9ef; padding: .35rem 0; }
+  .claims tr[hidden] { display: none; }
+}
 details summary { cursor: pointer; color: #3b4a63; }
 """
 
@@ -41,20 +53,22 @@ for (const box of document.querySelectorAll('section')) {
   const rows = [...box.querySelectorAll('tbody tr')];
   const filter = () => { for (const row of rows) {
     const shown = row.textContent.toLowerCase().includes(text.value.toLowerCase()) &&
-      (!verdict.value || row.dataset.verdict === verdict.value);
+      (!verdict?.value || row.dataset.verdict === verdict.value);
     row.hidden = !shown; } };
-  text.addEventListener('input', filter); verdict.addEventListener('change', filter);
+  text.addEventListener('input', filter); verdict?.addEventListener('change', filter);
 }
 for (const head of document.querySelectorAll('th')) {
   const sort = () => {
     const table = head.closest('table'), body = table.tBodies[0], at = head.cellIndex;
     const down = head.getAttribute('aria-sort') === 'ascending';
+    const numbers = body.rows[0].cells[at].classList.contains('n');
     for (const each of head.parentNode.cells) each.removeAttribute('aria-sort');
     head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
     const key = row => { const cell = row.cells[at]; return cell.dataset.key ?? cell.textContent; };
     const rows = [...body.rows].sort((one, other) => {
-      const a = key(one), b = key(other), x = parseFloat(a), y = parseFloat(b);
-      const order = !isNaN(x) && !isNaN(y) ? x - y : a === '' ? 1 : b === '' ? -1 : a.localeCompare(b);
+      const a = key(one), b = key(other);
+      if (a === '' || b === '') return (a === '') - (b === '');  // empty cells come last in both directions
+      const order = numbers ? a - b : a.localeCompare(b, 'en', {numeric: true}) || a.localeCompare(b, 'en');
       return down ? -order : order; });
     body.append(...rows); };
   head.tabIndex = 0; head.addEventListener('click', sort);
@@ -73,8 +87,13 @@ def html(report: Mapping[str, Any]) -> str:
     return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
             f"<title>The paper's claims and what was measured</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-            f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts)
+            f"<style>{_STYLE}{_colours()}</style></head>\n<body>\n" + "\n".join(parts)
             + f"\n<script>{_SCRIPT}</script>\n</body></html>\n")
+
+
+def _colours() -> str:
+    return "".join(f".{CLASSES[verdict]} {{ background: {background}; color: {text}; }}\n"
+                   for verdict, (background, text) in COLOURS.items())
 
 
 def _section(setting: Mapping[str, Any]) -> str:
@@ -87,20 +106,30 @@ def _section(setting: Mapping[str, Any]) -> str:
                                f"<td>{_marked(each['arithmetic'] or each['lacking'])}</td>"])
         for each in setting["claims"]])
     comparisons = _table(
-        ("claim", "comparison", "unit", "expected", "paper", "here", "here − paper", "95 % interval", "BCa interval",
-         "sign-flip p", "n", "recipe and scale", "verdict", "after Holm", "files, or command and hours"),
+        ("claim", "comparison", "verdict", "unit", "expected", "paper", "here", "here − paper", "95 % interval",
+         "BCa interval", "sign-flip p", "n", "recipe and scale", "after Holm", "files, or command and hours"),
         [_comparison(claim["id"], each) for claim in setting["claims"] for each in claim["comparisons"]])
+    targets = _table(("table or figure", "blocks", "runs", "done", "hours left", "measured", "command for the rest"), [
+        _row("", [_cell(each["target"]), _cell(", ".join(each["blocks"])), _number(str(each["runs"]), each["runs"]),
+                  _number(str(each["done"]), each["done"]),
+                  _number("" if each["hours"] is None else f"{each['hours']:g}", each["hours"]),
+                  _cell(target_text(each)), f"<td><code>{escape(each['command'])}</code></td>"])
+        for each in setting["targets"]])
     cells = _table(("block", "cell", "recipe and scale", "data", "accuracy, %", "n", "failed", "minutes", "files"),
                    [_measured_cell(each) for each in setting["cells"]])
-    return "\n".join(f"<section><h2>{escape(title)}: {name}</h2><p>{escape(text)}</p>{_FILTERS}"
+    return "\n".join(f"<section class=\"{name.replace(' ', '-')}\"><h2>{escape(title)}: {name}</h2>"
+                     f"{f'<p>{escape(text)}</p>' if text else ''}"
+                     f"<div class=\"filters\">{_TEXT_FILTER}{_VERDICT_FILTER if judged else ''}</div>"
                      f"<div class=\"scroll\">{table}</div></section>"
-                     for name, text, table in (("claims", about, claims), ("comparisons", "", comparisons),
-                                               ("cells", "", cells)))
+                     for name, text, table, judged in (("claims", about, claims, True),
+                                                       ("comparisons", "", comparisons, True),
+                                                       ("tables and figures", "", targets, False),
+                                                       ("cells", "", cells, False)))
 
 
-_FILTERS = ("<div class=\"filters\"><input type=\"search\" placeholder=\"Show lines with ...\" "
-            "aria-label=\"Show lines with\"><select aria-label=\"Verdict\"><option value=\"\">every verdict</option>"
-            + "".join(f"<option>{each}</option>" for each in (*STATES, ARITHMETIC)) + "</select></div>")
+_TEXT_FILTER = "<input type=\"search\" placeholder=\"Show lines with ...\" aria-label=\"Show lines with\">"
+_VERDICT_FILTER = ("<select aria-label=\"Verdict\"><option value=\"\">every verdict</option>"
+                   + "".join(f"<option>{each}</option>" for each in (*STATES, ARITHMETIC)) + "</select>")
 
 
 def _comparison(claim: str, each: Mapping[str, Any]) -> str:
@@ -116,12 +145,12 @@ def _comparison(claim: str, each: Mapping[str, Any]) -> str:
     kind = "" if each["counts"] else ' class="beside"'
     label = f"<td{kind}>{escape(each['label'])}{note}</td>"
     return _row(each["verdict"], [
-        _code(claim), label, _cell(each["unit"]), _cell(each["expected"]),
+        _code(claim), label, f"<td>{_badge(each['verdict'])}</td>", _cell(each["unit"]), _cell(each["expected"]),
         *(_number(number(value, form), value) for value in values),
         *(_number(text, None if pair is None else pair[0]) for text, pair in zip(
             intervals, (each["interval_95"], each["bca_95"]), strict=True)),
         _number(p, each["sign_flip_p"]), _number(str(each["n"]), each["n"]), _cell(each["recipe"]),
-        f"<td>{_badge(each['verdict'])}</td>", f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>",
+        f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>",
         source])
 
 
@@ -169,4 +198,4 @@ def _files(names: Sequence[str]) -> str:
 
 
 def _badge(verdict: str) -> str:
-    return f"<span class=\"v {COLOURS[verdict]}\">{escape(verdict)}</span>"
+    return f"<span class=\"v {CLASSES[verdict]}\">{escape(verdict)}</span>"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_fixhead.reproduction.findings import NUMBER
+from keras_fixhead.reproduction.report_targets import target_text
 
 HEADER = ("claim", "comparison", "expected", "paper", "here", "95 % interval", "n", "recipe and scale", "verdict",
           "after Holm's correction")
@@ -14,7 +15,7 @@ COLUMNS = ("plan", "claim", "comparison", "unit", "expected", "paper", "mean", "
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Returns the report as Markdown: a table of claims and one of comparisons for each setting."""
+    """Returns the report as Markdown: for each setting, the claims, the comparisons, and the tables and figures."""
     lines = [f"# The paper's claims ({report['paper']}) and what was measured"]
     for setting in report["settings"]:
         lines += ["", f"## {setting['title'][0].upper()}{setting['title'][1:]}", "",
@@ -23,7 +24,10 @@ def markdown(report: Mapping[str, Any]) -> str:
                   *_table(("claim", "in the paper", "verdict"),
                           [(f"`{each['id']}`", each["statement"], each["verdict"]) for each in setting["claims"]]), "",
                   *(f"- {across_text(each)}" for each in setting["across_sets"]), "",
-                  *_table(HEADER, [row for each in setting["claims"] for row in _rows(each)])]
+                  *_table(HEADER, [row for each in setting["claims"] for row in _rows(each)]), "",
+                  *_table(("table or figure", "measured", "the rest"),
+                          [(each["target"], target_text(each), f"`{each['command']}`" if each["command"] else "")
+                           for each in setting["targets"]])]
     return "\n".join(lines) + "\n"
 
 

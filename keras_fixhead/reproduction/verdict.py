@@ -14,6 +14,7 @@ from keras_fixhead.analysis.exact import sign_test
 
 HELD, REFUTED, UNDECIDED, NOT_MEASURED = "held", "refuted", "undecided at this n", "not measured"
 STATES = (HELD, REFUTED, UNDECIDED, NOT_MEASURED)
+"""What a comparison or a claim can be."""
 ENOUGH = 3
 """Number of seeds from which a comparison is decided."""
 ALPHA = 0.05

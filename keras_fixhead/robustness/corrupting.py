@@ -26,6 +26,7 @@ CHUNK_IMAGES, CHUNK_BYTES = 1_000, 2**26
 _BLOCK_IMAGES, _BLOCK_VALUES = 32, 2**20
 """Images that are corrupted in one step: enough of them for NumPy, few enough for the processor's cache."""
 CLEAN = "clean"
+"""Name of the uncorrupted images in a result."""
 
 CorruptedChunk = tuple[str, int, Images]
 """Corruption and severity, or `CLEAN` and 0; and some of the images, uint8, (N, H, W, 3)."""

@@ -17,6 +17,7 @@ Key = tuple[str, int]
 """A corruption and a severity."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
+"""The strengths of a corruption, from weak to strong."""
 NATIVE, IMGAUG, FILES = "native", "imgaug", "files"
 
 

@@ -31,6 +31,7 @@ from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
 
 SCHEMA = 1
+"""Schema number of the JSON files of a run, except config.json."""
 
 _NEEDED: dict[str, dict[str, type]] = {
     "status": {"state": str, "epoch": int},
@@ -50,22 +51,27 @@ class Run:
 
     @property
     def name(self) -> str:
+        """Name of the folder."""
         return self.path.name
 
     @property
     def model_path(self) -> Path:
+        """Path of the selected model."""
         return self.path / "model.keras"
 
     @property
     def newest_checkpoint(self) -> Path:
+        """Path of the newest checkpoint."""
         return self.path / "checkpoints" / "newest.npz"
 
     @property
     def previous_checkpoint(self) -> Path:
+        """Path of the checkpoint before the newest."""
         return self.path / "checkpoints" / "previous.npz"
 
     @property
     def best_checkpoint(self) -> Path:
+        """Path of the checkpoint of the best epoch."""
         return self.path / "checkpoints" / "best.npz"
 
     @property

@@ -23,6 +23,7 @@ _NEEDED: dict[str, dict[str, type]] = {COMPLETE: {"accuracy": dict, "evaluation"
                                        FAILED_TO_CONVERGE: {"reason": str}}
 
 Matrices = Mapping[str, Any]
+"""Arrays of a result by name, as in the .npz file next to it."""
 
 
 @dataclass(frozen=True)

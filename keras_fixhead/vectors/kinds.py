@@ -93,3 +93,4 @@ KINDS: dict[str, Kind] = {
         "orthoplex", cosines="the largest is made small", reach=_ABOUT_HALF,
         source="Mettes et al. (2019), arXiv:1901.10514", largest=lambda dim: LARGEST_OPTIMIZED, portable=False),
 }
+"""The kinds of class vectors by name, each with its generator, its limits and what is known of it."""

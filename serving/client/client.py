@@ -28,6 +28,7 @@ from fixhead_serving.client.retries import Retries
 from keras_fixhead.errors import RequestError, ServingError
 
 BATCH_SIZE = 32
+"""Pictures in one request."""
 _COMPRESS_FROM_BYTES = 2**16
 _EXPLAIN_SECONDS = 5.0  # the longest we wait for something that would explain a refusal
 _UNNAMED = ""  # the protocol drops the name if there is only one output

@@ -22,6 +22,7 @@ from fixhead_serving.client.retries import Retries, retry_after_seconds
 from keras_fixhead.errors import ArgumentError, FixheadWarning, RequestError, ServingError
 
 TIMEOUT_SECONDS = 60.0
+"""Time limit of one request."""
 ANSWER_LIMIT_BYTES = 256 * 2**20
 START_HINT = "Start one: fixhead serve DIR"
 ADDRESS_HINT = "Is this the address of a model server? `fixhead serve` prints its address when it starts."

@@ -13,6 +13,7 @@ from fixhead_serving.client.pictures import read_picture
 from keras_fixhead.errors import DataError, RequestError
 
 ARRAY_ENDINGS = (".npy", ".npz")
+"""Endings of files whose arrays are sent as they are."""
 
 _FOR_THE_PICTURE = (400, 413)  # refusals that may be due to one picture and not to the whole request
 

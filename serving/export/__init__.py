@@ -171,7 +171,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     temperature = 1.0 if calibration is None else float(calibration["temperature"])
     answers = answers_model(model, temperature=temperature)
     form = PictureForm(answers.input_shape[1], answers.input_shape[2], fit)
-    described = {**describe_model(model, answers, label_names, form),
+    described = {**describe_model(model, list(answers.output), label_names, form),
                  "calibration": None if calibration is None else dict(calibration)}
     scale = described["head"]["scale"]
     try:

@@ -79,12 +79,12 @@ def _described(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe_model(model: Any, answers: Any, label_names: Sequence[str], form: PictureForm) -> dict[str, Any]:
+def describe_model(model: Any, outputs: Sequence[str], label_names: Sequence[str], form: PictureForm) -> dict[str, Any]:
     """Returns a model card's part on the model itself.
 
     Args:
         model: the model with its head.
-        answers: its answers model.
+        outputs: names of what it answers.
         label_names: one name per class.
         form: how pictures become its images.
     """
@@ -96,7 +96,7 @@ def describe_model(model: Any, answers: Any, label_names: Sequence[str], form: P
     head = head_of(model)
     vectors = np.asarray(keras.ops.convert_to_numpy(head.class_vectors.value), np.float32)
     return {
-        "image_shape": list(answers.input_shape[1:]),
+        "image_shape": [form.height, form.width, 3],
         "pixels": "float32 in [0, 255]",
         "pictures": {**form.as_dict(), "rounded": "uint8", "orientation": "EXIF", "transparency": "dropped"},
         "parameters": int(model.count_params()),
@@ -109,7 +109,7 @@ def describe_model(model: Any, answers: Any, label_names: Sequence[str], form: P
             "class_vectors_shape": list(vectors.shape),
             "class_vectors_digest": vectors_digest(vectors),
         },
-        "outputs": list(answers.output),
+        "outputs": list(outputs),
         "label_names": list(label_names),
     }
 
@@ -123,7 +123,7 @@ def make_card(name: str, format_name: str, model: Mapping[str, Any], training: M
         format_name: the format it is exported in.
         model: from `describe_model`.
         training: from `describe_run`; None for a model that does not come from a run.
-        measured: the report of the self-check.
+        measured: the report of the self-check; or, for a published Keras model, `reloaded_images`.
         size_bytes: size of the model's own files.
     """
     packages = ("keras-fixhead", "keras", "tensorflow", "tensorflow-cpu", "numpy")
@@ -142,15 +142,21 @@ def make_card(name: str, format_name: str, model: Mapping[str, Any], training: M
     }
 
 
-def card_text(card: Mapping[str, Any]) -> str:
-    """Returns a model card in Markdown."""
-    model, training, check = card["model"], card["training"], card["self_check"]
+def card_text(card: Mapping[str, Any], use: Sequence[str] = ()) -> str:
+    """Returns a model card in Markdown.
+
+    Args:
+        card: from `make_card`.
+        use: lines on how to use the model, for its second section.
+    """
+    model, training = card["model"], card["training"]
     head = model["head"]
     arm = "fixed as drawn" if head["fixed"] else "learned"
     lines = [
         f"# {card['name']}", "",
         f"An image classifier of {len(model['label_names'])} classes, exported as {card['format']} on "
         f"{card['created']}.",
+        *(["", "## Use", "", *use] if use else []),
         "", "## Model", "",
         f"- Input: images of {' x '.join(map(str, model['image_shape']))}, {model['pixels']}.",
         *_picture_lines(model),
@@ -166,6 +172,17 @@ def card_text(card: Mapping[str, Any]) -> str:
         "", "## Limits", "", *(f"- {limit}" for limit in card["limits"]),
         "", "## Licence", "", card["license_note"],
         "", "## Checked", "",
+        *_checked_lines(card["self_check"]),
+        f"Exported with {_named(card['exported_with'])}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _checked_lines(check: Mapping[str, Any]) -> list[str]:
+    if "reloaded_images" in check:
+        return [f"Before these files were published, Keras loaded them again: for {check['reloaded_images']} images of "
+                "noise, the logits are those of the run's model, bit for bit."]
+    return [
         f"In a separate process, with {check['runtime']}: every answer, for batches of 1 and {check['batch']}, matches "
         "the Keras model's. Largest differences: "
         + ", ".join(f"{name} {each:.1e}" for name, each in check["largest_difference"].items()) + ".",
@@ -173,9 +190,7 @@ def card_text(card: Mapping[str, Any]) -> str:
           if check.get("own_pictures") else []),
         f"On the machine that exported it: {check['images_per_second']:,.0f} images per second in batches of "
         f"{check['timed_batch']} (n = {check['timed_batches']} batches, CPU, other work on the machine not excluded).",
-        f"Exported with {_named(card['exported_with'])}.",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _calibration_lines(calibration: Mapping[str, Any] | None) -> list[str]:

@@ -11,6 +11,7 @@ from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError, DependencyError
 
 SIGNATURES = ("serving_default", "serving_bytes", "features")
+"""Names of a SavedModel's signatures."""
 CLASSIFY = ("logits", "probabilities", "cosines")
 """Outputs of the first two signatures, if the model has them, in addition to the class's index and label."""
 FEATURES = ("features", "embedding")
@@ -109,3 +110,4 @@ FORMATS = {
     "onnx": Format("onnx-", ".", ("tf2onnx", "onnxruntime"), write_onnx),
     "litert": Format("litert-", ".", ("ai_edge_litert",), write_litert),
 }
+"""The formats by name: what their files are called, what they need, and what writes them."""

@@ -9,6 +9,7 @@ from fixhead_serving.protocol.refusal import Refusal
 from fixhead_serving.specs import MAX_VERSION, ModelSpec
 
 Action = Literal["status", "metadata", "predict", "classify", "regress", "classify-picture"]
+"""What a route asks for."""
 
 
 @dataclass(frozen=True)

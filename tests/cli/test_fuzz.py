@@ -25,6 +25,7 @@ SHORT = {
     ("demo",): ("--out", "file.txt"), ("train",): ("--dry-run",), ("sweep",): ("--dry-run", "--dataset", "digits"),
     ("compare",): (), ("evaluate",): ("--data-dir", "file.txt"), ("predict",): ("--timeout", "1"),
     ("robustness",): ("--data-dir", "file.txt"), ("export",): ("--format", "nonsense"),
+    ("publish",): ("--dry-run",),
     ("serve",): ("--tls-cert", "nothing"), ("check", "conformance"): ("--make-models", "file.txt"),
     ("check", "parity"): ("--limit", "0"), ("data", "show"): ("--images", "0"), ("data", "pack"): ("--part-mb", "-1"),
     ("data", "verify"): (), ("data", "cache"): (), ("list",): (), ("show",): (), ("completion",): (),

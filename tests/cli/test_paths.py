@@ -53,7 +53,9 @@ NOT_PATHS = {
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
-    "corruptions": "names", "severities": "numbers", "augmenter": "MODULE:NAME", "measurement": "a name",
+    "target": "a name on a hub", "license": "a name",
+    "corruptions": "names", "leave_out": "names of classes", "severities": "numbers", "augmenter": "MODULE:NAME",
+    "measurement": "a name",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")
@@ -107,7 +109,9 @@ def right_value(parameter, folder):
             resolve(build_config({"runs_dir": str(folder / "runs")}))).path
     if isinstance(kind, click.Choice):
         return kind.choices[0]
-    return {paths.DatasetName: "digits", paths.SuiteName: "paper",
+    if isinstance(kind, paths.InputFolder):
+        (folder / "given").mkdir(exist_ok=True)
+    return {paths.DatasetName: "digits", paths.SuiteName: "paper", paths.InputFolder: folder / "given",
             paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
             paths.Pictures: folder / "out.png"}.get(type(kind), "digits")
 

@@ -54,7 +54,7 @@ def test_fashion_mnist_is_grey_with_a_black_border(tmp_path, offline, caplog):
 
 
 def test_cifar10_1_is_a_test_set_with_the_names_of_cifar10(tmp_path, offline):
-    prepare(tmp_path, "cifar10_1", "1.1.0", (32, 32, 3), 10, {"test": 30}, config="v4")
+    prepare(tmp_path, "cifar10_1", "1.1.0", (32, 32, 3), 10, {"test": 30}, config="v6")
     dataset = load_dataset("cifar10_1", str(tmp_path))
 
     assert [len(dataset.split(name)) for name in ("train", "validation", "test")] == [0, 0, 30]

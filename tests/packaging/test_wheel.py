@@ -63,7 +63,7 @@ def test_the_wheel_installs_three_names_and_one_command(wheel):
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
 
 
-@pytest.mark.parametrize("extra", ["test", "dev", "cv", "imgaug", "gpu", "onnx", "litert"])
+@pytest.mark.parametrize("extra", ["test", "dev", "cv", "imgaug", "gpu", "onnx", "litert", "hub", "keras-hub"])
 def test_the_documented_extras_are_declared(wheel, extra):
     metadata = wheel.read(f"keras_fixhead-{__version__}.dist-info/METADATA").decode()
 

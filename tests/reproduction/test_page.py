@@ -1,6 +1,8 @@
 """The page of evidence: generated from code and results."""
 import re
+from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def test_the_page_matches_the_code_and_the_results(tmp_path, monkeypatch):
         (tmp_path / name).write_text((ROOT / "docs" / name).read_text())
     assert main(["page", "--docs", str(tmp_path)]) == 0
 
-    for name in page.PARTS:
+    for name in (*page.PARTS, page.FILE):
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text()
 
 
@@ -69,6 +71,24 @@ def test_every_claim_is_listed_as_measured_planned_or_neither(some, measured):
     assert len(planned) == len(set(planned)) and not set(planned) & set(neither)
     assert {name for name, state in states.items() if state != "not measured"} <= set(rows)
     assert set(rows) | set(planned) | set(neither) == set(paper_claims())
+
+
+def test_the_figure_has_every_claim_once_with_its_verdict_in_each_setting(measured):
+    text = page.evidence_figure({"gpu": measured, "evidence": Results()})
+    figure = ElementTree.fromstring(text)
+    texts = [each.text for each in figure.iter("{http://www.w3.org/2000/svg}text")]
+    states = Counter(each.state for each in answers(measured))
+
+    assert page.evidence_figure({"gpu": measured, "evidence": Results()}) == text
+    for claim in paper_claims().values():
+        assert texts.count(claim.statement) == 1
+    for state, count in states.items():
+        assert texts.count(state) == count + Counter(each.state for each in answers(Results()))[state]
+    assert f"{states['held']} held, {states['refuted']} refuted" in texts
+    assert "2/6" in texts  # cos-s1-fixed-converges, as in the table
+    rightmost = max(float(each.get("x")) + 6.6 * len(each.text) * float(each.get("font-size") or 12.5) / 12.5
+                    for each in figure.iter("{http://www.w3.org/2000/svg}text"))
+    assert rightmost <= float(figure.get("width"))
 
 
 def test_results_appear_in_every_part_of_the_page(measured):

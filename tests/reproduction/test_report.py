@@ -5,14 +5,13 @@ import json
 import re
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
-from synthetic import write_matrices, write_result
+from synthetic import write_blocks
 
-from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction import Decisions, blocks_named, paper_claims, plan
+from keras_fixhead.reproduction import paper_claims
 from keras_fixhead.reproduction.findings import NUMBER
 from keras_fixhead.reproduction.report import read_report, write_report
+from keras_fixhead.reproduction.report_targets import target_text
 
 FILES = ["report.json", "report.md", "report.tex", "report.html", "comparisons.csv", "cells.csv"]
 
@@ -22,12 +21,7 @@ def results(tmp_path_factory):
     """A folder of results: the first two blocks of the GPU plan."""
     folder = tmp_path_factory.mktemp("results")
     (folder / "gpu").mkdir()
-    for run in plan(blocks_named(["1", "2"]), Decisions()):
-        config = run.cell.config
-        names = DATASETS[config.dataset].label_names
-        path = write_result(folder / "gpu", run.cell, run.seed, 50 + 20 * config.fixed + run.seed**2, label_names=names)
-        confusion = np.arange(len(names) ** 2).reshape(len(names), -1) % 7
-        write_matrices(path, confusion, np.eye(len(names)) + (confusion + confusion.T) / 100)
+    write_blocks(folder / "gpu", ["1", "2"])
     return folder
 
 
@@ -73,6 +67,21 @@ def test_an_empty_comparison_says_what_would_fill_it_and_for_how_long(report):
         assert each["hours_per_seed"] > 0, each["label"]
 
 
+def test_every_table_and_figure_is_listed_with_what_the_rest_needs(report):
+    (setting,) = report["settings"]
+    found = {each["target"]: each for each in setting["targets"]}
+
+    assert list(found) == [*(f"table{number}" for number in range(1, 10)), "figure2", "figure3", "figure4", "figure5",
+                           "correlations"]
+    assert target_text(found["table2"]) == target_text(found["figure2"]) == "all 12 runs"
+    assert found["correlations"]["runs"] == found["correlations"]["done"] == 24
+    assert found["figure4"]["command"] == "fixhead reproduce figure4 --recipe honest --data-dir DATA"
+    assert found["figure4"]["done"] == 12 < found["figure4"]["runs"] and found["figure4"]["hours"] > 0
+    assert target_text(found["table3"]).startswith("12 of ") and "wait for the runs that choose" in target_text(
+        found["table3"])
+    assert "gathered independently" in target_text(found["table5"])
+
+
 class Page(HTMLParser):
     """Counts open elements and collects what a page refers to."""
 
@@ -98,7 +107,7 @@ def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, 
     (setting,) = report["settings"]
 
     assert page.open == [] and page.links == ["data:,"]
-    assert page.rows == 3 + len(setting["claims"]) + len(setting["cells"]) + sum(
+    assert page.rows == 4 + len(setting["claims"]) + len(setting["targets"]) + len(setting["cells"]) + sum(
         len(claim["comparisons"]) for claim in setting["claims"])
     assert 'class="v held">held<' in text and "http" not in text
 

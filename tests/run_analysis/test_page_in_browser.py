@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from html import unescape
 from pathlib import Path
 
 import pytest
+from headless import chromium
 
 pytestmark = pytest.mark.browser
 
@@ -30,14 +30,6 @@ window.addEventListener("load", () => {
   document.body.append(report);
 });
 </script>"""
-
-
-def chromium(folder, page, width, *options):
-    return subprocess.run(
-        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-extensions",
-         "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}",
-         f"--window-size={width},2000", "--virtual-time-budget=20000", "--enable-logging=stderr", *options,
-         page.as_uri()], capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("width", [1280, 500, 400])

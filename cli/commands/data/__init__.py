@@ -1,6 +1,7 @@
 """`fixhead data`: one module per command."""
 import click
 
+from fixhead_cli.commands.data.build import build
 from fixhead_cli.commands.data.cache import cache
 from fixhead_cli.commands.data.check import check
 from fixhead_cli.commands.data.corrupt import corrupt
@@ -11,7 +12,7 @@ from fixhead_cli.commands.data.verify import verify
 
 @click.group("data")
 def command() -> None:
-    """Show data sets, check folders of pictures, pack them, verify packed ones, and write corrupted images.
+    """Show, check, pack and verify data sets, write corrupted images, and gather test sets.
 
     \b
     Example:
@@ -20,8 +21,9 @@ def command() -> None:
         fixhead data pack cifar10 packed
         fixhead data verify packed
         fixhead data corrupt cifar10 cifar10-made
+        fixhead data build cifar100_gen ./open-images cifar100-gen
     """
 
 
-for each in (show, check, pack, verify, corrupt, cache):
+for each in (show, check, pack, verify, corrupt, build, cache):
     command.add_command(each)

@@ -9,7 +9,7 @@ from fixhead_cli.output import command_line, data_dir_option, json_option, print
 
 @click.command("corrupt")
 @click.argument("dataset", type=paths.DATASET)
-@click.argument("out", type=paths.CORRUPTED_DIR)
+@click.argument("out", type=paths.OUT_DIR)
 @click.option("--suite", default="cifar-c", show_default=True, help="Corruptions and their strengths.")
 @click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
               help="A corruption of the suite; may be repeated  [default: all].")

@@ -21,7 +21,6 @@ class Deviation:
 _UNWRAPPED = "An integer outside its type's range is a mistake by the client; a wrapped value would be meaningless."
 _EMPTY = "Models answer an empty batch with nonsense or an obscure error; it is refused before the model runs."
 
-# By name of the case.
 DEVIATIONS: dict[str, Deviation] = {
     "a version beyond 64 bits": Deviation(
         "TensorFlow Serving has a text for this, but sends an empty body; we send the text.",
@@ -50,8 +49,8 @@ DEVIATIONS: dict[str, Deviation] = {
         Expect(400, error_has="JSON Parse error: Invalid encoding in string."),
     ),
 }
+"""Deliberate differences from TensorFlow Serving, by name of the case."""
 
-# Differences without a case, because no request of the suite may crash a real server or wait for it.
 BEYOND = (
     "Lists nested more deeply than the limit are refused with 400; they crash TensorFlow Serving.",
     "A body above the limit, before or after decompression, is answered with 413; TensorFlow Serving only limits "
@@ -61,3 +60,5 @@ BEYOND = (
     "Answers are not pretty-printed, and a quoted string in an error text is cut after 256 characters.",
     "Classify and regress requests are checked, then refused with a text that names the signature they need.",
 )
+"""Differences from TensorFlow Serving that no case tests, because no request of the suite may crash a real server
+or wait for it."""

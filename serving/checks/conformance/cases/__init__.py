@@ -15,3 +15,4 @@ CASES: list[Case] = [
     for module in (routes, models_and_versions, rows, columns_and_outputs, values, json_and_gzip)
     for case in module.CASES
 ]
+"""All cases, in the order in which they are sent."""

@@ -1,0 +1,113 @@
+"""Generated parts of two pages of the site: when fixing is worth it, and all benchmarks."""
+import importlib.util
+import json
+import math
+import statistics
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from report import RESULTS
+
+from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
+from keras_fixhead.vectors import ceiling
+
+
+def loses_block() -> list[str]:
+    """Returns the sentence about the scale at which fixing loses."""
+    lines = []
+    for each in sorted(fixed_against_learned(RESULTS), key=lambda arms: arms.difference.mean):
+        low, high = each.difference.interval or (math.nan, math.nan)
+        word = "lose" if high < 0 else "win" if low > 0 else "differ, undecided, by"
+        data = each.dataset.upper().replace("CIFAR", "CIFAR-")
+        fixed, learned = (f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
+        lines.append(f"- **At S = {each.scale:g} fixed class vectors {word} {abs(each.difference.mean):.1f} points** "
+                     f"on {data}: {fixed} against {learned} (95 % interval of the difference {_signed(low)} to "
+                     f"{_signed(high)}, n = {each.difference.n} seeds, paired).")
+    config = read_study(RESULTS / "margins.json").config
+    return [*lines, "", f"ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
+            f"{config['epochs']} epochs, recipe `cpu`. **Nothing at full size has been measured yet**, and no S "
+            "between these two: what follows is what these runs and the construction support, not a law. Files: "
+            "`results/main_effect.json`, `results/margins.json`."]
+
+
+def merging_block() -> list[str]:
+    """Returns what learned class vectors do at both scales."""
+    main, margins = (read_study(RESULTS / f"{name}.json") for name in ("main_effect", "margins"))
+    rows = [("S = 1, no margin", main, "cos-fixed", "cos-learned"),
+            *((f"S = {margins.config['scale']:g}, {'no margin' if name == 'none' else name}", margins,
+               f"{name}, fixed", f"{name}, learned") for name in ("none", "cosface", "arcface"))]
+    lines = ["| | fixed | learned | fixed − learned, points (95 % interval) | largest cosine between class vectors: "
+             "fixed, learned |", "| --- | --- | --- | --- | --- |"]
+    for what, study, fixed, learned in rows:
+        found = study.difference(fixed, learned)
+        low, high = found.interval or (math.nan, math.nan)
+        means = [f"{statistics.fmean(study.accuracy(arm).values()):.1f} %" for arm in (fixed, learned)]
+        largest = [f"{statistics.fmean(run['class_vectors_max_cosine'] for run in study.runs(arm)):.2f}"
+                   for arm in (fixed, learned)]
+        lines.append(f"| {what} | {means[0]} | {means[1]} | **{_signed(found.mean)}** ({_signed(low)} to "
+                     f"{_signed(high)}) | {', '.join(largest)} |")
+    return [*lines, "", f"n = {len(main.seeds)} seeds. The first row is on CIFAR-10, the others on CIFAR-100. At S = 1 "
+            f"no probability can exceed {ceiling(10, 1.0)[0]:.2f} for ten classes and {ceiling(100, 1.0)[0]:.2f} for a "
+            "hundred, with either kind of class vectors."]
+
+
+def files_block() -> list[str]:
+    """Returns one line per file of measurements: what it was measured with."""
+    lines = ["| file | command | date | machine | measurements |", "| --- | --- | --- | --- | --- |"]
+    for file in sorted(RESULTS.glob("*.json")):
+        report = json.loads(file.read_text())
+        if "measurements" in report:
+            machine = report["hardware"]
+            lines.append(f"| `results/{file.name}` | `{report['command']}` | {report['date']} | {machine['cores']} "
+                         f"cores, {machine['cpu']} | {len(report['measurements'])} |")
+    return lines
+
+
+def augmentation_block() -> list[str]:
+    """Returns one line per measurement of augmentation."""
+    report = _read("augmentation")
+    lines = ["| augmentation on the host | images/s: median (quartiles) | n |", "| --- | --- | --- |"]
+    lines += [f"| {each['name'].split('/')[1]} | {each['median']:,.0f} ({each['quartiles'][0]:,.0f} to "
+              f"{each['quartiles'][1]:,.0f}) | {each['n']} |" for each in report["measurements"]]
+    return lines
+
+
+def train_step_block() -> list[str]:
+    """Returns the table of the training step."""
+    return _script("train_step").block(_read("train_step"))
+
+
+def many_classes_block() -> list[str]:
+    """Returns the table of memory for very many classes."""
+    return _script("many_classes").block(_read("many_classes_memory"))
+
+
+def server_block() -> list[str]:
+    """Returns the tables of the server's cost."""
+    script = _script("serving")
+    return script.block(json.loads(script.FILE.read_text()))
+
+
+def soak_block() -> list[str]:
+    """Returns what ten minutes of load with faults left."""
+    script = _script("soak_page")
+    return script.block(json.loads(script.FILE.read_text()))
+
+
+def _read(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def _script(name: str) -> ModuleType:
+    """Loads a script by its path: the serving kit has a folder of the same name."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    script = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")

@@ -1,0 +1,67 @@
+"""The report's list of the paper's tables and figures: what is measured of each, and what the rest needs."""
+from collections.abc import Iterable
+from typing import Any
+
+from keras_fixhead.reproduction import cost
+from keras_fixhead.reproduction.cells import Cell, plan
+from keras_fixhead.reproduction.plans import PLANS, blocks_named
+from keras_fixhead.reproduction.results import Results, decide
+from keras_fixhead.reproduction.settings import EVIDENCE, Setting
+from keras_fixhead.reproduction.targets import TABLE_5, TARGETS
+
+_ORDER = sorted((name for name in (*TARGETS, "table5") if name != "all"),
+                key=lambda name: ("tfc".index(name[0]), name))  # tables, figures, correlations
+
+
+def targets_content(at: Setting, results: Results) -> list[dict[str, Any]]:
+    """Returns one entry for each table and figure of the paper, and the correlations, measured or not.
+
+    `runs` counts all runs that it needs and `done` those with a result; runs whose scale is chosen by others that are
+    missing count as `waiting`, and are not in `hours`. `command` would measure the rest.
+    """
+    decisions = decide(results, PLANS[at.plan])
+    found = []
+    for name in _ORDER:
+        if name == "table5":
+            found.append({"target": name, "blocks": [], "runs": 0, "done": 0, "waiting": 0, "hours": None,
+                          "command": "", "needs": TABLE_5})
+            continue
+        blocks = TARGETS[name][at.plan]
+        planned = list(plan(blocks_named(blocks), decisions))
+        cells = {(each.cell.id, each.seed): each.cell for each in planned if each.cell is not None}
+        left = [cell for (_, seed), cell in cells.items() if seed not in results.all_of(cell)]
+        waiting = sum(each.cell is None for each in planned)
+        done = len(cells) - len(left)
+        command = f"fixhead reproduce {name}{recipe_option(at)} --data-dir DATA" if left or waiting else ""
+        found.append({"target": name, "blocks": list(blocks), "runs": len(cells) + waiting, "done": done,
+                      "waiting": waiting, "hours": round(hours_of(left, at, results), 1), "command": command,
+                      "needs": ""})
+    return found
+
+
+def target_text(each: dict[str, Any]) -> str:
+    """Returns how much of a table or figure is measured, and what the rest needs.
+
+    Example:
+        >>> target_text({"runs": 9, "done": 9, "waiting": 0, "hours": 0.0, "command": "", "needs": ""})
+        'all 9 runs'
+    """
+    if each["needs"]:
+        return str(each["needs"])
+    if not each["command"]:
+        return f"all {each['runs']} runs"
+    waiting = f"; {each['waiting']} wait for the runs that choose their scale" if each["waiting"] else ""
+    return f"{each['done']} of {each['runs']} runs; the rest takes about {each['hours']:g} h{waiting}"
+
+
+def recipe_option(at: Setting) -> str:
+    """Returns the option of `fixhead reproduce` that selects a setting's plan; empty for the default."""
+    return "" if at is EVIDENCE else " --recipe honest"
+
+
+def hours_of(cells: Iterable[Cell], at: Setting, results: Results) -> float:
+    """Returns the estimated hours of one run of each cell, on the device of the newest result."""
+    newest = max(results, key=lambda each: str(each.content["finished"]), default=None)
+    device = None if newest is None else str(newest.content["device"])
+    rate = cost.CPU if at is EVIDENCE else cost.GPU
+    return sum(cost.estimate(cell.config, results, device, rate).seconds for cell in cells) / 3600
