@@ -311,6 +311,7 @@ BLOCKS = (
     (DOCS / "training.md", "pipeline", pipeline_block),
     (DOCS / "server.md", "options of serve", serve_block),
     (DOCS / "worth-it.md", "loses", site_blocks.loses_block),
+    (DOCS / "robustness.md", "over REST", site_blocks.robustness_rest_block),
     (DOCS / "worth-it.md", "merging", site_blocks.merging_block),
     (DOCS / "faq.md", "faq", faq_block),
     (DOCS / "benchmarks.md", "train step", site_blocks.train_step_block),

@@ -5,14 +5,14 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
-from fixhead_cli import paths, weights_paths
+from fixhead_cli import dataset_paths, paths, weights_paths
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.recipes import RECIPES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FLAGS = {"fixed": "--fixed/--learned"}
-_PATHS = {"dataset": paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR,
+_PATHS = {"dataset": dataset_paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR,
           "class_weights": paths.CLASS_WEIGHTS, "init_from": weights_paths.TRAINED_MODEL,
           "weights": weights_paths.WEIGHTS}
 

@@ -14,6 +14,7 @@ from fixhead_cli.output import percent, table
 from fixhead_cli.targets import Array, open_target
 from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
+from keras_fixhead.data.open_images import built_note
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
 from keras_fixhead.robustness.record import Record, data_digest, read_measurement
@@ -75,7 +76,8 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
         name = str(run.path) if run else str(target)
         found.append(Target(name, run, data, measured.other, model.classifier(data), {
             **({"run": name} if run else {}), "target": name, "dataset": measured.name, **classes_content(classes)},
-            classes.notes(measured.name) if classes else []))
+            [*([note] if (note := built_note(measured.name)) else []),
+             *(classes.notes(measured.name) if classes else [])]))
     return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fixhead_cli.output import percent, table, terminal_width
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, feature_dim, look_up
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, VECTOR_MODELS, feature_dim, look_up
 from keras_fixhead.config import arm_name
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import RunError
@@ -47,8 +47,9 @@ LISTS = {
         "classes": each.num_classes, "image": "x".join(map(str, each.image_shape)), "train": each.train,
         "validation": each.validation, "test": each.test, "what": each.summary,
     }, "data set", ("name", "classes", "image", "train", "validation", "test", "what")),
-    "models": Listing(MODELS.items(), lambda name, each: {
-        "features": feature_dim(name, 1.0), "signed_features": each.signed_features, "what": each.summary,
+    "models": Listing({**MODELS, **VECTOR_MODELS}.items(), lambda name, each: {
+        "features": (each.channels or "the data's") if each.takes_vectors else feature_dim(name, 1.0),
+        "signed_features": each.signed_features, "what": each.summary,
     }, "model", ("name", "features", "signed_features", "what")),
     "recipes": Listing(RECIPES.items(), lambda name, each: {
         "what": each.summary, "cost": each.cost, "expect": each.expect, "source": each.source,

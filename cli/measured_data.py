@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli import paths
+from fixhead_cli import dataset_paths, paths
 from fixhead_cli.framework import load_reader
 from fixhead_cli.output import Function
 from keras_fixhead.data import Dataset, check_available, measured_fields, run_dataset
@@ -22,7 +22,7 @@ def outside_options(command: Function) -> Function:
     command = click.option("--class-map", type=paths.CLASS_MAP, metavar="FILE",
                            help="JSON file for --dataset: name of a class there -> name in the run, or null to leave "
                            "the class out. Other classes are matched by name.")(command)
-    return click.option("--dataset", type=paths.DATASET, metavar="NAME|FOLDER",
+    return click.option("--dataset", type=dataset_paths.DATASET, metavar="NAME|FOLDER",
                         help="Another data set with some of the same classes, such as cifar10_1 or a folder of "
                         "pictures (default: the run's).")(command)
 

@@ -4,8 +4,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fixhead_cli.output import percent
 from fixhead_cli.run_report import accuracy_lines, class_lines
 from keras_fixhead.json_files import write_bytes
@@ -62,15 +60,11 @@ def write_predictions(path: Path, measured: "MeasuredRun") -> None:
     writer.writerow(["split", "index", "file", "label", "correct",
                      *(f"{what}{rank}" for rank in range(1, top + 1) for what in ("class", "probability"))])
     for split, each in measured.splits.items():
-        probabilities = _softmax(each.logits)
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        order, probabilities = each.top(top)
         files = each.split.files if each.split.files is not None else [""] * len(each.split)
         for index, (file, label) in enumerate(zip(files, each.split.labels, strict=True)):
-            found = [(names[number], f"{probabilities[index, number]:.6f}") for number in order[index]]
+            found = [(names[number], f"{share:.6f}")
+                     for number, share in zip(order[index], probabilities[index], strict=True)]
             writer.writerow([split, index, file, names[label], int(order[index, 0] == label), *sum(found, ())])
     write_bytes(path, table.getvalue().encode())
 
-
-def _softmax(logits: Any) -> Any:
-    shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)

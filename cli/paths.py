@@ -17,7 +17,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from keras_fixhead.errors import ArgumentError, DataError, FixheadError, RunError, ServingError
+from keras_fixhead.errors import ArgumentError, FixheadError, RunError, ServingError
 
 ABSENT = "does not exist"
 _TEXT_BYTES = 2**20
@@ -181,33 +181,6 @@ class RunOrResults(PathType):
         return file_problem(path, text=True) if path.suffix == ".json" else "is not a JSON file"
 
 
-class DatasetName(PathType):
-    """A data set in the catalogue, or the path of a packed set or folder of images; the command gets a string."""
-
-    completes = "dir"
-
-    def __init__(self) -> None:
-        super().__init__("the name of a data set, a packed set, or a folder with one subfolder of pictures per class",
-                         "See the names: fixhead list datasets", error=DataError)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from keras_fixhead.data.sources import is_folder
-
-        if isinstance(value, str) and value and not is_folder(value):
-            return value  # a name in the catalogue, or close to one
-        return super().convert(value, param, ctx)
-
-    def problem(self, path: Path | None) -> str | None:
-        from keras_fixhead.data.layout import LIST_ENDINGS
-
-        if path is not None and path.suffix.lower() in LIST_ENDINGS and not path.is_dir():
-            return missing(path) or file_problem(path, text=True)
-        return missing(path) or folder_problem(path)
-
-    def result(self, value: Any) -> Any:
-        return str(value)
-
-
 class ClassWeights(InputFile):
     """'balanced', or a JSON file of class and weight; the command gets the word or the text of the file."""
 
@@ -278,7 +251,6 @@ class Pictures(PathType):
 RUN = RunDirectory()
 RUN_OR_URL = RunDirectory(or_url=True)
 RUN_OR_RESULTS = RunOrResults()
-DATASET = DatasetName()
 SUITE = SuiteName()
 DATA_DIR = InputFolder("a folder of packed or prepared data sets", optional=True, as_text=True)
 RUNS_DIR = OutputFolder("a folder of run directories", as_text=True)

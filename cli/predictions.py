@@ -33,7 +33,8 @@ class Predictions:
 
         Args:
             sources: the file or image of each row: the first keys of the row.
-            outputs: `class_index` (N,), `label` (N,) and `probabilities` (N, m).
+            outputs: `class_index` (N,), `label` (N,) and `probabilities` (N, m); or, of a model that never has all
+                probabilities, `top_classes`, `top_labels` and `top_probabilities` (N, k).
 
         Raises:
             ServingError: if these are missing or inconsistent.
@@ -41,6 +42,9 @@ class Predictions:
         """
         from fixhead_serving.client import top_classes
 
+        if "top_classes" in outputs:
+            self._add_best(sources, outputs)
+            return
         _check(outputs)
         probabilities = outputs["probabilities"]
         top = top_classes(probabilities, self.top_k)
@@ -53,11 +57,25 @@ class Predictions:
                             for each in top[number]]} if self.top_k > 1 else {}
             self._rows.append(row)
 
+    def _add_best(self, sources: Sequence[Mapping[str, Any]], outputs: Mapping[str, Array]) -> None:
+        if missing := {"top_labels", "top_probabilities"} - set(outputs):
+            raise ServingError(f"The model does not return {', '.join(sorted(missing))}.",
+                               hint="Export it with fixhead export.")
+        classes, names, shares = (outputs[name] for name in ("top_classes", "top_labels", "top_probabilities"))
+        if self.top_k > classes.shape[1]:
+            raise ArgumentError(f"The model tells its {classes.shape[1]} best classes, not {self.top_k}.",
+                                hint=f"Use --top-k {classes.shape[1]}, or fewer.")
+        for number, source in enumerate(sources):
+            best = [{"label": str(names[number, rank]), "class_index": int(classes[number, rank]),
+                     "probability": float(shares[number, rank])} for rank in range(self.top_k)]
+            self._rows.append({**source, **best[0], **({"top": best} if self.top_k > 1 else {})})
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns all rows; the label of a class is None if its name is not known."""
         for row in self._rows:
             if "top" in row:
-                row["top"] = [{"label": self._name(each["class_index"]), **each} for each in row["top"]]
+                row["top"] = [each if "label" in each else {"label": self._name(each["class_index"]), **each}
+                              for each in row["top"]]
         return self._rows
 
     def _name(self, index: int) -> str | None:

@@ -13,6 +13,7 @@ UNEQUAL = 1.5
 SHOWN_CLASSES = 10
 
 _TRAINED = ("accuracy", "evaluation", "config_digest", "class_vectors_digest", "epoch", "seconds", "images_per_second")
+_FIGURES = ("confusion.png", "class_vectors.png", "predictions.png")
 _LISTED = 5
 _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "device_peak_memory_bytes")
 
@@ -37,8 +38,8 @@ def print_trained(run: Run, *, as_json: bool) -> None:
     result = run.read("result")
     text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]),
             *class_lines(result["evaluation"], result["label_names"]), _cost_line(result),
-            f"figures: {run.path / 'curves.png'}, confusion.png, class_vectors.png, "
-            "predictions.png", "Next:",
+            f"figures: {run.path / 'curves.png'}"
+            + "".join(f", {name}" for name in _FIGURES if (run.path / name).is_file()), "Next:",
             f"  {command_line('show', run.path)}",
             f"  {command_line('export', run.path, f'served/{Path(run.config().dataset).name}')}"]
     print_result({"run": str(run.path), **{name: result[name] for name in _TRAINED},

@@ -15,7 +15,8 @@ from keras_fixhead.runs import Run
 
 Array = NDArray[Any]
 Outputs = dict[str, Array]
-"""'label', 'class_index' and 'probabilities', one row per image."""
+"""'label', 'class_index' and 'probabilities', one row per image; from a model that never has all probabilities,
+'top_classes', 'top_labels' and 'top_probabilities'."""
 
 
 class Target(Protocol):
@@ -54,14 +55,15 @@ class RunTarget:
         model = checkpoint_model(run, checkpoint)
         self._predictor = model.predictor if model else run_predictor(run)
         self.label_names: Sequence[str] | None = self._predictor.label_names
+        self._names = np.array(self._predictor.label_names)
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
-        return self._outputs(self._predictor.picture_probabilities(contents, names))
+        return self._outputs(self._predictor.picture_images(contents, names))
 
     def arrays(self, images: Array) -> Outputs:
         if images.dtype.kind == "f":
-            return self._outputs(self._predictor.probabilities(images.astype(np.float32)))
-        return self._outputs(self._predictor.resized_probabilities(images))
+            return self._outputs(images.astype(np.float32))
+        return self._outputs(self._predictor.resized(images))
 
     def form(self) -> PictureForm:
         return self._predictor.form
@@ -70,9 +72,14 @@ class RunTarget:
         self._predictor.check_fits(data)
         return self._predictor.classes
 
-    def _outputs(self, probabilities: Array) -> Outputs:
+    def _outputs(self, images: Array) -> Outputs:
+        names = self._names
+        if self._predictor.streams:
+            classes, shares = self._predictor.best(images)
+            return {"top_classes": classes, "top_labels": names[classes], "top_probabilities": shares}
+        probabilities = self._predictor.probabilities(images)
         index = probabilities.argmax(axis=1)
-        return {"label": np.array(self._predictor.label_names)[index], "class_index": index,
+        return {"label": names[index], "class_index": index,
                 "probabilities": probabilities}
 
 
@@ -100,6 +107,8 @@ class ServerTarget:
         return self._client.predict_pictures(contents, self._batch_size)
 
     def arrays(self, images: Array) -> Outputs:
+        if images.ndim == 2:
+            return self._client.predict_vectors(images)
         if images.dtype.kind == "f":
             return self._client.predict_images(images)
         return self.pictures([encode_png(image) for image in images], [])

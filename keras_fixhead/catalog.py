@@ -31,6 +31,7 @@ class ModelEntry:
         preprocessing: what it does to pixels: 'normalize', with the mean and deviation of the data; or its own.
         min_side: smallest side of its images.
         takes_weights: whether it can start from published weights.
+        takes_vectors: whether it takes the vectors of an embedding set instead of pictures.
     """
 
     summary: str
@@ -48,6 +49,7 @@ class ModelEntry:
     preprocessing: str = "normalize"
     min_side: int = 8
     takes_weights: bool = False
+    takes_vectors: bool = False
 
     def ends_signed(self, asked: bool | None) -> bool:
         """Returns whether features can be negative: as requested, or else as in the network's usual form."""
@@ -140,11 +142,38 @@ MODELS: dict[str, ModelEntry] = {
     ),
 }
 
+VECTOR_MODELS: dict[str, ModelEntry] = {
+    "none": ModelEntry(
+        summary="the vectors of an embedding set go to the head as they are; with --feature-dim, through one linear "
+        "layer",
+        builder="keras_fixhead.models.vector_networks:no_network",
+        channels=0,
+        scales=False,
+        widths=False,
+        signed_features=True,
+        citation="",
+        takes_vectors=True,
+    ),
+    "mlp": ModelEntry(
+        summary="for the vectors of an embedding set: a hidden layer of 1024 with normalisation and ReLU, then 512 "
+        "features",
+        builder="keras_fixhead.models.vector_networks:mlp",
+        channels=512,
+        signed_features=True,
+        citation="",
+        takes_vectors=True,
+    ),
+}
+"""Networks that take vectors instead of pictures."""
+
 APPLICATIONS_PREFIX = "keras_applications/"
 
 POOLINGS = ("global", "4x4")
 """How a feature map becomes features: its mean (fast_cnn: its maximum), or means of 4x4 positions side by side (the
 paper's released code)."""
+
+TOP_CLASSES = 10
+"""Classes in an answer of a model that never has all logits."""
 
 TTA = ("none", "flip", "flip-shift")
 """Kinds of test-time augmentation: `evaluation.test_time_views`."""
@@ -205,7 +234,7 @@ Did you mean 'arcface'?
 
 
 def find_model(name: object) -> ModelEntry:
-    """Returns the entry of a network: one of `MODELS`, or 'keras_applications/NAME' for one of keras.applications.
+    """Returns the entry of a network: one of `MODELS` or `VECTOR_MODELS`, or 'keras_applications/NAME'.
 
     Raises:
         ArgumentError: if there is no such network; the message lists the known ones.
@@ -220,7 +249,7 @@ def find_model(name: object) -> ModelEntry:
 'keras_applications/ResNet50'?
     """
     if not (isinstance(name, str) and name.startswith(APPLICATIONS_PREFIX)):
-        return look_up(MODELS, name, "model")
+        return look_up({**MODELS, **VECTOR_MODELS}, name, "model")
     table = vars(importlib.import_module("keras_fixhead.applications"))["APPLICATIONS"]
     if name not in table:
         near = difflib.get_close_matches(name, table, n=1, cutoff=0.0)
@@ -249,14 +278,14 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     """Returns the number of features d of a model.
 
     Args:
-        model: a name in `MODELS`, or 'keras_applications/NAME'.
+        model: a name in `MODELS` or `VECTOR_MODELS`, or 'keras_applications/NAME'.
         width: factor on its channels.
-        image_shape: (H, W, C); H and W None for any size.
+        image_shape: (H, W, C) of pictures; H and W None for any size; (D,) of vectors.
         pooling: one of `POOLINGS`.
 
     Raises:
-        ArgumentError: for an unknown model or pooling, a width that is not a positive number, or images that are too
-            small or of unknown size for the pooling.
+        ArgumentError: for an unknown model or pooling, a width that is not a positive number, images that are too
+            small or of unknown size for the pooling, or vectors for a model of pictures or pictures for one of vectors.
 
     Example:
         >>> feature_dim("resnet18", 0.25), feature_dim("resnet18", 1.0, (96, 96, 3), "4x4")
@@ -267,10 +296,20 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     if width != 1 and not entry.widths:
         raise ArgumentError(f"{model} supports width 1 only, got {width:g}.",
                             hint="Use --width 1 (a recipe may set another), or choose another --model.")
-    channels = scaled(entry.channels, width)
+    channels = scaled(entry.channels or 1, width)
     if not entry.scales:
         channels = entry.channels
     look_up(dict.fromkeys(POOLINGS), pooling, "pooling")
+    if takes_other_inputs(model, image_shape):
+        raise ArgumentError(f"Model {model} takes the vectors of an embedding set, but the data are pictures."
+                            if entry.takes_vectors else
+                            f"Model {model} takes pictures, but the data are vectors of {image_shape[0]} numbers.",
+                            hint=f"Use --model {'resnet18' if entry.takes_vectors else ' or '.join(VECTOR_MODELS)}.")
+    if entry.takes_vectors:
+        if pooling != "global":
+            raise ArgumentError(f"Pooling {pooling} applies to pictures, but the data are vectors.",
+                                hint="Use --pooling global.")
+        return channels or int(image_shape[0])
     if any(side is not None and side < entry.min_side for side in image_shape[:2]):
         raise ArgumentError(f"Images of {image_shape[0]}x{image_shape[1]} pixels are too small for {model}: it needs "
                             f"{entry.min_side} or more per side.",
@@ -287,6 +326,16 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
         raise ArgumentError(f"Images of {image_shape[0]}x{image_shape[1]} pixels are too small for pooling 4x4 with "
                             f"{model}: it needs {needed} or more per side.", hint="Use --pooling global.")
     return channels * rows * columns
+
+
+def takes_other_inputs(model: str, image_shape: Sequence[Any]) -> bool:
+    """Returns whether a model takes vectors and the data are pictures, or the other way round.
+
+    Example:
+        >>> takes_other_inputs("mlp", (32, 32, 3)), takes_other_inputs("mlp", (768,))
+        (True, False)
+    """
+    return find_model(model).takes_vectors != (len(image_shape) == 1)
 
 
 def import_object(path: str) -> Callable[..., Any]:

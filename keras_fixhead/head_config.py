@@ -8,6 +8,12 @@ import numpy as np
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import KINDS, checked_integer, kind_of
 
+MEMORY_BYTES = 64 << 20
+"""Memory for the logits of a batch by default: with more classes, they are computed in chunks. From 8,192 classes on,
+larger chunks are hardly faster (batch 128, 512 features)."""
+BYTES_PER_LOGIT = 16
+"""The logit, without the own class, its power, and copies in the dtype of the product."""
+
 HEADS = ("dot", "cos")
 """The kinds of logits: dot products or cosines."""
 

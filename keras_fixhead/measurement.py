@@ -21,12 +21,18 @@ from keras_fixhead.analysis.geometry import (
 )
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.data import Split, run_dataset
-from keras_fixhead.evaluation import Measurer, run_predictor
+from keras_fixhead.data.sources import is_on_this_machine
+from keras_fixhead.evaluation import Measurer, Predictor, run_predictor
+from keras_fixhead.evaluation import measure_run as measure_on
+from keras_fixhead.evaluation.outside import measure_generalization
 from keras_fixhead.robustness import CorruptedChunk, RobustnessReport, corrupted_chunks, measure_robustness
 from keras_fixhead.runs import Run
+from keras_fixhead.runs.generalization import measurement_name
 from keras_fixhead.vectors import reachable_cosine
 
 SUITE = "paper"
+OUTSIDE = {"cifar10": ("cifar10_1", "cifar10_1/v4", "stl10")}
+"""Data set -> outside sets on which its runs are measured, if they are on this machine."""
 TEST_TIME = "flip-shift"
 """Test-time augmentation used by the CIFAR-10 speed records to 94 %."""
 CHUNK_IMAGES = 500
@@ -45,7 +51,8 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
 
     Returns:
         numbers, ready for JSON: histograms of cosines, largest softmax probability, largest cosine that features can
-        reach, separation of classes, accuracy with test-time augmentation, and accuracy under the paper's corruptions;
+        reach, separation of classes, accuracy with test-time augmentation, under the paper's corruptions, and on those
+        of the outside sets in `OUTSIDE` that are on this machine;
         and three matrices of shape (m, m): confusion, cosines between class vectors, and cosines between the mean
         embeddings of the classes (float16).
 
@@ -54,13 +61,15 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
         DataError: if its data cannot be found or read.
     """
     dataset = run_dataset(**run.config().data_fields)
-    measurer, test = Measurer(run_predictor(run).model), dataset.test
+    predictor = run_predictor(run)
+    measurer, test = Measurer(predictor.model), dataset.test
     outputs = measurer.outputs(test.images)
     cosines = image_cosines(outputs.features, outputs.class_vectors)
     predicted = outputs.logits.argmax(axis=1)
     more = {} if corrupted == 0 else {
         "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
-        "robustness": {SUITE: _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])).as_dict()}}
+        "robustness": {SUITE: _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])).as_dict()},
+        "generalization": _generalization(run, predictor, outputs.logits)}
     length = max(float(np.linalg.norm(outputs.features, axis=1).mean()), 1e-12)
     reach = reachable_cosine(outputs.class_vectors, lowest=MODELS[run.config().model].lowest / length)
     return {
@@ -74,6 +83,17 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
         "cosines": cosine_matrix(outputs.class_vectors).astype(np.float32),
         "class_means": class_mean_cosines(outputs.features, test.labels).astype(np.float16),
     }
+
+
+def _generalization(run: Run, predictor: Predictor, own_logits: NDArray[np.float32]) -> dict[str, Any]:
+    """Accuracy on outside sets, and the drop from the own test set, by the names of their measurements."""
+    fields, found = run.config().data_fields, {}
+    for name in OUTSIDE.get(fields["dataset"], ()):
+        if is_on_this_machine(name, fields["data_dir"]):
+            measured = measure_on(run, ("test",), dataset=name, predictor=predictor)
+            outside = measure_generalization(run, predictor, measured, name, own_logits=own_logits)
+            found[measurement_name(name)] = dict(outside.content)
+    return found
 
 
 def _robustness(measurer: Measurer, test: Split) -> RobustnessReport:

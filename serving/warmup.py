@@ -25,7 +25,7 @@ def write_requests(path: Path, model: str, signatures: Mapping[str, Any]) -> Non
     Args:
         path: the file.
         model: the model's name.
-        signatures: for each signature its input's name, and the image's shape (H, W, 3) if it takes numbers, or the
+        signatures: for each signature its input's name, and the shape of an image or vector if it takes numbers, or the
             bytes of a picture if it takes encoded pictures.
     """
     import tensorflow as tf
@@ -41,6 +41,8 @@ def write_requests(path: Path, model: str, signatures: Mapping[str, Any]) -> Non
 
 def signature_inputs(shape: Sequence[int], picture: bytes) -> dict[str, tuple[str, Any]]:
     """Returns the `signatures` argument of `write_requests` for the signatures of our exports."""
+    if len(shape) == 1:
+        return {"serving_default": ("vectors", tuple(shape)), "features": ("vectors", tuple(shape))}
     return {"serving_default": ("images", tuple(shape)), "serving_bytes": ("image_bytes", picture),
             "features": ("images", tuple(shape))}
 

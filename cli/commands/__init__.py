@@ -15,7 +15,7 @@ COMMANDS = {
     "publish": "Publish a trained run's model on Hugging Face or Kaggle, with its model card.",
     "serve": "Serve exported models over REST.",
     "check": "Check a server: its protocol, or its answers against a run.",
-    "data": "Show data sets, check folders of pictures, pack them, verify packed ones, and write corrupted images.",
+    "data": "Show, check, pack and verify data sets, write corrupted images, and gather test sets.",
     "list": "List data sets, models, recipes, runs and more; with NAME, everything about one of them.",
     "show": "Show what is known about a run.",
     "doctor": "Report versions, devices, data sets and extras.",

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli import paths
+from fixhead_cli import dataset_paths, paths
 from fixhead_cli.framework import load_keras, load_reader
 from fixhead_cli.output import data_dir_option, json_option, percent, print_result, quiet_option, show_progress, table
 from keras_fixhead.data import check_available
@@ -16,7 +16,7 @@ from keras_fixhead.runs import Run
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=paths.RUN)
 @click.option("--out", type=paths.OutputFolder("a folder for the numbers, figures and page"), metavar="DIR",
               help="Folder to write into (default: RUN/analysis; for several runs RUN/analysis/compared of the first).")
-@click.option("--unknown", type=paths.DATASET, metavar="DATASET",
+@click.option("--unknown", type=dataset_paths.DATASET, metavar="DATASET",
               help="Data set of unknown classes, such as cifar100 for cifar10 (default: classes that a run left out).")
 @data_dir_option
 @quiet_option

@@ -18,15 +18,20 @@ from keras_fixhead.experiments.compare import compare_results
 @click.option("--robustness", "measurement", metavar="NAME",
               help="Compare accuracy on corrupted images instead, as `fixhead robustness` wrote it to "
               "RUN/robustness/NAME.json.")
+@click.option("--generalization", "outside", metavar="NAME",
+              help="Compare accuracy on an outside set, and the drop from the own test set, instead, as `fixhead "
+              "evaluate RUN --dataset NAME` measured them.")
 @json_option
-def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str | None, as_json: bool) -> None:
+def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str | None, outside: str | None,
+            as_json: bool) -> None:
     """Compare runs, paired over seeds, with intervals.
 
     Runs that differ only in their seeds form a group; each group is compared with the first. A folder of runs stands
     for all complete runs in it. Results exported as JSON files are compared like runs; those of runs that failed to
     converge have no accuracy and are left out, with a message. Learning curves are drawn in one figure.
 
-    With --robustness, intervals are over images, or over seeds and images where several seeds are compared.
+    With --robustness or --generalization, intervals are over images, or over seeds and images where several seeds are
+    compared.
 
     \b
     Example:
@@ -34,7 +39,13 @@ def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str |
         fixhead compare results/first_runs/cifar10-resnet18-*.json
         fixhead compare runs --split validation --figure curves.png
         fixhead compare runs --robustness cifar-c --figure robustness.png
+        fixhead compare runs --generalization cifar10_1
     """
+    if outside is not None:
+        from fixhead_cli.generalizing import print_outside
+
+        print_outside(runs, outside, figure, as_json=as_json, alone=measurement is None)
+        return
     if measurement is not None:
         print_measured(runs, measurement, figure, as_json=as_json)
         return

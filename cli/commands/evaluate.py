@@ -31,7 +31,8 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
     """Measure the accuracy of a trained run, on its own data or on others.
 
     Another data set, or a folder of pictures, needs only some of the run's classes. They are matched by name, and
-    pictures are brought to the run's image size.
+    pictures are brought to the run's image size. The drop from the run's own test set, with its interval, is kept in
+    RUN/generalization for `fixhead compare --generalization`.
 
     \b
     Example:
@@ -41,14 +42,19 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
     data = MeasuredData(run.config().data_fields, dataset, data_dir, class_map)
     load_keras()
     data.load_reader()
-    from keras_fixhead.evaluation import measure_run
+    from keras_fixhead.evaluation import measure_run, run_predictor
 
     model = checkpoint_model(run, checkpoint, data_dir)
-    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map,
-                           predictor=model.predictor if model else None)
+    predictor = model.predictor if model else run_predictor(run)
+    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map, predictor=predictor)
     result = {"run": str(run.path), "dataset": data.name, "tta": tta, **measured_content(measured),
               **classes_content(measured.classes), **checkpoint_content(checkpoint, model)}
     text = measured_text(measured, tta)
+    if data.other and model is None and tta == "none" and "test" in measured.splits and not predictor.streams:
+        from fixhead_cli.generalizing import keep_generalization
+
+        kept, lines = keep_generalization(run, predictor, measured, data.other, data_dir)
+        result, text = {**result, **kept}, text + lines
     if predictions:
         from fixhead_cli.measures import write_predictions
 

@@ -23,28 +23,32 @@ class Difference:
         interval: its 95 % interval (BCa).
         n_images: number of images.
         n_seeds: number of seeds; None where single models are compared.
+        words: what a positive and a negative difference are called.
+        n_outside: number of images outside, where accuracies on two sets are compared.
     """
 
     mean: float
     interval: tuple[float, float]
     n_images: int
     n_seeds: int | None = None
+    words: tuple[str, str] = ("more robust", "less robust")
+    n_outside: int | None = None
 
     @property
     def verdict(self) -> str:
-        """'more robust', 'less robust', or 'undecided' with the reason."""
+        """One of `words`, or 'undecided' with the reason."""
         if self.n_seeds is not None and self.n_seeds < ENOUGH_SEEDS and abs(self.mean) < SMALL_POINTS:
             return (f"undecided: {self.n_seeds} seeds do not decide a difference below {SMALL_POINTS:g} points; "
                     f"{ENOUGH_SEEDS} or more may")
         low, high = self.interval
         if low <= 0 <= high:
             return "undecided: the interval includes 0"
-        return "more robust" if low > 0 else "less robust"
+        return self.words[0] if low > 0 else self.words[1]
 
     def as_dict(self) -> dict[str, Any]:
         """Returns everything, ready for JSON."""
         return {"mean": self.mean, "interval": list(self.interval), "n_images": self.n_images, "n_seeds": self.n_seeds,
-                "verdict": self.verdict}
+                "verdict": self.verdict, **({} if self.n_outside is None else {"n_outside": self.n_outside})}
 
 
 def difference_over_images(first: NDArray[Any], second: NDArray[Any], *, seed: int = 0) -> Difference:
@@ -96,9 +100,56 @@ def difference_over_seeds(first: NDArray[Any], second: NDArray[Any], *, seed: in
     return Difference(float(differences.mean()), interval, images, seeds)
 
 
-def _interval(samples: tuple[NDArray[Any], ...], statistic: Any, differences: NDArray[np.float64], seed: int, *,
-              vectorized: bool) -> tuple[float, float]:
-    if np.ptp(differences) == 0:  # BCa is not defined without spread
+def accuracy_drop(own: NDArray[Any], outside: NDArray[Any], *, seed: int = 0) -> Difference:
+    """Returns how much less accurate a model is on an outside set than on its own test set, with an interval.
+
+    Both sets of images are resampled, and the seeds, if there are several: all independently of each other, as all
+    seeds share the images. The drop of one arm minus that of another, paired, is the drop of their differences, because
+    a drop is linear: give `first_own - second_own` and `first_outside - second_outside`.
+
+    Args:
+        own: whether each image of the own test set is classified correctly, or a difference of that, (N,) or (S, N).
+        outside: the same for the outside set, (M,) or (S, M).
+        seed: seed of the resampling.
+
+    Raises:
+        ValueError: if they do not have the same number of seeds.
+
+    Reference: Recht et al. (2019), Do ImageNet Classifiers Generalize to ImageNet?, for the quantity; Owen (2007), The
+    pigeonhole bootstrap, for the interval.
+
+    Example:
+        >>> draw = np.random.default_rng(0)
+        >>> found = accuracy_drop(draw.random(1_000) < 0.9, draw.random(500) < 0.8)
+        >>> round(found.mean, 1), found.verdict
+        (11.8, 'drops')
+    """
+    first, second = (100 * np.atleast_2d(np.asarray(each, np.float64)) for each in (own, outside))
+    if len(first) != len(second):
+        raise ValueError(f"own has {len(first)} seeds, outside has {len(second)}.")
+    seeds, words = len(first), ("drops", "rises")
+    mean = float(first.mean() - second.mean())
+    several = seeds if np.ndim(own) == 2 else None
+    if np.ptp(first) == 0 and np.ptp(second) == 0:
+        return Difference(mean, (mean, mean), first.shape[1], several, words, second.shape[1])
+    if seeds == 1:
+        def between(one: NDArray[Any], other: NDArray[Any], axis: int) -> NDArray[Any]:
+            found: NDArray[Any] = one.mean(axis=axis) - other.mean(axis=axis)
+            return found
+
+        interval = _interval((first[0], second[0]), between, None, seed, vectorized=True)
+    else:
+        def drop(rows: NDArray[np.intp], columns: NDArray[np.intp], others: NDArray[np.intp]) -> float:
+            return float(first[rows].mean(axis=0)[columns].mean() - second[rows].mean(axis=0)[others].mean())
+
+        samples = (np.arange(seeds), np.arange(first.shape[1]), np.arange(second.shape[1]))
+        interval = _interval(samples, drop, None, seed, vectorized=False)
+    return Difference(mean, interval, first.shape[1], several, words, second.shape[1])
+
+
+def _interval(samples: tuple[NDArray[Any], ...], statistic: Any, differences: NDArray[np.float64] | None, seed: int,
+              *, vectorized: bool) -> tuple[float, float]:
+    if differences is not None and np.ptp(differences) == 0:  # BCa is not defined without spread
         return float(differences.flat[0]), float(differences.flat[0])
     from scipy.stats import bootstrap  # two seconds to import
 

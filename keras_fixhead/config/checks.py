@@ -5,7 +5,11 @@ from keras_fixhead.data.balance import parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import keras_backend
+from keras_fixhead.head_config import BYTES_PER_LOGIT, MEMORY_BYTES
 from keras_fixhead.vectors import KINDS, kind_of
+
+PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "normalization", "fit", "skip_broken")
+"""Fields that only make sense for pictures."""
 
 
 def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
@@ -20,6 +24,23 @@ def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
     if lacks_validation_to_watch(config):
         raise ArgumentError("Without hold_out there are no validation images to detect a plateau on.",
                             hint="Leave out --no-hold-out.")
+
+
+def check_vectors(config: TrainConfig, entry: DatasetEntry) -> None:
+    """Raises an ArgumentError for options that only make sense for pictures, if the data are vectors."""
+    if not entry.has_vectors:
+        return
+    if changed := [name for name in PICTURE_FIELDS if changes_pictures(config, name)]:
+        raise ArgumentError(f"{changed[0]} applies to pictures, but {config.dataset} has vectors.",
+                            hint=f"Leave out --{changed[0].replace('_', '-')}.")
+    if learns_nothing(config):
+        raise ArgumentError("Nothing would be learned: the vectors go to fixed class vectors as they are.",
+                            hint="Use --model mlp, --feature-dim N for a linear layer, or --learned.")
+
+
+def changes_pictures(config: TrainConfig, name: str) -> bool:
+    """Returns whether a field asks for something that can be done with pictures only."""
+    return bool(getattr(config, name)) if name in ("crop_padding", "flip") else is_changed(config, name)
 
 
 def check_augmentation(config: TrainConfig) -> None:
@@ -85,6 +106,49 @@ def check_head(config: TrainConfig) -> None:
                             f"{config.margin_size:g}.")
 
 
+def check_streaming(config: TrainConfig) -> None:
+    """Raises an ArgumentError if a loss that streams is asked for with a head or data that it cannot have."""
+    if config.streaming == "yes" and (reason := stops_streaming(config)):
+        raise ArgumentError(f"streaming is 'yes', but {reason}.", hint="Use --streaming auto.")
+
+
+def stops_streaming(config: TrainConfig) -> str | None:
+    """Returns why a configuration cannot have a streaming head; None if it can.
+
+    Example:
+        >>> stops_streaming(TrainConfig(fixed=False))
+        'learned class vectors need their whole gradient in memory'
+    """
+    if not config.fixed:
+        return "learned class vectors need their whole gradient in memory"
+    if config.bias != "none":
+        return f"bias is {config.bias!r}, whose gradient needs another pass over all classes"
+    if config.mixup or config.cutmix:
+        return "MixUp and CutMix need the logits of two classes per image"
+    return "several devices share a batch" if config.devices > 1 else None
+
+
+def streams(config: TrainConfig, num_classes: int) -> bool:
+    """Returns whether a run has a streaming head, and never all logits.
+
+    Args:
+        config: the configuration.
+        num_classes: number of classes of its data.
+
+    Example:
+        >>> streams(TrainConfig(), 10), streams(TrainConfig(batch_size=128), 100_000)
+        (False, True)
+    """
+    if config.streaming != "auto":
+        return config.streaming == "yes"
+    return stops_streaming(config) is None and logits_bytes(config, num_classes) > MEMORY_BYTES
+
+
+def logits_bytes(config: TrainConfig, num_classes: int) -> int:
+    """Returns the memory that all logits of a batch take in training, with what is computed from them."""
+    return BYTES_PER_LOGIT * config.batch_size * num_classes
+
+
 def lacks_validation_to_select(config: TrainConfig) -> bool:
     """Returns whether the best epoch is to be selected on validation images that are not held out."""
     return not config.hold_out and config.selection == "validation"
@@ -139,6 +203,12 @@ def fills_no_border(config: TrainConfig) -> bool:
 def alternates_no_flips(config: TrainConfig) -> bool:
     """Returns whether images are to be mirrored in alternation, but not at all."""
     return config.flip_mode == "alternating" and config.flip is False
+
+
+def learns_nothing(config: TrainConfig) -> bool:
+    """Returns whether no weight would be trained: vectors that go to fixed class vectors as they are."""
+    return (config.model == "none" and config.feature_dim is None and config.fixed and config.scale != "learned"
+            and config.bias != "learned")
 
 
 def stores_too_little(config: TrainConfig) -> bool:

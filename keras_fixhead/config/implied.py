@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from keras_fixhead.catalog import MARGINS, feature_dim, find_model
+from keras_fixhead.catalog import MARGINS, feature_dim, find_model, takes_other_inputs
 from keras_fixhead.config import checks
 from keras_fixhead.config.pretrained import NETWORK, source_network
 from keras_fixhead.config.resolved import dataset_entry
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
-from keras_fixhead.data.sources import is_folder, packed_folder
+from keras_fixhead.data.sources import has_vectors, is_folder, packed_folder
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.vectors import KINDS
 
@@ -49,8 +49,22 @@ def _has_one_width(config: TrainConfig) -> bool:
 
 
 def _has_its_own_size(config: TrainConfig) -> bool:
-    own = not is_folder(config.dataset) or packed_folder(config.dataset, config.data_dir) is not None
+    own = (not is_folder(config.dataset) or has_vectors(config.dataset)
+           or packed_folder(config.dataset, config.data_dir) is not None)
     return own and config.image_size is not None
+
+
+def _takes_other_inputs(config: TrainConfig) -> bool:
+    entry = _entry(config)
+    return entry is not None and takes_other_inputs(config.model, entry.image_shape)
+
+
+def _usual_network(config: TrainConfig) -> str:
+    return "mlp" if has_vectors(config.dataset) else TrainConfig.model
+
+
+def _is_for_pictures(name: str) -> Callable[[TrainConfig], bool]:
+    return lambda config: has_vectors(config.dataset) and checks.changes_pictures(config, name)
 
 
 def _is_too_small_to_pool(config: TrainConfig) -> bool:
@@ -97,6 +111,10 @@ def _shapes_no_triangle(config: TrainConfig) -> bool:
 def _has_a_rate_of_sgd(config: TrainConfig) -> bool:
     """Whether AdamW has a rate that is too high for it, but common for SGD."""
     return config.optimizer == "adamw" and config.lr >= 0.02
+
+
+def _streams_in_vain(config: TrainConfig) -> bool:
+    return config.streaming == "yes" and checks.stops_streaming(config) is not None
 
 
 def _shares_unequally(config: TrainConfig) -> bool:
@@ -146,7 +164,9 @@ IMPLICATIONS = (
     Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
     Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
     *(Implication(name, ("init_from",), _differs_from_source(name), _of_source(name)) for name in NETWORK),
-    Implication("width", ("model",), _has_one_width, _always(1.0)),
+    Implication("model", ("dataset",), _takes_other_inputs, _usual_network),
+    *(Implication(name, ("dataset",), _is_for_pictures(name), _default(name)) for name in checks.PICTURE_FIELDS),
+    Implication("width", ("model", "dataset"), _has_one_width, _always(1.0)),
     Implication("model", ("pooling",), _is_too_small_to_pool, _default("model")),
     Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),
     Implication("width", ("class_vectors", "dataset", "model", "pooling"), _is_too_narrow, _always(1.0)),
@@ -178,6 +198,8 @@ IMPLICATIONS = (
     Implication("devices", ("accumulate",), checks.accumulates_on_devices, _always(1)),
     Implication("partial_batch", ("devices",), _shares_a_partial_batch, _always(False)),
     Implication("devices", ("partial_batch",), _shares_a_partial_batch, _always(1)),
+    *(Implication(name, ("streaming",), _streams_in_vain, _default(name)) for name in ("bias", "mixup", "cutmix")),
+    Implication("streaming", ("fixed", "bias", "mixup", "cutmix", "devices"), _streams_in_vain, _always("auto")),
 )
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import MARGINS, feature_dim, find_model
-from keras_fixhead.config.checks import check_augmentation, check_data, check_head, check_training
+from keras_fixhead.config.checks import (
+    check_augmentation,
+    check_data,
+    check_head,
+    check_streaming,
+    check_training,
+    check_vectors,
+)
 from keras_fixhead.config.length import Length, steps_of
 from keras_fixhead.config.pretrained import IMAGENET, pretrained_of
 from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
@@ -73,8 +80,11 @@ class Resolved:
     def step_time_key(self) -> str:
         """Key under which this machine stores the time of such a training step."""
         config = self.config
-        height, width, _ = self.data.image_shape
-        size = f"{height}px" if height == width else f"{width}x{height}px"
+        if self.data.has_vectors:
+            size = f"{self.data.image_shape[0]}numbers {self.data.num_classes}classes"
+        else:
+            height, width = self.data.image_shape[:2]
+            size = f"{height}px" if height == width else f"{width}x{height}px"
         parts = (keras_backend(), *(name for name, _ in gpus()), config.model, f"width{config.width:g}",
                  size, f"batch{min(config.batch_size, self.train_size)}",
                  config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
@@ -104,9 +114,11 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
     """
     entry = dataset_entry(asked)
     check_data(asked, entry)
+    check_vectors(asked, entry)
     check_augmentation(asked)
     check_head(asked)
     check_training(asked)
+    check_streaming(asked)
     config = dataclasses.replace(
         asked,
         dataset=_absolute(asked.dataset) if is_folder(asked.dataset) else asked.dataset,

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, find_model, look_up
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, VECTOR_MODELS, find_model, look_up
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import PRECISIONS
-from keras_fixhead.head_config import BIASES, HEADS, SCALE_WORDS, HeadConfig
+from keras_fixhead.head_config import BIASES, HEADS, MEMORY_BYTES, SCALE_WORDS, HeadConfig
 from keras_fixhead.vectors import KINDS
 
 ROLES = ("data", "augmentation", "model", "head", "optimisation", "seed", "machine", "place")
@@ -81,7 +81,8 @@ class TrainConfig:
         keras_fixhead.errors.ArgumentError: epochs must be at least 1, got -1.
     """
 
-    dataset: str = _option("data", "digits", "Data set, packed set, or folder of images with one subfolder per class.",
+    dataset: str = _option("data", "digits", "Data set, packed set, folder of images with one subfolder per class, or "
+                           "embedding set (.npz, or a folder of .npy).",
                            choices=DATASETS, identity=True)
     data_dir: str | None = _option("place", None, "Folder of packed or prepared data sets (default: $TFDS_DATA_DIR, or "
                                    "TFDS's own).", resumable=True)
@@ -101,7 +102,8 @@ class TrainConfig:
     hold_out: bool = _option("data", True, "Hold out a tenth of the training images for validation.")
     normalization: str = _option("data", "dataset", "Normalize pixels by mean and standard deviation of the "
                                  "training images, or by 0.5 and 0.5.", choices=NORMALIZATIONS)
-    model: str = _option("model", "resnet18", "Network, or keras_applications/NAME.", choices=MODELS, identity=True)
+    model: str = _option("model", "resnet18", "Network, or keras_applications/NAME; none or mlp for an embedding set.",
+                         choices=(*MODELS, *VECTOR_MODELS), identity=True)
     init_from: str | None = _option("place", None, "Start from the weights of a finished run or a .keras file with the "
                                     "same network, except the head; a run also says which network it is.")
     weights: str = _option("place", "none", "Start a network of keras.applications from published weights: imagenet, "
@@ -220,6 +222,9 @@ class TrainConfig:
     devices: int = _option("machine", 1, "Devices of one kind that share each batch (TensorFlow, JAX).", low=1,
                            high=1024)
     deterministic: bool = _option("machine", False, "Use only operations that are reproducible bit for bit.")
+    streaming: str = _option("machine", "auto", "Compute the loss in chunks of classes, never all logits, for many "
+                             f"fixed class vectors; auto: if a batch's logits take more than {MEMORY_BYTES >> 20} MB.",
+                             choices=("auto", "yes", "no"), newer=True)
     recipe: str = _option("place", "honest", "Named set of values for fields that are not given.")
     logger: str = _option("place", "none", "Additional logger, besides TensorBoard and CSV files.", choices=LOGGERS,
                           resumable=True)
@@ -240,7 +245,7 @@ class TrainConfig:
 
         Example:
             >>> TrainConfig.names("seed", "machine")
-            ('vector_seed', 'seed', 'precision', 'threads', 'devices', 'deterministic')
+            ('vector_seed', 'seed', 'precision', 'threads', 'devices', 'deterministic', 'streaming')
         """
         if unknown := set(roles) - set(ROLES):
             raise KeyError(f"unknown roles: {', '.join(sorted(unknown))}")

@@ -16,7 +16,7 @@ class DatasetEntry:
         loader: function of (entry, data_dir) that returns whole splits and label names.
         source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None for an
             embedded data set.
-        image_shape: (H, W, 3) of the images as the network sees them.
+        image_shape: (H, W, 3) of the images as the network sees them; (D,) of the vectors of an embedding set.
         train, validation, test: number of images in each split; validation is held out of the original training set.
         crop_padding: width in pixels of the black border from which training images are cropped; 0 for none.
         flip: whether training images are mirrored at random.
@@ -42,7 +42,7 @@ class DatasetEntry:
     summary: str
     loader: str
     source: str | None
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     num_classes: int
     train: int
     validation: int
@@ -67,6 +67,11 @@ class DatasetEntry:
     terms: str = ""
     packed: str | None = None
     subset: str | None = None
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether its examples are vectors instead of pictures: an embedding set."""
+        return len(self.image_shape) == 1
 
     @property
     def tfds_name(self) -> str | None:

@@ -18,7 +18,8 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: uint8, shape (N, H, W, 3); or `rows.Rows` of an array on disk that is larger than memory.
+        images: uint8, shape (N, H, W, 3), or the vectors of an embedding set, float16 or float32, shape (N, D); an
+            array, or `rows.Rows` of one on disk that is larger than memory.
         labels: int32, shape (N,).
         files: the path of each picture, shape (N,), if the images come from files of their own.
     """
@@ -49,7 +50,8 @@ class Dataset:
         train, validation, test: its parts.
         label_names: one name per class.
         mean, std: per-channel mean and standard deviation with which a model normalizes pixels, in units of [0, 255],
-            float64, shape (3,); computed from the training pixels, or 0 and 1 if there are none.
+            float64, shape (3,); computed from the training pixels, or 0 and 1 if there are none. For an embedding set,
+            those of each number of a vector, shape (D,).
         groups: group -> names of its classes, if the set has coarse labels.
         subset: description of what it is a subset of; None for a whole set.
         skipped: number of pictures that could not be used and were passed over.
@@ -73,8 +75,13 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of every image: (H, W, 3)."""
+        """The shape of every image, (H, W, 3), or vector, (D,)."""
         return self.test.images.shape[1:]
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether its examples are vectors instead of pictures."""
+        return len(self.image_shape) == 1
 
     def split(self, name: str) -> Split:
         """Returns a part by its name: 'train', 'validation' or 'test'."""

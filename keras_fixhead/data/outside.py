@@ -10,7 +10,8 @@ from keras_fixhead.data.dataset import Dataset, Split
 from keras_fixhead.data.image_folder import folder_files
 from keras_fixhead.data.pictures import PictureForm, fit_picture
 from keras_fixhead.data.reading import load_dataset
-from keras_fixhead.data.sources import is_folder, packed_folder
+from keras_fixhead.data.sources import has_vectors, is_folder, packed_folder
+from keras_fixhead.errors import ArgumentError
 
 
 def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Dataset:
@@ -29,7 +30,11 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Datas
         DataError: if the data cannot be found or read.
     """
     if not is_image_folder(name):
-        return load_dataset(name, data_dir)
+        data = load_dataset(name, data_dir)
+        if data.has_vectors:
+            raise ArgumentError(f"{name} has vectors, but the model takes pictures.",
+                                hint="Give a --dataset of pictures.")
+        return data
     data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False)
     return data if folder_files(name).keys() != {"all"} else _all_test(data)
 
@@ -84,7 +89,7 @@ def is_image_folder(name: str) -> bool:
         >>> is_image_folder("digits"), is_image_folder("./photographs")
         (False, True)
     """
-    return is_folder(name) and packed_folder(name, None) is None
+    return is_folder(name) and packed_folder(name, None) is None and not has_vectors(name)
 
 
 def is_same_folder(name: str, own: str) -> bool:

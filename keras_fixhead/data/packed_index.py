@@ -73,7 +73,7 @@ class PackedIndex:
     """
 
     name: str
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     splits: Mapping[str, int]
     validation: int
     label_names: tuple[str, ...]

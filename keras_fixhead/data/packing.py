@@ -8,7 +8,7 @@ from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.packed import already_packed, packed_under, read_packed, view_of, write_packed
 from keras_fixhead.data.packed_index import INDEX, SUFFIX, PackedIndex, again, file_name, read_index
 from keras_fixhead.data.reading import read_whole
-from keras_fixhead.data.sources import is_folder, packed_entry
+from keras_fixhead.data.sources import check_pictures, is_folder, packed_entry
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, DataError
 
@@ -38,6 +38,7 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
     """
     if part_mb <= 0:
         raise ArgumentError(f"part_mb must be above 0, got {part_mb:g}.")
+    check_pictures(dataset)
     own = _name(dataset, name)
     target = out / f"{file_name(own)}{SUFFIX}"
     if target.exists():

@@ -1,4 +1,4 @@
-"""Reads a data set from wherever it is: packed, in the cache, prepared, in a folder of images, or embedded."""
+"""Reads a data set from wherever it is: packed, in the cache, prepared, a folder of images, vectors, or embedded."""
 import dataclasses
 import logging
 from collections.abc import Mapping
@@ -73,8 +73,8 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | st
 
     Args:
         name: a name in the catalogue of data sets ('digits', 'cifar10', 'cifar100', 'stl10', 'tiny_imagenet',
-            'fashion_mnist', 'cifar10_1'), or the path of a packed set, or of a folder of images with one subfolder per
-            class.
+            'fashion_mnist', 'cifar10_1'), or the path of a packed set, of a folder of images with one subfolder per
+            class, or of an embedding set (see `data.embeddings`).
         data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'; None for the side of the
             first picture, which all pictures must then have.
@@ -146,6 +146,8 @@ def read_whole(name: str, data_dir: str | None = None,
     if entry.packed is not None:
         parts, label_names = import_object(entry.loader)(entry, data_dir)
         return WholeSet(name, entry, parts, label_names), read_index(Path(entry.packed))
+    if entry.has_vectors:
+        return WholeSet(name, entry, *import_object(entry.loader)(entry)), None
     if is_folder(name):
         return WholeSet(name, *read_image_folder(dataclasses.replace(entry, skip_broken=skip_broken))), None
     before = cache.source_state(entry, data_dir)

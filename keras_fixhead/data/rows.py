@@ -25,7 +25,7 @@ class Rows:
         ((3, 1), [[3], [5]], [5])
     """
 
-    def __init__(self, base: NDArray[Any], index: NDArray[np.intp]) -> None:
+    def __init__(self, base: Any, index: NDArray[np.intp]) -> None:
         self._base, self._index = base, index
         self.shape = (len(index), *base.shape[1:])
         self.dtype = base.dtype
@@ -55,10 +55,32 @@ class Rows:
         return Rows(self._base, self._index[indices])
 
     def followed_by(self, other: "Rows") -> "Rows":
-        """Returns these rows and other rows of the same array."""
-        if other._base is not self._base:
-            raise ValueError("the rows are of different arrays")
-        return Rows(self._base, np.concatenate([self._index, other._index]))
+        """Returns these rows and other rows, of the same array or of another one with rows of the same shape."""
+        if other._base is self._base:
+            return Rows(self._base, np.concatenate([self._index, other._index]))
+        return Rows(_Stacked(self._base, other._base),
+                    np.concatenate([self._index, other._index + len(self._base)]))
+
+
+class _Stacked:
+    """Two arrays as one, along the first axis, without reading any of them."""
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self._parts = first, second
+        self.shape = (len(first) + len(second), *first.shape[1:])
+        self.dtype = first.dtype
+        self.ndim = first.ndim
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        numbers = np.asarray(index)
+        found = np.empty((*numbers.shape, *self.shape[1:]), self.dtype)
+        border = len(self._parts[0])
+        for part, mine, before in zip(self._parts, (numbers < border, numbers >= border), (0, border), strict=True):
+            found[mine] = part[numbers[mine] - before]
+        return found
 
 
 def rows_of(pixels: NDArray[Any], index: NDArray[np.intp]) -> Any:
@@ -69,9 +91,10 @@ def rows_of(pixels: NDArray[Any], index: NDArray[np.intp]) -> Any:
 
 
 def joined(one: Any, other: Any) -> Any:
-    """Returns the images of one split, followed by those of another."""
-    if isinstance(one, Rows) and isinstance(other, Rows):
-        return one.followed_by(other)
+    """Returns the images of one split, followed by those of another; `Rows` if one of them is."""
+    if isinstance(one, Rows) or isinstance(other, Rows):
+        first, second = (each if isinstance(each, Rows) else Rows(each, np.arange(len(each))) for each in (one, other))
+        return first.followed_by(second)
     return np.concatenate([one, other])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_fixhead.catalog import look_up
 from keras_fixhead.data.catalog import DATASETS, DatasetEntry, own_entry
 from keras_fixhead.data.choice import chosen_labels
+from keras_fixhead.data.embeddings import embedding_entry, is_embeddings
 from keras_fixhead.data.image_folder import folder_entry
 from keras_fixhead.data.layout import is_list
 from keras_fixhead.data.packed_index import find_packed, is_packed, read_index
@@ -16,7 +17,7 @@ from keras_fixhead.errors import ArgumentError, DataError
 
 
 def is_folder(name: str) -> bool:
-    """Returns whether a data set's name is a path: of a folder or list of pictures, or of a packed set.
+    """Returns whether a data set's name is a path: of a folder or list of pictures, a packed set, or an embedding set.
 
     Example:
         >>> is_folder("cifar10"), is_folder("./photographs")
@@ -24,7 +25,8 @@ def is_folder(name: str) -> bool:
     """
     if name in DATASETS:
         return False
-    return os.sep in name or name.startswith("~") or Path(name).is_dir() or is_list(Path(name))
+    path = Path(name)
+    return os.sep in name or name.startswith("~") or path.is_dir() or is_list(path) or is_embeddings(path)
 
 
 def describe(name: str, data_dir: str | None = None, *, image_size: int | str | None = None, fit: str | None = None,
@@ -34,7 +36,7 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
     A packed set is preferred to one prepared by TensorFlow Datasets in the same folder, and to the embedded one.
 
     Args:
-        name: a name in the catalogue, or the path of a folder of images or of a packed set.
+        name: a name in the catalogue, or the path of a folder of images, of a packed set or of an embedding set.
         data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'.
         fit: how pictures are fitted to that size, one of `pictures.FITS`; None for the set's own, 'crop' for most.
@@ -51,6 +53,11 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
     if (folder := packed_folder(name, data_dir)) is not None:
         entry = packed_entry(folder)
         _check_packed(folder, entry, image_size, fit)
+    elif has_vectors(name):
+        entry = embedding_entry(Path(name).expanduser().absolute())
+        if image_size is not None:
+            raise ArgumentError(f"{name} has vectors, not pictures: an image size does not apply.",
+                                hint="Leave --image-size out.")
     elif is_folder(name):
         entry = folder_entry(str(Path(name).expanduser().absolute()), image_size, fit or FITS[0])
     else:
@@ -60,6 +67,22 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
                                 "size applies only to folders of images.", hint="Leave --image-size out.")
         entry = dataclasses.replace(entry, fit=fit or entry.fit)
     return entry if classes is None else _part_of(entry, name, classes)
+
+
+def has_vectors(name: str) -> bool:
+    """Returns whether a data set's name is the path of an embedding set.
+
+    Example:
+        >>> has_vectors("cifar10")
+        False
+    """
+    return name not in DATASETS and is_embeddings(Path(name).expanduser())
+
+
+def check_pictures(name: str) -> None:
+    """Raises an ArgumentError if a data set's name is the path of an embedding set, which has no pictures."""
+    if has_vectors(name):
+        raise ArgumentError(f"{name} has vectors, not pictures.", hint=f"Check it: fixhead data check {name}")
 
 
 def _check_packed(folder: Path, entry: DatasetEntry, image_size: int | str | None, fit: str | None) -> None:
@@ -72,7 +95,7 @@ def _check_packed(folder: Path, entry: DatasetEntry, image_size: int | str | Non
 
 
 def _size(entry: DatasetEntry) -> str:
-    height, width, _ = entry.image_shape
+    height, width = entry.image_shape[:2]
     return f"{width}x{height}"
 
 
@@ -118,6 +141,18 @@ def packed_entry(folder: Path) -> DatasetEntry:
         groups=index.groups, train=index.splits["train"] - index.validation, validation=index.validation,
         test=index.splits["test"], subset=index.subset, citation=index.citation, terms=index.terms,
         resize=index.name not in DATASETS, fit=index.fit, own_validation=index.own_validation)
+
+
+def is_on_this_machine(name: str, data_dir: str | None) -> bool:
+    """Returns whether a data set of the catalogue is packed, prepared, published as arrays or embedded here.
+
+    Example:
+        >>> is_on_this_machine("digits", None), is_on_this_machine("cifar10_1", "/no/such/folder")
+        (True, False)
+    """
+    entry, folder = look_up(DATASETS, name, "data set"), data_folder_of(data_dir)
+    return (entry.probe_url is None or packed_folder(name, data_dir) is not None
+            or array_files(entry, folder) is not None or any(folder.glob(f"{entry.tfds_name}/*/dataset_info.json")))
 
 
 def data_folder_of(data_dir: str | None) -> Path:

@@ -125,14 +125,14 @@ def _builder(tfds: Any, entry: DatasetEntry, folder: Path) -> Any:
     return tfds.builder(str(entry.source), data_dir=folder)
 
 
-def _read(builder: Any, split: str, image_shape: tuple[int, int, int]) -> Split:
+def _read(builder: Any, split: str, image_shape: tuple[int, ...]) -> Split:
     # in batches: the whole split as one tensor would be in memory twice
     batches = list(builder.as_dataset(split=split, batch_size=2_000).as_numpy_iterator())
     return Split(np.concatenate([_in_shape(batch["image"], image_shape) for batch in batches]),
                  np.concatenate([batch["label"] for batch in batches]).astype(np.int32))
 
 
-def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _in_shape(images: NDArray[np.uint8], image_shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Returns images with three channels, and with a black border if they are smaller than `image_shape`."""
     borders = [(total - side) // 2 for total, side in zip(image_shape, images.shape[1:3], strict=False)]
     if any(borders):

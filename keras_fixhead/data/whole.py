@@ -7,6 +7,7 @@ import numpy as np
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.choice import hold_out_validation
 from keras_fixhead.data.dataset import Dataset, Split, pixel_statistics
+from keras_fixhead.data.embeddings import feature_statistics
 from keras_fixhead.data.packed_index import View
 from keras_fixhead.data.sources import subset_note
 from keras_fixhead.errors import DataError
@@ -55,7 +56,7 @@ class WholeSet:
         if known is not None:
             mean, std = np.array(known.mean), np.array(known.std)
         else:
-            mean, std = pixel_statistics(train.images)
+            mean, std = (feature_statistics if self.entry.has_vectors else pixel_statistics)(train.images)
         dataset = Dataset(self.name, train, validation, self.parts["test"], self.label_names, mean, std,
                           self.entry.groups, self.subset, len(self.entry.skipped))
         if known is not None and (digest := dataset.digest()) != known.digest:

@@ -7,11 +7,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.catalog import TOP_CLASSES
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import BATCH_SIZE
-from keras_fixhead.models import head_of_logits
+from keras_fixhead.evaluation.streamed import best_model
+from keras_fixhead.models import head_of
+from keras_fixhead.streaming import StreamingHead
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -21,7 +24,8 @@ class Predictor:
     """A trained model that classifies images.
 
     Attributes:
-        model: maps pixels in [0, 255], (N, H, W, 3), to logits, (N, m).
+        model: maps pixels in [0, 255], (N, H, W, 3), or vectors, (N, D), to logits, (N, m), or for very many classes to
+            the features of a `StreamingHead`.
         label_names: names of its m classes.
         fit: how pictures are fitted to the size of its images, as they were in its training.
     """
@@ -31,36 +35,87 @@ class Predictor:
     fit: str = FITS[0]
 
     def __post_init__(self) -> None:
-        head_of_logits(self.model)
+        head_of(self.model)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the model never has all logits, but only its best classes (`best`)."""
+        return isinstance(head_of(self.model), StreamingHead)
+
+    @property
+    def takes_vectors(self) -> bool:
+        """Whether the model takes vectors of an embedding set instead of pictures."""
+        return len(self.image_shape) == 1
 
     @property
     def form(self) -> PictureForm:
-        """How a picture becomes an image that the model takes."""
+        """How a picture becomes an image that the model takes.
+
+        Raises:
+            ArgumentError: (a ValueError) if it takes vectors.
+        """
+        if self.takes_vectors:
+            raise ArgumentError(f"The model takes vectors of {self.image_shape[0]} numbers, not pictures.",
+                                hint="Give an .npy or .npz file of vectors: float16 or float32, "
+                                     f"(N, {self.image_shape[0]}).")
         return PictureForm(self.image_shape[0], self.image_shape[1], self.fit)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of an image that the model takes: (H, W, 3)."""
+        """The shape of an image that the model takes, (H, W, 3), or of a vector, (D,)."""
         return tuple(self.model.input_shape[1:])
 
     @functools.cached_property
     def scale(self) -> float:
         """The factor S on the model's logits."""
-        return float(keras.ops.convert_to_numpy(head_of_logits(self.model).current_scale()))
+        return float(keras.ops.convert_to_numpy(head_of(self.model).current_scale()))
 
     def logits(self, images: Images) -> NDArray[np.float32]:
         """Returns the logits of images, shape (N, m).
 
         Args:
-            images: pixels in [0, 255], shape (N, H, W, 3), of the model's size.
+            images: pixels in [0, 255], shape (N, H, W, 3), of the model's size; or vectors, shape (N, D).
 
         Raises:
-            ArgumentError: (a ValueError) for images of another size.
+            ArgumentError: (a ValueError) for images of another size, or a model that never has all logits.
         """
+        if self.streams:
+            raise ArgumentError(f"A model of {len(self.label_names):,} classes with a streaming head never has all "
+                                "logits.", hint="Ask for its best classes: Predictor.best, or fixhead predict.")
+        self._check_shape(images)
+        return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
+
+    def best(self, images: Images, k: int = TOP_CLASSES) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Returns the k most probable classes of images and their probabilities, each (N, k), largest first.
+
+        Args:
+            images: as in `logits`.
+            k: number of classes, or all if there are fewer.
+
+        Raises:
+            ArgumentError: (a ValueError) for images of another size, or more classes than a model of very many tells.
+        """
+        k = min(k, len(self.label_names))
+        if not self.streams:
+            probabilities = self.probabilities(images)
+            order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k].astype(np.int32)
+            return order, np.take_along_axis(probabilities, order, axis=1)
+        if k > TOP_CLASSES:
+            raise ArgumentError(f"A model of very many classes tells its {TOP_CLASSES} best ones, not {k}.",
+                                hint=f"Ask for at most {TOP_CLASSES}.")
+        self._check_shape(images)
+        found = self._best_model.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        return found["classes"][:, :k], found["probabilities"][:, :k]
+
+    @functools.cached_property
+    def _best_model(self) -> keras.Model:
+        return best_model(self.model, min(TOP_CLASSES, len(self.label_names)))
+
+    def _check_shape(self, images: Images) -> None:
         if images.shape[1:] != self.image_shape:
             raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
-                                hint="Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")
-        return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
+                                hint="Give vectors of that length." if self.takes_vectors else
+                                "Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")
 
     def probabilities(self, images: Images, temperature: float = 1.0) -> NDArray[np.float32]:
         """Returns the class probabilities of images as `logits` takes them, shape (N, m): softmax(logits / T)."""
@@ -70,10 +125,10 @@ class Predictor:
 
     def classes(self, images: Images) -> NDArray[np.int64]:
         """Returns the predicted class of each image as `logits` takes them, shape (N,)."""
-        return self.logits(images).argmax(axis=1)
+        return self.best(images, 1)[0][:, 0].astype(np.int64) if self.streams else self.logits(images).argmax(axis=1)
 
-    def picture_probabilities(self, contents: Sequence[bytes], names: Sequence[str]) -> NDArray[np.float32]:
-        """Returns the class probabilities of encoded pictures of any size, shape (N, m).
+    def picture_images(self, contents: Sequence[bytes], names: Sequence[str]) -> NDArray[np.uint8]:
+        """Returns encoded pictures of any size as images that the model takes, uint8 (N, H, W, 3).
 
         Args:
             contents: the bytes of each picture's file.
@@ -82,12 +137,21 @@ class Predictor:
         Raises:
             DataError: if one of them cannot be read.
         """
-        return self.resized_probabilities([decode_picture(content, name)
-                                           for content, name in zip(contents, names, strict=True)])
+        if self.takes_vectors:
+            _ = self.form  # raises
+        return self.resized([decode_picture(content, name) for content, name in zip(contents, names, strict=True)])
+
+    def resized(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Returns upright images of any size, each uint8, (H, W, 3), as images that the model takes."""
+        return np.stack([fit_picture(image, self.form) for image in images])
+
+    def picture_probabilities(self, contents: Sequence[bytes], names: Sequence[str]) -> NDArray[np.float32]:
+        """Returns the class probabilities of encoded pictures of any size, (N, m); arguments as `picture_images`."""
+        return self.probabilities(self.picture_images(contents, names))
 
     def resized_probabilities(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Returns the class probabilities of upright images of any size, each uint8, (H, W, 3); shape (N, m)."""
-        return self.probabilities(np.stack([fit_picture(image, self.form) for image in images]))
+        return self.probabilities(self.resized(images))
 
     def check_fits(self, dataset: Dataset) -> None:
         """Raises an ArgumentError unless a data set has the model's classes, in the same order, and its image size."""

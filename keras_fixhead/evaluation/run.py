@@ -1,11 +1,12 @@
 """Evaluates a trained run on its data or on others, or turns it into a predictor."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data import SPLITS, Dataset, Split, measured_fields, run_dataset
+from keras_fixhead.data import SPLITS, Dataset, Split, load_dataset, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap
 from keras_fixhead.data.open_images import built_note
 from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, resized
@@ -13,6 +14,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.measures import Evaluation, summarize
 from keras_fixhead.evaluation.predictor import Predictor
+from keras_fixhead.evaluation.streamed import StreamedMeasurer, check_no_views, measurer_of, summarize_streamed
 from keras_fixhead.models import load_model
 from keras_fixhead.runs import Run
 
@@ -23,15 +25,28 @@ class MeasuredSplit:
 
     Attributes:
         evaluation: the measures, with predictions among all classes of the model.
-        common_accuracy: accuracy if only classes are predicted that the data set has; None if it has all of them.
+        common_accuracy: accuracy if only classes are predicted that the data set has; None if it has all of them, or if
+            the model never has all logits.
         split: the images, with the model's labels.
-        logits: shape (N, m).
+        logits: shape (N, m); None if the model never has all of them.
+        best: the most probable classes and their probabilities, each (N, k), if it does not.
     """
 
     evaluation: Evaluation
     common_accuracy: float | None
     split: Split
-    logits: NDArray[np.float32]
+    logits: NDArray[np.float32] | None
+    best: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
+
+    def top(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Returns the k most probable classes and their probabilities, each (N, k); fewer if not so many are known."""
+        if self.logits is None:
+            assert self.best is not None
+            return self.best[0][:, :k], self.best[1][:, :k]
+        shares = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
+        return order, np.take_along_axis(shares, order, axis=1)
 
 
 @dataclass(frozen=True)
@@ -98,9 +113,12 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
             raise ArgumentError(f"{data.name} has no {split} images{'' if classes is None else ' of these classes'}.",
                                 hint="Choose another --split: " + ", ".join(
                                     name for name in SPLITS if len(data.split(name))))
-    measurer = Measurer(predictor.model)
-    found = {split: _measured(measurer, resized(data.split(split), predictor.form), tta, classes)
-             for split in splits}
+    if predictor.takes_vectors and tta != "none":
+        raise ArgumentError(f"Test-time augmentation {tta!r} applies to pictures, but the model takes vectors.",
+                            hint="Leave out --tta.")
+    measurer = measurer_of(predictor.model)
+    found = {split: _measured(measurer, data.split(split) if predictor.takes_vectors else
+                              resized(data.split(split), predictor.form), tta, classes) for split in splits}
     notes = [] if classes is None else classes.notes(data.name)
     if dataset is not None and (note := built_note(dataset)):
         notes.insert(0, note)
@@ -115,11 +133,26 @@ def _data(run: Run, predictor: Predictor, data_dir: str | None, dataset: str | N
         predictor.check_fits(data)  # a folder may have another class since the run was trained
         return data, None
     fields = measured_fields(own, dataset, data_dir)
+    if predictor.takes_vectors:
+        return fitted(_vectors(dataset, predictor.image_shape), predictor.label_names, class_map)
     return fitted(outside_dataset(dataset, fields["data_dir"], predictor.form),
                   predictor.label_names, class_map)
 
 
-def _measured(measurer: Measurer, split: Split, tta: str, classes: ClassMap | None) -> MeasuredSplit:
+def _vectors(dataset: str, shape: tuple[int, ...]) -> Dataset:
+    data = load_dataset(dataset)
+    if data.image_shape != shape:
+        raise ArgumentError(f"{data.name} has examples of shape {data.image_shape}; the model takes {shape}.",
+                            hint="Give an embedding set with vectors of that length.")
+    return data
+
+
+def _measured(measurer: Measurer | StreamedMeasurer, split: Split, tta: str, classes: ClassMap | None) -> MeasuredSplit:
+    if isinstance(measurer, StreamedMeasurer):
+        check_no_views(tta)
+        told = measurer.outputs(split)
+        return MeasuredSplit(summarize_streamed(told, split.labels, measurer.num_classes), None, split, None,
+                             (told.classes, told.probabilities))
     outputs = measurer.averaged(split.images, tta)
     evaluation = summarize(outputs.features, outputs.logits, outputs.class_vectors, split.labels)
     return MeasuredSplit(evaluation, _common_accuracy(outputs.logits, split, classes), split, outputs.logits)

@@ -15,6 +15,7 @@ from keras_fixhead.head_config import checked_flag, is_number
 from keras_fixhead.models.layers import Layers
 from keras_fixhead.models.normalization import FusedBatchNormalization
 from keras_fixhead.models.parts import FEATURES
+from keras_fixhead.streaming import StreamingHead
 from keras_fixhead.vectors import checked_integer
 
 
@@ -24,15 +25,15 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
                 decay_norms: bool = False,
                 mean: float | Sequence[float] = 127.5, std: float | Sequence[float] = 127.5,
                 normalization: Any = FusedBatchNormalization, form: Mapping[str, Any] | None = None,
-                **head_arguments: Any) -> keras.Model:
-    """Returns a network with a `HypersphereHead`, with weights drawn from seeds.
+                streaming: bool = False, **head_arguments: Any) -> keras.Model:
+    """Returns a network with a `HypersphereHead` or a `StreamingHead`, with weights drawn from seeds.
 
     Args:
         name: a name in `catalog.MODELS`: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'fast_cnn',
             'keras_cv/resnet18', 'keras_cv/resnet18_v2'; or 'keras_applications/NAME', with its own preprocessing
-            instead of `mean` and `std` (see `start_from_weights` for published weights).
+            instead of `mean` and `std` (see `start_from_weights` for published weights). 'none' and 'mlp' take vectors.
         input_shape: (H, W, C) of the images: H and W at least 8, or None for images of any size (with pooling 'global'
-            only); C channels, usually 3 or 1.
+            only); C channels, usually 3 or 1. (D,) for vectors.
         num_classes: number of classes m, at least 2.
         seed: seed of the initial weights, and of the class vectors unless `vector_seed` is given.
         vector_seed: seed of the class vectors.
@@ -44,15 +45,17 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
         feature_dim: number of features, made by a linear layer; None for the network's own.
         weight_decay: torch's c, an L2 penalty of c / 2 on the kernels of the backbone.
         decay_norms: whether to apply this penalty to gamma and beta of batch normalisation too.
-        mean, std: one number, or one per channel; inside the model, pixels in [0, 255] become (pixel - mean) / std.
+        mean, std: one number, or one per channel or number of a vector; inside the model, pixels in [0, 255] become
+            (pixel - mean) / std. 0 and 1 leave vectors as they are.
         normalization: class of the batch normalisation layers.
         form: additional arguments of the network's builder; 'mobilenet_v2' has `last_channels`, `multiple_of` and
             `cifar_form`.
-        head_arguments: additional arguments of `HypersphereHead`: logits, scale, fixed, class_vectors, ...
+        streaming: whether the model ends in a `StreamingHead` and returns features, for very many classes.
+        head_arguments: additional arguments of the head: logits, scale, fixed, class_vectors, ...
 
     Returns:
-        model from pixels in [0, 255], (N, H, W, C), to logits, (N, num_classes): float32, or float64 under a float64
-        policy.
+        model from pixels in [0, 255], (N, H, W, C), or vectors (N, D), to logits, (N, num_classes), or with `streaming`
+        to features, (N, d): float32, or float64 under a float64 policy.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name or an argument out of range.
@@ -64,7 +67,7 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
         (None, 10)
     """
     entry = find_model(name)
-    shape = _checked_shape(input_shape)
+    shape: tuple[Any, ...] = _checked_vector(input_shape) if entry.takes_vectors else _checked_shape(input_shape)
     if not (is_number(weight_decay) and weight_decay >= 0):
         raise ArgumentError(f"weight_decay must be 0 or a positive number, got {weight_decay!r}.")
     own_dim(name, width, shape, pooling)  # raises if something does not fit
@@ -72,14 +75,19 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
     signed = entry.ends_signed(None if signed_features is None else checked_flag("signed_features", signed_features))
     layers = Layers(checked_integer("seed", seed, 0, 2**64 - 1), float(weight_decay), _checked_class(normalization),
                     checked_flag("decay_norms", decay_norms))
-    head = HypersphereHead(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
-                                           **head_arguments})  # first, so that wrong arguments fail at once
+    head_class = StreamingHead if checked_flag("streaming", streaming) else HypersphereHead
+    head = head_class(num_classes, **{"name": "head", "seed": seed if vector_seed is None else vector_seed,
+                                      **head_arguments})  # first, so that wrong arguments fail at once
     builder = import_object(entry.builder)
     form = _checked_form(form, builder, name)
-    images = keras.Input(shape, name="images")
+    images = keras.Input(shape, name="vectors" if entry.takes_vectors else "images")
     pixels = _normalized(images, mean, std) if entry.preprocessing == "normalize" else images
     feature_map = builder(pixels, width=width, layers=layers, signed_features=signed, **form)
-    features = _pooled(feature_map, pooling, entry.reduces_by, name=FEATURES if dim is None else "pooled")
+    name_before = FEATURES if dim is None else "pooled"
+    if entry.takes_vectors:
+        features = keras.layers.Identity(dtype=full_precision(), name=name_before)(feature_map)
+    else:
+        features = _pooled(feature_map, pooling, entry.reduces_by, name=name_before)
     if dim is not None:
         features = layers.project(features, dim, name=FEATURES)
     return keras.Model(images, head(features), name=name.replace("/", "_"))
@@ -122,6 +130,15 @@ def _checked_shape(shape: Any) -> tuple[int | None, int | None, int]:
     except (TypeError, ValueError):
         raise ArgumentError(f"input_shape must be (H, W, C) with H, W >= 8 or None for any size, and C >= 1, got "
                             f"{shape!r}.") from None
+
+
+def _checked_vector(shape: Any) -> tuple[int]:
+    """(D,)."""
+    try:
+        (dim,) = shape
+        return (checked_integer("D", dim, 1, 2**31),)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"input_shape must be (D,) for vectors of D numbers, got {shape!r}.") from None
 
 
 def _checked_class(normalization: Any) -> Any:

@@ -73,6 +73,11 @@ class Layers:
             x = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")(x)
         return x
 
+    def dense(self, x: Tensor, dim: int, *, name: str) -> Tensor:
+        """Returns (N, d) times a matrix: (N, dim), without a bias, in the precision of the network."""
+        return keras.layers.Dense(dim, use_bias=False, name=name, kernel_initializer=self.kernel_initializer(name),
+                                  kernel_regularizer=self.penalty())(x)
+
     def project(self, x: Tensor, dim: int, *, name: str) -> Tensor:
         """Returns (N, d) times a matrix: (N, dim), in full precision, without a bias."""
         return keras.layers.Dense(
@@ -83,7 +88,7 @@ class Layers:
 
     def normalize(self, x: Tensor, *, name: str, momentum: float = 0.9, epsilon: float = 1e-5,
                   scale: bool = True) -> Tensor:
-        """Returns the batch normalisation of (N, H, W, C); without `scale`, it has no gamma."""
+        """Returns the batch normalisation of (N, H, W, C) or (N, C); without `scale`, it has no gamma."""
         penalty = self.penalty() if self._decay_norms else None
         return self._normalization(momentum=momentum, epsilon=epsilon, scale=scale, gamma_regularizer=penalty,
                                    beta_regularizer=penalty, name=name)(x)

@@ -131,7 +131,8 @@ def as_dense(model: keras.Model) -> keras.Model:
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Returns the multiply-adds of one image's forward pass in convolutions and the head; each is two operations.
+    """Returns the multiply-adds of one example's forward pass in convolutions, dense layers and the head; each is two
+    operations.
 
     Raises:
         ArgumentError: if the model has no head, or accepts images of any size.
@@ -151,6 +152,8 @@ def multiply_adds(model: keras.Model) -> int:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, WhiteningConvolution)):
             height, width = layer.output.shape[1:3]
             total += math.prod(layer.kernel.shape) * height * width
+        elif isinstance(layer, keras.layers.Dense):
+            total += math.prod(layer.kernel.shape)
     return total
 
 

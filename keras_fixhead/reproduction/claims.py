@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from keras_fixhead.catalog import look_up
 from keras_fixhead.reproduction import accuracy_claims as on_accuracy
 from keras_fixhead.reproduction import geometry_claims as on_geometry
+from keras_fixhead.reproduction import outside_claims as on_outside_sets
 from keras_fixhead.reproduction.comparisons import Evidence, evidence
 from keras_fixhead.reproduction.findings import Finding, combined
 from keras_fixhead.reproduction.paper import Claim, paper_claim, paper_claims
@@ -29,6 +30,7 @@ class Question:
         lacking: what cannot be measured with the available data or cells, and how it could be.
         arithmetic: why the claim, or a part of it, holds without a run.
         partly: whether only a part of it does.
+        other_data: whether its runs are also measured on data that the plan does not have.
     """
 
     findings: Callable[[Evidence], list[Finding]] = field(default=lambda seen: [])
@@ -36,6 +38,7 @@ class Question:
     lacking: str = ""
     arithmetic: str = ""
     partly: bool = False
+    other_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ QUESTIONS: dict[str, Question] = {
     "fixed-compactness-095": Question(on_geometry.predicted_cosines, lacking=_WHOLE),
     "fixed-s1-more-compact": Question(on_geometry.compactness_of_arms),
     "separability-features": Question(on_geometry.separation),
-    "generalization-kept": Question(lacking="needs CIFAR-10.1 (`fixhead evaluate RUN --dataset cifar10_1`); the "
-                                    "paper's other two sets were never published"),
+    "generalization-kept": Question(on_outside_sets.generalization, lacking="needs CIFAR-10.1 in the data folder; the "
+                                    "paper's other two sets were never published", other_data=True),
     "corruption-robustness-kept": Question(on_accuracy.corruptions, lacking=_WHOLE),
     "margins-gain-by-fixing": Question(on_accuracy.margins),
     "hoffer-comparison": Question(on_accuracy.one_thing_at_a_time),

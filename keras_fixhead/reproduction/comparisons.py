@@ -133,7 +133,8 @@ def all_runs(seen: Evidence, one: Arm) -> Mapping[int, Result]:
 
 def _values(seen: Evidence, one: Arm, measure: Measure) -> dict[int, float]:
     found = one.cell(seen.decisions)
-    return {} if found is None else {seed: measure(each) for seed, each in seen.results.of(found).items()}
+    measured = {} if found is None else {seed: measure(each) for seed, each in seen.results.of(found).items()}
+    return {seed: value for seed, value in measured.items() if value is not None}
 
 
 def printed(value: float | str | None) -> float | None:

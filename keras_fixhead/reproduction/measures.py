@@ -11,7 +11,8 @@ from keras_fixhead.analysis.similarity import confusion_similarity
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.runs.result import Result
 
-Measure = Callable[[Result], float]
+Measure = Callable[[Result], float | None]
+"""From a result to a number; None if it was not measured there."""
 
 
 def accuracy(result: Result) -> float:
@@ -34,10 +35,23 @@ def corrupted(name: str) -> Measure:
     return lambda result: 100 * result.number("robustness", "paper", "mean", name)
 
 
+def generalized(name: str, number: str = "common_accuracy") -> Measure:
+    """Returns a measure: the accuracy on an outside set among the common classes, in percent; or another number of it.
+
+    Args:
+        name: name of the set, as in RUN/generalization/NAME.json.
+        number: 'drop_points' for the drop from the own test set, in points.
+    """
+    def measure(result: Result) -> float | None:
+        found = result.content.get("generalization", {}).get(name)
+        return None if found is None else float(found[number]) * (1 if number == "drop_points" else 100)
+    return measure
+
+
 def net_corrupted(name: str) -> Measure:
     """Returns a measure: the same minus the accuracy on the same images without corruption, in points."""
-    return lambda result: corrupted(name)(result) - 100 * result.number("robustness", "paper", "clean")
-
+    return lambda result: 100 * (result.number("robustness", "paper", "mean", name)
+                                 - result.number("robustness", "paper", "clean"))
 
 def at_severity(name: str, severity: int) -> Measure:
     """Returns a measure: the accuracy at one severity minus that without corruption, in points."""

@@ -11,13 +11,14 @@ from keras_fixhead.reproduction.mechanism import mechanism_block
 from keras_fixhead.reproduction.page_cells import cells_block
 from keras_fixhead.reproduction.page_figure import FILE, claims_figure
 from keras_fixhead.reproduction.page_plan import plan_block, programme_block, rules_block
+from keras_fixhead.reproduction.page_robustness import table6_block
 from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.reproduction.settings import EVIDENCE, GPU, SETTINGS, Setting
 from keras_fixhead.reproduction.studies import collapse_text, read_study
 from keras_fixhead.reproduction.verdict import NOT_MEASURED, STATES
 
-PARTS = {"evidence.md": ("measured", "rules"), "evidence-tables.md": ("comparisons", "mechanism", "cells"),
+PARTS = {"evidence.md": ("measured", "rules"), "evidence-tables.md": ("comparisons", "mechanism", "table 6", "cells"),
          "evidence-plan.md": ("programme",), "reproduction.md": ("plan",)}
 """Page -> its generated parts."""
 
@@ -82,6 +83,8 @@ def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]
             at.title: comparisons_block(found[at.plan], at) for at in SETTINGS}),
         "cells": in_each_setting("cell has been run", {
             at.title: cells_block(results[at.plan], PLANS[at.plan], at) for at in SETTINGS}),
+        "table 6": in_each_setting("cell of Table 6 has been measured", {
+            at.title: table6_block(results[at.plan], at) for at in SETTINGS}),
         "mechanism": mechanism_block(results[EVIDENCE.plan]),
         "rules": rules_block(),
         "programme": programme_block(results[EVIDENCE.plan]),

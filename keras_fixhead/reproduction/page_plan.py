@@ -45,7 +45,9 @@ def rules_block() -> list[str]:
 
 def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
     """Returns the GPU plan: one line per block, and the claims that each block is the first to measure."""
-    waiting = _claims_by_block(found)
+    apart = [each for each in found if (each.question.other_data and each.state == NOT_MEASURED)
+             or not (each.findings or each.question.arithmetic)]
+    waiting = _claims_by_block([each for each in found if each not in apart])
     work = _work(results, GPU_BLOCKS, cost.GPU)
     return ["", "| block | question | runs | done | GPU hours left | first to measure |", "| --- |" + " --- |" * 5,
             *(f"| {block.name} | {block.why} | {work[block.name].text} | "
@@ -53,8 +55,7 @@ def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
             f"| all | | {_sum(work).text} | |", "", _source(results, cost.GPU) + " Networks with depthwise "
             "convolutions take longer than this arithmetic suggests.", "", "Not in this plan:", "",
             *(f"- {what}: {why}." for what, why in NOT_RUN_HERE),
-            *(f"- `{each.claim.id}`: {each.question.lacking}." for each in found
-              if not each.findings and not each.question.arithmetic), ""]
+            *(f"- `{each.claim.id}`: {each.question.lacking}." for each in apart), ""]
 
 
 def programme_block(results: Results) -> list[str]:

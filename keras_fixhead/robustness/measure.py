@@ -2,7 +2,6 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.corrupting import CLEAN, CorruptedChunk, native_suite, parts, variants
 from keras_fixhead.robustness.scores import Baseline, error_summary
 from keras_fixhead.robustness.suites import IMGAUG, NATIVE, SEVERITIES, Images, Key, Suite
+from keras_fixhead.runs.generalization import measurement_name
 
 Classes = NDArray[np.integer[Any]]
 Predict = Callable[[Images], Classes]
@@ -98,7 +98,7 @@ def result_name(suite: str, *, dataset: str | None = None, limit: int | None = N
         >>> result_name("cifar-c", corruptions=["fog"], severities=[5])
         'cifar-c-fog-severity5'
     """
-    return "-".join([suite, *([engine] if engine == IMGAUG else []), *([Path(dataset).name] if dataset else []),
+    return "-".join([suite, *([engine] if engine == IMGAUG else []), *([measurement_name(dataset)] if dataset else []),
                      *([f"n{limit}"] if limit else []), *([f"s{seed}"] if seed else []), *sorted(corruptions or ()),
                      *(["severity" + "".join(map(str, severities))] if severities else [])])
 

@@ -22,6 +22,7 @@ from keras_fixhead.run_analysis.draw_features import (
     open_set_pictures,
     retrieval_pictures,
 )
+from keras_fixhead.run_analysis.draw_scales import scale_pictures
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
 
 Order = tuple[str, NDArray[np.int64] | None, Mapping[str, Sequence[str]] | None]
@@ -178,6 +179,6 @@ def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
 
 
 PARTS: tuple[Callable[[Sequence[MeasuredRun], Path], Iterator[Figure]], ...] = (
-    _class_vectors, _confusion, _compactness, feature_pictures, collapse_pictures, _calibration, open_set_pictures,
-    retrieval_pictures, _dynamics)
+    _class_vectors, _confusion, _compactness, feature_pictures, collapse_pictures, _calibration, scale_pictures,
+    open_set_pictures, retrieval_pictures, _dynamics)
 """The parts of the page, in order: each draws its figures."""

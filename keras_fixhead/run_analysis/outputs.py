@@ -105,6 +105,9 @@ class RunOutputs:
 
         if self._predictor is None:
             self._predictor = run_predictor(self.run)
+        if self._predictor.streams:
+            raise ArgumentError(f"{self.run.path} never has the logits of all its classes, which this needs.",
+                                hint=f"Measure it: fixhead evaluate {self.run.path}")
         shape = self._predictor.image_shape
         if len(part) and part.images.shape[1:] != shape:
             raise ArgumentError(f"These images have shape {part.images.shape[1:]}; the model of {self.run.path} takes "

@@ -27,6 +27,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     "calibration": ("Calibration", "Whether an image with a probability of 80 % is right in 80 % of all cases. At S = "
                     "1 probabilities are capped, which looks like doubt; a fitted temperature removes it without "
                     "changing any prediction."),
+    "scales": ("What S changes", "Runs that differ in the scale S alone, next to each other."),
     "open_set": ("Unknown classes", "A classifier gives every image one of its classes. Can a score tell that it is "
                  "none of them?"),
     "retrieval": ("Retrieval and verification", "Can images be found by images of the same class? Test images of known "

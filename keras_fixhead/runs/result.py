@@ -150,6 +150,9 @@ def result_content(run: Run) -> dict[str, Any]:
         "curves": run.metrics(),
         "robustness": {file.stem: run.read(f"robustness/{file.stem}")
                        for file in sorted((run.path / "robustness").glob("*.json"))},
+        "generalization": {file.stem: {key: value for key, value in run.read(f"generalization/{file.stem}").items()
+                                       if key not in ("dataset", "notes")}  # they may have paths
+                           for file in sorted((run.path / "generalization").glob("*.json"))},
     }
 
 

@@ -154,6 +154,27 @@ class StreamingAccuracy(_StreamingMetric):
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
+class StreamingCrossEntropy(_StreamingMetric):
+    """The mean cross-entropy for a `StreamingHead`, without margin and label smoothing, whatever the loss has.
+
+    On TensorFlow it costs nothing in training: it comes from the pass of the loss.
+
+    Example:
+        >>> import numpy as np
+        >>> head = StreamingHead(num_classes=2, class_vectors=[[1, 0], [0, 1]])
+        >>> round(float(StreamingCrossEntropy()([0], head(np.array([[3.0, 3.0]], "float32")))), 4)
+        0.6931
+    """
+
+    def __init__(self, name: str = "cross_entropy", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
+        result = kept(features) or streamed(labels, features, head, training=False, source=source)
+        return result.cross_entropy
+
+
+@keras.saving.register_keras_serializable(package="keras_fixhead")
 class OwnCosine(_StreamingMetric):
     """The mean cosine between features and the class vector of their own class, for a `StreamingHead`.
 

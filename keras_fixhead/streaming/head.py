@@ -8,9 +8,9 @@ from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.head import HypersphereHead, unit_length
 from keras_fixhead.head.logits import remember
 from keras_fixhead.head.vectors import RECORD
-from keras_fixhead.head_config import checked_flag
-from keras_fixhead.streaming.chunks import MEMORY_BYTES, chunk_rows
-from keras_fixhead.streaming.passes import best_classes
+from keras_fixhead.head_config import MEMORY_BYTES, checked_flag
+from keras_fixhead.streaming.chunks import chunk_rows
+from keras_fixhead.streaming.passes import best_classes, logsumexp_of_others
 from keras_fixhead.streaming.rows import Rows, Signs, Table
 from keras_fixhead.streaming.table import add_table, table_digest
 from keras_fixhead.vectors import checked_integer, kind_of
@@ -177,6 +177,32 @@ class StreamingHead(HypersphereHead):
         """
         products, classes = self.top_products(features, k, self.rows())
         return products * self.current_scale(), classes
+
+    def top_probabilities(self, features: Any, k: int = 1) -> tuple[Any, Any, Any]:
+        """Returns what `top_classes` returns, and the probabilities of these classes among all.
+
+        Args:
+            features, k: as in `top_classes`.
+
+        Returns:
+            logits (N, k), classes (N, k), and probabilities (N, k): the softmax of all logits, at these classes.
+
+        Example:
+            >>> import numpy as np
+            >>> head = StreamingHead(num_classes=2, class_vectors=[[1, 0], [0, 1]])
+            >>> features = head(np.array([[1.0, 1.0]], "float32"))
+            >>> ops.convert_to_numpy(head.top_probabilities(features, k=2)[2]).tolist()
+            [[0.5, 0.5]]
+        """
+        source = self.rows()
+        features = ops.cast(features, self.compute_dtype)
+        products, classes = self.top_products(features, k, source)
+        scale = self.current_scale()
+        nobody = ops.full(ops.shape(features)[:1], -1, dtype="int32")
+        total, _ = logsumexp_of_others(self.directions(features) * (scale * source.factor), nobody, source,
+                                       rows=self.rows_per_chunk(features.shape[0]), ahead=False)
+        logits = products * scale
+        return logits, classes, ops.exp(logits - total[:, None])
 
     def top_products(self, features: Any, k: int, source: Rows) -> tuple[Any, Any]:
         """Returns what `top_classes` returns, with scale 1: cosines or dot products."""

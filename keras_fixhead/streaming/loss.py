@@ -56,23 +56,30 @@ def streaming_loss(labels: Any, features: Any, head: StreamingHead, *, margin: s
 
 
 def streamed(labels: Any, features: Any, head: StreamingHead, *, margin: str = "none",
-             margin_size: float | None = None, label_smoothing: float = 0.0, training: bool = True) -> Streamed:
-    """Returns the loss of `streaming_loss` with what the same pass tells about each example."""
+             margin_size: float | None = None, label_smoothing: float = 0.0, training: bool = True,
+             source: Rows | None = None) -> Streamed:
+    """Returns the loss of `streaming_loss` with what the same pass tells about each example.
+
+    Args:
+        source: the class vectors of the head; None to ask it.
+    """
     size = _checked(head, margin, margin_size)
     smoothing = checked_smoothing(label_smoothing)
     unit, numbers = _prepared(labels, features, head)
-    source, rows = head.rows(), head.rows_per_chunk(unit.shape[0])
+    source, rows = source or head.rows(), head.rows_per_chunk(unit.shape[0])
     scale = head.current_scale()
     weights = unit * (scale * source.factor)
     others, highest = logsumexp_of_others(weights, numbers, source, rows=rows, ahead=training)
     own = _own_products(unit, numbers, source)
+    cross_entropy = loss = ops.softplus(others - scale * own)
     target = scale * (own if margin == "none" else _WITH_MARGIN[margin](own, size))
-    loss = ops.softplus(others - target)
+    if margin != "none":
+        loss = ops.softplus(others - target)
     if smoothing:
         # the mean of all logits, that of the true class with its margin
         total = ops.matmul(weights, sum_of_rows(source, rows=rows, dtype=unit.dtype)[:, None])[:, 0]
         loss = loss + smoothing * (target - (total - scale * own + target) / head.num_classes)
-    return Streamed(loss, numbers, own, highest / scale)
+    return Streamed(loss, numbers, own, highest / scale, cross_entropy)
 
 
 def own_and_highest(labels: Any, features: Any, head: StreamingHead, source: Rows) -> tuple[Any, Any]:

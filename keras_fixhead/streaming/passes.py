@@ -9,8 +9,7 @@ from typing import Any
 from keras import ops
 
 from keras_fixhead.streaming.rows import Rows, backend_is
-
-_LOWEST = -1e30  # below any logit; a finite number, since infinity - infinity is not a number
+from keras_fixhead.streaming.softmax_pass import CACHED_ROWS, LOWEST, softmax_step
 
 State = tuple[Any, ...]
 
@@ -74,6 +73,16 @@ def sum_of_rows(source: Rows, *, rows: int, dtype: Any) -> Any:
 
 def _sums(weights: Any, numbers: Any, source: Rows, rows: int, *, with_mean: bool) -> State:
     """logsumexp and largest of the other classes' logits, and if asked for the mean of their vectors, (N, d)."""
+    examples = ops.shape(weights)[0]
+    lowest = ops.full((examples,), LOWEST, dtype=weights.dtype)
+    means = (ops.zeros_like(weights),) if with_mean else ()
+    if backend_is("tensorflow") and source.dtype == "bfloat16":
+        def fused(state: State, vectors: Any, start: Any) -> State:
+            return softmax_step(state, vectors, start, weights, numbers)
+
+        highest, total, *mean = _over_chunks(fused, (lowest, lowest, *means), source, min(rows, CACHED_ROWS))
+        return total, highest, *mean
+
     def step(state: State, vectors: Any, start: Any) -> State:
         highest, total, *mean = state
         logits = _logits(vectors, weights)
@@ -88,10 +97,7 @@ def _sums(weights: Any, numbers: Any, source: Rows, rows: int, *, with_mean: boo
         weighted = _transposed_product(ops.cast(powers, vectors.dtype), vectors)
         return new, total, mean[0] * shrink[:, None] + ops.cast(weighted, weights.dtype)
 
-    examples = ops.shape(weights)[0]
-    state: State = (ops.full((examples,), _LOWEST, dtype=weights.dtype), ops.zeros((examples,), dtype=weights.dtype))
-    if with_mean:
-        state = (*state, ops.zeros_like(weights))
+    state: State = (lowest, ops.zeros((examples,), dtype=weights.dtype), *means)
     highest, total, *mean = _over_chunks(step, state, source, rows)
     return highest + ops.log(total), highest, *(each / total[:, None] for each in mean)
 

@@ -16,12 +16,14 @@ class Streamed:
         numbers: class numbers, int32; -1 for an invalid label.
         own: cosine to the vector of the own class, or dot product with it; NaN for an invalid label.
         highest: the largest cosine or dot product of the other classes.
+        cross_entropy: the loss without margin and smoothing.
     """
 
     loss: Any
     numbers: Any
     own: Any
     highest: Any
+    cross_entropy: Any
 
 
 _results: dict[int, tuple[Any, Streamed]] = {}  # id of the features -> weak reference to them, and their result

@@ -3,9 +3,10 @@ import logging
 
 import keras
 
-from keras_fixhead.catalog import MODELS
-from keras_fixhead.config import Resolved, TrainConfig, scale_text
+from keras_fixhead.catalog import find_model
+from keras_fixhead.config import Resolved, TrainConfig, logits_bytes, scale_text, stops_streaming, streams
 from keras_fixhead.data import Dataset
+from keras_fixhead.head_config import MEMORY_BYTES
 from keras_fixhead.models import head_of
 from keras_fixhead.training.backend import to_numpy
 from keras_fixhead.vectors import auto_scale_reason, reachable_cosine
@@ -31,18 +32,30 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
         steps: steps per whole epoch.
     """
     head = head_of(model)
-    num_classes, dim = head.class_vectors.shape
+    num_classes, dim = head.num_classes, head.dim
     _log.info("%s on %s, %d images of %d classes; %d features; %s, %s class vectors, S = %s; %s; %s epochs of %d steps",
               config.model, config.dataset, len(dataset.train), num_classes, dim, config.head,
               "fixed" if config.fixed else "learned", scale_text(config), config.precision, config.epochs, steps)
+    _announce_logits(config, num_classes)
     if config.selection == "test":
         _log.warning("Epochs are selected on TEST images: the test accuracy of this run is too high and comparable "
                      "only with runs of this protocol.")
     if config.margin != "none":
         _log.info("Margin: %s %g. It affects the training loss, but not accuracy or validation.", config.margin,
                   config.margin_size)
-    if config.head == "cos" and not config.reaches_everywhere:
-        _announce_reach(model, MODELS[config.model].lowest)
+    if config.head == "cos" and not config.reaches_everywhere and not streams(config, num_classes):
+        _announce_reach(model, find_model(config.model).lowest)
+
+
+def _announce_logits(config: TrainConfig, num_classes: int) -> None:
+    """Says whether the loss streams over the classes, if it does or if all logits take much memory."""
+    size = f"{logits_bytes(config, num_classes) / 2**20:,.0f} MB"
+    if streams(config, num_classes):
+        _log.info("The loss streams over the classes: all logits of a batch would take %s (--streaming %s).", size,
+                  config.streaming)
+    elif logits_bytes(config, num_classes) > MEMORY_BYTES:
+        _log.warning("All logits of a batch take %s. They are not streamed: %s.", size,
+                     "--streaming no" if config.streaming == "no" else stops_streaming(config))
 
 
 def _announce_reach(model: keras.Model, lowest: float) -> None:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from keras_fixhead import losses
 from keras_fixhead.catalog import LOSSES, MARGINS, import_object
-from keras_fixhead.config import Length, TrainConfig, length_of
+from keras_fixhead.config import Length, TrainConfig, length_of, streams
 from keras_fixhead.data import Augmentation, Dataset
 from keras_fixhead.data.balance import loss_weights
-from keras_fixhead.evaluation import Measurer
+from keras_fixhead.evaluation import StreamedMeasurer, measurer_of
+from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.models import FusedBatchNormalization, build_model, head_of, precision_policy
 from keras_fixhead.training import processes
 from keras_fixhead.training.backend import device_scope, jit_compile
@@ -22,6 +23,7 @@ from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.finetuning import carry_over, freeze_backbone, is_frozen
 from keras_fixhead.training.optimizer import averaged, averaged_weights, run_optimizer, share_decay
 from keras_fixhead.training.schedule import learning_rate
+from keras_fixhead.training.streamed import RunLoss, run_metrics
 
 
 def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None = None, *,
@@ -42,6 +44,7 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
     length = length or length_of(config, len(dataset.train))
     rate = learning_rate(config, length)
     weights = loss_weights(config.class_weights, dataset.train.labels, dataset.label_names)
+    streaming = streams(config, dataset.num_classes)
     with precision_policy(config.precision):
         model = built_model(config, dataset, normalization)
         share_decay(config, model)
@@ -49,10 +52,11 @@ def compiled_model(config: TrainConfig, dataset: Dataset, length: Length | None 
             freeze_backbone(model)
         model.compile(
             optimizer=run_optimizer(config, model, rate, length),
-            loss=wrap(training_loss(config, model, weights)),
+            loss=RunLoss(config, weights) if streaming else wrap(training_loss(config, model, weights)),
             # `loss` includes L2 penalty, margin, smoothing and class weights; plain cross-entropy is tracked as well
-            metrics=[keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
-                     keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
+            metrics=run_metrics() if streaming else [
+                keras.metrics.MeanMetricWrapper(wrap(losses.accuracy), name="accuracy"),
+                keras.metrics.MeanMetricWrapper(wrap(losses.cross_entropy), name="cross_entropy")],
             jit_compile=jit_compile(),
         )
     # creates the variables of the running metrics, so that checkpoints have them before the first step
@@ -72,7 +76,18 @@ def built_model(config: TrainConfig, dataset: Dataset, normalization: Any = Fuse
         logits=config.head, fixed=config.fixed, scale=config.scale, bias=config.bias,
         class_vectors=config.class_vectors, rotate=config.rotate, vector_lr=config.vector_lr,
         vector_weight_decay=config.vector_weight_decay, store_vectors=config.store_vectors,
+        **streaming_options(config, dataset.num_classes),
     )
+
+
+def streaming_options(config: TrainConfig, num_classes: int) -> dict[str, Any]:
+    """Returns the arguments that make `build_model` end in a `StreamingHead`, if a run has one; else none.
+
+    Random signs that are not stored are not held in memory either.
+    """
+    if not streams(config, num_classes):
+        return {}
+    return {"streaming": True, "in_memory": config.store_vectors or config.class_vectors != "rademacher"}
 
 
 class Models:
@@ -118,10 +133,10 @@ class Models:
         return self.own
 
     @functools.cached_property
-    def measurer(self) -> Measurer:
-        """The `Measurer` of `own`."""
+    def measurer(self) -> Measurer | StreamedMeasurer:
+        """What measures `own`."""
         with self.own_scope():
-            return Measurer(self.own)
+            return measurer_of(self.own)
 
     def own_scope(self) -> contextlib.AbstractContextManager[None]:
         """Returns the context in which `own` must be used."""

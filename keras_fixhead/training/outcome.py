@@ -12,12 +12,13 @@ from keras_fixhead.analysis.confusion import balanced_accuracy, class_scores, co
 from keras_fixhead.analysis.geometry import cosine_matrix
 from keras_fixhead.config import Stored, TrainConfig, dataset_entry
 from keras_fixhead.data import Dataset
-from keras_fixhead.evaluation import Measurer, summarize
+from keras_fixhead.evaluation import Outputs, StreamedMeasurer, measurer_of, summarize, summarize_streamed
 from keras_fixhead.figures import plot_confusion, plot_curves, plot_predictions
 from keras_fixhead.figures.class_vectors import plot_cosine_matrix
 from keras_fixhead.figures.classes import grouped_order
 from keras_fixhead.models import head_of, multiply_adds, save_model
 from keras_fixhead.runs import Run
+from keras_fixhead.streaming import StreamingHead
 from keras_fixhead.training.backend import device_peak_memory_bytes, on_gpu, to_numpy
 from keras_fixhead.training.checkpoint import Progress
 from keras_fixhead.training.checkpointed import model_at
@@ -25,6 +26,7 @@ from keras_fixhead.training.compiled import Models
 from keras_fixhead.vectors import pairwise_cosines
 
 _PAIRS_CLASSES = 4_000  # with more classes, pairwise cosines take too much time and memory for each epoch
+_CONFUSION_CLASSES = 10_000  # with more classes, their matrix takes gigabytes
 _DRAWN_CLASSES = 1_000  # more would be smaller than a pixel
 _STATISTICS_FILE = "test.npz"
 
@@ -44,14 +46,22 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
     selected = run.newest_checkpoint if stored.config.selection == "last" else run.best_checkpoint
     chosen, final = model_at(selected, stored.config, dataset, models)
     save_model(final, run.model_path)
-    measurer = Measurer(final)
-    outputs = {split: measurer.outputs(dataset.split(split).images) for split in ("validation", "test")
-               if len(dataset.split(split))}
-    evaluations = {split: summarize(each.features, each.logits, each.class_vectors, dataset.split(split).labels)
-                   for split, each in outputs.items()}
-    confusions = {split: confusion_matrix(dataset.split(split).labels, each.logits.argmax(axis=1), dataset.num_classes)
-                  for split, each in outputs.items()}
     rows = run.metrics()
+    splits = [split for split in ("validation", "test") if len(dataset.split(split))]
+    outputs: dict[str, Outputs] = {}
+    measurer = measurer_of(final)
+    if isinstance(measurer, StreamedMeasurer):
+        told = {split: measurer.outputs(dataset.split(split)) for split in splits}
+        evaluations = {split: summarize_streamed(each, dataset.split(split).labels, dataset.num_classes)
+                       for split, each in told.items()}
+        predicted = {split: each.classes[:, 0] for split, each in told.items()}
+    else:
+        outputs = {split: measurer.outputs(dataset.split(split).images) for split in splits}
+        evaluations = {split: summarize(each.features, each.logits, each.class_vectors, dataset.split(split).labels)
+                       for split, each in outputs.items()}
+        predicted = {split: each.logits.argmax(axis=1) for split, each in outputs.items()}
+    confusions = {split: confusion_matrix(dataset.split(split).labels, each, dataset.num_classes)
+                  for split, each in predicted.items() if dataset.num_classes <= _CONFUSION_CLASSES}
     run.write("result", {
         "config_digest": stored.digest,
         "class_vectors_digest": head_of(final).vectors_digest,
@@ -68,7 +78,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "selection": stored.config.selection,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
         "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
-        "classes": {split: _class_numbers(confusions[split]) for split in outputs},
+        "classes": {split: _class_numbers(each) for split, each in confusions.items()},
         **vector_metrics(final),
         "parameters": {"trainable": _count(final.trainable_weights), "fixed": _count(final.non_trainable_weights)},
         "seconds": progress.seconds,
@@ -77,8 +87,9 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "device_peak_memory_bytes": device_peak_memory_bytes(),
         "environment": run.read("environment"),
     })
-    if "test" in outputs:
-        _draw(run, dataset, rows, outputs["test"].logits, outputs["test"].class_vectors, confusions["test"])
+    plot_curves(rows, run.path / "curves.png", title=run.name)
+    if "test" in outputs and "test" in confusions:
+        _draw(run, dataset, outputs["test"].logits, outputs["test"].class_vectors, confusions["test"])
 
 
 def _class_numbers(confusion: NDArray[np.int64]) -> dict[str, Any]:
@@ -88,8 +99,13 @@ def _class_numbers(confusion: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def vector_metrics(model: keras.Model) -> dict[str, float]:
-    """Returns the scale, and the norms and cosines of the class vectors, since learned ones may merge."""
+    """Returns the scale, and the norms and cosines of the class vectors, since learned ones may merge.
+
+    For a `StreamingHead` it is only the scale: its class vectors are fixed, and may not be in memory.
+    """
     head = head_of(model)
+    if isinstance(head, StreamingHead):
+        return {"scale": float(to_numpy(head.current_scale()))}
     vectors = to_numpy(head.class_vectors)
     found = {"scale": float(to_numpy(head.current_scale())),
              "class_vectors_mean_norm": float(np.linalg.norm(vectors, axis=1).mean())}
@@ -116,12 +132,10 @@ def _count(weights: Any) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _draw(run: Run, dataset: Dataset, rows: list[dict[str, Any]], logits: Any, class_vectors: Any,
-          confusion: Any) -> None:
-    """Draws the figures of the run, and writes the two matrices for tables."""
+def _draw(run: Run, dataset: Dataset, logits: Any, class_vectors: Any, confusion: Any) -> None:
+    """Draws the figures of the run's classes and pictures, and writes the two matrices for tables."""
     test = dataset.test
     run.write_arrays(_STATISTICS_FILE, confusion=confusion, class_vectors=class_vectors)
-    plot_curves(rows, run.path / "curves.png", title=run.name)
     groups = dataset_entry(run.config()).similar
     plot_confusion(confusion, dataset.label_names, run.path / "confusion.png", title=f"{run.name}\ntest", groups=groups)
     if len(class_vectors) <= _DRAWN_CLASSES:
@@ -129,5 +143,7 @@ def _draw(run: Run, dataset: Dataset, rows: list[dict[str, Any]], logits: Any, c
         plot_cosine_matrix(cosine_matrix(class_vectors), dataset.label_names, run.path / "class_vectors.png",
                            order=order, groups=None if order is None else groups,
                            title=f"{run.name}\ncosines between class vectors")
+    if dataset.has_vectors:
+        return
     plot_predictions(test.images, test.labels, logits, dataset.label_names, run.path / "predictions.png",
                      title=f"{run.name}: test images, right and wrong")

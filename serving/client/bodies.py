@@ -38,6 +38,21 @@ def checked_images(images: npt.ArrayLike) -> Array:
     return array
 
 
+def checked_vectors(vectors: npt.ArrayLike) -> Array:
+    """Returns vectors as a float32 array.
+
+    Raises:
+        ArgumentError: if the vectors are not numbers of shape (N, D) with N of at least 1.
+    """
+    try:
+        array = np.ascontiguousarray(vectors, np.float32)
+    except (TypeError, ValueError):
+        raise ArgumentError("vectors is not a regular array of numbers. Expected an array (N, D).") from None
+    if array.ndim != 2 or 0 in array.shape:
+        raise ArgumentError(f"vectors has shape {array.shape}. Expected (N, D) with N of at least 1.")
+    return array
+
+
 def checked_batch_size(batch_size: int) -> int:
     """Returns a batch size once it is checked.
 

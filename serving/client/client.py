@@ -157,6 +157,25 @@ class Client:
         array = bodies.checked_images(images)
         return self._predict(signature, bodies.image_batches(array, batch_size), bodies.images_body, self._compress)
 
+    def predict_vectors(
+        self, vectors: npt.ArrayLike, signature: str = "serving_default", batch_size: int | None = None
+    ) -> dict[str, Array]:
+        """Returns the model's outputs for the vectors of an embedding set.
+
+        Args:
+            vectors: array (N, D) of numbers, read as float32.
+            signature, batch_size: as in `predict_images`.
+
+        Returns:
+            an array for each output, with first dimension N: float32, int64 or text.
+
+        Raises:
+            ArgumentError: if `vectors` is not such an array, or `batch_size` is below 1.
+            ServingError: if the server cannot be reached, refuses the request, or answers with something else.
+        """
+        array = bodies.checked_vectors(vectors)
+        return self._predict(signature, bodies.image_batches(array, batch_size), bodies.images_body, self._compress)
+
     def predict_pictures(self, pictures: Sequence[bytes], batch_size: int = BATCH_SIZE) -> dict[str, Array]:
         """Returns the model's outputs for encoded pictures, which the server decodes and resizes.
 

@@ -75,13 +75,13 @@ def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> I
 
 
 def read_images(path: str | os.PathLike[str]) -> Array:
-    """Returns the images in a NumPy file; an .npy file is read as its images are used.
+    """Returns the images or vectors in a NumPy file; an .npy file is read as its images are used.
 
     Args:
-        path: an .npy file, or an .npz file with one array or one called `images`.
+        path: an .npy file, or an .npz file with one array or one called `images` or `features`.
 
     Returns:
-        uint8 or float array of shape (N, H, W, 3).
+        uint8 or float array of shape (N, H, W, 3); or float vectors of shape (N, D).
 
     Raises:
         DataError: if the file cannot be read or contains something else.
@@ -98,8 +98,11 @@ def read_images(path: str | os.PathLike[str]) -> Array:
         raise DataError(f"{path} is not a readable NumPy file: {_first_line(error)}.") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
         raise DataError(f"{path} contains {array.dtype}. Expected uint8 pixels, or floats in [0, 255].")
+    if array.ndim == 2 and array.dtype.kind == "f" and 0 not in array.shape:
+        return array
     if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
-        raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3).")
+        raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3), or vectors (N, D) of "
+                        "floats.")
     return array
 
 
@@ -171,7 +174,8 @@ def _first_line(error: Exception) -> str:
 def _only_array(content: "np.lib.npyio.NpzFile", path: Path) -> Array:
     with content:
         names = content.files
-        if "images" not in names and len(names) != 1:
+        known = [name for name in ("images", "features") if name in names] or names
+        if known == names and len(names) != 1:
             listed = ", ".join(map(repr, names)) or "none"
-            raise DataError(f"{path} has the arrays {listed}. Expected one, or one called 'images'.")
-        return np.asarray(content["images" if "images" in names else names[0]])
+            raise DataError(f"{path} has the arrays {listed}. Expected one, or one called 'images' or 'features'.")
+        return np.asarray(content[known[0]])

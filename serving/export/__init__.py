@@ -112,9 +112,9 @@ def _own_pictures(dataset: str, data_dir: str | None) -> list[Path]:
     """Some of a run's own pictures, if it was trained on a folder of pictures that is still there."""
     from fixhead_serving.export.own_pictures import FILES
     from keras_fixhead.data.image_folder import sample_files
-    from keras_fixhead.data.sources import is_folder, packed_folder
+    from keras_fixhead.data.sources import has_vectors, is_folder, packed_folder
 
-    if not is_folder(dataset) or packed_folder(dataset, data_dir) is not None:
+    if not is_folder(dataset) or has_vectors(dataset) or packed_folder(dataset, data_dir) is not None:
         return []
     try:
         return sample_files(dataset, FILES)
@@ -134,10 +134,12 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
         serving_bytes    image_bytes, string (N,): encoded pictures of any size, fitted to the model's
         features         images, as above; returns features and embedding (N, d)
 
-    The first two return logits, probabilities, class_index, label, and for cosine heads cosines. All numbers are
-    float32, whatever the model computes in. The model is written to a temporary folder, flushed, and loaded by a fresh
-    process that compares every answer with the Keras model's. Only then is it renamed, so that a server watching the
-    base path never sees an incomplete or wrong model.
+    The first two return logits, probabilities, class_index, label, and for cosine heads cosines; with a
+    `StreamingHead`, instead of those with a column per class, top_classes, top_labels, top_logits and top_probabilities
+    of the ten best. A model of vectors has no serving_bytes, and its input is called vectors. All numbers are float32,
+    whatever the model computes in. The model is written to a temporary folder, flushed, and loaded by a fresh process
+    that compares every answer with the Keras model's. Only then is it renamed, so that a server watching the base path
+    never sees an incomplete or wrong model.
 
     Args:
         model: a Keras model from images to the logits of a `HypersphereHead`, its last layer.
@@ -170,7 +172,11 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     _check_labels(label_names, model)
     temperature = 1.0 if calibration is None else float(calibration["temperature"])
     answers = answers_model(model, temperature=temperature)
-    form = PictureForm(answers.input_shape[1], answers.input_shape[2], fit)
+    shape = answers.input_shape[1:]
+    form = PictureForm(shape[0], shape[1], fit) if len(shape) == 3 else None
+    if chosen.prefix and (form is None or "top_classes" in answers.output):
+        raise ArgumentError(f"A model of {'vectors' if form is None else 'very many classes'} is exported as a "
+                            f"SavedModel only, not as {format}.", hint="Leave out --format.")
     described = {**describe_model(model, list(answers.output), label_names, form),
                  "calibration": None if calibration is None else dict(calibration)}
     scale = described["head"]["scale"]
@@ -178,7 +184,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
         with folder_aside(base) as folder, tempfile.TemporaryDirectory() as kept:
             _write(answers, folder, base.name, label_names, chosen, scale, form, temperature)
             own = Path(kept) / "pictures.npz" if pictures and not chosen.prefix else None
-            if own is not None:
+            if own is not None and form is not None:
                 write_reference(own, replace(own_reference(answers, scale, label_names, form, pictures),
                                              temperature=temperature))
             _log.info("Written. Checking it in a fresh process.")
@@ -189,8 +195,9 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     except (OSError, RunError, tf.errors.OpError) as error:
         raise ServingError(f"{base} cannot be written: {_reason(error)}.",
                            hint="Choose a writable folder with enough space for the model.") from None
+    largest = measured["largest_difference"]
     return ExportedModel(base.name, version, base / f"{chosen.prefix}{version}", format, size,
-                         measured["images_per_second"], measured["largest_difference"]["logits"])
+                         measured["images_per_second"], largest["top_logits" if "top_logits" in largest else "logits"])
 
 
 def check_backend() -> None:
@@ -239,7 +246,7 @@ def _check_labels(label_names: Sequence[str], model: Any) -> None:
 
 
 def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], chosen: Format, scale: float,
-           form: PictureForm, temperature: float) -> None:
+           form: PictureForm | None, temperature: float) -> None:
     import numpy as np
     import tensorflow as tf
 

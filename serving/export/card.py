@@ -15,6 +15,7 @@ from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.runs import Run
 
 SCHEMA = 1
+_LISTED_CLASSES = 1_000
 
 INTENDED_USE = ("Classifying images like those it was trained on, and comparing such images by "
                 "their embedding.")
@@ -79,14 +80,15 @@ def _described(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe_model(model: Any, outputs: Sequence[str], label_names: Sequence[str], form: PictureForm) -> dict[str, Any]:
+def describe_model(model: Any, outputs: Sequence[str], label_names: Sequence[str],
+                   form: PictureForm | None) -> dict[str, Any]:
     """Returns a model card's part on the model itself.
 
     Args:
         model: the model with its head.
         outputs: names of what it answers.
         label_names: one name per class.
-        form: how pictures become its images.
+        form: how pictures become its images; None if it takes vectors.
     """
     import keras
 
@@ -94,11 +96,15 @@ def describe_model(model: Any, outputs: Sequence[str], label_names: Sequence[str
     from keras_fixhead.vectors import vectors_digest
 
     head = head_of(model)
-    vectors = np.asarray(keras.ops.convert_to_numpy(head.class_vectors.value), np.float32)
-    return {
-        "image_shape": [form.height, form.width, 3],
+    digest = head.vectors_digest
+    if head.returns == "logits":  # a streaming head knows its digest, and its class vectors may not be in memory
+        digest = vectors_digest(np.asarray(keras.ops.convert_to_numpy(head.class_vectors.value), np.float32))
+    pictures = {} if form is None else {
         "pixels": "float32 in [0, 255]",
-        "pictures": {**form.as_dict(), "rounded": "uint8", "orientation": "EXIF", "transparency": "dropped"},
+        "pictures": {**form.as_dict(), "rounded": "uint8", "orientation": "EXIF", "transparency": "dropped"}}
+    return {
+        "image_shape": [form.height, form.width, 3] if form else list(model.input_shape[1:]),
+        **pictures,
         "parameters": int(model.count_params()),
         "head": {
             "logits": head.logits,
@@ -106,8 +112,8 @@ def describe_model(model: Any, outputs: Sequence[str], label_names: Sequence[str
             "class_vectors": head.kind,
             "fixed": head.fixed,
             "seed": head.seed,
-            "class_vectors_shape": list(vectors.shape),
-            "class_vectors_digest": vectors_digest(vectors),
+            "class_vectors_shape": [head.num_classes, head.dim],
+            "class_vectors_digest": digest,
         },
         "outputs": list(outputs),
         "label_names": list(label_names),
@@ -154,18 +160,20 @@ def card_text(card: Mapping[str, Any], use: Sequence[str] = ()) -> str:
     arm = "fixed as drawn" if head["fixed"] else "learned"
     lines = [
         f"# {card['name']}", "",
-        f"An image classifier of {len(model['label_names'])} classes, exported as {card['format']} on "
-        f"{card['created']}.",
+        f"{'An image classifier' if 'pixels' in model else 'A classifier of vectors'} of {len(model['label_names'])} "
+        f"classes, exported as {card['format']} on {card['created']}.",
         *(["", "## Use", "", *use] if use else []),
         "", "## Model", "",
-        f"- Input: images of {' x '.join(map(str, model['image_shape']))}, {model['pixels']}.",
+        f"- Input: images of {' x '.join(map(str, model['image_shape']))}, {model['pixels']}." if "pixels" in model else
+        f"- Input: vectors of {model['image_shape'][0]} numbers, float32.",
         *_picture_lines(model),
         f"- Answers: {', '.join(model['outputs'])}.",
         f"- Parameters: {model['parameters']:,}; files of {card['size_bytes']:,} bytes.",
         f"- Logits: {head['logits']}, S = {head['scale']:g}; class vectors of kind {head['class_vectors']}, {arm}, "
         f"seed {head['seed']}, {' x '.join(map(str, head['class_vectors_shape']))}.",
         f"- Digest of the class vectors: `{head['class_vectors_digest']}`",
-        f"- Classes: {', '.join(model['label_names'])}",
+        f"- Classes: {', '.join(model['label_names'])}" if len(model["label_names"]) <= _LISTED_CLASSES else
+        f"- Classes: {len(model['label_names']):,}, named in labels.txt",
         *_calibration_lines(model.get("calibration")),
         "", "## Training", "", *_training_lines(training),
         "", "## Intended use", "", card["intended_use"],

@@ -12,7 +12,9 @@ from keras_fixhead.errors import ArgumentError, DependencyError
 
 SIGNATURES = ("serving_default", "serving_bytes", "features")
 """Names of a SavedModel's signatures."""
-CLASSIFY = ("logits", "probabilities", "cosines")
+VECTOR_SIGNATURES = ("serving_default", "features")
+"""Names of those of a model that takes vectors instead of pictures."""
+CLASSIFY = ("logits", "probabilities", "cosines", "top_logits", "top_probabilities", "top_classes")
 """Outputs of the first two signatures, if the model has them, in addition to the class's index and label."""
 FEATURES = ("features", "embedding")
 """Outputs of the third signature."""
@@ -32,7 +34,7 @@ class Format:
     prefix: str
     extras_folder: str
     packages: tuple[str, ...]
-    write: Callable[[Any, Path, Sequence[str], PictureForm], None]
+    write: Callable[[Any, Path, Sequence[str], PictureForm | None], None]
 
 
 def look_up_format(name: str) -> Format:
@@ -50,8 +52,11 @@ def look_up_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm) -> None:
-    """Writes a SavedModel. `ensure_shape` guards its signatures: otherwise a wrong rank would crash a server."""
+def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm | None) -> None:
+    """Writes a SavedModel; without a form of pictures, for vectors.
+
+    `ensure_shape` guards its signatures: otherwise a wrong rank would crash a server.
+    """
     import keras
     import tensorflow as tf
 
@@ -60,11 +65,16 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], fo
 
     def classify(images: Any) -> dict[str, Any]:
         found = answers(tf.ensure_shape(images, shape), training=False)
+        if "top_classes" in found:
+            classes = tf.cast(found["top_classes"], tf.int64)
+            return {name: found[name] for name in CLASSIFY if name in found} | {
+                "top_classes": classes, "top_labels": tf.gather(names, classes), "class_index": classes[:, 0],
+                "label": tf.gather(names, classes[:, 0])}
         index = tf.argmax(found["logits"], axis=1)
         return {name: found[name] for name in CLASSIFY if name in found} | {
             "class_index": index, "label": tf.gather(names, index)}
 
-    pixels_of = picture_graph(form)
+    pixels_of = None if form is None else picture_graph(form)
 
     def classify_bytes(image_bytes: Any) -> dict[str, Any]:
         pictures = tf.ensure_shape(image_bytes, [None])
@@ -76,22 +86,23 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], fo
         found = answers(tf.ensure_shape(images, shape), training=False)
         return {name: found[name] for name in FEATURES}
 
-    images = tf.TensorSpec(shape, tf.float32, name="images")
+    images = tf.TensorSpec(shape, tf.float32, name="vectors" if form is None else "images")
     archive = keras.export.ExportArchive()
     archive.track(answers)
     archive.add_endpoint("serving_default", classify, input_signature=[images])
-    archive.add_endpoint("serving_bytes", classify_bytes,
-                         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    if form is not None:
+        archive.add_endpoint("serving_bytes", classify_bytes,
+                             input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     archive.add_endpoint("features", features, input_signature=[images])
     archive.write_out(str(folder), verbose=False)
 
 
-def write_onnx(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm) -> None:
+def write_onnx(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm | None) -> None:
     """Writes `model.onnx`, from images to all answers by name."""
     _export(answers, folder / "model.onnx", "onnx")
 
 
-def write_litert(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm) -> None:
+def write_litert(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm | None) -> None:
     """Writes `model.tflite`, from images to all answers by name."""
     _export(answers, folder / "model.tflite", "litert")
 

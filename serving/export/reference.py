@@ -25,7 +25,7 @@ class Reference:
     """Pictures with the answers of a model.
 
     Attributes:
-        images: uint8 (N, H, W, 3), of the model's size.
+        images: uint8 (N, H, W, 3), of the model's size; or vectors, float32 (N, D).
         pictures: encoded pictures of any size and kind; uint8 arrays (h, w, 3) in files of earlier versions.
         of_images: the answers for `images`, by name, with the batch dimension first.
         of_pictures: the answers for `pictures`, as Python decodes and fits them.
@@ -34,7 +34,7 @@ class Reference:
         temperature: T, by which logits were divided before they became probabilities.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     pictures: Sequence[bytes | NDArray[np.uint8]]
     of_images: Mapping[str, Array]
     of_pictures: Mapping[str, Array]
@@ -85,17 +85,20 @@ def encoded_pictures(others: Sequence[NDArray[np.uint8]]) -> list[bytes]:
             encoded(picture.convert("L"), "JPEG"), encoded(picture.convert("CMYK"), "JPEG")]
 
 
-def ask_model(model: Any, scale: float, label_names: Sequence[str], form: PictureForm,
+def ask_model(model: Any, scale: float, label_names: Sequence[str], form: PictureForm | None,
               temperature: float = 1.0) -> Reference:
-    """Returns pictures with a float32 Keras model's answers, computed on the CPU like the check.
+    """Returns pictures or vectors with a float32 Keras model's answers, computed on the CPU like the check.
 
     Args:
         model: a model from `answers_model`.
         scale: S.
         label_names: one name per class.
-        form: how pictures become arrays.
+        form: how pictures become arrays; None for a model that takes vectors.
         temperature: T.
     """
+    if form is None:
+        vectors = np.random.default_rng(0).normal(size=(PICTURES, model.input_shape[1])).astype(np.float32)
+        return Reference(vectors, [], answers_of(model, vectors), {}, scale, label_names, temperature)
     images, others = draw_figures(form.height, form.width)
     pictures = encoded_pictures(others)
     pixels = np.stack([picture_array(content, "a reference picture", form) for content in pictures])
@@ -103,8 +106,8 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str], form: Pictur
                      temperature)
 
 
-def answers_of(model: Any, images: NDArray[np.uint8]) -> dict[str, Array]:
-    """Returns the answers of a model from `answers_model` to uint8 images, computed on the CPU."""
+def answers_of(model: Any, images: NDArray[Any]) -> dict[str, Array]:
+    """Returns the answers of a model from `answers_model` to uint8 images or vectors, computed on the CPU."""
     import keras
 
     with keras.device("cpu:0"):
@@ -154,11 +157,13 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
     Raises:
         Mismatch: if names, types, shapes or values differ.
     """
-    classes = {"class_index", "label"} & set(found)
+    classes = {"class_index", "label", "top_labels"} & set(found)
     if set(found) - classes != set(expected):
         raise Mismatch(f"it answers {', '.join(sorted(found))} instead of {', '.join(sorted(expected))}")
     differences = {}
     for name, wanted in expected.items():
+        if name == "top_classes":
+            continue
         value = np.asarray(found[name])
         if value.dtype != np.float32:
             raise Mismatch(f"{name} is {value.dtype}, not float32")
@@ -172,16 +177,41 @@ def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference
         if largest > allowed:
             raise Mismatch(f"{name} differs by {largest:.1e}, allowed {allowed:.1e}")
         differences[name] = largest
-    if classes:
+    if "top_classes" in found:
+        _compare_best(found, expected, reference)
+    elif classes:
         _compare_classes(found, reference)
     return differences
 
 
 def tolerance(name: str, expected: Array, scale: float, temperature: float = 1.0) -> float:
     """Returns the allowed difference of an answer; a temperature below 1 enlarges that of probabilities."""
-    scales = {"logits": scale, "probabilities": scale / min(1.0, temperature)}
+    scales = {"logits": scale, "top_logits": scale, "top_probabilities": scale,
+              "probabilities": scale / min(1.0, temperature)}
     unit = max(1.0, scales.get(name, 1.0))
     return TOLERANCE * max(unit, float(np.abs(expected).max(initial=0.0)))
+
+
+def _compare_best(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> None:
+    """The best classes must be the expected ones, except among logits that are equal up to rounding."""
+    classes, logits = np.asarray(found["top_classes"]), np.asarray(found["top_logits"])
+    wanted, levels = (np.asarray(expected[name])[:len(classes)] for name in ("top_classes", "top_logits"))
+    near = tolerance("top_logits", levels, reference.scale)
+    for row, rank in np.argwhere(classes != wanted):
+        same = np.flatnonzero(wanted[row] == classes[row, rank])
+        level = levels[row, same[0]] if len(same) else levels[row, -1]
+        if abs(float(level) - float(logits[row, rank])) > 2 * near:
+            raise Mismatch(f"top_classes has class {classes[row, rank]} instead of {wanted[row, rank]}")
+    if "label" not in found:
+        return
+    names = [[each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in some]
+             for some in np.asarray(found["top_labels"]).tolist()]
+    if names != [[reference.label_names[each] for each in some] for some in classes]:
+        raise Mismatch("top_labels are not the names of top_classes")
+    firsts = [each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each)
+              for each in np.asarray(found["label"]).tolist()]
+    if not np.array_equal(found["class_index"], classes[:, 0]) or firsts != [some[0] for some in names]:
+        raise Mismatch("class_index and label are not those of the first of top_classes")
 
 
 def _compare_classes(found: Mapping[str, Array], reference: Reference) -> None:

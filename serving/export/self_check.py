@@ -18,7 +18,7 @@ import numpy as np
 
 from fixhead_serving import warmup
 from fixhead_serving.export import reference as kept
-from fixhead_serving.export.formats import CLASSIFY, FEATURES, SIGNATURES
+from fixhead_serving.export.formats import CLASSIFY, FEATURES, SIGNATURES, VECTOR_SIGNATURES
 from fixhead_serving.export.reference import Array, Mismatch, Reference, compare
 from fixhead_serving.export.runtimes import Ask, asking, load_litert, load_onnx
 
@@ -77,20 +77,25 @@ def _check_saved_model(folder: Path, own: Path | None, say: Callable[[str], None
         loaded = tf.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow raises many kinds for damaged or incompatible files
         raise Mismatch(f"it cannot be loaded: {_first_line(error)}") from error
-    if missing := set(SIGNATURES) - set(loaded.signatures):
+    of_pictures = reference.images.ndim == 4
+    names = SIGNATURES if of_pictures else VECTOR_SIGNATURES
+    if missing := set(names) - set(loaded.signatures):
         raise Mismatch(f"it has no signature {', '.join(sorted(missing))}")
-    ask = {name: asking(loaded.signatures[name]) for name in SIGNATURES}
-    for name in SIGNATURES:
+    ask = {name: asking(loaded.signatures[name]) for name in names}
+    for name in names:
         _check_types(name, loaded.signatures[name])
 
     images = _floats(reference.images)
     pngs, pictures = ([each if isinstance(each, bytes) else tf.io.encode_png(each).numpy() for each in some]
-                      for some in (reference.images, reference.pictures))
+                      for some in ((reference.images, reference.pictures) if of_pictures else ((), ())))
     classes = _part(reference.of_images, CLASSIFY)
-    checks = [("serving_default", images, classes, "images"),
-              ("serving_bytes", pngs, classes, "pictures of the model's size"),
-              ("serving_bytes", pictures, _part(reference.of_pictures, CLASSIFY), "pictures of other sizes and kinds"),
-              ("features", images, _part(reference.of_images, FEATURES), "images")]
+    checks: list[tuple[str, Any, dict[str, Array], str]] = [
+        ("serving_default", images, classes, "images"),
+        ("features", images, _part(reference.of_images, FEATURES), "images")]
+    if of_pictures:
+        checks += [("serving_bytes", pngs, classes, "pictures of the model's size"),
+                   ("serving_bytes", pictures, _part(reference.of_pictures, CLASSIFY),
+                    "pictures of other sizes and kinds")]
     if own is not None:
         mine = kept.read_reference(own)
         checks.append(("serving_bytes", mine.pictures, _part(mine.of_pictures, CLASSIFY), "the run's own pictures"))
@@ -98,7 +103,7 @@ def _check_saved_model(folder: Path, own: Path | None, say: Callable[[str], None
     for signature, inputs, expected, of in checks:
         differences = _check_answers(ask[signature], inputs, expected, reference, f"{signature} on {of}", say)
         largest |= {name: max(largest.get(name, 0.0), each) for name, each in differences.items()}
-    records = _check_warm_up(folder, loaded, say)
+    records = _check_warm_up(folder, loaded, names, say)
     say("timing")
     speed = _speed(ask["serving_default"], reference)
     _check_guards(ask, images.shape[1:], say)
@@ -162,7 +167,7 @@ def _check_answers(ask: Ask, inputs: Any, expected: Mapping[str, Array], referen
     return largest
 
 
-def _check_warm_up(folder: Path, loaded: Any, say: Callable[[str], None]) -> int:
+def _check_warm_up(folder: Path, loaded: Any, names: Iterable[str], say: Callable[[str], None]) -> int:
     """Runs the warm-up requests: a server treats a model whose warm-up fails as broken."""
     import tensorflow as tf
 
@@ -175,7 +180,7 @@ def _check_warm_up(folder: Path, loaded: Any, say: Callable[[str], None]) -> int
             count += 1
     except Exception as error:
         raise Mismatch(f"warm-up request {count + 1}: {_first_line(error)}") from error
-    if asked != set(SIGNATURES):
+    if asked != set(names):
         raise Mismatch(f"there are warm-up requests for {', '.join(sorted(asked)) or 'nothing'} only")
     return count
 
@@ -184,11 +189,16 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
     """An image of a wrong size must be refused, not answered, and one of a wrong rank must not crash the process."""
     import tensorflow as tf
 
-    height, width, _ = shape
-    images = [np.zeros(wrong, np.float32) for wrong in (
-        (1, height + 1, width, 3), (1, height, width, 1), (height, width, 3))]
+    if len(shape) == 1:
+        wrongs: Any = ((1, shape[0] + 1), (1, 1, *shape), shape)
+    else:
+        height, width, _ = shape
+        wrongs = ((1, height + 1, width, 3), (1, height, width, 1), (height, width, 3))
+    images = [np.zeros(wrong, np.float32) for wrong in wrongs]
     for name, wrong_inputs in (("serving_default", images), ("features", images),
                                ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
+        if name not in ask:
+            continue
         for wrong in wrong_inputs:
             what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is not a picture"
             say(f"{name} must refuse {what}")

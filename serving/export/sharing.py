@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_fixhead import hubs
-from keras_fixhead.errors import RunError, ServingError
+from keras_fixhead.errors import ArgumentError, RunError, ServingError
 from keras_fixhead.runs import Run, open_run
 
 IMAGES = 8  # of noise, on which the files are compared with the run's model
@@ -91,10 +91,13 @@ def _write(run: Run, target: hubs.Target, folder: Path, license: str | None) -> 
     from fixhead_serving.export.card import SCHEMA, card_text, describe_model, describe_run, make_card
     from keras_fixhead.data.pictures import PictureForm
     from keras_fixhead.json_files import write_bytes, write_json
-    from keras_fixhead.models import load_model, precision_policy, save_folder
+    from keras_fixhead.models import head_of, load_model, precision_policy, save_folder
 
     with precision_policy("float32"):
         model = load_model(run.path)
+        if len(model.input_shape) != 4 or head_of(model).returns != "logits":
+            raise ArgumentError("Only models from pictures to logits are published; this one takes vectors, or never "
+                                "has all logits.", hint=f"Serve it: fixhead export {run.path} served/{run.name}")
         save_folder(model, folder)
         again = load_model(folder)
     height, width, channels = model.input_shape[1:]

@@ -1,6 +1,7 @@
 """`fixhead evaluate` and `fixhead robustness` on data that the run was not trained on."""
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -52,6 +53,29 @@ def test_what_differs_is_said_in_words(fixhead, digits_run, pictures):
         f"2 classes of {pictures} are not in the run, and their pictures are left out: nine, stranger.",
         f"{pictures} has 2 of the run's 10 classes; missing: 0, 1, 2, 4, 5, ...."]
     assert "among the common classes" in answer.out
+
+
+def test_the_drop_is_kept_with_its_interval_and_compared(fixhead, digits_run, pictures, class_map, tmp_path):
+    runs = [tmp_path / name for name in ("one", "two")]
+    for run, seed in zip(runs, (0, 1), strict=True):
+        shutil.copytree(digits_run.path, run, ignore=shutil.ignore_patterns("checkpoints", "generalization"))
+        config = json.loads((run / "config.json").read_text())
+        config["resolved"]["seed"] = config["asked"]["seed"] = seed
+        (run / "config.json").write_text(json.dumps(config))
+    measured = [fixhead("evaluate", run, "--dataset", pictures, "--class-map", class_map, "--json").json
+                for run in runs]
+    drop = measured[0]["drop"]
+    compared = fixhead("compare", *runs, "--generalization", pictures, "--figure", tmp_path / "drop.png", "--json")
+    said = fixhead("compare", *runs, "--generalization", pictures.name, "--figure", tmp_path / "drop.png")
+
+    assert measured[0]["kept"] == str(runs[0] / "generalization" / f"{pictures.name}.json")
+    assert drop["n_outside"] == 36 and drop["common_accuracy"] == measured[0]["common_accuracy"]["test"]
+    assert drop["drop_points"] == pytest.approx(100 * (drop["own_common_accuracy"] - drop["common_accuracy"]))
+    low, high = drop["drop_interval_95"]
+    assert low <= drop["drop_points"] <= high
+    (group,) = compared.json["groups"]
+    assert len(group["seeds"]) == 2 and group["drop"]["mean"] == pytest.approx(drop["drop_points"])
+    assert (tmp_path / "drop.png").stat().st_size > 5_000 and "drop (95 % interval, BCa)" in said.out
 
 
 def test_robustness_is_measured_on_a_folder_too(fixhead, digits_run, pictures, class_map):

@@ -8,7 +8,7 @@ import click
 import pytest
 from command_tree import leaves
 
-from fixhead_cli import paths, weights_paths
+from fixhead_cli import dataset_paths, paths, weights_paths
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.recipes import build_config
@@ -41,7 +41,7 @@ FAULTS = {
     paths.RunDirectory: (*FOLDER, "an empty folder"),
     paths.RunOrResults: (*ALWAYS, "missing", "an unreadable folder", "an unreadable file", "an empty file",
                          "a binary file", "an empty folder"),
-    paths.DatasetName: (*FOLDER, "an empty folder"),
+    dataset_paths.DatasetName: (*FOLDER, "an empty folder"),
     weights_paths.TrainedModel: (*ALWAYS, "missing", "an unreadable file", "an empty file", "an empty folder"),
     weights_paths.WeightsFile: (*ALWAYS, "missing", "a folder", "an unreadable file", "an empty file"),
     paths.SuiteName: (*FOLDER, "an empty folder"),
@@ -53,9 +53,9 @@ NOT_PATHS = {
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
-    "target": "a name on a hub", "license": "a name",
+    "target": "a name on a hub", "license": "a name", "address": "an address",
     "corruptions": "names", "leave_out": "names of classes", "severities": "numbers", "augmenter": "MODULE:NAME",
-    "measurement": "a name",
+    "measurement": "a name", "outside": "a name",
 }
 WORDS = {name: "one of a list" for name in TrainConfig.names() if TrainConfig.field(name).metadata["choices"]}
 WORDS.pop("dataset")
@@ -111,7 +111,7 @@ def right_value(parameter, folder):
         return kind.choices[0]
     if isinstance(kind, paths.InputFolder):
         (folder / "given").mkdir(exist_ok=True)
-    return {paths.DatasetName: "digits", paths.SuiteName: "paper", paths.InputFolder: folder / "given",
+    return {dataset_paths.DatasetName: "digits", paths.SuiteName: "paper", paths.InputFolder: folder / "given",
             paths.OutputFolder: folder / "out", paths.OutputFile: folder / "out.png",
             paths.Pictures: folder / "out.png"}.get(type(kind), "digits")
 
@@ -143,7 +143,7 @@ def test_every_text_parameter_is_a_path_or_listed_as_not_a_path():
 
 
 def test_every_path_type_is_in_the_table():
-    types = {each for module in (paths, weights_paths) for each in vars(module).values()
+    types = {each for module in (paths, dataset_paths, weights_paths) for each in vars(module).values()
              if isinstance(each, type) and issubclass(each, paths.PathType)}
 
     assert types - {paths.PathType} == set(FAULTS)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keras_fixhead.config import TrainConfig, resolve
@@ -18,6 +19,12 @@ SOURCE = _folder.name
 (Path(SOURCE) / "model.keras").write_bytes(b"weights")
 (Path(SOURCE) / "config.json").write_text(json.dumps({"resolved": {
     "model": "preact_resnet18", "width": 0.5, "pooling": "4x4", "signed_features": False, "feature_dim": 16}}))
+
+VECTORS = f"{SOURCE}/vectors.npz"
+np.savez(VECTORS, features=np.ones((4, 3), np.float32), labels=np.arange(4))
+OF_PICTURES = {"crop_padding": 2, "crop_border": "reflect", "flip": True, "flip_mode": "alternating", "rotation": 10.0,
+               "randaugment": 1, "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.5, "cutmix": 0.5,
+               "normalization": "half", "fit": "squash", "skip_broken": True}
 
 # yielding field, options, file, implied value, a value that contradicts the options, and the refusal
 CASES = [
@@ -83,6 +90,13 @@ CASES = [
     ("width", {"init_from": SOURCE, "recipe": "cpu"}, {}, 0.5, 0.25, "was trained with width 0.5, not 0.25"),
     ("pooling", {"init_from": SOURCE}, {}, "4x4", "global", "was trained with pooling"),
     ("feature_dim", {"init_from": SOURCE}, {}, 16, 32, "was trained with feature_dim 16, not 32"),
+    ("model", {"dataset": VECTORS}, {"model": "mobilenet_v2"}, "mlp", "mobilenet_v2", "but the data are vectors of 3"),
+    *((name, {"dataset": VECTORS}, {name: value}, TrainConfig.field(name).default, value,
+       f"{name} applies to pictures, but .* has vectors") for name, value in OF_PICTURES.items()),
+    ("bias", {"streaming": "yes"}, {"bias": "learned"}, "none", "learned", "streaming is 'yes', but bias is 'learned'"),
+    ("mixup", {"streaming": "yes"}, {"mixup": 0.2}, 0.0, 0.2, "MixUp and CutMix need the logits of two classes"),
+    ("cutmix", {"streaming": "yes"}, {"cutmix": 0.2}, 0.0, 0.2, "MixUp and CutMix need the logits of two classes"),
+    ("streaming", {"fixed": False}, {"streaming": "yes"}, "auto", "yes", "learned class vectors need their whole"),
     ("signed_features", {"init_from": SOURCE}, {}, False, True, "was trained with signed_features False, not True"),
 ]
 
@@ -116,6 +130,9 @@ def test_every_implication_has_a_case():
     ({"image_size": 48}, "an image size applies only to folders"),
     ({"dataset": "cifar10_1"}, "has no training images"),
     ({"augment_on": "device"}, "only JAX takes batches"),
+    ({"dataset": VECTORS, "model": "none"}, "Nothing would be learned"),
+    ({"dataset": "cifar10", "model": "mlp"}, "takes the vectors of an embedding set, but the data are pictures"),
+    ({"dataset": VECTORS, "image_size": 32}, "an image size does not apply"),
 ])
 def test_values_that_cannot_yield_are_refused(values, message):
     with pytest.raises(ArgumentError, match=message):
@@ -130,6 +147,7 @@ def test_values_that_cannot_yield_are_refused(values, message):
     {"bias": "fixed"}, {"head": "dot", "fixed": False}, {"devices": 2}, {"devices": 7}, {"partial_batch": True},
     {"batch_size": 7}, {"store_vectors": False}, {"class_vectors": "simplex"}, {"dataset": "cifar100"},
     {"width": 0.25}, {"scale": "auto"}, {"limit_train": 10}, {"imbalance": 10.0}, {"normalization": "half"},
+    {"dataset": VECTORS}, {"dataset": VECTORS, "model": "none", "feature_dim": 8}, {"streaming": "yes"},
 ])
 def test_a_single_explicit_option_never_contradicts_a_recipe(recipe, explicit):
     config = build_config({"recipe": recipe, **explicit})

@@ -31,7 +31,7 @@ CHANGES = {
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
     "initial_lr_fraction": 0.1, "final_lr_fraction": 0.0, "norm_offset_lr": 64.0, "whitening_bias_epochs": 2,
     "lookahead_every": 5, "lookahead_decay": 0.9, "ema": 0.9, "accumulate": 2, "optimizer": "adamw",
-    "decoupled_decay": 0.01, "class_weights": "balanced", "sampling": "balanced",
+    "decoupled_decay": 0.01, "class_weights": "balanced", "sampling": "balanced", "streaming": "yes",
 }
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from keras_fixhead.data import Split, load_dataset
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.evaluation import evaluate_run, measure_run
+from keras_fixhead.evaluation import evaluate_run, measure_run, run_predictor
 from keras_fixhead.evaluation import run as run_module
+from keras_fixhead.evaluation.outside import measure_generalization
 from keras_fixhead.runs import Run
 
 
@@ -89,3 +90,16 @@ def test_the_folder_that_a_run_was_trained_on_is_its_own_data(digits_run, tmp_pa
     evaluate_run(digits_run, dataset="./pictures")
 
     assert [fields["limit_train"] for fields in asked] == [config.limit_train]
+
+
+def test_a_set_that_is_the_own_test_set_has_no_drop(digits_run):
+    """Measured on its own images, a model has the accuracy in result.json, and a drop of exactly 0."""
+    predictor = run_predictor(digits_run)
+    measured = measure_run(digits_run, ("test",), dataset="digits", predictor=predictor)
+    found = measure_generalization(digits_run, predictor, measured, "digits")
+    given = measure_generalization(digits_run, predictor, measured, "digits",
+                                   own_logits=measured.splits["test"].logits)
+
+    assert found.content["drop_points"] == 0 and (found.own == found.outside).all()
+    assert found.content["accuracy"] == digits_run.read("result")["accuracy"]["test"] == found.own.mean()
+    assert given.content == found.content

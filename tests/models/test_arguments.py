@@ -28,6 +28,7 @@ BUILD = {
     "mean": [None, "127", True, [], [1, 2], NAN, {}],
     "std": [None, "127", True, [], [1, 2], NAN, {}, 0, -1],
     "normalization": [None, "batch", 3, []],
+    "streaming": FLAGS,
     "form": ["wide", 3, {"layers": 3}, {"images": 1}, {"last_chanels": 3}],
 }
 HEAD = {

@@ -37,7 +37,7 @@ def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, val
             "accuracy": {"test": test / 100, "validation": (test if validation is None else validation) / 100},
             "evaluation": {"test": {"own_cosine": 0.5, "predicted_cosine": 0.6, "nearest_wrong_cosine": 0.2}},
             "label_names": ["a", "b"], "class_vectors_mean_cosine": 0.0, "class_vectors_max_cosine": 0.1,
-            "robustness": {"paper": {"clean": test / 100, "mean": dict.fromkeys(CORRUPTIONS, test / 200),
+            "robustness": {"paper": {"n": 10_000, "clean": test / 100, "mean": dict.fromkeys(CORRUPTIONS, test / 200),
                                      "accuracy": {name: [test / 200] * 5 for name in CORRUPTIONS}}},
             "separation": {"within_to_between": 1.0}, "largest_probability": 0.06}
     else:

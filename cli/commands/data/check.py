@@ -4,21 +4,22 @@ from typing import Any
 
 import click
 
-from fixhead_cli import paths
+from fixhead_cli import dataset_paths, paths
 from fixhead_cli.output import json_option, print_result, table
+from keras_fixhead.data import SPLITS
 from keras_fixhead.errors import DataError
 
 _LISTED = 10
 
 
 @click.command("check")
-@click.argument("path", type=paths.DATASET)
+@click.argument("path", type=dataset_paths.DATASET)
 @click.option("--sheet", type=paths.PNG_FILE, metavar="FILE.png", help="Draw a contact sheet of every class.")
 @click.option("--each", default=4, show_default=True, type=click.IntRange(1, 100),
               help="Pictures of each class on the sheet.")
 @json_option
 def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
-    """Look at every picture of a folder, or of a list of pictures, and report all problems at once.
+    """Look at every picture of a folder or list of pictures, or every vector, and report all problems at once.
 
     PATH has one subfolder per class, also in train, val and test; or it is a CSV or JSON-lines file of path, label and
     split. The exit status is 1 if it cannot be trained on as it is.
@@ -29,7 +30,11 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
         fixhead data check ./photographs --sheet sheet.png
     """
     from keras_fixhead.data.folder_check import check_folder, sheet_pictures
+    from keras_fixhead.data.sources import has_vectors
 
+    if has_vectors(path):
+        _print_vectors(path, as_json)
+        return
     report, seen = check_folder(path)
     result: dict[str, Any] = report.as_dict()
     if sheet:
@@ -43,6 +48,17 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
     if not report.ok:
         raise DataError(f"{path} cannot be trained on as it is: {len(report.problems)} problems.",
                         hint="Fix what is listed, and check it again.")
+
+
+def _print_vectors(path: str, as_json: bool) -> None:
+    """Prints the sizes of an embedding set, which is checked when it is read."""
+    from keras_fixhead.data import load_dataset
+
+    data = load_dataset(path)
+    counts = {split: len(data.split(split)) for split in SPLITS}
+    print_result({"ok": True, "classes": data.num_classes, "numbers": data.image_shape[0], **counts}, as_json=as_json,
+                 text=[f"Vectors of {data.image_shape[0]} numbers, {data.num_classes:,} classes: "
+                       + ", ".join(f"{count:,} {split}" for split, count in counts.items()), "No problems."])
 
 
 def _text(report: Any, sheet: Path | None) -> list[str]:

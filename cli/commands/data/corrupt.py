@@ -3,12 +3,12 @@ from pathlib import Path
 
 import click
 
-from fixhead_cli import paths
+from fixhead_cli import dataset_paths, paths
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, quiet_option
 
 
 @click.command("corrupt")
-@click.argument("dataset", type=paths.DATASET)
+@click.argument("dataset", type=dataset_paths.DATASET)
 @click.argument("out", type=paths.OUT_DIR)
 @click.option("--suite", default="cifar-c", show_default=True, help="Corruptions and their strengths.")
 @click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
@@ -33,9 +33,11 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
     from fixhead_cli.framework import load_reader
     from keras_fixhead import hardware
     from keras_fixhead.data import Split, check_available, load_dataset
+    from keras_fixhead.data.sources import check_pictures
     from keras_fixhead.robustness.corrupting import native_suite
     from keras_fixhead.robustness.writing import write_corrupted
 
+    check_pictures(dataset)
     native_suite(suite).keys(corruptions)
     check_available(dataset, data_dir)
     load_reader(dataset, data_dir)

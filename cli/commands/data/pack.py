@@ -3,13 +3,13 @@ from pathlib import Path
 
 import click
 
-from fixhead_cli import paths
+from fixhead_cli import dataset_paths, paths
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result
 from keras_fixhead.data.pictures import FITS
 
 
 @click.command("pack")
-@click.argument("dataset", type=paths.DATASET)
+@click.argument("dataset", type=dataset_paths.DATASET)
 @click.argument("out", type=paths.OutputFolder("a folder of packed data sets"))
 @click.option("--part-mb", default=60.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
               help="Maximum size of a file, in megabytes.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli import paths
+from fixhead_cli import dataset_paths, paths
 from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option, print_result
 from keras_fixhead.config import TrainConfig
@@ -14,7 +14,7 @@ SHOWN = {*TrainConfig.names("data", "augmentation"), "data_dir", "seed", "recipe
 
 
 @click.command("show")
-@click.argument("dataset", type=paths.DATASET)
+@click.argument("dataset", type=dataset_paths.DATASET)
 @click.option("--out", type=paths.PNG_FILE, default=None, help="File for the contact sheet [default: DATASET.png].")
 @click.option("--images", default=24, show_default=True, type=click.IntRange(1, 1_000),
               help="Number of images on the sheet.")
@@ -33,9 +33,11 @@ def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool,
     from fixhead_cli.framework import load_reader
     from keras_fixhead.config import resolve
     from keras_fixhead.data import Augmentation, check_available, epoch_order, make_batch, run_dataset
+    from keras_fixhead.data.sources import check_pictures
     from keras_fixhead.figures import label_texts, plot_images
     from keras_fixhead.recipes import build_config
 
+    check_pictures(dataset)
     explicit = {name: value for name, value in fields.items() if value is not None}
     config = resolve(build_config({**explicit, "dataset": dataset})).config
     check_available(**config.data_fields)
