@@ -20,6 +20,7 @@ import numpy as np
 from report import RESULTS, out_option, write_report
 
 from fixhead_serving.local import local_server
+from keras_fixhead.config import arm_name
 from keras_fixhead.runs import Run, open_run
 
 FILE = RESULTS / "robustness_rest.json"
@@ -50,21 +51,19 @@ def main() -> int:
 def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Returns the measurements of a run: what differs, and images per second of both ways."""
     place = work / run.path.name
-    exported = place / "served"
-    if not exported.is_dir():
-        command("export", run.path, exported)
     here, there = place / "run", place / "url"
     asked = ["--suite", options.suite, *(["--limit", options.limit] if options.limit else []),
              *(["--data-dir", options.data_dir] if options.data_dir else [])]
     content = [finished(here) or command("robustness", run.path, *asked, "--out", here, "--json")]
-    with local_server(exported) as address:
-        content.append(finished(there) or command(
-            "robustness", address, *asked, "--dataset", run.config().dataset, "--out", there, "--json"))
+    content.append(finished(there) or over_rest(run, place / "served", there, asked))
     first, second = (predictions(folder) for folder in (here, there))
     if first.keys() != second.keys():
         raise SystemExit(f"{here} and {there} have different variants.")
     differences = {name: int((first[name] != second[name]).sum()) for name in first}
-    config = {"run": run.path.name, "suite": options.suite, "variants": len(first) - 1, "images": content[0]["n"],
+    trained = run.config()
+    config = {"run": run.path.name, "what": f"{Path(trained.dataset).name} {trained.model} {arm_name(trained)}, seed "
+              f"{trained.seed}, {trained.epochs:g} epochs", "suite": options.suite,
+              "variants": len(first) - 1, "images": content[0]["n"],
               "main_variants": len(content[0]["mean_corruption_error"]["corruptions"]) * len(content[0]["severities"])}
     print(f"{run.path.name}: {len(first) - 1} variants of {content[0]['n']:,} images, {sum(differences.values())} "
           f"predicted classes differ; images/s in process {content[0]['images_per_second']:,.0f}, over REST "
@@ -74,6 +73,14 @@ def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str,
             number("mean accuracy over REST", "share", content[1]["mean_accuracy"], config),
             number("throughput in process, corruptions included", "images/s", content[0]["images_per_second"], config),
             number("throughput over REST, corruptions included", "images/s", content[1]["images_per_second"], config)]
+
+
+def over_rest(run: Run, exported: Path, out: Path, asked: list[Any]) -> dict[str, Any]:
+    """Returns the numbers of a run that is served on loopback."""
+    if not exported.is_dir():
+        command("export", run.path, exported)
+    with local_server(exported) as address:
+        return command("robustness", address, *asked, "--dataset", run.config().dataset, "--out", out, "--json")
 
 
 def number(metric: str, unit: str, value: float, config: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,22 @@ def loses_block() -> list[str]:
             "`results/main_effect.json`, `results/margins.json`."]
 
 
+def robustness_rest_block() -> list[str]:
+    """Returns one line per run measured under all corruptions in process and over REST."""
+    report = json.loads((RESULTS / "robustness_rest.json").read_text())
+    runs: dict[str, dict[str, Any]] = {}
+    for each in report["measurements"]:
+        runs.setdefault(each["config"]["run"], {"config": each["config"]})[each["metric"]] = each["values"][0]
+    rows = [[found["config"]["what"], str(found["config"]["variants"]), f"{found['config']['images']:,}",
+             *(f"{found[name]:,.0f}" for name in (
+                 "different predicted classes", "throughput in process, corruptions included",
+                 "throughput over REST, corruptions included"))] for found in runs.values()]
+    return ["", "| run | corruptions and severities | images of each | predicted classes that differ | images/s in "
+            "process | images/s over REST |", "| --- |" + " --- |" * 5, *(f"| {' | '.join(row)} |" for row in rows), "",
+            f"`{report['command']}`, n = 1 call, on {report['hardware']['cores']} cores that other programs used as "
+            "well; the time of making the corrupted images is included.", ""]
+
+
 def merging_block() -> list[str]:
     """Returns what learned class vectors do at both scales."""
     main, margins = (read_study(RESULTS / f"{name}.json") for name in ("main_effect", "margins"))

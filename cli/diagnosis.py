@@ -20,6 +20,7 @@ EXTRAS = {
     "hub": ("huggingface_hub", "kagglehub"),
     "keras-hub": ("keras_hub",),
     "peers": ("torch",),
+    "ray": ("ray",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
 }

@@ -91,9 +91,7 @@ def _main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    warnings.showwarning = _show_warning
-    if not _debugging():
-        logging.lastResort = logging.NullHandler()  # otherwise log messages of libraries reach the terminal
+    silence_libraries()
     try:
         sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -122,6 +120,13 @@ def _main() -> None:
             first_line = (str(error).strip().splitlines() or [""])[0]
             _say(f"Error: {type(error).__name__}: {first_line}", "For the traceback, run it as `fixhead --debug ...`.")
         sys.exit(2 if isinstance(error, ArgumentError) else 1)
+
+
+def silence_libraries() -> None:
+    """Lets only our own warnings and log messages reach the terminal, except with --debug."""
+    warnings.showwarning = _show_warning
+    if not _debugging():
+        logging.lastResort = logging.NullHandler()
 
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int,

@@ -1,4 +1,5 @@
 """What `fixhead reproduce` runs, and the functions that it needs from the rooms that load Keras."""
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,40 +7,83 @@ from pathlib import Path
 import click
 
 from fixhead_cli.framework import load_keras
-from fixhead_cli.output import show_progress
+from fixhead_cli.output import Function, show_progress
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import parse_seeds
+from keras_fixhead.hardware import threads_each
+from keras_fixhead.reproduction.parallel import run_at_once
+from keras_fixhead.reproduction.ray_engine import Ray
 from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, run_all
 from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of
+from keras_fixhead.reproduction.workers import Processes
 
 
 def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only: str, minutes: float | None,
                  runs: int | None, commit: bool, rehearse: bool, dataset: str | None, out: Path | None,
-                 runs_dir: Path | None, data_dir: str | None) -> Options:
+                 runs_dir: Path | None, data_dir: str | None, engine: str, jobs: int | None,
+                 threads: int | None) -> Options:
     """Returns what to run, and where, from the options of the command. A limit of time starts here.
 
     Raises:
-        ArgumentError: for an unknown target, wrong seeds, or a data set without a rehearsal.
+        ArgumentError: for an unknown target, wrong seeds, too many runs at once, or a data set without a rehearsal.
     """
     if dataset is not None and not rehearse:
         raise ArgumentError("--dataset is the data set of a rehearsal; the paper's runs have their own.",
                             hint="Add --rehearse, or leave out --dataset.")
-    plan = PLAN_OF_RECIPE[recipe]
+    plan, divided = PLAN_OF_RECIPE[recipe], None if engine == "ray" else threads_each(jobs or 1)
     return Options(
         out=(out or Path("runs/rehearsal" if rehearse else "results")) / plan,
         runs_dir=runs_dir or Path("runs", "rehearsed" if rehearse else plan),
         data_dir=None if data_dir is None else Path(data_dir), blocks=blocks_of(targets, plan),
         deadline=None if minutes is None else time.monotonic() + 60 * minutes, most_runs=runs, commit=commit,
         seeds=tuple(parse_seeds(seeds)) if seeds else (), only_failed=only == "failed", rehearsal=rehearse,
-        rehearsal_dataset=dataset)
+        rehearsal_dataset=dataset, jobs=jobs or (0 if engine == "ray" else 1), threads=threads or divided)
 
 
-def reproduce(options: Options, *, quiet: bool) -> int:
-    """Runs what is missing of a plan; returns the exit status."""
+def engine_options(command: Function) -> Function:
+    """Adds the options on how many runs go at once, and where."""
+    for option in (
+        click.option("--address", metavar="ADDRESS", help="Address of the Ray cluster (default: a Ray of its own on "
+                     "this machine)."),
+        click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+                     help="Run on this machine, or on a Ray cluster (extra [ray])."),
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of each run (default: the "
+                     "cores, divided by --jobs)."),
+        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once (default: 1; with Ray, as "
+                     "many as the cluster has GPUs or cores)."),
+    ):
+        command = option(command)
+    return command
+
+
+def reproduce(options: Options, *, engine: str, address: str | None, quiet: bool) -> int:
+    """Runs what is missing of a plan; returns the exit status.
+
+    Raises:
+        ArgumentError: for an address without Ray, or more runs than the cluster takes.
+        DependencyError: if Ray is needed and not installed.
+    """
+    if address is not None and engine != "ray":
+        raise ArgumentError("--address is that of a Ray cluster.", hint="Add --engine ray, or leave out --address.")
     show_progress(quiet)
     keep_compiled_steps()
+    if engine == "ray":
+        cluster = Ray(options.jobs or None, options.threads, address, worker_work)
+        return run_at_once(dataclasses.replace(options, jobs=cluster.slots), cluster, click.echo)
+    if options.jobs > 1:
+        return run_at_once(options, Processes(options.jobs, worker_work), click.echo)
     load_keras()
     return run_all(options, keras_work())
+
+
+def worker_work() -> Work:
+    """Returns the functions that need Keras, in a process that shows no progress."""
+    from fixhead_cli.main import silence_libraries
+
+    silence_libraries()
+    show_progress(quiet=True)
+    load_keras()
+    return keras_work()
 
 
 def keras_work() -> Work:

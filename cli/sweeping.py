@@ -1,15 +1,18 @@
 """The processes that `fixhead sweep` starts, and its output."""
+import functools
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from fixhead_cli.output import percent, print_result, table
 from keras_fixhead.config import Resolved, arm_name
-from keras_fixhead.errors import ArgumentError, RunError, silenced, warn_once
+from keras_fixhead.errors import ArgumentError, RunError, warn_once
+from keras_fixhead.experiments.disk import disk_text
 from keras_fixhead.experiments.plan import (
     PlannedRun,
     estimate_text,
@@ -18,18 +21,29 @@ from keras_fixhead.experiments.plan import (
     shared_and_varied,
     value_text,
 )
-from keras_fixhead.experiments.run import Outcome, run_trained_by, write_asked
+from keras_fixhead.experiments.processes import status_of
+from keras_fixhead.experiments.run import Outcome, run_plan, run_trained_by, write_asked
+from keras_fixhead.hardware import threads_each
 from keras_fixhead.runs import Run
+from keras_fixhead.runs.result import export_result
 
 _AFTER = ("evaluate", "robustness", "export")
 _PROGRAM = (sys.executable, "-m", "fixhead_cli")
 
 
-def train_by_command(resolved: Resolved, resume: Run | None) -> Run:
-    """Trains with `fixhead train` in a new process, which shows progress and reports errors in one line."""
+def train_by_command(resolved: Resolved, resume: Run | None, threads: int | None = None) -> Run:
+    """Trains with `fixhead train` in a new process, which shows progress and reports errors in one line.
+
+    Args:
+        resolved: the configuration.
+        resume: an interrupted run of it, if there is one.
+        threads: of a run that is not alone, which shows no progress; the configuration's own number goes first.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = write_asked(resolved, Path(folder))
         arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
+        if threads is not None:
+            arguments += ["--quiet", "--threads", str(resolved.asked.threads or threads)]
         return run_trained_by([*_PROGRAM, "train", *arguments, "--json"], resolved)
 
 
@@ -55,10 +69,8 @@ def run_after(run: Run, commands: Sequence[str]) -> None:
     """
     for each in commands:
         name, *options = shlex.split(each)
-        done = subprocess.run([*_PROGRAM, name, str(run.path), *options, "--json"], stdout=subprocess.DEVNULL,
-                              env=silenced(), check=False)
-        if done.returncode:
-            raise RunError(f"`fixhead {each}` exited with status {done.returncode} for {run.path}.")
+        if status := status_of([*_PROGRAM, name, str(run.path), *options, "--json"]):
+            raise RunError(f"`fixhead {each}` exited with status {status} for {run.path}.")
 
 
 def run_names(plan: Sequence[PlannedRun]) -> list[str]:
@@ -68,13 +80,12 @@ def run_names(plan: Sequence[PlannedRun]) -> list[str]:
             for each in plan]
 
 
-def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
+def print_plan(plan: Sequence[PlannedRun], *, discard_models: bool, jobs: int, as_json: bool) -> None:
     """Prints the runs of a plan, their states, and the hours and disk space that the rest will need."""
     warnings = plan_warnings(plan)
     for text in warnings:
         warn_once(text)
-    summary = plan_summary(plan) | {"warnings": warnings}
-    disk = summary["disk_bytes"]
+    summary = plan_summary(plan, discard_models=discard_models, jobs=jobs) | {"warnings": warnings}
     states: dict[str, int] = summary["states"]
     rows = [[name, each.state, "" if each.seconds is None else f"{each.seconds / 60:.0f} min",
              each.resolved.digest[:10]]
@@ -87,8 +98,29 @@ def print_plan(plan: Sequence[PlannedRun], *, as_json: bool) -> None:
         as_json=as_json, text=[
             *table(["run", "state", "time", "digest"], rows),
             f"{summary['runs']} runs: " + ", ".join(f"{count} {state}" for state, count in states.items() if count),
-            f"time for the rest: {estimate_text(summary['hours'])}; disk: "
-            + ("not measured yet" if disk is None else f"{disk / 2**20:,.0f} MB")])
+            f"time for the rest: {estimate_text(summary['hours'])}",
+            *disk_text(summary["disk_bytes"], plan[0].config.runs_dir, "Free some space, choose another --runs-dir"
+                       + ("." if discard_models else ", or add --discard-models."), summary["free_bytes"])])
+
+
+def sweep(plan: Sequence[PlannedRun], *, then: str | None, export_results: Path | None, retry_failed: bool,
+          discard_models: bool, jobs: int) -> list[Outcome]:
+    """Trains the remaining runs of a plan, says how each has ended, and returns the outcomes in the order of the plan.
+
+    Raises:
+        ArgumentError: for wrong commands after each run, or too many runs at once.
+    """
+    commands, threads, names = commands_after(then), threads_each(jobs), run_names(plan)
+    outcomes: dict[int, Outcome] = {}
+    for outcome in run_plan(plan, functools.partial(train_by_command, threads=threads),
+                            then=lambda run: run_after(run, commands), retry_failed=retry_failed,
+                            discard_models=discard_models, jobs=jobs):
+        if outcome.run is not None and outcome.is_complete and export_results:
+            export_result(outcome.run, export_results)
+        number = plan.index(outcome.planned)
+        outcomes[number] = outcome
+        click.echo(f"[{len(outcomes)}/{len(plan)}] {names[number]}: {outcome_line(outcome)}", err=True)
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
 def outcome_line(outcome: Outcome) -> str:

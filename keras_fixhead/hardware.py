@@ -30,6 +30,25 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def threads_each(jobs: int) -> int | None:
+    """Returns the threads for each of several runs at once: the cores of this process, divided; None for a single run.
+
+    Raises:
+        ArgumentError: if there are more runs than cores; or for several runs on a machine with a GPU, which they would
+            share.
+    """
+    if jobs == 1:
+        return None
+    if gpus():
+        raise ArgumentError(f"{jobs} runs at once are for machines without a GPU; this one has {gpus()[0][0]}.",
+                            hint="Leave out --jobs. With several GPUs, start one command for each: "
+                            "CUDA_VISIBLE_DEVICES=1 fixhead ... --seeds 3-5")
+    if jobs > cpu_count():
+        raise ArgumentError(f"{jobs} runs at once need as many cores; there are {cpu_count()}.",
+                            hint=f"Use --jobs {cpu_count()}.")
+    return cpu_count() // jobs
+
+
 @functools.cache
 def cpu_name() -> str:
     """Returns the name of the CPU as the system reports it."""

@@ -12,8 +12,11 @@ from typing import IO
 from keras_fixhead.errors import ServingError
 
 START_SECONDS = 180
+"""How long a server may take to start."""
 STOP_SECONDS = 15
+"""How long it may take to exit before it is killed."""
 SERVE = ("-m", "fixhead_cli", "serve", "--port", "0", "--json")
+"""Python's arguments for `fixhead serve` on a free port."""
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The site: generated pages are current, nothing public is undocumented, every page can be found, every link works."""
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(ROOT / "website"))
-api_pages, command_pages, docstrings, write = map(
-    importlib.import_module, ("api_pages", "command_pages", "docstrings", "write"))
+api_pages, command_pages, docstrings, tutorial_pages, write = map(
+    importlib.import_module, ("api_pages", "command_pages", "docstrings", "tutorial_pages", "write"))
 
 PAGES = sorted(DOCS.rglob("*.md"))
 
@@ -20,7 +21,8 @@ def test_generated_pages_are_current():
     expected = dict(write.files())
 
     assert [file.name for file, text in expected.items() if not file.exists() or file.read_text() != text] == []
-    assert {file for folder in write.FOLDERS for file in (DOCS / folder).iterdir()} == set(expected)
+    assert {file for folder in write.FOLDERS for file in (DOCS / folder).iterdir()} == {
+        *expected, *tutorial_pages.scripts()}
 
 
 def test_every_public_name_has_a_docstring():
@@ -105,3 +107,15 @@ Example:
 1
 ```
 """
+
+
+def test_a_script_alternates_between_text_and_code(tmp_path):
+    script = tmp_path / "a_tutorial.py"
+    script.write_text('''"""\n# Title\n\nFirst text. More.\n"""\n\nx = """\nno text\n"""\n\n\n"""\n## Next\n"""\n''')
+
+    assert list(tutorial_pages.parts(script.read_text())) == [
+        ("markdown", "# Title\n\nFirst text. More."), ("code", 'x = """\nno text\n"""'), ("markdown", "## Next")]
+    assert tutorial_pages.page(script).endswith('```python\nx = """\nno text\n"""\n```\n\n## Next\n')
+    cells = json.loads(tutorial_pages.notebook(script))["cells"]
+    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown"]
+    assert "".join(cells[1]["source"]) == 'x = """\nno text\n"""'

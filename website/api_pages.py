@@ -32,7 +32,8 @@ ROOMS = {
     "errors": ("Errors", ("keras_fixhead.errors",)),
     "client": ("Client", ("fixhead_serving.client",)),
     "export": ("Export", ("fixhead_serving.export",)),
-    "server": ("Server", ("fixhead_serving.server", "fixhead_serving.rest", "fixhead_serving.protocol")),
+    "server": ("Server", ("fixhead_serving.server", "fixhead_serving.rest", "fixhead_serving.protocol",
+                          "fixhead_serving.local")),
     "conformance": ("Conformance", ("fixhead_serving.checks.conformance",)),
 }
 """Each page of the reference: its file's name, its title, and the modules whose public names it has."""
@@ -234,7 +235,7 @@ def _code(text: str) -> list[str]:
 
 def _signature(name: str, args: ast.arguments, returns: ast.expr | None, *, method: bool) -> str:
     parts = _parameters(args)[1 if method else 0 :]
-    arrow = f" -> {ast.unparse(returns)}" if returns else ""
+    arrow = f" -> {_hint(returns)}" if returns else ""
     line = f"{name}({', '.join(parts)}){arrow}"
     if len(line) <= WIDTH:
         return line
@@ -256,9 +257,15 @@ def _parameters(args: ast.arguments) -> list[str]:
 
 
 def _parameter(arg: ast.arg, default: ast.expr | None) -> str:
-    hint = f": {ast.unparse(arg.annotation)}" if arg.annotation else ""
+    hint = f": {_hint(arg.annotation)}" if arg.annotation else ""
     equals = " = " if hint else "="
     return f"{arg.arg}{hint}{equals}{_value(default)}" if default else f"{arg.arg}{hint}"
+
+
+def _hint(annotation: ast.expr) -> str:
+    """Returns a type as source, without the quotes of a name that is defined later."""
+    quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    return str(annotation.value) if quoted else ast.unparse(annotation)  # type: ignore[attr-defined]
 
 
 def _value(default: ast.expr) -> str:
@@ -298,7 +305,7 @@ def _shown_default(value: ast.expr | None) -> str:
 def _method_signature(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     decorators = [ast.unparse(each) for each in method.decorator_list]
     if any("property" in each for each in decorators):
-        hint = f": {ast.unparse(method.returns)}" if method.returns else ""
+        hint = f": {_hint(method.returns)}" if method.returns else ""
         return f"{method.name}{hint}  # property"
     return _signature(method.name, method.args, method.returns, method="staticmethod" not in decorators)
 

@@ -1,4 +1,4 @@
-"""Writes the generated pages of the site: the reference of Python and of the command line.
+"""Writes the generated pages of the site: the reference of Python and of the command line, and the tutorials.
 
     python website/write.py
 """
@@ -7,9 +7,11 @@ from pathlib import Path
 
 import api_pages
 import command_pages
+import tutorial_pages
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-FOLDERS = {"reference/python": api_pages.pages, "reference/commands": command_pages.pages}
+FOLDERS = {"reference/python": api_pages.pages, "reference/commands": command_pages.pages,
+           "tutorials": tutorial_pages.pages}
 
 
 def files() -> Iterator[tuple[Path, str]]:
@@ -22,7 +24,7 @@ def files() -> Iterator[tuple[Path, str]]:
 def main() -> None:
     written = dict(files())
     for folder in FOLDERS:
-        for old in set((DOCS / folder).glob("*")) - set(written):
+        for old in set((DOCS / folder).glob("*")) - set(written) - set(tutorial_pages.scripts()):
             old.unlink()
     for file, text in written.items():
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,9 @@ import click
 
 from fixhead_cli.output import data_dir_option, quiet_option
 from fixhead_cli.paths import OutputFolder
-from fixhead_cli.reproducing import options_from, reproduce
+from fixhead_cli.reproducing import engine_options, options_from, reproduce
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction.run import listed
+from keras_fixhead.reproduction.listing import listed
 from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
 
 
@@ -21,6 +21,7 @@ from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
               help="Run what has no result, or repeat what failed to converge.")
 @click.option("--minutes", type=click.FloatRange(min=0.5), help="Stop within this many minutes.")
 @click.option("--runs", type=click.IntRange(min=1), metavar="N", help="Stop after this many runs.")
+@engine_options
 @click.option("--rehearse", is_flag=True, help="Small runs, marked as not evidence: an eighth of the width, 2 epochs, "
               "2,000 images.")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), metavar="DATASET",
@@ -30,10 +31,11 @@ from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
               "each plan has a folder of its own (default: results).")
 @click.option("--runs-dir", type=OutputFolder("a folder for run directories"), metavar="DIR", help="Folder of run "
               "directories (default: one of the plan's own in runs).")
-@click.option("--dry-run", is_flag=True, help="Show the plan: runs, what is done, hours.")
+@click.option("--dry-run", is_flag=True, help="Show the plan: runs, what is done, hours, disk space.")
 @data_dir_option
 @quiet_option
-def command(targets: tuple[str, ...], recipe: str, dry_run: bool, quiet: bool, **asked: Any) -> None:
+def command(targets: tuple[str, ...], recipe: str, engine: str, address: str | None, dry_run: bool, quiet: bool,
+            **asked: Any) -> None:
     """Measure tables and figures of the paper: run what is missing.
 
     TARGET is table1 to table9, figure2 to figure5, correlations, all, or a block of the plan (E1, ...). Runs that have
@@ -46,8 +48,8 @@ def command(targets: tuple[str, ...], recipe: str, dry_run: bool, quiet: bool, *
         fixhead reproduce table1 table2 --data-dir DATA --minutes 60
         fixhead reproduce table2 --rehearse --dataset digits --runs 2
     """
-    options = options_from(targets, recipe, **asked)
+    options = options_from(targets, recipe, engine=engine, **asked)
     if dry_run:
         click.echo("\n".join(listed(options)))
         return
-    raise SystemExit(reproduce(options, quiet=quiet))
+    raise SystemExit(reproduce(options, engine=engine, address=address, quiet=quiet))

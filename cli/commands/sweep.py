@@ -7,20 +7,10 @@ import click
 from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option
 from fixhead_cli.paths import CONFIG_FILE, OutputFolder
-from fixhead_cli.sweeping import (
-    commands_after,
-    outcome_line,
-    print_outcomes,
-    print_plan,
-    run_after,
-    run_names,
-    train_by_command,
-)
+from fixhead_cli.sweeping import commands_after, print_outcomes, print_plan, sweep
 from keras_fixhead.config import read_config_file
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
-from keras_fixhead.experiments.run import Outcome, run_plan
-from keras_fixhead.runs.result import export_result
 
 
 @click.command("sweep")
@@ -35,15 +25,17 @@ from keras_fixhead.runs.result import export_result
               help="Write each complete run's numbers to a small JSON file, and its matrices next to it.")
 @click.option("--discard-models", is_flag=True, help="Remove models and checkpoints of complete runs.")
 @click.option("--retry-failed", is_flag=True, help="Start failed runs again.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at once; they share the "
+              "cores.")
 @click.option("--dry-run", is_flag=True, help="Show the plan: runs, hours, disk space.")
 @json_option
 def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: str | None,
-            export_results: Path | None, discard_models: bool, retry_failed: bool, dry_run: bool, as_json: bool,
-            **fields: Any) -> None:
+            export_results: Path | None, discard_models: bool, retry_failed: bool, jobs: int, dry_run: bool,
+            as_json: bool, **fields: Any) -> None:
     """Train a grid of configurations, each run only once.
 
-    Runs are trained one after the other, each in its own process. Complete runs are recognised by their
-    configuration and skipped, interrupted ones are resumed; a failed run is reported and the others go on.
+    Each run is trained in its own process, --jobs at once. Complete runs are recognised by their configuration and
+    skipped, interrupted ones are resumed; a failed run is reported and the others go on.
 
     \b
     Example:
@@ -51,20 +43,14 @@ def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: s
         fixhead sweep --dataset cifar10 --recipe cpu --grid head=dot,cos --grid lr=0.1,0.01 --export-results results/lr
     """
     explicit = {name: value for name, value in fields.items() if value is not None}
-    commands = commands_after(then)
+    commands_after(then)  # a wrong one is reported before the plan is made
     plan = plan_runs(explicit, parse_grid(axes), parse_seeds(seeds),
                      read_config_file(config_file) if config_file else None)
     if dry_run:
-        print_plan(plan, as_json=as_json)
+        print_plan(plan, discard_models=discard_models, jobs=jobs, as_json=as_json)
         return
-    names = run_names(plan)
-    outcomes: list[Outcome] = []
-    for outcome in run_plan(plan, train_by_command, then=lambda run: run_after(run, commands),
-                            retry_failed=retry_failed, discard_models=discard_models):
-        if outcome.run is not None and outcome.is_complete and export_results:
-            export_result(outcome.run, export_results)
-        click.echo(f"[{len(outcomes) + 1}/{len(plan)}] {names[len(outcomes)]}: {outcome_line(outcome)}", err=True)
-        outcomes.append(outcome)
+    outcomes = sweep(plan, then=then, export_results=export_results, retry_failed=retry_failed,
+                     discard_models=discard_models, jobs=jobs)
     print_outcomes(outcomes, as_json=as_json)
     if failed := sum(each.what == "failed" for each in outcomes):
         raise RunError(f"{failed} of {len(outcomes)} runs failed.",

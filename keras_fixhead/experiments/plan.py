@@ -18,6 +18,7 @@ from keras_fixhead.config import (
     resolve,
 )
 from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.experiments.disk import computed_bytes, disk_bytes, free_bytes, total_bytes
 from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
@@ -153,28 +154,29 @@ def plan_warnings(plan: Sequence[PlannedRun]) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text is not None))
 
 
-def disk_bytes(run: Run) -> int:
-    """Returns the total size of a run directory's files; hard links count once."""
-    files = {(info.st_dev, info.st_ino): info.st_size
-             for info in (path.stat() for path in run.path.rglob("*") if path.is_file())}
-    return sum(files.values())
-
-
-def plan_summary(plan: Sequence[PlannedRun]) -> dict[str, Any]:
+def plan_summary(plan: Sequence[PlannedRun], *, discard_models: bool = False, jobs: int = 1) -> dict[str, Any]:
     """Returns how many runs of a plan are in each state, and the hours and disk space that the rest will need.
 
-    Hours are None if steps of some remaining run have not been timed here; bytes, if no run like it is complete.
+    Hours are None if steps of some remaining run have not been timed here. Bytes come from complete runs of the same
+    shape, or else from the number of parameters; None if that is unknown too.
+
+    Args:
+        plan: from `plan_runs`.
+        discard_models: whether models and checkpoints of complete runs are removed.
+        jobs: number of runs at once.
     """
     left = [each for each in plan if each.state in ("new", "interrupted")]
     seconds = [each.seconds for each in left]
-    sizes = {_shape(each.config): disk_bytes(each.run) for each in plan if each.state == "complete" and each.run}
-    known = [sizes.get(_shape(each.config)) for each in left]
+    sizes = {_shape(each.config): disk_bytes(each.run) for each in plan
+             if each.state == "complete" and each.run and each.run.model_path.exists()}
+    known = [sizes.get(_shape(each.config)) or computed_bytes(each.resolved) for each in left]
     return {
         "runs": len(plan),
         "states": {state: sum(each.state == state for each in plan)
                    for state in ("complete", "interrupted", "failed", "running", "new")},
         "hours": None if None in seconds else sum(each for each in seconds if each is not None) / 3600,
-        "disk_bytes": None if None in known else sum(each for each in known if each is not None),
+        "disk_bytes": total_bytes(known, discarded=discard_models, at_once=jobs),
+        "free_bytes": free_bytes(plan[0].config.runs_dir),
     }
 
 

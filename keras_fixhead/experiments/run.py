@@ -1,17 +1,18 @@
-"""Runs a plan: each run in a new process, or with a given function."""
+"""Runs a plan: each run in a new process, or with a given function; several at once, if asked."""
 import dataclasses
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_fixhead.config import Resolved
-from keras_fixhead.errors import RunError, silenced, warn_once
+from keras_fixhead.errors import RunError, warn_once
 from keras_fixhead.experiments.plan import PlannedRun, plan_warnings, runs_by_digest
+from keras_fixhead.experiments.processes import status_of, stop_processes
 from keras_fixhead.runs import Run
 
 _TRAIN = """
@@ -42,11 +43,11 @@ class Outcome:
 
 
 def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Callable[[Run], None] | None = None,
-             retry_failed: bool = False, discard_models: bool = False) -> Iterator[Outcome]:
-    """Trains the remaining runs of a plan, one after the other; yields the outcome of each.
+             retry_failed: bool = False, discard_models: bool = False, jobs: int = 1) -> Iterator[Outcome]:
+    """Trains the remaining runs of a plan; yields the outcome of each once it has ended.
 
     A run that fails is reported and the next one is started. Complete runs are never repeated. Warnings about
-    configurations are given once, before the first run.
+    configurations are given once, before the first run. If this is stopped, so are all runs.
 
     Args:
         plan: from `plan_runs`.
@@ -54,28 +55,45 @@ def run_plan(plan: Sequence[PlannedRun], train: Train | None = None, *, then: Ca
         then: called with each run once it is complete, before its model is discarded.
         retry_failed: whether to start failed runs again.
         discard_models: whether to remove models and checkpoints of runs that have become complete after that.
+        jobs: number of runs at once; with more than one, `train` must start processes.
     """
-    train = train or train_in_process
     for text in plan_warnings(plan):
         warn_once(text)
-    for planned in plan:
-        if planned.state in ("complete", "running") or (planned.state == "failed" and not retry_failed):
-            yield Outcome(planned, "done" if planned.state == "complete" else planned.state, planned.run,
-                          _reason(planned.run) if planned.state == "failed" else None)
-            continue
-        resumed = planned.run if planned.state == "interrupted" else None
+
+    def outcome(planned: PlannedRun) -> Outcome:
+        return _outcome(planned, train or train_in_process, then, retry_failed, discard_models)
+
+    if jobs == 1:
+        yield from map(outcome, plan)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(outcome, planned) for planned in plan]
         try:
-            run = train(planned.resolved, resumed)
-            if then is not None:
-                then(run)
-            if discard_models:
-                discard_model(run)
-        except Exception as error:  # whatever it is, the other runs are still trained
-            found = runs_by_digest(planned.config.runs_dir).get(planned.resolved.digest)
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            yield Outcome(planned, "failed", found, (_reason(found) or reason) if found else reason)
-            continue
-        yield Outcome(planned, "resumed" if resumed else "trained", run)
+            for future in as_completed(futures):
+                yield future.result()
+        finally:  # if all have ended, this does nothing
+            for future in futures:
+                future.cancel()
+            stop_processes()
+
+
+def _outcome(planned: PlannedRun, train: Train, then: Callable[[Run], None] | None, retry_failed: bool,
+             discard_models: bool) -> Outcome:
+    if planned.state in ("complete", "running") or (planned.state == "failed" and not retry_failed):
+        return Outcome(planned, "done" if planned.state == "complete" else planned.state, planned.run,
+                       _reason(planned.run) if planned.state == "failed" else None)
+    resumed = planned.run if planned.state == "interrupted" else None
+    try:
+        run = train(planned.resolved, resumed)
+        if then is not None:
+            then(run)
+        if discard_models:
+            discard_model(run)
+    except Exception as error:  # whatever it is, the other runs are still trained
+        found = runs_by_digest(planned.config.runs_dir).get(planned.resolved.digest)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Outcome(planned, "failed", found, (_reason(found) or reason) if found else reason)
+    return Outcome(planned, "resumed" if resumed else "trained", run)
 
 
 def train_in_process(resolved: Resolved, resume: Run | None) -> Run:
@@ -104,10 +122,10 @@ def run_trained_by(command: Sequence[str], resolved: Resolved) -> Run:
     Raises:
         RunError: if the command fails.
     """
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, env=silenced(), check=False)
+    status = status_of(command)
     run = runs_by_digest(resolved.config.runs_dir).get(resolved.digest)
-    if done.returncode or run is None:
-        raise RunError((_reason(run) if run else None) or f"The training process exited with status {done.returncode}.")
+    if status or run is None:
+        raise RunError((_reason(run) if run else None) or f"The training process exited with status {status}.")
     return run
 
 

@@ -9,6 +9,8 @@ from keras_fixhead.figures.text import class_names, plain
 
 NAMED_CLASSES = 30
 """Largest number of classes whose names fit on the axes of a matrix."""
+ROW_NAMES = 110
+"""Largest number of classes whose names fit next to the rows of a matrix, in small letters."""
 SMALLEST_SHARE = 0.5
 """Share of the classes that must be in a group for groups to label the axes."""
 
@@ -42,7 +44,7 @@ def grouped_order(label_names: Sequence[str], groups: Mapping[str, Sequence[str]
 
 def label_axes(axes: Any, label_names: Sequence[str], order: NDArray[np.int64] | None = None,
                groups: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Labels the rows and columns of a matrix of classes: with names, groups and lines between them, or nothing.
+    """Labels a matrix of classes: with names, groups and lines between them, names of rows alone, or nothing.
 
     Args:
         axes: with the matrix, drawn in this order.
@@ -58,6 +60,11 @@ def label_axes(axes: Any, label_names: Sequence[str], order: NDArray[np.int64] |
         axes.set_yticks(range(m), names, fontsize="small")
     elif groups:
         _label_groups(axes, _group_of(label_names, groups)[order], list(groups))
+    elif m <= ROW_NAMES:
+        names = [plain(name) for name in class_names([label_names[each] for each in order], [int(i) for i in order])]
+        axes.set_yticks(range(m), names, fontsize=min(7.0, 460 / m))
+        axes.tick_params(axis="y", length=2, pad=1)
+        axes.set_xticks([])
     else:
         axes.set(xticks=[], yticks=[])
 

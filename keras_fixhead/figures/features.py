@@ -10,11 +10,13 @@ from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
 from keras_fixhead.figures.text import class_names, plain
 
 _MARKERS = "os^DvPX*<>hp"
+_IN_LEGEND = 15
+"""Largest number of classes in a legend."""
 
 
 def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]], label_names: Sequence[str],
                   path: Path, *, title: str, vectors: NDArray[np.floating] | None = None, origin: bool = False) -> None:
-    """Writes a point per image, with a colour and a marker per class and the class's name at its middle.
+    """Writes a point per image, with a colour and a marker per class, named in a legend and where its middle is.
 
     Args:
         points: shape (N, 2).
@@ -28,10 +30,11 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
     Raises:
         RunError: if the file cannot be written.
     """
-    figure = new_figure(5.4, 5.4)
+    figure = new_figure(5.4, 5.8)
     axes = figure.subplots()
     names = [plain(name)[:16] for name in class_names(label_names)]
     shown = np.unique(labels)
+    handles = []
     for number, each in enumerate(shown):
         mine = points[labels == each]
         color = COLORS[number % len(COLORS)]
@@ -41,6 +44,7 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
             axes.plot([0, vectors[each, 0]], [0, vectors[each, 1]], color=color, linewidth=1.5)
             axes.plot(*vectors[each], marker=_MARKERS[number % len(_MARKERS)], color=color, markersize=8,
                       markeredgecolor="black")
+        handles += axes.plot([], [], _MARKERS[number % len(_MARKERS)], color=color, markersize=6, label=names[each])
     for each in shown:
         _label(axes, np.median(points[labels == each], axis=0), names[each])
     if origin or vectors is not None:
@@ -48,6 +52,9 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(xticks=[], yticks=[])
     axes.set_title(plain(title), fontsize="medium")
+    if len(shown) <= _IN_LEGEND:
+        figure.legend(handles=handles, loc="outside lower center", frameon=False, fontsize="small", ncols=5,
+                      handletextpad=0.1, columnspacing=1.0)
     save_figure(figure, path)
 
 

@@ -36,11 +36,16 @@ def plot_scales(panels: Sequence[Panel], path: Path, *, title: str) -> None:
     Raises:
         RunError: if the file cannot be written.
     """
-    figure = new_figure(4.4 * len(panels), 4.2)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(3.6 * columns, 0.9 + 3.0 * rows)
     figure.suptitle(plain(title), fontsize="medium")
     scales = sorted({scale for panel in panels for found in panel.lines.values() for scale in found})
     handles: dict[str, Any] = {}
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, panel in zip(grid.flat, panels, strict=False):
         for number, (arm, found) in enumerate(panel.lines.items()):
             style, x = arm_style(number), sorted(found)
             means = [sum(found[scale]) / len(found[scale]) for scale in x]
@@ -60,5 +65,5 @@ def plot_scales(panels: Sequence[Panel], path: Path, *, title: str) -> None:
         axes.set_title(plain(panel.title), fontsize="medium")
         axes.grid(alpha=0.3)
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", frameon=False, fontsize="small",
-                  ncols=3)
+                  ncols=2)
     save_figure(figure, path)

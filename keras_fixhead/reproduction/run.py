@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.alarm import Alarm
 from keras_fixhead.reproduction.cells import Cell, Choice, Planned, plan
 from keras_fixhead.reproduction.committing import commit
-from keras_fixhead.reproduction.gpu_blocks import NOT_RUN_HERE
 from keras_fixhead.reproduction.plans import PLANS, blocks_named, plan_named
 from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, decide, read_results
 from keras_fixhead.runs import Run, make_folder
@@ -78,6 +77,8 @@ class Options:
         commit: whether to commit each result to Git as soon as it is written.
         seeds: only runs with these seeds, and those that choose a scale; empty for all of the plan.
         only_failed: whether to repeat the runs that failed to converge, and no others.
+        jobs: number of runs at once; 0 for as many as an engine takes.
+        threads: of each run; None for all cores.
     """
 
     out: Path
@@ -91,10 +92,12 @@ class Options:
     commit: bool = False
     seeds: tuple[int, ...] = ()
     only_failed: bool = False
+    jobs: int = 1
+    threads: int | None = None
 
 
 def run_all(options: Options, work: Work) -> int:
-    """Runs the rest of the plan until it is done or the time is up; returns the exit status."""
+    """Runs the rest of the plan, one run after the other, until it is done or time is up; returns the exit status."""
     make_folder(options.out)
     failures, ran = 0, 0
     tried: set[tuple[str, int]] = set()
@@ -113,14 +116,26 @@ def run_all(options: Options, work: Work) -> int:
                 ran += 1
                 failures += not run_one(planned, options, work)
             else:
-                where = f"blocks {', '.join(options.blocks)}" if options.blocks else "the plan"
-                work.say(f"Nothing is left to do in {where}.")
+                say_done(options, work.say)
         except KeyboardInterrupt:
-            if not alarm.rung:
-                work.say("Stopped. Start again to continue.", err=True)
-                return 143 if alarm.terminated else 130
-            work.say("Stopped at the limit, in the middle of a run. Start again to continue it.")
+            if (status := status_of_stop(alarm, work.say)) is not None:
+                return status
     return 1 if failures else 0
+
+
+def say_done(options: Options, say: Callable[..., None]) -> None:
+    """Says that nothing is left to do."""
+    where = f"blocks {', '.join(options.blocks)}" if options.blocks else "the plan"
+    say(f"Nothing is left to do in {where}.")
+
+
+def status_of_stop(alarm: Alarm, say: Callable[..., None]) -> int | None:
+    """Says why the runs stopped; returns the exit status, or None if the time was up."""
+    if not alarm.rung:
+        say("Stopped. Start again to continue.", err=True)
+        return 143 if alarm.terminated else 130
+    say("Stopped at the limit, in the middle of a run. Start again to continue it.")
+    return None
 
 
 def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Cell, Results] | None:
@@ -148,14 +163,41 @@ def whole_plan(options: Options, found: Results) -> Iterator[Planned]:
 
 def run_one(planned: Planned, options: Options, work: Work) -> bool:
     """Trains or resumes one run and writes its result; returns False if it has none."""
+    work.say(f"{run_name(planned, options)} ...")
+    made = make_result(planned, options, work)
+    written = store(made, planned, options, work.say)
+    work.forget()
+    return written
+
+
+def run_name(planned: Planned, options: Options) -> str:
+    """Returns what a run of the plan is called in messages."""
+    return f"{'rehearsal of ' * options.rehearsal}block {planned.block}: {planned.label}, seed {planned.seed}"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one run; it can be sent between processes.
+
+    Attributes:
+        content, matrices: its result; None without one.
+        run: its directory, if it has a result.
+        reason: why it has no result; None if another process is training it.
+    """
+
+    content: dict[str, Any] | None = None
+    matrices: Matrices = field(default_factory=dict)
+    run: Run | None = None
+    reason: str | None = None
+
+
+def make_result(planned: Planned, options: Options, work: Work) -> Made:
+    """Trains or resumes one run, and measures it; whatever goes wrong is a reason, so that the other runs follow."""
     start = time.monotonic()
-    name = f"{'rehearsal of ' * options.rehearsal}block {planned.block}: {planned.label}, seed {planned.seed}"
-    work.say(f"{name} ...")
     try:
         ready = state_of(planned, options)
         if ready.state == "running":
-            work.say(f"{name}: another process is training it.")
-            return True
+            return Made()
         if not options.rehearsal:
             check_whole(ready.config)
         try:
@@ -166,27 +208,34 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
             if FAILED_TO_CONVERGE not in str(error) or failed is None:
                 raise
             content, matrices, run = failure(failed, error.what), {}, failed  # a result like any other
-    except Exception as error:  # whatever it is, the other runs still follow
+    except Exception as error:
         _log.debug("", exc_info=error)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        work.say(f"{name}: no result: {reason}", err=True)
-        return False
+        return Made(reason=(str(error).strip().splitlines() or [type(error).__name__])[0])
     content |= {
         "cell": dict(cell_of(planned).fields), "seed": planned.seed, "rehearsal": options.rehearsal,
         "device": work.device(), "backend": hardware.keras_backend(), "resumed": ready.state != "new",
         "wall_seconds": time.monotonic() - start,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+    return Made(content, matrices, run)
+
+
+def store(made: Made, planned: Planned, options: Options, say: Callable[..., None]) -> bool:
+    """Writes what was made of a run, commits it if requested, and says so; returns False for a run without a result."""
+    name = run_name(planned, options)
+    if made.content is None or made.run is None:
+        say(f"{name}: another process is training it." if made.reason is None else
+            f"{name}: no result: {made.reason}", err=made.reason is not None)
+        return made.reason is None
     prefix = "rehearsal-" if options.rehearsal else ""
     path = options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json"
-    write_result(content, matrices, path)
-    discard_model(run)
-    work.say(f"{name}: {summary(content)}")
+    write_result(made.content, made.matrices, path)
+    discard_model(made.run)
+    say(f"{name}: {summary(made.content)}")
     if options.commit:
-        written = [path, *([path.with_suffix(".npz")] if matrices else [])]
+        written = [path, *([path.with_suffix(".npz")] if made.matrices else [])]
         if (why_not := commit(written, f"Result: {planned.label}, seed {planned.seed}")) is not None:
-            work.say(f"{path} is not committed: {why_not}", err=True)
-    work.forget()
+            say(f"{path} is not committed: {why_not}", err=True)
     return True
 
 
@@ -238,6 +287,8 @@ def explicit_fields(cell: Cell, options: Options) -> dict[str, Any]:
     fields = dict(cell.fields) | {"runs_dir": str(options.runs_dir)}
     if options.data_dir is not None:
         fields["data_dir"] = str(options.data_dir)
+    if options.threads is not None:
+        fields["threads"] = options.threads
     if options.rehearsal:
         fields |= {"width": 0.25 if cell.config.class_vectors in NEEDS_WIDTH else 0.125, "epochs": 2,
                    "limit_train": 2_000}
@@ -253,6 +304,8 @@ def why_not_now(planned: Planned, options: Options, found: Results, alarm: Alarm
     call (`whole` seconds) is started in whatever time is left, and continues from its checkpoint in the next call.
     """
     seconds = seconds_of(planned, options, found)
+    if seconds is not None and not hardware.gpus():
+        seconds *= max(1, options.jobs)  # they share the cores
     left = alarm.seconds_left() or 0.0
     if left <= 0:
         return "is left to the next call: no time is left in this one"
@@ -287,32 +340,6 @@ def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.E
     gpus = hardware.gpus()
     rate = cost.GPU if plan_named(options.blocks) == "gpu" else cost.CPU
     return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), rate)
-
-
-def listed(options: Options) -> list[str]:
-    """Returns the plan as lines: the state and seconds of each run, their sum, and what the plan does not cover."""
-    found = read_results(options.out, rehearsal=options.rehearsal)
-    lines, left = [], 0.0
-    why = {block.name: block.why for block in blocks_named(options.blocks)}
-    gpu = plan_named(options.blocks) == "gpu"
-    block = ""
-    for planned in whole_plan(options, found):
-        if planned.block != block:
-            block = planned.block
-            lines.append(f"block {block}: {why[block]}")
-        if planned.cell is None:
-            state = "waits for the runs that choose its scale"
-        elif result := found.all_of(planned.cell).get(planned.seed):
-            state = (f"done: test {100 * result.accuracy():.1f} %" if result.converged else "done: failed to converge"
-                     ) + f", {result.number('wall_seconds'):.0f} s on {result.content['device']}"
-        else:
-            estimate = estimated(planned.cell, planned.seed, options, found)
-            left += estimate.seconds
-            state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
-        lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
-    rate = cost.GPU if gpu else cost.CPU
-    return [*lines, f"Left: about {left / 3600:.1f} {rate.unit}; if none were measured on this device, {rate.source}.",
-            *(["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)] if gpu else [])]
 
 
 def summary(content: Mapping[str, Any]) -> str:

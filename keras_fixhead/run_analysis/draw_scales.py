@@ -16,9 +16,9 @@ _FIGURES: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...], str], ...
         ("calibration", "ece", "Calibration error as served", "ECE"),
         ("calibration", "ece_after", "After a temperature is fitted", "ECE"),
         ("calibration", "mean_confidence", "Mean largest probability", "probability")),
-     "What S does to calibration. Left: the calibration error of the probabilities as the model gives them. Middle: "
-     "after one temperature has been fitted on validation images, which changes no prediction. Right: how sure the "
-     "model says it is; it cannot be surer than Equation 5 of the paper allows."),
+     "What S does to calibration: the calibration error of the probabilities as the model gives them; the same after "
+     "one temperature has been fitted on validation images, which changes no prediction; and how sure the model says "
+     "it is. It cannot be surer than Equation 5 of the paper allows."),
     ("compactness-over-scales", "Accuracy and compactness against S", (
         ("accuracy", "accuracy", "Test accuracy", "share"),
         ("compactness", "predicted", "Cosine to the predicted class vector", "mean cosine"),

@@ -53,7 +53,7 @@ NOT_PATHS = {
     "classes": "names of classes", "suite": "a name", "token": "a secret", "axes": "FIELD=VALUE", "seeds": "numbers",
     "then": "commands", "versions": "a policy", "labels": "LABEL=N", "host": "an address", "name": "a name",
     "scale": "a number or a word", "recipe": "a name", "url": "an address", "server_name": "a name",
-    "target": "a name on a hub", "license": "a name",
+    "target": "a name on a hub", "license": "a name", "address": "an address",
     "corruptions": "names", "leave_out": "names of classes", "severities": "numbers", "augmenter": "MODULE:NAME",
     "measurement": "a name", "outside": "a name",
 }

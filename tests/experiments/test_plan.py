@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras_fixhead import hardware
 from keras_fixhead.config import TrainConfig, earlier_digest, resolve
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.experiments.disk import SMALL_FILES, computed_bytes, disk_bytes
 from keras_fixhead.experiments.plan import (
     parse_grid,
     parse_seeds,
@@ -79,17 +80,19 @@ def test_a_plan_that_contradicts_itself_is_refused(explicit, grid, shared, messa
         plan_runs({**explicit, **shared}, grid, [0])
 
 
-def test_hours_and_disk_space_are_measured_or_omitted(explicit, complete):
+def test_hours_are_measured_and_disk_space_is_measured_or_computed(explicit, complete):
     resolved = plan_runs(explicit, {}, [0])[0].resolved
-    assert plan_summary(plan_runs(explicit, {}, [0, 1])) == {
-        "runs": 2, "states": {"complete": 0, "interrupted": 0, "failed": 0, "running": 0, "new": 2}, "hours": None,
-        "disk_bytes": None}
-    complete(resolved)
+    summary = plan_summary(plan_runs(explicit, {}, [0, 1]))
+    assert summary["runs"] == summary["states"]["new"] == 2 and summary["hours"] is None
+    assert summary["disk_bytes"] == 2 * computed_bytes(resolved) and summary["free_bytes"] > 0
+    assert plan_summary(plan_runs(explicit, {}, [0, 1]), discard_models=True)["disk_bytes"] == (
+        computed_bytes(resolved) + SMALL_FILES)
+    done = complete(resolved)
     hardware.store_step_seconds(resolved.step_time_key, 3.6)
     summary = plan_summary(plan_runs(explicit, {}, [0, 1]))
 
     assert summary["hours"] == pytest.approx(resolved.config.epochs * 12 * 3.6 / 3600)  # 1,257 images, batches of 100
-    assert summary["disk_bytes"] > 1500
+    assert summary["disk_bytes"] == disk_bytes(done) > 1500
 
 
 def test_a_run_of_an_earlier_version_is_not_trained_again(explicit, complete):

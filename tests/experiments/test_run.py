@@ -1,10 +1,14 @@
 """Running a plan, with stand-ins for training."""
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from keras_fixhead.errors import FixheadWarning, RunError, TrainingError, silenced
+from keras_fixhead.experiments import processes
 from keras_fixhead.experiments.plan import plan_runs, plan_warnings
 from keras_fixhead.experiments.run import run_plan, run_trained_by
 from keras_fixhead.runs import create_run
@@ -105,3 +109,41 @@ def test_a_process_trains_each_run_of_a_plan_and_resumes_an_interrupted_one(expl
 
     assert [each.what for each in outcomes] == ["trained", "resumed"], [each.reason for each in outcomes]
     assert outcomes[1].run.path == half.path and all(each.run.has("result") for each in outcomes)
+
+
+def test_several_runs_at_once_end_like_one_after_the_other(explicit, complete):
+    """Two runs wait for each other, so they must run at once; the third fails, which stops neither."""
+    both = threading.Barrier(2, timeout=60)
+
+    def train(resolved, resume):
+        if resolved.config.seed == 2:
+            raise TrainingError("broken")
+        both.wait()
+        return complete(resolved)
+
+    plan = plan_runs(explicit, {}, [0, 1, 2])
+    outcomes = list(run_plan(plan, train, jobs=3))
+
+    assert sorted((each.planned.config.seed, each.what) for each in outcomes) == [
+        (0, "trained"), (1, "trained"), (2, "failed")]
+    assert [each.state for each in plan_runs(explicit, {}, [0, 1, 2])] == ["complete", "complete", "new"]
+
+
+def test_ctrl_c_stops_all_processes_and_starts_no_others(explicit, monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.01)
+    started = []
+
+    def train(resolved, resume):
+        started.append(resolved)
+        run_trained_by([sys.executable, "-c", "import time; time.sleep(600)"], resolved)
+
+    def interrupt():
+        while len(processes._running) < 2:
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(run_plan(plan_runs(explicit, {}, [0, 1, 2, 3]), train, jobs=2))
+
+    assert len(started) == 2 and not processes._running

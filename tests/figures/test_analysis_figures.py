@@ -75,6 +75,12 @@ def test_many_classes_are_labelled_by_groups_and_few_by_names():
     few = new_figure(4, 4).subplots()
     label_axes(few, names[:3], np.array([2, 0, 1]))
     assert [each.get_text() for each in few.get_yticklabels()] == ["car 0", "cat 0", "dog 0"]
+    rows, none = new_figure(8, 8).subplots(), new_figure(8, 8).subplots()
+    label_axes(rows, names, order)
+    assert [each.get_text() for each in rows.get_yticklabels()] == [names[each] for each in order]
+    assert not rows.get_xticklabels() and rows.get_yticklabels()[0].get_fontsize() >= 4
+    label_axes(none, [f"class {number}" for number in range(200)])
+    assert not none.get_yticklabels()
     assert grouped_order(names, {"dog": groups["dog"]}) is None and grouped_order(names[:30], groups) is None
 
 

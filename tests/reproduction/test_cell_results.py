@@ -8,6 +8,7 @@ from synthetic import write_matrices, write_result
 
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.errors import RunError
+from keras_fixhead.experiments.disk import PARAMETERS
 from keras_fixhead.reproduction import cell, read_evidence, read_results
 from keras_fixhead.reproduction.cost import MULTIPLY_ADDS, estimate, training_images
 
@@ -94,13 +95,14 @@ def test_a_resumed_run_gives_no_estimate_as_its_wall_time_covers_only_the_last_p
 
 
 @pytest.mark.parametrize("model", MULTIPLY_ADDS)
-def test_the_multiply_adds_of_a_network_match_its_kernels(model):
+def test_the_multiply_adds_of_a_network_match_its_kernels_and_its_parameters_are_counted(model):
     import keras
 
-    from keras_fixhead.models import build_model
+    from keras_fixhead.models import build_model, head_of
 
-    total = 0
-    for layer in build_model(model, (32, 32, 3), 10).layers:
+    total, built = 0, build_model(model, (32, 32, 3), 10)
+    assert built.count_params() - head_of(built).count_params() == pytest.approx(PARAMETERS[model], rel=1e-3)
+    for layer in built.layers:
         if (kernel := getattr(layer, "kernel", None)) is not None:
             positions = layer.output.shape[1] * layer.output.shape[2]
             total += positions * int(np.prod(kernel.shape))

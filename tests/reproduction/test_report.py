@@ -59,10 +59,14 @@ def test_every_claim_has_a_verdict_and_every_number_names_its_files(results, rep
 
 def test_an_empty_comparison_says_what_would_fill_it_and_for_how_long(report):
     (setting,) = report["settings"]
-    empty = [each for claim in setting["claims"] for each in claim["comparisons"] if not each["values"]]
+    empty = [(claim, each) for claim in setting["claims"] for each in claim["comparisons"] if not each["values"]]
+    without = {claim["id"] for claim, each in empty if not each["command"]}  # all runs exist, without this number
 
-    assert empty
-    for each in empty:
+    assert len(empty) > 20 and without == {"generalization-kept"}
+    for claim, each in empty:
+        if claim["id"] in without:
+            assert claim["lacking"].startswith("needs CIFAR-10.1")
+            continue
         assert re.match(r"fixhead reproduce \w+( \w+)* --recipe honest --data-dir DATA$", each["command"])
         assert each["hours_per_seed"] > 0, each["label"]
 

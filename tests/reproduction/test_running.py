@@ -24,6 +24,7 @@ from keras_fixhead.reproduction import cell, plan, read_evidence, read_results
 from keras_fixhead.reproduction import run as running
 from keras_fixhead.reproduction.alarm import GRACE_SECONDS
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
+from keras_fixhead.reproduction.listing import listed
 from keras_fixhead.reproduction.plans import plan_named
 from keras_fixhead.runs import create_run
 from keras_fixhead.vectors import ceiling
@@ -268,7 +269,7 @@ def test_a_run_that_fails_to_converge_is_a_result_and_not_retried(tmp_path, tiny
     assert result.content["config"]["lr"] == 1e4 and not list((tmp_path / "out").glob("*.npz"))
     assert "failed to converge" in capsys.readouterr().out
     assert running.next_run(asked, set())[0].cell.config.fixed is False
-    assert "done: failed to converge" in "\n".join(running.listed(asked))
+    assert "done: failed to converge" in "\n".join(listed(asked))
 
 
 def rehearse(tmp_path, *arguments, **environment):

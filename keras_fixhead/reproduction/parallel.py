@@ -1,0 +1,137 @@
+"""Runs of the plan at once: one coordinator, which alone chooses runs and writes results, and an engine of workers."""
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from keras_fixhead.reproduction.alarm import Alarm
+from keras_fixhead.reproduction.cells import Planned
+from keras_fixhead.reproduction.run import (
+    Made,
+    Options,
+    next_run,
+    run_name,
+    say_done,
+    status_of_stop,
+    store,
+    why_not_now,
+)
+from keras_fixhead.runs import make_folder
+
+TRIES = 2
+"""How often a run is started whose worker dies: the second time it resumes from its last checkpoint."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that a worker has ended, or that ended with its worker.
+
+    Attributes:
+        key: number of the run, as given to `Engine.start`.
+        made: what became of it; None if the worker died.
+        how: how the worker died.
+    """
+
+    key: int
+    made: Made | None
+    how: str = ""
+
+
+class Engine(Protocol):
+    """Workers that make results, each one run at a time."""
+
+    slots: int
+
+    def start(self, key: int, planned: Planned, options: Options) -> None:
+        """Gives a run to a free worker."""
+
+    def wait(self) -> list[Ended]:
+        """Waits until at least one run has ended."""
+
+    def stop(self) -> None:
+        """Stops all workers as Ctrl-C does, and waits until their runs have checkpoints; may be called again."""
+
+
+def run_at_once(options: Options, engine: Engine, say: Callable[..., None]) -> int:
+    """Runs the rest of the plan, several runs at once, until it is done or time is up; returns the exit status.
+
+    Runs start in the order of the plan. Those whose scale is chosen by others start once these have results. A run that
+    fails stops nothing; when this stops, all runs stop, and the next call resumes them.
+
+    Args:
+        options: which cells, and where.
+        engine: the workers.
+        say: prints a line, with `err=True` on standard error.
+    """
+    make_folder(options.out)
+    coordinator = _Coordinator(options, engine, say)
+    with Alarm(options.deadline) as alarm, contextlib.ExitStack() as ending:
+        ending.callback(engine.stop)
+        try:
+            coordinator.run(alarm)
+        except KeyboardInterrupt:
+            say("Stopping all runs ...", err=True)
+            engine.stop()
+            if (status := status_of_stop(alarm, say)) is not None:
+                return status
+    return 1 if coordinator.failures else 0
+
+
+class _Coordinator:
+    def __init__(self, options: Options, engine: Engine, say: Callable[..., None]) -> None:
+        self._options, self._engine, self._say = options, engine, say
+        self._tried: set[tuple[str, int]] = set()
+        self._busy: dict[int, Planned] = {}
+        self._tries: dict[int, int] = {}
+        self._numbers: Iterator[int] = iter(range(10**9))
+        self.failures = 0
+
+    def run(self, alarm: Alarm) -> None:
+        """Starts runs as workers become free, and stores what they made."""
+        whole = alarm.seconds_left()
+        more = True
+        while more or self._busy:
+            while more and len(self._busy) < self._engine.slots:
+                ready = self._next(alarm, whole)
+                if ready is None:
+                    break
+                more = ready
+            if not self._busy:
+                if more:
+                    say_done(self._options, self._say)
+                return
+            for ended in self._engine.wait():
+                self._end(ended)
+
+    def _next(self, alarm: Alarm, whole: float | None) -> bool | None:
+        """Starts the next run; returns None if none is ready, and False if no further one may start."""
+        ready = next_run(self._options, self._tried)
+        if ready is None:
+            return None
+        planned, cell, found = ready
+        if self._options.most_runs is not None and len(self._tried) >= self._options.most_runs:
+            self._say(f"No more than {len(self._tried)} runs are started, as requested.")
+            return False
+        if whole is not None and (reason := why_not_now(planned, self._options, found, alarm, whole)):
+            self._say(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
+            return False
+        self._tried.add((cell.id, planned.seed))
+        self._start(next(self._numbers), planned)
+        return True
+
+    def _start(self, key: int, planned: Planned) -> None:
+        self._busy[key] = planned
+        self._tries[key] = self._tries.get(key, 0) + 1
+        again = " again" if self._tries[key] > 1 else ""
+        self._say(f"{run_name(planned, self._options)}{again} ...")
+        self._engine.start(key, planned, dataclasses.replace(self._options, commit=False))
+
+    def _end(self, ended: Ended) -> None:
+        planned = self._busy.pop(ended.key)
+        if ended.made is None and self._tries[ended.key] < TRIES:
+            self._say(f"{run_name(planned, self._options)}: its worker {ended.how}; resuming.", err=True)
+            self._start(ended.key, planned)
+            return
+        made = ended.made or Made(reason=f"its worker {ended.how}")
+        self.failures += not store(made, planned, self._options, self._say)

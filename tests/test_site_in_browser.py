@@ -1,0 +1,69 @@
+"""The built site in Chromium: no console message, nothing wider than the window, at 1280 and 400 pixels.
+
+FIXHEAD_SITE names the folder of the built site. Screenshots are kept in the folder that FIXHEAD_SCREENSHOTS names.
+"""
+import functools
+import http.server
+import json
+import os
+import re
+import subprocess
+import threading
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+PAGES = ["", "worth-it/", "margins/", "faq/", "benchmarks/", "evidence-tables/", "tutorials/layer_in_fit/",
+         "reference/commands/train/", "reference/python/head/", "architecture/"]
+FRAME = """<body style="margin: 0"><iframe src="PAGE" width="WIDTH" height="1900" style="border: 0"></iframe><script>
+window.addEventListener("load", () => setTimeout(() => {
+  const page = document.querySelector("iframe").contentDocument;
+  const report = document.createElement("pre");
+  report.id = "report";
+  report.textContent = JSON.stringify({
+    title: page.querySelector("h1").textContent, wide: page.documentElement.scrollWidth - WIDTH,
+    broken: [...page.images].filter(image => !image.naturalWidth).length});
+  document.body.append(report);
+}, 3000));</script>"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site():
+    folder = Path(os.environ["FIXHEAD_SITE"])
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    (folder / "frame.html").unlink(missing_ok=True)
+
+
+def chromium(folder, url, width, *options):
+    return subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-extensions",
+         "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+         f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2000", "--virtual-time-budget=10000",
+         "--enable-logging=stderr", *options, url], capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_readable_and_silent(site, page, width, tmp_path):
+    """Headless Chromium has no window narrower than 500 pixels, so a page is shown in a frame."""
+    folder, url = site
+    (folder / "frame.html").write_text(FRAME.replace("PAGE", f"/{page}").replace("WIDTH", str(width)))
+    done = chromium(tmp_path, f"{url}/frame.html", max(width, 500), "--dump-dom")
+    found = json.loads(unescape(re.search(r'<pre id="report">(.*?)</pre>', done.stdout)[1]))
+
+    assert not re.findall(r".*CONSOLE.*", done.stderr)
+    assert found["title"].strip() and found["broken"] == 0 and found["wide"] <= 0
+    if shots := os.environ.get("FIXHEAD_SCREENSHOTS"):
+        name = page.strip("/").replace("/", "-") or "home"
+        chromium(tmp_path, f"{url}/frame.html", max(width, 500), f"--screenshot={Path(shots) / name}-{width}.png")
