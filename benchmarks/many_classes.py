@@ -1,14 +1,16 @@
-r"""Time and memory of a training step over very many classes: streaming, its two products alone, and a Dense layer.
+r"""Time and memory of a training step over very many classes: streaming, its two products alone, Dense, and peers.
 
-    python benchmarks/many_classes.py
-    python benchmarks/many_classes.py --classes 1000 10000 100000 --rounds 10 --figure docs/many_classes.png
+    python benchmarks/many_classes.py --speed --peers VENV/bin/python     # times; needs a quiet machine
+    python benchmarks/many_classes.py --memory --peers VENV/bin/python --classes 1000 10000 100000 --rounds 2
     python benchmarks/many_classes.py --memory --classes 100000 1000000 10000000 --rounds 2 --largest-gb 3 \
         --variants drawn-bfloat16 stored-bfloat16 dense-float32 --out results/many_classes_memory.json
 
 A step is: 512 features of 128 examples times a square matrix, the softmax cross-entropy over all classes, backward, and
 SGD with momentum. Each variant runs in a process of its own; processes take turns in random order, and ratios are taken
-round by round. Memory is the highest resident size of the process, less that before the variant was built, when the
-framework was loaded and had trained a small model. A variant that would take more than --largest-gb is left out.
+round by round. Peers run in an environment of their own (`many_classes_peers.py`). Memory is the highest resident size
+of the process, less that before the variant was built, when the framework was loaded and had trained a small model. A
+variant that would take more than --largest-gb is left out. --speed takes the variants of `SPEED`: everything at 100,000
+classes, and at 1,000,000 what 16-bit products allow in the memory of a small machine.
 """
 import argparse
 import json
@@ -21,6 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from many_classes_peers import PEERS
+from many_classes_peers import step_of as peer_step_of
+
 BATCH, DIM, CHUNK = 128, 512, 8192
 WARMUP = 2
 HEADS: dict[str, dict[str, Any]] = {
@@ -31,11 +36,17 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 # bytes per class: vectors, their gradient and momentum, and three arrays of logits of the batch; products of a table
 BYTES = {"dense-float32": 12 * DIM + 12 * BATCH, "dense-bfloat16": 14 * DIM + 12 * BATCH, "stored-float32": 4 * DIM,
-         "stored-bfloat16": 2 * DIM, "products-float32": 4 * DIM, "products-bfloat16": 2 * DIM}
-VARIANTS = (*HEADS, "products-float32", "products-bfloat16", "dense-float32", "dense-bfloat16")
+         "stored-bfloat16": 2 * DIM, "products-float32": 4 * DIM, "products-bfloat16": 2 * DIM,
+         "pml_arcface-float32": 12 * DIM + 32 * BATCH, "pml_softmax-float32": 12 * DIM + 32 * BATCH,
+         "cce_features-float32": 4 * DIM, "cce_both-float32": 8 * DIM, "ours_jax-float32": 8 * DIM}
+OURS = (*HEADS, "products-float32", "products-bfloat16", "dense-float32", "dense-bfloat16")
+VARIANTS = (*OURS, *PEERS)
+SPEED = {100_000: VARIANTS, 1_000_000: ("stored-bfloat16", "drawn-bfloat16", "products-bfloat16", "dense-bfloat16")}
 RATIOS = (("stored-bfloat16", "products-bfloat16"), ("stored-float32", "products-float32"),
           ("drawn-bfloat16", "stored-bfloat16"), ("dense-bfloat16", "stored-bfloat16"),
-          ("dense-float32", "stored-float32"))
+          ("dense-float32", "stored-float32"), ("pml_arcface-float32", "stored-float32"),
+          ("pml_softmax-float32", "stored-float32"), ("cce_features-float32", "ours_jax-float32"),
+          ("cce_both-float32", "ours_jax-float32"))
 
 
 def main() -> None:
@@ -47,28 +58,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--largest-gb", type=float, default=12, help="leave out variants that need more memory")
     parser.add_argument("--memory", action="store_true", help="keep memory only, which other load does not change")
-    parser.add_argument("--figure", type=Path, help="also draw time and memory against the number of classes")
-    parser.add_argument("--worker", nargs=2, metavar=("VARIANT", "CLASSES"), help=argparse.SUPPRESS)
+    parser.add_argument("--speed", action="store_true", help="measure what SPEED lists, instead of --classes")
+    parser.add_argument("--peers", metavar="PYTHON", help="interpreter of an environment with the peers")
     out_option(parser, RESULTS / "many_classes.json")
     options = parser.parse_args()
-    if options.worker:
-        worker(options.worker[0], int(options.worker[1]))
-        return
     done: list[dict[str, Any]] = []
-    for num_classes in options.classes:
-        chosen = [each for each in options.variants if BYTES.get(each, 0) * num_classes <= options.largest_gb * 1e9]
-        seconds, memory = measure(chosen, num_classes, options.rounds)
+    for num_classes in SPEED if options.speed else options.classes:
+        variants = [each for each in (SPEED[num_classes] if options.speed else VARIANTS) if each in options.variants]
+        chosen = [each for each in variants if BYTES.get(each, 0) * num_classes <= options.largest_gb * 1e9
+                  and (each not in PEERS or options.peers)]
+        seconds, memory = measure(chosen, num_classes, options.rounds, options.peers)
         config = {"classes": num_classes, "features": DIM, "batch_size": BATCH}
         warmup = f"{WARMUP} steps, not counted"
         done += [measurement(name=f"{variant}/{num_classes}/memory", metric="peak memory over the framework, so far",
                              unit="B", values=memory[variant], warmup=warmup, config=config) for variant in chosen]
         if not options.memory:
             done += times(seconds, num_classes, warmup, config)
-        write_report(options.out, done, command=" ".join(["python", *sys.argv]))
+        said = ["VENV/bin/python" if each == options.peers else each for each in sys.argv]
+        write_report(options.out, done, command=" ".join(["python", *said]))
     if options.memory and options.out.resolve() == FILE:
         write_block(BLOCK, block(json.loads(FILE.read_text())), FILE.parents[1] / "docs" / "many_classes.md")
-    if options.figure:
-        draw(done, options.figure)
     for each in done:
         if each["unit"] == "1":
             print(f"{each['name']}: {each['median']:.2f} [{each['quartiles'][0]:.2f}, {each['quartiles'][1]:.2f}]")
@@ -89,11 +98,10 @@ def times(seconds: dict[str, list[float]], num_classes: int, warmup: str,
     return done
 
 
-def measure(variants: list[str], num_classes: int, rounds: int) -> tuple[dict[str, list[float]],
-                                                                                   dict[str, list[float]]]:
+def measure(variants: list[str], num_classes: int, rounds: int,
+            peers: str | None) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Returns the seconds and the peak memory so far of each variant's rounds; only one process computes at a time."""
-    processes = {each: subprocess.Popen([sys.executable, __file__, "--worker", each, str(num_classes)], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE) for each in variants}
+    processes = {each: _started(each, num_classes, peers) for each in variants}
     seconds: dict[str, list[float]] = {each: [] for each in variants}
     memory: dict[str, list[float]] = {each: [] for each in variants}
     for round_ in range(-1, rounds):  # the first round builds and warms up
@@ -111,15 +119,27 @@ def measure(variants: list[str], num_classes: int, rounds: int) -> tuple[dict[st
     return seconds, memory
 
 
+def _started(variant: str, num_classes: int, peers: str | None) -> "subprocess.Popen[str]":
+    """A worker; those of peers find this package, but nothing else of this environment."""
+    environment, python = dict(os.environ), sys.executable
+    if variant in PEERS:
+        assert peers
+        environment |= {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "KERAS_BACKEND": "jax"}
+        python = peers
+    return subprocess.Popen([python, __file__, "--worker", variant, str(num_classes)], text=True, env=environment,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
 def worker(variant: str, num_classes: int) -> None:
     """Runs a step of a variant for each line of standard input, and prints its seconds and the memory so far."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    step_of("drawn-float32", 1000)()  # loads the framework
+    made = peer_step_of if variant in PEERS else step_of
+    made(variant if variant in PEERS else "drawn-float32", 1000)()  # loads the framework
     before = _peak()
     step: Callable[[], None] | None = None
     for _ in sys.stdin:
         if step is None:
-            step = step_of(variant, num_classes)
+            step = made(variant, num_classes)
             for _ in range(WARMUP):
                 step()
         start = time.perf_counter()
@@ -201,27 +221,8 @@ def block(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def draw(done: list[dict[str, Any]], file: Path) -> None:
-    """Draws time and memory against the number of classes, both axes logarithmic."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    for axis, ending, unit, label in ((axes[0], "", 1, "seconds per step"),
-                                      (axes[1], "/memory", 1e9, "memory over the framework, GB")):
-        for variant in VARIANTS:
-            points = sorted((each["config"]["classes"], each["median"] / unit) for each in done
-                            if each["name"] == f"{variant}/{each['config']['classes']}{ending}")
-            if points and not variant.startswith("products"):
-                style = "--" if variant.startswith("dense") else "-"
-                axis.plot(*zip(*points, strict=True), style, marker="o", label=variant.replace("-", ", "))
-        axis.set(xscale="log", yscale="log", xlabel="classes", ylabel=label)
-        axis.grid(alpha=0.3)
-    axes[0].legend(frameon=False)
-    figure.savefig(file, dpi=110)
-
-
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--worker"]:
+        worker(sys.argv[2], int(sys.argv[3]))
+    else:
+        main()

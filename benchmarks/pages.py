@@ -19,7 +19,15 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
-from keras_fixhead.reproduction.studies import fixed_against_learned, main_effect_table, read_study, study_table
+from keras_fixhead.reproduction.cells import cell
+from keras_fixhead.reproduction.results import read_results
+from keras_fixhead.reproduction.studies import (
+    FixedAgainstLearned,
+    fixed_against_learned,
+    main_effect_table,
+    read_study,
+    study_table,
+)
 from keras_fixhead.runs.result import Result, read_result
 
 DATA = RESULTS / "data.json"
@@ -61,23 +69,44 @@ def measure_data(folder: str) -> dict[str, Any]:
 
 def effects_block() -> list[str]:
     """Returns the README's table: where fixing wins and where it loses, paired over seeds."""
-    arms = fixed_against_learned(RESULTS)
-    n, = {each.difference.n for each in arms}
-    lines = ["| | data | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |"]
-    for each in arms:
-        low, high = each.difference.interval or (math.nan, math.nan)
-        verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
-        data = each.dataset.upper().replace("CIFAR", "CIFAR-")
-        means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
-        lines.append(f"| S = {each.scale:g}: fixing {verdict} | {data} | {means} | **{_signed(each.difference.mean)}** "
-                     f"(95 % interval {_signed(low)} to {_signed(high)}) |")
+    whole, narrow = evidence_effects(), fixed_against_learned(RESULTS)
+    lines = ["| | data, network | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |",
+             *(_effect(each, "whole, `fast_cnn`") for each in whole),
+             *(_effect(each, "part, narrow ResNet18") for each in narrow)]
     config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
     assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
-    return [*lines, "", f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed start "
-            "from the same weights and class vectors and see the same batches. The rows differ in data as well as in "
-            f"S. ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, {config['epochs']} "
-            "epochs, last epoch; nothing at full size has been measured yet. All numbers: `results/main_effect.json`, "
-            "`results/margins.json`."]
+    n, = {each.difference.n for each in [*whole, *narrow]}
+    text = (f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed start from the same "
+            "weights and class vectors and see the same batches. ")
+    if whole:
+        text += ("`fast_cnn` is not one of the paper's networks: all training images, recipe `fast`, "
+                 f"{build_config({'recipe': 'fast'}).epochs:g} epochs, on two CPU cores (`docs/evidence.md`). ")
+    text += (f"ResNet18 at width {config['width']:g}: {config['limit_train']:,} training images, {config['epochs']} "
+             "epochs, last epoch. The paper's networks at full size have not been measured. All numbers: "
+             f"{'`results/evidence/`, ' * bool(whole)}`results/main_effect.json`, `results/margins.json`.")
+    return [*lines, "", text]
+
+
+def evidence_effects() -> list[FixedAgainstLearned]:
+    """Returns the effect of fixing at S = 1 with recipe `fast` on each data set that has at least three pairs."""
+    results = read_results(RESULTS / "evidence")
+    found = []
+    for dataset in ("cifar10", "cifar100"):
+        arms = [{seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(
+            cell(dataset=dataset, recipe="fast", head="cos", scale=1.0, fixed=fixed, label_smoothing=0.0)).items()}
+            for fixed in (True, False)]
+        if len(arms[0].keys() & arms[1].keys()) >= 3:
+            found.append(FixedAgainstLearned(dataset, 1.0, *arms))
+    return found
+
+
+def _effect(each: FixedAgainstLearned, network: str) -> str:
+    low, high = each.difference.interval or (math.nan, math.nan)
+    verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
+    data = each.dataset.upper().replace("CIFAR", "CIFAR-")
+    means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
+    return (f"| S = {each.scale:g}: fixing {verdict} | {data}, {network} | {means} | "
+            f"**{_signed(each.difference.mean)}** (95 % interval {_signed(low)} to {_signed(high)}) |")
 
 
 def _signed(value: float | None) -> str:

@@ -37,13 +37,13 @@ def train_by_command(resolved: Resolved, resume: Run | None, threads: int | None
     Args:
         resolved: the configuration.
         resume: an interrupted run of it, if there is one.
-        threads: of a run that is not alone, which then shows no progress.
+        threads: of a run that is not alone, which shows no progress; the configuration's own number goes first.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = write_asked(resolved, Path(folder))
         arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
         if threads is not None:
-            arguments += ["--threads", str(threads), "--quiet"]
+            arguments += ["--quiet", "--threads", str(resolved.asked.threads or threads)]
         return run_trained_by([*_PROGRAM, "train", *arguments, "--json"], resolved)
 
 

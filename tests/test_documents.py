@@ -2,6 +2,7 @@
 import importlib
 import importlib.util
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -40,12 +41,44 @@ def test_each_of_the_two_commands_is_one_line_in_its_own_block(words):
     assert len(block.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("example", [block for page in PAGES for block in blocks("python", page)])
-def test_every_python_example_runs(example, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+EXAMPLES = [(page, example) for page in PAGES for example in blocks("python", page)]
 
+# Runs each example of a JSON list in a namespace and a folder of its own; writes their errors into a file.
+RUN_EXAMPLES = """
+import json, os, sys, tempfile, traceback
+import keras
+
+errors = []
+for example in json.load(sys.stdin):
+    os.chdir(tempfile.mkdtemp())
+    error = ""
+    try:
+        exec(compile(example, "example", "exec"), {"__name__": "__main__"})
+    except BaseException:
+        error = traceback.format_exc()
+    errors.append(error)
+    keras.config.set_dtype_policy("float32")
+    keras.backend.clear_session()
+with open(sys.argv[1], "w") as file:
+    json.dump(errors, file)
+"""
+
+
+@pytest.fixture(scope="module")
+def example_errors(tmp_path_factory):
+    """Returns the error of each Python example, all run in one process because loading Keras takes seconds."""
+    folder = tmp_path_factory.mktemp("examples")
+    done = subprocess.run([sys.executable, "-c", RUN_EXAMPLES, str(folder / "errors.json")], text=True,
+                          input=json.dumps([example for _, example in EXAMPLES]), capture_output=True,
+                          env={**os.environ, "TMPDIR": str(folder)})
     assert done.returncode == 0, done.stderr
+    return json.loads((folder / "errors.json").read_text())
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)), ids=[page for page, _ in EXAMPLES])
+def test_every_python_example_runs(number, example_errors):
+    assert len(example_errors) == len(EXAMPLES)
+    assert example_errors[number] == ""
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks("sh", page)])

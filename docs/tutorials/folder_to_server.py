@@ -2,8 +2,8 @@
 # From a folder of pictures to a REST server
 
 A folder with one subfolder per class becomes a trained model, an export that is checked, and a server that answers
-the requests of TensorFlow Serving. Every step is one call here, and one command in a shell; both are shown. Two
-minutes on a CPU; the pictures are made on the way, so nothing is downloaded.
+the requests of TensorFlow Serving. Every step is one call here, and one command in a shell; both are shown. A
+CPU is enough, and the pictures are made on the way, so nothing is downloaded.
 """
 
 import json

@@ -3,8 +3,8 @@
 
 `HypersphereHead` is an ordinary Keras layer: it goes where `Dense(num_classes)` would be. Its class vectors are drawn
 from a seed and stay fixed, so there is nothing in it to train. This tutorial puts it on a small network, trains it
-next to the same network with learned class vectors, saves it and loads it again. It needs about a minute on a CPU and
-no download.
+next to the same network with learned class vectors, saves it and loads it again. A CPU is
+enough, and nothing is downloaded.
 """
 
 import os

@@ -3,7 +3,7 @@
 
 A cosine is at most 1, so the scale S decides how sure a softmax over cosines can be. Margins (CosFace, ArcFace) make
 the task harder for the true class during training. This tutorial measures both, with fixed and with learned class
-vectors, on small pictures: one or two minutes on a CPU, no download.
+vectors, on small pictures: a CPU is enough, and nothing is downloaded.
 """
 
 import os

@@ -5,9 +5,9 @@
 `results/gpu/`.
 
 Table 2 of the paper is its main effect: cosine logits at S = 1, fixed against learned class vectors. Its CIFAR cells
-fit on one GPU of a free hosted notebook: full width, 30 epochs, the recipe `honest` with the same hyperparameters in
-both arms. The plan runs cell by cell, skips what has a result, and continues a run that was cut off, so a session
-that ends early loses minutes at most. Choose a GPU in the notebook's settings first.
+are made for one GPU of a free hosted notebook: full width, 30 epochs, the recipe `honest` with the same
+hyperparameters in both arms. The plan runs cell by cell, skips what has a result, and continues a run that was cut off
+from its last checkpoint. Choose a GPU in the notebook's settings first.
 
 ## Install
 

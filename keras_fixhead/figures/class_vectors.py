@@ -47,7 +47,7 @@ def plot_cosine_matrix(cosines: NDArray[np.floating], label_names: Sequence[str]
         for row, column in zip(*np.nonzero(different_pairs(m)), strict=True):
             light = shown[row, column] > (low + high) / 2
             axes.text(column, row, f"{shown[row, column]:.2f}".replace("0.", "."), ha="center", va="center",
-                      fontsize=6, color="black" if light else "white")
+                      fontsize=6, in_layout=False, color="black" if light else "white")
     figure.colorbar(image, ax=axes, shrink=0.8, label="cosine")
     save_figure(figure, path)
 

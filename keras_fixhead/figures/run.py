@@ -84,7 +84,7 @@ def plot_confusion(confusion: NDArray[np.integer[Any]], label_names: Sequence[st
     if m <= 12:
         for row, column in np.argwhere(sorted_counts > 0 if counts else shares >= 0.005):
             text = f"{sorted_counts[row, column]:,}" if counts else f"{100 * shares[row, column]:.0f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize="small",
+            axes.text(column, row, text, ha="center", va="center", fontsize="small", in_layout=False,
                       color="white" if shares[row, column] > 0.3 else "black")
     figure.colorbar(shown, ax=axes, shrink=0.8, label="% of the class", ticks=[0, 1, 5, 10, 25, 50, 100])
     save_figure(figure, path)

@@ -11,6 +11,7 @@ from keras_fixhead.figures.canvas import new_figure, save_figure
 from keras_fixhead.figures.text import class_names, plain
 
 _NAME = 22
+_CELL, _IMAGE, _LINE = 1.35, 1.25, 0.17  # inches
 
 
 def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: Sequence[str], path: Path, *,
@@ -30,16 +31,32 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
     """
     rows = max(1, -(-len(images) // columns))
     lines = max((text.count("\n") + 1 for text in texts), default=1)
-    figure = new_figure(1.35 * columns, (1.35 + 0.17 * lines) * rows + 0.5)
-    figure.suptitle(plain(title), fontsize="medium")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for number, (axes, image) in enumerate(zip(grid, images, strict=False)):
-        axes.imshow(image if image.shape[2] == 3 else np.repeat(image, 3, axis=2), interpolation="nearest")
-        axes.text(0.5, -0.04, plain(texts[number]), ha="center", va="top", transform=axes.transAxes, fontsize=7,
+    height = _CELL + _LINE * lines
+    axes = _axes_in_inches(_CELL * columns, height * rows, title)
+    limits = axes.axis()
+    for number, (image, text) in enumerate(zip(images, texts, strict=True)):
+        row, column = divmod(number, columns)
+        middle, top = _CELL * (column + 0.5), height * row + 0.05
+        half = _IMAGE / 2 / max(image.shape[:2])
+        colours = image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
+        axes.imshow(colours, interpolation="nearest", extent=(
+            middle - half * image.shape[1], middle + half * image.shape[1],
+            top + _IMAGE / 2 + half * image.shape[0], top + _IMAGE / 2 - half * image.shape[0]))
+        axes.text(middle, top + _IMAGE + 0.05, plain(text), ha="center", va="top", fontsize=7,
                   color=colors[number] if colors else "black")
-    save_figure(figure, path)
+        axes.axis(limits)
+    save_figure(axes.figure, path)
+
+
+def _axes_in_inches(width: float, height: float, title: str) -> Any:
+    """Returns axes whose coordinates are inches from the top left corner: much faster than axes for each image."""
+    head = 0.15 + 0.2 * (title.count("\n") + 1)
+    figure = new_figure(width, height + head)
+    figure.set_layout_engine("none")
+    figure.text(0.5, 1 - head / 2 / (height + head), plain(title), ha="center", va="center", fontsize="medium")
+    axes = figure.add_axes((0, 0, 1, height / (height + head)), frameon=False, xticks=[], yticks=[])
+    axes.axis((0, width, height, 0))
+    return axes
 
 
 def plot_pictures(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[str], path: Path, *, title: str) -> None:

@@ -84,12 +84,16 @@ def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Figure]:
     chosen, words = _drawn(arrays)
     features, labels = arrays.features[chosen], arrays.labels[chosen]
     if features.shape[1] > 1:
-        points, vectors, share = principal_projection(features, arrays.class_vectors)
         flat = features.shape[1] == 2
+        as_directions = run.config.head == "cos" and not flat  # a few long ones would hide all others
+        points, vectors, share = principal_projection(_unit(features) if as_directions else features,
+                                                      arrays.class_vectors)
         name = file_name("features", arm)
         plot_features(points, labels, names, folder / name, vectors=vectors, origin=flat,
                       title=f"{arm}: features" + ("" if flat else " by PCA"))
-        seen = "all of them" if flat else f"the plane that has {100 * share:.0f} % of their variance"
+        seen = "all of them" if flat else (
+            "divided by their lengths, which cosine logits do not see, " if as_directions else "") + (
+            f"in the plane that has {100 * share:.0f} % of their variance")
         yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, {seen}. Lines lead from "
                       "the origin to class vectors, which are scaled to the mean length of the features.")
         if flat:
@@ -103,6 +107,12 @@ def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Figure]:
         plot_features(neighbour_embedding(features), labels, names, folder / name, title=f"{arm}: features by t-SNE")
         yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, laid out by t-SNE "
                       "(cosine distances). Near images stay near; distances between groups mean little.")
+
+
+def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Features of length 1; those of length 0 stay as they are."""
+    lengths = np.linalg.norm(np.asarray(features, np.float64), axis=1, keepdims=True)
+    return features / np.where(lengths > 0, lengths, 1)
 
 
 def _drawn(arrays: Arrays) -> tuple[NDArray[np.intp], str]:

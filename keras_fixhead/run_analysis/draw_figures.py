@@ -9,6 +9,7 @@ from keras_fixhead.analysis.calibration import log_softmax, reliability
 from keras_fixhead.analysis.class_vectors import clustered_order
 from keras_fixhead.analysis.compactness import class_angles
 from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, image_cosines, own_predicted_wrong
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.figures.class_vectors import plot_cosine_distribution, plot_cosine_matrix
 from keras_fixhead.figures.classes import grouped_order
 from keras_fixhead.figures.distributions import plot_distributions, plot_points
@@ -115,7 +116,7 @@ def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     for kind, words in (("own", "its own class vector"), ("nearest_wrong", "the nearest other class vector")):
         name = file_name("cosine-to", kind)
         reach = {f"reachable, {arm}": float(members[0].numbers["reach"]["reachable_cosine_max"] or 1)
-                 for arm, members in arms.items() if kind == "own" and not members[0].facts.signed_features}
+                 for arm, members in arms.items() if kind == "own" and _never_negative(members[0])}
         marks = {"largest reachable with features ≥ 0": max(reach.values())} if reach else None
         plot_distributions({arm: [found[kind] for found in each] for arm, each in cosines.items()}, folder / name,
                            title=f"Cosine of an image to {words}", label="cosine", limits=(-1, 1), marks=marks)
@@ -138,6 +139,12 @@ def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
         plot_distributions({arm: [found[kind] for found in each] for arm, each in angles.items()},
                            folder / file_name("angle", kind), title=title, label="angle, degrees", limits=(0, 120))
         yield Figure(file_name("angle", kind), "separability", caption)
+
+
+def _never_negative(run: MeasuredRun) -> bool:
+    """Whether the features have no negative entries: they are not signed, and no GELU makes some of them negative."""
+    network = MODELS.get(run.config.model)
+    return not run.facts.signed_features and (network is None or network.lowest == 0)
 
 
 def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:

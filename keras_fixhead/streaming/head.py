@@ -191,7 +191,7 @@ class StreamingHead(HypersphereHead):
             >>> import numpy as np
             >>> head = StreamingHead(num_classes=2, class_vectors=[[1, 0], [0, 1]])
             >>> features = head(np.array([[1.0, 1.0]], "float32"))
-            >>> ops.convert_to_numpy(head.top_probabilities(features, k=2)[2]).tolist()
+            >>> ops.convert_to_numpy(head.top_probabilities(features, k=2)[2]).round(4).tolist()
             [[0.5, 0.5]]
         """
         source = self.rows()

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fixhead_cli import sweeping
+from keras_fixhead import hardware
+from keras_fixhead.errors import RunError
+
 ROOT = Path(__file__).parents[2]
 SMALL = ["--dataset", "digits", "--recipe", "smoke", "--width", 0.0625, "--limit-train", 100, "--batch-size", 50,
          "--epochs", 1, "--precision", "float32"]
@@ -65,6 +69,26 @@ def test_a_sweep_trains_and_exports_missing_runs_and_compare_pairs_them(fixhead,
     assert difference["n"] == 2 and difference["mean"] == pytest.approx(np.mean(expected))
     with Image.open(tmp_path / "c.png") as picture:
         assert picture.size[0] > 800
+
+
+def test_several_runs_of_a_sweep_at_once_share_the_cores_unless_their_configuration_says_otherwise(
+        fixhead, tmp_path, monkeypatch):
+    called = []
+
+    def train(command, resolved):
+        called.append(command[command.index("--quiet") :])
+        raise RunError("not trained")
+
+    monkeypatch.setattr(sweeping, "run_trained_by", train)
+    monkeypatch.setattr(hardware, "cpu_count", lambda: 6)
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
+    answer = fixhead("sweep", *SMALL, "--seeds", "0-1", "--jobs", 2, "--runs-dir", tmp_path / "runs")
+    fixhead("sweep", *SMALL, "--threads", 1, "--jobs", 2, "--runs-dir", tmp_path / "runs")
+
+    assert called == 2 * [["--quiet", "--threads", "3", "--json"]] + [["--quiet", "--threads", "1", "--json"]]
+    assert answer.code == 1 and "[2/2] seed=" in answer.err and "2 of 2 runs failed" in answer.err
+    too_many = fixhead("sweep", *SMALL, "--jobs", 7).err
+    assert too_many.startswith("Error: 7 runs at once need as many cores; there are 6.")
 
 
 def test_a_failing_run_of_a_sweep_is_reported_and_sets_the_exit_status(fixhead, tmp_path):

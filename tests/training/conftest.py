@@ -7,12 +7,18 @@ import pytest
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.recipes import build_config
+from keras_fixhead.training import outcome
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., TrainConfig]:
-    """Replaces ResNet18 with a network of one convolution; returns a function that makes configurations."""
+    """Replaces ResNet18 with a network of one convolution; returns a function that makes configurations.
+
+    Its runs have no figures, which take longer than such a training. `digits_run` has them.
+    """
     monkeypatch.setitem(MODELS, "resnet18", dataclasses.replace(MODELS["resnet18"], builder="tiny_network:build"))
+    for figure in ("plot_curves", "plot_confusion", "plot_cosine_matrix", "plot_predictions"):
+        monkeypatch.setattr(outcome, figure, lambda *values, **options: None)
 
     def config(**values: object) -> TrainConfig:
         return build_config({"width": 1 / 64, "limit_train": 100, "batch_size": 20, "epochs": 2, "lr": 0.1,
