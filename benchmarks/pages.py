@@ -11,6 +11,7 @@ from typing import Any
 
 import site_blocks
 from faq_block import faq_block
+from folders import block as folders_block
 from report import README, RESULTS, ROOT, write_block
 
 from fixhead_cli.commands import COMMANDS
@@ -305,6 +306,7 @@ BLOCKS = (
     (DOCS / "recipes.md", "recipes", recipes_block),
     (DOCS / "data.md", "data sets", data_block),
     (DOCS / "data.md", "loading", loading_block),
+    (DOCS / "data.md", "folders", folders_block),
     (DOCS / "data.md", "formats", formats_block),
     (DOCS / "training.md", "first runs", first_runs_block),
     (DOCS / "training.md", "peers", peers_block),

@@ -72,4 +72,4 @@ class ChosenSuite:
             return self._suite
         from keras_fixhead.robustness.published import published_suite
 
-        return published_suite(self._folder, data.test.labels, data.label_names, data.test.images.shape[1:])
+        return published_suite(self._folder, data.test.labels, data.label_names, (*data.test.images.shape[1:3], 3))

@@ -1,4 +1,5 @@
 """The models that `fixhead predict` and `fixhead robustness` query: a run in this process, or a server."""
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names
 from keras_fixhead.data.class_map import find_class
 from keras_fixhead.data.pictures import PictureForm
-from keras_fixhead.errors import ArgumentError
+from keras_fixhead.errors import ArgumentError, FixheadWarning
 from keras_fixhead.runs import Run
 
 Array = NDArray[Any]
@@ -100,8 +101,12 @@ class ServerTarget:
         self.label_names: Sequence[str] | None = read_label_names(labels) if labels else None
 
     def form(self) -> PictureForm:
-        height, width, _ = self._client.image_shape()
-        return PictureForm(height, width)  # a server does not say how it fits pictures
+        form = self._client.picture_form()
+        if form is None:
+            form = PictureForm.of(self._client.image_shape())
+            warnings.warn(f"{self._client.url} fits pictures to its images in a way of its own. Here they are {form}.",
+                          FixheadWarning, stacklevel=2)
+        return form
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         return self._client.predict_pictures(contents, self._batch_size)

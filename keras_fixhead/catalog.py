@@ -167,6 +167,7 @@ VECTOR_MODELS: dict[str, ModelEntry] = {
 """Networks that take vectors instead of pictures."""
 
 APPLICATIONS_PREFIX = "keras_applications/"
+HUB_PREFIX = "keras_hub/"
 
 POOLINGS = ("global", "4x4")
 """How a feature map becomes features: its mean (fast_cnn: its maximum), or means of 4x4 positions side by side (the
@@ -248,6 +249,10 @@ def find_model(name: object) -> ModelEntry:
         keras_fixhead.errors.ArgumentError: keras.applications has no network 'ResNet51'. Did you mean \
 'keras_applications/ResNet50'?
     """
+    if isinstance(name, str) and name.startswith(HUB_PREFIX):
+        raise ArgumentError(f"Networks of KerasHub cannot be chosen by name, got {name!r}.",
+                            hint=f"Use --model {APPLICATIONS_PREFIX}NAME; or, in Python, attach_head(keras_hub.models."
+                            f"Backbone.from_preset({name.removeprefix(HUB_PREFIX)!r}), ...) (docs/head.md).")
     if not (isinstance(name, str) and name.startswith(APPLICATIONS_PREFIX)):
         return look_up({**MODELS, **VECTOR_MODELS}, name, "model")
     table = vars(importlib.import_module("keras_fixhead.applications"))["APPLICATIONS"]

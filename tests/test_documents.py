@@ -26,7 +26,8 @@ leaves = importlib.import_module("command_tree").leaves
 PAGES = {name: (ROOT / name).read_text() for name in (
     "README.md", "docs/commands.md", "docs/python.md", "docs/results.md", "docs/head.md", "docs/class-vectors.md",
     "docs/robustness.md", "docs/analysis.md", "docs/many_classes.md", "docs/margins.md", "docs/adding-classes.md",
-    "docs/retrieval.md", "docs/reproducible-runs.md", "docs/without-docker.md", "docs/worth-it.md")}
+    "docs/retrieval.md", "docs/reproducible-runs.md", "docs/without-docker.md", "docs/worth-it.md",
+    "docs/pictures.md")}
 
 
 def blocks(language, page="README.md"):

@@ -21,6 +21,7 @@ from keras_fixhead.config.pretrained import IMAGENET, pretrained_of
 from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
 from keras_fixhead.vectors import adacos_scale, draw_digest
 
@@ -147,8 +148,13 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
     """Returns what is known about a run's data set before its images are read."""
-    return describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
-                    classes=config.classes)
+    entry = describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
+                     classes=config.classes)
+    if not config.grey:
+        return entry
+    if len(entry.image_shape) != 3:
+        raise ArgumentError(f"{config.dataset} has vectors, not pictures.", hint="Leave --grey out.")
+    return dataclasses.replace(entry, image_shape=(*entry.image_shape[:2], 1))
 
 
 def run_digest(config: TrainConfig, class_vectors_digest: str, extended_from: str | None = None) -> str:

@@ -91,6 +91,7 @@ class TrainConfig:
                                            low=MIN_SIDE, high=MAX_SIDE)
     fit: str = _option("data", FITS[0], "How a picture gets the size of the model's input: crop to the centre, squash, "
                        "or pad with black.", choices=FITS, newer=True)
+    grey: bool = _option("data", False, "Turn images into levels of grey: one channel instead of three.", newer=True)
     skip_broken: bool = _option("data", False, "Pass over a folder's pictures that cannot be used, instead of "
                                 "stopping.", newer=True)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")

@@ -16,7 +16,8 @@ class DatasetEntry:
         loader: function of (entry, data_dir) that returns whole splits and label names.
         source: its name and major version in TensorFlow Datasets, or the path of a folder of images; None for an
             embedded data set.
-        image_shape: (H, W, 3) of the images as the network sees them; (D,) of the vectors of an embedding set.
+        image_shape: (H, W, 3) of the images as the network sees them, (H, W, 1) if they are to be grey; (D,) of the
+            vectors of an embedding set.
         train, validation, test: number of images in each split; validation is held out of the original training set.
         crop_padding: width in pixels of the black border from which training images are cropped; 0 for none.
         flip: whether training images are mirrored at random.

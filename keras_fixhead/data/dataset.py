@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.data.rows import chosen, chunks, joined
 
 SPLITS = ("train", "validation", "test")
@@ -18,8 +19,8 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        images: uint8, shape (N, H, W, 3), or the vectors of an embedding set, float16 or float32, shape (N, D); an
-            array, or `rows.Rows` of one on disk that is larger than memory.
+        images: uint8, shape (N, H, W, C), with 3 channels, or 1 of grey; or the vectors of an embedding set, float16
+            or float32, shape (N, D); an array, or `rows.Rows` of one on disk that is larger than memory.
         labels: int32, shape (N,).
         files: the path of each picture, shape (N,), if the images come from files of their own.
     """
@@ -50,7 +51,7 @@ class Dataset:
         train, validation, test: its parts.
         label_names: one name per class.
         mean, std: per-channel mean and standard deviation with which a model normalizes pixels, in units of [0, 255],
-            float64, shape (3,); computed from the training pixels, or 0 and 1 if there are none. For an embedding set,
+            float64, shape (C,); computed from the training pixels, or 0 and 1 if there are none. For an embedding set,
             those of each number of a vector, shape (D,).
         groups: group -> names of its classes, if the set has coarse labels.
         subset: description of what it is a subset of; None for a whole set.
@@ -75,7 +76,7 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of every image, (H, W, 3), or vector, (D,)."""
+        """The shape of every image, (H, W, C), or vector, (D,)."""
         return self.test.images.shape[1:]
 
     @property
@@ -87,6 +88,15 @@ class Dataset:
         """Returns a part by its name: 'train', 'validation' or 'test'."""
         part: Split = getattr(self, name)
         return part
+
+    def in_grey(self) -> "Dataset":
+        """Returns the data set in levels of grey, one channel, with its own mean and deviation."""
+        if self.image_shape[2] == 1:
+            return self
+        train, validation, test = (dataclasses.replace(part, images=in_channels(np.asarray(part.images), 1))
+                                   for part in (self.train, self.validation, self.test))
+        mean, std = pixel_statistics(train.images)
+        return dataclasses.replace(self, train=train, validation=validation, test=test, mean=mean, std=std)
 
     def with_test(self, test: Split) -> "Dataset":
         """Returns the data set with another test part."""
@@ -107,22 +117,23 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
     """Returns the mean and standard deviation of the pixels per channel, from exact integer sums.
 
     Args:
-        images: uint8, shape (N, H, W, 3).
+        images: uint8, shape (N, H, W, C).
 
     Returns:
-        two float64 arrays of shape (3,), in units of [0, 255]; 0 and 1 if there are no pixels.
+        two float64 arrays of shape (C,), in units of [0, 255]; 0 and 1 if there are no pixels.
 
     Example:
         >>> mean, std = pixel_statistics(np.full((1, 2, 2, 3), 7, np.uint8))
         >>> mean.tolist(), std.tolist()
         ([7.0, 7.0, 7.0], [0.0, 0.0, 0.0])
     """
+    channels = images.shape[-1]
     if not len(images):
-        return np.zeros(3), np.ones(3)
-    counts = np.zeros((3, 256), np.int64)
+        return np.zeros(channels), np.ones(channels)
+    counts = np.zeros((channels, 256), np.int64)
     for start in range(0, len(images), 1_000):  # `bincount` needs eight bytes per pixel
         chunk = images[start : start + 1_000]
-        counts += np.stack([np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(3)])
+        counts += np.stack([np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(channels)])
     levels = np.arange(256)
     total = int(counts[0].sum())
     sums = [int(each) for each in counts @ levels]  # Python integers: the squares below pass 2^63

@@ -90,7 +90,7 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
     _warn_of(layout)
     parts = {part: _labelled(list(classes.values())) for part, classes in layout.parts.items()}
     files = [file for some, _ in parts.values() for file in some]
-    form = PictureForm(entry.image_shape[0], entry.image_shape[1], entry.fit)
+    form = PictureForm.of(entry.image_shape, entry.fit)
     decoded = decode_files(files, form, any_size=entry.resize)
     if decoded.refused and not entry.skip_broken:
         raise DataError(f"{_refused(decoded.refused, len(files))}",

@@ -35,7 +35,8 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Datas
             raise ArgumentError(f"{name} has vectors, but the model takes pictures.",
                                 hint="Give a --dataset of pictures.")
         return data
-    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False)
+    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False,
+                        grey=form.channels == 1)
     return data if folder_files(name).keys() != {"all"} else _all_test(data)
 
 
@@ -67,16 +68,16 @@ def fitted(data: Dataset, label_names: tuple[str, ...],
 
 
 def resized(split: Split, form: PictureForm) -> Split:
-    """Returns the images of a split in a model's size, by the rules for pictures.
+    """Returns the images of a split in a model's size and channels, by the rules for pictures.
 
     Example:
         >>> images = np.zeros((2, 96, 96, 3), np.uint8)
         >>> resized(Split(images, np.array([0, 1], np.int32)), PictureForm(32, 32)).images.shape
         (2, 32, 32, 3)
     """
-    if split.images.shape[1:3] == (form.height, form.width):
+    if split.images.shape[1:] == (form.height, form.width, form.channels):
         return split
-    images = np.empty((len(split), form.height, form.width, 3), np.uint8)
+    images = np.empty((len(split), form.height, form.width, form.channels), np.uint8)
     for index, image in enumerate(split.images):
         images[index] = fit_picture(image, form)
     return dataclasses.replace(split, images=images)

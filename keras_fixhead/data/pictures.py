@@ -7,7 +7,7 @@ import functools
 import io
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FITS = ("crop", "squash", "pad")
 FILTER = "bicubic"
 """Pillow's bicubic filter (a = -0.5), whose support grows with the reduction: it is anti-aliased."""
+
+LUMA = (19_595, 38_470, 7_471)
+"""What red, green and blue contribute to a level of grey, in units of 2^-16; together 1."""
 
 TURNS = ((False, False, False), (False, False, True), (False, True, True), (False, True, False),
          (True, False, False), (True, False, True), (True, True, True), (True, True, False))
@@ -48,12 +51,20 @@ class PictureForm:
         fit: 'crop' takes the largest central part with the array's proportions; 'squash' takes the whole picture and
             changes its proportions; 'pad' takes the whole picture and adds black bars on two sides.
         filter: 'bicubic', as in Pillow, with anti-aliasing and rounding to whole levels.
+        channels: 3, or 1 for levels of grey.
     """
 
     height: int
     width: int
     fit: str = "crop"
     filter: str = FILTER
+    channels: int = 3
+
+    @classmethod
+    def of(cls, image_shape: Sequence[int], fit: str = FITS[0]) -> "PictureForm":
+        """Returns the form of arrays of shape (H, W, C)."""
+        height, width, channels = image_shape
+        return cls(height, width, fit, channels=channels)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the fields as a dictionary."""
@@ -61,7 +72,8 @@ class PictureForm:
 
     def __str__(self) -> str:
         words = {"crop": "cropped to the centre", "squash": "squashed", "pad": "padded with black"}[self.fit]
-        return f"{words} to {self.width}x{self.height} pixels, {self.filter} with anti-aliasing"
+        grey = ", levels of grey" if self.channels == 1 else ""
+        return f"{words} to {self.width}x{self.height} pixels, {self.filter} with anti-aliasing{grey}"
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,7 @@ def picture_array(content: bytes, name: str, form: PictureForm) -> NDArray[np.ui
         form: size of the array, and how the picture is fitted to it.
 
     Returns:
-        uint8 array of shape (form.height, form.width, 3).
+        uint8 array of shape (form.height, form.width, form.channels).
 
     Raises:
         DataError: if it cannot be read.
@@ -201,25 +213,48 @@ def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8
     """Returns a picture as an array of the form's shape.
 
     Args:
-        image: uint8, shape (H, W, 3), of any size.
+        image: uint8, shape (H, W, 3) or (H, W, 1), of any size.
         form: size of the array, and how the picture is fitted to it.
 
     Returns:
-        uint8 array of shape (form.height, form.width, 3).
+        uint8 array of shape (form.height, form.width, form.channels).
 
     Example:
         >>> fit_picture(np.zeros((20, 30, 3), np.uint8), PictureForm(10, 12)).shape
         (10, 12, 3)
     """
+    image = in_channels(image, form.channels)
     where = place(image.shape[0], image.shape[1], form)
     part = image[where.top : where.top + where.rows, where.left : where.left + where.columns]
     if part.shape[:2] != (where.height, where.width):
         part = _resized(part, where.height, where.width, form.filter)
     if part.shape[:2] == (form.height, form.width):
         return part
-    array = np.zeros((form.height, form.width, 3), np.uint8)
+    array = np.zeros((form.height, form.width, form.channels), np.uint8)
     array[where.above : where.above + where.height, where.before : where.before + where.width] = part
     return array
+
+
+def in_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Returns pixels with one channel, of grey, or with three.
+
+    Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), in whole numbers as Pillow computes it; three equal channels
+    give their level.
+
+    Args:
+        images: uint8, shape (..., 3) or (..., 1).
+        channels: 1 or 3.
+
+    Example:
+        >>> in_channels(np.array([[255, 0, 0], [9, 9, 9]], np.uint8), 1).tolist()
+        [[76], [9]]
+    """
+    if images.shape[-1] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=-1)
+    weighted = images.astype(np.uint32) * np.array(LUMA, np.uint32)
+    return ((weighted.sum(axis=-1, keepdims=True, dtype=np.uint32) + 0x8000) >> 16).astype(np.uint8)
 
 
 def turned(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -310,5 +345,6 @@ def _resized(image: NDArray[np.uint8], height: int, width: int, filter: str) -> 
     from PIL import Image
 
     how = Image.Resampling[filter.upper()]
-    rows = Image.fromarray(np.ascontiguousarray(image)).resize((width, image.shape[0]), how)
-    return np.asarray(rows.resize((width, height), how))
+    levels = image[..., 0] if image.shape[2] == 1 else image
+    rows = Image.fromarray(np.ascontiguousarray(levels)).resize((width, image.shape[0]), how)
+    return np.asarray(rows.resize((width, height), how)).reshape(height, width, image.shape[2])

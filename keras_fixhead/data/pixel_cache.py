@@ -38,7 +38,7 @@ class Decoded:
     """The pixels of picture files.
 
     Attributes:
-        pixels: uint8, shape (N, H, W, 3), one row for each file that could be used.
+        pixels: uint8, shape (N, H, W, C), one row for each file that could be used.
         used: indices of these files, in ascending order, shape (N,).
         refused: why each of the other files cannot be used, in the order of the files.
     """
@@ -61,7 +61,7 @@ def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) ->
     folder = folder_of_pixels() / f"{_source(files)}-{_state(files, form, any_size)}"
     if (found := _read(folder)) is not None:
         return found
-    size = len(files) * form.height * form.width * 3
+    size = len(files) * form.height * form.width * form.channels
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder.parent).free < _FREE_SHARE * size:
@@ -131,7 +131,7 @@ def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] 
 
 
 def _in_memory(files: Sequence[Path], form: PictureForm, any_size: bool) -> Decoded:
-    pixels = np.empty((len(files), form.height, form.width, 3), np.uint8)
+    pixels = np.empty((len(files), form.height, form.width, form.channels), np.uint8)
     used, refused = _fill(pixels, files, form, any_size)
     return Decoded(pixels[: len(used)], np.array(used, np.intp), tuple(refused))
 
@@ -151,7 +151,7 @@ def _fill(pixels: NDArray[np.uint8], files: Sequence[Path], form: PictureForm,
 
 def _write(folder: Path, files: Sequence[Path], form: PictureForm, any_size: bool) -> None:
     _log.info("Decoding %s pictures, once; their pixels are kept in %s.", f"{len(files):,}", folder.parent)
-    shape = (max(1, len(files)), form.height, form.width, 3)
+    shape = (max(1, len(files)), form.height, form.width, form.channels)
     pixels = np.lib.format.open_memmap(folder / _PIXELS, "w+", np.uint8, shape)
     used, refused = _fill(pixels, files, form, any_size)
     pixels.flush()

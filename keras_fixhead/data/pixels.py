@@ -122,7 +122,7 @@ def transform(images: Images, how: Any, xp: Any = np) -> Images:
     Raises:
         ArgumentError: (a ValueError) if the batch has too many pixels to count in int32.
     """
-    size, height, width, _ = images.shape
+    size, height, width, channels = images.shape
     if size * (height + 2) * (width + 2) >= 2**31:
         raise ArgumentError(f"{size} images of {width}x{height} pixels are too many to transform at once.",
                             hint="Use a smaller --batch-size.")
@@ -138,7 +138,7 @@ def transform(images: Images, how: Any, xp: Any = np) -> Images:
     rows *= width + 2
     rows += columns
     rows += xp.arange(size, dtype="int32")[:, None, None] * ((height + 2) * (width + 2)) + (width + 3)
-    return xp.take(xp.reshape(framed, (-1, 3)), rows, axis=0)
+    return xp.take(xp.reshape(framed, (-1, channels)), rows, axis=0)
 
 
 def blend(images: Images, others: Any, by: Any, xp: Any = np) -> Images:
@@ -185,19 +185,20 @@ def erase(images: Images, boxes: Any, keys: Any, xp: Any = np) -> Images:
         keys: uint32, (N,).
         xp: `numpy` or `keras.ops`.
     """
-    _, height, width, _ = images.shape
+    _, height, width, channels = images.shape
     places = hashing.mix(np.arange(height * width, dtype=np.uint32)).reshape(height, width, 1)
     if xp is not np:
-        return paste(images, _noise(column(keys, xp), places, xp), boxes, xp)
+        return paste(images, _noise(column(keys, xp), places, channels, xp), boxes, xp)
     images = images.copy()
     for image, rows, columns in _rectangles(boxes):
-        images[image, rows, columns] = _noise(keys[image], places[rows, columns], np)
+        images[image, rows, columns] = _noise(keys[image], places[rows, columns], channels, np)
     return images
 
 
-def _noise(keys: Any, places: Any, xp: Any) -> Any:
+def _noise(keys: Any, places: Any, channels: int, xp: Any) -> Any:
     words = hashing.mix(xp.bitwise_xor(places, keys), xp)
-    return xp.array(xp.bitwise_and(xp.right_shift(words, np.array([0, 8, 16], np.uint32)), np.uint32(255)), "uint8")
+    shifts = np.array([0, 8, 16], np.uint32)[:channels]
+    return xp.array(xp.bitwise_and(xp.right_shift(words, shifts), np.uint32(255)), "uint8")
 
 
 def _rectangles(boxes: NDArray[np.integer[Any]]) -> Iterator[tuple[int, slice, slice]]:

@@ -68,7 +68,7 @@ def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) 
     """Returns images with K operations applied to each.
 
     Args:
-        images: uint8, shape (N, H, W, 3).
+        images: uint8, shape (N, H, W, C); grey levels are changed as three equal channels would be.
         functions, parameters: from `choose`.
         xp: `numpy` or `keras.ops`.
 
@@ -80,6 +80,8 @@ def rand_augment(images: Images, functions: Any, parameters: Any, xp: Any = np) 
         >>> rand_augment(images, *choose(np.zeros((2, 4), np.uint32), (8, 8, 3), magnitude=9.0)).shape
         (2, 8, 8, 3)
     """
+    if images.shape[3] == 1:
+        return rand_augment(xp.repeat(images, 3, axis=3), functions, parameters, xp)[..., :1]
     for place in range(functions.shape[1]):
         images = _apply(images, functions[:, place], parameters[:, place], xp)
     return images

@@ -22,14 +22,15 @@ _log = logging.getLogger(__name__)
 
 
 def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | str | None = None,
-                fit: str | None = None, skip_broken: bool = False, hold_out: bool = True, classes: str | None = None,
-                limit_train: int | None = None, imbalance: float = 1.0, normalization: str = "dataset") -> Dataset:
+                fit: str | None = None, grey: bool = False, skip_broken: bool = False, hold_out: bool = True,
+                classes: str | None = None, limit_train: int | None = None, imbalance: float = 1.0,
+                normalization: str = "dataset") -> Dataset:
     """Returns the data of a run, with its choice of classes, training images and validation part.
 
     The arguments are fields of `TrainConfig`: `run_dataset(**config.data_fields)`.
 
     Args:
-        dataset, data_dir, image_size, fit, skip_broken, hold_out: as in `load_dataset`.
+        dataset, data_dir, image_size, fit, grey, skip_broken, hold_out: as in `load_dataset`.
         classes: names of classes or groups, separated by commas; None for all.
         limit_train: number of training images, the same number from each class; None for all.
         imbalance: for long-tailed training images, the size of the largest class divided by that of the smallest.
@@ -43,11 +44,13 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
         >>> np.bincount(data.train.labels).tolist(), len(data.test)
         ([10, 10], 72)
     """
-    data = load_dataset(dataset, data_dir, image_size=image_size, fit=fit, skip_broken=skip_broken, hold_out=hold_out)
+    data = load_dataset(dataset, data_dir, image_size=image_size, fit=fit, grey=grey, skip_broken=skip_broken,
+                        hold_out=hold_out)
     data = choice.limit_train(choice.choose_classes(data, classes), limit_train)
     data = choice.long_tail(data, imbalance)
     if normalization == "half":
-        data = dataclasses.replace(data, mean=np.full(3, HALF), std=np.full(3, HALF))
+        half = np.full(data.image_shape[2], HALF)
+        data = dataclasses.replace(data, mean=half, std=half)
     return data
 
 
@@ -68,7 +71,8 @@ def measured_fields(own: Mapping[str, Any], dataset: str | None, data_dir: str |
 
 
 def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | str | None = None,
-                 fit: str | None = None, skip_broken: bool = False, hold_out: bool = True) -> Dataset:
+                 fit: str | None = None, grey: bool = False, skip_broken: bool = False,
+                 hold_out: bool = True) -> Dataset:
     """Returns a data set, with a validation part held out of its training images.
 
     Args:
@@ -79,6 +83,7 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | st
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'; None for the side of the
             first picture, which all pictures must then have.
         fit: how pictures are fitted to that size, one of `pictures.FITS`; None for 'crop'.
+        grey: whether images are levels of grey in one channel.
         skip_broken: whether pictures of a folder that cannot be used are passed over.
         hold_out: whether a validation part is held out; if not, those images stay in the training part.
 
@@ -91,10 +96,11 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | st
         >>> len(dataset.train), len(dataset.validation), len(dataset.test)
         (1257, 180, 360)
     """
-    whole, known = read_whole(name, data_dir, image_size, fit, skip_broken)
+    whole, known = read_whole(name, data_dir, image_size, fit, skip_broken, grey)
     if whole.subset:
         _log.warning("The data are %s.", whole.subset)
-    return whole.dataset(hold_out, None if known is None else known.view(hold_out))
+    data = whole.dataset(hold_out, None if known is None else known.view(hold_out))
+    return data.in_grey() if grey else data
 
 
 def check_available(dataset: str, data_dir: str | None = None, *, image_size: int | str | None = None,
@@ -133,8 +139,10 @@ def reads_tfds(name: str, data_dir: str | None = None) -> bool:
 
 def read_whole(name: str, data_dir: str | None = None,
                image_size: int | str | None = None, fit: str | None = None,
-               skip_broken: bool = False) -> tuple[WholeSet, PackedIndex | None]:
+               skip_broken: bool = False, grey: bool = False) -> tuple[WholeSet, PackedIndex | None]:
     """Returns a data set with its whole training part, and the index of the packed files that it came from, if any.
+
+    With `grey`, the pictures of a folder are read as levels of grey; other sets are read as they are.
 
     Sets prepared by TensorFlow Datasets are cached, and read from the cache the next time.
 
@@ -149,7 +157,9 @@ def read_whole(name: str, data_dir: str | None = None,
     if entry.has_vectors:
         return WholeSet(name, entry, *import_object(entry.loader)(entry)), None
     if is_folder(name):
-        return WholeSet(name, *read_image_folder(dataclasses.replace(entry, skip_broken=skip_broken))), None
+        shape = (*entry.image_shape[:2], 1 if grey else 3)
+        asked = dataclasses.replace(entry, skip_broken=skip_broken, image_shape=shape)
+        return WholeSet(name, *read_image_folder(asked)), None
     before = cache.source_state(entry, data_dir)
     if before is not None and (folder := cache.find(name, data_dir, before)) is not None:
         try:

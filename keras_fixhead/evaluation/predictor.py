@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.catalog import TOP_CLASSES
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture
+from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, in_channels
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import BATCH_SIZE
 from keras_fixhead.evaluation.streamed import best_model
@@ -58,11 +58,11 @@ class Predictor:
             raise ArgumentError(f"The model takes vectors of {self.image_shape[0]} numbers, not pictures.",
                                 hint="Give an .npy or .npz file of vectors: float16 or float32, "
                                      f"(N, {self.image_shape[0]}).")
-        return PictureForm(self.image_shape[0], self.image_shape[1], self.fit)
+        return PictureForm.of(self.image_shape, self.fit)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of an image that the model takes, (H, W, 3), or of a vector, (D,)."""
+        """The shape of an image that the model takes, (H, W, C), or of a vector, (D,)."""
         return tuple(self.model.input_shape[1:])
 
     @functools.cached_property
@@ -74,7 +74,8 @@ class Predictor:
         """Returns the logits of images, shape (N, m).
 
         Args:
-            images: pixels in [0, 255], shape (N, H, W, 3), of the model's size; or vectors, shape (N, D).
+            images: pixels in [0, 255], shape (N, H, W, C), of the model's size; uint8 pixels may have 3 channels
+                for a model that takes 1, and the other way round. Or vectors, shape (N, D).
 
         Raises:
             ArgumentError: (a ValueError) for images of another size, or a model that never has all logits.
@@ -82,7 +83,7 @@ class Predictor:
         if self.streams:
             raise ArgumentError(f"A model of {len(self.label_names):,} classes with a streaming head never has all "
                                 "logits.", hint="Ask for its best classes: Predictor.best, or fixhead predict.")
-        self._check_shape(images)
+        images = self._of_model(images)
         return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
 
     def best(self, images: Images, k: int = TOP_CLASSES) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -103,7 +104,7 @@ class Predictor:
         if k > TOP_CLASSES:
             raise ArgumentError(f"A model of very many classes tells its {TOP_CLASSES} best ones, not {k}.",
                                 hint=f"Ask for at most {TOP_CLASSES}.")
-        self._check_shape(images)
+        images = self._of_model(images)
         found = self._best_model.predict(images, batch_size=BATCH_SIZE, verbose=0)
         return found["classes"][:, :k], found["probabilities"][:, :k]
 
@@ -111,11 +112,15 @@ class Predictor:
     def _best_model(self) -> keras.Model:
         return best_model(self.model, min(TOP_CLASSES, len(self.label_names)))
 
-    def _check_shape(self, images: Images) -> None:
+    def _of_model(self, images: Images) -> Images:
+        """Images with the model's channels; refused if they have another shape."""
+        if images.dtype == np.uint8 and images.ndim == len(self.image_shape) + 1 == 4 and images.shape[3] in (1, 3):
+            images = in_channels(np.asarray(images, np.uint8), self.image_shape[2])
         if images.shape[1:] != self.image_shape:
             raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
                                 hint="Give vectors of that length." if self.takes_vectors else
                                 "Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")
+        return images
 
     def probabilities(self, images: Images, temperature: float = 1.0) -> NDArray[np.float32]:
         """Returns the class probabilities of images as `logits` takes them, shape (N, m): softmax(logits / T)."""

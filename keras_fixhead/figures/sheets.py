@@ -19,7 +19,7 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
     """Writes a contact sheet: images in rows, with text under each.
 
     Args:
-        images: uint8, each of shape (H, W, 3).
+        images: uint8, each of shape (H, W, 3), or (H, W, 1) of grey.
         texts: one for each image.
         path: PNG file to write.
         title: line above the sheet.
@@ -38,7 +38,8 @@ def plot_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], texts: 
         row, column = divmod(number, columns)
         middle, top = _CELL * (column + 0.5), height * row + 0.05
         half = _IMAGE / 2 / max(image.shape[:2])
-        axes.imshow(image, interpolation="nearest", extent=(
+        colours = image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
+        axes.imshow(colours, interpolation="nearest", extent=(
             middle - half * image.shape[1], middle + half * image.shape[1],
             top + _IMAGE / 2 + half * image.shape[0], top + _IMAGE / 2 - half * image.shape[0]))
         axes.text(middle, top + _IMAGE + 0.05, plain(text), ha="center", va="top", fontsize=7,

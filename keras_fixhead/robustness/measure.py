@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.data.dataset import Split
+from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.corrupting import CLEAN, CorruptedChunk, native_suite, parts, variants
 from keras_fixhead.robustness.scores import Baseline, error_summary
@@ -144,7 +145,7 @@ def measure_models(predicts: Sequence[Predict], split: Split, *, suite: str | Su
     """Returns the report of each of several models; every image is corrupted once, for all of them.
 
     Args:
-        predicts: one function per model.
+        predicts: one function per model, of images with 3 channels.
         split, suite, limit, seed, severities, corruptions, chunks, threads: as in `measure_robustness`.
         kept: predictions of an earlier, interrupted call, for each model.
         save, progress: as in `measure_robustness`, with the number of the model first.
@@ -156,7 +157,7 @@ def measure_models(predicts: Sequence[Predict], split: Split, *, suite: str | Su
         raise ArgumentError(f"limit must be at least 1, got {limit}.")
     suite = native_suite(suite) if isinstance(suite, str) else suite
     keys = suite.keys(corruptions, severities)
-    images, labels = split.images[:limit], split.labels[:limit]
+    images, labels = in_channels(split.images[:limit], 3), split.labels[:limit]  # corruptions are of colours
     if not len(labels):
         raise ArgumentError("There are no images to corrupt.", hint="Choose a data set with test images.")
     corrupted_labels = labels if suite.labels is None else suite.labels[:limit]

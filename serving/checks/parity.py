@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixhead_serving.client import Client
+from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.errors import ArgumentError, ServingError
 
 LIMIT = 200
@@ -175,8 +176,10 @@ def check_parity(run: str | os.PathLike[str], url: str, *, data_dir: str | None 
         predictor = run_predictor(opened)
         temperature = _temperature(opened, data_dir) if calibrated else 1.0
         tolerance = TOLERANCE * max(1.0, predictor.scale / temperature)
-        asks: dict[str, Ask] = {"serving_bytes": client.classify, "serving_default": client.predict_images}
-        images = _test_images(opened, data_dir)[:limit]
+        channels = predictor.form.channels
+        asks: dict[str, Ask] = {"serving_bytes": client.classify, "serving_default": lambda images:
+                                client.predict_images(in_channels(images, channels))}
+        images = in_channels(_test_images(opened, data_dir)[:limit], 3)  # corruptions are of colours
         comparisons = []
 
         def predict(each: Images) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """A client for models served over TensorFlow Serving's REST protocol, by our server or by TensorFlow Serving itself.
 
 Needs NumPy, orjson and httpx, and Pillow for picture files; neither TensorFlow nor Keras, and nothing of
-`keras_fixhead` but its errors. Every request ends within its timeout, with an answer or with one of these errors:
+`keras_fixhead` but its errors and its definition of a picture. Every request ends within its timeout, with an answer or
+with one of these errors:
 
     ArgumentError   an argument cannot be sent
     DataError       a file cannot be read

@@ -4,7 +4,7 @@ import gzip
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import numpy as np
@@ -23,9 +23,13 @@ from fixhead_serving.client.answers import (
 )
 from fixhead_serving.client.connection import ADDRESS_HINT, TIMEOUT_SECONDS, Connection, refusal
 from fixhead_serving.client.files import FileBatch, find_pictures, predict_files
+from fixhead_serving.client.fitting import served_fit
 from fixhead_serving.client.pictures import encode_png
 from fixhead_serving.client.retries import Retries
 from keras_fixhead.errors import RequestError, ServingError
+
+if TYPE_CHECKING:
+    from keras_fixhead.data.pictures import PictureForm
 
 BATCH_SIZE = 32
 """Pictures in one request."""
@@ -117,6 +121,20 @@ class Client:
             return image_shape_of(self.metadata())
         except MalformedAnswer as error:
             raise self._malformed(str(error)) from None
+
+    def picture_form(self) -> "PictureForm | None":
+        """Returns how the model's `serving_bytes` turns a picture into an image: it is sent two pictures to find out.
+
+        None if it fits pictures in another way than this library does.
+
+        Raises:
+            ServingError: if the server cannot be reached, or has no model that takes images and pictures.
+        """
+        from keras_fixhead.data.pictures import PictureForm
+
+        height, width, channels = self.image_shape()
+        fit = served_fit(height, width, channels, self.predict_pictures, self.predict_images)
+        return None if fit is None else PictureForm(height, width, fit, channels=channels)
 
     def predict(self, images: npt.ArrayLike) -> dict[str, Array]:
         """Returns the model's outputs for images, sent in the shorter of two forms.
@@ -218,7 +236,7 @@ class Client:
         """Returns the outputs of `serving_bytes` for images, sent as PNG.
 
         Args:
-            images: uint8 array of shape (N, H, W, 3).
+            images: uint8 array of shape (N, H, W, 3), or (N, H, W, 1) of grey.
 
         Returns:
             the outputs as in `predict_pictures`, including `class_index` and `label`.

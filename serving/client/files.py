@@ -81,7 +81,7 @@ def read_images(path: str | os.PathLike[str]) -> Array:
         path: an .npy file, or an .npz file with one array or one called `images` or `features`.
 
     Returns:
-        uint8 or float array of shape (N, H, W, 3); or float vectors of shape (N, D).
+        uint8 or float array of shape (N, H, W, 3), or (N, H, W, 1) of grey; or float vectors of shape (N, D).
 
     Raises:
         DataError: if the file cannot be read or contains something else.
@@ -100,7 +100,7 @@ def read_images(path: str | os.PathLike[str]) -> Array:
         raise DataError(f"{path} contains {array.dtype}. Expected uint8 pixels, or floats in [0, 255].")
     if array.ndim == 2 and array.dtype.kind == "f" and 0 not in array.shape:
         return array
-    if array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
+    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
         raise DataError(f"{path} has shape {array.shape}. Expected images of shape (N, H, W, 3), or vectors (N, D) of "
                         "floats.")
     return array

@@ -151,18 +151,19 @@ def encode_png(image: Array) -> bytes:
     """Returns an image as the contents of a PNG file, from which a server decodes exactly the same pixels.
 
     Args:
-        image: uint8 array (H, W, 3).
+        image: uint8 array (H, W, 3), or (H, W, 1) of grey.
 
     Raises:
         ArgumentError: if `image` is not such an array.
     """
     from PIL import Image  # imported here: callers who already have files do not need Pillow
 
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ArgumentError(f"{described(image)} is not an image to encode. Expected a uint8 array (H, W, 3).")
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ArgumentError(f"{described(image)} is not an image to encode. Expected a uint8 array (H, W, 3) or "
+                            "(H, W, 1).")
     if 0 in image.shape:
         raise ArgumentError(f"An image of shape {image.shape} has no pixels.")
-    return _encoded(Image.fromarray(np.ascontiguousarray(image)), "PNG")
+    return _encoded(Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image)), "PNG")
 
 
 def _encoded(picture: "Image.Image", form: str, **options: int) -> bytes:

@@ -173,7 +173,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     temperature = 1.0 if calibration is None else float(calibration["temperature"])
     answers = answers_model(model, temperature=temperature)
     shape = answers.input_shape[1:]
-    form = PictureForm(shape[0], shape[1], fit) if len(shape) == 3 else None
+    form = PictureForm.of(shape, fit) if len(shape) == 3 else None
     if chosen.prefix and (form is None or "top_classes" in answers.output):
         raise ArgumentError(f"A model of {'vectors' if form is None else 'very many classes'} is exported as a "
                             f"SavedModel only, not as {format}.", hint="Leave out --format.")

@@ -106,12 +106,12 @@ def _image_shape(model: keras.Model) -> tuple[int, ...]:
     head_of(model)  # refuses models without our head
     shapes = [tuple(each.shape) for each in model.inputs]
     (shape, *further) = shapes
-    if not further and len(shape) == 4 and shape[0] is None and None not in shape[1:3] and shape[3] == 3:
+    if not further and len(shape) == 4 and shape[0] is None and None not in shape[1:3] and shape[3] in (1, 3):
         return shape[1:]
     if not further and len(shape) == 2 and shape[0] is None and shape[1] is not None:
         return shape[1:]
     raise ArgumentError(f"The model takes inputs of shape {', '.join(map(str, shapes))}. A served model must take "
-                        "batches of any size, of images of one size with 3 channels: (None, H, W, 3).",
+                        "batches of any size, of images of one size with 3 channels, or 1: (None, H, W, 3).",
                         hint="Build it with keras.Input((H, W, 3)).")
 
 

@@ -216,9 +216,10 @@ def _calibration_lines(calibration: Mapping[str, Any] | None) -> list[str]:
 def _picture_lines(model: Mapping[str, Any]) -> list[str]:
     if "pictures" not in model:  # a card of an earlier version
         return []
-    form = PictureForm(*(model["pictures"][name] for name in ("height", "width", "fit", "filter")))
-    return [f"- Pictures: turned upright by their EXIF orientation, {form}; whole levels from 0 to 255 in 3 channels, "
-            "without transparency."]
+    form = PictureForm(**{name: model["pictures"][name] for name in PictureForm.__annotations__
+                          if name in model["pictures"]})
+    return [f"- Pictures: turned upright by their EXIF orientation, {form}; whole levels from 0 to 255 in "
+            f"{form.channels} channel{'s' if form.channels > 1 else ''}, without transparency."]
 
 
 def _training_lines(training: Mapping[str, Any] | None) -> list[str]:

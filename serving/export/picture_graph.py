@@ -8,7 +8,7 @@ orientation is read from the file's bytes, which `tf.io.decode_image` ignores.
 from collections.abc import Callable
 from typing import Any
 
-from keras_fixhead.data.pictures import TURNS, PictureForm, place
+from keras_fixhead.data.pictures import LUMA, TURNS, PictureForm, place
 
 _WEIGHT_BITS = 22
 _BLOCK = 16  # outputs per matrix product: each needs only some of the inputs
@@ -17,7 +17,7 @@ _MOST_TAGS = 512
 
 
 def picture_graph(form: PictureForm) -> Callable[[Any], Any]:
-    """Returns a function from the bytes of a picture, a scalar string tensor, to uint8 pixels (H, W, 3).
+    """Returns a function from the bytes of a picture, a scalar string tensor, to uint8 pixels (H, W, C).
 
     Args:
         form: size of the pixels, and how a picture is fitted to it.
@@ -27,7 +27,8 @@ def picture_graph(form: PictureForm) -> Callable[[Any], Any]:
     def pixels_of(picture: Any) -> Any:
         content = contents(picture)
         pixels = turned(decoded(picture, content), orientation(content))
-        return tf.ensure_shape(fitted(pixels, form), [form.height, form.width, 3])
+        pixels = grey(pixels) if form.channels == 1 else pixels
+        return tf.ensure_shape(fitted(pixels, form), [form.height, form.width, form.channels])
 
     unconverted: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert(pixels_of)
     return unconverted
@@ -81,6 +82,14 @@ def turned(pixels: Any, orientation: Any) -> Any:
         before = pixels
         pixels = tf.cond(condition, lambda change=change, image=before: change(image), lambda image=before: image)
     return tf.ensure_shape(pixels, [None, None, 3])
+
+
+def grey(pixels: Any) -> Any:
+    """Returns the levels of grey of uint8 pixels, (H, W, 1), as `keras_fixhead.data.pictures.in_channels` does."""
+    import tensorflow as tf
+
+    weighted = tf.reduce_sum(tf.cast(pixels, tf.int32) * LUMA, axis=2, keepdims=True)
+    return tf.cast((weighted + 0x8000) // 2**16, tf.uint8)
 
 
 def fitted(pixels: Any, form: PictureForm) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.pictures import PictureForm, picture_array
+from keras_fixhead.data.pictures import PictureForm, in_channels, picture_array
 
 PICTURES = 5
 TOLERANCE = 1e-4
@@ -102,6 +102,7 @@ def ask_model(model: Any, scale: float, label_names: Sequence[str], form: Pictur
     images, others = draw_figures(form.height, form.width)
     pictures = encoded_pictures(others)
     pixels = np.stack([picture_array(content, "a reference picture", form) for content in pictures])
+    images = in_channels(images, form.channels)
     return Reference(images, pictures, answers_of(model, images), answers_of(model, pixels), scale, label_names,
                      temperature)
 

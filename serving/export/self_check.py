@@ -192,8 +192,8 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
     if len(shape) == 1:
         wrongs: Any = ((1, shape[0] + 1), (1, 1, *shape), shape)
     else:
-        height, width, _ = shape
-        wrongs = ((1, height + 1, width, 3), (1, height, width, 1), (height, width, 3))
+        height, width, channels = shape
+        wrongs = ((1, height + 1, width, channels), (1, height, width, 4 - channels), shape)
     images = [np.zeros(wrong, np.float32) for wrong in wrongs]
     for name, wrong_inputs in (("serving_default", images), ("features", images),
                                ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):

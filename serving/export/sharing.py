@@ -108,7 +108,7 @@ def _write(run: Run, target: hubs.Target, folder: Path, license: str | None) -> 
     for empty in (path for path in folder.iterdir() if path.is_dir() and not any(path.iterdir())):
         empty.rmdir()  # a hub has no empty folders
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    form = PictureForm(height, width, run.config().fit)
+    form = PictureForm.of((height, width, channels), run.config().fit)
     card = make_card(target.title, "Keras 3 files", describe_model(model, ["logits"], run.read("result")["label_names"],
                      form), describe_run(run), {"reloaded_images": IMAGES}, size_bytes)
     text = front_matter(card, license) + "\n" + card_text(card, _use(target))

@@ -70,7 +70,7 @@ def only_picture(body: bytes, content_type: str) -> bytes:
         raise Refusal(f"The body {found}. Expected one picture: {_EXAMPLE} URL, or curl --form picture=@cat.jpg URL.")
     if not is_picture(files[0]):
         raise Refusal("The body is not a PNG, JPEG, GIF, BMP, WebP or JPEG XL file. Send one as it is: "
-                      f"{_EXAMPLE} URL.")
+                      f"{_EXAMPLE} URL. `fixhead predict URL FILE` also sends TIFF and AVIF files, as PNG.")
     return files[0]
 
 

@@ -81,7 +81,7 @@ def test_models_and_names_that_cannot_be_exported_are_fixed_by_their_hints(model
         return keras.Model(images, HypersphereHead(3)(x))
 
     with pytest.raises(ArgumentError, match=r"Build it with keras.Input\(\(H, W, 3\)\)"):
-        answers_model(with_input((8, 8, 1)))
+        answers_model(with_input((8, 8, 2)))
     other = with_input((8, 8, 3), dtype="mixed_bfloat16")
     with pytest.raises(ArgumentError, match="Build it under the float32 policy"):
         answers_model(other)

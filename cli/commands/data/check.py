@@ -46,7 +46,8 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
         result["sheet"] = str(sheet.absolute())
     print_result(result, as_json=as_json, text=_text(report, sheet))
     if not report.ok:
-        raise DataError(f"{path} cannot be trained on as it is: {len(report.problems)} problems.",
+        count = len(report.problems)
+        raise DataError(f"{path} cannot be trained on as it is: {count} problem{'s' if count > 1 else ''}.",
                         hint="Fix what is listed, and check it again.")
 
 

@@ -59,6 +59,8 @@ BEYOND = (
     "Rank and dimensions are compared with the signature before the model runs: 400 with our own text.",
     "Answers are not pretty-printed, and a quoted string in an error text is cut after 256 characters.",
     "Classify and regress requests are checked, then refused with a text that names the signature they need.",
+    "A path that TensorFlow Serving does not have, POST /v1/models/NAME:classify-picture (and with /versions/N or "
+    "/labels/L), takes one picture as the body or as a file of a form; TensorFlow Serving answers it with 400.",
 )
 """Differences from TensorFlow Serving that no case tests, because no request of the suite may crash a real server
 or wait for it."""

@@ -152,7 +152,7 @@ def test_an_npy_file_is_not_read_completely(tmp_path):
 
 @pytest.mark.parametrize("content, match", [
     (np.zeros((2, 3, 3), np.uint8), r"shape \(2, 3, 3\)\. Expected images of shape \(N, H, W, 3\)"),
-    (np.zeros((2, 3, 3, 1), np.uint8), "shape"),
+    (np.zeros((2, 3, 3, 2), np.uint8), "shape"),
     (np.zeros((0, 3, 3, 3), np.uint8), "shape"),
     (np.zeros((1, 3, 3, 3), np.int64), "contains int64. Expected uint8"),
     (np.array(["x"]), "contains <U1"),

@@ -89,7 +89,7 @@ def model_of(shape, batch=None):
     return keras.Model(images, HypersphereHead(3)(keras.layers.GlobalAveragePooling2D()(images)))
 
 
-@pytest.mark.parametrize("shape, batch", [((8, 8, 1), None), ((None, None, 3), None), ((8, 8, 3), 4)])
+@pytest.mark.parametrize("shape, batch", [((8, 8, 2), None), ((None, None, 3), None), ((8, 8, 3), 4)])
 def test_a_model_with_other_inputs_is_refused(tmp_path, shape, batch):
     with pytest.raises(ArgumentError, match=r"takes inputs of shape .* \(None, H, W, 3\)"):
         export_model(model_of(shape, batch), tmp_path / "m", label_names=NAMES)

@@ -16,7 +16,7 @@ from keras_fixhead.models import build_model
 
 DRAW = np.random.default_rng(0)
 SIZES = [(40, 40), (90, 31), (31, 90), (11, 12), (200, 17), (64, 48)]
-FORM = {fit: PictureForm(24, 20, fit) for fit in FITS}
+FORM = {**{fit: PictureForm(24, 20, fit) for fit in FITS}, "grey": PictureForm(24, 20, channels=1)}
 
 
 def photograph(height, width):
@@ -71,7 +71,7 @@ def graphs():
             for fit, form in FORM.items()}
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("fit", FORM)
 def test_every_picture_has_the_same_pixels_in_training_in_a_graph_and_through_the_client(graphs, fit):
     for name, content in PICTURES.items():
         trained = picture_array(content, name, FORM[fit])

@@ -1,0 +1,243 @@
+"""Images per second from a folder of pictures: our loader, Keras' and tf.data; and the memory of a large folder.
+
+    python benchmarks/folders.py                     # speeds: 10 rounds on 2,000 pictures
+    python benchmarks/folders.py --memory 100000     # memory of the loader in two epochs
+
+Speeds. Every reader gets the same folder of JPEG files of photographs' proportions, in the page cache, and gives
+shuffled batches of 128 images of 96x96 pixels, the centre of each picture. `keras` is
+`keras.utils.image_dataset_from_directory` with `cache().shuffle().prefetch()`, as its guides have it; `tf.data` maps a
+decoding function in parallel, caches single images as uint8, shuffles, batches and prefetches. The first epoch is from
+nothing: our cache on disk is emptied, and the data sets are built again. Readers alternate, in changing order. Images
+are read, and not trained on.
+
+Memory. A process reads the folder and goes through two epochs of batches. What it holds for itself (anonymous memory)
+is reported apart from the pages of the mapped file of pixels, which the system may take back at any time.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from report import RESULTS, measurement, out_option, write_report
+
+SIDE, BATCH, CLASSES = 96, 128, 10
+SIZES = ((400, 300), (300, 400), (480, 320), (360, 360))
+EPOCHS = 3  # of a round: the first, and two later ones
+READER = """
+import sys, threading, time
+from keras_fixhead.data import load_dataset
+from keras_fixhead.training.batches import TrainBatches
+peak = {"RssAnon": 0, "RssFile": 0}
+def watch():
+    while True:
+        for line in open("/proc/self/status"):
+            name = line.partition(":")[0]
+            if name in peak:
+                peak[name] = max(peak[name], int(line.split()[1]) / 1024)
+        time.sleep(0.02)
+threading.Thread(target=watch, daemon=True).start()
+def told(name):
+    time.sleep(0.1)
+    print(name, *peak.values(), flush=True)
+    peak.update(RssAnon=0, RssFile=0)
+told("start")
+data = load_dataset(sys.argv[1], image_size=int(sys.argv[2]))
+told("read")
+for epoch in range(2):
+    batches = TrainBatches(data.train, int(sys.argv[3]), seed=0, epoch=epoch)
+    count = sum(len(batches[step][0]) for step in range(len(batches)))
+    told(f"epoch{epoch + 1}")
+print("images", count, data.train.images.nbytes / 2**20)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--pictures", type=int, default=2_000)
+    parser.add_argument("--memory", type=int, metavar="N", help="measure the memory of N pictures instead")
+    out_option(parser, RESULTS / "folders.json")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["FIXHEAD_CACHE_DIR"] = f"{scratch}/cache"
+        if options.memory:
+            is_default = options.out == RESULTS / "folders.json"
+            out = options.out.with_name("folders_memory.json") if is_default else options.out
+            write_report(out, memory(Path(scratch), options.memory),
+                         command=f"python benchmarks/folders.py --memory {options.memory}")
+        else:
+            write_report(options.out, speeds(Path(scratch), options.pictures, options.rounds),
+                         command="python benchmarks/folders.py")
+
+
+def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
+    """Returns images per second of each reader in the first and the later epochs, and our share of each round."""
+    folder = write_folder(scratch / "pictures", pictures)
+    readers: dict[str, Callable[[Path], Iterator[int]]] = {"ours": ours, "keras": keras_reader, "tf.data": tf_data}
+    for reader in readers.values():
+        list(reader(folder))
+    found: dict[str, dict[str, list[float]]] = {name: {"first": [], "later": []} for name in readers}
+    for number in range(rounds):
+        shutil.rmtree(os.environ["FIXHEAD_CACHE_DIR"], ignore_errors=True)
+        for name in list(readers)[:: 1 if number % 2 else -1]:
+            seconds, images = [], []
+            started = time.perf_counter()
+            for count in readers[name](folder):
+                seconds.append(time.perf_counter() - started)
+                images.append(count)
+                started = time.perf_counter()
+            found[name]["first"].append(images[0] / seconds[0])
+            found[name]["later"].append(sum(images[1:]) / sum(seconds[1:]))
+        print({name: [round(each[-1]) for each in values.values()] for name, values in found.items()}, file=sys.stderr)
+    config = {"pictures": pictures, "sizes": SIZES, "pixels": SIDE, "batch_size": BATCH, "later_epochs": EPOCHS - 1,
+              "load_average": round(os.getloadavg()[1], 1)}
+    warmup = "one round, not counted"
+    return [*(measurement(name=f"folders/{name}/{epochs}", metric=f"images per second, {epochs} epochs", unit="1/s",
+                          values=values, warmup=warmup, config=config)
+              for name, each in found.items() for epochs, values in each.items()),
+            *(measurement(name=f"folders/{name}/{epochs}/ratio", metric=f"ours divided by {name}, {epochs} epochs",
+                          unit="1", values=[mine / theirs for mine, theirs in
+                                            zip(found["ours"][epochs], found[name][epochs], strict=True)],
+                          warmup=warmup, config=config)
+              for name in ("keras", "tf.data") for epochs in ("first", "later"))]
+
+
+def ours(folder: Path) -> Iterator[int]:
+    """Yields the number of images of each epoch, when it is over."""
+    from keras_fixhead.data import load_dataset
+    from keras_fixhead.training.batches import TrainBatches
+
+    train = load_dataset(str(folder), image_size=SIDE).train
+    for epoch in range(EPOCHS):
+        batches = TrainBatches(train, BATCH, seed=0, epoch=epoch, partial_batch=True)
+        yield sum(len(batches[step][0]) for step in range(len(batches)))
+
+
+def keras_reader(folder: Path) -> Iterator[int]:
+    """The same by Keras."""
+    import keras
+    import tensorflow as tf
+
+    data = keras.utils.image_dataset_from_directory(
+        str(folder / "train"), image_size=(SIDE, SIDE), batch_size=BATCH, crop_to_aspect_ratio=True, seed=0, verbose=0,
+        interpolation="bicubic")
+    yield from _epochs(data.cache().shuffle(100).prefetch(tf.data.AUTOTUNE))
+
+
+def tf_data(folder: Path) -> Iterator[int]:
+    """The same by tf.data, written by hand."""
+    import tensorflow as tf
+
+    def image(path: Any, label: Any) -> tuple[Any, Any]:
+        pixels = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        side = tf.minimum(tf.shape(pixels)[0], tf.shape(pixels)[1])
+        pixels = tf.image.resize_with_crop_or_pad(pixels, side, side)
+        pixels = tf.image.resize(pixels, (SIDE, SIDE), "bicubic", antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8), label
+
+    files = sorted((folder / "train").rglob("*.jpg"))
+    labels = [int(file.parent.name) for file in files]
+    data = tf.data.Dataset.from_tensor_slices(([str(file) for file in files], labels))
+    data = data.map(image, num_parallel_calls=tf.data.AUTOTUNE).cache()
+    yield from _epochs(data.shuffle(len(files), seed=0).batch(BATCH).prefetch(tf.data.AUTOTUNE))
+
+
+def _epochs(data: Any) -> Iterator[int]:
+    for _ in range(EPOCHS):
+        yield sum(len(labels) for _, labels in data)
+
+
+def memory(scratch: Path, pictures: int) -> list[dict[str, Any]]:
+    """Returns the largest memory of a process before, while it reads a folder, and in each of two epochs."""
+    folder = write_folder(scratch / "pictures", pictures, distinct=1_000, size=(128, 96))
+    done = subprocess.run([sys.executable, "-c", READER, str(folder), str(SIDE), str(BATCH)], capture_output=True,
+                          text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    (_, count, pixels), phases = lines[-1], lines[:-1]
+    config = {"pictures": pictures, "distinct": 1_000, "pixels": SIDE, "batch_size": BATCH,
+              "images_an_epoch": int(count), "pixels_mib": round(float(pixels))}
+    return [{"name": f"folders/memory/{phase}/{kind}", "metric": f"largest {kind} memory, {phase}", "unit": "MiB",
+             "values": [round(float(value), 1)], "n": 1, "config": config}
+            for phase, anonymous, mapped in phases for kind, value in (("own", anonymous), ("mapped", mapped))]
+
+
+def write_folder(folder: Path, pictures: int, distinct: int | None = None, size: tuple[int, int] | None = None) -> Path:
+    """Returns a folder of JPEG files with smooth random content, `train` and a small `test`.
+
+    Args:
+        folder: its path.
+        pictures: number of files in `train`.
+        distinct: number of different ones; the others are further names of them (None: all).
+        size: width and height of all; None for `SIZES` in turn.
+    """
+    draw = np.random.default_rng(0)
+    for label in range(CLASSES):
+        for part in ("train", "test"):
+            (folder / part / str(label)).mkdir(parents=True)
+    for number in range(pictures):
+        file = folder / "train" / str(number % CLASSES) / f"{number:07}.jpg"
+        if distinct is not None and number >= distinct:
+            first = number % distinct
+            os.link(folder / "train" / str(first % CLASSES) / f"{first:07}.jpg", file)
+            continue
+        coarse = Image.fromarray(draw.integers(0, 256, (24, 32, 3)).astype(np.uint8))
+        picture = coarse.resize(size or SIZES[number % len(SIZES)], Image.Resampling.BICUBIC)
+        noise = draw.normal(0, 8, (picture.height, picture.width, 1))
+        Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8)).save(file, quality=90)
+    for label in range(CLASSES):
+        os.link(folder / "train" / str(label) / f"{label:07}.jpg", folder / "test" / str(label) / "0.jpg")
+    return folder
+
+
+def block() -> list[str]:
+    """Returns the lines for the page; what has not been measured says so."""
+    file = RESULTS / "folders.json"
+    lines = []
+    if file.exists():
+        report = json.loads(file.read_text())
+        found = {each["name"].removeprefix("folders/"): each for each in report["measurements"]}
+        config = found["ours/first"]["config"]
+        lines += ["| reader | images/s, first epoch | ours over it | images/s, later epochs | ours over it |",
+                  "| --- | --- | --- | --- | --- |"]
+        for name, title in (("ours", "`load_dataset`"), ("keras", "`image_dataset_from_directory` with cache"),
+                            ("tf.data", "tf.data with cache")):
+            cells = [cell for epochs in ("first", "later") for cell in (
+                _spread(found[f"{name}/{epochs}"], ",.0f"),
+                "" if name == "ours" else _spread(found[f"{name}/{epochs}/ratio"], ".2f"))]
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+        lines += ["", f"Median (quartiles) of n = {found['ours/first']['n']} alternating rounds, "
+                  f"{config['pictures']:,} JPEG files of 0.1 megapixels, {config['pixels']} px, batches of "
+                  f"{config['batch_size']}, "
+                  f"{report['hardware']['cpu']}, {report['hardware']['cores']} cores, by `{report['command']}`."]
+    else:
+        lines += ["Speeds have not been measured yet: `python benchmarks/folders.py`."]
+    if (file := RESULTS / "folders_memory.json").exists():
+        report = json.loads(file.read_text())
+        found = {each["name"].removeprefix("folders/memory/"): each for each in report["measurements"]}
+        config, value = found["read/own"]["config"], {name: each["values"][0] for name, each in found.items()}
+        own = {phase: f"{value[f'{phase}/own']:,.0f} MiB" for phase in ("start", "read", "epoch1", "epoch2")}
+        lines += ["", f"Memory for {config['pictures']:,} pictures at {config['pixels']} px "
+                  f"({config['pixels_mib']:,} MiB of pixels), of the loader alone: {own['start']} before, at most "
+                  f"{own['read']} while they are decoded, {own['epoch1']} in the first epoch of batches and "
+                  f"{own['epoch2']} in the second (n = 1). Pages of the mapped file, which the system takes back when "
+                  f"it needs them, are not in these numbers: at most {value['epoch2/mapped']:,.0f} MiB. By "
+                  f"`{report['command']}`."]
+    return lines
+
+
+def _spread(found: dict[str, Any], form: str) -> str:
+    low, high = found["quartiles"]
+    return f"{found['median']:{form}} ({low:{form}} to {high:{form}})"
+
+
+if __name__ == "__main__":
+    main()
