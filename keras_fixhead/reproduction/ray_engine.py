@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import importlib
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -92,6 +93,13 @@ def _connected(address: str | None) -> Any:
     except ImportError:
         raise DependencyError("--engine ray needs the package ray, which is not installed.",
                               hint="Install it: pip install 'keras-fixhead[ray]'") from None
+    host, colon, port = (address or "").rpartition(":")
+    if colon and port.isdigit() and "//" not in host:
+        try:  # Ray itself would try for many minutes
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise FixheadError(f"Ray at {address} cannot be used: {error.strerror or error}.",
+                               hint="Start one: ray start --head; its output names the address.") from None
     here = {} if address else {"include_dashboard": False}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **here)
