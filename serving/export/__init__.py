@@ -77,6 +77,7 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
         DependencyError: if TensorFlow is not the backend, or the format needs an extra that is not installed.
     """
     check_backend()
+    from fixhead_serving.export.answers import check_calibration
     from fixhead_serving.export.card import describe_checkpoint, describe_run
     from keras_fixhead.models import load_model, precision_policy
     from keras_fixhead.runs import open_run
@@ -89,6 +90,8 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
         with precision_policy("float32"):
             model = load_model(opened.path)
         label_names, training = opened.read("result")["label_names"], describe_run(opened)
+        if calibrate:
+            check_calibration(model)
     else:
         if calibrate:
             raise ArgumentError("The temperature is fitted to the trained model of a run, not to a checkpoint: leave "

@@ -41,8 +41,7 @@ def answers_model(model: keras.Model, *, temperature: float = 1.0) -> keras.Mode
         images = keras.Input(shape, name="images" if len(shape) == 3 else "vectors", dtype="float32")
         if isinstance(head, StreamingHead):
             if temperature != 1:
-                raise ArgumentError("A temperature is fitted to all logits, which this model never has.",
-                                    hint="Leave out --calibrate.")
+                check_calibration(model)
             features = keras.Model(inputs_of(model), head_of(model).input)(images, training=False)
             return keras.Model(images, BestAnswers(head)(features), name=model.name)
         inner = keras.Model(inputs_of(model), [head.input, model.outputs[0]])
@@ -88,6 +87,13 @@ class BestAnswers(keras.layers.Layer):
         logits, classes, shares = self._head.top_probabilities(features, min(TOP_CLASSES, self._head.num_classes))
         return {"top_classes": classes, "top_logits": logits, "top_probabilities": shares, "features": features,
                 "embedding": unit_length(features)}
+
+
+def check_calibration(model: keras.Model) -> None:
+    """Raises ArgumentError for a model that never has all logits, to which a temperature is fitted."""
+    if isinstance(head_of(model), StreamingHead):
+        raise ArgumentError("A temperature is fitted to all logits, which this model never has.",
+                            hint="Leave out --calibrate.")
 
 
 def _exportable(head: HypersphereHead) -> HypersphereHead:

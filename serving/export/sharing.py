@@ -103,8 +103,8 @@ def _write(run: Run, target: hubs.Target, folder: Path, license: str | None) -> 
     height, width, channels = model.input_shape[1:]
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, height, width, channels)).astype("float32")
     if not np.array_equal(model.predict(images, verbose=0), again.predict(images, verbose=0)):
-        raise ServingError("The files of the model do not give its logits, and nothing was published.",
-                           hint="Report it with this message.")
+        raise ServingError("The files of the model do not give its logits, and nothing was published. Please report it "
+                           "with this message.")
     for empty in (path for path in folder.iterdir() if path.is_dir() and not any(path.iterdir())):
         empty.rmdir()  # a hub has no empty folders
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -192,6 +192,7 @@ def test_a_run_is_exported_after_saving_pictures_that_decoders_disagree_on_as_pn
 def test_every_hint_in_the_source_is_followed_by_a_test():
     import test_hints_client
     import test_hints_serving  # noqa: F401
+    import test_hints_vectors  # noqa: F401
 
     assert test_hints_client.__doc__
     unread = {text: place for text, place in hints_in_source() if not any(piece in text for piece in FOLLOWED)}
