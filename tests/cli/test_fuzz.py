@@ -31,6 +31,7 @@ SHORT = {
     ("data", "verify"): (), ("data", "cache"): (), ("list",): (), ("show",): (), ("completion",): (),
     ("doctor",): ("--data-dir", "file.txt"), ("reproduce",): ("--dry-run",), ("report",): (),
     ("analyze",): (), ("data", "check"): (), ("data", "corrupt"): ("--data-dir", "file.txt"),
+    ("data", "build"): ("--data-dir", "file.txt"),
 }
 
 

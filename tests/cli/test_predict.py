@@ -201,7 +201,7 @@ def test_the_token_comes_from_the_option_or_the_environment(fixhead, server, tmp
 def test_robustness_accepts_the_same_options(fixhead, server):
     answer = fixhead("robustness", server.url, "--dataset", "digits", "--limit", 2, "--token", "one", "--quiet")
 
-    assert [headers["Authorization"] for _, headers, _ in server.requests] == ["Bearer one"] * 3
+    assert {headers["Authorization"] for _, headers, _ in server.requests} == {"Bearer one"}  # not only of the first
     assert answer.code == 2 and "labels are not those of this data set" in answer.err
 
 
