@@ -19,11 +19,10 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
-from keras_fixhead.reproduction.cells import cell
-from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.studies import (
     FixedAgainstLearned,
     fixed_against_learned,
+    fixed_against_learned_on_whole_sets,
     main_effect_table,
     read_study,
     study_table,
@@ -69,7 +68,7 @@ def measure_data(folder: str) -> dict[str, Any]:
 
 def effects_block() -> list[str]:
     """Returns the README's table: where fixing wins and where it loses, paired over seeds."""
-    whole, narrow = evidence_effects(), fixed_against_learned(RESULTS)
+    whole, narrow = fixed_against_learned_on_whole_sets(RESULTS), fixed_against_learned(RESULTS)
     lines = ["| | data, network | fixed | learned | fixed − learned, in points |", "| --- | --- | --- | --- | --- |",
              *(_effect(each, "whole, `fast_cnn`") for each in whole),
              *(_effect(each, "part, narrow ResNet18") for each in narrow)]
@@ -85,19 +84,6 @@ def effects_block() -> list[str]:
              "epochs, last epoch. The paper's networks at full size have not been measured. All numbers: "
              f"{'`results/evidence/`, ' * bool(whole)}`results/main_effect.json`, `results/margins.json`.")
     return [*lines, "", text]
-
-
-def evidence_effects() -> list[FixedAgainstLearned]:
-    """Returns the effect of fixing at S = 1 with recipe `fast` on each data set that has at least three pairs."""
-    results = read_results(RESULTS / "evidence")
-    found = []
-    for dataset in ("cifar10", "cifar100"):
-        arms = [{seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(
-            cell(dataset=dataset, recipe="fast", head="cos", scale=1.0, fixed=fixed, label_smoothing=0.0)).items()}
-            for fixed in (True, False)]
-        if len(arms[0].keys() & arms[1].keys()) >= 3:
-            found.append(FixedAgainstLearned(dataset, 1.0, *arms))
-    return found
 
 
 def _effect(each: FixedAgainstLearned, network: str) -> str:

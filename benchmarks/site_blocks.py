@@ -10,25 +10,32 @@ from typing import Any
 
 from report import RESULTS
 
-from keras_fixhead.reproduction.studies import fixed_against_learned, read_study
+from keras_fixhead.reproduction.studies import (
+    fixed_against_learned,
+    fixed_against_learned_on_whole_sets,
+    read_study,
+)
 from keras_fixhead.vectors import ceiling
 
 
 def loses_block() -> list[str]:
     """Returns the sentence about the scale at which fixing loses."""
     lines = []
-    for each in sorted(fixed_against_learned(RESULTS), key=lambda arms: arms.difference.mean):
+    narrow, whole = fixed_against_learned(RESULTS), fixed_against_learned_on_whole_sets(RESULTS)
+    for each in sorted([*narrow, *whole], key=lambda arms: arms.difference.mean):
         low, high = each.difference.interval or (math.nan, math.nan)
         word = "lose" if high < 0 else "win" if low > 0 else "differ, undecided, by"
         data = each.dataset.upper().replace("CIFAR", "CIFAR-")
         fixed, learned = (f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
+        network = " with `fast_cnn` and all training images" if each in whole else ""
         lines.append(f"- **At S = {each.scale:g} fixed class vectors {word} {abs(each.difference.mean):.1f} points** "
-                     f"on {data}: {fixed} against {learned} (95 % interval of the difference {_signed(low)} to "
-                     f"{_signed(high)}, n = {each.difference.n} seeds, paired).")
+                     f"on {data}{network}: {fixed} against {learned} (95 % interval of the difference {_signed(low)} "
+                     f"to {_signed(high)}, n = {each.difference.n} seeds, paired).")
     config = read_study(RESULTS / "margins.json").config
-    return [*lines, "", f"ResNet18 at width {config['width']:g}, {config['limit_train']:,} training images, "
-            f"{config['epochs']} epochs, recipe `cpu`. **Nothing at full size has been measured yet**, and no S "
-            "between these two: what follows is what these runs and the construction support, not a law. Files: "
+    return [*lines, "", f"{'Otherwise ' * bool(whole)}ResNet18 at width {config['width']:g}, "
+            f"{config['limit_train']:,} training images, {config['epochs']} epochs, recipe `cpu`. **The paper's "
+            "networks at full size have not been measured**, and no S between these two: what follows is what these "
+            f"runs and the construction support, not a law. Files: {'`results/evidence/`, ' * bool(whole)}"
             "`results/main_effect.json`, `results/margins.json`."]
 
 

@@ -16,6 +16,9 @@ from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
+from keras_fixhead.reproduction.cells import cell
+from keras_fixhead.reproduction.results import read_results
+from keras_fixhead.reproduction.verdict import ENOUGH
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.result import Result, read_arrays, read_result, write_result
 
@@ -232,6 +235,26 @@ def fixed_against_learned(folder: Path) -> list[FixedAgainstLearned]:
         study = read_study(folder / f"{name}.json")
         found.append(FixedAgainstLearned(str(study.config["dataset"]), float(study.config["scale"]),
                                          study.accuracy(fixed), study.accuracy(learned)))
+    return found
+
+
+def fixed_against_learned_on_whole_sets(folder: Path) -> list[FixedAgainstLearned]:
+    """Returns the effect of fixing at S = 1 with recipe `fast`, for data sets with enough pairs of seeds.
+
+    Args:
+        folder: folder of the results; those of the evidence programme are in its folder `evidence`.
+
+    Raises:
+        RunError: if a file is damaged.
+    """
+    results = read_results(folder / "evidence")
+    found = []
+    for dataset in ("cifar10", "cifar100"):
+        fixed, learned = ({seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(cell(
+            dataset=dataset, recipe="fast", head="cos", scale=1.0, fixed=fixed, label_smoothing=0.0)).items()}
+            for fixed in (True, False))
+        if len(fixed.keys() & learned.keys()) >= ENOUGH:
+            found.append(FixedAgainstLearned(dataset, 1.0, fixed, learned))
     return found
 
 

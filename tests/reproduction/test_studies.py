@@ -4,10 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import write_result
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.reproduction.studies import collect, fixed_against_learned, merged_pairs, read_study
+from keras_fixhead.reproduction.cells import cell
+from keras_fixhead.reproduction.studies import (
+    collect,
+    fixed_against_learned,
+    fixed_against_learned_on_whole_sets,
+    merged_pairs,
+    read_study,
+)
 from keras_fixhead.runs import create_run
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -24,6 +32,21 @@ def test_fixed_vectors_win_at_scale_1_and_lose_at_scale_30_in_the_files():
     for found, values in ((one.difference, stored), (thirty.difference, plain)):
         assert found.n == values["n"] == 3 and found.mean == pytest.approx(values["mean"])
         assert found.interval == pytest.approx(values["interval_95"]) and found.std == pytest.approx(values["std"])
+
+
+def test_whole_sets_count_once_three_pairs_of_seeds_are_measured(tmp_path):
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    arms = [cell(dataset="cifar10", recipe="fast", head="cos", scale=1.0, fixed=fixed, label_smoothing=0.0)
+            for fixed in (True, False)]
+    for seed in range(3):
+        assert fixed_against_learned_on_whole_sets(tmp_path) == []
+        write_result(folder, arms[0], seed, 91.0 + seed)
+        write_result(folder, arms[1], seed, 85.0)
+    (found,) = fixed_against_learned_on_whole_sets(tmp_path)
+
+    assert (found.dataset, found.scale, found.difference.n) == ("cifar10", 1.0, 3)
+    assert found.difference.mean == pytest.approx(7.0)
 
 
 def test_a_file_that_is_not_a_study_is_named(tmp_path):
