@@ -28,6 +28,22 @@ class Outputs:
     class_vectors: NDArray[np.float32]
 
 
+def predict_in_parts(model: keras.Model, images: Any, *others: NDArray[Any]) -> Any:
+    """Returns a model's outputs for images and other arrays of as many rows.
+
+    Of images on disk, a few batches are read at a time.
+    """
+    def predict(rows: slice) -> Any:
+        inputs = [each[rows] for each in (images, *others)]
+        return model.predict(inputs if others else inputs[0], batch_size=BATCH_SIZE, verbose=0)
+
+    if not isinstance(images, Rows):
+        return predict(slice(None))
+    step = CHUNK_BATCHES * BATCH_SIZE
+    parts = [predict(slice(start, start + step)) for start in range(0, len(images), step)]
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
 class Measurer:
     """Computes a model's features and logits with one function that is traced once.
 
@@ -41,17 +57,8 @@ class Measurer:
 
     def outputs(self, images: NDArray[np.uint8]) -> Outputs:
         """Returns the features and logits of images with pixels in [0, 255], shape (N, H, W, 3)."""
-        features, logits = self._predicted(images)
+        features, logits = predict_in_parts(self._both, images)
         return Outputs(features, logits, np.asarray(keras.ops.convert_to_numpy(self._head.class_vectors.value)))
-
-    def _predicted(self, images: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if not isinstance(images, Rows):
-            return tuple(self._both.predict(images, batch_size=BATCH_SIZE, verbose=0))
-        starts = range(0, len(images), CHUNK_BATCHES * BATCH_SIZE)
-        parts = [self._both.predict(images[start : start + starts.step], batch_size=BATCH_SIZE, verbose=0)
-                 for start in starts]
-        features, logits = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return features, logits
 
     def evaluate(self, split: Split, tta: str = "none") -> Evaluation:
         """Returns the measures of a split.

@@ -11,9 +11,8 @@ from keras_fixhead.analysis.confusion import recalls_of
 from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.catalog import TOP_CLASSES
 from keras_fixhead.data import Split
-from keras_fixhead.data.rows import Rows
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.evaluation.measurer import BATCH_SIZE, CHUNK_BATCHES, Measurer
+from keras_fixhead.evaluation.measurer import Measurer, predict_in_parts
 from keras_fixhead.evaluation.measures import LISTED_CLASSES, TOP5_CLASSES, Evaluation
 from keras_fixhead.models import FEATURES, head_of, inputs_of
 from keras_fixhead.streaming import StreamingHead
@@ -65,11 +64,7 @@ class StreamedMeasurer:
 
     def outputs(self, split: Split) -> StreamedOutputs:
         """Returns what is known of the examples of a split."""
-        step = CHUNK_BATCHES * BATCH_SIZE if isinstance(split.images, Rows) else max(1, len(split))
-        places = [slice(start, start + step) for start in range(0, len(split), step)]
-        parts = [self._told.predict([np.asarray(split.images[each]), split.labels[each]], batch_size=BATCH_SIZE,
-                                    verbose=0) for each in places]
-        return StreamedOutputs(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+        return StreamedOutputs(**predict_in_parts(self._told, split.images, split.labels))
 
     def evaluate(self, split: Split, tta: str = "none") -> Evaluation:
         """Returns the measures of a split.

@@ -162,5 +162,5 @@ def _values(labels: Any) -> Any:
         return None
     try:
         return np.asarray(ops.convert_to_numpy(labels))
-    except (NotImplementedError, TypeError):  # TensorFlow's symbolic tensors; JAX's tracers
+    except (NotImplementedError, TypeError):  # what a symbolic tensor of TensorFlow and a tracer of JAX raise here
         return None

@@ -2,14 +2,11 @@
 
 Screenshots are kept in the folder that FIXHEAD_SCREENSHOTS names.
 """
-import json
 import os
-import re
-from html import unescape
 from pathlib import Path
 
 import pytest
-from headless import chromium
+from headless import chromium, report_of, with_probe
 from synthetic import write_blocks
 
 from keras_fixhead.reproduction.report import read_report, write_report
@@ -64,21 +61,10 @@ def report(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_page_sorts_filters_and_is_readable(report, tmp_path, width):
-    """Headless Chromium has no window narrower than 500 pixels, so the narrow page is shown in a frame of 400."""
     content, path = report
-    page = tmp_path / "page.html"
-    page.write_text(path.read_text().replace("</body>", f"{PROBE}</body>"))
-    shown = page
-    if width < 500:
-        shown = tmp_path / "frame.html"
-        shown.write_text(f'<iframe src="page.html" width="{width}" height="1900" style="border: 0"></iframe><script>'
-                         'window.addEventListener("load", () => setTimeout(() => document.body.append(document.'
-                         'querySelector("iframe").contentDocument.querySelector("#report").cloneNode(true)), 5000))'
-                         "</script>")
-    done = chromium(tmp_path, shown, max(width, 500), "--allow-file-access-from-files", "--dump-dom")
-    found = json.loads(unescape(re.search(r'<pre id="report"[^>]*>(.*?)</pre>', done.stdout, re.S)[1]))
+    shown = with_probe(tmp_path, path, PROBE, width).as_uri()
+    found = report_of(tmp_path, shown, width, "--allow-file-access-from-files")
 
-    assert not re.findall(r".*CONSOLE.*", done.stderr)
     assert found["width"] == width and found["wide"] <= 0 and found["smallest"] >= 12
     (setting,) = content["settings"]
     comparisons = [(claim["id"], each) for claim in setting["claims"] for each in claim["comparisons"]]
@@ -103,8 +89,6 @@ def test_the_page_sorts_filters_and_is_readable(report, tmp_path, width):
                 assert up == sorted(up)
     assert sum(column["numbers"] for column in compared["sorted"]) == 7
     if folder := os.environ.get("FIXHEAD_SCREENSHOTS"):
-        plain = shown if width < 500 else path
-        if width < 500:
-            page.write_text(path.read_text())
-        chromium(tmp_path, plain, max(width, 500), f"--screenshot={Path(folder) / f'report-{width}.png'}",
-                 *(["--allow-file-access-from-files"] if width < 500 else []))
+        plain = with_probe(tmp_path, path, "", width).as_uri()
+        chromium(tmp_path, plain, width, f"--screenshot={Path(folder) / f'report-{width}.png'}",
+                 "--allow-file-access-from-files")

@@ -2,15 +2,12 @@
 
 Screenshots are kept in the folder that FIXHEAD_SCREENSHOTS names.
 """
-import json
 import os
-import re
 import shutil
-from html import unescape
 from pathlib import Path
 
 import pytest
-from headless import chromium
+from headless import chromium, report_of, with_probe
 
 pytestmark = pytest.mark.browser
 
@@ -34,26 +31,15 @@ window.addEventListener("load", () => {
 
 @pytest.mark.parametrize("width", [1280, 500, 400])
 def test_the_page_is_readable_and_complete(analysis, tmp_path, width):
-    """Headless Chromium has no window narrower than 500 pixels, so the narrowest page is shown in a frame of 400."""
-    page = tmp_path / "page.html"
-    page.write_text(analysis.page.read_text().replace("</body>", f"{REPORT}</body>"))
-    shown = page
-    if width < 500:
-        shown = tmp_path / "frame.html"
-        shown.write_text(f'<iframe src="page.html" width="{width}" height="1900" style="border: 0"></iframe><script>'
-                         'window.addEventListener("load", () => setTimeout(() => document.body.append(document.'
-                         'querySelector("iframe").contentDocument.querySelector("#report").cloneNode(true)), 5000))'
-                         "</script>")
-    done = chromium(tmp_path, shown, max(width, 500), "--allow-file-access-from-files", "--dump-dom")
-    found = json.loads(unescape(re.search(r'<pre id="report">(.*?)</pre>', done.stdout)[1]))
+    shown = with_probe(tmp_path, analysis.page, REPORT, width).as_uri()
+    found = report_of(tmp_path, shown, width, "--allow-file-access-from-files")
 
-    assert not re.findall(r".*CONSOLE.*", done.stderr)
     assert found["images"] == len(analysis.pictures) and found["broken"] == found["unnamed"] == 0
     assert found["wide"] <= 0 and found["width"] == width
     assert found["narrowest"] >= min(width - 40, 450) and found["smallest"] >= 13
     if folder := os.environ.get("FIXHEAD_SCREENSHOTS"):
         target = Path(folder) / f"analysis-{width}.png"
-        chromium(tmp_path, shown, max(width, 500), f"--screenshot={target}")
+        chromium(tmp_path, shown, width, f"--screenshot={target}")
         print(f"\nscreenshot: {target.name}, {found}")
 
 

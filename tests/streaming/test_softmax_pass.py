@@ -8,7 +8,8 @@ from keras_fixhead.streaming import passes
 from keras_fixhead.streaming.passes import logsumexp_of_others
 from keras_fixhead.streaming.rows import Table
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the pass of TensorFlow")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has "
+                                "this pass; test_streaming_on_jax.py checks the one of the other backends")
 DRAW = np.random.default_rng(4)
 
 
