@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.calibration import log_softmax
 from keras_fixhead.data import SPLITS, Dataset, Split, load_dataset, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap
 from keras_fixhead.data.open_images import built_note
@@ -43,8 +44,7 @@ class MeasuredSplit:
         if self.logits is None:
             assert self.best is not None
             return self.best[0][:, :k], self.best[1][:, :k]
-        shares = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
+        shares = np.exp(log_softmax(self.logits))
         order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
         return order, np.take_along_axis(shares, order, axis=1)
 

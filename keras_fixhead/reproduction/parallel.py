@@ -8,14 +8,12 @@ from typing import Protocol
 from keras_fixhead.reproduction.alarm import Alarm
 from keras_fixhead.reproduction.cells import Planned
 from keras_fixhead.reproduction.run import (
+    Chooser,
     Made,
     Options,
-    next_run,
     run_name,
-    say_done,
     status_of_stop,
     store,
-    why_not_now,
 )
 from keras_fixhead.runs import make_folder
 
@@ -81,7 +79,6 @@ def run_at_once(options: Options, engine: Engine, say: Callable[..., None]) -> i
 class _Coordinator:
     def __init__(self, options: Options, engine: Engine, say: Callable[..., None]) -> None:
         self._options, self._engine, self._say = options, engine, say
-        self._tried: set[tuple[str, int]] = set()
         self._busy: dict[int, Planned] = {}
         self._tries: dict[int, int] = {}
         self._numbers: Iterator[int] = iter(range(10**9))
@@ -89,36 +86,15 @@ class _Coordinator:
 
     def run(self, alarm: Alarm) -> None:
         """Starts runs as workers become free, and stores what they made."""
-        whole = alarm.seconds_left()
-        more = True
-        while more or self._busy:
-            while more and len(self._busy) < self._engine.slots:
-                ready = self._next(alarm, whole)
-                if ready is None:
-                    break
-                more = ready
+        chooser = Chooser(self._options, alarm, self._say)
+        while True:
+            while len(self._busy) < self._engine.slots and (planned := chooser.next()) is not None:
+                self._start(next(self._numbers), planned)
             if not self._busy:
-                if more:
-                    say_done(self._options, self._say)
+                chooser.say_done()
                 return
             for ended in self._engine.wait():
                 self._end(ended)
-
-    def _next(self, alarm: Alarm, whole: float | None) -> bool | None:
-        """Starts the next run; returns None if none is ready, and False if no further one may start."""
-        ready = next_run(self._options, self._tried)
-        if ready is None:
-            return None
-        planned, cell, found = ready
-        if self._options.most_runs is not None and len(self._tried) >= self._options.most_runs:
-            self._say(f"No more than {len(self._tried)} runs are started, as requested.")
-            return False
-        if whole is not None and (reason := why_not_now(planned, self._options, found, alarm, whole)):
-            self._say(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
-            return False
-        self._tried.add((cell.id, planned.seed))
-        self._start(next(self._numbers), planned)
-        return True
 
     def _start(self, key: int, planned: Planned) -> None:
         self._busy[key] = planned

@@ -99,34 +99,63 @@ class Options:
 def run_all(options: Options, work: Work) -> int:
     """Runs the rest of the plan, one run after the other, until it is done or time is up; returns the exit status."""
     make_folder(options.out)
-    failures, ran = 0, 0
-    tried: set[tuple[str, int]] = set()
+    failures = 0
     with Alarm(options.deadline) as alarm:
-        whole = alarm.seconds_left()
+        chooser = Chooser(options, alarm, work.say)
         try:
-            while (ready := next_run(options, tried)) is not None:
-                planned, cell, found = ready
-                if options.most_runs is not None and ran >= options.most_runs:
-                    work.say(f"Stopped after {ran} runs, as requested.")
-                    break
-                if whole is not None and (reason := why_not_now(planned, options, found, alarm, whole)):
-                    work.say(f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}.")
-                    break
-                tried.add((cell.id, planned.seed))
-                ran += 1
+            while (planned := chooser.next()) is not None:
                 failures += not run_one(planned, options, work)
-            else:
-                say_done(options, work.say)
+            chooser.say_done()
         except KeyboardInterrupt:
             if (status := status_of_stop(alarm, work.say)) is not None:
                 return status
     return 1 if failures else 0
 
 
-def say_done(options: Options, say: Callable[..., None]) -> None:
-    """Says that nothing is left to do."""
-    where = f"blocks {', '.join(options.blocks)}" if options.blocks else "the plan"
-    say(f"Nothing is left to do in {where}.")
+class Chooser:
+    """Chooses the run to start next, as long as the number of runs and the time allow it.
+
+    Args:
+        options: which cells, and where.
+        alarm: the limit of time, which has just been set.
+        say: prints a line.
+
+    Attributes:
+        stopped: whether no further run may start.
+    """
+
+    def __init__(self, options: Options, alarm: Alarm, say: Callable[..., None]) -> None:
+        self._options, self._alarm, self._say = options, alarm, say
+        self._whole = alarm.seconds_left()
+        self._tried: set[tuple[str, int]] = set()
+        self.stopped = False
+
+    def next(self) -> Planned | None:
+        """Returns the next run, which then counts as started; None if none is ready or may start."""
+        if self.stopped or (ready := next_run(self._options, self._tried)) is None:
+            return None
+        planned, cell, found = ready
+        if (why := self._limit(planned, found)) is not None:
+            self.stopped = True
+            self._say(why)
+            return None
+        self._tried.add((cell.id, planned.seed))
+        return planned
+
+    def say_done(self) -> None:
+        """Says that nothing is left to do, unless something is."""
+        if not self.stopped:
+            where = f"blocks {', '.join(self._options.blocks)}" if self._options.blocks else "the plan"
+            self._say(f"Nothing is left to do in {where}.")
+
+    def _limit(self, planned: Planned, found: Results) -> str | None:
+        """Why a run may not start; None if it may."""
+        if self._options.most_runs is not None and len(self._tried) >= self._options.most_runs:
+            return f"No more than {len(self._tried)} runs are started, as requested."
+        if self._whole is not None and (
+                reason := why_not_now(planned, self._options, found, self._alarm, self._whole)):
+            return f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}."
+        return None
 
 
 def status_of_stop(alarm: Alarm, say: Callable[..., None]) -> int | None:
