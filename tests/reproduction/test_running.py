@@ -290,7 +290,7 @@ def test_a_stopped_rehearsal_resumes_skips_finished_runs_and_writes_every_number
     assert process.returncode == 130 and not list((tmp_path / "gpu").glob("*.json")), out
 
     out, err = rehearse(tmp_path, "--runs", 2).communicate(timeout=240)
-    assert "Resumed after epoch 1" in err and "Stopped after 2 runs" in out, err
+    assert "Resumed after epoch 1" in err and "No more than 2 runs are started" in out, err
     fixed, learned = sorted((tmp_path / "gpu").glob("rehearsal-*.json"))
     written = fixed.stat().st_mtime_ns
     out, _ = rehearse(tmp_path, "--dry-run").communicate(timeout=60)
@@ -322,7 +322,7 @@ def test_a_rehearsal_on_jax_reuses_the_compiled_step_of_another_seed(tmp_path):
     process = rehearse(tmp_path, "--runs", 3, KERAS_BACKEND="jax", JAX_DEBUG_LOG_MODULES="jax._src.compiler")
     out, err = process.communicate(timeout=400)
 
-    assert "Stopped after 3 runs" in out, err
+    assert "No more than 3 runs are started" in out, err
     found = read_results(tmp_path / "gpu", rehearsal=True)
     assert len(found) == 3 and {each.content["backend"] for each in found} == {"jax"}
     assert "Persistent compilation cache hit for 'jit_train_step'" in err
