@@ -22,15 +22,27 @@ from keras_fixhead.analysis.geometry import (
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.data import Split, run_dataset
 from keras_fixhead.data.sources import is_on_this_machine
+from keras_fixhead.errors import DependencyError
 from keras_fixhead.evaluation import Measurer, Predictor, run_predictor
 from keras_fixhead.evaluation import measure_run as measure_on
 from keras_fixhead.evaluation.outside import measure_generalization
-from keras_fixhead.robustness import CorruptedChunk, RobustnessReport, corrupted_chunks, measure_robustness
+from keras_fixhead.robustness import (
+    CorruptedChunk,
+    Suite,
+    corrupted_chunks,
+    measure_robustness,
+    native_suite,
+    result_name,
+)
+from keras_fixhead.robustness.imgaug_engine import imgaug_suite
 from keras_fixhead.runs import Run
 from keras_fixhead.runs.generalization import measurement_name
 from keras_fixhead.vectors import reachable_cosine
 
-SUITE = "paper"
+SUITES = ("paper", "paper-plain")
+"""Suites of corruptions: both readings of the paper's Table 6. The first is measured on all images that are asked for;
+the other, and both as imgaug makes them if it is installed, on at most `BESIDE_IMAGES`."""
+BESIDE_IMAGES = 1_000
 OUTSIDE = {"cifar10": ("cifar10_1", "cifar10_1/v4", "stl10")}
 """Data set -> outside sets on which its runs are measured, if they are on this machine."""
 TEST_TIME = "flip-shift"
@@ -38,7 +50,7 @@ TEST_TIME = "flip-shift"
 CHUNK_IMAGES = 500
 """Number of images that a thread corrupts at a time."""
 
-_kept: dict[str, list[CorruptedChunk]] = {}
+_kept: dict[tuple[str, str], list[CorruptedChunk]] = {}
 
 
 def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -51,8 +63,8 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
 
     Returns:
         numbers, ready for JSON: histograms of cosines, largest softmax probability, largest cosine that features can
-        reach, separation of classes, accuracy with test-time augmentation, under the paper's corruptions, and on those
-        of the outside sets in `OUTSIDE` that are on this machine;
+        reach, separation of classes, accuracy with test-time augmentation, under the paper's corruptions (`SUITES`),
+        and on those of the outside sets in `OUTSIDE` that are on this machine;
         and three matrices of shape (m, m): confusion, cosines between class vectors, and cosines between the mean
         embeddings of the classes (float16).
 
@@ -68,7 +80,7 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
     predicted = outputs.logits.argmax(axis=1)
     more = {} if corrupted == 0 else {
         "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
-        "robustness": {SUITE: _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])).as_dict()},
+        "robustness": _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])),
         "generalization": _generalization(run, predictor, outputs.logits)}
     length = max(float(np.linalg.norm(outputs.features, axis=1).mean()), 1e-12)
     reach = reachable_cosine(outputs.class_vectors, lowest=MODELS[run.config().model].lowest / length)
@@ -96,22 +108,39 @@ def _generalization(run: Run, predictor: Predictor, own_logits: NDArray[np.float
     return found
 
 
-def _robustness(measurer: Measurer, test: Split) -> RobustnessReport:
-    """Accuracy under corruptions, from the same function as the clean accuracy."""
-    return measure_robustness(lambda images: measurer.outputs(images).logits.argmax(axis=1), test, suite=SUITE,
-                              chunks=_corrupted(test))
+def _robustness(measurer: Measurer, test: Split) -> dict[str, Any]:
+    """Accuracy under the corruptions of each suite, from the same function as the clean accuracy."""
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        return measurer.outputs(images).logits.argmax(axis=1)
+
+    found = {}
+    for suite in _suites():
+        name = result_name(suite.name, engine=suite.engine)
+        part = test if name == SUITES[0] else Split(test.images[:BESIDE_IMAGES], test.labels[:BESIDE_IMAGES])
+        chunks = _corrupted(part, name, suite)
+        found[name] = measure_robustness(predict, part, suite=suite, chunks=chunks).as_dict()
+    return found
 
 
-def _corrupted(test: Split) -> list[CorruptedChunk]:
+def _suites() -> list[Suite]:
+    native = [native_suite(name) for name in SUITES]
+    try:
+        return native + [imgaug_suite(name) for name in SUITES]
+    except DependencyError:
+        return native
+
+
+def _corrupted(test: Split, measurement: str, suite: Suite) -> list[CorruptedChunk]:
     """The test images under each corruption, cached: they are slow to compute and the same for all runs."""
-    digest = hashlib.sha256(np.ascontiguousarray(test.images).data).hexdigest()
-    if digest not in _kept:
-        _kept.clear()  # 15 corrupted test sets of CIFAR take 460 MB, so keep one data set only
-        chunks = corrupted_chunks(test.images, suite=SUITE, chunk_images=CHUNK_IMAGES, threads=hardware.cpu_count())
+    key = measurement, hashlib.sha256(np.ascontiguousarray(test.images).data).hexdigest()
+    if key not in _kept:
+        for other in [each for each in _kept if each[0] == measurement]:
+            del _kept[other]  # 15 corrupted test sets of CIFAR take 460 MB, so keep those of one data set only
+        chunks = corrupted_chunks(test.images, suite=suite, chunk_images=CHUNK_IMAGES, threads=hardware.cpu_count())
         # joined into large arrays, because each call of the model has a fixed cost
-        _kept[digest] = [(name, severity, np.concatenate([chunk for *_, chunk in group])) for (name, severity), group
-                         in itertools.groupby(chunks, key=lambda chunk: chunk[:2])]
-    return _kept[digest]
+        _kept[key] = [(name, severity, np.concatenate([chunk for *_, chunk in group])) for (name, severity), group
+                      in itertools.groupby(chunks, key=lambda chunk: chunk[:2])]
+    return _kept[key]
 
 
 def device_name(gpus: Sequence[str], devices: Sequence[str], cpu: str) -> str:

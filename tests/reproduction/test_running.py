@@ -303,6 +303,7 @@ def test_a_stopped_rehearsal_resumes_skips_finished_runs_and_writes_every_number
     assert {"accuracy", "own_cosine", "predicted_cosine", "nearest_wrong_cosine", "feature_norm"} <= set(
         content["evaluation"]["test"])
     assert {len(values) for values in content["robustness"]["paper"]["accuracy"].values()} == {5}
+    assert {each["n"] for each in content["robustness"].values()} == {360} and "paper-plain" in content["robustness"]
     assert sum(content["histograms"]["own"]) == content["evaluation"]["test"]["n"] == 360
     assert {"config_digest", "images_per_second", "seconds", "device", "environment", "backend", "largest_probability",
             "separation", "reachable_cosine"} <= set(content)
