@@ -20,7 +20,7 @@ from keras_fixhead.reproduction.workers import Processes
 
 def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only: str, minutes: float | None,
                  runs: int | None, commit: bool, rehearse: bool, dataset: str | None, out: Path | None,
-                 runs_dir: Path | None, data_dir: str | None, engine: str, jobs: int | None,
+                 runs_dir: Path | None, keep_models: bool, data_dir: str | None, engine: str, jobs: int | None,
                  threads: int | None) -> Options:
     """Returns what to run, and where, from the options of the command. A limit of time starts here.
 
@@ -37,7 +37,8 @@ def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only
         data_dir=None if data_dir is None else Path(data_dir), blocks=blocks_of(targets, plan),
         deadline=None if minutes is None else time.monotonic() + 60 * minutes, most_runs=runs, commit=commit,
         seeds=tuple(parse_seeds(seeds)) if seeds else (), only_failed=only == "failed", rehearsal=rehearse,
-        rehearsal_dataset=dataset, jobs=jobs or (0 if engine == "ray" else 1), threads=threads or divided)
+        rehearsal_dataset=dataset, jobs=jobs or (0 if engine == "ray" else 1), threads=threads or divided,
+        keep_models=keep_models)
 
 
 def engine_options(command: Function) -> Function:

@@ -26,6 +26,8 @@ from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
               "2,000 images.")
 @click.option("--dataset", type=click.Choice(list(DATASETS)), metavar="DATASET",
               help="Data set of all runs of a rehearsal (default: their own).")
+@click.option("--keep-models", is_flag=True, help="Keep the model of each run, for fixhead analyze, robustness and "
+              "export (default: remove it once the run has a result).")
 @click.option("--commit", is_flag=True, help="Commit each result to Git once it is written.")
 @click.option("--out", type=OutputFolder("a folder for results"), metavar="DIR", help="Folder of results, of which "
               "each plan has a folder of its own (default: results).")

@@ -36,9 +36,9 @@ def listed(options: Options) -> list[str]:
             state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
         lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
     rate = cost.GPU if gpu else cost.CPU
+    space = total_bytes(sizes, discarded=not options.keep_models, at_once=max(1, options.jobs))
     return [*lines, f"Left: about {left / 3600:.1f} {rate.unit}; if none were measured on this device, {rate.source}.",
-            *disk_text(total_bytes(sizes, discarded=True, at_once=max(1, options.jobs)), options.runs_dir,
-                       "Free some space, or choose another --runs-dir."),
+            *disk_text(space, options.runs_dir, "Free some space, or choose another --runs-dir."),
             *(["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)] if gpu else [])]
 
 

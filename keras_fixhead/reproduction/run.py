@@ -79,6 +79,7 @@ class Options:
         only_failed: whether to repeat the runs that failed to converge, and no others.
         jobs: number of runs at once; 0 for as many as an engine takes.
         threads: of each run; None for all cores.
+        keep_models: whether runs keep their model and checkpoints when they have a result.
     """
 
     out: Path
@@ -94,6 +95,7 @@ class Options:
     only_failed: bool = False
     jobs: int = 1
     threads: int | None = None
+    keep_models: bool = False
 
 
 def run_all(options: Options, work: Work) -> int:
@@ -259,7 +261,8 @@ def store(made: Made, planned: Planned, options: Options, say: Callable[..., Non
     prefix = "rehearsal-" if options.rehearsal else ""
     path = options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json"
     write_result(made.content, made.matrices, path)
-    discard_model(made.run)
+    if not options.keep_models:
+        discard_model(made.run)
     say(f"{name}: {summary(made.content)}")
     if options.commit:
         written = [path, *([path.with_suffix(".npz")] if made.matrices else [])]

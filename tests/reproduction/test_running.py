@@ -225,13 +225,14 @@ def tiny_network(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::keras_fixhead.errors.FixheadWarning")
-def test_a_pair_is_trained_measured_and_written_once(tmp_path, tiny_network, fixhead, capfd,
-                                                               monkeypatch):
+def test_a_pair_is_trained_measured_and_written_once(tmp_path, tiny_network, fixhead, capfd, monkeypatch):
     monkeypatch.setattr(running, "REHEARSAL_CORRUPTED", 20)
     asked = options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
     assert running.run_all(asked, keras_work()) == 0
     first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
-    assert running.run_all(asked, keras_work()) == 0
+    assert not list((tmp_path / "runs").glob("*/model.keras"))
+    assert running.run_all(dataclasses.replace(asked, keep_models=True), keras_work()) == 0
+    assert len(list((tmp_path / "runs").glob("*/model.keras"))) == 1
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     found = read_results(tmp_path / "out", rehearsal=True)
 
