@@ -30,11 +30,6 @@ def test_every_entry_has_a_one_line_summary(what):
         assert getattr(entry, "citation", "none needed"), name
 
 
-def test_a_network_of_keras_hub_is_refused_with_what_to_type_instead():
-    with pytest.raises(ArgumentError, match=r"KerasHub cannot be chosen by name, got 'keras_hub/resnet_50'.*preset\("):
-        find_model("keras_hub/resnet_50")
-
-
 @pytest.mark.parametrize("what", TABLES)
 def test_names_are_looked_up_and_unknown_ones_suggest_the_nearest(what):
     table = TABLES[what]
