@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_fixhead.catalog import LOSSES, MODELS, feature_dim, find_model, import_object, look_up, scaled
+from keras_fixhead.catalog import LOSSES, MODELS, feature_dim, import_object, look_up, scaled
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness import SUITES

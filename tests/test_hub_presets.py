@@ -85,7 +85,7 @@ def test_weights_need_a_known_preprocessing_and_a_file(tmp_path):
     assert resolve(asked(unscaled)).dim == 128 and find_model(unscaled).preprocessing == "normalize"
     with pytest.raises(ArgumentError, match=r"does not say how its pixels are scaled: it has no image_converter\.json"):
         resolve(asked(unscaled, weights="imagenet"))
-    with pytest.raises(ArgumentError, match=r"has no weights: .*model\.weights\.h5 does not exist\. Use --weights FILE"):
+    with pytest.raises(ArgumentError, match=r"has no weights: .*weights\.h5 does not exist\. Use --weights FILE"):
         resolve(asked(empty, weights="imagenet"))
 
 

@@ -4,10 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
-from served import check_served, fixhead
+from served import check_served, digits, fixhead, take_statistics
 
-from keras_fixhead.data import load_dataset
-from keras_fixhead.data.pictures import PictureForm, fit_picture
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.models import load_model
 
 pytestmark = pytest.mark.long
@@ -39,18 +38,19 @@ def test_a_network_of_one_channel_is_trained_exported_and_served(coloured_digits
     ("EfficientNetB0", keras.applications.efficientnet.preprocess_input)])
 def test_a_published_network_starts_from_a_file_of_weights_and_is_served(coloured_digits, tmp_path, name, preprocess):
     """The file is made here, in the form of Keras' own; a frozen backbone keeps the features of its network."""
+    images = digits(64)
     keras.utils.set_random_seed(1)
     network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(32, 32, 3))
+    take_statistics(network, preprocess(images.copy()))
     with h5py.File(tmp_path / f"{name}_notop.h5", "w") as content:
         legacy_h5_format.save_weights_to_hdf5_group(content, network)
     trained = fixhead("train", "--dataset", coloured_digits, "--image-size", 32, "--model",
                       f"keras_applications/{name}", "--weights", tmp_path / f"{name}_notop.h5", "--freeze", "backbone",
-                      "--learned", "--scale", "auto", "--epochs", 1, "--batch-size", 16, "--lr", 0.01, "--precision",
+                      "--learned", "--scale", 10, "--epochs", 4, "--batch-size", 16, "--lr", 0.1, "--precision",
                       "float32", "--runs-dir", tmp_path / "runs", "--quiet")
     model = load_model(trained["run"])
-    images = np.stack([fit_picture(image, PictureForm(32, 32)) for image in load_dataset("digits").test.images[:4]])
-    features = keras.Model(model.input, model.get_layer("features").output)(images.astype("float32"))
-    expected = network(preprocess(images.astype("float32"))).numpy().mean(axis=(1, 2))
+    features = keras.Model(model.input, model.get_layer("features").output)(images)
+    expected = network(preprocess(images.copy())).numpy().mean(axis=(1, 2))
 
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
     assert check_served(trained, coloured_digits, tmp_path / "served" / name) == PictureForm(32, 32)
