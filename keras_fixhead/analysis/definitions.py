@@ -75,7 +75,7 @@ DEFINITIONS: dict[str, str] = {
     "separability.angle_ratio": "intra_class_angle divided by inter_class_angle: smaller is better separated",
     "separability.nearest_mean_accuracy": "share of images whose embedding is nearest to the mean of its own class",
     "reach.reachable_cosine_mean": "largest cosine to its class vector that features without negative entries can "
-    "reach, mean over classes (1 if features are signed)",
+    "reach, mean over classes (1 if features can be negative)",
     "reach.reachable_cosine_min": "smallest of these",
     "reach.reachable_cosine_max": "largest of these",
     "reach.share_reached": "compactness.own divided by reachable_cosine_mean",
