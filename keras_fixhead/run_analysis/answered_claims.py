@@ -141,7 +141,8 @@ def _against_best_scale(arm: str, fixed: Sequence[MeasuredRun],
 def _of_scales(members: Mapping[float, Sequence[MeasuredRun]]) -> Iterator[Answer]:
     """What becomes of a number from each scale to the next larger one."""
     config = next(iter(members.values()))[0].config
-    asked = [("scale-lifts-ceiling", (("calibration", "largest_probability", above()),))]
+    asked: list[tuple[str, tuple[tuple[str, str, Expectation], ...]]] = [
+        ("scale-lifts-ceiling", (("calibration", "largest_probability", above()),))]
     if not config.fixed:
         asked += [("scale-spreads-class-vectors", (("class_vectors", "max_cosine", below()),)),
                   ("look-alike-errors-fall", (("confusion", "errors_inside_groups", below()),)),
