@@ -17,6 +17,7 @@ from keras_fixhead.reproduction.paper import paper_claim, paper_correlations
 from keras_fixhead.reproduction.verdict import (
     ALPHA,
     HELD,
+    NOT_MEASURED,
     UNDECIDED,
     Expectation,
     above,
@@ -187,8 +188,11 @@ def _answer(claim: str, measured: str, *parts: Part, significant: bool = True, d
     held = significant and all(expected.low <= value <= expected.high for values, expected in parts
                                for value in values.values())
     state = combine([verdict(list(values.values()), expected).state for values, expected in parts])
-    return Answer(claim, _statement(claim), measured, min(len(values) for values, _ in parts), held,
-                  UNDECIDED if not decides or (state == HELD and not significant) else state)
+    if not decides:
+        state = NOT_MEASURED
+    elif state == HELD and not significant:
+        state = UNDECIDED
+    return Answer(claim, _statement(claim), measured, min(len(values) for values, _ in parts), held, state)
 
 
 def _statement(claim: str) -> str:
