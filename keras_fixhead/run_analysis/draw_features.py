@@ -23,8 +23,10 @@ DRAWN_IMAGES = 1_000
 
 def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws features in a plane, their lengths and angles."""
-    for arm, members in by_arm(runs).items():
-        yield from _plane(arm, members[0], folder)
+    planes = {arm: {each.name.partition("-")[0]: each for each in _plane(arm, members[0], folder)}
+              for arm, members in by_arm(runs).items()}
+    for kind in dict.fromkeys(kind for each in planes.values() for kind in each):  # arms side by side
+        yield from (each[kind] for each in planes.values() if kind in each)
     lengths = {arm: [np.linalg.norm(np.asarray(each.test.features, np.float64), axis=1) for each in members]
                for arm, members in by_arm(runs).items()}
     plot_distributions(lengths, folder / "feature-lengths", title="Length of the features",

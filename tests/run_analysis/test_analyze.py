@@ -1,5 +1,6 @@
 """An analysis writes every number with its definition, every figure in two formats, and one page that needs nothing."""
 import copy
+import dataclasses
 import json
 import re
 
@@ -110,6 +111,19 @@ def test_a_correlation_near_zero_has_no_sign(value, text):
     assert draw_figures._rounded(value) == text
 
 
+def test_figures_of_two_arms_come_in_pairs(analysis, monkeypatch, tmp_path):
+    one, other = (dataclasses.replace(analysis.runs[0], arm=arm) for arm in ("cos-fixed", "cos-learned"))
+    for module, drawing in ((draw_figures, "plot_cosine_matrix"), (draw_figures, "plot_cosine_distribution"),
+                            (draw_features, "plot_features"), (draw_features, "plot_distributions")):
+        monkeypatch.setattr(module, drawing, lambda *_, **__: None)
+    monkeypatch.setattr(draw_features, "neighbour_embedding", lambda features: features[:, :2])
+    names = [each.name for part in (draw_figures._class_vectors, draw_features.feature_pictures)
+             for each in part([one, other], tmp_path) if "cos-" in each.name]
+
+    assert names == [f"{kind}-{arm}" for kind in ("cosines-in-order", "cosines-clustered", "features", "layout")
+                     for arm in ("cos-fixed", "cos-learned")]
+
+
 def test_names_from_users_are_escaped(analysis):
     numbers = analysis.numbers
     numbers["runs"][0] |= {"run": "<b>&", "arm": "<i>"}
@@ -144,8 +158,6 @@ def test_features_after_a_gelu_can_be_negative(fields, negative):
 
 def test_arms_are_named_by_what_differs(analysis):
     config = analysis.runs[0].config
-    import dataclasses
-
     changed = dataclasses.replace(config, scale=20.0, fixed=not config.fixed, seed=7)
     names = arm_names([config, changed, dataclasses.replace(config, seed=3)])
     assert names[0] == names[2] and names[0].endswith("S = 1") and names[1].endswith("S = 20")
