@@ -13,7 +13,8 @@ from keras_fixhead.experiments.plan import parse_seeds
 from keras_fixhead.hardware import threads_each
 from keras_fixhead.reproduction.parallel import run_at_once
 from keras_fixhead.reproduction.ray_engine import Ray
-from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps, run_all
+from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps
+from keras_fixhead.reproduction.serial import run_all
 from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of
 from keras_fixhead.reproduction.workers import Processes
 

@@ -1,6 +1,7 @@
 """Stopping in time: a deadline, SIGTERM, and SIGINT in the background all interrupt like Ctrl-C."""
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 GRACE_SECONDS = 20.0  # before the limit, for the checkpoint of a run that must stop
@@ -47,3 +48,12 @@ class Alarm:
     def _terminate(self, number: int, frame: Any) -> None:
         self.terminated = True
         raise KeyboardInterrupt
+
+
+def status_of_stop(alarm: Alarm, say: Callable[..., None]) -> int | None:
+    """Says why the runs stopped; returns the exit status, or None if the time was up."""
+    if not alarm.rung:
+        say("Stopped. Start again to continue.", err=True)
+        return 143 if alarm.terminated else 130
+    say("Stopped at the limit, in the middle of a run. Start again to continue it.")
+    return None

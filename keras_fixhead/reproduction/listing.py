@@ -6,10 +6,11 @@ from keras_fixhead.experiments.disk import computed_bytes, disk_text, total_byte
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell
+from keras_fixhead.reproduction.choosing import estimated, whole_plan
 from keras_fixhead.reproduction.gpu_blocks import NOT_RUN_HERE
 from keras_fixhead.reproduction.plans import blocks_named, plan_named
 from keras_fixhead.reproduction.results import read_results
-from keras_fixhead.reproduction.run import Options, estimated, explicit_fields, whole_plan
+from keras_fixhead.reproduction.run import Options, explicit_fields
 
 
 def listed(options: Options) -> list[str]:

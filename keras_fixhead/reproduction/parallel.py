@@ -5,16 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from keras_fixhead.reproduction.alarm import Alarm
+from keras_fixhead.reproduction.alarm import Alarm, status_of_stop
 from keras_fixhead.reproduction.cells import Planned
-from keras_fixhead.reproduction.run import (
-    Chooser,
-    Made,
-    Options,
-    run_name,
-    status_of_stop,
-    store,
-)
+from keras_fixhead.reproduction.choosing import Chooser
+from keras_fixhead.reproduction.run import Made, Options, run_name, store
 from keras_fixhead.runs import make_folder
 
 TRIES = 2
@@ -64,10 +58,11 @@ def run_at_once(options: Options, engine: Engine, say: Callable[..., None]) -> i
     """
     make_folder(options.out)
     coordinator = _Coordinator(options, engine, say)
-    with Alarm(options.deadline) as alarm, contextlib.ExitStack() as ending:
+    with (Alarm(options.deadline) as alarm, Chooser(options, alarm, say) as chooser,
+          contextlib.ExitStack() as ending):
         ending.callback(engine.stop)
         try:
-            coordinator.run(alarm)
+            coordinator.run(chooser)
         except KeyboardInterrupt:
             say("Stopping all runs ...", err=True)
             engine.stop()
@@ -84,9 +79,8 @@ class _Coordinator:
         self._numbers: Iterator[int] = iter(range(10**9))
         self.failures = 0
 
-    def run(self, alarm: Alarm) -> None:
+    def run(self, chooser: Chooser) -> None:
         """Starts runs as workers become free, and stores what they made."""
-        chooser = Chooser(self._options, alarm, self._say)
         while True:
             while len(self._busy) < self._engine.slots and (planned := chooser.next()) is not None:
                 self._start(next(self._numbers), planned)
@@ -94,7 +88,8 @@ class _Coordinator:
                 chooser.say_done()
                 return
             for ended in self._engine.wait():
-                self._end(ended)
+                if (planned := self._end(ended)) is not None:
+                    chooser.end(planned)
 
     def _start(self, key: int, planned: Planned) -> None:
         self._busy[key] = planned
@@ -103,11 +98,13 @@ class _Coordinator:
         self._say(f"{run_name(planned, self._options)}{again} ...")
         self._engine.start(key, planned, dataclasses.replace(self._options, commit=False))
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: Ended) -> Planned | None:
+        """Stores what was made of a run and returns it, or starts it again if its worker died."""
         planned = self._busy.pop(ended.key)
         if ended.made is None and self._tries[ended.key] < TRIES:
             self._say(f"{run_name(planned, self._options)}: its worker {ended.how}; resuming.", err=True)
             self._start(ended.key, planned)
-            return
+            return None
         made = ended.made or Made(reason=f"its worker {ended.how}")
         self.failures += not store(made, planned, self._options, self._say)
+        return planned

@@ -1,30 +1,26 @@
-"""Runs the cells of a plan, in order of importance: skips finished ones, resumes, and stops in time.
+"""One run of a plan: trains or resumes it, measures it, and writes its result.
 
-All runs share one process, one after the other. Functions that need Keras are passed in (`Work`).
+Functions that need Keras are passed in (`Work`).
 """
 import datetime
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.config import Resolved, TrainConfig, dataset_entry, epoch_count
+from keras_fixhead.config import Resolved, TrainConfig, dataset_entry
 from keras_fixhead.data.sources import subset_note
-from keras_fixhead.errors import DataError, FixheadError, TrainingError
+from keras_fixhead.errors import DataError, TrainingError
 from keras_fixhead.experiments.plan import PlannedRun, plan_runs
 from keras_fixhead.experiments.run import discard_model
-from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import cost
-from keras_fixhead.reproduction.alarm import Alarm
-from keras_fixhead.reproduction.cells import Cell, Choice, Planned, plan
+from keras_fixhead.reproduction.cells import Cell, Planned
 from keras_fixhead.reproduction.committing import commit
-from keras_fixhead.reproduction.plans import PLANS, blocks_named, plan_named
-from keras_fixhead.reproduction.results import MAY_BE_PARTS, Results, decide, read_results
-from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.reproduction.results import MAY_BE_PARTS
+from keras_fixhead.runs import Run
 from keras_fixhead.runs.result import (
     COMPLETE,
     FAILED_TO_CONVERGE,
@@ -36,7 +32,6 @@ from keras_fixhead.runs.result import (
 
 _log = logging.getLogger(__name__)
 
-SAFETY = 1.1  # a run is started if this many times its measured seconds are left
 REHEARSAL_CORRUPTED = 1_000  # number of test images that a rehearsal measures under corruptions
 NEEDS_WIDTH = ("simplex", "orthogonal", "hadamard")  # kinds that need one dimension per class
 
@@ -98,100 +93,6 @@ class Options:
     keep_models: bool = False
 
 
-def run_all(options: Options, work: Work) -> int:
-    """Runs the rest of the plan, one run after the other, until it is done or time is up; returns the exit status."""
-    make_folder(options.out)
-    failures = 0
-    with Alarm(options.deadline) as alarm:
-        chooser = Chooser(options, alarm, work.say)
-        try:
-            while (planned := chooser.next()) is not None:
-                failures += not run_one(planned, options, work)
-            chooser.say_done()
-        except KeyboardInterrupt:
-            if (status := status_of_stop(alarm, work.say)) is not None:
-                return status
-    return 1 if failures else 0
-
-
-class Chooser:
-    """Chooses the run to start next, as long as the number of runs and the time allow it.
-
-    Args:
-        options: which cells, and where.
-        alarm: the limit of time, which has just been set.
-        say: prints a line.
-
-    Attributes:
-        stopped: whether no further run may start.
-    """
-
-    def __init__(self, options: Options, alarm: Alarm, say: Callable[..., None]) -> None:
-        self._options, self._alarm, self._say = options, alarm, say
-        self._whole = alarm.seconds_left()
-        self._tried: set[tuple[str, int]] = set()
-        self.stopped = False
-
-    def next(self) -> Planned | None:
-        """Returns the next run, which then counts as started; None if none is ready or may start."""
-        if self.stopped or (ready := next_run(self._options, self._tried)) is None:
-            return None
-        planned, cell, found = ready
-        if (why := self._limit(planned, found)) is not None:
-            self.stopped = True
-            self._say(why)
-            return None
-        self._tried.add((cell.id, planned.seed))
-        return planned
-
-    def say_done(self) -> None:
-        """Says that nothing is left to do, unless something is."""
-        if not self.stopped:
-            where = f"blocks {', '.join(self._options.blocks)}" if self._options.blocks else "the plan"
-            self._say(f"Nothing is left to do in {where}.")
-
-    def _limit(self, planned: Planned, found: Results) -> str | None:
-        """Why a run may not start; None if it may."""
-        if self._options.most_runs is not None and len(self._tried) >= self._options.most_runs:
-            return f"No more than {len(self._tried)} runs are started, as requested."
-        if self._whole is not None and (
-                reason := why_not_now(planned, self._options, found, self._alarm, self._whole)):
-            return f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}."
-        return None
-
-
-def status_of_stop(alarm: Alarm, say: Callable[..., None]) -> int | None:
-    """Says why the runs stopped; returns the exit status, or None if the time was up."""
-    if not alarm.rung:
-        say("Stopped. Start again to continue.", err=True)
-        return 143 if alarm.terminated else 130
-    say("Stopped at the limit, in the middle of a run. Start again to continue it.")
-    return None
-
-
-def next_run(options: Options, tried: set[tuple[str, int]]) -> tuple[Planned, Cell, Results] | None:
-    """Returns the next run of the plan that has no result and was not tried, its cell, and the results so far.
-
-    Results are read again each time because other processes may be writing some.
-    """
-    found = read_results(options.out, rehearsal=options.rehearsal)
-    for planned in whole_plan(options, found):
-        if planned.cell is not None and (planned.cell.id, planned.seed) not in tried:
-            result = found.all_of(planned.cell).get(planned.seed)
-            if (result is None) if not options.only_failed else (result is not None and not result.converged):
-                return planned, planned.cell, found
-    return None
-
-
-def whole_plan(options: Options, found: Results) -> Iterator[Planned]:
-    """Yields the runs of the plan, done or not, with what the results so far decide."""
-    blocks = blocks_named(options.blocks)
-    choosing = {one.id for block in blocks for row in block.rows if isinstance(row.scale, Choice)
-                for fixed in row.fixed for one in row.scale.cells(fixed).values()}
-    return (each for each in plan(blocks, decide(found, PLANS[plan_named(options.blocks)])) if not options.seeds
-            or each.seed in options.seeds or (each.cell is not None and each.cell.id in choosing))
-
-
 def run_one(planned: Planned, options: Options, work: Work) -> bool:
     """Trains or resumes one run and writes its result; returns False if it has none."""
     work.say(f"{run_name(planned, options)} ...")
@@ -204,6 +105,11 @@ def run_one(planned: Planned, options: Options, work: Work) -> bool:
 def run_name(planned: Planned, options: Options) -> str:
     """Returns what a run of the plan is called in messages."""
     return f"{'rehearsal of ' * options.rehearsal}block {planned.block}: {planned.label}, seed {planned.seed}"
+
+
+def result_name(planned: Planned, options: Options) -> str:
+    """Returns the name of the file with a run's result, without its ending."""
+    return f"{'rehearsal-' * options.rehearsal}{cell_of(planned).file_name(planned.seed)}"
 
 
 @dataclass(frozen=True)
@@ -258,8 +164,7 @@ def store(made: Made, planned: Planned, options: Options, say: Callable[..., Non
         say(f"{name}: another process is training it." if made.reason is None else
             f"{name}: no result: {made.reason}", err=made.reason is not None)
         return made.reason is None
-    prefix = "rehearsal-" if options.rehearsal else ""
-    path = options.out / f"{prefix}{cell_of(planned).file_name(planned.seed)}.json"
+    path = options.out / f"{result_name(planned, options)}.json"
     write_result(made.content, made.matrices, path)
     if not options.keep_models:
         discard_model(made.run)
@@ -327,51 +232,6 @@ def explicit_fields(cell: Cell, options: Options) -> dict[str, Any]:
         if options.rehearsal_dataset:
             fields["dataset"] = options.rehearsal_dataset
     return fields
-
-
-def why_not_now(planned: Planned, options: Options, found: Results, alarm: Alarm, whole: float) -> str | None:
-    """Returns why a run is left to the next call; None if it should be started.
-
-    A run is not started if the next call could finish it and this one could not. A run that takes longer than a whole
-    call (`whole` seconds) is started in whatever time is left, and continues from its checkpoint in the next call.
-    """
-    seconds = seconds_of(planned, options, found)
-    if seconds is not None and not hardware.gpus():
-        seconds *= max(1, options.jobs)  # they share the cores
-    left = alarm.seconds_left() or 0.0
-    if left <= 0:
-        return "is left to the next call: no time is left in this one"
-    if seconds is not None and left < seconds <= whole:
-        return f"takes about {seconds:.0f} s, and {left:.0f} s are left"
-    return None
-
-
-def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
-    """Returns the seconds that the rest of a run will take; None on a CPU if no run like it was measured."""
-    estimate = estimated(cell_of(planned), planned.seed, options, found)
-    seconds = estimate.training * (1 - share_done(planned, options)) + estimate.other
-    if estimate.source == "measured":
-        return SAFETY * seconds
-    return seconds if hardware.gpus() and not options.rehearsal else None
-
-
-def share_done(planned: Planned, options: Options) -> float:
-    """Returns the share of its epochs that a run of the plan has completed, by the checkpoint to resume from."""
-    try:
-        ready = state_of(planned, options)
-        if ready.run is None or ready.state not in ("interrupted", "complete"):
-            return 0.0
-        return len(ready.run.metrics()) / epoch_count(ready.config.epochs)
-    except (FixheadError, OSError):  # the run itself will report the problem
-        return 0.0
-
-
-def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.Estimate:
-    """Returns the estimated duration of a run: from others measured on this device, or by arithmetic for a GPU."""
-    config = build_config(explicit_fields(cell, options) | {"seed": seed})
-    gpus = hardware.gpus()
-    rate = cost.GPU if plan_named(options.blocks) == "gpu" else cost.CPU
-    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), rate)
 
 
 def summary(content: Mapping[str, Any]) -> str:

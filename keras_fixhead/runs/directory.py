@@ -30,6 +30,7 @@ from keras_fixhead.config import (
 )
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
+from keras_fixhead.runs.locking import locked_file
 
 SCHEMA = 1
 """Schema number of the JSON files of a run, except config.json."""
@@ -155,20 +156,13 @@ class Run:
         """Prevents other processes from training this run; the lock is released when its process ends.
 
         Raises:
-            RunError: if another process has the lock.
+            RunError: if another process has the lock, or the file system has no locks.
         """
-        import fcntl  # not available on Windows
-
-        try:
-            file = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror}.") from None
+        file = locked_file(self.path / ".lock")
+        if file is None:
+            raise RunError(f"{self.path} is being trained by another process.",
+                           hint="Wait until it is finished, or stop it.")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(f"{self.path} is being trained by another process.",
-                               hint="Wait until it is finished, or stop it.") from None
             yield
 
     def is_locked(self) -> bool:

@@ -20,9 +20,9 @@ from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.plan import PlannedRun
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import cell, plan, read_evidence, read_results
+from keras_fixhead.reproduction import cell, choosing, plan, read_evidence, read_results, serial
 from keras_fixhead.reproduction import run as running
-from keras_fixhead.reproduction.alarm import GRACE_SECONDS
+from keras_fixhead.reproduction.alarm import GRACE_SECONDS, Alarm
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.reproduction.listing import listed
 from keras_fixhead.reproduction.plans import plan_named
@@ -75,11 +75,11 @@ def test_only_a_rehearsal_takes_another_data_set(fixhead):
 
 def test_the_next_run_is_the_first_one_without_a_result_and_not_yet_tried(tmp_path):
     asked = options(tmp_path)
-    first, _, _ = running.next_run(asked, set())
+    first, _, _ = choosing.next_run(asked, set())
     (tmp_path / "out").mkdir()
     write_result(tmp_path / "out", first.cell, first.seed, state="failed to converge")
-    second, _, found = running.next_run(asked, set())
-    third, _, _ = running.next_run(asked, {(second.cell.id, second.seed)})
+    second, _, found = choosing.next_run(asked, set())
+    third, _, _ = choosing.next_run(asked, {(second.cell.id, second.seed)})
 
     assert (first.cell.config.fixed, second.cell.config.fixed, third.seed) == (True, False, 1) and len(found) == 1
 
@@ -95,11 +95,11 @@ class Call:
 
 
 def test_a_run_that_only_the_next_call_can_finish_is_not_started(work, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(running, "run_one", lambda *_: pytest.fail("started it"))
+    monkeypatch.setattr(serial, "run_one", lambda *_: pytest.fail("started it"))
     left = iter([580.0, 580.0])  # at the start of the call
-    monkeypatch.setattr(running.Alarm, "seconds_left", lambda _: next(left, 300.0))
-    monkeypatch.setattr(running, "seconds_of", lambda *_: 400.0)
-    status = running.run_all(options(tmp_path, deadline=time.monotonic() + 600), work)
+    monkeypatch.setattr(Alarm, "seconds_left", lambda _: next(left, 300.0))
+    monkeypatch.setattr(choosing, "seconds_of", lambda *_: 400.0)
+    status = serial.run_all(options(tmp_path, deadline=time.monotonic() + 600), work)
 
     assert status == 0 and "Stopped in time: cifar100 resnet18 cos-fixed, seed 0, takes about 400 s, and 300 s are " \
         "left." in capsys.readouterr().out
@@ -111,8 +111,8 @@ def test_a_run_that_only_the_next_call_can_finish_is_not_started(work, tmp_path,
 ])
 def test_a_run_longer_than_any_call_is_started_in_the_remaining_time(tmp_path, monkeypatch, seconds, left,
                                                                            begun):
-    monkeypatch.setattr(running, "seconds_of", lambda *_: seconds)
-    reason = running.why_not_now(None, options(tmp_path), None, Call(left), 580.0)
+    monkeypatch.setattr(choosing, "seconds_of", lambda *_: seconds)
+    reason = choosing.why_not_now(None, options(tmp_path), None, Call(left), 580.0)
 
     assert (reason is None) == begun
 
@@ -120,18 +120,18 @@ def test_a_run_longer_than_any_call_is_started_in_the_remaining_time(tmp_path, m
 def test_only_the_remaining_part_of_an_interrupted_run_counts(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     asked = options(tmp_path)
-    first, _, _ = running.next_run(asked, set())
+    first, _, _ = choosing.next_run(asked, set())
     write_result(tmp_path / "out", first.cell, 0, seconds=400.0, wall_seconds=420.0)
     second = dataclasses.replace(first, seed=1)
     found = read_results(tmp_path / "out")
-    monkeypatch.setattr(running.hardware, "gpus", lambda: [("NVIDIA H100", 9)])
-    whole = running.seconds_of(second, asked, found)
+    monkeypatch.setattr(choosing.hardware, "gpus", lambda: [("NVIDIA H100", 9)])
+    whole = choosing.seconds_of(second, asked, found)
     run = create_run(resolve(build_config(running.explicit_fields(second.cell, asked) | {"seed": 1})))
     run.write_metrics([{"epoch": epoch} for epoch in range(1, 25)])
-    monkeypatch.setattr(running, "state_of", lambda *_: PlannedRun(resolve(run.config()), "interrupted", run, None))
+    monkeypatch.setattr(choosing, "state_of", lambda *_: PlannedRun(resolve(run.config()), "interrupted", run, None))
 
     assert whole == pytest.approx(1.1 * 420)
-    assert running.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
+    assert choosing.seconds_of(second, asked, found) == pytest.approx(1.1 * (0.2 * 400 + 20))
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def sigint(request):
 @pytest.mark.parametrize("seconds", [-5.0, 0.2])
 def test_the_alarm_interrupts_like_ctrl_c_even_after_its_deadline(seconds, sigint):
     before = signal.getsignal(signal.SIGALRM)
-    alarm = running.Alarm(time.monotonic() + GRACE_SECONDS + seconds)
+    alarm = Alarm(time.monotonic() + GRACE_SECONDS + seconds)
     with pytest.raises(KeyboardInterrupt), alarm:
         time.sleep(30)
 
@@ -164,8 +164,8 @@ def test_a_run_still_going_at_the_limit_is_interrupted_like_by_ctrl_c(work, tmp_
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         time.sleep(30)
 
-    monkeypatch.setattr(running, "run_one", run_one)
-    status = running.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
+    monkeypatch.setattr(serial, "run_one", run_one)
+    status = serial.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
 
     assert status == 0 and len(begun) == 1 and time.monotonic() - begun[0] < 25
     assert "Stopped at the limit" in capsys.readouterr().out
@@ -173,17 +173,17 @@ def test_a_run_still_going_at_the_limit_is_interrupted_like_by_ctrl_c(work, tmp_
 
 
 def test_ctrl_c_before_the_limit_has_its_own_exit_status(work, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(running, "run_one", lambda *_: signal.raise_signal(signal.SIGINT))
-    status = running.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
+    monkeypatch.setattr(serial, "run_one", lambda *_: signal.raise_signal(signal.SIGINT))
+    status = serial.run_all(options(tmp_path, deadline=time.monotonic() + 3_600), work)
 
     assert status == 130 and "Start again to continue" in capsys.readouterr().err
 
 
 def test_sigterm_stops_like_ctrl_c_with_or_without_a_limit(work, tmp_path, monkeypatch, capsys):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(running, "run_one", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(serial, "run_one", lambda *_: signal.raise_signal(signal.SIGTERM))
 
-    assert running.run_all(options(tmp_path), work) == 143
+    assert serial.run_all(options(tmp_path), work) == 143
     assert "Start again to continue" in capsys.readouterr().err and signal.getsignal(signal.SIGTERM) == before
 
 
@@ -195,14 +195,14 @@ def test_a_run_without_a_result_does_not_stop_the_others_and_sets_the_exit_statu
         raise OSError("no data")
 
     monkeypatch.setattr(running, "state_of", state_of)
-    assert running.run_all(options(tmp_path, most_runs=3), work) == 1
+    assert serial.run_all(options(tmp_path, most_runs=3), work) == 1
     assert tried == [0, 0, 1] and not list((tmp_path / "out").iterdir())
 
 
 def test_a_partial_data_set_is_refused_before_training(work, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(running, "subset_note", lambda name, entry: f"a subset of {name}")
     monkeypatch.setattr(running, "train_and_measure", lambda *_: pytest.fail("trained"))
-    status = running.run_all(options(tmp_path, most_runs=1), work)
+    status = serial.run_all(options(tmp_path, most_runs=1), work)
 
     assert status == 1 and "no result: The available data are a subset of cifar100" in capsys.readouterr().err
     running.check_whole(cell(dataset="stl10", recipe="paper-code", epochs=80).config)
@@ -228,10 +228,10 @@ def tiny_network(monkeypatch):
 def test_a_pair_is_trained_measured_and_written_once(tmp_path, tiny_network, fixhead, capfd, monkeypatch):
     monkeypatch.setattr(running, "REHEARSAL_CORRUPTED", 20)
     asked = options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
-    assert running.run_all(asked, keras_work()) == 0
+    assert serial.run_all(asked, keras_work()) == 0
     first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert not list((tmp_path / "runs").glob("*/model.keras"))
-    assert running.run_all(dataclasses.replace(asked, keep_models=True), keras_work()) == 0
+    assert serial.run_all(dataclasses.replace(asked, keep_models=True), keras_work()) == 0
     assert len(list((tmp_path / "runs").glob("*/model.keras"))) == 1
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     found = read_results(tmp_path / "out", rehearsal=True)
@@ -263,13 +263,13 @@ def test_a_run_that_fails_to_converge_is_a_result_and_not_retried(tmp_path, tiny
     monkeypatch.setattr(running, "explicit_fields", lambda *given: whole(*given) | {
         "lr": 1e4, "weight_decay": 1e3, "epochs": 5})
     asked = options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1)
-    assert running.run_all(asked, keras_work()) == 0
+    assert serial.run_all(asked, keras_work()) == 0
     (result,) = read_results(tmp_path / "out", rehearsal=True)
 
     assert not result.converged and "failed to converge" in result.content["reason"]
     assert result.content["config"]["lr"] == 1e4 and not list((tmp_path / "out").glob("*.npz"))
     assert "failed to converge" in capsys.readouterr().out
-    assert running.next_run(asked, set())[0].cell.config.fixed is False
+    assert choosing.next_run(asked, set())[0].cell.config.fixed is False
     assert "done: failed to converge" in "\n".join(listed(asked))
 
 
