@@ -21,12 +21,16 @@ def digits(count):
     return np.stack(images).astype("float32")
 
 
-def take_statistics(network, images):
-    """Gives a network with random weights the moving statistics of some images, so that features tell them apart."""
+def take_statistics(network, preprocess):
+    """Gives a network with random weights the moving statistics of digits and noise.
+
+    Its features then tell digits apart, and stay small for the noise with which an export is checked.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype("float32")
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    network(images, training=True)
+    network(preprocess(np.concatenate([digits(64), noise])), training=True)
 
 
 def fixhead(*arguments, environment=None):
