@@ -75,20 +75,20 @@ DEFINITIONS: dict[str, str] = {
     "separability.angle_ratio": "intra_class_angle divided by inter_class_angle: smaller is better separated",
     "separability.nearest_mean_accuracy": "share of images whose embedding is nearest to the mean of its own class",
     "reach.reachable_cosine_mean": "largest cosine to its class vector that features without negative entries can "
-    "reach, mean over classes (1 if features are signed)",
+    "reach, mean over classes (1 if features can be negative)",
     "reach.reachable_cosine_min": "smallest of these",
     "reach.reachable_cosine_max": "largest of these",
     "reach.share_reached": "compactness.own divided by reachable_cosine_mean",
     "reach.best_loss": "smallest cross-entropy that any features can reach at this scale, mean over classes, in nats",
     "reach.best_cosine": "cosine to the own class vector at that loss, mean over classes",
     "reach.training_loss": "training cross-entropy of the last epoch, in nats, on augmented images",
-    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / C, of covariances within and between classes",
+    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / m, of covariances within and between classes",
     "collapse.nc2_norms": "NC2, equal norms: standard deviation of the lengths of centred class means divided by their "
     "mean",
     "collapse.nc2_cosines": "NC2, for heads that are no simplex: mean absolute difference of the cosines between "
     "centred class means and those between the head's own centred class vectors",
     "collapse.nc2_simplex": "NC2, as usual: mean absolute difference of the cosines between centred class means and "
-    "-1 / (C - 1)",
+    "-1 / (m - 1)",
     "collapse.nc3": "NC3, self-duality: distance of centred class means and the head's own centred class vectors, both "
     "as matrices of Frobenius norm 1",
     "collapse.nc4": "NC4: share of images whose nearest class mean is not the predicted class",

@@ -9,7 +9,7 @@ from keras_fixhead.analysis.class_vectors import cosine_density
 from keras_fixhead.analysis.geometry import different_pairs
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import new_figure, save_figure
-from keras_fixhead.figures.classes import label_axes, matrix_side
+from keras_fixhead.figures.classes import GROUP_NAMES, GROUPED_SIDE, LARGEST_SIDE, label_axes, matrix_side
 from keras_fixhead.figures.text import plain
 
 COSINE_MAP = "cividis"
@@ -37,18 +37,22 @@ def plot_cosine_matrix(cosines: NDArray[np.floating], label_names: Sequence[str]
     order = np.arange(m) if order is None else order
     shown = np.ma.masked_array(cosines[np.ix_(order, order)], ~different_pairs(m))
     low, high = limits or (float(shown.min()), float(shown.max()))
-    side = matrix_side(m)
-    figure = new_figure(side + 1, side)
+    side = matrix_side(m, GROUPED_SIDE if groups else LARGEST_SIDE)
+    size = 10 * max(1.0, side / GROUPED_SIDE)  # of the letters: large figures are shown smaller
+    figure = new_figure(side + (GROUP_NAMES if groups else 1), side)
     axes = figure.subplots()
     image = axes.imshow(shown, vmin=low, vmax=high, cmap=COSINE_MAP, interpolation="nearest")
-    axes.set_title(plain(title), fontsize="medium")
+    axes.set_title(plain(title), fontsize=size)
     label_axes(axes, label_names, order, groups)
     if m <= 12:
         for row, column in zip(*np.nonzero(different_pairs(m)), strict=True):
             light = shown[row, column] > (low + high) / 2
             axes.text(column, row, f"{shown[row, column]:.2f}".replace("0.", "."), ha="center", va="center",
                       fontsize=6, in_layout=False, color="black" if light else "white")
-    figure.colorbar(image, ax=axes, shrink=0.8, label="cosine")
+    bar = figure.colorbar(image, ax=axes, shrink=0.8)
+    bar.set_label("cosine", fontsize=size)
+    bar.ax.tick_params(labelsize=size)
+    figure.set_layout_engine("compressed")  # names are cut off otherwise, and bands stay white
     save_figure(figure, path)
 
 

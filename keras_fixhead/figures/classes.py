@@ -11,11 +11,17 @@ NAMED_CLASSES = 30
 """Largest number of classes whose names fit on the axes of a matrix."""
 ROW_NAMES = 110
 """Largest number of classes whose names fit next to the rows of a matrix, in small letters."""
+LARGEST_SIDE = 8.0
+"""Largest side of a matrix of classes, in inches."""
+GROUPED_SIDE = 5.6
+"""Largest side of one that is labelled with groups, in inches: few labels need less space."""
+GROUP_NAMES = 2.6
+"""Space for the names of groups and a bar of colours, in inches."""
 SMALLEST_SHARE = 0.5
 """Share of the classes that must be in a group for groups to label the axes."""
 
 
-def matrix_side(num_classes: int, largest: float = 8.0) -> float:
+def matrix_side(num_classes: int, largest: float = LARGEST_SIDE) -> float:
     """Returns the side of a matrix of classes, in inches.
 
     Example:
@@ -77,7 +83,7 @@ def _label_groups(axes: Any, group_of: NDArray[np.int64], names: Sequence[str]) 
         axes.axvline(border - 0.5, color="white", linewidth=0.4)
     texts = [plain(names[group_of[start]].replace("_", " ")) if group_of[start] < len(names) else "(no group)"
              for start in starts]
-    axes.set_yticks((starts + ends - 1) / 2, texts, fontsize="x-small")
+    axes.set_yticks((starts + ends - 1) / 2, texts, fontsize="small" if len(texts) <= 25 else "xx-small")
     axes.set_xticks([])
 
 

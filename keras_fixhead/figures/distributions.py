@@ -14,7 +14,7 @@ Values = Mapping[str, Sequence[NDArray[np.floating]]]
 
 
 def plot_distributions(values: Values, path: Path, *, title: str, label: str, limits: tuple[float, float],
-                       bins: int = 60, marks: Mapping[str, float] | None = None) -> None:
+                       bins: int = 60, marks: Mapping[str, float] | None = None, log: bool = False) -> None:
     """Writes the distribution of a value over images for several arms: the mean over seeds, with a band of their range.
 
     Args:
@@ -22,17 +22,18 @@ def plot_distributions(values: Values, path: Path, *, title: str, label: str, li
         path: file to write, as in `canvas.save_figure`.
         title: line above the figure.
         label: label of the horizontal axis.
-        limits: range of the horizontal axis.
+        limits: range of the horizontal axis; values outside count in the first or the last bin.
         bins: number of bins.
         marks: text -> position of a vertical line.
+        log: whether the axis and the bins are logarithmic.
 
     Raises:
         RunError: if the file cannot be written.
     """
     figure = new_figure(5.2, 4.2)
     axes = figure.subplots()
-    edges = np.linspace(*limits, bins + 1)
-    middles = (edges[1:] + edges[:-1]) / 2
+    edges = np.geomspace(*limits, bins + 1) if log else np.linspace(*limits, bins + 1)
+    middles = np.sqrt(edges[1:] * edges[:-1]) if log else (edges[1:] + edges[:-1]) / 2
     for number, (arm, runs) in enumerate(values.items()):
         style = arm_style(number)
         shares = np.stack([100 * np.histogram(np.clip(each, *limits), edges)[0] / max(1, len(each)) for each in runs])
@@ -41,7 +42,10 @@ def plot_distributions(values: Values, path: Path, *, title: str, label: str, li
         _band(axes, middles, shares, style.color)
     for number, (text, position) in enumerate((marks or {}).items()):
         axes.axvline(position, color="0.3", linestyle=("-", ":", "--")[number % 3], linewidth=1, label=plain(text))
-    axes.set(xlabel=label, ylabel="% of the images per bin", xlim=limits)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel=label, ylabel=f"% of images in each of {bins} bins", xlim=limits)
     axes.set_ylim(bottom=0)
     axes.set_title(plain(title), fontsize="medium")
     axes.grid(alpha=0.3)

@@ -23,7 +23,7 @@ def plot_dynamics(runs: Mapping[str, Sequence[Rows]], key: str, path: Path, *, t
         title: line above the figure.
         label: label of the vertical axis.
         factor: factor on the value.
-        levels: text -> value of a horizontal line.
+        levels: arm -> the smallest value that is possible, a dotted line in the arm's colour.
 
     Raises:
         RunError: if the file cannot be written.
@@ -42,8 +42,10 @@ def plot_dynamics(runs: Mapping[str, Sequence[Rows]], key: str, path: Path, *, t
                   marker=style.marker if len(epochs) < 15 else None, markersize=4)
         if len(lines) > 1:
             axes.fill_between(epochs, lines.min(axis=0), lines.max(axis=0), color=style.color, alpha=0.2, linewidth=0)
-    for text, value in (levels or {}).items():
-        axes.axhline(value, color="0.3", linestyle=":", linewidth=1, label=plain(text))
+    for number, arm in enumerate(runs):
+        if arm in (levels or {}):
+            axes.axhline((levels or {})[arm], color=arm_style(number).color, linestyle=":", linewidth=1.5,
+                         label=f"smallest possible, {plain(arm)}")
     if drawn:
         axes.set(xlabel="epoch", ylabel=label)
         axes.set_title(plain(title), fontsize="medium")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
-from keras_fixhead.figures.classes import NAMED_CLASSES, grouped_order, label_axes
+from keras_fixhead.figures.classes import GROUP_NAMES, NAMED_CLASSES, grouped_order, label_axes
 from keras_fixhead.figures.text import plain
 
 
@@ -41,7 +41,8 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
                 factor = 100 if label.startswith("accuracy") else 1
                 axes.plot(epochs, [factor * value for value in values], color=color, label=name,
                           marker="o" if len(points) == 1 else None)
-        axes.set(xlabel="epoch", ylabel=label)
+        drawn = [key for key in lines.values() if any(row.get(key) is not None for row in rows)]
+        axes.set(xlabel="epoch", ylabel="cosine" if drawn == ["class_vectors_max_cosine"] else label)
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
         if axes.get_legend_handles_labels()[0]:
@@ -74,7 +75,7 @@ def plot_confusion(confusion: NDArray[np.integer[Any]], label_names: Sequence[st
     sorted_counts = confusion if order is None else confusion[np.ix_(order, order)]
     shares = sorted_counts / np.maximum(sorted_counts.sum(axis=1, keepdims=True), 1)
     side = min(11.0, 4.2 + 0.22 * m) if m <= NAMED_CLASSES else 8.0
-    figure = new_figure(side + 1, side)
+    figure = new_figure(side + (1 if order is None else GROUP_NAMES), side)
     axes = figure.subplots()
     shown = axes.imshow(100 * shares, norm=PowerNorm(0.5, vmin=0, vmax=100), cmap="Blues", interpolation="nearest")
     accuracy = f", accuracy {100 * confusion.trace() / images:.2f} % of {images:,}" if images else ""
@@ -87,4 +88,5 @@ def plot_confusion(confusion: NDArray[np.integer[Any]], label_names: Sequence[st
             axes.text(column, row, text, ha="center", va="center", fontsize="small", in_layout=False,
                       color="white" if shares[row, column] > 0.3 else "black")
     figure.colorbar(shown, ax=axes, shrink=0.8, label="% of the class", ticks=[0, 1, 5, 10, 25, 50, 100])
+    figure.set_layout_engine("compressed")
     save_figure(figure, path)

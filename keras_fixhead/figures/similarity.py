@@ -47,6 +47,7 @@ def plot_confusion_similarity(cosines: NDArray[np.floating], confusion: NDArray[
         axes.set_yscale("log")
     else:
         axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0.7 * least or -0.3, 2 * max(1, most))
     if limits is not None:
         pad = 0.04 * (limits[1] - limits[0] or 1)

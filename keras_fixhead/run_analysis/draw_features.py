@@ -1,5 +1,5 @@
 """The figures of features in a plane, and of what features are good for: unknown classes, retrieval, verification."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,17 @@ DRAWN_IMAGES = 1_000
 
 def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws features in a plane, their lengths and angles."""
-    for arm, members in by_arm(runs).items():
-        yield from _plane(arm, members[0], folder)
+    planes = {arm: {each.name.partition("-")[0]: each for each in _plane(arm, members[0], folder)}
+              for arm, members in by_arm(runs).items()}
+    for kind in dict.fromkeys(kind for each in planes.values() for kind in each):  # arms side by side
+        yield from (each[kind] for each in planes.values() if kind in each)
     lengths = {arm: [np.linalg.norm(np.asarray(each.test.features, np.float64), axis=1) for each in members]
                for arm, members in by_arm(runs).items()}
-    longest = max(float(np.quantile(each, 0.999)) for some in lengths.values() for each in some)
-    plot_distributions(lengths, folder / "feature-lengths", title="Length of the features", label="length",
-                       limits=(0, max(longest, 1e-6)))
-    yield Figure("feature-lengths", "features", "How long the features of test images are. Cosine logits do not "
-                  "depend on it; for dot products it is a scale that each image sets for itself.")
+    plot_distributions(lengths, folder / "feature-lengths", title="Length of the features",
+                       label="length, logarithmic", limits=_most_of(lengths), log=True)
+    yield Figure("feature-lengths", "features", "How long the features of test images are; a few may be very much "
+                  "longer than most. Cosine logits do not depend on it; for dot products it is a scale that each image "
+                  "sets for itself.")
 
 
 def open_set_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
@@ -107,6 +109,13 @@ def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Figure]:
         plot_features(neighbour_embedding(features), labels, names, folder / name, title=f"{arm}: features by t-SNE")
         yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, laid out by t-SNE "
                       "(cosine distances). Near images stay near; distances between groups mean little.")
+
+
+def _most_of(lengths: Mapping[str, Sequence[NDArray[np.float64]]]) -> tuple[float, float]:
+    """A range of lengths that has nearly all images of every run, and is not empty."""
+    positive = [each[each > 0] for some in lengths.values() for each in some if (each > 0).any()]
+    least = min((float(np.quantile(each, 0.001)) for each in positive), default=1.0)
+    return least / 1.2, 1.2 * max((float(np.quantile(each, 0.999)) for each in positive), default=1.0)
 
 
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from keras_fixhead.analysis.calibration import log_softmax, reliability
 from keras_fixhead.analysis.class_vectors import clustered_order
 from keras_fixhead.analysis.compactness import class_angles
 from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, image_cosines, own_predicted_wrong
-from keras_fixhead.catalog import MODELS
 from keras_fixhead.figures.class_vectors import plot_cosine_distribution, plot_cosine_matrix
 from keras_fixhead.figures.classes import grouped_order
 from keras_fixhead.figures.distributions import plot_distributions, plot_points
@@ -44,9 +43,12 @@ def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure
     cosines = {arm: cosine_matrix(each.test.class_vectors) for arm, each in arms.items()}
     pairs = [matrix[different_pairs(len(matrix))] for matrix in cosines.values()]
     limits = min(float(each.min()) for each in pairs), max(float(each.max()) for each in pairs)
-    for arm, each in arms.items():
-        orders = _orders(each, cosines[arm])
-        for kind, (words, order, groups) in orders.items():
+    orders = {arm: _orders(each, cosines[arm]) for arm, each in arms.items()}
+    for kind in dict.fromkeys(kind for each in orders.values() for kind in each):  # arms side by side
+        for arm, each in arms.items():
+            if kind not in orders[arm]:
+                continue
+            words, order, groups = orders[arm][kind]
             name = file_name("cosines", kind, arm)
             plot_cosine_matrix(cosines[arm], each.facts.label_names, folder / name, order=order, groups=groups,
                                limits=limits, title=f"{arm}: cosines between class vectors,\n{words}")
@@ -83,11 +85,11 @@ def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
         rho, ceiling = found["unordered_correlation"], found["unordered_ceiling"]
         said = f" Most confused: {_most_confused(errors[arm], each.facts.label_names)}." + (
             "" if rho is None or ceiling is None else
-            f" Spearman's correlation is {rho:.2f}; the ties in the counts allow at most {ceiling:.2f}.")
+            f" Spearman's correlation is {_rounded(rho)}; the ties in the counts allow at most {ceiling:.2f}.")
         plot_confusion_similarity(cosines[arm], errors[arm], each.facts.label_names, folder / name, limits=limits,
                                   counts=(int(both.min()), int(both.max())), together=each.facts.together,
                                   title=f"{arm}: confusions and similarity"
-                                  + ("" if rho is None else f", Spearman {rho:.2f}"))
+                                  + ("" if rho is None else f", Spearman {_rounded(rho)}"))
         yield Figure(name, "confusion", f"{arm}, seed {each.config.seed}: a point for each pair of classes; to the "
                       "right, their class vectors are closer; higher up, more images of one were taken for the other."
                       + said)
@@ -100,6 +102,11 @@ def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
                     label="% of all errors")
         yield Figure("errors-inside-groups", "confusion", "Share of the errors that stay inside a group of look-alike "
                       "classes. A point is a run, a bar the mean of an arm.")
+
+
+def _rounded(value: float) -> str:
+    """A number with two digits, and never -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _most_confused(errors: NDArray[np.integer], label_names: Sequence[str], count: int = 3) -> str:
@@ -116,7 +123,7 @@ def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     for kind, words in (("own", "its own class vector"), ("nearest_wrong", "the nearest other class vector")):
         name = file_name("cosine-to", kind)
         reach = {f"reachable, {arm}": float(members[0].numbers["reach"]["reachable_cosine_max"] or 1)
-                 for arm, members in arms.items() if kind == "own" and _never_negative(members[0])}
+                 for arm, members in arms.items() if kind == "own" and not members[0].facts.signed_features}
         marks = {"largest reachable with features ≥ 0": max(reach.values())} if reach else None
         plot_distributions({arm: [found[kind] for found in each] for arm, each in cosines.items()}, folder / name,
                            title=f"Cosine of an image to {words}", label="cosine", limits=(-1, 1), marks=marks)
@@ -139,12 +146,6 @@ def _compactness(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
         plot_distributions({arm: [found[kind] for found in each] for arm, each in angles.items()},
                            folder / file_name("angle", kind), title=title, label="angle, degrees", limits=(0, 120))
         yield Figure(file_name("angle", kind), "separability", caption)
-
-
-def _never_negative(run: MeasuredRun) -> bool:
-    """Whether the features have no negative entries: they are not signed, and no GELU makes some of them negative."""
-    network = MODELS.get(run.config.model)
-    return not run.facts.signed_features and (network is None or network.lowest == 0)
 
 
 def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
@@ -170,9 +171,11 @@ def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
 
 def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     rows = {arm: [each.rows for each in members] for arm, members in by_arm(runs).items()}
-    best = {f"smallest possible, {arm}": float(value) for arm, members in by_arm(runs).items()
+    best = {arm: float(value) for arm, members in by_arm(runs).items()
             if (value := members[0].numbers["reach"]["best_loss"]) is not None}
+    several = any(len(each) > 1 for each in rows.values())
     for key, title, label, factor, levels in (
+            ("accuracy", "Training accuracy", "accuracy on augmented images, %", 100, {}),
             ("validation_accuracy", "Validation accuracy", "validation accuracy, %", 100, {}),
             ("cross_entropy", "Training loss", "cross-entropy, nats", 1, best if len(best) <= 2 else {}),
             ("validation_own_cosine", "Cosine to the own class vector", "mean cosine, validation", 1, {}),
@@ -181,8 +184,9 @@ def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
             ("class_vectors_max_cosine", "Largest cosine between class vectors", "largest cosine", 1, {})):
         name = file_name("epochs", key)
         if plot_dynamics(rows, key, folder / name, title=title, label=label, factor=factor, levels=levels):
-            yield Figure(name, "dynamics", f"{title} per epoch: the mean of an arm's runs, with a band from the "
-                          "smallest to the largest.")
+            yield Figure(name, "dynamics", f"{title} per epoch" + (
+                ": the mean of an arm's runs, with a band from the smallest to the largest." if several else ".")
+                + (" Dotted: the smallest that these class vectors and this scale allow." if levels else ""))
 
 
 PARTS: tuple[Callable[[Sequence[MeasuredRun], Path], Iterator[Figure]], ...] = (

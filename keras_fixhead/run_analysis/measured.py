@@ -19,6 +19,7 @@ from keras_fixhead.analysis.summary import (
     retrieval_numbers,
     summarize_arrays,
 )
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.sources import describe
@@ -66,7 +67,8 @@ class MeasuredRun:
         """Returns what is written to the run's numbers.json."""
         cosines = cosine_matrix(self.test.class_vectors)
         return {"run": self.run.name, "arm": self.arm, "seed": self.config.seed,
-                "dataset": Path(self.config.dataset).name, "model": self.config.model,
+                "dataset": Path(self.config.dataset).name, "model": self.config.model, "recipe": self.config.recipe,
+                "epochs": self.config.epochs, "scale": self.facts.cosine_scale,
                 "config_digest": self.run.digest(), "model_digest": self.outputs.digest, "split": "test",
                 "images": len(self.test.labels), "classes": self.test.num_classes,
                 "features": self.test.features.shape[1], "numbers": self.numbers,
@@ -180,7 +182,7 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
         groups=_groups(config, data_dir),
         cosine_scale=float(run.read("result").get("scale", 1.0)) if config.head == "cos" and config.bias == "none" else
         None,
-        signed_features=bool(config.reaches_everywhere),
+        signed_features=_may_be_negative(config),
         training_loss=next((row["cross_entropy"] for row in reversed(run.metrics()) if "cross_entropy" in row), None))
     train, others = outputs.arrays("train"), outputs.unknown(unknown)
     numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
@@ -192,6 +194,15 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
         numbers["open_set"] = open_set_numbers(test, others[0], train)
         numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
     return MeasuredRun(run, config, arm, outputs, test, train, others, facts, numbers)
+
+
+def _may_be_negative(config: TrainConfig) -> bool:
+    """Whether features can be negative: they are signed, or a GELU makes some entries negative.
+
+    After a GELU entries are at least -0.17, which short features need not exceed: every direction can be reached.
+    """
+    network = MODELS.get(config.model)
+    return bool(config.reaches_everywhere) or (network is not None and network.lowest < 0)
 
 
 def _groups(config: TrainConfig, data_dir: str | None) -> Mapping[str, Sequence[str]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.reproduction.page_figure import COLOURS
+from keras_fixhead.reproduction.verdict import ENOUGH
 from keras_fixhead.run_analysis.captioned_figure import Figure
 
 SECTIONS: dict[str, tuple[str, str]] = {
@@ -44,6 +46,12 @@ COMPARED = (
     ("open_set", "auroc_nearest_neighbours"), ("retrieval", "map_at_r"), ("held_out", "map_at_r"))
 """Numbers whose difference between fixed and learned class vectors is shown."""
 
+_ABOUT = ("An arm is named after its logits, cosines or dot products of features and class vectors, and after its "
+          "class vectors, fixed as drawn or learned; its runs differ only in their seeds. S is the factor on cosines, "
+          "m the number of classes, d that of features. Click a figure to enlarge it.")
+_WITHOUT_NAME = ("claim", "number", "what it is")
+"""Columns whose cells need no name on narrow screens."""
+
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; margin: 0 auto; max-width: 76rem;
@@ -51,13 +59,23 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; m
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.2rem; border-top: 1px solid #bbb; padding-top: 1rem; }
 p { max-width: 46rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1.5rem; }
-figure { margin: 0; } figure img { width: 100%; max-width: 44rem; height: auto; }
+figure { margin: 0; min-width: 0; } figure label { display: block; overflow-x: auto; cursor: zoom-in; }
+figure img { width: 100%; max-width: 44rem; height: auto; display: block; }
+figure input { position: absolute; opacity: 0; } figure input:focus-visible + img { outline: 3px solid #0b62a4; }
+figure:has(input:checked) { grid-column: 1 / -1; } input:checked + img { max-width: none; min-width: 72rem; }
+label:has(input:checked) { cursor: zoom-out; }
 figcaption { font-size: 0.9rem; color: #333; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.9rem; margin: 0.5rem 0 1rem; }
 th, td { text-align: left; padding: 0.25rem 0.75rem 0.25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.definition { color: #444; min-width: 16rem; }
-td code { white-space: nowrap; } p code { overflow-wrap: anywhere; }
+td.definition { color: #444; min-width: 16rem; } .whole, td code { white-space: nowrap; }
+p code { overflow-wrap: anywhere; }
+@media (max-width: 45rem) {  /* the cells of a row one below the other, each with the name of its column */
+  table, tbody, tr, td, td.number { display: block; text-align: left; } thead { display: none; }
+  td { border: 0; padding: 0.05rem 0; } tr { border-bottom: 1px solid #ddd; padding: 0.35rem 0; }
+  td[data-column]::before { content: attr(data-column) ": "; color: #555; } td:empty { display: none; }
+  td code { white-space: normal; overflow-wrap: anywhere; } .number br { display: none; }
+}
 """
 
 
@@ -75,17 +93,19 @@ def page(numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -
                        for key in SECTIONS)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
             f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
-            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}\n"
+            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}"
+            f"<p>{_ABOUT}</p>\n"
             f"{_claims(numbers.get('claims', []), runs)}"
             f"{_differences(numbers.get('differences', []))}{sections}</body>\n</html>\n")
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
-    head = ("arm", "seed", "data", "network", "test accuracy", "test images", "classes", "features", "run")
-    rows = [[_text(each["arm"]), str(each["seed"]), _text(each["dataset"]), _text(each["model"]),
-             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} %", f"{each['images']:,}", f"{each['classes']:,}",
-             f"{each['features']:,}", f"<code>{_text(each['run'])}</code>"] for each in runs]
-    return _table(head, rows)
+    rows = [[_whole(each["arm"]), str(each["seed"]), _text(f"{each['dataset']}, m = {each['classes']:,}"),
+             _text(f"{each['model']}, d = {each['features']:,}"), _text(f"{each['recipe']}, {each['epochs']:g} epochs"),
+             "" if each["scale"] is None else f"{each['scale']:.4g}",
+             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} % of {each['images']:,}",
+             f"<code>{_text(each['run'])}</code>"] for each in runs]
+    return _table(("arm", "seed", "data", "network", "recipe", "S", "test accuracy", "run"), rows)
 
 
 def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:
@@ -93,36 +113,46 @@ def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, An
     if not answers:
         return ""
     rows = [[_text(each["statement"]) + f"<br><code>{_text(each['claim'])}</code>", _text(each["measured"]),
-             str(each["n"]), "yes" if each["held"] else "no"] for each in answers]
+             str(each["n"]), "held" if each["held"] else "did not hold", _badge(each["verdict"])] for each in answers]
     command = " ".join(["fixhead analyze", *(each["run"] for each in runs)])
     return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
-            f"our words. Each answer is about these runs only.</p>\n{_table(['claim', 'measured', 'n', 'held'], rows)}"
+            "our words. Each answer is about these runs only; n is the number of seeds, or of pairs of seeds for a "
+            f"difference. With fewer than {ENOUGH} nothing is decided, as in <code>fixhead report</code>.</p>\n"
+            f"{_table(['claim', 'measured', 'n', 'in these runs', 'verdict'], rows)}"
             f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
 
 
 def _differences(pairs: Sequence[Mapping[str, Any]]) -> str:
     """Fixed minus learned, paired by seed, for the numbers of `COMPARED`."""
-    rows = [[_text(f"{each['fixed']} minus {each['learned']}"), f"<code>{_text(f'{section}.{name}')}</code>",
+    rows = [[_arms(each), f"<code>{_text(f'{section}.{name}')}</code>",
              f'<td class="number">{_difference(found)}</td>', str(found["n"]),
              f'<td class="definition">{_text(DEFINITIONS[f"{section}.{name}"])}</td>']
             for each in pairs for section, name in COMPARED
             if (found := each["numbers"].get(section, {}).get(name)) is not None]
     if not rows:
         return ""
-    table = _table(["arms", "number", "difference, 95 % interval", "n", "what it is"], rows)
-    return ('<section id="differences">\n<h2>Fixed minus learned</h2>\n<p>Paired by seed, with Student\'s interval of '
-            f"the mean; a single seed has none.</p>\n{table}</section>\n")
+    head = ["arms", "number", "difference, 95 % interval", "n", "what it is"]
+    alone = len({row[0] for row in rows}) == 1
+    title = f"{rows[0][0]}, paired" if alone else "Paired"
+    table = _table(head[1:] if alone else head, [row[1:] if alone else row for row in rows])
+    return (f'<section id="differences">\n<h2>Fixed minus learned</h2>\n<p>{title} by seed, with Student\'s interval '
+            f"of the mean; a single seed has none.</p>\n{table}</section>\n")
+
+
+def _arms(pair: Mapping[str, Any]) -> str:
+    return f"{_whole(pair['fixed'])} minus {_whole(pair['learned'])}"
 
 
 def _difference(found: Mapping[str, Any]) -> str:
-    text = f"{found['mean']:+.4g}"
-    interval = found["interval_95"]
-    return text if interval is None else f"{text}<br><small>{interval[0]:+.4g} to {interval[1]:+.4g}</small>"
+    mean, *interval = ("+" * (each > 0) + number_text(each) for each in (found["mean"], *(found["interval_95"] or ())))
+    return f"{mean}<br><small>{' to '.join(interval)}</small>" if interval else mean
 
 
 def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -> str:
     title, about = SECTIONS[key]
     table = _numbers_table(key, numbers["arms"]) + (_pairs_table(numbers["runs"]) if key == "class_vectors" else "")
+    if key == "calibration" and not _has(numbers["arms"], key, "temperature"):
+        about += " No temperature is fitted here, as no run kept validation images."
     if not (table or pictures):
         return ""
     figures = "".join(_figure(each, folder) for each in pictures)
@@ -136,18 +166,18 @@ def _numbers_table(section: str, arms: Mapping[str, Any]) -> str:
     rows = []
     for name in names:
         values = [arm["numbers"].get(section, {}).get(name) for arm in arms.values()]
-        if any(value is not None for value in values):
+        if _has(arms, section, name):
             cells = (f'<td class="number">{_value(value)}</td>' for value in values)
             rows.append([f"<code>{_text(name)}</code>", *cells,
                          f'<td class="definition">{_text(DEFINITIONS[f"{section}.{name}"])}</td>'])
-    heads = [_text(arm) + (f" (n = {found['n']})" if found["n"] > 1 else "") for arm, found in arms.items()]
+    heads = [arm + (f" (n = {found['n']})" if found["n"] > 1 else "") for arm, found in arms.items()]
     return _table(["number", *heads, "what it is"], rows) if rows else ""
 
 
 def _pairs_table(runs: Sequence[Mapping[str, Any]]) -> str:
     """The nearest pairs of classes of each arm's first run, and the pairs that the paper names."""
     first = {each["arm"]: each for each in reversed(runs)}
-    rows = [[_text(arm), _text(_pairs(each["nearest_pairs"][:5])),
+    rows = [[_whole(arm), _text(_pairs(each["nearest_pairs"][:5])),
              _text(_pairs(each["paper_pairs"])) or "—"] for arm, each in reversed(first.items())]
     return _table(["arm", "nearest pairs of class vectors", "pairs named in the paper"], rows)
 
@@ -160,15 +190,33 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> str:
 def _figure(picture: Figure, folder: Path) -> str:
     content = base64.b64encode((folder / f"{picture.name}.png").read_bytes()).decode()
     caption = _text(picture.caption)
-    return (f'<figure><img src="data:image/png;base64,{content}" alt="{caption}">'
+    return (f'<figure><label><input type="checkbox" aria-label="Enlarge this figure">'
+            f'<img src="data:image/png;base64,{content}" alt="{caption}"></label>'
             f"<figcaption>{caption}</figcaption></figure>\n")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = "".join(f"<th>{each}</th>" for each in head)
-    body = "".join("<tr>" + "".join(each if each.startswith("<td") else f"<td>{each}</td>" for each in row) + "</tr>\n"
-                   for row in rows)
+    """A table; its cells are HTML, or whole td elements. On narrow screens most cells show the name of their column."""
+    cells = "".join(f"<th>{_whole(each)}</th>" for each in head)
+    named = [f' data-column="{_text(each)}"' if each not in _WITHOUT_NAME else "" for each in head]
+    body = "".join("<tr>" + "".join(
+        (each if each.startswith("<td") else f"<td>{each}</td>").replace("<td", f"<td{name}", 1)
+        for name, each in zip(named, row, strict=True)) + "</tr>\n" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
+
+
+def _badge(verdict: str) -> str:
+    background, colour = COLOURS[verdict]
+    return f'<span class="whole" style="background: {background}; color: {colour}">&nbsp;{_text(verdict)}&nbsp;</span>'
+
+
+def _whole(text: str) -> str:
+    """Text that is broken after its commas only: names of arms have hyphens."""
+    return ", ".join(f'<span class="whole">{_text(each)}</span>' for each in text.split(", "))
+
+
+def _has(arms: Mapping[str, Any], section: str, name: str) -> bool:
+    return any(arm["numbers"].get(section, {}).get(name) is not None for arm in arms.values())
 
 
 def _value(value: Mapping[str, Any] | None) -> str:
@@ -184,12 +232,12 @@ def number_text(value: float) -> str:
     """Returns a number with four significant digits.
 
     Example:
-        >>> number_text(0.123456), number_text(4500.0), number_text(0.0), number_text(2e-05)
-        ('0.1235', '4,500', '0', '2.000e-05')
+        >>> number_text(0.123456), number_text(0.75), number_text(4500.0), number_text(0.0), number_text(2e-05)
+        ('0.1235', '0.7500', '4,500', '0', '2.000e-05')
     """
-    if value == 0 or (float(value).is_integer() and abs(value) < 1e6):
+    if value == 0 or abs(value) >= 1e4 or float(value).is_integer():
         return f"{value:,.0f}"
-    return f"{value:.3e}" if abs(value) < 1e-4 else f"{value:.4g}"
+    return f"{value:.3e}" if abs(value) < 1e-4 else f"{value:.4g}" if abs(value) < 0.01 else f"{value:#.4g}"
 
 
 def _text(text: str) -> str:

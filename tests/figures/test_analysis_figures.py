@@ -32,6 +32,7 @@ FIGURES = {
                                                          together=COSINES < 0),
     "features": lambda path: plot_features(POINTS, LABELS, NAMES, path, title=NAMES[2], vectors=POINTS[:4]),
     "distributions": lambda path: plot_distributions(ONE, path, title=NAMES[0], label="x", limits=(0, 1)),
+    "logarithmic": lambda path: plot_distributions(ONE, path, title=NAMES[0], label="x", limits=(0.01, 1), log=True),
     "points": lambda path: plot_points({"a": {NAMES[2]: [0.1, 0.3]}, "b": {}}, path, title=NAMES[0], label="x"),
     "reliability": lambda path: plot_reliability({NAMES[2]: [reliability([[0.5, 0.5]], [0])]}, path, title="x",
                                                  ceilings={"c": 0.45}),
@@ -40,6 +41,29 @@ FIGURES = {
     "dynamics": lambda path: plot_dynamics({NAMES[2]: [[{"epoch": 1, "loss": 2.0}], [{"epoch": 1, "loss": 1.0}]]},
                                            "loss", path, title="x", label="y"),
 }
+
+
+def test_names_of_groups_are_not_cut_off(tmp_path, monkeypatch):
+    """Long names of twenty groups, as CIFAR-100 has them: the smallest figure in which they once were."""
+    names = [f"class {number}" for number in range(100)]
+    groups = {f"large_omnivores_and_herbivores_{place:02d}": names[5 * place : 5 * place + 5] for place in range(20)}
+    left = []
+    monkeypatch.setattr("keras_fixhead.figures.class_vectors.save_figure", lambda figure, path: (
+        figure.canvas.draw(), left.extend(each.get_window_extent().x0 for each in figure.axes[0].get_yticklabels())))
+    plot_cosine_matrix(np.eye(100), names, tmp_path / "c.png", title="x", order=np.arange(100), groups=groups)
+
+    assert len(left) == 20 and min(left) >= 0
+
+
+def test_the_smallest_possible_values_have_the_colours_of_their_arms(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("keras_fixhead.figures.dynamics.save_figure", lambda figure, path: drawn.extend(
+        (line.get_label(), line.get_color()) for line in figure.axes[0].lines))
+    rows = [[{"epoch": epoch, "loss": 1.0} for epoch in (1, 2)]]
+    plot_dynamics({"a": rows, "b": rows}, "loss", tmp_path / "d.png", title="x", label="y", levels={"b": 0.5, "a": 0.2})
+    colours = dict(drawn)
+
+    assert colours["smallest possible, a"] == colours["a"] != colours["b"] == colours["smallest possible, b"]
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -33,6 +33,16 @@ def test_curves_are_drawn_for_whatever_was_measured(tmp_path, rows):
     assert has_color(image, "#d1651b") == ("validation_accuracy" in rows[0])
 
 
+def test_the_axis_of_cosines_names_validation_images_only_where_there_are_any(tmp_path, monkeypatch):
+    labels = []
+    monkeypatch.setattr("keras_fixhead.figures.run.save_figure",
+                        lambda figure, path: labels.append([axes.get_ylabel() for axes in figure.axes][2]))
+    for rows in (ROWS, [{"epoch": 1, "class_vectors_max_cosine": 0.3}]):
+        plot_curves(rows, tmp_path / "curves.png", title="a run")
+
+    assert labels == ["mean cosine, validation", "cosine"]
+
+
 @pytest.mark.parametrize("num_classes", [2, 10, 30, 200])
 def test_a_confusion_matrix_of_any_size_is_drawn(tmp_path, num_classes):
     confusion = DRAW.integers(0, 9, (num_classes, num_classes))

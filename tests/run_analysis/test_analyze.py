@@ -1,4 +1,6 @@
 """An analysis writes every number with its definition, every figure in two formats, and one page that needs nothing."""
+import copy
+import dataclasses
 import json
 import re
 
@@ -6,8 +8,9 @@ import numpy as np
 import pytest
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.run_analysis import RunOutputs, analyze_runs
+from keras_fixhead.run_analysis import RunOutputs, analyze_runs, draw_features, draw_figures, measured
 from keras_fixhead.run_analysis.measured import arm_names
 from keras_fixhead.run_analysis.page import page
 from keras_fixhead.runs import open_run
@@ -72,6 +75,55 @@ def test_the_page_has_every_figure_and_loads_nothing(analysis):
     assert all(f">{name.partition('.')[2]}<" in text for name in ("calibration.ece", "compactness.own"))
 
 
+def test_on_narrow_screens_cells_have_the_names_of_their_columns(analysis):
+    text = analysis.page.read_text()
+    (arm,) = analysis.numbers["arms"]
+
+    assert f'<td data-column="{arm} (n = 2)" class="number">' in text and '<td data-column="seed">0</td>' in text
+    assert '<td data-column="verdict"><span class="whole"' in text and 'data-column="what it is"' not in text
+
+
+def test_every_figure_can_be_enlarged_without_a_script(analysis):
+    assert analysis.page.read_text().count('<label><input type="checkbox"') == len(analysis.pictures)
+
+
+def test_a_missing_temperature_is_explained(analysis):
+    numbers = copy.deepcopy(analysis.numbers)
+    reason = "No temperature is fitted here, as no run kept validation images."
+    assert reason not in page(numbers, [], analysis.folder)
+
+    for arm in numbers["arms"].values():
+        arm["numbers"]["calibration"]["temperature"] = None
+    assert reason in page(numbers, [], analysis.folder)
+
+
+@pytest.mark.parametrize("lengths, limits", [
+    ([[1.0] * 999 + [1e6]], (1 / 1.2, 1e6)), ([[0.0, 2.0, 2.0]], (2 / 1.2, 2.4)), ([[0.0, 0.0]], (1 / 1.2, 1.2))],
+    ids=["one very long", "one of length 0", "all of length 0"])
+def test_the_range_of_lengths_is_never_empty_and_ends_near_most_images(lengths, limits):
+    low, high = draw_features._most_of({"arm": [np.array(each) for each in lengths]})
+
+    assert low == pytest.approx(limits[0]) and low < high <= limits[1] * 1.001
+
+
+@pytest.mark.parametrize("value, text", [(-0.001, "0.00"), (0.004, "0.00"), (-0.014, "-0.01"), (0.706, "0.71")])
+def test_a_correlation_near_zero_has_no_sign(value, text):
+    assert draw_figures._rounded(value) == text
+
+
+def test_figures_of_two_arms_come_in_pairs(analysis, monkeypatch, tmp_path):
+    one, other = (dataclasses.replace(analysis.runs[0], arm=arm) for arm in ("cos-fixed", "cos-learned"))
+    for module, drawing in ((draw_figures, "plot_cosine_matrix"), (draw_figures, "plot_cosine_distribution"),
+                            (draw_features, "plot_features"), (draw_features, "plot_distributions")):
+        monkeypatch.setattr(module, drawing, lambda *_, **__: None)
+    monkeypatch.setattr(draw_features, "neighbour_embedding", lambda features: features[:, :2])
+    names = [each.name for part in (draw_figures._class_vectors, draw_features.feature_pictures)
+             for each in part([one, other], tmp_path) if "cos-" in each.name]
+
+    assert names == [f"{kind}-{arm}" for kind in ("cosines-in-order", "cosines-clustered", "features", "layout")
+                     for arm in ("cos-fixed", "cos-learned")]
+
+
 def test_names_from_users_are_escaped(analysis):
     numbers = analysis.numbers
     numbers["runs"][0] |= {"run": "<b>&", "arm": "<i>"}
@@ -96,10 +148,16 @@ def test_outputs_are_computed_once_per_model_file(two_runs, analysis, monkeypatc
         RunOutputs(two_runs[1]).arrays("test")
 
 
+@pytest.mark.parametrize("fields, negative", [
+    ({"model": "resnet18", "signed_features": False}, False), ({"model": "resnet18", "signed_features": True}, True),
+    ({"model": "fast_cnn", "signed_features": False}, True)])
+def test_features_after_a_gelu_can_be_negative(fields, negative):
+    """Otherwise a page would show a loss below the smallest possible one."""
+    assert measured._may_be_negative(TrainConfig(**fields)) is negative
+
+
 def test_arms_are_named_by_what_differs(analysis):
     config = analysis.runs[0].config
-    import dataclasses
-
     changed = dataclasses.replace(config, scale=20.0, fixed=not config.fixed, seed=7)
     names = arm_names([config, changed, dataclasses.replace(config, seed=3)])
     assert names[0] == names[2] and names[0].endswith("S = 1") and names[1].endswith("S = 20")

@@ -17,13 +17,20 @@ window.addEventListener("load", () => {
   const images = [...document.images];
   const report = document.createElement("pre");
   report.id = "report";
-  report.textContent = JSON.stringify({
+  const found = {
     images: images.length, broken: images.filter(image => !image.naturalWidth).length,
     unnamed: images.filter(image => !image.alt).length,
     narrowest: Math.min(...images.map(image => image.clientWidth)),
     wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     smallest: Math.min(...[...document.querySelectorAll("p, td, figcaption, th")].map(font)),
-    width: window.innerWidth});
+    cut: [...document.querySelectorAll(".scroll")].filter(each => each.scrollWidth > each.clientWidth).length,
+    width: window.innerWidth};
+  images[0].closest("label").click();
+  found.enlarged = images[0].clientWidth;
+  found.wideWhenEnlarged = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  images[0].closest("label").click();
+  found.again = images[0].clientWidth;
+  report.textContent = JSON.stringify(found);
   document.body.append(report);
 });
 </script>"""
@@ -37,6 +44,8 @@ def test_the_page_is_readable_and_complete(analysis, tmp_path, width):
     assert found["images"] == len(analysis.pictures) and found["broken"] == found["unnamed"] == 0
     assert found["wide"] <= 0 and found["width"] == width
     assert found["narrowest"] >= min(width - 40, 450) and found["smallest"] >= 13
+    assert found["cut"] == 0 and found["wideWhenEnlarged"] <= 0
+    assert found["enlarged"] >= 1150 > 700 > found["again"]
     if folder := os.environ.get("FIXHEAD_SCREENSHOTS"):
         target = Path(folder) / f"analysis-{width}.png"
         chromium(tmp_path, shown, width, f"--screenshot={target}")
