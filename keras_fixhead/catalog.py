@@ -8,7 +8,8 @@ import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import PurePath
+from typing import Any, TypeGuard, TypeVar
 
 from keras_fixhead.errors import ArgumentError
 
@@ -30,6 +31,7 @@ class ModelEntry:
         extra: the optional extra of this package that it needs, if any.
         preprocessing: what it does to pixels: 'normalize', with the mean and deviation of the data; or its own.
         min_side: smallest side of its images.
+        poolings: names of `POOLINGS` that it supports; empty for all.
         takes_weights: whether it can start from published weights.
         takes_vectors: whether it takes the vectors of an embedding set instead of pictures.
     """
@@ -48,6 +50,7 @@ class ModelEntry:
     extra: str | None = None
     preprocessing: str = "normalize"
     min_side: int = 8
+    poolings: tuple[str, ...] = ()
     takes_weights: bool = False
     takes_vectors: bool = False
 
@@ -235,10 +238,15 @@ Did you mean 'arcface'?
 
 
 def find_model(name: object) -> ModelEntry:
-    """Returns the entry of a network: one of `MODELS` or `VECTOR_MODELS`, or 'keras_applications/NAME'.
+    """Returns the entry of a network: of `MODELS` or `VECTOR_MODELS`, 'keras_applications/NAME' or 'keras_hub/PRESET'.
+
+    The files of a preset of KerasHub are read for this, and downloaded if it is not a local folder.
 
     Raises:
         ArgumentError: if there is no such network; the message lists the known ones.
+        DataError: if the files of a preset are damaged.
+        DependencyError: if a preset needs KerasHub, which is not installed.
+        HubError: if a preset cannot be downloaded.
 
     Example:
         >>> find_model("keras_applications/ResNet50").channels
@@ -249,10 +257,9 @@ def find_model(name: object) -> ModelEntry:
         keras_fixhead.errors.ArgumentError: keras.applications has no network 'ResNet51'. Did you mean \
 'keras_applications/ResNet50'?
     """
-    if isinstance(name, str) and name.startswith(HUB_PREFIX):
-        raise ArgumentError(f"Networks of KerasHub cannot be chosen by name, got {name!r}.",
-                            hint=f"Use --model {APPLICATIONS_PREFIX}NAME; or, in Python, attach_head(keras_hub.models."
-                            f"Backbone.from_preset({name.removeprefix(HUB_PREFIX)!r}), ...) (docs/head.md).")
+    if is_preset(name):
+        entry: ModelEntry = import_object("keras_fixhead.hub_presets:preset_entry")(name.removeprefix(HUB_PREFIX))
+        return entry
     if not (isinstance(name, str) and name.startswith(APPLICATIONS_PREFIX)):
         return look_up({**MODELS, **VECTOR_MODELS}, name, "model")
     table = vars(importlib.import_module("keras_fixhead.applications"))["APPLICATIONS"]
@@ -262,6 +269,26 @@ def find_model(name: object) -> ModelEntry:
                             hint=f"Did you mean {near[0]!r}?")
     found: ModelEntry = table[name]
     return found
+
+
+def is_preset(name: object) -> TypeGuard[str]:
+    """Returns whether a network is a preset of KerasHub, without looking for it.
+
+    Example:
+        >>> is_preset("keras_hub/resnet_50_imagenet"), is_preset("keras_hub/"), is_preset("resnet18")
+        (True, False, False)
+    """
+    return isinstance(name, str) and name.startswith(HUB_PREFIX) and name != HUB_PREFIX
+
+
+def short_name(model: str) -> str:
+    """Returns the name of a network without the folder that a preset of KerasHub is in.
+
+    Example:
+        >>> short_name("resnet18"), short_name("keras_hub/presets/tiny")
+        ('resnet18', 'keras_hub/tiny')
+    """
+    return HUB_PREFIX + PurePath(model).name if is_preset(model) else model
 
 
 def scaled(channels: int, width: float) -> int:
@@ -283,7 +310,7 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     """Returns the number of features d of a model.
 
     Args:
-        model: a name in `MODELS` or `VECTOR_MODELS`, or 'keras_applications/NAME'.
+        model: a name that `find_model` knows.
         width: factor on its channels.
         image_shape: (H, W, C) of pictures; H and W None for any size; (D,) of vectors.
         pooling: one of `POOLINGS`.
@@ -305,6 +332,8 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     if not entry.scales:
         channels = entry.channels
     look_up(dict.fromkeys(POOLINGS), pooling, "pooling")
+    if entry.poolings and pooling not in entry.poolings:
+        raise ArgumentError(f"{model} does not support pooling {pooling}.", hint=f"Use --pooling {entry.poolings[0]}.")
     if takes_other_inputs(model, image_shape):
         raise ArgumentError(f"Model {model} takes the vectors of an embedding set, but the data are pictures."
                             if entry.takes_vectors else
@@ -350,6 +379,6 @@ def import_object(path: str) -> Callable[..., Any]:
         >>> import_object("keras_fixhead.catalog:feature_dim") is feature_dim
         True
     """
-    module, name = path.split(":")
+    module, name = path.split(":", 1)
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found

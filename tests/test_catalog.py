@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_fixhead.catalog import LOSSES, MODELS, feature_dim, find_model, import_object, look_up, scaled
+from keras_fixhead.catalog import LOSSES, MODELS, feature_dim, import_object, look_up, scaled
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness import SUITES
@@ -28,11 +28,6 @@ def test_every_entry_has_a_one_line_summary(what):
     for name, entry in TABLES[what].items():
         assert entry.summary and "\n" not in entry.summary, name
         assert getattr(entry, "citation", "none needed"), name
-
-
-def test_a_network_of_keras_hub_is_refused_with_what_to_type_instead():
-    with pytest.raises(ArgumentError, match=r"KerasHub cannot be chosen by name, got 'keras_hub/resnet_50'.*preset\("):
-        find_model("keras_hub/resnet_50")
 
 
 @pytest.mark.parametrize("what", TABLES)

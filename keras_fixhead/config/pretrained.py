@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.catalog import APPLICATIONS_PREFIX, find_model
+from keras_fixhead.catalog import APPLICATIONS_PREFIX, HUB_PREFIX, find_model, is_preset
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.hub_presets import absolute_name, check_preprocessing, described_by, preset_weights
 
 IMAGENET = "imagenet"
 NETWORK = ("model", "width", "pooling", "signed_features", "feature_dim")
@@ -15,7 +16,7 @@ NETWORK = ("model", "width", "pooling", "signed_features", "feature_dim")
 
 
 def weights_file(config: TrainConfig) -> Path | None:
-    """Returns the file of the weights that training starts from; None for random weights and for ImageNet's.
+    """Returns the file of the weights that training starts from; None for random weights and for Keras' own ImageNet's.
 
     Example:
         >>> weights_file(TrainConfig(weights="resnet50_notop.h5")).name, weights_file(TrainConfig()) is None
@@ -24,7 +25,25 @@ def weights_file(config: TrainConfig) -> Path | None:
     if config.init_from is not None:
         path = Path(config.init_from).expanduser()
         return path / "model.keras" if path.is_dir() else path
+    if config.weights == IMAGENET and is_preset(config.model):
+        return preset_weights(config.model.removeprefix(HUB_PREFIX))
     return None if config.weights in ("none", IMAGENET) else Path(config.weights).expanduser()
+
+
+def source_digest(config: TrainConfig) -> str | None:
+    """Returns the SHA-256 of what training starts from; None for random weights and for Keras' own ImageNet's.
+
+    Of a preset of KerasHub, it is that of the digests of its files, as far as they are used.
+
+    Raises:
+        RunError: if a file cannot be read.
+    """
+    file = weights_file(config)
+    files = [] if file is None else [file]
+    if is_preset(config.model):
+        files = described_by(config.model.removeprefix(HUB_PREFIX)) + files
+        return hashlib.sha256(" ".join(map(file_digest, files)).encode()).hexdigest()
+    return file_digest(files[0]) if files else None
 
 
 def source_network(init_from: str | None) -> dict[str, Any]:
@@ -47,7 +66,7 @@ def source_network(init_from: str | None) -> dict[str, Any]:
 
 
 def pretrained_of(config: TrainConfig) -> str | None:
-    """Returns what identifies the weights that training starts from: 'imagenet', the SHA-256 of a file, or None.
+    """Returns what identifies the weights that training starts from: 'imagenet', the SHA-256 of files, or None.
 
     Raises:
         ArgumentError: (a ValueError) if the options contradict each other.
@@ -56,10 +75,7 @@ def pretrained_of(config: TrainConfig) -> str | None:
     check_pretrained(config)
     if config.pretrained is not None:
         return config.pretrained  # of a run that is resumed: the weights are in its checkpoint
-    if config.weights == IMAGENET:
-        return IMAGENET
-    file = weights_file(config)
-    return None if file is None else file_digest(file)
+    return IMAGENET if config.weights == IMAGENET and not is_preset(config.model) else source_digest(config)
 
 
 def file_digest(file: Path) -> str:
@@ -90,9 +106,12 @@ def check_pretrained(config: TrainConfig) -> None:
     if config.weights != "none" and not find_model(config.model).takes_weights:
         raise ArgumentError(f"There are no published weights of {config.model}.",
                             hint=f"Use --init-from RUN, or --model {APPLICATIONS_PREFIX}NAME.")
+    if config.weights != "none" and is_preset(config.model):
+        check_preprocessing(config.model.removeprefix(HUB_PREFIX))
     for name, value in source_network(config.init_from).items():
-        if getattr(config, name) not in (value, None):  # None is the network's own form
-            raise ArgumentError(f"{config.init_from} was trained with {name} {value!r}, not {getattr(config, name)!r}.",
+        asked = absolute_name(config.model) if name == "model" else getattr(config, name)
+        if asked not in (value, None):  # None is the network's own form
+            raise ArgumentError(f"{config.init_from} was trained with {name} {value!r}, not {asked!r}.",
                                 hint=f"Leave out --{name.replace('_', '-')}.")
     if config.freeze == "none":
         if config.unfreeze_after is not None:

@@ -23,6 +23,7 @@ from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
+from keras_fixhead.hub_presets import absolute_name
 from keras_fixhead.vectors import adacos_scale, draw_digest
 
 _AUGMENTATION = 2  # version of pixel computation: 2 since it uses integers
@@ -124,6 +125,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         asked,
         dataset=_absolute(asked.dataset) if is_folder(asked.dataset) else asked.dataset,
         data_dir=None if asked.data_dir is None else _absolute(asked.data_dir),
+        model=absolute_name(asked.model),
         signed_features=find_model(asked.model).ends_signed(asked.signed_features),
         pretrained=pretrained_of(asked),
         init_from=None if asked.init_from is None else _absolute(asked.init_from),

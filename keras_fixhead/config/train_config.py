@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, VECTOR_MODELS, find_model, look_up
+from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, VECTOR_MODELS, find_model, is_preset, look_up
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
 from keras_fixhead.data.sources import is_folder
@@ -103,14 +103,14 @@ class TrainConfig:
     hold_out: bool = _option("data", True, "Hold out a tenth of the training images for validation.")
     normalization: str = _option("data", "dataset", "Normalize pixels by mean and standard deviation of the "
                                  "training images, or by 0.5 and 0.5.", choices=NORMALIZATIONS)
-    model: str = _option("model", "resnet18", "Network, or keras_applications/NAME; none or mlp for an embedding set.",
-                         choices=(*MODELS, *VECTOR_MODELS), identity=True)
+    model: str = _option("model", "resnet18", "Network, keras_applications/NAME or keras_hub/PRESET; none or mlp "
+                         "for an embedding set.", choices=(*MODELS, *VECTOR_MODELS), identity=True)
     init_from: str | None = _option("place", None, "Start from the weights of a finished run or a .keras file with the "
                                     "same network, except the head; a run also says which network it is.")
-    weights: str = _option("place", "none", "Start a network of keras.applications from published weights: imagenet, "
-                           "or a file of them without the classifier.")
+    weights: str = _option("place", "none", "Start a network of keras.applications or KerasHub from published weights: "
+                           "imagenet (of a preset: its own), or a file of them without the classifier.")
     pretrained: str | None = _option("model", None, "What identifies these weights: imagenet, or the SHA-256 of their "
-                                     "file (default: found when they are read).", newer=True)
+                                     "file, and of a preset's (default: found when they are read).", newer=True)
     width: float = _option("model", 1.0, "Factor on the network's channels.", low=1 / 64, high=16, identity=True)
     signed_features: bool | None = _option("model", None, "End without a ReLU, so that features can be negative "
                                            "(default: the network's usual form).", open=None)
@@ -359,7 +359,8 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
         raise ArgumentError(f"{each.name} must be a finite number, got {value}.")
     if each.metadata["choices"] and not isinstance(value, float) and not (each.name == "dataset" and is_folder(value)):
         if each.name == "model":
-            find_model(value)
+            if not is_preset(value):  # a stored run can be read without its preset
+                find_model(value)
         else:
             look_up(dict.fromkeys(each.metadata["choices"]), value, each.name)
     if isinstance(value, str):

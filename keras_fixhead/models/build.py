@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.catalog import feature_dim as own_dim
-from keras_fixhead.catalog import find_model, import_object
+from keras_fixhead.catalog import find_model, import_object, short_name
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.head_config import checked_flag, is_number
@@ -30,8 +30,9 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
 
     Args:
         name: a name in `catalog.MODELS`: 'resnet18', 'preact_resnet18', 'mobilenet_v2', 'fast_cnn',
-            'keras_cv/resnet18', 'keras_cv/resnet18_v2'; or 'keras_applications/NAME', with its own preprocessing
-            instead of `mean` and `std` (see `start_from_weights` for published weights). 'none' and 'mlp' take vectors.
+            'keras_cv/resnet18', 'keras_cv/resnet18_v2'; or 'keras_applications/NAME' or 'keras_hub/PRESET', with
+            its own preprocessing instead of `mean` and `std` (see `start_from_weights` for published weights). 'none'
+            and 'mlp' take vectors.
         input_shape: (H, W, C) of the images: H and W at least 8, or None for images of any size (with pooling 'global'
             only); C channels, usually 3 or 1. (D,) for vectors.
         num_classes: number of classes m, at least 2.
@@ -90,7 +91,7 @@ def build_model(name: str, input_shape: Sequence[int | None], num_classes: int, 
         features = _pooled(feature_map, pooling, entry.reduces_by, name=name_before)
     if dim is not None:
         features = layers.project(features, dim, name=FEATURES)
-    return keras.Model(images, head(features), name=name.replace("/", "_"))
+    return keras.Model(images, head(features), name=short_name(name).replace("/", "_"))
 
 
 def _pooled(feature_map: Any, pooling: str, reduces_by: str, *, name: str) -> Any:

@@ -3,17 +3,15 @@
 The module has a builder under the name of each of them, such as `ResNet50`.
 """
 import functools
-import math
 from typing import Any
 
 import keras
 
 from keras_fixhead.applications import APPLICATIONS
 from keras_fixhead.catalog import APPLICATIONS_PREFIX
-from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.head import full_precision
-from keras_fixhead.models.initializers import HashedUniform
-from keras_fixhead.models.layers import Layers, Tensor, name_seed
+from keras_fixhead.errors import DataError
+from keras_fixhead.models.layers import Layers, Tensor
+from keras_fixhead.models.published import check_channels, check_form, draw_kernels, rescaled
 
 _TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
@@ -38,9 +36,8 @@ def backbone(name: str, images: Tensor, weights: str | None) -> keras.Model:
         DataError: if the weights cannot be downloaded or read, or are those of another network.
     """
     entry = APPLICATIONS[APPLICATIONS_PREFIX + name]
-    if weights is not None and images.shape[-1] != 3:
-        raise ArgumentError(f"The weights of {name} are for images with 3 channels, got {images.shape[-1]}.",
-                            hint="Use --weights none, or pictures in colour.")
+    if weights is not None:
+        check_channels(name, images)
     pixels = _preprocessed(images, entry.preprocessing)
     try:
         built: keras.Model = getattr(keras.applications, name)(
@@ -55,27 +52,10 @@ def backbone(name: str, images: Tensor, weights: str | None) -> keras.Model:
 def _feature_map(name: str, images: Tensor, *, width: float, layers: Layers, signed_features: bool) -> Tensor:
     """The feature map of a network; its kernels are drawn from the seed, and have the L2 penalty."""
     entry = APPLICATIONS[APPLICATIONS_PREFIX + name]
-    if signed_features != entry.signed_features:
-        raise ArgumentError(f"{APPLICATIONS_PREFIX}{name} has one form only, with features that are "
-                            f"{'' if entry.signed_features else 'not '}signed.", hint="Leave --signed-features out.")
+    check_form(APPLICATIONS_PREFIX + name, entry, signed_features=signed_features)
     built = backbone(name, images, None)
-    for number, layer in enumerate(built.layers):
-        for weight in layer.trainable_weights:
-            if len(weight.shape) > 1:
-                _start(weight, name_seed(layers.seed, f"{name}/{number}/{weight.name}"))
-                weight.regularizer = layers.penalty()
+    draw_kernels(built.layers, name, layers)
     return built.outputs[0]
-
-
-def _start(kernel: Any, seed: int) -> None:
-    """Draws a kernel as these networks do (Glorot's uniform), but from our hash: the same on every backend.
-
-    A depthwise kernel counts the positions of one channel; Keras also counts the channels.
-    """
-    *positions, inputs, outputs = kernel.shape
-    depthwise = len(kernel.shape) == 4 and outputs == 1
-    fans = 2 if depthwise else inputs + outputs
-    kernel.assign(HashedUniform(math.sqrt(6 / (math.prod(positions) * fans)), seed=seed)(tuple(kernel.shape)))
 
 
 def _preprocessed(images: Tensor, kind: str) -> Tensor:
@@ -85,17 +65,13 @@ def _preprocessed(images: Tensor, kind: str) -> Tensor:
     if kind == "caffe":
         means = tuple(-each for each in _CAFFE_MEAN)
         if images.shape[-1] != 3:
-            return _rescaled(images, 1.0, sum(means) / 3)
-        return _rescaled(keras.ops.flip(images, axis=-1), (1.0, 1.0, 1.0), means)
+            return rescaled(images, 1.0, sum(means) / 3)
+        return rescaled(keras.ops.flip(images, axis=-1), (1.0, 1.0, 1.0), means)
     if kind == "torch" and images.shape[-1] == 3:
         scales = tuple(1 / (255 * each) for each in _TORCH_STD)
         offsets = tuple(-mean / std for mean, std in zip(_TORCH_MEAN, _TORCH_STD, strict=True))
-        return _rescaled(images, scales, offsets)
-    return _rescaled(images, 1 / 127.5, -1.0)
-
-
-def _rescaled(images: Tensor, scale: Any, offset: Any) -> Tensor:
-    return keras.layers.Rescaling(scale, offset, dtype=full_precision(), name="preprocess")(images)
+        return rescaled(images, scales, offsets)
+    return rescaled(images, 1 / 127.5, -1.0)
 
 
 def _unusable(name: str, weights: str, error: Exception) -> DataError:

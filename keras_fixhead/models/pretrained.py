@@ -5,10 +5,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.catalog import APPLICATIONS_PREFIX, find_model
+from keras_fixhead.catalog import APPLICATIONS_PREFIX, find_model, import_object
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
-from keras_fixhead.models.keras_applications import backbone
 
 NORMALIZE = "normalize"
 """Name of the layer that normalizes pixels."""
@@ -38,22 +37,27 @@ def start_from_model(model: keras.Model, source: keras.Model, name: str) -> None
 
 
 def start_from_weights(model: keras.Model, network: str, weights: str) -> None:
-    """Gives the published weights of a network of keras.applications to a model that was built with it.
+    """Gives the published weights of a network to a model that was built with it.
 
     Args:
         model: from `build_model(network, ...)`.
-        network: 'keras_applications/NAME'.
-        weights: 'imagenet', which Keras downloads once and keeps, or a file of weights without the classifier.
+        network: 'keras_applications/NAME' or 'keras_hub/PRESET'.
+        weights: 'imagenet', which are downloaded once and kept (of a preset, its own weights), or a file of weights
+            without the classifier.
 
     Raises:
         ArgumentError: (a ValueError) for any other network.
         DataError: if the weights cannot be downloaded or read, or are those of another network.
+        DependencyError: if KerasHub is needed and not installed.
+        HubError: if a preset cannot be downloaded.
     """
-    if not find_model(network).takes_weights:
+    entry = find_model(network)
+    if not entry.takes_weights:
         raise ArgumentError(f"There are no published weights of {network}.",
                             hint=f"Use --init-from RUN, or --model {APPLICATIONS_PREFIX}NAME.")
     images = keras.Input(model.input_shape[1:])
-    source = backbone(network.removeprefix(APPLICATIONS_PREFIX), images, weights)
+    module, _, name = entry.builder.partition(":")
+    source = import_object(f"{module}:backbone")(name, images, weights)
     _copy(_weighted(source), _weighted(model), weights, "Give the weights of the same network.")
 
 

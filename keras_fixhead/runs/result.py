@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_fixhead.catalog import short_name
 from keras_fixhead.config import TrainConfig, arm_name, resolved_fields
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
@@ -128,8 +129,8 @@ def export_result(run: Run, folder: Path) -> Path:
     config, digest = run.config(), run.digest()
     content = result_content(run)
     make_folder(folder)
-    path = folder / (f"{Path(config.dataset).name}-{config.model.replace('/', '-')}-{arm_name(config)}-s{config.seed}-"
-                     f"{digest[:10]}.json")
+    model = short_name(config.model).replace("/", "-")
+    path = folder / f"{Path(config.dataset).name}-{model}-{arm_name(config)}-s{config.seed}-{digest[:10]}.json"
     write_result(content, _matrices_of_run(run) if _statistics(run).exists() else {}, path)
     return path
 
@@ -157,9 +158,11 @@ def result_content(run: Run) -> dict[str, Any]:
 
 
 def portable_config(config: TrainConfig) -> dict[str, Any]:
-    """Returns the fields of a configuration, except those with folders of this machine."""
+    """Returns the fields of a configuration without folders of this machine: a path becomes its last part."""
     values = {name: value for name, value in config.as_dict().items() if name not in ("data_dir", "runs_dir")}
-    return values | {"dataset": Path(config.dataset).name}
+    return values | {"dataset": Path(config.dataset).name, "model": short_name(config.model),
+                     "weights": Path(config.weights).name,
+                     "init_from": None if config.init_from is None else Path(config.init_from).name}
 
 
 def _read_exported(path: Path) -> Result:

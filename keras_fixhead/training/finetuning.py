@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_fixhead.catalog import find_model
 from keras_fixhead.config import TrainConfig
-from keras_fixhead.config.pretrained import IMAGENET, file_digest, weights_file
+from keras_fixhead.config.pretrained import IMAGENET, source_digest, weights_file
 from keras_fixhead.data import Dataset
 from keras_fixhead.errors import RunError
 from keras_fixhead.head import HypersphereHead
@@ -50,17 +50,17 @@ def start_weights(config: TrainConfig, model: keras.Model) -> None:
         DataError: if published weights cannot be downloaded or read.
         RunError: if the file cannot be read, or has changed since the run was configured.
     """
-    file = weights_file(config)
-    if file is not None and file_digest(file) != config.pretrained:
-        raise RunError(f"{file} is not the file that this configuration was made for: its SHA-256 is "
-                       f"{file_digest(file)[:16]}..., not {str(config.pretrained)[:16]}....",
+    found = source_digest(config)
+    if found is not None and found != config.pretrained:
+        raise RunError(f"{weights_file(config) or config.model} is not what this configuration was made for: its "
+                       f"SHA-256 is {found[:16]}..., not {str(config.pretrained)[:16]}....",
                        hint="Leave out --pretrained, or give the file with that digest.")
     if config.init_from is not None:
-        start_from_model(model, load_model(str(file)), config.init_from)
+        start_from_model(model, load_model(str(weights_file(config))), config.init_from)
         _log.info("Starts from the weights of %s, except for the head.", config.init_from)
     elif config.weights != "none":
         start_from_weights(model, config.model, config.weights)
-        _log.info("Starts from %s.", "weights for ImageNet" if config.weights == IMAGENET else config.weights)
+        _log.info("Starts from %s.", "published weights" if config.weights == IMAGENET else config.weights)
 
 
 def with_normalization(run: Run, config: TrainConfig, dataset: Dataset, *, resumed: bool) -> Dataset:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_fixhead.catalog import short_name
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.runs import Run
@@ -66,7 +67,7 @@ def _described(run: Run, result: dict[str, Any]) -> dict[str, Any]:
             "subset": result.get("subset"),
             "train_images": result.get("train_images"),
         },
-        "network": config.model,
+        "network": short_name(config.model),
         "width": config.width,
         "epochs": result.get("epochs_done"),  # as trained: a run may end early
         "selected_epoch": result.get("epoch"),

@@ -114,7 +114,7 @@ def test_the_backbone_has_a_rate_of_its_own(tiny, source):
 
 def test_weights_that_do_not_fit_or_have_changed_are_refused(tiny, tuned, source):
     changed = dataclasses.replace(tuned(), pretrained="0" * 64)
-    with pytest.raises(RunError, match=r"is not the file that this configuration was made for.* --pretrained"):
+    with pytest.raises(RunError, match=r"is not what this configuration was made for.* --pretrained"):
         train(changed)
     with pytest.raises(ArgumentError, match=r"model\.keras has another network.*--model and --width"):
         train(tiny(init_from=str(source.model_path), width=1 / 32))
