@@ -1,8 +1,11 @@
 """A tiny SavedModel with the signatures of our exports, and fixtures to send requests to an app in memory."""
 
 import asyncio
+import dataclasses
+import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,3 +158,34 @@ def checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ServingError(str(problem)) from None
 
     monkeypatch.setattr(export, "_self_check", check)
+
+
+@pytest.fixture(scope="session")
+def _written_before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    return tmp_path_factory.mktemp("written"), set()
+
+
+@pytest.fixture
+def written_once(_written_before: tuple[Path, set[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes the SavedModel of the same answers once for all tests about folders, and copies it from then on."""
+    from fixhead_serving.export import formats
+
+    place, known = _written_before
+    chosen = formats.FORMATS["saved_model"]
+
+    def write(answers: Any, folder: Path, label_names: Sequence[str], form: Any) -> None:
+        found = answers(np.full((1, *answers.input_shape[1:]), 127.0, np.float32), training=False)
+        state = [*answers.get_weights(), *(np.asarray(found[name]) for name in sorted(found))]
+        parts = [*(each.tobytes() for each in state), repr((list(label_names), form)).encode()]
+        key = hashlib.sha256(b"".join(parts)).hexdigest()
+        if key not in known:
+            chosen.write(answers, place / key, label_names, form)
+            known.add(key)
+        shutil.copytree(place / key, folder, dirs_exist_ok=True)
+
+    monkeypatch.setitem(formats.FORMATS, "saved_model", dataclasses.replace(chosen, write=write))
+
+
+@pytest.fixture
+def quick_export(written_once: None, checked_here: None) -> None:
+    """Makes exports quick, for tests about folders and messages."""

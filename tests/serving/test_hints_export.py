@@ -38,7 +38,7 @@ def model():
 
 @leads_out("Choose another DIR, such as ")
 @pytest.mark.parametrize("place", ["the run", "a folder in it", "a version"])
-def test_an_export_is_never_written_into_another_kind_of_folder(fixhead, tmp_path, digits_run, checked_here, place):
+def test_an_export_is_never_written_into_another_kind_of_folder(fixhead, tmp_path, digits_run, quick_export, place):
     run = shutil.copytree(digits_run.path, tmp_path / "runs" / "first")
     (tmp_path / "m" / "1").mkdir(parents=True)
     (tmp_path / "m" / "1" / "saved_model.pb").touch()
@@ -52,7 +52,7 @@ def test_an_export_is_never_written_into_another_kind_of_folder(fixhead, tmp_pat
 
 @leads_out("Use letters, digits, '.', '_' and '-' for the folder's name.",
            "Choose a writable folder with enough space for the model.")
-def test_another_folder_works_after_a_bad_name_or_a_full_disk(fixhead, tmp_path, digits_run, checked_here, monkeypatch):
+def test_another_folder_works_after_a_bad_name_or_a_full_disk(fixhead, tmp_path, digits_run, quick_export, monkeypatch):
     assert hint_of(fixhead("export", digits_run.path, tmp_path / "a b")).startswith("Use letters")
 
     def full(*arguments):
@@ -115,7 +115,7 @@ def test_missing_formats_and_backends_are_named(monkeypatch):
 
 
 @leads_out("Export again on a less busy machine.", "Export again. If that fails too, report it with this message.")
-def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkeypatch):
+def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkeypatch, written_once):
     monkeypatch.setattr(export, "_CHECK_SECONDS", 0.01)
     with pytest.raises(ServingError, match="Export again on a less busy machine"):
         export_model(model, tmp_path / "m", label_names=NAMES)

@@ -47,7 +47,7 @@ def publish(model, *versions):
 @leads_out("Export a run first: fixhead export ")
 @pytest.mark.parametrize("situation", ["empty", "unpublished", "other files", "missing"])
 def test_a_folder_without_a_version_gets_an_export_and_other_folders_are_left_alone(
-        served, tmp_path, digits_run, checked_here, situation):
+        served, tmp_path, digits_run, quick_export, situation):
     folder = tmp_path / "m"
     if situation != "missing":
         folder.mkdir()
@@ -71,7 +71,7 @@ def test_a_folder_without_a_version_gets_an_export_and_other_folders_are_left_al
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_run_directory_is_exported_to_another_folder(served, tmp_path, digits_run, checked_here, monkeypatch, inside):
+def test_a_run_directory_is_exported_to_another_folder(served, tmp_path, digits_run, quick_export, monkeypatch, inside):
     """The hint used to suggest exporting the run into itself."""
     run = shutil.copytree(digits_run.path, tmp_path / "runs" / "first")
     monkeypatch.chdir(run if inside else tmp_path)
@@ -83,7 +83,7 @@ def test_a_run_directory_is_exported_to_another_folder(served, tmp_path, digits_
     assert served("serve", tmp_path / "served" / "first").code == 0
 
 
-def test_the_newest_run_is_suggested_for_a_folder_of_runs(served, tmp_path, digits_run, checked_here):
+def test_the_newest_run_is_suggested_for_a_folder_of_runs(served, tmp_path, digits_run, quick_export):
     for name in ("2025-a", "2026-b"):
         shutil.copytree(digits_run.path, tmp_path / "runs" / name)
     answer = served("serve", tmp_path / "runs")
@@ -142,7 +142,7 @@ def test_served_versions_and_labels_are_suggested_in_place_of_missing_ones(serve
 
 
 @leads_out("Remove that folder and export again: fixhead export RUN ")
-def test_a_damaged_version_is_removed_and_exported_again(served, tmp_path, digits_run, checked_here):
+def test_a_damaged_version_is_removed_and_exported_again(served, tmp_path, digits_run, quick_export):
     (publish(tmp_path / "m", 1) / "1" / "saved_model.pb").write_bytes(b"not protobuf")
     with pytest.raises(ServingError, match=r"Version 1 in .* cannot be loaded") as caught:
         load_model(tmp_path / "m")
