@@ -192,14 +192,7 @@ def _answer(claim: str, measured: str, *parts: Part, significant: bool = True, d
         state = NOT_MEASURED
     elif state == HELD and not significant:
         state = UNDECIDED
-    return Answer(claim, _statement(claim), measured, min(len(values) for values, _ in parts), held, state)
-
-
-def _statement(claim: str) -> str:
-    """A claim as a sentence that needs no other: the list of claims has 'the same' for the one after dot logits."""
-    if claim == "confusion-correlation-cos":
-        return paper_claim("confusion-correlation-dot").statement.replace("Dot logits", "Cosine logits, S = 1")
-    return paper_claim(claim).statement
+    return Answer(claim, paper_claim(claim).statement, measured, min(len(values) for values, _ in parts), held, state)
 
 
 def _difference(one: Sequence[MeasuredRun], other: Sequence[MeasuredRun], section: str, name: str) -> Numbers:
