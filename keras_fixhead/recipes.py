@@ -85,14 +85,13 @@ RECIPES: dict[str, Recipe] = {
         },
     ),
     "fast": Recipe(
-        summary="fast_cnn on all training images for 9.9 epochs; the last epoch is kept: the paper's accuracy on "
-        "CIFAR-10 in about 20 minutes on two cores",
+        summary="fast_cnn on all training images for 9.9 epochs; the last epoch is kept: whole data sets on two cores",
         source="Jordan (2024), arXiv:2404.00498, and the code published with it (airbench94): all values are the "
         "published ones, converted to the mean of the losses. Differences: Keras' momentum keeps the old rate's "
         "velocity; offsets of normalisation are not decayed; class vectors start with length 1, and S stands for the "
         "published factor of 1/9 on the logits",
-        expect="cifar10, one seed of a prototype with the published dense head: 93.2 %, with flips and shifts 94.1 %; "
-        "with this recipe: not measured yet",
+        expect="cifar10, cosines, S = 1, test, 3 seeds: fixed 91.2 %, learned 84.8 % (results/evidence); one seed of a "
+        "prototype with the published dense head: 93.2 %, with flips and shifts 94.1 %",
         cost="about 20 minutes on two CPU cores with bfloat16 for cifar10 or cifar100",
         values=_FAST,
     ),

@@ -191,6 +191,15 @@ def test_every_head_option_is_documented():
     assert all(f"`{name}`" in PAGES["docs/head.md"] for name in own)
 
 
+def test_the_expected_result_of_the_fast_recipe_matches_the_evidence():
+    means = {}
+    for arm in ("fixed", "learned"):
+        files = sorted((ROOT / "results" / "evidence").glob(f"cifar10-fast_cnn-cos-{arm}-S1.0-e9.9-s*.json"))
+        assert len(files) == 3
+        means[arm] = 100 * statistics.fmean(json.loads(file.read_text())["accuracy"]["test"] for file in files)
+    assert f"fixed {means['fixed']:.1f} %, learned {means['learned']:.1f} %" in RECIPES["fast"].expect
+
+
 def test_the_expected_result_of_the_recipe_matches_the_measurement():
     report = json.loads((ROOT / "results" / "main_effect.json").read_text())
     means = {arm: 100 * statistics.fmean(run["accuracy"]["test"] for run in report["runs"] if run["arm"] == arm)

@@ -84,7 +84,7 @@ GPU = Setting(
 )
 
 EVIDENCE = Setting(
-    plan="evidence", title="at the paper's accuracy on two CPU cores", network="fast_cnn", paper_network="resnet18",
+    plan="evidence", title="on whole data sets, on two CPU cores", network="fast_cnn", paper_network="resnet18",
     main=evidence.full("cifar100", "dot", scale=evidence.DOT_SCALE),
     longer=None,
     best=evidence.COS_SCALE,
