@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
+from keras_fixhead import hardware, lean_import
 from keras_fixhead.errors import ArgumentError, DependencyError
 
 
@@ -20,7 +21,8 @@ def load_keras() -> None:
     warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # matches keras, but not our keras_fixhead
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about the first predictions of each new model
     try:
-        with _quietly():
+        of_backend = lean_import.TENSORFLOW if hardware.keras_backend() == "tensorflow" else ()
+        with _quietly(), lean_import.lean_import(*lean_import.KERAS, *of_backend):
             import keras  # noqa: F401
     except ValueError as error:
         raise ArgumentError(f"Keras cannot use its backend: {error}.",
@@ -39,7 +41,7 @@ def load_tensorflow() -> None:
         DependencyError: if it is not installed.
     """
     try:
-        with _quietly():
+        with _quietly(), lean_import.lean_import(*lean_import.TENSORFLOW):
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"TensorFlow cannot be loaded: {error}.",

@@ -21,6 +21,7 @@ from fixhead_serving.export import reference as kept
 from fixhead_serving.export.formats import CLASSIFY, FEATURES, SIGNATURES, VECTOR_SIGNATURES
 from fixhead_serving.export.reference import Array, Mismatch, Reference, compare
 from fixhead_serving.export.runtimes import Ask, asking, load_litert, load_onnx
+from keras_fixhead import lean_import
 
 TIMED_BATCH = 32
 _TIMED_SECONDS = 0.5
@@ -65,7 +66,8 @@ def check(folder: Path, own: Path | None = None, say: Callable[[str], None] = la
 
 
 def _check_saved_model(folder: Path, own: Path | None, say: Callable[[str], None]) -> dict[str, Any]:
-    import tensorflow as tf
+    with lean_import.lean_import(*lean_import.TENSORFLOW):
+        import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
     reference = kept.read_reference(folder / "assets.extra" / kept.FILE)
