@@ -1,5 +1,6 @@
 """Settings for tests and doctests: the home folder is never read or written, and doctests run in a temporary folder."""
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -17,6 +18,9 @@ from keras_fixhead import errors
 _home = tempfile.TemporaryDirectory(prefix="fixhead-tests-")
 os.environ.update(KERAS_HOME=f"{_home.name}/keras", FIXHEAD_CACHE_DIR=f"{_home.name}/cache")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+gc.set_threshold(50_000, 50, 100)  # Keras and TensorFlow leave many objects, which a collection would look through
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; tests send this signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

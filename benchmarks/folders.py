@@ -5,10 +5,13 @@
 
 Speeds. Every reader gets the same folder of JPEG files of photographs' proportions, in the page cache, and gives
 shuffled batches of 128 images of 96x96 pixels, the centre of each picture. `keras` is
-`keras.utils.image_dataset_from_directory` with `cache().shuffle().prefetch()`, as its guides have it; `tf.data` maps a
-decoding function in parallel, caches single images as uint8, shuffles, batches and prefetches. The first epoch is from
-nothing: our cache on disk is emptied, and the data sets are built again. Readers alternate, in changing order. Images
-are read, and not trained on.
+`keras.utils.image_dataset_from_directory` with `cache().shuffle().prefetch()`, as its guides have it: it keeps whole
+batches of float32, so the same images meet in a batch in every epoch. `keras-images` is the same function without
+batches, followed by `cache().shuffle().batch().prefetch()`: images are shuffled, as ours are. `tf.data` maps a decoding
+function in parallel, with anti-aliasing as ours, caches single images as uint8, shuffles, batches and prefetches; the
+function of Keras has no anti-aliasing. The first epoch is from nothing: our cache on disk is emptied, and the data sets
+are built again. Another run begins with what is then on disk. Readers alternate, in changing order. Images are read,
+and not trained on.
 
 Memory. A process reads the folder and goes through two epochs of batches. What it holds for itself (anonymous memory)
 is reported apart from the pages of the mapped file of pixels, which the system may take back at any time.
@@ -32,6 +35,7 @@ from report import RESULTS, measurement, out_option, write_report
 SIDE, BATCH, CLASSES = 96, 128, 10
 SIZES = ((400, 300), (300, 400), (480, 320), (360, 360))
 EPOCHS = 3  # of a round: the first, and two later ones
+KINDS = {"first": "first epoch", "later": "later epochs", "again": "first epoch of another run"}
 READER = """
 import sys, threading, time
 from keras_fixhead.data import load_dataset
@@ -82,10 +86,11 @@ def main() -> None:
 def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
     """Returns images per second of each reader in the first and the later epochs, and our share of each round."""
     folder = write_folder(scratch / "pictures", pictures)
-    readers: dict[str, Callable[[Path], Iterator[int]]] = {"ours": ours, "keras": keras_reader, "tf.data": tf_data}
+    readers: dict[str, Callable[[Path], Iterator[int]]] = {
+        "ours": ours, "keras": keras_batches, "keras-images": keras_images, "tf.data": tf_data}
     for reader in readers.values():
         list(reader(folder))
-    found: dict[str, dict[str, list[float]]] = {name: {"first": [], "later": []} for name in readers}
+    found: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in KINDS} for name in readers}
     for number in range(rounds):
         shutil.rmtree(os.environ["FIXHEAD_CACHE_DIR"], ignore_errors=True)
         for name in list(readers)[:: 1 if number % 2 else -1]:
@@ -97,18 +102,20 @@ def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
                 started = time.perf_counter()
             found[name]["first"].append(images[0] / seconds[0])
             found[name]["later"].append(sum(images[1:]) / sum(seconds[1:]))
+            started = time.perf_counter()
+            found[name]["again"].append(next(readers[name](folder)) / (time.perf_counter() - started))
         print({name: [round(each[-1]) for each in values.values()] for name, values in found.items()}, file=sys.stderr)
     config = {"pictures": pictures, "sizes": SIZES, "pixels": SIDE, "batch_size": BATCH, "later_epochs": EPOCHS - 1,
               "load_average": round(os.getloadavg()[1], 1)}
     warmup = "one round, not counted"
-    return [*(measurement(name=f"folders/{name}/{epochs}", metric=f"images per second, {epochs} epochs", unit="1/s",
+    return [*(measurement(name=f"folders/{name}/{kind}", metric=f"images per second, {KINDS[kind]}", unit="1/s",
                           values=values, warmup=warmup, config=config)
-              for name, each in found.items() for epochs, values in each.items()),
-            *(measurement(name=f"folders/{name}/{epochs}/ratio", metric=f"ours divided by {name}, {epochs} epochs",
+              for name, each in found.items() for kind, values in each.items()),
+            *(measurement(name=f"folders/{name}/{kind}/ratio", metric=f"ours divided by {name}, {KINDS[kind]}",
                           unit="1", values=[mine / theirs for mine, theirs in
-                                            zip(found["ours"][epochs], found[name][epochs], strict=True)],
+                                            zip(found["ours"][kind], found[name][kind], strict=True)],
                           warmup=warmup, config=config)
-              for name in ("keras", "tf.data") for epochs in ("first", "later"))]
+              for name in ("keras", "keras-images", "tf.data") for kind in KINDS)]
 
 
 def ours(folder: Path) -> Iterator[int]:
@@ -122,15 +129,27 @@ def ours(folder: Path) -> Iterator[int]:
         yield sum(len(batches[step][0]) for step in range(len(batches)))
 
 
-def keras_reader(folder: Path) -> Iterator[int]:
-    """The same by Keras."""
-    import keras
+def keras_batches(folder: Path) -> Iterator[int]:
+    """The same by Keras, in whole batches."""
     import tensorflow as tf
 
-    data = keras.utils.image_dataset_from_directory(
-        str(folder / "train"), image_size=(SIDE, SIDE), batch_size=BATCH, crop_to_aspect_ratio=True, seed=0, verbose=0,
-        interpolation="bicubic")
-    yield from _epochs(data.cache().shuffle(100).prefetch(tf.data.AUTOTUNE))
+    yield from _epochs(_from_directory(folder, BATCH).cache().shuffle(100).prefetch(tf.data.AUTOTUNE))
+
+
+def keras_images(folder: Path) -> Iterator[int]:
+    """The same by Keras, image by image."""
+    import tensorflow as tf
+
+    data = _from_directory(folder, None).cache().shuffle(100 * BATCH)
+    yield from _epochs(data.batch(BATCH).prefetch(tf.data.AUTOTUNE))
+
+
+def _from_directory(folder: Path, batch_size: int | None) -> Any:
+    import keras
+
+    return keras.utils.image_dataset_from_directory(
+        str(folder / "train"), image_size=(SIDE, SIDE), batch_size=batch_size, crop_to_aspect_ratio=True, seed=0,
+        verbose=0, interpolation="bicubic")
 
 
 def tf_data(folder: Path) -> Iterator[int]:
@@ -206,15 +225,17 @@ def block() -> list[str]:
         report = json.loads(file.read_text())
         found = {each["name"].removeprefix("folders/"): each for each in report["measurements"]}
         config = found["ours/first"]["config"]
-        lines += ["| reader | images/s, first epoch | ours over it | images/s, later epochs | ours over it |",
-                  "| --- | --- | --- | --- | --- |"]
-        for name, title in (("ours", "`load_dataset`"), ("keras", "`image_dataset_from_directory` with cache"),
-                            ("tf.data", "tf.data with cache")):
-            cells = [cell for epochs in ("first", "later") for cell in (
-                _spread(found[f"{name}/{epochs}"], ",.0f"),
-                "" if name == "ours" else _spread(found[f"{name}/{epochs}/ratio"], ".2f"))]
+        lines += [f"| reader | {' | '.join(f'{kind} | ours over it' for kind in KINDS.values())} |",
+                  "|---|" + "---:|" * (2 * len(KINDS))]
+        for name, title in (("ours", "`load_dataset`"),
+                            ("keras", "`image_dataset_from_directory`, batches cached, images not shuffled again"),
+                            ("keras-images", "`image_dataset_from_directory`, images cached and shuffled"),
+                            ("tf.data", "tf.data, anti-aliased, images cached and shuffled")):
+            cells = [cell for kind in KINDS for cell in (
+                _spread(found[f"{name}/{kind}"], ",.0f"),
+                "" if name == "ours" else _spread(found[f"{name}/{kind}/ratio"], ".2f"))]
             lines.append(f"| {title} | {' | '.join(cells)} |")
-        lines += ["", f"Median (quartiles) of n = {found['ours/first']['n']} alternating rounds, "
+        lines += ["", f"Images per second, median (quartiles) of n = {found['ours/first']['n']} alternating rounds, "
                   f"{config['pictures']:,} JPEG files of 0.1 megapixels, {config['pixels']} px, batches of "
                   f"{config['batch_size']}, "
                   f"{report['hardware']['cpu']}, {report['hardware']['cores']} cores, by `{report['command']}`."]

@@ -56,6 +56,8 @@ def _jax(name: str, num_classes: int) -> Callable[[], None]:
     labels = labels.astype("int32")
     kernel = jnp.asarray(np.random.default_rng(1).normal(size=(DIM, DIM)).astype("float32") / DIM**0.5)
     if name == "ours_jax":
+        import keras
+
         from keras_fixhead.streaming import StreamingHead, streaming_loss
 
         head = StreamingHead(num_classes, scale=SCALE, class_vectors="rademacher")
@@ -63,7 +65,9 @@ def _jax(name: str, num_classes: int) -> Callable[[], None]:
         table = head.class_vectors.value
 
         def loss(kernel: Any, table: Any) -> Any:
-            return streaming_loss(labels, features @ kernel, head).mean()
+            # an argument of the step, as in `fit`: a constant would be compiled in, and copied
+            with keras.StatelessScope(state_mapping=[(head.class_vectors, table)]):
+                return streaming_loss(labels, features @ kernel, head).mean()
     else:
         from jax_cce import linear_cross_entropy
 

@@ -55,6 +55,31 @@ def robustness_rest_block() -> list[str]:
             "well; the time of making the corrupted images is included.", ""]
 
 
+def corruption_speed_block() -> list[str]:
+    """Returns how fast images are corrupted, beside two other libraries, and the time of all of CIFAR-10-C."""
+    report = _read("corruptions")
+    ratios: dict[tuple[int, str], dict[str, float]] = {}
+    for each in report["measurements"]:
+        name, _, other = each["name"].partition("/native over ")
+        if other:
+            key = each["config"]["pixels"], other
+            ratios.setdefault(key, {})[name.split("/")[1]] = each["median"]
+    lines = ["| pixels | compared with | geometric mean | smallest | largest |", "|---:|---|---:|---:|---:|"]
+    for (pixels, other), found in ratios.items():
+        mean = math.exp(statistics.fmean(map(math.log, found.values())))
+        low, high = (choose(found, key=lambda name: found[name]) for choose in (min, max))
+        lines.append(f"| {pixels} | {other} | {mean:.1f} | {found[low]:.2f} ({low}) | {found[high]:.1f} ({high}) |")
+    stream = next(each for each in report["measurements"] if each["name"] == "corruptions/stream/cifar-c")
+    config = stream["config"]
+    rounds = next(each["n"] for each in report["measurements"] if each["unit"] == "1")
+    return [*lines, "", f"Images per second divided by the other library's, median of n = {rounds} alternating rounds "
+            f"of {len(found)} corruptions (frost apart) at ImageNet-C's strength 3. All {stream['n']} corruptions "
+            f"and severities of CIFAR-10-C for {config['images']:,} images take {config['total_seconds'] / 60:.1f} "
+            f"minutes with {config['threads']} threads, at most {config['peak_mb']:,.0f} MB "
+            f"({config['peak_mb_before']:,.0f} MB before). {report['hardware']['cpu']}, "
+            f"{report['hardware']['cores']} cores; by `{report['command']}`."]
+
+
 def merging_block() -> list[str]:
     """Returns what learned class vectors do at both scales."""
     main, margins = (read_study(RESULTS / f"{name}.json") for name in ("main_effect", "margins"))
@@ -105,6 +130,16 @@ def train_step_block() -> list[str]:
 def many_classes_block() -> list[str]:
     """Returns the table of memory for very many classes."""
     return _script("many_classes").block(_read("many_classes_memory"))
+
+
+def many_classes_time_block() -> list[str]:
+    """Returns the table of times for very many classes."""
+    return _script("many_classes_page").block(_read("many_classes"))
+
+
+def many_words_block() -> list[str]:
+    """Returns the table of the example with one class per word."""
+    return _script("many_words").block(_read("many_words"))
 
 
 def server_block() -> list[str]:

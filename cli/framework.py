@@ -22,7 +22,7 @@ def load_keras() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about the first predictions of each new model
     try:
         of_backend = lean_import.TENSORFLOW if hardware.keras_backend() == "tensorflow" else ()
-        with _quietly(), lean_import.lean_import(*lean_import.KERAS, *of_backend):
+        with _quietly(), lean_import.without(*lean_import.KERAS, *of_backend):
             import keras  # noqa: F401
     except ValueError as error:
         raise ArgumentError(f"Keras cannot use its backend: {error}.",
@@ -41,7 +41,7 @@ def load_tensorflow() -> None:
         DependencyError: if it is not installed.
     """
     try:
-        with _quietly(), lean_import.lean_import(*lean_import.TENSORFLOW):
+        with _quietly(), lean_import.without(*lean_import.TENSORFLOW):
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise DependencyError(f"TensorFlow cannot be loaded: {error}.",

@@ -11,7 +11,7 @@ TENSORFLOW = ("jax",)
 
 
 @contextlib.contextmanager
-def lean_import(*unneeded: str) -> Iterator[None]:
+def without(*unneeded: str) -> Iterator[None]:
     """Imports inside the context find the named modules not installed; afterwards they can be imported as always.
 
     For optional imports of libraries (`KERAS`, `TENSORFLOW`). Inside the context, reference cycles are not collected:
@@ -21,7 +21,7 @@ def lean_import(*unneeded: str) -> Iterator[None]:
         unneeded: full names of modules. Those that are loaded already stay as they are.
 
     Example:
-        >>> with lean_import("mailbox"):
+        >>> with without("mailbox"):
         ...     import mailbox
         Traceback (most recent call last):
         ...

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from keras_fixhead.lean_import import KERAS, TENSORFLOW, lean_import
+from keras_fixhead.lean_import import KERAS, TENSORFLOW, without
 
 STARTED = """
 import sys
@@ -25,7 +25,7 @@ def test_a_command_starts_without_them_and_they_can_be_imported_afterwards():
 
 def test_names_and_the_collector_are_restored_after_an_error():
     before = dict(sys.modules)
-    with pytest.raises(ZeroDivisionError), lean_import("mailbox", "json"):
+    with pytest.raises(ZeroDivisionError), without("mailbox", "json"):
         assert not gc.isenabled() and sys.modules["json"] is before["json"]
         with pytest.raises(ImportError):
             import mailbox  # noqa: F401
@@ -37,7 +37,7 @@ def test_names_and_the_collector_are_restored_after_an_error():
 def test_a_collector_that_was_off_stays_off():
     gc.disable()
     try:
-        with lean_import(*KERAS, *TENSORFLOW):
+        with without(*KERAS, *TENSORFLOW):
             pass
         assert not gc.isenabled()
     finally:

@@ -18,10 +18,11 @@ from keras_fixhead.config.train_config import (
     TrainConfig,
     arm_name,
     check_names,
+    file_stem,
     scale_text,
 )
 
 __all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Length", "Resolved", "Stored", "TrainConfig", "arm_name",
-           "check_names", "dataset_entry", "earlier_digest", "epoch_count", "from_stored", "length_of", "logits_bytes",
-           "names_draw", "read_config_file", "resolve", "resolved_fields", "run_digest", "scale_text", "steps_of",
-           "stops_streaming", "streams", "to_store", "train_size"]
+           "check_names", "dataset_entry", "earlier_digest", "epoch_count", "file_stem", "from_stored", "length_of",
+           "logits_bytes", "names_draw", "read_config_file", "resolve", "resolved_fields", "run_digest", "scale_text",
+           "steps_of", "stops_streaming", "streams", "to_store", "train_size"]

@@ -10,10 +10,21 @@ import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from keras_fixhead.catalog import LOSSES, MARGINS, MODELS, POOLINGS, VECTOR_MODELS, find_model, is_preset, look_up
+from keras_fixhead.catalog import (
+    LOSSES,
+    MARGINS,
+    MODELS,
+    POOLINGS,
+    VECTOR_MODELS,
+    find_model,
+    is_preset,
+    look_up,
+    short_name,
+)
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
 from keras_fixhead.data.sources import is_folder
@@ -313,6 +324,16 @@ def arm_name(config: TrainConfig) -> str:
         'dot-learned'
     """
     return f"{config.head}-{'fixed' if config.fixed else 'learned'}"
+
+
+def file_stem(config: TrainConfig) -> str:
+    """Returns the data set, network and arm of a run as the beginning of a file's name.
+
+    Example:
+        >>> file_stem(TrainConfig(dataset="photographs/birds", model="keras_hub/presets/tiny", head="dot", fixed=True))
+        'birds-keras_hub-tiny-dot-fixed'
+    """
+    return f"{PurePath(config.dataset).name}-{short_name(config.model).replace('/', '-')}-{arm_name(config)}"
 
 
 def scale_text(config: TrainConfig) -> str:

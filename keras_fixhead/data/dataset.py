@@ -130,13 +130,12 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ND
     channels = images.shape[-1]
     if not len(images):
         return np.zeros(channels), np.ones(channels)
-    counts = np.zeros((channels, 256), np.int64)
-    for start in range(0, len(images), 1_000):  # `bincount` needs eight bytes per pixel
-        chunk = images[start : start + 1_000]
-        counts += np.stack([np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(channels)])
-    levels = np.arange(256)
-    total = int(counts[0].sum())
-    sums = [int(each) for each in counts @ levels]  # Python integers: the squares below pass 2^63
-    squares = [int(each) for each in counts @ levels**2]
+    total, sums, squares = 0, [0] * channels, [0] * channels  # Python integers: products of them pass 2^63
+    for chunk in chunks(images):
+        total += chunk[..., 0].size
+        for channel in range(channels):
+            levels = chunk[..., channel].ravel().astype(np.float64)  # sums of integers are exact below 2^53
+            sums[channel] += int(levels.sum())
+            squares[channel] += int(levels @ levels)
     variance = [(total * square - sum_ * sum_) / total**2 for sum_, square in zip(sums, squares, strict=True)]
     return np.array(sums) / total, np.sqrt(variance)

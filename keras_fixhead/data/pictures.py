@@ -6,8 +6,10 @@ model computes the same pixels in its graph (`fixhead_serving.export.picture_gra
 import functools
 import io
 import struct
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ KNOWN = "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file."
 MIN_SIDE = 8
 MAX_SIDE = 4_096
 _ORIENTATION = 0x0112  # the EXIF tag
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def picture_array(content: bytes, name: str, form: PictureForm) -> NDArray[np.ui
     Raises:
         DataError: if it cannot be read.
     """
-    return fit_picture(decode_picture(content, name), form)
+    return fit_upright(upright_picture(content, name), form)
 
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
@@ -185,19 +188,39 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
         keras_fixhead.errors.DataError: a.png is not a readable picture. Give a PNG, JPEG, BMP, GIF, WebP, \
 TIFF or AVIF file.
     """
+    return np.asarray(upright_picture(content, name))
+
+
+def upright_picture(content: bytes, name: str) -> "Image.Image":
+    """Returns an encoded picture as an upright Pillow image of mode RGB; see `decode_picture`."""
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=readable_formats()) as picture:
-                picture.load()
-                if picture.format in ("JPEG", "MPO", "PNG", "WEBP"):
-                    return turned(_colours(picture), orientation(content))
-                return _colours(ImageOps.exif_transpose(picture))
+        with without_warnings():
+            picture = Image.open(io.BytesIO(content), formats=readable_formats())
+        picture.load()
+        if picture.format == "JPEG" and picture.mode == "RGB":
+            return _turned(picture, orientation(content))
+        with picture, without_warnings():
+            if picture.format in ("JPEG", "MPO", "PNG", "WEBP"):
+                return _turned(_in_colour(picture), orientation(content))
+            return _in_colour(ImageOps.exif_transpose(picture))
     except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{name} is not a readable picture.", hint=KNOWN) from None
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Ignores warnings, except that of a picture of too many pixels, which becomes an error.
+
+    Filters belong to the whole process: two threads that change and restore them would leave them changed.
+    """
+    from PIL import Image
+
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 @functools.cache
@@ -223,11 +246,30 @@ def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8
         >>> fit_picture(np.zeros((20, 30, 3), np.uint8), PictureForm(10, 12)).shape
         (10, 12, 3)
     """
-    image = in_channels(image, form.channels)
-    where = place(image.shape[0], image.shape[1], form)
-    part = image[where.top : where.top + where.rows, where.left : where.left + where.columns]
-    if part.shape[:2] != (where.height, where.width):
-        part = _resized(part, where.height, where.width, form.filter)
+    from PIL import Image
+
+    if image.shape[:2] == (form.height, form.width):
+        return in_channels(image, form.channels)
+    levels = image[..., 0] if image.shape[2] == 1 else image
+    return fit_upright(Image.fromarray(np.ascontiguousarray(levels)), form)
+
+
+def fit_upright(picture: "Image.Image", form: PictureForm) -> NDArray[np.uint8]:
+    """Returns an upright Pillow image, of mode RGB or L, as `fit_picture` does.
+
+    Only the result becomes an array: copying all pixels of a photograph takes longer than fitting it.
+    """
+    from PIL import Image
+
+    picture = _in_mode(picture, "L" if form.channels == 1 else "RGB")
+    where = place(picture.height, picture.width, form)
+    if (where.columns, where.rows) != picture.size:
+        picture = picture.crop((where.left, where.top, where.left + where.columns, where.top + where.rows))
+    # rows first, then columns: which one Pillow itself starts with depends on its version
+    for size in ((where.width, picture.height), (where.width, where.height)):
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling[form.filter.upper()])
+    part = np.asarray(picture).reshape(where.height, where.width, form.channels)
     if part.shape[:2] == (form.height, form.width):
         return part
     array = np.zeros((form.height, form.width, form.channels), np.uint8)
@@ -333,18 +375,20 @@ def _orientation_at(content: bytes, start: int) -> int:
     return 1
 
 
-def _colours(picture: "Image.Image") -> NDArray[np.uint8]:
-    if picture.mode.startswith("I"):  # more than 8 bits per pixel: the upper 8 of 16, as TensorFlow decodes it
-        grey = (np.clip(np.asarray(picture), 0, 2**16 - 1).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    return np.asarray(picture.convert("RGB"))
-
-
-def _resized(image: NDArray[np.uint8], height: int, width: int, filter: str) -> NDArray[np.uint8]:
-    """Resizes rows first, then columns: which one Pillow itself starts with depends on its version."""
+def _in_colour(picture: "Image.Image") -> "Image.Image":
     from PIL import Image
 
-    how = Image.Resampling[filter.upper()]
-    levels = image[..., 0] if image.shape[2] == 1 else image
-    rows = Image.fromarray(np.ascontiguousarray(levels)).resize((width, image.shape[0]), how)
-    return np.asarray(rows.resize((width, height), how)).reshape(height, width, image.shape[2])
+    if picture.mode.startswith("I"):  # more than 8 bits per pixel: the upper 8 of 16, as TensorFlow decodes it
+        grey = (np.clip(np.asarray(picture), 0, 2**16 - 1).astype(np.uint16) >> 8).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _turned(picture: "Image.Image", orientation: int) -> "Image.Image":
+    from PIL import Image
+
+    return picture if orientation == 1 else Image.fromarray(turned(np.asarray(picture), orientation))
+
+
+def _in_mode(picture: "Image.Image", mode: str) -> "Image.Image":
+    return picture if picture.mode == mode else picture.convert(mode)

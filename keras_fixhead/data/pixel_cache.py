@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, decode_picture, fit_picture
+from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, fit_upright, upright_picture
 from keras_fixhead.errors import DataError
 from keras_fixhead.hardware import cache_dir, cpu_count
 
@@ -117,17 +117,17 @@ def decoded_ahead(files: Iterable[Path], form: PictureForm, any_size: bool) -> I
 
 def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] | str:
     try:
-        image = decode_picture(file.read_bytes(), str(file))
+        picture = upright_picture(file.read_bytes(), str(file))
     except DataError as error:
         return error.what
     except OSError as error:
         return f"{file} cannot be read: {error.strerror}."
-    height, width = image.shape[:2]
+    width, height = picture.size
     if not any_size and (height, width) != (form.height, form.width):
         return f"{file} has {width}x{height} pixels, not the {form.width}x{form.height} of the first picture."
     if min(height, width) < MIN_SIDE:
         return f"{file} has {width}x{height} pixels; each side needs at least {MIN_SIDE}."
-    return fit_picture(image, form)
+    return fit_upright(picture, form)
 
 
 def _in_memory(files: Sequence[Path], form: PictureForm, any_size: bool) -> Decoded:

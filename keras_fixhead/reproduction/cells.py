@@ -9,10 +9,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name, dataset_entry, steps_of, train_size
+from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name, dataset_entry, file_stem, steps_of, train_size
 from keras_fixhead.experiments.plan import value_text
 from keras_fixhead.recipes import build_config
 
@@ -66,8 +65,7 @@ class Cell:
     def file_name(self, seed: int) -> str:
         """Returns the file name of one seed's result, without its ending."""
         config = self.config
-        return (f"{Path(config.dataset).name}-{config.model.replace('/', '-')}-{arm_name(config)}-S{config.scale}-"
-                f"e{config.epochs:g}-s{seed}-{self.id}")
+        return f"{file_stem(config)}-S{config.scale}-e{config.epochs:g}-s{seed}-{self.id}"
 
     def explicit(self, seed: int) -> dict[str, Any]:
         """Returns the fields of one seed's configuration, as `recipes.build_config` takes them."""

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.catalog import short_name
 from keras_fixhead.config import (
     CONFIG_SCHEMA,
     Resolved,
     Stored,
     TrainConfig,
-    arm_name,
     epoch_count,
+    file_stem,
     from_stored,
     names_draw,
     run_digest,
@@ -234,8 +233,7 @@ def create_run(resolved: Resolved) -> Run:
     runs_dir = Path(config.runs_dir).absolute()
     make_folder(runs_dir)
     time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    dataset, model = Path(config.dataset).name, short_name(config.model).replace("/", "-")
-    name = f"{time}-{dataset}-{model}-{arm_name(config)}-s{config.seed}"
+    name = f"{time}-{file_stem(config)}-s{config.seed}"
     for suffix in ("", *(f"-{count}" for count in range(2, 1000))):
         path = runs_dir / (name + suffix)
         try:

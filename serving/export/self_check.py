@@ -66,7 +66,7 @@ def check(folder: Path, own: Path | None = None, say: Callable[[str], None] = la
 
 
 def _check_saved_model(folder: Path, own: Path | None, say: Callable[[str], None]) -> dict[str, Any]:
-    with lean_import.lean_import(*lean_import.TENSORFLOW):
+    with lean_import.without(*lean_import.TENSORFLOW):
         import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 

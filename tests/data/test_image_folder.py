@@ -144,7 +144,7 @@ def test_a_validation_folder_is_the_validation_part(tmp_path, held):
 
 def test_pictures_are_decoded_once_and_read_from_disk_afterwards(folder, monkeypatch):
     first = load_dataset(str(folder), image_size=12)
-    monkeypatch.setattr(pixel_cache, "decode_picture", None)
+    monkeypatch.setattr(pixel_cache, "upright_picture", None)
     monkeypatch.setattr(rows, "IN_MEMORY_BYTES", 0)
     again = load_dataset(str(folder), image_size=12)
 

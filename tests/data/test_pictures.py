@@ -1,12 +1,15 @@
 import io
 import struct
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_fixhead.data.pictures import PictureForm, decode_picture, fit_picture, picture_sides
+from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, picture_array, picture_sides
 from keras_fixhead.errors import ArgumentError, DataError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype("uint8")
@@ -171,3 +174,30 @@ def test_a_size_is_a_side_or_width_times_height(size, sides):
 def test_a_malformed_size_is_refused_with_an_example(size, said):
     with pytest.raises(ArgumentError, match=said):
         picture_sides(size)
+
+
+def test_threads_that_decode_leave_the_filters_of_warnings_as_they_were(monkeypatch):
+    content = encoded(Image.fromarray(COLOURS).convert("P"))
+    before, interval = list(warnings.filters), sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: decode_picture(content, "a"), range(300)))
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("format, orientation", [("JPEG", 1), ("JPEG", 6), ("PNG", 1)])
+def test_a_file_and_its_pixels_are_fitted_alike(fit, channels, format, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(np.tile(COLOURS, (9, 7, 1))).save(file, format, exif=exif)
+    form = PictureForm(20, 15, fit, channels=channels)
+
+    np.testing.assert_array_equal(picture_array(file.getvalue(), "a", form),
+                                  fit_picture(decode_picture(file.getvalue(), "a"), form))

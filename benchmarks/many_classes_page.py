@@ -1,6 +1,6 @@
-"""Draws docs/many_classes.png: memory, and time once it is measured, against the number of classes.
+"""Draws docs/many_classes.png, time and memory against the number of classes, and writes the page's table of times.
 
-    python benchmarks/many_classes_figure.py
+    python benchmarks/many_classes_page.py
 
 It reads results/many_classes*.json, which `many_classes.py` writes, and shows what has been measured only. A line ends
 where its variant was not measured with more classes.
@@ -8,6 +8,8 @@ where its variant was not measured with more classes.
 import json
 from pathlib import Path
 from typing import Any
+
+from keras_fixhead.reproduction.page import with_block
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("many_classes.json", "many_classes_memory.json", "many_classes_peers.json")
@@ -24,6 +26,20 @@ SAID = {
     "ours_jax-float32": "ours on JAX, float32",
 }
 OURS = ("drawn", "stored", "ours")
+FILE = ROOT / "results" / "many_classes.json"
+PAGE = ROOT / "docs" / "many_classes.md"
+BLOCK = "time of very many classes"
+RATIOS = {
+    "stored-bfloat16:products-bfloat16": "a step by its two matrix products alone, bfloat16 (goal: at most 1.35)",
+    "stored-float32:products-float32": "a step by its two matrix products alone, float32",
+    "drawn-bfloat16:stored-bfloat16": "signs drawn again by class vectors in memory, bfloat16 (goal: at most 1.35)",
+    "dense-bfloat16:stored-bfloat16": "`Dense` by ours, bfloat16 (goal: at least 1.8)",
+    "dense-float32:stored-float32": "`Dense` by ours, float32 (goal: at least 1.2)",
+    "pml_arcface-float32:stored-float32": "PyTorch Metric Learning's `ArcFaceLoss` by ours, float32 (goal: at least 6)",
+    "pml_softmax-float32:stored-float32": "its `NormalizedSoftmaxLoss` by ours, float32 (goal: at least 6)",
+    "cce_features-float32:ours_jax-float32": "jax-cce, gradient of features alone, by ours on JAX (goal: at least 1)",
+    "cce_both-float32:ours_jax-float32": "jax-cce as its users run it, class vectors learned, by ours on JAX",
+}
 
 
 def main() -> None:
@@ -47,6 +63,26 @@ def main() -> None:
     figure.legend(*axes[0][0].get_legend_handles_labels(), frameon=False, fontsize="small", loc="outside lower center",
                   ncols=2 * len(panels))
     figure.savefig(ROOT / "docs" / "many_classes.png", dpi=110)
+    PAGE.write_text(with_block(PAGE.read_text(), BLOCK, block(json.loads(FILE.read_text()))))
+
+
+def block(report: dict[str, Any]) -> list[str]:
+    """Returns the table of ratios of times."""
+    found = {each["name"]: each for each in report["measurements"]}
+    counts = sorted({each["config"]["classes"] for each in found.values() if each["unit"] == "1"})
+    lines = ["| what is divided by what | " + " | ".join(f"{count:,} classes" for count in counts) + " |",
+             "|---|" + "---:|" * len(counts)]
+    for pair, said in RATIOS.items():
+        cells = [_cell(found.get(f"{pair}/{count}")) for count in counts]
+        lines.append(f"| {said} | {' | '.join(cells)} |")
+    machine = report["hardware"]
+    one = next(iter(found.values()))
+    return [*lines, "", f"Wall time of a training step, median (quartiles) of the ratio in n = {one['n']} alternating "
+            f"rounds; {machine['cpu']}, {machine['cores']} cores; by `{report['command']}`."]
+
+
+def _cell(one: dict[str, Any] | None) -> str:
+    return "" if one is None else f"{one['median']:.2f} ({one['quartiles'][0]:.2f} to {one['quartiles'][1]:.2f})"
 
 
 def points(ending: str, unit: float) -> dict[str, dict[int, float]]:
