@@ -19,11 +19,12 @@ README = ROOT / "README.md"
 
 def measurement(*, name: str, metric: str, unit: str, values: Sequence[float], warmup: str,
                 config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns one measurement: all its values and their statistics."""
-    quartiles = statistics.quantiles(values, n=4, method="inclusive")
+    """Returns one measurement: all its values and their statistics; a single value has no standard deviation."""
+    several = len(values) > 1
+    quartiles = statistics.quantiles(values, n=4, method="inclusive") if several else 3 * list(values)
     return {
         "name": name, "metric": metric, "unit": unit, "values": list(values), "n": len(values),
-        "mean": statistics.fmean(values), "std": statistics.stdev(values), "median": quartiles[1],
+        "mean": statistics.fmean(values), "std": statistics.stdev(values) if several else None, "median": quartiles[1],
         "quartiles": [quartiles[0], quartiles[2]], "warmup": warmup, "config": dict(config),
     }
 

@@ -27,6 +27,7 @@ __all__ = ["KINDS", "Kind", "Optimum", "adacos_scale", "array_vectors", "auto_sc
            "welch_bound"]
 
 _CHUNK_ELEMENTS = 1 << 22  # bounds the scratch memory of a large draw to about 200 MB
+_PART_ELEMENTS = 1 << 19  # of your own vectors that are in float64 at a time
 
 
 def class_vectors(kind: str, num_classes: SupportsIndex, dim: SupportsIndex, seed: SupportsIndex = 0, *,
@@ -132,26 +133,43 @@ def array_vectors(array: ArrayLike) -> NDArray[np.float32]:
         [[0.6000000238418579, 0.800000011920929], [0.0, -1.0]]
     """
     try:
-        rows = np.asarray(array, np.float64)
+        given = np.asarray(array)
+        given = given if given.dtype.kind in "fiub" else given.astype(np.float64)
     except (TypeError, ValueError):
         raise ArgumentError("class_vectors must be an array of numbers, of shape (num_classes, dim).") from None
-    if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] < 1:
+    if given.ndim != 2 or len(given) < 2 or given.shape[1] < 1:
         raise ArgumentError(f"class_vectors must have shape (num_classes, dim) with 2 classes or more, got "
-                            f"{rows.shape}.")
-    if not np.isfinite(rows).all():
-        raise ArgumentError(f"class_vectors has values that are not finite, first in row "
-                            f"{int(np.argmin(np.isfinite(rows).all(axis=1)))}.")
+                            f"{given.shape}.")
+    vectors = np.empty(given.shape, np.float32)
+    step = max(1, _PART_ELEMENTS // given.shape[1])  # with very many classes, all in float64 would take much memory
+    for start in range(0, len(given), step):
+        vectors[start : start + step] = _unit_length(given[start : start + step].astype(np.float64), start)
+    _check_different(vectors)
+    return vectors
+
+
+def _unit_length(rows: NDArray[np.float64], start: int) -> NDArray[np.float32]:
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise ArgumentError(f"class_vectors has values that are not finite, first in row {start + finite.argmin()}.")
     largest = np.abs(rows).max(axis=1)
     if not largest.all():
-        raise ArgumentError(f"Row {int(np.argmin(largest))} of class_vectors is zero, so it has no direction.")
-    vectors = unit_rows(rows / largest[:, None])  # scaled first, so that squares neither overflow nor vanish
-    _, first, counts = np.unique(vectors, axis=0, return_index=True, return_counts=True)
-    if (counts > 1).any():
-        twice = int(first[counts > 1].min())
-        twin = int(np.flatnonzero((vectors == vectors[twice]).all(axis=1))[1])
-        raise ArgumentError(f"Rows {twice} and {twin} of class_vectors have the same direction: the two classes "
-                            "could not be told apart.")
-    return vectors
+        raise ArgumentError(f"Row {start + largest.argmin()} of class_vectors is zero, so it has no direction.")
+    return unit_rows(rows / largest[:, None])  # scaled first, so that squares neither overflow nor vanish
+
+
+def _check_different(vectors: NDArray[np.float32]) -> None:
+    seen: dict[bytes, int] = {}
+    twins: dict[int, int] = {}
+    for number, row in enumerate(vectors):
+        key = hashlib.blake2b((row + 0).data, digest_size=16).digest()  # plus 0: -0 and 0 are the same number
+        first = seen.setdefault(key, number)
+        if first != number:
+            twins.setdefault(first, number)
+    if twins:
+        first = min(twins)
+        raise ArgumentError(f"Rows {first} and {twins[first]} of class_vectors have the same direction: the two "
+                            "classes could not be told apart.")
 
 
 def vectors_digest(vectors: NDArray[np.float32]) -> str:

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from keras_fixhead import vectors
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.vectors import array_vectors, vectors_digest
 
@@ -59,6 +60,23 @@ def test_invalid_class_vectors_are_refused_in_one_line(rows, message):
         array_vectors(rows)
 
     assert "\n" not in str(caught.value)
+
+
+def test_very_many_rows_are_checked_in_parts_with_the_same_result(monkeypatch):
+    rows = np.random.default_rng(1).normal(size=(50, 7))
+    whole = array_vectors(rows)
+    monkeypatch.setattr(vectors, "_PART_ELEMENTS", 20)
+
+    np.testing.assert_array_equal(array_vectors(rows), whole)
+    for changes, message in (({31: 0.0}, "Row 31 of"), ({40: np.nan}, "first in row 40"),
+                             ({9: -rows[1], 20: rows[5], 30: 3 * rows[2], 40: 3 * rows[2]}, "Rows 2 and 30 of")):
+        with pytest.raises(ArgumentError, match=message):
+            array_vectors([changes.get(number, row) + np.zeros(7) for number, row in enumerate(rows)])
+
+
+def test_the_two_zeros_are_one_direction():
+    with pytest.raises(ArgumentError, match="Rows 0 and 1 of"):
+        array_vectors([[1.0, 0.0], [1.0, -0.0]])
 
 
 def test_opposite_rows_are_distinct_classes():
