@@ -140,10 +140,14 @@ def best_classes(model: Any, arm: str, forms: Sequence[str], count: int = 5) -> 
 
 def projected(words: Sequence[str], seed: int) -> np.ndarray:
     """Returns a class vector for each word, from the counts of its n-grams, without their mean: float32 (m, DIM)."""
-    signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), (BINS, DIM))
-    vectors = np.concatenate([counts(words[i:i + 4096]) @ signs for i in range(0, len(words), 4096)])
+    vectors = _products(words, seed)
     vectors -= vectors.mean(axis=0)
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _products(forms: Sequence[str], seed: int) -> np.ndarray:
+    signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), (BINS, DIM))
+    return np.concatenate([counts(forms[i:i + 4096]) @ signs for i in range(0, len(forms), 4096)])
 
 
 def dictionary() -> list[str]:
@@ -234,19 +238,27 @@ def write_results(out: Path) -> None:
                     name=f"{arm}/{metric}", metric=metric, unit=unit, values=[each[metric] for each in found],
                     warmup="none", config={"classes": found[0]["classes"], "epochs": EPOCHS, "batch_size": BATCH,
                                            "features": DIM, "test forms": TESTED}))
-    right = corrected()
-    write_report(out, done, command="VENV/bin/python benchmarks/many_words.py",
-                 counts={"asked of pyspellchecker": ASKED, "right by pyspellchecker": right})
+    words = dictionary()
+    labels, forms = examples(words, TESTED, TEST, (EVALUATION_SEED,))
+    write_report(out, done, command="VENV/bin/python benchmarks/many_words.py", counts={
+        "tested": TESTED, "right without training": nearest(words, labels, forms),
+        "asked of pyspellchecker": ASKED, "right by pyspellchecker": corrected(words, labels[:ASKED], forms[:ASKED])})
 
 
-def corrected() -> int:
-    """Returns how many of the first test forms pyspellchecker corrects to the word that was meant."""
+def nearest(words: Sequence[str], labels: np.ndarray, forms: Sequence[str], seed: int = 0) -> int:
+    """Returns how many forms have their own word's vector of `projected` nearest to their own projected counts."""
+    mean = _products(words, seed).mean(axis=0)
+    vectors, found = projected(words, seed), _products(forms, seed) - mean
+    best = [(found[i:i + BATCH] @ vectors.T).argmax(axis=1) for i in range(0, len(forms), BATCH)]
+    return int((np.concatenate(best) == labels).sum())
+
+
+def corrected(words: Sequence[str], labels: np.ndarray, forms: Sequence[str]) -> int:
+    """Returns how many forms pyspellchecker corrects to the word that was meant."""
     from spellchecker import SpellChecker
 
-    words, checker = dictionary(), SpellChecker(language="en")
-    labels, forms = examples(words, TESTED, TEST, (EVALUATION_SEED,))
-    pairs = zip(labels[:ASKED], forms[:ASKED], strict=True)
-    return sum(checker.correction(form) == words[label] for label, form in pairs)
+    checker = SpellChecker(language="en")
+    return sum(checker.correction(form) == words[label] for label, form in zip(labels, forms, strict=True))
 
 
 def block(report: dict[str, Any]) -> list[str]:
@@ -262,9 +274,11 @@ def block(report: dict[str, Any]) -> list[str]:
             continue
         one, five, memory = (found[f"{arm}/{metric}"] for metric in ("top-1", "top-5", "memory"))
         lines.append(f"| {name} | {one['n']} | {_percent(one)} | {_percent(five)} | {memory['median'] / 1e9:.2f} GB |")
-    asked, right = (report["counts"][key] for key in ("asked of pyspellchecker", "right by pyspellchecker"))
-    lines.append(f"| pyspellchecker itself, {asked:,} of the forms | | {100 * right / asked:.1f} % | | |")
-    return lines
+    counted = report["counts"]
+    asked, right = counted["asked of pyspellchecker"], counted["right by pyspellchecker"]
+    untrained = 100 * counted["right without training"] / counted["tested"]
+    return [*lines, f"| nearest vector made from n-grams, without a network | | {untrained:.1f} % | | |",
+            f"| pyspellchecker itself, {asked:,} of the forms | | {100 * right / asked:.1f} % | | |"]
 
 
 def _percent(one: dict[str, Any]) -> str:

@@ -68,12 +68,19 @@ def test_every_arm_learns_to_tell_a_few_words_apart(arm, monkeypatch):
     assert best.shape == (2, 2) and best[:, 0].tolist() == [2, 3]
 
 
+def test_the_nearest_word_is_found_without_a_network():
+    words = ["lantern", "zebra", "window", "orchard"]
+
+    assert many_words.nearest(words, np.array([2, 0, 1]), ["wndow", "lanterm", "orchbrd"]) == 2
+
+
 def test_the_table_has_the_mean_and_range_of_each_arm_and_says_what_is_missing():
     found = {"top-1": [0.7, 0.8, 0.9], "top-5": [0.9, 0.9, 0.9], "memory": [1e9, 2e9, 3e9]}
     measured = [{"name": f"random/{metric}", "n": 3, "values": values, "mean": sum(values) / 3, "median": values[1]}
                 for metric, values in found.items()]
     lines = many_words.block({"measurements": measured, "counts": {
-        "asked of pyspellchecker": 200, "right by pyspellchecker": 50}})
+        "tested": 10, "right without training": 7, "asked of pyspellchecker": 200, "right by pyspellchecker": 50}})
 
     assert "| 3 | 80.0 % (70.0 to 90.0) | 90.0 % (90.0 to 90.0) | 2.00 GB |" in lines[2]
-    assert lines[3].count("not measured") == lines[4].count("not measured") == 3 and "25.0 %" in lines[5]
+    assert lines[3].count("not measured") == lines[4].count("not measured") == 3
+    assert "70.0 %" in lines[5] and "25.0 %" in lines[6]
