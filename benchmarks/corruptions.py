@@ -4,8 +4,8 @@
     python benchmarks/corruptions.py                    # both parts
     python benchmarks/corruptions.py --only stream      # 75 variants of 10,000 images on this machine's cores
 
-All use one thread, except for the stream and for JPEG, where Pillow releases the interpreter lock. The three take turns
-in one process; each round's ratio is that of neighbouring times.
+All use one thread, except for the stream. The three take turns in one process; each round's ratio is that of
+neighbouring times.
 """
 import argparse
 import math

@@ -8,7 +8,7 @@ from PIL import Image
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness import SEVERITIES, SUITES, corrupt, severity_parameters
 from keras_fixhead.robustness.corruptions.blur import defocus_blur, disk_kernel
-from keras_fixhead.robustness.corruptions.digital import jpeg_compression
+from keras_fixhead.robustness.corruptions.digital import jpeg_compression, pixelate
 from keras_fixhead.robustness.corruptions.noise import impulse_noise
 from keras_fixhead.robustness.draws import Draws
 
@@ -222,3 +222,14 @@ def test_lower_quality_has_a_larger_error():
               for severity in SEVERITIES]
 
     assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("height, width", [(8, 8), (32, 32), (33, 57), (96, 64), (1, 40)])
+@pytest.mark.parametrize("scale", [0.05, 0.3, 0.5, 0.6, 0.95, 1.0])
+def test_pixelation_is_that_of_pillow_bit_for_bit(height, width, scale):
+    images = np.random.default_rng(0).integers(0, 256, (2, height, width, 3)).astype(np.uint8)
+    small = max(1, int(width * scale)), max(1, int(height * scale))
+
+    for image, found in zip(images, pixelate(images, scale=scale), strict=True):
+        shrunk = Image.fromarray(image).resize(small, Image.Resampling.BOX)
+        np.testing.assert_array_equal(found, np.asarray(shrunk.resize((width, height), Image.Resampling.BOX)))

@@ -1,16 +1,12 @@
 """Corruptions of colour, contrast, resolution and encoding."""
 import functools
 import io
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from keras_fixhead.robustness.corruptions.pixels import Images, truncated
-
-_IMAGES_PER_TASK = 64
-"""Encoding one 32-pixel image takes little longer than starting a task."""
 
 
 def brightness(images: Images, *, value_offset: float) -> Images:
@@ -103,12 +99,18 @@ def pixelate(images: Images, *, scale: float) -> Images:
         uint8 array of the same shape.
     """
     height, width = images.shape[1:3]
-    small = (max(1, int(width * scale)), max(1, int(height * scale)))
-    made = np.empty_like(images)
-    for image, out in zip(images, made, strict=True):
-        shrunk = Image.fromarray(image).resize(small, Image.Resampling.BOX)
-        out[...] = shrunk.resize((width, height), Image.Resampling.BOX)
-    return made
+    columns, rows = max(1, int(width * scale)), max(1, int(height * scale))
+    small = np.empty((len(images), rows, columns, 3), np.uint8)
+    for image, out in zip(images, small, strict=True):
+        out[...] = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
+    return small[:, _enlarged(rows, height)][:, :, _enlarged(columns, width)]
+
+
+@functools.lru_cache(8)
+def _enlarged(side: int, larger: int) -> NDArray[np.intp]:
+    """The pixel that each pixel of a row shows when Pillow enlarges it by boxes, which takes one for each."""
+    numbers = Image.fromarray(np.arange(side, dtype=np.float32)[None])
+    return np.asarray(numbers.resize((larger, 1), Image.Resampling.BOX))[0].astype(np.intp)
 
 
 def jpeg_compression(images: Images, *, quality: int) -> Images:
@@ -126,19 +128,8 @@ def jpeg_compression(images: Images, *, quality: int) -> Images:
         (1, 8, 8, 3)
     """
     made = np.empty_like(images)
-
-    def through_jpeg(start: int) -> None:
-        for image, out in zip(images[start : start + _IMAGES_PER_TASK], made[start : start + _IMAGES_PER_TASK],
-                              strict=True):
-            file = io.BytesIO()
-            Image.fromarray(image).save(file, "JPEG", quality=quality)
-            out[...] = Image.open(file, formats=("JPEG",))
-
-    starts = range(0, len(images), _IMAGES_PER_TASK)
-    if len(starts) <= 1:
-        for start in starts:
-            through_jpeg(start)
-        return made
-    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock while it encodes and decodes
-        list(pool.map(through_jpeg, starts))
+    for image, out in zip(images, made, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "JPEG", quality=quality)
+        out[...] = Image.open(file, formats=("JPEG",))
     return made
