@@ -102,10 +102,9 @@ class Signs:
         key = stream_key(self.seed, RADEMACHER_STREAM)
         item_keys = mix(ops.cast(numbers, "uint32") ^ np.uint32(key), ops)
         words = mix(item_keys[:, None] ^ word_keys(key, np.arange(-(-self.dim // 32)))[None, :], ops)  # (N, words)
-        octets = _octets(words)
         # a table of 8 signs per byte: one shift and cast per sign took twice as long
-        signs = ops.take(_signs_of_byte(self.dtype), ops.cast(octets, "int32"), axis=0)  # (N, words, 4, 8)
-        return ops.reshape(signs, (-1, octets.shape[1] * 32))[:, : self.dim]
+        signs = _rows_by_octets(_signs_of_byte(self.dtype), words)  # (N, words, 4, 8)
+        return ops.reshape(signs, (-1, words.shape[1] * 32))[:, : self.dim]
 
     def digest(self) -> str:
         """Returns the `vectors_digest` of the class vectors, drawn in parts."""
@@ -120,13 +119,14 @@ class Signs:
 Rows = Table | Signs
 
 
-def _octets(words: Any) -> Any:
-    """The four bytes of each 32-bit word, the lowest first: shape (N, words, 4)."""
+def _rows_by_octets(table: Any, words: Any) -> Any:
+    """The row of a table for each of the four bytes of each 32-bit word, the lowest first: shape (N, words, 4, ...)."""
     if backend_is("tensorflow") and sys.byteorder == "little":
-        import tensorflow as tf  # only on this backend, where reading the bytes in place saves a third of a draw
+        import tensorflow as tf  # only on this backend; `ops.take` would look for negative indices first
 
-        return tf.bitcast(words, tf.uint8)
-    return ops.right_shift(words[:, :, None], np.array([0, 8, 16, 24], np.uint32)) & np.uint32(255)
+        return tf.gather(table, tf.cast(tf.bitcast(words, tf.uint8), tf.int32))
+    octets = ops.right_shift(words[:, :, None], np.array([0, 8, 16, 24], np.uint32)) & np.uint32(255)
+    return ops.take(table, ops.cast(octets, "int32"), axis=0)
 
 
 def _signs_of_byte(dtype: str) -> Any:
