@@ -102,7 +102,7 @@ def pixelate(images: Images, *, scale: float) -> Images:
     columns, rows = max(1, int(width * scale)), max(1, int(height * scale))
     small = np.empty((len(images), rows, columns, 3), np.uint8)
     for image, out in zip(images, small, strict=True):
-        out[...] = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
+        out[...] = np.asarray(Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX))
     # columns first, while there are few rows: copying whole rows is fast
     return small.take(_enlarged(columns, width), axis=2).take(_enlarged(rows, height), axis=1)
 
