@@ -1,4 +1,4 @@
-"""Draws docs/many_classes.png, time and memory against the number of classes, and writes the page's table of times.
+"""Draws docs/many_classes.png, time and memory against the number of classes; `pages.py` writes the table of times.
 
     python benchmarks/many_classes_page.py
 
@@ -8,8 +8,6 @@ where its variant was not measured with more classes.
 import json
 from pathlib import Path
 from typing import Any
-
-from keras_fixhead.reproduction.page import with_block
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("many_classes.json", "many_classes_memory.json", "many_classes_peers.json")
@@ -26,9 +24,6 @@ SAID = {
     "ours_jax-float32": "ours on JAX, float32",
 }
 OURS = ("drawn", "stored", "ours")
-FILE = ROOT / "results" / "many_classes.json"
-PAGE = ROOT / "docs" / "many_classes.md"
-BLOCK = "time of very many classes"
 RATIOS = {
     "stored-bfloat16:products-bfloat16": "a step by its two matrix products alone, bfloat16 (goal: at most 1.35)",
     "stored-float32:products-float32": "a step by its two matrix products alone, float32",
@@ -63,7 +58,6 @@ def main() -> None:
     figure.legend(*axes[0][0].get_legend_handles_labels(), frameon=False, fontsize="small", loc="outside lower center",
                   ncols=2 * len(panels))
     figure.savefig(ROOT / "docs" / "many_classes.png", dpi=110)
-    PAGE.write_text(with_block(PAGE.read_text(), BLOCK, block(json.loads(FILE.read_text()))))
 
 
 def block(report: dict[str, Any]) -> list[str]:
