@@ -35,7 +35,7 @@ def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only
     return Options(
         out=(out or Path("runs/rehearsal" if rehearse else "results")) / plan,
         runs_dir=runs_dir or Path("runs", "rehearsed" if rehearse else plan),
-        data_dir=None if data_dir is None else Path(data_dir), blocks=blocks_of(targets, plan),
+        data_dir=None if data_dir is None else Path(data_dir), plan=plan, blocks=blocks_of(targets, plan),
         deadline=None if minutes is None else time.monotonic() + 60 * minutes, most_runs=runs, commit=commit,
         seeds=tuple(parse_seeds(seeds)) if seeds else (), only_failed=only == "failed", rehearsal=rehearse,
         rehearsal_dataset=dataset, jobs=jobs or (0 if engine == "ray" else 1), threads=threads or divided,

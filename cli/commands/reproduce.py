@@ -14,8 +14,8 @@ from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
 @click.command("reproduce")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--recipe", type=click.Choice(list(PLAN_OF_RECIPE)), default="fast", show_default=True,
-              help="fast: a small network on whole data sets, on two CPU cores; honest: the paper's networks, on "
-              "a GPU.")
+              help="fast: a small network on whole data sets, on two CPU cores; cpu: a quarter of ResNet18, minutes a "
+              "run; honest, paper, paper-code: the paper's networks, on a GPU.")
 @click.option("--seeds", metavar="N-N,N", help="Only these seeds (default: those of the plan).")
 @click.option("--only", type=click.Choice(["missing", "failed"]), default="missing", show_default=True,
               help="Run what has no result, or repeat what failed to converge.")

@@ -9,9 +9,10 @@ from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.alarm import Alarm
 from keras_fixhead.reproduction.cells import Cell, Choice, Planned, plan
 from keras_fixhead.reproduction.in_progress import InProgress
-from keras_fixhead.reproduction.plans import PLANS, blocks_named, plan_named
+from keras_fixhead.reproduction.plans import PLANS, blocks_named
 from keras_fixhead.reproduction.results import Results, decide, read_results
 from keras_fixhead.reproduction.run import Options, cell_of, explicit_fields, result_name, run_name, state_of
+from keras_fixhead.reproduction.settings import setting_of
 
 SAFETY = 1.1  # a run is started if this many times its measured seconds are left
 
@@ -81,7 +82,8 @@ class Chooser:
     def _limit(self, planned: Planned, found: Results) -> str | None:
         """Why a run may not start; None if it may."""
         if self._options.most_runs is not None and self._started >= self._options.most_runs:
-            return f"No more than {self._started} runs are started, as requested."
+            runs = "1 run is" if self._started == 1 else f"{self._started} runs are"
+            return f"No more than {runs} started, as requested."
         if self._whole is not None and (
                 reason := why_not_now(planned, self._options, found, self._alarm, self._whole)):
             return f"Stopped in time: {planned.label}, seed {planned.seed}, {reason}."
@@ -109,10 +111,10 @@ def is_missing(planned: Planned, found: Results, options: Options) -> bool:
 
 def whole_plan(options: Options, found: Results) -> Iterator[Planned]:
     """Yields the runs of the plan, done or not, with what the results so far decide."""
-    blocks = blocks_named(options.blocks)
+    blocks = blocks_named(options.blocks, options.plan)
     choosing = {one.id for block in blocks for row in block.rows if isinstance(row.scale, Choice)
                 for fixed in row.fixed for one in row.scale.cells(fixed).values()}
-    return (each for each in plan(blocks, decide(found, PLANS[plan_named(options.blocks)])) if not options.seeds
+    return (each for each in plan(blocks, decide(found, PLANS[options.plan])) if not options.seeds
             or each.seed in options.seeds or (each.cell is not None and each.cell.id in choosing))
 
 
@@ -157,5 +159,4 @@ def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.E
     """Returns the estimated duration of a run: from others measured on this device, or by arithmetic for a GPU."""
     config = build_config(explicit_fields(cell, options) | {"seed": seed})
     gpus = hardware.gpus()
-    rate = cost.GPU if plan_named(options.blocks) == "gpu" else cost.CPU
-    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), rate)
+    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), setting_of(options.plan).rate)

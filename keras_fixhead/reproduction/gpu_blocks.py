@@ -90,7 +90,7 @@ NOT_RUN_HERE: tuple[tuple[str, str], ...] = (
      "with the test-time augmentation of the speed records (`tta`, flip-shift)"),
     ("STL-10 and Tiny ImageNet, where the paper's gains are largest", "needs the whole data sets: see "
      "docs/reproduction.md"),
-    ("independently gathered images (Table 5)", "needs CIFAR-10.1 (`fixhead evaluate RUN --dataset cifar10_1`); the "
-     "paper's other two sets were never published"),
+    ("STL Gen and CIFAR-100 Gen (Table 5)", "the paper's sets were never published: `fixhead data build` gathers "
+     "others from Open Images"),
 )
 """Measurements that no cell provides, and why."""

@@ -8,9 +8,10 @@ from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell
 from keras_fixhead.reproduction.choosing import estimated, whole_plan
 from keras_fixhead.reproduction.gpu_blocks import NOT_RUN_HERE
-from keras_fixhead.reproduction.plans import blocks_named, plan_named
+from keras_fixhead.reproduction.plans import blocks_named
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.run import Options, explicit_fields
+from keras_fixhead.reproduction.settings import setting_of
 
 
 def listed(options: Options) -> list[str]:
@@ -18,8 +19,7 @@ def listed(options: Options) -> list[str]:
     found = read_results(options.out, rehearsal=options.rehearsal)
     lines, left = [], 0.0
     sizes: list[int | None] = []
-    why = {block.name: block.why for block in blocks_named(options.blocks)}
-    gpu = plan_named(options.blocks) == "gpu"
+    why = {block.name: block.why for block in blocks_named(options.blocks, options.plan)}
     block = ""
     for planned in whole_plan(options, found):
         if planned.block != block:
@@ -36,11 +36,11 @@ def listed(options: Options) -> list[str]:
             sizes.append(size_of(planned.cell, options))
             state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
         lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
-    rate = cost.GPU if gpu else cost.CPU
+    rate = setting_of(options.plan).rate
     space = total_bytes(sizes, discarded=not options.keep_models, at_once=max(1, options.jobs))
     return [*lines, f"Left: about {left / 3600:.1f} {rate.unit}; if none were measured on this device, {rate.source}.",
             *disk_text(space, options.runs_dir, "Free some space, or choose another --runs-dir."),
-            *(["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)] if gpu else [])]
+            *(["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)] if rate is cost.GPU else [])]
 
 
 def size_of(cell: Cell, options: Options) -> int | None:

@@ -14,7 +14,7 @@ from keras_fixhead.reproduction.page_plan import plan_block, programme_block, ru
 from keras_fixhead.reproduction.page_robustness import table6_block
 from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.results import Results, read_results
-from keras_fixhead.reproduction.settings import EVIDENCE, GPU, SETTINGS, Setting
+from keras_fixhead.reproduction.settings import EVIDENCE, GPU, SETTINGS, WRITTEN, Setting
 from keras_fixhead.reproduction.studies import collapse_text, read_study
 from keras_fixhead.reproduction.verdict import NOT_MEASURED, STATES
 
@@ -51,7 +51,7 @@ def evidence_figure(results: Mapping[str, Results]) -> str:
     """
     titles = {EVIDENCE.plan: f"{EVIDENCE.network}, at the paper's\naccuracy on two CPU cores",
               GPU.plan: f"{GPU.network} and others,\nat full size on a GPU"}
-    return claims_figure({at.plan: answers(results[at.plan], at) for at in SETTINGS}, titles)
+    return claims_figure({at.plan: answers(results[at.plan], at) for at in WRITTEN}, titles)
 
 
 def with_block(text: str, name: str, lines: Sequence[str]) -> str:
@@ -75,16 +75,17 @@ def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]
         results: plan -> its results.
         folder: results/, for the small studies.
     """
-    found = {at.plan: answers(results[at.plan], at) for at in SETTINGS}
-    shown = [at for at in SETTINGS if len(results[at.plan])] or [GPU]
+    measured = [at for at in SETTINGS if len(results.get(at.plan, ()))]
+    described = [at for at in SETTINGS if at in WRITTEN or at in measured]
+    found = {at.plan: answers(results[at.plan], at) for at in described}
     return {
-        "measured": measured_block(shown, found, quarter_width(folder)),
+        "measured": measured_block(measured or [GPU], found, quarter_width(folder)),
         "comparisons": in_each_setting("comparison has been measured", {
-            at.title: comparisons_block(found[at.plan], at) for at in SETTINGS}),
+            at.title: comparisons_block(found[at.plan], at) for at in described}),
         "cells": in_each_setting("cell has been run", {
-            at.title: cells_block(results[at.plan], PLANS[at.plan], at) for at in SETTINGS}),
+            at.title: cells_block(results[at.plan], PLANS[at.plan], at) for at in described}),
         "table 6": in_each_setting("cell of Table 6 has been measured", {
-            at.title: table6_block(results[at.plan], at) for at in SETTINGS}),
+            at.title: table6_block(results[at.plan], at) for at in described}),
         "mechanism": mechanism_block(results[EVIDENCE.plan]),
         "rules": rules_block(),
         "programme": programme_block(results[EVIDENCE.plan]),

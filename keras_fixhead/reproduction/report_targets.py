@@ -8,35 +8,39 @@ from keras_fixhead.reproduction.plans import PLANS, blocks_named
 from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.reproduction.settings import EVIDENCE, Setting
 from keras_fixhead.reproduction.targets import TABLE_5, TARGETS
+from keras_fixhead.runs.result import Result
 
-_ORDER = sorted((name for name in (*TARGETS, "table5") if name != "all"),
+_ORDER = sorted((name for name in TARGETS if name != "all"),
                 key=lambda name: ("tfc".index(name[0]), name))  # tables, figures, correlations
 
 
 def targets_content(at: Setting, results: Results) -> list[dict[str, Any]]:
     """Returns one entry for each table and figure of the paper, and the correlations, measured or not.
 
-    `runs` counts all runs that it needs and `done` those with a result; runs whose scale is chosen by others that are
-    missing count as `waiting`, and are not in `hours`. `command` would measure the rest.
+    `runs` counts all runs that it needs and `done` those that measured it; runs whose scale is chosen by others that
+    are missing count as `waiting`, and are not in `hours`. `command` would measure the rest.
     """
     decisions = decide(results, PLANS[at.plan])
     found = []
     for name in _ORDER:
-        if name == "table5":
-            found.append({"target": name, "blocks": [], "runs": 0, "done": 0, "waiting": 0, "hours": None,
-                          "command": "", "needs": TABLE_5})
-            continue
         blocks = TARGETS[name][at.plan]
-        planned = list(plan(blocks_named(blocks), decisions))
-        cells = {(each.cell.id, each.seed): each.cell for each in planned if each.cell is not None}
+        planned = list(plan(blocks_named(blocks, at.plan), decisions))
+        cells = {(each.cell.id, each.seed): each.cell for each in planned
+                 if each.cell is not None and (name != "table5" or each.cell.config.dataset == "cifar10")}
         left = [cell for (_, seed), cell in cells.items() if seed not in results.all_of(cell)]
         waiting = sum(each.cell is None for each in planned)
-        done = len(cells) - len(left)
+        done = sum(seed in results.all_of(cell) and _measures(name, results.all_of(cell)[seed])
+                   for (_, seed), cell in cells.items())
         command = f"fixhead reproduce {name}{recipe_option(at)} --data-dir DATA" if left or waiting else ""
         found.append({"target": name, "blocks": list(blocks), "runs": len(cells) + waiting, "done": done,
                       "waiting": waiting, "hours": round(hours_of(left, at, results), 1), "command": command,
-                      "needs": ""})
+                      "needs": TABLE_5 if name == "table5" else ""})
     return found
+
+
+def _measures(target: str, result: Result) -> bool:
+    """Returns whether a run measured a table: Table 5 only where outside sets were on the machine."""
+    return target != "table5" or bool(result.content.get("generalization"))
 
 
 def target_text(each: dict[str, Any]) -> str:
@@ -46,22 +50,21 @@ def target_text(each: dict[str, Any]) -> str:
         >>> target_text({"runs": 9, "done": 9, "waiting": 0, "hours": 0.0, "command": "", "needs": ""})
         'all 9 runs'
     """
-    if each["needs"]:
-        return str(each["needs"])
+    needs = f"; {each['needs']}" if each["needs"] else ""
     if not each["command"]:
-        return f"all {each['runs']} runs"
+        all_done = each["done"] == each["runs"]
+        return f"{'all' if all_done else str(each['done']) + ' of'} {each['runs']} runs{needs}"
     waiting = f"; {each['waiting']} wait for the runs that choose their scale" if each["waiting"] else ""
-    return f"{each['done']} of {each['runs']} runs; the rest takes about {each['hours']:g} h{waiting}"
+    return f"{each['done']} of {each['runs']} runs; the rest takes about {each['hours']:g} h{waiting}{needs}"
 
 
 def recipe_option(at: Setting) -> str:
     """Returns the option of `fixhead reproduce` that selects a setting's plan; empty for the default."""
-    return "" if at is EVIDENCE else " --recipe honest"
+    return "" if at is EVIDENCE else f" --recipe {at.recipe}"
 
 
 def hours_of(cells: Iterable[Cell], at: Setting, results: Results) -> float:
     """Returns the estimated hours of one run of each cell, on the device of the newest result."""
     newest = max(results, key=lambda each: str(each.content["finished"]), default=None)
     device = None if newest is None else str(newest.content["device"])
-    rate = cost.CPU if at is EVIDENCE else cost.GPU
-    return sum(cost.estimate(cell.config, results, device, rate).seconds for cell in cells) / 3600
+    return sum(cost.estimate(cell.config, results, device, at.rate).seconds for cell in cells) / 3600

@@ -64,6 +64,7 @@ class Options:
         out: folder of results.
         runs_dir: folder of run directories.
         data_dir: folder of data sets; None for the usual ones.
+        plan: name of the plan.
         blocks: names of blocks; empty for all.
         deadline: in seconds of `time.monotonic`; None for no limit.
         most_runs: stop after this many runs; None for no limit.
@@ -80,6 +81,7 @@ class Options:
     out: Path
     runs_dir: Path
     data_dir: Path | None = None
+    plan: str = "gpu"
     blocks: tuple[str, ...] = ()
     deadline: float | None = None
     most_runs: int | None = None

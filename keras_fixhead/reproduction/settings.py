@@ -1,10 +1,13 @@
-"""The two settings in which the claims are tested: the network, recipe and rows of each plan."""
+"""The settings in which the claims are tested: the network, recipe and rows of each plan."""
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from keras_fixhead.recipes import build_config
+from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction import evidence_blocks as evidence
 from keras_fixhead.reproduction import gpu_blocks as gpu
 from keras_fixhead.reproduction.cells import Choice, Row
+from keras_fixhead.reproduction.recipe_blocks import choice_by, row_by
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Setting:
 
     Attributes:
         plan: name of the plan.
+        recipe: what `fixhead reproduce --recipe` calls it.
+        rate: how fast a device is guessed to be.
         title: in a few words.
         network: its name in text.
         paper_network: the paper's network whose numbers are shown next to it.
@@ -45,6 +50,8 @@ class Setting:
     """
 
     plan: str
+    recipe: str
+    rate: cost.Rate
     title: str
     network: str
     paper_network: str
@@ -62,7 +69,8 @@ class Setting:
 
 
 GPU = Setting(
-    plan="gpu", title="at full size on a GPU", network="ResNet18", paper_network="resnet18",
+    plan="gpu", recipe="honest", rate=cost.GPU, title="at full size on a GPU", network="ResNet18",
+    paper_network="resnet18",
     main=Row("cifar100", "dot"),
     longer=Row("cifar100", "dot", epochs=100),
     best=gpu.BEST,
@@ -84,7 +92,8 @@ GPU = Setting(
 )
 
 EVIDENCE = Setting(
-    plan="evidence", title="on whole data sets, on two CPU cores", network="fast_cnn", paper_network="resnet18",
+    plan="evidence", recipe="fast", rate=cost.CPU, title="on whole data sets, on two CPU cores", network="fast_cnn",
+    paper_network="resnet18",
     main=evidence.full("cifar100", "dot", scale=evidence.DOT_SCALE),
     longer=None,
     best=evidence.COS_SCALE,
@@ -107,4 +116,42 @@ EVIDENCE = Setting(
     learned_scale=evidence.look("cifar100", "dot", scale=evidence.DOT_SCALE, extra={"hold_out": True}),
 )
 
-SETTINGS = (EVIDENCE, GPU)
+
+
+def setting_by(recipe: str, rate: cost.Rate, title: str) -> Setting:
+    """Returns the setting of the plan that trains the cells of the plan for a GPU by another recipe."""
+    def row(given: Row) -> Row:
+        return row_by(given, recipe)
+
+    best = choice_by(GPU.best, recipe)
+    main = row(GPU.main)
+    held_out = build_config({"recipe": recipe}).hold_out
+    return replace(
+        GPU, plan=recipe, recipe=recipe, rate=rate, title=title, main=main, longer=None, best=best,
+        tuned=row(GPU.tuned), steps=GPU.steps if held_out else ((1.0, best),), signed=row(GPU.signed),
+        networks=tuple((name, model, row(each)) for name, model, each in GPU.networks),
+        parts=tuple((name, row(each)) for name, each in GPU.parts),
+        rates=tuple(replace(rates, rows={lr: row(each) for lr, each in rates.rows.items()}) for rates in GPU.rates),
+        margin=None if GPU.margin is None else row(GPU.margin), learned_scale=row(GPU.learned_scale))
+
+
+BY_RECIPE = (
+    replace(setting_by("cpu", cost.CPU, "at quarter width on 20,480 images, on two CPU cores"),
+            network="ResNet18, quarter width"),
+    setting_by("paper", cost.GPU, "by the paper's protocol as far as stated, on a GPU"),
+    setting_by("paper-code", cost.GPU, "by the paper's released code, which chooses on test images, on a GPU"))
+
+WRITTEN = (EVIDENCE, GPU)
+"""The settings that this project's pages describe, measured or not."""
+SETTINGS = (*WRITTEN, *BY_RECIPE)
+
+
+def setting_of(plan: str) -> Setting:
+    """Returns the setting of a plan.
+
+    Example:
+        >>> setting_of("gpu").recipe
+        'honest'
+    """
+    (found,) = (at for at in SETTINGS if at.plan == plan)
+    return found

@@ -103,11 +103,11 @@ def test_a_scale_at_which_a_run_failed_is_not_the_best_and_the_edge_of_the_grid_
 @pytest.mark.parametrize("spread, seeds", [(0.1, 6), (1.0, 10)])
 def test_e1_gets_more_seeds_if_its_differences_vary_too_much(tmp_path, spread, seeds):
     write_choice(tmp_path, 0.5)
-    (row,) = blocks_named(["E1"])[0].rows
+    (row,) = blocks_named(["E1"], "evidence")[0].rows
     for seed in range(6):
         for fixed in BOTH:
             write_result(tmp_path, row.cell(fixed, 0.5), seed, 93.0 + (spread * (seed % 3 - 1) if fixed else 0.0))
     decisions = decide(read_results(tmp_path), EVIDENCE_BLOCKS)
 
-    assert len({run.seed for run in plan(blocks_named(["E1"]), decisions)}) == seeds
-    assert len({run.seed for run in plan(blocks_named(["E2"]), decisions)}) == 6
+    assert len({run.seed for run in plan(blocks_named(["E1"], "evidence"), decisions)}) == seeds
+    assert len({run.seed for run in plan(blocks_named(["E2"], "evidence"), decisions)}) == 6

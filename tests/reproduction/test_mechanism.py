@@ -13,7 +13,7 @@ from keras_fixhead.reproduction.results import Results
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evidence")
-    for row in blocks_named(["E7"])[0].rows:
+    for row in blocks_named(["E7"], "evidence")[0].rows:
         for seed in row.seeds:
             if row.fixed == LEARNED:
                 one = row.cell(False, 1.0)
@@ -28,7 +28,8 @@ def text(tmp_path_factory):
             write_result(folder, one, 100, validation=80 + (scale == 0.2))
         for block, test in (("E1", 93.0), ("E9", 93.5 if fixed else 92.5)):
             for seed in range(3):
-                write_result(folder, blocks_named([block])[0].rows[0].cell(fixed, 0.2), seed, test + seed / 10)
+                row = blocks_named([block], "evidence")[0].rows[0]
+                write_result(folder, row.cell(fixed, 0.2), seed, test + seed / 10)
     return "\n".join(mechanism_block(read_results(folder)))
 
 

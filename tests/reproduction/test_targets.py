@@ -3,29 +3,33 @@ import re
 
 import pytest
 
+from keras_fixhead.config import dataset_entry, length_of, train_size
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.reproduction import PLANS
+from keras_fixhead.reproduction import PLANS, Decisions, blocks_named, plan
+from keras_fixhead.reproduction.cells import Choice
+from keras_fixhead.reproduction.settings import setting_of
 from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, TARGETS, blocks_of
 
 
-def test_every_target_has_blocks_of_both_plans_and_all_has_all():
+def config_steps(config):
+    return length_of(config, train_size(config, dataset_entry(config))).total
+
+
+def test_every_target_has_blocks_of_every_plan_and_all_has_all():
     for name, plans in TARGETS.items():
         assert plans.keys() == PLANS.keys()
-        for plan, blocks in plans.items():
-            assert set(blocks) <= {block.name for block in PLANS[plan]}, name
-    assert {plan: len(blocks) for plan, blocks in TARGETS["all"].items()} == {
-        plan: len(blocks) for plan, blocks in PLANS.items()}
+        for at, blocks in plans.items():
+            assert set(blocks) <= {block.name for block in PLANS[at]}, name
+    assert {at: len(blocks) for at, blocks in TARGETS["all"].items()} == {
+        at: len(blocks) for at, blocks in PLANS.items()}
     assert set(PLAN_OF_RECIPE.values()) == set(PLANS)
 
 
-def test_blocks_can_be_named_directly_and_table_5_says_what_it_needs():
+def test_blocks_can_be_named_directly():
     assert blocks_of(["E7", "table2"], "evidence") == ("E7", "E3")
     with pytest.raises(ArgumentError, match="Unknown target 'tabel1'") as error:
         blocks_of(["tabel1"], "evidence")
     assert "table1" in f"{error.value} {error.value.hint}"
-    with pytest.raises(ArgumentError, match="Table 5 needs images") as error:
-        blocks_of(["table5"], "gpu")
-    assert error.value.hint == "fixhead evaluate RUN --dataset cifar10_1"
 
 
 def test_a_dry_run_shows_the_plan_of_the_recipe(fixhead, tmp_path):
@@ -33,6 +37,37 @@ def test_a_dry_run_shows_the_plan_of_the_recipe(fixhead, tmp_path):
 
     assert honest.code == 0 and fixhead("reproduce", "tabel1", "--dry-run").code == 2
     assert len(re.findall(r"seed [01]: to do", honest.out)) == 8 and "seed 2" not in honest.out
+
+
+@pytest.mark.parametrize("recipe, epochs, unit", [("cpu", 10, "hours on two CPU cores"), ("paper", 200, "GPU hours"),
+                                                  ("paper-code", 80, "GPU hours")])
+def test_every_table_can_be_planned_by_other_recipes(fixhead, tmp_path, recipe, epochs, unit):
+    tables = [name for name in TARGETS if name != "all"]
+    shown = fixhead("reproduce", *tables, "--recipe", recipe, "--out", tmp_path, "--dry-run")
+    configs = [run.cell.config for run in plan(PLANS[recipe], Decisions()) if run.cell is not None]
+
+    assert shown.code == 0 and re.search(rf"Left: about [\d.]+ {unit}", shown.out)
+    assert f"cifar100 resnet18 dot-fixed, recipe {recipe}, seed 0: to do" in shown.out
+    assert {config.recipe for config in configs} == {recipe}
+    whole = [config for config in configs if config.limit_train in (None, 20_480) and config.vector_seed is None]
+    assert {config.epochs for config in whole} == {epochs, 2 * epochs}  # twice, for whether the learned arm is slow
+
+
+def test_scales_are_chosen_on_held_out_images_by_every_recipe():
+    for name, blocks in PLANS.items():
+        choices = [row.scale for block in blocks for row in block.rows if isinstance(row.scale, Choice)]
+        planned = {run.cell.id for run in plan(blocks, Decisions()) if run.cell is not None}
+        assert choices
+        for cells in (choice.cells(fixed) for choice in choices for fixed in (True, False)):
+            assert all(one.config.hold_out for one in cells.values())
+            assert {one.id for one in cells.values()} <= planned, name
+
+
+def test_parts_of_a_set_take_as_many_steps_as_all_of_it():
+    (block,) = blocks_named(["5b"], "cpu")
+    whole, *parts = (config_steps(row.cell(True, 1.0).config) for row in (setting_of("cpu").main, *block.rows))
+
+    assert whole == 10 * (20_480 // 128) and parts == pytest.approx([whole] * 2, rel=0.05)
 
 
 def test_a_dry_run_shows_the_runs_that_choose_a_scale(fixhead, tmp_path):
