@@ -16,7 +16,8 @@ from fixhead_cli.paths import InputFolder, OutputFolder
 def command(results: Path, out: Path, as_json: bool) -> None:
     """Write what results say about the paper: Markdown, CSV, JSON, LaTeX and one HTML page.
 
-    Everything comes from the files in RESULTS, and every number names its file. The same files give the same bytes.
+    Everything comes from the files in RESULTS, and every number names its file. The paper's Figures 2 and 4 are drawn
+    where both arms were measured. The same files give the same bytes.
 
     \b
     Example:
@@ -26,7 +27,7 @@ def command(results: Path, out: Path, as_json: bool) -> None:
     from keras_fixhead.reproduction.report import read_report, write_report
 
     report = read_report(results)
-    files = [str(path.absolute()) for path in write_report(report, out)]
+    files = [str(path.absolute()) for path in write_report(report, out, results)]
     verdicts = {setting["plan"]: {claim["id"]: claim["verdict"] for claim in setting["claims"]}
                 for setting in report["settings"]}
     print_result({"files": files, "verdicts": verdicts}, as_json=as_json, text=[

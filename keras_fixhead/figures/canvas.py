@@ -22,11 +22,12 @@ def new_figure(width: float, height: float) -> Any:
 def save_figure(figure: Any, path: Path) -> None:
     """Writes a figure as a PNG file, or as an SVG file if the name ends in .svg, with the fonts that its texts need.
 
-    With a name that ends in neither, both are written.
+    With a name that ends in neither, both are written. The same figure gives the same bytes.
 
     Raises:
         RunError: if the file cannot be written.
     """
+    from matplotlib import rc_context
     from matplotlib.text import Text
 
     for axes in figure.axes:
@@ -38,6 +39,7 @@ def save_figure(figure: Any, path: Path) -> None:
     endings = [path.suffix.lower()] if path.suffix.lower() in (".png", ".svg") else [".png", ".svg"]
     for ending in endings:
         content = io.BytesIO()
-        figure.savefig(content, format=ending[1:], dpi=120, metadata={"Date": None} if ending == ".svg" else None)
+        with rc_context({"svg.hashsalt": path.stem}):  # names of clipping paths are random otherwise
+            figure.savefig(content, format=ending[1:], dpi=120, metadata={"Date": None} if ending == ".svg" else None)
         write_bytes(path if len(endings) == 1 else path.with_name(path.name + ending), content.getvalue())
         figure.set_layout_engine("none")  # a second file has the places that the first one found

@@ -18,6 +18,7 @@ from keras_fixhead.reproduction.findings import Finding, holm_states, protocol_t
 from keras_fixhead.reproduction.measures import accuracy
 from keras_fixhead.reproduction.paper import SOURCE
 from keras_fixhead.reproduction.plans import PLANS
+from keras_fixhead.reproduction.report_figures import draw_figures, figures_content
 from keras_fixhead.reproduction.report_targets import hours_of, recipe_option, targets_content
 from keras_fixhead.reproduction.results import Results, decide, read_results
 from keras_fixhead.reproduction.settings import SETTINGS, Setting
@@ -62,7 +63,9 @@ def _setting(at: Setting, results: Results, folder: Path) -> dict[str, Any]:
             "devices": sorted({str(each.content["device"]) for each in results}), "runs": len(results),
             "across_sets": _across_sets(at, results),
             "claims": [_claim(each, at, results, where, folder) for each in answers(results, at)],
-            "targets": targets_content(at, results), "cells": _cells(results, where, folder)}
+            "targets": targets_content(at, results), "cells": _cells(results, where, folder),
+            "figures": [{**each, "results": {name: _name(path, folder) for name, path in each["results"].items()}}
+                        for each in figures_content(at, evidence(results, at))]}
 
 
 def _across_sets(at: Setting, results: Results) -> list[dict[str, Any]]:
@@ -146,12 +149,13 @@ def _name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
-def write_report(report: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Writes a report in all its forms; returns the files.
+def write_report(report: Mapping[str, Any], folder: Path, results: Path) -> list[Path]:
+    """Writes a report in all its forms, and its figures; returns the files.
 
     Args:
         report: from `read_report`.
-        folder: where to write report.json, .md, .tex, .html, comparisons.csv and cells.csv.
+        folder: where to write report.json, .md, .tex, .html, comparisons.csv, cells.csv, and the folder figures.
+        results: the folder that the report was read from.
 
     Raises:
         RunError: if a file cannot be written.
@@ -159,11 +163,13 @@ def write_report(report: Mapping[str, Any], folder: Path) -> list[Path]:
     from keras_fixhead.reproduction import report_html, report_text
 
     make_folder(folder)
+    figures = draw_figures(report, results, folder / "figures")
     texts = {"report.md": report_text.markdown(report), "report.tex": report_text.latex(report),
-             "report.html": report_html.html(report), "comparisons.csv": report_text.comparisons_csv(report),
+             "report.html": report_html.html(report, {path.stem: path.read_bytes() for path in figures}),
+             "comparisons.csv": report_text.comparisons_csv(report),
              "cells.csv": report_text.cells_csv(report)}
     write_json(folder / "report.json", {name: value for name, value in report.items() if name != "schema"},
                schema=report["schema"])
     for name, text in texts.items():
         write_bytes(folder / name, text.encode())
-    return [folder / name for name in ("report.json", *texts)]
+    return [*(folder / name for name in ("report.json", *texts)), *figures]

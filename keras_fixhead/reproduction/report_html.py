@@ -1,4 +1,5 @@
 """The report as one page of HTML that needs no network: tables that can be sorted and filtered."""
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -45,6 +46,11 @@ input { flex: 1 1 16rem; } small { color: #5b6472; } code { font-size: .95em; ov
   .claims tr[hidden] { display: none; }
 }
 details summary { cursor: pointer; color: #3b4a63; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
+.figures { display: grid; grid-template-columns: repeat(2, minmax(0, 36rem)); gap: 1rem; align-items: end; }
+@media (max-width: 640px) { .figures { grid-template-columns: minmax(0, 1fr); } }
+figure { margin: 0; } figure img { width: 100%; height: auto; }
+figcaption { font-size: .88rem; color: #3b4a63; }
 """
 
 _SCRIPT = """
@@ -77,13 +83,18 @@ for (const head of document.querySelectorAll('th')) {
 """
 
 
-def html(report: Mapping[str, Any]) -> str:
-    """Returns the report as an HTML page."""
+def html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
+    """Returns the report as an HTML page.
+
+    Args:
+        report: from `report.read_report`.
+        images: name of each figure -> its PNG file, which becomes a part of the page.
+    """
     parts = [f"<h1>The paper's claims and what was measured</h1><p>{escape(report['paper'])}. Click a column to sort "
              "it. Verdicts: " + " ".join(_badge(each) for each in (*STATES, ARITHMETIC))
              + " (arithmetic is no evidence). "
              "Lines in italics stand next to the others and do not count for the claim.</p>",
-             *(_section(setting) for setting in report["settings"])]
+             *(part for setting in report["settings"] for part in (_section(setting), _figures(setting, images)))]
     return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
             f"<title>The paper's claims and what was measured</title>\n<link rel=\"icon\" href=\"data:,\">\n"
@@ -125,6 +136,18 @@ def _section(setting: Mapping[str, Any]) -> str:
                                                        ("comparisons", "", comparisons, True),
                                                        ("tables and figures", "", targets, False),
                                                        ("cells", "", cells, False)))
+
+
+def _figures(setting: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
+    """The paper's figures with the data of a setting; their files are next to the page."""
+    parts = [f"<h3>Figure {entry['figure'].removeprefix('figure')}, {escape(entry['dataset'])}</h3>"
+             "<div class=\"figures\">" + "".join(
+                 f"<figure><img alt=\"{escape(each['caption'])}\" src=\"data:image/png;base64,"
+                 f"{b64encode(images[each['name']]).decode()}\"><figcaption>{escape(each['caption'])} "
+                 f"<a href=\"figures/{each['name']}.svg\">SVG</a></figcaption></figure>"
+                 for each in entry["pictures"]) + "</div>" for entry in setting["figures"]]
+    title = f"{setting['title'][0].upper()}{setting['title'][1:]}"
+    return f"<h2>{escape(title)}: figures</h2>" + "\n".join(parts) if parts else ""
 
 
 _TEXT_FILTER = "<input type=\"search\" placeholder=\"Show lines with ...\" aria-label=\"Show lines with\">"

@@ -5,11 +5,13 @@ from typing import Any
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell, plan
 from keras_fixhead.reproduction.plans import PLANS, blocks_named
+from keras_fixhead.reproduction.report_figures import FEATURES
 from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.reproduction.settings import EVIDENCE, Setting
 from keras_fixhead.reproduction.targets import TABLE_5, TARGETS
 from keras_fixhead.runs.result import Result
 
+NEEDS = {"table5": TABLE_5, "figure3": FEATURES, "figure5": FEATURES}
 _ORDER = sorted((name for name in TARGETS if name != "all"),
                 key=lambda name: ("tfc".index(name[0]), name))  # tables, figures, correlations
 
@@ -34,7 +36,7 @@ def targets_content(at: Setting, results: Results) -> list[dict[str, Any]]:
         command = f"fixhead reproduce {name}{recipe_option(at)} --data-dir DATA" if left or waiting else ""
         found.append({"target": name, "blocks": list(blocks), "runs": len(cells) + waiting, "done": done,
                       "waiting": waiting, "hours": round(hours_of(left, at, results), 1), "command": command,
-                      "needs": TABLE_5 if name == "table5" else ""})
+                      "needs": NEEDS.get(name, "")})
     return found
 
 

@@ -27,7 +27,9 @@ def markdown(report: Mapping[str, Any]) -> str:
                   *_table(HEADER, [row for each in setting["claims"] for row in _rows(each)]), "",
                   *_table(("table or figure", "measured", "the rest"),
                           [(each["target"], target_text(each), f"`{each['command']}`" if each["command"] else "")
-                           for each in setting["targets"]])]
+                           for each in setting["targets"]]),
+                  *(line for entry in setting["figures"] for each in entry["pictures"]
+                    for line in ("", f"![{each['caption']}](figures/{each['name']}.png)", "", each["caption"]))]
     return "\n".join(lines) + "\n"
 
 

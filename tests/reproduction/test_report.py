@@ -31,12 +31,16 @@ def report(results):
 
 
 def test_the_same_results_give_the_same_bytes_without_a_date_or_a_path(results, report, tmp_path):
-    first, second = (write_report(read_report(results), tmp_path / name) for name in ("one", "two"))
+    first, second = (write_report(read_report(results), tmp_path / name, results) for name in ("one", "two"))
 
-    assert [path.name for path in first] == FILES
-    for one, other in zip(first, second, strict=True):
+    assert [path.name for path in first[:6]] == FILES
+    drawn = [path.with_suffix(ending) for path in first[6:] for ending in (".png", ".svg")]
+    assert len(drawn) == 2 * 16 and set(drawn) == set((tmp_path / "one" / "figures").iterdir())
+    for one, other in zip(first[:6], second, strict=False):
         assert one.read_bytes() == other.read_bytes()
         assert str(results) not in one.read_text() and "2026-" not in one.read_text()
+    for one in drawn:
+        assert one.read_bytes() == (tmp_path / "two" / "figures" / one.name).read_bytes()
     assert json.loads(first[0].read_text())["settings"] == json.loads(json.dumps(report["settings"]))
 
 
@@ -55,6 +59,29 @@ def test_every_claim_has_a_verdict_and_every_number_names_its_files(results, rep
     assert dot["interquartile_mean"] == cos["interquartile_mean"] == pytest.approx(20) and dot["n"] == [3, 3]
     for cell in setting["cells"]:
         assert len(cell["files"]) == len(cell["accuracy"]) == 3 and cell["block"] in ("1", "2")
+
+
+def test_figures_2_and_4_show_both_arms_of_a_seed_on_the_same_scales(results, report):
+    (setting,) = report["settings"]
+
+    assert [(each["figure"], each["dataset"], each["seed"]) for each in setting["figures"]] == [
+        (figure, dataset, 0) for figure in ("figure2", "figure4") for dataset in ("cifar100", "cifar10")]
+    for entry in setting["figures"]:
+        assert [(each["kind"], each["arm"]) for each in entry["pictures"]] == [
+            (kind, name) for kind in ("cosines", "confusion") for name in ("fixed", "learned")]
+        assert all((results / path).is_file() for path in entry["results"].values())
+        assert all("Spearman's correlation is" in each["caption"] for each in entry["pictures"][2:])
+
+
+def test_arms_without_a_seed_in_common_have_no_figure(tmp_path):
+    (tmp_path / "gpu").mkdir()
+    write_blocks(tmp_path / "gpu", ["1"])
+    for path in (tmp_path / "gpu").glob("*learned*"):
+        path.unlink()
+    content = read_report(tmp_path)
+
+    assert content["settings"][0]["figures"] == [] and not write_report(content, tmp_path / "out", tmp_path)[6:]
+    assert not (tmp_path / "out" / "figures").exists()
 
 
 def test_an_empty_comparison_says_what_would_fill_it_and_for_how_long(report):
@@ -97,7 +124,7 @@ class Page(HTMLParser):
         values = dict(attrs)
         self.links += [values[name] for name in ("href", "src") if name in values]
         self.rows += tag == "tr"
-        if tag not in ("meta", "link", "input", "br"):
+        if tag not in ("meta", "link", "input", "br", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -105,19 +132,23 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, tmp_path):
-    text = write_report(report, tmp_path)[3].read_text()
+    text = write_report(report, tmp_path, results)[3].read_text()
     page = Page()
     page.feed(text)
     (setting,) = report["settings"]
 
-    assert page.open == [] and page.links == ["data:,"]
+    embedded = [link for link in page.links if link.startswith("data:image/png;base64,")]
+    files = [link for link in page.links if link.endswith(".svg")]
+    assert page.open == [] and len(embedded) == len(files) == 16
+    assert set(page.links) == {"data:,", *embedded, *files} and all((tmp_path / link).is_file() for link in files)
     assert page.rows == 4 + len(setting["claims"]) + len(setting["targets"]) + len(setting["cells"]) + sum(
         len(claim["comparisons"]) for claim in setting["claims"])
     assert 'class="v held">held<' in text and "http" not in text
 
 
-def test_the_tables_have_one_line_per_comparison_and_run(report, tmp_path):
-    _, markdown, latex, _, comparisons, cells = (path.read_text() for path in write_report(report, tmp_path))
+def test_the_tables_have_one_line_per_comparison_and_run(results, report, tmp_path):
+    written = write_report(report, tmp_path, results)[:6]
+    _, markdown, latex, _, comparisons, cells = (path.read_text() for path in written)
     (setting,) = report["settings"]
     all_ = [each for claim in setting["claims"] for each in claim["comparisons"]]
     rows = list(csv.DictReader(io.StringIO(comparisons)))
@@ -133,7 +164,7 @@ def test_the_tables_have_one_line_per_comparison_and_run(report, tmp_path):
 def test_the_command_writes_the_files_and_names_a_folder_without_results(fixhead, results, tmp_path):
     done = fixhead("report", results, "--out", tmp_path / "report", "--json")
 
-    assert done.code == 0 and [path.rsplit("/", 1)[1] for path in done.json["files"]] == FILES
+    assert done.code == 0 and [path.rsplit("/", 1)[1] for path in done.json["files"][:6]] == FILES
     assert done.json["verdicts"]["gpu"]["probability-ceiling"] == "arithmetic"
     none = fixhead("report", tmp_path)
     assert none.code == 2 and "has no results of a plan in " in none.err and "gpu" in none.err

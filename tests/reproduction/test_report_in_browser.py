@@ -56,7 +56,7 @@ def report(tmp_path_factory):
     (folder / "gpu").mkdir()
     write_blocks(folder / "gpu", ["1", "2"])
     content = read_report(folder)
-    return content, write_report(content, folder / "report")[3]
+    return content, write_report(content, folder / "report", folder)[3]
 
 
 @pytest.mark.parametrize("width", [1280, 400])
