@@ -19,6 +19,7 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.reproduction.page import write_pages
 from keras_fixhead.reproduction.studies import (
     FixedAgainstLearned,
     fixed_against_learned,
@@ -46,6 +47,7 @@ def main() -> None:
         DATA.write_text(json.dumps(measure_data(options.measure_data), indent=1) + "\n")
     for page, name, lines in BLOCKS:
         write_block(name, lines(), page)
+    write_pages(DOCS, RESULTS)
 
 
 def measure_data(folder: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
     predicted = outputs.logits.argmax(axis=1)
     more = {} if corrupted == 0 else {
         "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
-        "robustness": _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted])),
+        "robustness": _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted]), predicted),
         "generalization": _generalization(run, predictor, outputs.logits)}
     length = max(float(np.linalg.norm(outputs.features, axis=1).mean()), 1e-12)
     reach = reachable_cosine(outputs.class_vectors, lowest=MODELS[run.config().model].lowest / length)
@@ -108,9 +108,11 @@ def _generalization(run: Run, predictor: Predictor, own_logits: NDArray[np.float
     return found
 
 
-def _robustness(measurer: Measurer, test: Split) -> dict[str, Any]:
-    """Accuracy under the corruptions of each suite, from the same function as the clean accuracy."""
+def _robustness(measurer: Measurer, test: Split, clean: NDArray[np.int64]) -> dict[str, Any]:
+    """Accuracy under the corruptions of each suite, from the same function as the classes of the clean images."""
     def predict(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        if np.array_equal(images, test.images[: len(images)]):  # each suite has the clean images as well
+            return clean[: len(images)]
         return measurer.outputs(images).logits.argmax(axis=1)
 
     found = {}

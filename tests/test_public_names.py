@@ -10,7 +10,7 @@ import keras_fixhead
 FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
                   "data", "config", "recipes", "runs", "runs.result", "robustness", "experiments.plan",
                   "experiments.run", "experiments.compare", "reproduction.page", "reproduction.run",
-                  "reproduction.__main__", "run_analysis"]
+                  "reproduction.studies", "run_analysis"]
 
 BLOCKED = """
 import sys

@@ -192,7 +192,22 @@ TIFF or AVIF file.
 
 
 def upright_picture(content: bytes, name: str) -> "Image.Image":
-    """Returns an encoded picture as an upright Pillow image of mode RGB; see `decode_picture`."""
+    """Returns an encoded picture as an upright Pillow image of mode RGB, decoded as `decode_picture` does.
+
+    Args:
+        content, name: as in `decode_picture`.
+
+    Raises:
+        DataError: if it cannot be read.
+
+    Example:
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("L", (30, 20)).save(file, "PNG")
+        >>> picture = upright_picture(file.getvalue(), "a.png")
+        >>> picture.mode, picture.size
+        ('RGB', (30, 20))
+    """
     from PIL import Image, ImageOps
 
     try:
@@ -214,6 +229,10 @@ def without_warnings() -> Iterator[None]:
     """Ignores warnings, except that of a picture of too many pixels, which becomes an error.
 
     Filters belong to the whole process: two threads that change and restore them would leave them changed.
+
+    Example:
+        >>> with without_warnings():
+        ...     warnings.warn("not seen", stacklevel=1)
     """
     from PIL import Image
 
@@ -258,6 +277,11 @@ def fit_upright(picture: "Image.Image", form: PictureForm) -> NDArray[np.uint8]:
     """Returns an upright Pillow image, of mode RGB or L, as `fit_picture` does.
 
     Only the result becomes an array: copying all pixels of a photograph takes longer than fitting it.
+
+    Example:
+        >>> from PIL import Image
+        >>> fit_upright(Image.new("RGB", (30, 20)), PictureForm(10, 12)).shape
+        (10, 12, 3)
     """
     from PIL import Image
 

@@ -1,7 +1,7 @@
 """The paper's tables and claims as data, the runs that test them, verdicts, and the page of evidence.
 
 The paper is arXiv:2011.08704, "Redesigning the classification layer by randomizing the class representation vectors".
-`fixhead reproduce` runs its cells; `python -m keras_fixhead.reproduction` writes the pages.
+`fixhead reproduce` runs its cells, and `fixhead report` shows what their results say.
 """
 from keras_fixhead.reproduction.cells import Cell, Decisions, cell, plan
 from keras_fixhead.reproduction.paper import (

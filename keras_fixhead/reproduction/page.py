@@ -104,13 +104,6 @@ def in_each_setting(what: str, parts: Mapping[str, list[str]]) -> list[str]:
     return said + [line for lines in parts.values() for line in lines] + ([""] if len(empty) == len(parts) else [])
 
 
-def claim_lines(results: Results, setting: Setting) -> list[str]:
-    """Returns each claim, its state, and what the paper prints about it, as lines for a terminal."""
-    return [line for each in answers(results, setting)
-            for line in (f"{each.claim.id}: {state_text(each).replace('**', '')}", f"  {each.claim.statement}",
-                         f"  {paper_text(each)}")]
-
-
 def measured_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer]],
                    small: Mapping[str, str]) -> list[str]:
     """Returns one line for each claim that was measured in part, in any of the settings shown."""

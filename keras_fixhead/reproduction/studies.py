@@ -2,7 +2,10 @@
 
 Each study is one JSON file, collected from its runs, with their matrices in an .npz file next to it. The tables in
 docs/ and the figure of the main effect are generated from these files.
+
+    python -m keras_fixhead.reproduction.studies main_effect RUNS    # collect a study from its runs into results/
 """
+import argparse
 import json
 import math
 import statistics
@@ -11,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from keras_fixhead.analysis.paired import PairedDifference, paired_difference
 from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
-from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.errors import ArgumentError, FixheadError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
 from keras_fixhead.reproduction.cells import cell
@@ -352,3 +357,21 @@ def draw_main_effect(runs_dir: Path, path: Path) -> None:
               {arm: read_arrays(run.path / "test.npz")["class_vectors"] for arm, run in runs.items()},
               results["fixed"].content["label_names"], path,
               title="CIFAR-10, cosine logits, S = 1, recipe cpu, seed 0")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Collects a study, and draws the figure of the main effect."""
+    parser = argparse.ArgumentParser(description="Collects a small study from its runs into results/.")
+    parser.add_argument("name", choices=QUESTIONS)
+    parser.add_argument("runs", type=Path, help="folder of its runs")
+    parsed = parser.parse_args(arguments)
+    try:
+        click.echo(f"Wrote {collect(parsed.name, parsed.runs, Path('results'))}")
+        if parsed.name == "main_effect":
+            draw_main_effect(parsed.runs, Path("docs/main_effect.png"))
+    except FixheadError as error:
+        parser.exit(1, "\n".join([f"Error: {error.what}", *([error.hint] if error.hint else []), ""]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,5 @@
 """Real data in the folder $FIXHEAD_TEST_CIFAR: complete CIFAR sets, parts of STL-10 and Tiny ImageNet."""
+import functools
 import json
 import os
 import zlib
@@ -27,6 +28,17 @@ SIZES = {"cifar10": (45_000, 5_000, 10_000), "cifar100": (45_000, 5_000, 10_000)
          "tiny_imagenet": (3_600, 400, 1_000)}
 
 
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """Returns a function that packs a set once; the answer is the folder to read it from, its own, and its index."""
+    @functools.cache
+    def made(name):
+        parent = tmp_path_factory.mktemp(name)
+        return parent, *pack_dataset(name, parent, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
+
+    return made
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_cifar10_and_the_other_real_sets_match_the_catalogue(name):
     dataset = load_dataset(name, os.environ["FIXHEAD_TEST_CIFAR"])
@@ -45,21 +57,21 @@ def test_cifar10_and_the_other_real_sets_match_the_catalogue(name):
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_cifar10_and_the_others_are_packed_with_the_digest_of_their_runs(name, tmp_path):
-    folder, index = pack_dataset(name, tmp_path, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
-    dataset = load_dataset(name, str(tmp_path))
+def test_cifar10_and_the_others_are_packed_with_the_digest_of_their_runs(name, packed):
+    parent, folder, index = packed(name)
+    dataset = load_dataset(name, str(parent))
 
     assert dataset.digest() == index.held_out.digest == MEASURED[name]["data_digest"]
     assert dataset.subset == MEASURED[name]["subset"]
     assert max(path.stat().st_size for path in folder.iterdir()) <= 60_000_000
     assert index.size_bytes < 0.62 * sum(dataset.split(part).images.nbytes for part in ("train", "validation", "test"))
-    assert [each.ok for each in verify_packed(tmp_path)] == [True]
+    assert [each.ok for each in verify_packed(parent)] == [True]
 
 
-def test_packed_cifar100_coarse_labels_match_the_authors(tmp_path):
+def test_packed_cifar100_coarse_labels_match_the_authors(packed):
     import tensorflow_datasets
 
-    folder, _ = pack_dataset("cifar100", tmp_path, data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
+    _, folder, _ = packed("cifar100")
     builder = tensorflow_datasets.builder("cifar100:3.*.*", data_dir=os.environ["FIXHEAD_TEST_CIFAR"])
     for split, count in (("train", 50_000), ("test", 10_000)):
         (batch,) = builder.as_dataset(split=split, batch_size=count).as_numpy_iterator()

@@ -10,7 +10,6 @@ from synthetic import CHOSEN, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import Decisions, blocks_named, page, paper_claims, plan, read_results
-from keras_fixhead.reproduction.__main__ import main, parser
 from keras_fixhead.reproduction.claims import answers
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.reproduction.results import Results
@@ -40,11 +39,10 @@ def text_of(results):
     return {name: "\n".join(lines) for name, lines in blocks.items()}
 
 
-def test_the_page_matches_the_code_and_the_results(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_the_page_matches_the_code_and_the_results(tmp_path):
     for name in page.PARTS:
         (tmp_path / name).write_text((ROOT / "docs" / name).read_text())
-    assert main(["page", "--docs", str(tmp_path)]) == 0
+    page.write_pages(tmp_path, RESULTS)
 
     for name in (*page.PARTS, page.FILE):
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text()
@@ -157,14 +155,6 @@ def test_quarter_width_has_its_own_column_and_no_verdict():
         assert "held" not in small and "refuted" not in small
 
 
-def test_claims_are_listed_with_the_numbers_of_the_paper(tmp_path, capsys):
-    assert main(["claims", "--out", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
-
-    assert [line.partition(":")[0] for line in out.splitlines()[::3]] == list(paper_claims())
-    assert "cos-s1-fixed-converges: not measured; 6 comparisons planned" in out and "mean 32.06" in out
-
-
 def test_commands_on_the_page_about_running_exist(fixhead):
     from fixhead_cli.main import COMMANDS
 
@@ -173,9 +163,8 @@ def test_commands_on_the_page_about_running_exist(fixhead):
     assert len(lines) >= 10
     for line in lines:
         words = line.partition(" #")[0].split()
-        if "keras_fixhead.reproduction" in words:
-            arguments = words[words.index("keras_fixhead.reproduction") + 1 :]
-            assert parser().parse_args(arguments).command == arguments[0], line
+        if words[0] == "python" and words[1] != "-m":
+            assert (ROOT / words[1]).is_file(), line
         if words[0].endswith("fixhead") and words[1] != "data":
             known = fixhead(words[1], "--help").out
             assert words[1] in COMMANDS and all(word in known for word in words if word.startswith("--")), line

@@ -13,6 +13,7 @@ from keras_fixhead.reproduction.studies import (
     collect,
     fixed_against_learned,
     fixed_against_learned_on_whole_sets,
+    main,
     merged_pairs,
     read_study,
 )
@@ -58,7 +59,9 @@ def test_a_file_that_is_not_a_study_is_named(tmp_path):
 def finished(runs_dir, seed, fixed, accuracy, **fields):
     run = create_run(resolve(TrainConfig(dataset="digits", recipe="cpu", epochs=2, precision="float32", seed=seed,
                                          fixed=fixed, runs_dir=str(runs_dir), **fields)))
-    run.write_metrics([{"epoch": 1, "accuracy": 0.3}, {"epoch": 2, "accuracy": 0.6}])
+    run.write_metrics([{"epoch": epoch, "accuracy": 0.3 * epoch, "cross_entropy": 2.0 / epoch,
+                        "validation_accuracy": 0.2 * epoch, "validation_cross_entropy": 2.1 / epoch}
+                       for epoch in (1, 2)])
     run.write("result", {
         "accuracy": {"test": accuracy}, "evaluation": {"test": {"own_cosine": 0.8}}, "label_names": ["a", "b"],
         "class_vectors_max_cosine": 0.1, "seconds": 60.0, "images_per_second": 10.0, "data_digest": "0",
@@ -92,6 +95,22 @@ def test_runs_that_do_not_form_a_study_are_refused(tmp_path):
     finished(tmp_path / "runs", 0, False, 0.8, lr=0.3)
     with pytest.raises(ArgumentError, match="differ in more than arm and seed"):
         collect("main_effect", tmp_path / "runs", tmp_path)
+
+
+def test_the_command_writes_the_study_or_says_in_one_line_why_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["signed_features", "runs"])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith("Error: The runs in runs differ in more than arm and seed, or there are ")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "results").mkdir()
+    for fixed in (True, False):
+        finished(tmp_path / "runs", 0, fixed, 0.8)
+    main(["main_effect", "runs"])
+
+    assert capsys.readouterr().out == "Wrote results/main_effect.json\n"
+    assert read_study(Path("results/main_effect.json")).seeds == [0] and Path("docs/main_effect.png").stat().st_size
 
 
 def test_class_vectors_are_merged_if_above_the_bound_for_every_seed():
