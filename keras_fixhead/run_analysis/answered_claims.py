@@ -108,10 +108,10 @@ def _correlation(arm: str, members: Sequence[MeasuredRun], fixed: Sequence[Measu
 def _of_a_pair(fixed: Sequence[MeasuredRun], learned: Sequence[MeasuredRun]) -> Iterator[Answer]:
     config, arms = fixed[0].config, f"{fixed[0].arm} minus {learned[0].arm}"
     gain = {seed: 100 * value for seed, value in _difference(fixed, learned, "accuracy", "accuracy").items()}
-    asked = {("dot", 1.0): ("dot-accuracy", not_below(TOLERANCE_POINTS)),
-             ("cos", 1.0): ("cos-s1-fixed-converges", above(GAP_POINTS))}
-    if gain and (config.head, config.scale) in asked:
-        claim, expected = asked[config.head, float(config.scale)]
+    asked = ("dot-accuracy", not_below(TOLERANCE_POINTS)) if config.head == "dot" else (
+        "cos-s1-fixed-converges", above(GAP_POINTS)) if config.scale == 1 else None
+    if gain and asked:
+        claim, expected = asked
         yield _answer(claim, f"{arms}: test accuracy, points {_mean(gain, '+.2f')} (expected: {expected.text})",
                       (gain, expected))
     if ratio := _difference(fixed, learned, "separability", "angle_ratio"):

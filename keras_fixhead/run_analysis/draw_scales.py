@@ -33,7 +33,7 @@ _FIGURES: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...], str], ...
 def scale_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Yields the figures over S; none unless some runs differ in a scale that is a number, and in nothing else.
 
-    Runs with cosine logits count; arms that differ in something else than S and the seed have lines of their own.
+    Arms that differ in something else than S and the seed have lines of their own.
     """
     lines = _lines_of(runs)
     if not lines:
@@ -53,27 +53,22 @@ def _lines_of(runs: Sequence[MeasuredRun]) -> dict[str, list[MeasuredRun]]:
     """Arm without its S -> its runs, of arms with at least two scales."""
     found: dict[str, list[MeasuredRun]] = {}
     for each in runs:
-        if each.config.head == "cos" and each.facts.cosine_scale is not None:
+        if each.scale is not None:
             found.setdefault(re.sub(r", S = [^,]+", "", each.arm), []).append(each)
-    return {arm: several for arm, several in found.items() if len({_scale(each) for each in several}) > 1}
+    return {arm: several for arm, several in found.items() if len({each.scale for each in several}) > 1}
 
 
 def _values(runs: Sequence[MeasuredRun], section: str, number: str) -> dict[float, list[float]]:
     found: dict[float, list[float]] = {}
     for each in runs:
         value = each.numbers.get(section, {}).get(number)
-        if value is not None:
-            found.setdefault(_scale(each), []).append(float(value))
+        if value is not None and each.scale is not None:
+            found.setdefault(each.scale, []).append(float(value))
     return found
-
-
-def _scale(run: MeasuredRun) -> float:
-    assert run.facts.cosine_scale is not None
-    return round(run.facts.cosine_scale, 6)
 
 
 def _ceiling(lines: Mapping[str, Sequence[MeasuredRun]]) -> tuple[str, dict[float, float]] | None:
     """The largest probability that S allows (Equation 5), for the number of classes of the runs."""
-    limits = {_scale(each): float(limit) for several in lines.values() for each in several
-              if (limit := each.numbers["calibration"]["ceiling"]) is not None}
+    limits = {each.scale: float(limit) for several in lines.values() for each in several
+              if (limit := each.numbers["calibration"]["ceiling"]) is not None and each.scale is not None}
     return ("largest probability possible (Equation 5)", limits) if limits else None

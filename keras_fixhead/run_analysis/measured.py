@@ -63,12 +63,18 @@ class MeasuredRun:
         """The lines of metrics.jsonl."""
         return self.run.metrics()
 
+    @property
+    def scale(self) -> float | None:
+        """S, the factor on the logits; None if there is no such number, as for cosine logits with a bias."""
+        scale = self.facts.cosine_scale if self.config.head == "cos" else self.config.scale
+        return round(float(scale), 6) if isinstance(scale, int | float) else None
+
     def as_dict(self) -> dict[str, Any]:
         """Returns what is written to the run's numbers.json."""
         cosines = cosine_matrix(self.test.class_vectors)
         return {"run": self.run.name, "arm": self.arm, "seed": self.config.seed,
                 "dataset": Path(self.config.dataset).name, "model": self.config.model, "recipe": self.config.recipe,
-                "epochs": self.config.epochs, "scale": self.facts.cosine_scale,
+                "epochs": self.config.epochs, "scale": self.scale,
                 "config_digest": self.run.digest(), "model_digest": self.outputs.digest, "split": "test",
                 "images": len(self.test.labels), "classes": self.test.num_classes,
                 "features": self.test.features.shape[1], "numbers": self.numbers,

@@ -47,8 +47,8 @@ COMPARED = (
 """Numbers whose difference between fixed and learned class vectors is shown."""
 
 _ABOUT = ("An arm is named after its logits, cosines or dot products of features and class vectors, and after its "
-          "class vectors, fixed as drawn or learned; its runs differ only in their seeds. S is the factor on cosines, "
-          "m the number of classes, d that of features. Click a figure to enlarge it.")
+          "class vectors, fixed as drawn or learned; its runs differ only in their seeds. S is the factor on "
+          "the logits, m the number of classes, d that of features. Click a figure to enlarge it.")
 _WITHOUT_NAME = ("claim", "number", "what it is")
 """Columns whose cells need no name on narrow screens."""
 

@@ -122,6 +122,13 @@ def test_one_number_decides_a_claim(arm, section, name, value, claim):
     assert not all(each.held for each in answers) and "held" not in {each.verdict for each in answers if not each.held}
 
 
+def test_the_claim_on_dot_logits_is_answered_at_any_scale_of_both_arms():
+    numbers = {("dot", fixed, 0.2): GOOD["dot", fixed, 1.0] for fixed in (True, False)}
+    (answer,) = [each for each in answer_claims(runs(numbers)) if each.claim == "dot-accuracy"]
+
+    assert answer.held and answer.verdict == "held" and "test accuracy, points +0.00" in answer.measured
+
+
 def test_differences_are_paired_by_seed():
     members = runs({key: {} for key in (("cos", True, 1.0), ("cos", False, 1.0))})
     for number, each in enumerate(members):

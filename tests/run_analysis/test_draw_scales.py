@@ -17,6 +17,14 @@ def at_scale(run, scale, seed, ece, fixed=True):
         facts=dataclasses.replace(run.facts, cosine_scale=float(scale)))
 
 
+def as_dot(run):
+    """Returns the run as if it had dot logits."""
+    numbers = {**run.numbers, "calibration": {**run.numbers["calibration"], "ceiling": None}}
+    return dataclasses.replace(run, arm=f"dot-fixed, S = {run.config.scale:g}", numbers=numbers,
+                               config=dataclasses.replace(run.config, head="dot"),
+                               facts=dataclasses.replace(run.facts, cosine_scale=None))
+
+
 def test_runs_over_s_become_one_line_per_arm_in_one_figure(analysis, tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr(draw_scales, "plot_scales", lambda panels, path, title: drawn.update({path.name: panels}))
@@ -30,6 +38,19 @@ def test_runs_over_s_become_one_line_per_arm_in_one_figure(analysis, tmp_path, m
     assert ece.lines == {"cos-fixed, lr = 0.1": {1.0: [0.5], 20.0: [0.2, 0.3]},
                          "cos-learned, lr = 0.1": {1.0: [0.4], 5.0: [0.1]}}
     assert confidence.curve == ("largest probability possible (Equation 5)", {1.0: 0.01, 5.0: 0.05, 20.0: 0.2})
+
+
+def test_dot_logits_have_a_line_and_no_ceiling(analysis, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(draw_scales, "plot_scales", lambda panels, path, title: drawn.update({path.name: panels}))
+    runs = [as_dot(at_scale(analysis.runs[0], scale, 0, scale / 10)) for scale in (0.2, 1, 2)]
+    list(scale_pictures(runs, tmp_path))
+    ece, *_, confidence = drawn["calibration-over-scales"]
+
+    assert ece.lines == {"dot-fixed": {0.2: [0.02], 1.0: [0.1], 2.0: [0.2]}} and confidence.curve is None
+    assert runs[0].as_dict()["scale"] == 0.2
+    learned = [dataclasses.replace(each, config=dataclasses.replace(each.config, scale="learned")) for each in runs]
+    assert learned[0].scale is None and list(scale_pictures(learned, tmp_path)) == []
 
 
 def test_they_are_drawn_as_png_and_svg(analysis, tmp_path):
