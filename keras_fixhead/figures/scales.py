@@ -59,7 +59,7 @@ def plot_scales(panels: Sequence[Panel], path: Path, *, title: str) -> None:
             (handles[plain(text)],) = axes.plot(x, [values[scale] for scale in x], color="0.3", linestyle=":",
                                                 linewidth=1.5)
         axes.set_xscale("log")
-        axes.set_xticks(scales, [f"{scale:g}" for scale in scales])
+        axes.set_xticks(scales, [f"{scale:.3g}" for scale in scales])
         axes.minorticks_off()
         axes.set(xlabel="scale S", ylabel=panel.label)
         axes.set_title(plain(panel.title), fontsize="medium")
