@@ -71,14 +71,15 @@ def measure_data(folder: str) -> dict[str, Any]:
 def effects_block() -> list[str]:
     """Returns the README's table: where fixing wins and where it loses, paired over seeds."""
     whole, narrow = fixed_against_learned_on_whole_sets(RESULTS), fixed_against_learned(RESULTS)
-    lines = ["| | data, network | fixed | learned | fixed − learned, points (95 % interval) |", "| --- | --- | --- | --- | --- |",
+    lines = ["| | data, network | fixed | learned | fixed − learned, points (95 % interval) |",
+             "| --- | --- | --- | --- | --- |",
              *(_effect(each, "whole, `fast_cnn`") for each in whole),
              *(_effect(each, "part, narrow ResNet18") for each in narrow)]
     config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
     assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
     n, = {each.difference.n for each in [*whole, *narrow]}
-    text = (f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed have the same initial "
-            "weights, class vectors and batches. ")
+    text = (f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed have the same "
+            "initial weights, class vectors and batches. ")
     if whole:
         text += ("`fast_cnn` is not one of the paper's networks: all training images, recipe `fast`, "
                  f"{build_config({'recipe': 'fast'}).epochs:g} epochs, on two CPU cores (`docs/evidence.md`). ")
