@@ -1,5 +1,5 @@
 """Figures of class vectors: their cosines as a heat map, and the distribution of the cosines."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,20 @@ from keras_fixhead.figures.text import plain
 
 COSINE_MAP = "cividis"
 """A colour map whose lightness rises throughout, also for colour-blind readers and in grey."""
+
+
+def cosine_limits(matrices: Iterable[NDArray[np.floating]]) -> tuple[float, float]:
+    """Returns the smallest and largest cosine between different classes, to be the same for several arms.
+
+    Args:
+        matrices: of shape (m, m).
+
+    Example:
+        >>> cosine_limits([np.array([[1.0, 0.5], [0.5, 1.0]]), np.array([[1.0, -0.25], [-0.25, 1.0]])])
+        (-0.25, 0.5)
+    """
+    pairs = np.concatenate([matrix[different_pairs(len(matrix))] for matrix in matrices])
+    return float(pairs.min()), float(pairs.max())
 
 
 def plot_cosine_matrix(cosines: NDArray[np.floating], label_names: Sequence[str], path: Path, *, title: str,

@@ -1,12 +1,27 @@
 """Figure of confusions against similarity: one point for each pair of classes."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.geometry import different_pairs
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
 from keras_fixhead.figures.text import class_names, plain
+
+
+def error_limits(errors: Iterable[NDArray[np.integer]]) -> tuple[int, int]:
+    """Returns the smallest and largest number of errors of a pair of classes, to be the same for several arms.
+
+    Args:
+        errors: images of each class (rows) by predicted class (columns), of shape (m, m).
+
+    Example:
+        >>> error_limits([np.array([[9, 1], [2, 9]]), np.array([[8, 0], [5, 8]])])
+        (3, 5)
+    """
+    both = np.concatenate([(each + each.T)[different_pairs(len(each))] for each in errors])
+    return int(both.min()), int(both.max())
 
 
 def plot_confusion_similarity(cosines: NDArray[np.floating], confusion: NDArray[np.integer], label_names: Sequence[str],

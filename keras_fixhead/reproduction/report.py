@@ -11,16 +11,16 @@ from keras_fixhead.analysis.bootstrap import bca_interval, interquartile_interva
 from keras_fixhead.analysis.exact import EXHAUSTIVE, sign_flip_test, smallest_p
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.json_files import write_bytes, write_json
-from keras_fixhead.reproduction.cells import Block, Cell, plan
+from keras_fixhead.reproduction.cells import Block, Cell, Decisions, plan
 from keras_fixhead.reproduction.claims import Answer, answers
-from keras_fixhead.reproduction.comparisons import SETS, evidence, gain
+from keras_fixhead.reproduction.comparisons import SETS, Evidence, evidence, gain
 from keras_fixhead.reproduction.findings import Finding, holm_states, protocol_text
 from keras_fixhead.reproduction.measures import accuracy
 from keras_fixhead.reproduction.paper import SOURCE
 from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.report_figures import draw_figures, figures_content
 from keras_fixhead.reproduction.report_targets import hours_of, recipe_option, targets_content
-from keras_fixhead.reproduction.results import Results, decide, read_results
+from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.reproduction.settings import SETTINGS, Setting
 from keras_fixhead.reproduction.verdict import ENOUGH, above, seeds_in_order
 from keras_fixhead.runs import make_folder
@@ -57,23 +57,22 @@ def report_content(results: Mapping[str, Results], folder: Path) -> dict[str, An
 
 
 def _setting(at: Setting, results: Results, folder: Path) -> dict[str, Any]:
-    blocks = PLANS[at.plan]
-    where = _blocks_of_cells(blocks, results)
+    seen = evidence(results, at)
+    where = _blocks_of_cells(PLANS[at.plan], seen.decisions)
     return {"plan": at.plan, "title": at.title, "network": at.network, "paper_network": at.paper_network,
             "devices": sorted({str(each.content["device"]) for each in results}), "runs": len(results),
-            "across_sets": _across_sets(at, results),
+            "across_sets": _across_sets(seen),
             "claims": [_claim(each, at, results, where, folder) for each in answers(results, at)],
             "targets": targets_content(at, results), "cells": _cells(results, where, folder),
             "figures": [{**each, "results": {name: _name(path, folder) for name, path in each["results"].items()}}
-                        for each in figures_content(at, evidence(results, at))]}
+                        for each in figures_content(seen)]}
 
 
-def _across_sets(at: Setting, results: Results) -> list[dict[str, Any]]:
+def _across_sets(seen: Evidence) -> list[dict[str, Any]]:
     """Returns the interquartile mean of fixed minus learned over the data sets, for logits measured on all of them."""
-    seen = evidence(results, at)
     found = []
     for head in ("dot", "cos"):
-        gains = {dataset: seeds_in_order(gain(seen, "", at.main, dataset, head, accuracy, above()).values)
+        gains = {dataset: seeds_in_order(gain(seen, "", seen.setting.main, dataset, head, accuracy, above()).values)
                  for dataset in SETS}
         if all(len(values) >= ENOUGH for values in gains.values()):
             scores = list(gains.values())
@@ -135,10 +134,10 @@ def _cells(results: Results, where: Mapping[str, str], folder: Path) -> list[dic
     return found
 
 
-def _blocks_of_cells(blocks: Sequence[Block], results: Results) -> dict[str, str]:
+def _blocks_of_cells(blocks: Sequence[Block], decisions: Decisions) -> dict[str, str]:
     """Returns the id of a cell -> the first block that has it."""
     found: dict[str, str] = {}
-    for run in plan(blocks, decide(results, blocks)):
+    for run in plan(blocks, decisions):
         if run.cell is not None:
             found.setdefault(run.cell.id, run.block)
     return found

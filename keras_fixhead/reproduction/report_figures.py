@@ -8,21 +8,19 @@ import numpy as np
 from keras_fixhead.analysis.geometry import different_pairs, same_group
 from keras_fixhead.analysis.similarity import confusion_similarity
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.figures.class_vectors import plot_cosine_matrix
+from keras_fixhead.figures.class_vectors import cosine_limits, plot_cosine_matrix
 from keras_fixhead.figures.classes import grouped_order
-from keras_fixhead.figures.similarity import plot_confusion_similarity
+from keras_fixhead.figures.similarity import error_limits, plot_confusion_similarity
 from keras_fixhead.reproduction.comparisons import SETS, Evidence, arm
-from keras_fixhead.reproduction.settings import Setting
+from keras_fixhead.reproduction.page_cells import ARMS
 from keras_fixhead.runs import make_folder
 from keras_fixhead.runs.result import Result, read_arrays
 
 HEADS = {"figure2": ("dot", "dot logits"), "figure4": ("cos", "cosine logits, S = 1")}
 """The paper's figure -> logits of its models, and these in words."""
-FEATURES = ("pictures of features need models: add --keep-models, then: fixhead analyze RUN RUN")
-"""What of the paper's Figures 3 and 5 the report cannot show."""
 
 
-def figures_content(at: Setting, seen: Evidence) -> list[dict[str, Any]]:
+def figures_content(seen: Evidence) -> list[dict[str, Any]]:
     """Returns one entry for each data set and figure of the paper that both arms of a seed were measured for.
 
     It has the arms with the path of their result, and two pictures of each arm: its name and its caption.
@@ -30,21 +28,22 @@ def figures_content(at: Setting, seen: Evidence) -> list[dict[str, Any]]:
     found = []
     for figure, (head, words) in HEADS.items():
         for dataset in SETS:
-            arms = _first_pair(at, seen, dataset, head)
+            arms = _first_pair(seen, dataset, head)
             if not arms:
                 continue
-            of_arms = [_pictures(f"{at.plan}-{figure}-{dataset}", name, words, each) for name, each in arms.items()]
+            of_arms = [_pictures(f"{seen.setting.plan}-{figure}-{dataset}", name, words, each)
+                       for name, each in arms.items()]
             found.append({"figure": figure, "dataset": dataset, "seed": arms["fixed"].seed,
                           "results": {name: result.path for name, result in arms.items()},
                           "pictures": [each for same_kind in zip(*of_arms, strict=True) for each in same_kind]})
     return found
 
 
-def _first_pair(at: Setting, seen: Evidence, dataset: str, head: str) -> dict[str, Result]:
+def _first_pair(seen: Evidence, dataset: str, head: str) -> dict[str, Result]:
     """The results of the smallest seed for which both arms were measured; none if there is no such seed."""
     runs: dict[str, dict[int, Result]] = {}
-    for name, fixed in (("fixed", True), ("learned", False)):
-        cell = arm(at.main, dataset, head, fixed).cell(seen.decisions)
+    for fixed, name in ARMS.items():
+        cell = arm(seen.setting.main, dataset, head, fixed).cell(seen.decisions)
         of_cell = {} if cell is None else seen.results.all_of(cell)
         runs[name] = {seed: each for seed, each in of_cell.items() if each.converged}
     shared = set(runs["fixed"]) & set(runs["learned"])
@@ -85,10 +84,10 @@ def draw_figures(report: Mapping[str, Any], results: Path, folder: Path) -> list
 
 def _drawn(entry: Mapping[str, Any], results: Path, folder: Path) -> list[Path]:
     arrays = {name: read_arrays((results / file).with_suffix(".npz")) for name, file in entry["results"].items()}
-    pairs = np.concatenate([each["cosines"][different_pairs(len(each["cosines"]))] for each in arrays.values()])
+    limits = cosine_limits(each["cosines"] for each in arrays.values())
     errors = {name: each["confusion"].astype(np.int64) * different_pairs(len(each["confusion"]))
               for name, each in arrays.items()}
-    both = np.concatenate([(each + each.T)[different_pairs(len(each))] for each in errors.values()])
+    counts = error_limits(errors.values())
     data = DATASETS[entry["dataset"]]
     names = data.label_names
     assert names is not None
@@ -99,12 +98,9 @@ def _drawn(entry: Mapping[str, Any], results: Path, folder: Path) -> list[Path]:
         title = f"{entry['dataset']}, {HEADS[entry['figure']][1]}, {name}"
         if picture["kind"] == "cosines":
             plot_cosine_matrix(arrays[name]["cosines"], names, path, title=title, order=order,
-                               groups=None if order is None else data.similar,
-                               limits=(float(pairs.min()), float(pairs.max())))
+                               groups=None if order is None else data.similar, limits=limits)
         else:
             plot_confusion_similarity(arrays[name]["cosines"], errors[name], names, path, title=title,
-                                      together=same_group(names, data.similar),
-                                      limits=(float(pairs.min()), float(pairs.max())),
-                                      counts=(int(both.min()), int(both.max())))
+                                      together=same_group(names, data.similar), limits=limits, counts=counts)
         drawn.append(path.with_name(path.name + ".png"))
     return drawn

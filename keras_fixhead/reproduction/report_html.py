@@ -8,7 +8,7 @@ from keras_fixhead.reproduction.claims import ARITHMETIC
 from keras_fixhead.reproduction.findings import NUMBER
 from keras_fixhead.reproduction.page_figure import COLOURS
 from keras_fixhead.reproduction.report_targets import target_text
-from keras_fixhead.reproduction.report_text import across_text, number
+from keras_fixhead.reproduction.report_text import across_text, heading, number
 from keras_fixhead.reproduction.verdict import STATES
 
 CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
@@ -108,7 +108,6 @@ def _colours() -> str:
 
 
 def _section(setting: Mapping[str, Any]) -> str:
-    title = f"{setting['title'][0].upper()}{setting['title'][1:]}"
     about = (f"Network {setting['network']}; {setting['runs']} runs on {', '.join(setting['devices'])}. The paper's "
              f"numbers are of {setting['paper_network']}. {'; '.join(map(across_text, setting['across_sets']))}")
     claims = _table(("claim", "section", "in the paper", "verdict", "note"), [
@@ -128,7 +127,7 @@ def _section(setting: Mapping[str, Any]) -> str:
         for each in setting["targets"]])
     cells = _table(("block", "cell", "recipe and scale", "data", "accuracy, %", "n", "failed", "minutes", "files"),
                    [_measured_cell(each) for each in setting["cells"]])
-    return "\n".join(f"<section class=\"{name.replace(' ', '-')}\"><h2>{escape(title)}: {name}</h2>"
+    return "\n".join(f"<section class=\"{name.replace(' ', '-')}\"><h2>{escape(heading(setting))}: {name}</h2>"
                      f"{f'<p>{escape(text)}</p>' if text else ''}"
                      f"<div class=\"filters\">{_TEXT_FILTER}{_VERDICT_FILTER if judged else ''}</div>"
                      f"<div class=\"scroll\">{table}</div></section>"
@@ -146,8 +145,7 @@ def _figures(setting: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
                  f"{b64encode(images[each['name']]).decode()}\"><figcaption>{escape(each['caption'])} "
                  f"<a href=\"figures/{each['name']}.svg\">SVG</a></figcaption></figure>"
                  for each in entry["pictures"]) + "</div>" for entry in setting["figures"]]
-    title = f"{setting['title'][0].upper()}{setting['title'][1:]}"
-    return f"<h2>{escape(title)}: figures</h2>" + "\n".join(parts) if parts else ""
+    return f"<h2>{escape(heading(setting))}: figures</h2>" + "\n".join(parts) if parts else ""
 
 
 _TEXT_FILTER = "<input type=\"search\" placeholder=\"Show lines with ...\" aria-label=\"Show lines with\">"

@@ -5,13 +5,11 @@ from typing import Any
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell, plan
 from keras_fixhead.reproduction.plans import PLANS, blocks_named
-from keras_fixhead.reproduction.report_figures import FEATURES
 from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.reproduction.settings import EVIDENCE, Setting
-from keras_fixhead.reproduction.targets import TABLE_5, TARGETS
+from keras_fixhead.reproduction.targets import NEEDS, TARGETS
 from keras_fixhead.runs.result import Result
 
-NEEDS = {"table5": TABLE_5, "figure3": FEATURES, "figure5": FEATURES}
 _ORDER = sorted((name for name in TARGETS if name != "all"),
                 key=lambda name: ("tfc".index(name[0]), name))  # tables, figures, correlations
 
@@ -29,10 +27,10 @@ def targets_content(at: Setting, results: Results) -> list[dict[str, Any]]:
         planned = list(plan(blocks_named(blocks, at.plan), decisions))
         cells = {(each.cell.id, each.seed): each.cell for each in planned
                  if each.cell is not None and (name != "table5" or each.cell.config.dataset == "cifar10")}
-        left = [cell for (_, seed), cell in cells.items() if seed not in results.all_of(cell)]
+        runs = {key: results.all_of(cell).get(key[1]) for key, cell in cells.items()}
+        left = [cells[key] for key, result in runs.items() if result is None]
         waiting = sum(each.cell is None for each in planned)
-        done = sum(seed in results.all_of(cell) and _measures(name, results.all_of(cell)[seed])
-                   for (_, seed), cell in cells.items())
+        done = sum(result is not None and _measures(name, result) for result in runs.values())
         command = f"fixhead reproduce {name}{recipe_option(at)} --data-dir DATA" if left or waiting else ""
         found.append({"target": name, "blocks": list(blocks), "runs": len(cells) + waiting, "done": done,
                       "waiting": waiting, "hours": round(hours_of(left, at, results), 1), "command": command,

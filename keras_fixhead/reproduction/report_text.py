@@ -18,7 +18,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     """Returns the report as Markdown: for each setting, the claims, the comparisons, and the tables and figures."""
     lines = [f"# The paper's claims ({report['paper']}) and what was measured"]
     for setting in report["settings"]:
-        lines += ["", f"## {setting['title'][0].upper()}{setting['title'][1:]}", "",
+        lines += ["", f"## {heading(setting)}", "",
                   f"Network {setting['network']}, {setting['runs']} runs on {', '.join(setting['devices'])}. The "
                   f"paper's numbers are of {setting['paper_network']}.", "",
                   *_table(("claim", "in the paper", "verdict"),
@@ -31,6 +31,17 @@ def markdown(report: Mapping[str, Any]) -> str:
                   *(line for entry in setting["figures"] for each in entry["pictures"]
                     for line in ("", f"![{each['caption']}](figures/{each['name']}.png)", "", each["caption"]))]
     return "\n".join(lines) + "\n"
+
+
+def heading(setting: Mapping[str, Any]) -> str:
+    """Returns the title of a setting as it begins a line.
+
+    Example:
+        >>> heading({"title": "at full size"})
+        'At full size'
+    """
+    title = str(setting["title"])
+    return title[0].upper() + title[1:]
 
 
 def across_text(each: Mapping[str, Any]) -> str:

@@ -31,9 +31,14 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Target -> plan -> the blocks that measure it."""
 
-TABLE_5 = ("runs on CIFAR-10 are measured on CIFAR-10.1 and on the classes that they share with STL-10, if these sets "
-           "are on the machine when they are trained; the paper's STL Gen and CIFAR-100 Gen were never published")
-"""What of the paper's Table 5 can be measured."""
+_FEATURES = "pictures of features need models: add --keep-models, then: fixhead analyze RUN RUN"
+NEEDS = {
+    "table5": "runs on CIFAR-10 are measured on CIFAR-10.1 and on the classes that they share with STL-10, if these "
+              "sets are on the machine when they are trained; the paper's STL Gen and CIFAR-100 Gen were never "
+              "published",
+    "figure3": _FEATURES, "figure5": _FEATURES,
+}
+"""Target -> what it needs besides its runs."""
 
 
 def blocks_of(targets: Sequence[str], plan: str) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from keras_fixhead.analysis.calibration import log_softmax, reliability
 from keras_fixhead.analysis.class_vectors import clustered_order
 from keras_fixhead.analysis.compactness import class_angles
 from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, image_cosines, own_predicted_wrong
-from keras_fixhead.figures.class_vectors import plot_cosine_distribution, plot_cosine_matrix
+from keras_fixhead.figures.class_vectors import cosine_limits, plot_cosine_distribution, plot_cosine_matrix
 from keras_fixhead.figures.classes import grouped_order
 from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.dynamics import plot_dynamics
 from keras_fixhead.figures.reliability import plot_reliability
-from keras_fixhead.figures.similarity import plot_confusion_similarity
+from keras_fixhead.figures.similarity import error_limits, plot_confusion_similarity
 from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 from keras_fixhead.run_analysis.draw_features import (
     collapse_pictures,
@@ -41,8 +41,7 @@ def draw_figures(runs: Sequence[MeasuredRun], folder: Path) -> list[Figure]:
 def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     arms = {arm: members[0] for arm, members in by_arm(runs).items()}
     cosines = {arm: cosine_matrix(each.test.class_vectors) for arm, each in arms.items()}
-    pairs = [matrix[different_pairs(len(matrix))] for matrix in cosines.values()]
-    limits = min(float(each.min()) for each in pairs), max(float(each.max()) for each in pairs)
+    limits = cosine_limits(cosines.values())
     orders = {arm: _orders(each, cosines[arm]) for arm, each in arms.items()}
     for kind in dict.fromkeys(kind for each in orders.values() for kind in each):  # arms side by side
         for arm, each in arms.items():
@@ -75,10 +74,9 @@ def _orders(each: MeasuredRun, cosines: NDArray[np.float64]) -> dict[str, Order]
 def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     arms = {arm: members[0] for arm, members in by_arm(runs).items()}
     cosines = {arm: cosine_matrix(each.test.class_vectors) for arm, each in arms.items()}
-    pairs = [matrix[different_pairs(len(matrix))] for matrix in cosines.values()]
-    limits = min(float(each.min()) for each in pairs), max(float(each.max()) for each in pairs)
+    limits = cosine_limits(cosines.values())
     errors = {arm: each.test.confusion * different_pairs(each.test.num_classes) for arm, each in arms.items()}
-    both = np.concatenate([(each + each.T)[different_pairs(len(each))] for each in errors.values()])
+    counts = error_limits(errors.values())
     for arm, each in arms.items():
         name = file_name("confusion-similarity", arm)
         found = each.numbers["confusion"]
@@ -87,7 +85,7 @@ def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
             "" if rho is None or ceiling is None else
             f" Spearman's correlation is {_rounded(rho)}; the ties in the counts allow at most {ceiling:.2f}.")
         plot_confusion_similarity(cosines[arm], errors[arm], each.facts.label_names, folder / name, limits=limits,
-                                  counts=(int(both.min()), int(both.max())), together=each.facts.together,
+                                  counts=counts, together=each.facts.together,
                                   title=f"{arm}: confusions and similarity"
                                   + ("" if rho is None else f", Spearman {_rounded(rho)}"))
         yield Figure(name, "confusion", f"{arm}, seed {each.config.seed}: a point for each pair of classes; to the "

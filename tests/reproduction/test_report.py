@@ -36,9 +36,10 @@ def test_the_same_results_give_the_same_bytes_without_a_date_or_a_path(results, 
     assert [path.name for path in first[:6]] == FILES
     drawn = [path.with_suffix(ending) for path in first[6:] for ending in (".png", ".svg")]
     assert len(drawn) == 2 * 16 and set(drawn) == set((tmp_path / "one" / "figures").iterdir())
-    for one, other in zip(first[:6], second, strict=False):
+    for one, other in zip(first[:6], second[:6], strict=True):
         assert one.read_bytes() == other.read_bytes()
         assert str(results) not in one.read_text() and "2026-" not in one.read_text()
+    assert [path.name for path in second] == [path.name for path in first]
     for one in drawn:
         assert one.read_bytes() == (tmp_path / "two" / "figures" / one.name).read_bytes()
     assert json.loads(first[0].read_text())["settings"] == json.loads(json.dumps(report["settings"]))
@@ -48,7 +49,11 @@ def test_every_claim_has_a_verdict_and_every_number_names_its_files(results, rep
     (setting,) = report["settings"]
     measured = [each for claim in setting["claims"] for each in claim["comparisons"] if each["values"]]
 
+    assert {claim["id"]: claim["printed"] for claim in setting["claims"]} == {
+        name: dict(claim.paper) for name, claim in paper_claims().items()}
     assert [claim["id"] for claim in setting["claims"]] == list(paper_claims())
+    (converges,) = (claim for claim in setting["claims"] if claim["id"] == "cos-s1-fixed-converges")
+    assert converges["printed"]["mean"] == 32.06
     assert measured
     for each in measured:
         assert each["files"] and all((results / name).is_file() for name in each["files"])
@@ -161,10 +166,12 @@ def test_the_tables_have_one_line_per_comparison_and_run(results, report, tmp_pa
     assert markdown.count("| `cos-s1-fixed-converges` |") == 7
 
 
-def test_the_command_writes_the_files_and_names_a_folder_without_results(fixhead, results, tmp_path):
+def test_the_command_writes_the_files_and_names_a_folder_without_results(fixhead, results, report, tmp_path):
     done = fixhead("report", results, "--out", tmp_path / "report", "--json")
 
-    assert done.code == 0 and [path.rsplit("/", 1)[1] for path in done.json["files"][:6]] == FILES
+    drawn = [picture["name"] for entry in report["settings"][0]["figures"] for picture in entry["pictures"]]
+    assert done.code == 0 and [path.rsplit("/", 1)[1] for path in done.json["files"]] == [
+        *FILES, *(f"{name}.png" for name in drawn)]
     assert done.json["verdicts"]["gpu"]["probability-ceiling"] == "arithmetic"
     none = fixhead("report", tmp_path)
     assert none.code == 2 and "has no results of a plan in " in none.err and "gpu" in none.err
