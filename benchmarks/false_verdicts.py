@@ -1,16 +1,19 @@
 """How often the rules decide something that is not so: the same arm compared with itself.
 
-    python benchmarks/false_verdicts.py            # writes results/checks/false_verdicts.json; some minutes
+    python benchmarks/false_verdicts.py            # writes results/checks/false_verdicts.json; about 20 minutes
 
 Both 'arms' are drawn from one distribution: a normal one, or the runs of a cell in results/. Every verdict other than
 'undecided' on a difference above 0, and every refutation of 'at least as accurate', is then false. It exits with
 status 1 if more than 5 % are (and three standard errors of the simulation).
 """
 import argparse
+import functools
+import itertools
 import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import fmean
 
@@ -30,17 +33,20 @@ COMPARISONS = 8
 LEAST_RUNS = 6
 """Number of runs of a cell from which they are resampled: of few, the same differences would come again and again."""
 
-Draw = Callable[[tuple[int, ...]], NDArray[np.float64]]
+Draw = Callable[..., NDArray[np.float64]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--simulations", type=int, default=1_000, help="per row")
+    parser.add_argument("--simulations", type=int, default=10_000, help="per row")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "checks" / "false_verdicts.json")
     options = parser.parse_args()
-    rows = [{"arm": name, "seeds": n, "rule": rule, "simulations": options.simulations,
-             "false": int(sum(false(draw, n) for _ in range(options.simulations)))}
-            for name, draw in arms() for n in SEEDS for rule, false in RULES.items()]
+    asked = [(name, n, rule) for name in arms() for n in SEEDS for rule in RULES]
+    with ProcessPoolExecutor() as pool:
+        counts = pool.map(false_verdicts, *zip(*asked, strict=True), range(len(asked)),
+                          itertools.repeat(options.simulations))
+        rows = [{"arm": name, "seeds": n, "rule": rule, "simulations": options.simulations, "false": count}
+                for (name, n, rule), count in zip(asked, counts, strict=True)]
     for row in rows:
         row["share"] = row["false"] / row["simulations"]
         row["limit"] = ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / row["simulations"])
@@ -52,12 +58,21 @@ def main() -> int:
     return int(any(row["share"] > row["limit"] for row in rows))
 
 
-def arms() -> Iterator[tuple[str, Draw]]:
-    """Yields the name of an arm, and a function that draws accuracies in percent of its runs."""
-    generator = np.random.default_rng(0)
-    yield "normal, standard deviation 0.3", lambda shape: generator.normal(93, 0.3, shape)
+def false_verdicts(arm: str, n: int, rule: str, seed: int, simulations: int) -> int:
+    """Returns how many of the simulations of n seeds of the same arm twice are decided by a rule."""
+    draw = arms()[arm](np.random.default_rng(seed))
+    return sum(bool(RULES[rule](draw, n)) for _ in range(simulations))
+
+
+@functools.cache
+def arms() -> dict[str, Callable[[np.random.Generator], Draw]]:
+    """Returns the name of each arm, and a function that makes one which draws accuracies in percent of its runs."""
+    found: dict[str, Callable[[np.random.Generator], Draw]] = {
+        "normal, standard deviation 0.3": lambda generator: functools.partial(generator.normal, 93, 0.3)}
     for name, values in measured():
-        yield f"runs of {name}", lambda shape, values=values: generator.choice(values, shape)  # type: ignore[misc]
+        found[f"runs of {name}"] = lambda generator, values=values: (  # type: ignore[misc]
+            functools.partial(generator.choice, values))
+    return found
 
 
 def measured() -> Iterator[tuple[str, list[float]]]:
@@ -80,7 +95,7 @@ def measured() -> Iterator[tuple[str, list[float]]]:
 
 
 def _differences(draw: Draw, n: int) -> list[float]:
-    first, second = draw((2, n))
+    first, second = draw(size=(2, n))
     return list(first - second)
 
 
@@ -98,7 +113,7 @@ def _two_sets(draw: Draw, n: int) -> bool:
 
 def _counted(draw: Draw, n: int) -> bool:
     """Failures, each with probability 0.3 in both arms, at random seeds."""
-    first, second = draw((2, n)) * 1e6 % 1 < 0.3
+    first, second = draw(size=(2, n)) * 1e6 % 1 < 0.3
     return verdict(list(first.astype(float) - second), more_often()).state in (HELD, REFUTED)
 
 

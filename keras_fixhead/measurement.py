@@ -19,6 +19,7 @@ from keras_fixhead.analysis.geometry import (
     largest_probability,
     separation,
 )
+from keras_fixhead.analysis.projection import feature_plane
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.data import Split, run_dataset
 from keras_fixhead.data.sources import is_on_this_machine
@@ -54,7 +55,7 @@ _kept: dict[tuple[str, str], list[CorruptedChunk]] = {}
 
 
 def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Returns measurements of a run's model on the test images beyond result.json, and two matrices.
+    """Returns measurements of a run's model on the test images beyond result.json, and arrays.
 
     Args:
         run: a complete run.
@@ -65,8 +66,8 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
         numbers, ready for JSON: histograms of cosines, largest softmax probability, largest cosine that features can
         reach, separation of classes, accuracy with test-time augmentation, under the paper's corruptions (`SUITES`),
         and on those of the outside sets in `OUTSIDE` that are on this machine;
-        and three matrices of shape (m, m): confusion, cosines between class vectors, and cosines between the mean
-        embeddings of the classes (float16).
+        and arrays: three matrices of shape (m, m), which are confusion, cosines between class vectors, and cosines
+        between the mean embeddings of the classes (float16); and features of some images in a plane, to be drawn.
 
     Raises:
         RunError: if the run has no model.
@@ -82,6 +83,7 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
         "tta": {TEST_TIME: measurer.evaluate(test, TEST_TIME).as_dict()},
         "robustness": _robustness(measurer, Split(test.images[:corrupted], test.labels[:corrupted]), predicted),
         "generalization": _generalization(run, predictor, outputs.logits)}
+    plane = feature_plane(outputs.features, test.labels, outputs.class_vectors, cosine=run.config().head == "cos")
     length = max(float(np.linalg.norm(outputs.features, axis=1).mean()), 1e-12)
     reach = reachable_cosine(outputs.class_vectors, lowest=MODELS[run.config().model].lowest / length)
     return {
@@ -89,11 +91,13 @@ def measure_run(run: Run, corrupted: int | None = None) -> tuple[dict[str, Any],
         "largest_probability": largest_probability(outputs.logits),
         "reachable_cosine": {"mean": float(reach.mean()), "max": float(reach.max())},
         "separation": separation(outputs.features, test.labels),
+        **({} if plane is None else {"plane": plane.facts()}),
         **more,
     }, {
         "confusion": confusion_matrix(test.labels, predicted, dataset.num_classes).astype(np.uint16),
         "cosines": cosine_matrix(outputs.class_vectors).astype(np.float32),
         "class_means": class_mean_cosines(outputs.features, test.labels).astype(np.float16),
+        **({} if plane is None else plane.arrays()),
     }
 
 

@@ -16,7 +16,7 @@ from fixhead_cli.paths import InputFolder, OutputFolder
 def command(results: Path, out: Path, as_json: bool) -> None:
     """Write what results say about the paper: Markdown, CSV, JSON, LaTeX and one HTML page.
 
-    Everything comes from the files in RESULTS, and every number names its file. The paper's Figures 2 and 4 are drawn
+    Everything comes from the files in RESULTS, and every number names its file. The paper's Figures 2 to 5 are drawn
     where both arms were measured. The same files give the same bytes.
 
     \b

@@ -1,5 +1,5 @@
 """Figures of features in a plane: points by class with class vectors, and the angles of features of two dimensions."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,25 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
         figure.legend(handles=handles, loc="outside lower center", frameon=False, fontsize="small", ncols=5,
                       handletextpad=0.1, columnspacing=1.0)
     save_figure(figure, path)
+
+
+def plane_text(facts: Mapping[str, Any]) -> str:
+    """Returns the caption of features in a plane, after the name of the arm.
+
+    Args:
+        facts: from `analysis.projection.Plane.facts`.
+
+    Example:
+        >>> plane_text({"images": 1000, "classes": 10, "of": 10, "share": 1.0, "directions": False, "flat": True})
+        'features of 1,000 test images, all of them. Lines lead from the origin to class vectors, which are scaled to \
+the mean length of the features.'
+    """
+    some = "" if facts["classes"] == facts["of"] else f" of {facts['classes']} of {facts['of']} classes"
+    seen = "all of them" if facts["flat"] else (
+        "divided by their lengths, which cosine logits do not see, " if facts["directions"] else "") + (
+        f"in the plane that has {100 * facts['share']:.0f} % of their variance")
+    return (f"features of {facts['images']:,} test images{some}, {seen}. Lines lead from the origin to class vectors, "
+            "which are scaled to the mean length of the features.")
 
 
 def plot_turns(turns: NDArray[np.floating], labels: NDArray[np.integer[Any]], label_names: Sequence[str], path: Path, *,

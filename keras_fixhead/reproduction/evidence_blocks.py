@@ -85,5 +85,8 @@ EVIDENCE_BLOCKS: tuple[Block, ...] = (
     )),
     Block("E11", "one thing at a time, from a learned dot head to a fixed cosine head with a learned scale", (
         look("cifar100", "cos", scale="learned", extra={"hold_out": True}),)),  # as E6, whose dot arms are the others
+    Block("E12", "Figures 3 and 5: features of two dimensions, to be drawn; nothing is compared", tuple(
+        look("cifar10", head, scale=scale, extra={"feature_dim": 2}, seeds=(0,), corrupted=_NONE)
+        for head, scale in (("dot", DOT_SCALE), ("cos", 1.0)))),
 )
 """Runs into results/evidence/ by `fixhead reproduce E0 E1 E2 E3`."""

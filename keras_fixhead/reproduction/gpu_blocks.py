@@ -80,6 +80,8 @@ GPU_BLOCKS: tuple[Block, ...] = (
         Row("stl10", "dot", recipe="paper-code", epochs=80, seeds=(0,)),
         Row("stl10", "cos", recipe="paper-code", epochs=80, seeds=(0,)),
     )),
+    Block("11", "Figures 3 and 5: features of two dimensions, to be drawn; nothing is compared", tuple(
+        Row("cifar10", head, extra={"feature_dim": 2}, seeds=(0,), corrupted=0) for head in ("dot", "cos"))),
 )
 
 NOT_RUN_HERE: tuple[tuple[str, str], ...] = (

@@ -40,7 +40,7 @@ def row_by(row: Row, recipe: str) -> Row:
     factor = FACTORS.get(row.epochs, 1.0)
     return dataclasses.replace(
         row, recipe=recipe, epochs=None, factors={} if factor == 1 else {"epochs": factor},
-        equal_steps="limit_train" in row.extra, corrupted=CORRUPTED.get(recipe, row.corrupted),
+        equal_steps="limit_train" in row.extra, corrupted=row.corrupted and CORRUPTED.get(recipe, row.corrupted),
         scale=choice_by(row.scale, recipe) if isinstance(row.scale, Choice) else row.scale)
 
 

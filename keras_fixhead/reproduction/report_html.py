@@ -139,7 +139,7 @@ def _section(setting: Mapping[str, Any]) -> str:
 
 def _figures(setting: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
     """The paper's figures with the data of a setting; their files are next to the page."""
-    parts = [f"<h3>Figure {entry['figure'].removeprefix('figure')}, {escape(entry['dataset'])}</h3>"
+    parts = [f"<h3>{escape(entry['title'])}</h3>"
              "<div class=\"figures\">" + "".join(
                  f"<figure><img alt=\"{escape(each['caption'])}\" src=\"data:image/png;base64,"
                  f"{b64encode(images[each['name']]).decode()}\"><figcaption>{escape(each['caption'])} "

@@ -42,6 +42,7 @@ class Setting:
         tuned: template of the arms compared at their best S, and at S = 1 with the same seeds.
         steps: pairs of scales of the learned arm to compare, low and high.
         signed: template with features that can be negative in both arms.
+        flat: template with features of two dimensions, on CIFAR-10.
         networks: other networks on CIFAR-100: name in text, the paper's name, template.
         parts: parts of CIFAR-100: name in text, template.
         rates: learning rates with dot logits on CIFAR-100.
@@ -61,6 +62,7 @@ class Setting:
     tuned: Row
     steps: tuple[tuple[float, float | Choice], ...]
     signed: Row
+    flat: Row
     networks: tuple[tuple[str, str, Row], ...]
     parts: tuple[tuple[str, Row], ...]
     rates: tuple[Rates, ...]
@@ -77,6 +79,7 @@ GPU = Setting(
     tuned=Row("cifar100", "cos", epochs=100),
     steps=((1.0, 20.0), (20.0, 40.0)),
     signed=Row("cifar100", "cos", extra={"signed_features": True}),
+    flat=Row("cifar10", "dot", extra={"feature_dim": 2}),
     networks=tuple((name, model, Row("cifar100", "dot", model=model, extra=extra)) for name, model, extra in (
         ("PreActResNet18, signed", "preact_resnet18", {"signed_features": True}),
         ("PreActResNet18, ReLU", "preact_resnet18", {"signed_features": False}),
@@ -100,6 +103,7 @@ EVIDENCE = Setting(
     tuned=evidence.full("cifar100", "cos"),
     steps=((1.0, evidence.COS_SCALE),),
     signed=evidence.look("cifar100", "dot", scale=evidence.DOT_SCALE, extra={"signed_features": True}),
+    flat=evidence.look("cifar10", "dot", scale=evidence.DOT_SCALE, extra={"feature_dim": 2}),
     networks=tuple((name, model, Row("cifar100", "dot", model=model, epochs=None, recipe="cpu", extra=extra))
                    for name, model, extra in (
                        ("ResNet18, quarter width", "resnet18", {}),
@@ -129,6 +133,7 @@ def setting_by(recipe: str, rate: cost.Rate, title: str) -> Setting:
     return replace(
         GPU, plan=recipe, recipe=recipe, rate=rate, title=title, main=main, longer=None, best=best,
         tuned=row(GPU.tuned), steps=GPU.steps if held_out else ((1.0, best),), signed=row(GPU.signed),
+        flat=row(GPU.flat),
         networks=tuple((name, model, row(each)) for name, model, each in GPU.networks),
         parts=tuple((name, row(each)) for name, each in GPU.parts),
         rates=tuple(replace(rates, rows={lr: row(each) for lr, each in rates.rows.items()}) for rates in GPU.rates),

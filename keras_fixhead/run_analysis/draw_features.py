@@ -8,17 +8,14 @@ from numpy.typing import NDArray
 
 from keras_fixhead.analysis.arrays import few_of_each
 from keras_fixhead.analysis.definitions import SCORES
-from keras_fixhead.analysis.projection import neighbour_embedding, principal_projection, turn
+from keras_fixhead.analysis.projection import feature_plane, neighbour_embedding, turn
 from keras_fixhead.analysis.retrieval import verification_curve
-from keras_fixhead.analysis.summary import RETRIEVED, Arrays
+from keras_fixhead.analysis.summary import RETRIEVED
 from keras_fixhead.figures.distributions import plot_distributions, plot_points
-from keras_fixhead.figures.features import plot_features, plot_turns
+from keras_fixhead.figures.features import plane_text, plot_features, plot_turns
 from keras_fixhead.figures.verification import plot_verification
 from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
-
-DRAWN_CLASSES = 10
-DRAWN_IMAGES = 1_000
 
 
 def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
@@ -82,33 +79,27 @@ def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Fig
 
 
 def _plane(arm: str, run: MeasuredRun, folder: Path) -> Iterator[Figure]:
-    arrays, names = run.test, run.facts.label_names
-    chosen, words = _drawn(arrays)
-    features, labels = arrays.features[chosen], arrays.labels[chosen]
-    if features.shape[1] > 1:
-        flat = features.shape[1] == 2
-        as_directions = run.config.head == "cos" and not flat  # a few long ones would hide all others
-        points, vectors, share = principal_projection(_unit(features) if as_directions else features,
-                                                      arrays.class_vectors)
-        name = file_name("features", arm)
-        plot_features(points, labels, names, folder / name, vectors=vectors, origin=flat,
-                      title=f"{arm}: features" + ("" if flat else " by PCA"))
-        seen = "all of them" if flat else (
-            "divided by their lengths, which cosine logits do not see, " if as_directions else "") + (
-            f"in the plane that has {100 * share:.0f} % of their variance")
-        yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, {seen}. Lines lead from "
-                      "the origin to class vectors, which are scaled to the mean length of the features.")
-        if flat:
-            name = file_name("turns", arm)
-            plot_turns(turn(points), labels, names, folder / name, vectors=turn(vectors),
-                       title=f"{arm}: directions of the features")
-            yield Figure(name, "features", f"{arm}, seed {run.config.seed}: in which direction the features of each "
-                          "class lie, and where its class vector points.")
-    if features.shape[1] > 2 and len(features) > 9:
+    features, names = run.test.features, run.facts.label_names
+    plane = feature_plane(features, run.test.labels, run.test.class_vectors, cosine=run.config.head == "cos")
+    if plane is None:
+        return
+    who = f"{arm}, seed {run.config.seed}:"
+    name = file_name("features", arm)
+    plot_features(plane.points, plane.labels, names, folder / name, vectors=plane.vectors, origin=plane.flat,
+                  title=f"{arm}: features" + ("" if plane.flat else " by PCA"))
+    yield Figure(name, "features", f"{who} {plane_text(plane.facts())}")
+    if plane.flat:
+        name = file_name("turns", arm)
+        plot_turns(turn(plane.points), plane.labels, names, folder / name, vectors=turn(plane.vectors),
+                   title=f"{arm}: directions of the features")
+        yield Figure(name, "features", f"{who} in which direction the features of each class lie, and where its class "
+                      "vector points.")
+    elif len(plane.points) > 9:
         name = file_name("layout", arm)
-        plot_features(neighbour_embedding(features), labels, names, folder / name, title=f"{arm}: features by t-SNE")
-        yield Figure(name, "features", f"{arm}, seed {run.config.seed}: features of {words}, laid out by t-SNE "
-                      "(cosine distances). Near images stay near; distances between groups mean little.")
+        plot_features(neighbour_embedding(features[plane.chosen]), plane.labels, names, folder / name,
+                      title=f"{arm}: features by t-SNE")
+        yield Figure(name, "features", f"{who} features of the same images, laid out by t-SNE (cosine distances). Near "
+                      "images stay near; distances between groups mean little.")
 
 
 def _most_of(lengths: Mapping[str, Sequence[NDArray[np.float64]]]) -> tuple[float, float]:
@@ -116,22 +107,6 @@ def _most_of(lengths: Mapping[str, Sequence[NDArray[np.float64]]]) -> tuple[floa
     positive = [each[each > 0] for some in lengths.values() for each in some if (each > 0).any()]
     least = min((float(np.quantile(each, 0.001)) for each in positive), default=1.0)
     return least / 1.2, 1.2 * max((float(np.quantile(each, 0.999)) for each in positive), default=1.0)
-
-
-def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Features of length 1; those of length 0 stay as they are."""
-    lengths = np.linalg.norm(np.asarray(features, np.float64), axis=1, keepdims=True)
-    return features / np.where(lengths > 0, lengths, 1)
-
-
-def _drawn(arrays: Arrays) -> tuple[NDArray[np.intp], str]:
-    """The images to draw: the same number from each class, of ten classes at most, spread evenly over the classes."""
-    found = np.unique(arrays.labels)
-    classes = found[np.unique(np.linspace(0, len(found) - 1, DRAWN_CLASSES).astype(int))]
-    members = np.flatnonzero(np.isin(arrays.labels, classes))
-    chosen = members[few_of_each(arrays.labels[members], DRAWN_IMAGES)]
-    some = "" if len(classes) == len(found) else f" of {len(classes)} of {len(found)} classes"
-    return chosen, f"{len(chosen):,} test images{some}"
 
 
 def _searched(run: MeasuredRun, section: str) -> tuple[NDArray[Any], NDArray[Any]]:

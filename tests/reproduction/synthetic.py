@@ -39,7 +39,8 @@ def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, val
             "label_names": ["a", "b"], "class_vectors_mean_cosine": 0.0, "class_vectors_max_cosine": 0.1,
             "robustness": {"paper": {"n": 10_000, "clean": test / 100, "mean": dict.fromkeys(CORRUPTIONS, test / 200),
                                      "accuracy": {name: [test / 200] * 5 for name in CORRUPTIONS}}},
-            "separation": {"within_to_between": 1.0}, "largest_probability": 0.06}
+            "separation": {"within_to_between": 1.0}, "largest_probability": 0.06,
+            "plane": {"images": 2, "classes": 2, "of": 2, "share": 0.5, "directions": False, "flat": False}}
     else:
         content["reason"] = "The loss is nan."
     path = folder / f"{of.file_name(number)}.json"
@@ -50,7 +51,9 @@ def write_result(folder: Path, of: Cell, number: int, test: float = 50.0, *, val
 def write_matrices(path: Path, confusion: Any, cosines: Any) -> None:
     """Writes the matrices next to a result."""
     np.savez_compressed(path.with_suffix(".npz"), confusion=np.asarray(confusion, np.uint16),
-                        cosines=np.asarray(cosines, np.float32))
+                        cosines=np.asarray(cosines, np.float32), plane_points=np.eye(2, dtype=np.float32),
+                        plane_labels=np.arange(2, dtype=np.uint16),
+                        plane_vectors=np.ones((len(confusion), 2), np.float32))
 
 
 def write_blocks(folder: Path, names: list[str]) -> None:

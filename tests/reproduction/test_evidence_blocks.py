@@ -16,7 +16,7 @@ BOTH = (True, False)
 DECIDED = Decisions({DOT_SCALE: dict.fromkeys(BOTH, Chosen(0.2, at_edge=False)),
                      COS_SCALE: {True: Chosen(5.0, at_edge=False), False: Chosen(20.0, at_edge=False)}})
 RUNS = {"E0": 10, "E1": 12, "E2": 12, "E3": 12, "E4": 24, "E5": 24, "E6": 48, "E7": 24, "E8": 72, "E9": 6, "E10": 27,
-        "E11": 6}
+        "E11": 6, "E12": 4}
 
 
 @pytest.fixture(scope="module")

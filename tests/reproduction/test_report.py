@@ -35,7 +35,7 @@ def test_the_same_results_give_the_same_bytes_without_a_date_or_a_path(results, 
 
     assert [path.name for path in first[:6]] == FILES
     drawn = [path.with_suffix(ending) for path in first[6:] for ending in (".png", ".svg")]
-    assert len(drawn) == 2 * 16 and set(drawn) == set((tmp_path / "one" / "figures").iterdir())
+    assert len(drawn) == 2 * 24 and set(drawn) == set((tmp_path / "one" / "figures").iterdir())
     for one, other in zip(first[:6], second[:6], strict=True):
         assert one.read_bytes() == other.read_bytes()
         assert str(results) not in one.read_text() and "2026-" not in one.read_text()
@@ -66,16 +66,53 @@ def test_every_claim_has_a_verdict_and_every_number_names_its_files(results, rep
         assert len(cell["files"]) == len(cell["accuracy"]) == 3 and cell["block"] in ("1", "2")
 
 
-def test_figures_2_and_4_show_both_arms_of_a_seed_on_the_same_scales(results, report):
+def test_figures_show_both_arms_of_a_seed(report):
     (setting,) = report["settings"]
 
-    assert [(each["figure"], each["dataset"], each["seed"]) for each in setting["figures"]] == [
-        (figure, dataset, 0) for figure in ("figure2", "figure4") for dataset in ("cifar100", "cifar10")]
-    for entry in setting["figures"]:
+    # the networks with features of two dimensions, block 11, are not measured
+    assert [(each["title"], each["seed"]) for each in setting["figures"]] == [
+        (f"Figure {number}, {dataset}", 0) for number in (2, 3, 4, 5) for dataset in ("cifar100", "cifar10")]
+
+
+def test_figures_2_and_4_have_class_vectors_and_confusions_on_the_same_scales(results, report):
+    (setting,) = report["settings"]
+
+    for entry in (each for each in setting["figures"] if each["figure"] in ("figure2", "figure4")):
         assert [(each["kind"], each["arm"]) for each in entry["pictures"]] == [
             (kind, name) for kind in ("cosines", "confusion") for name in ("fixed", "learned")]
         assert all((results / path).is_file() for path in entry["results"].values())
         assert all("Spearman's correlation is" in each["caption"] for each in entry["pictures"][2:])
+
+
+def test_figures_3_and_5_have_features_in_a_plane(report):
+    (setting,) = report["settings"]
+
+    for entry in (each for each in setting["figures"] if each["figure"] in ("figure3", "figure5")):
+        assert [(each["kind"], each["arm"]) for each in entry["pictures"]] == [
+            ("features", "fixed"), ("features", "learned")]
+        assert ", test accuracy 70.0 %: features of 2 test images, " in entry["pictures"][0]["caption"]
+
+
+def test_networks_with_features_of_two_dimensions_have_figures_of_their_own(tmp_path):
+    (tmp_path / "gpu").mkdir()
+    write_blocks(tmp_path / "gpu", ["11"])
+    content = read_report(tmp_path)
+
+    assert [each["title"] for each in content["settings"][0]["figures"]] == [
+        f"Figure {number}, cifar10, features of two dimensions" for number in (3, 5)]
+    assert [path.name for path in write_report(content, tmp_path / "out", tmp_path)[6:]] == [
+        f"gpu-{figure}-cifar10-two-features-features-{name}.png" for figure in ("figure3", "figure5")
+        for name in ("fixed", "learned")]
+
+
+def test_results_of_earlier_versions_have_no_figures_of_features(tmp_path):
+    (tmp_path / "gpu").mkdir()
+    write_blocks(tmp_path / "gpu", ["1"])
+    for path in (tmp_path / "gpu").glob("*.json"):
+        path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items()
+                                    if name != "plane"}))
+
+    assert [each["figure"] for each in read_report(tmp_path)["settings"][0]["figures"]] == ["figure4", "figure4"]
 
 
 def test_arms_without_a_seed_in_common_have_no_figure(tmp_path):
@@ -144,7 +181,7 @@ def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, 
 
     embedded = [link for link in page.links if link.startswith("data:image/png;base64,")]
     files = [link for link in page.links if link.endswith(".svg")]
-    assert page.open == [] and len(embedded) == len(files) == 16
+    assert page.open == [] and len(embedded) == len(files) == 24
     assert set(page.links) == {"data:,", *embedded, *files} and all((tmp_path / link).is_file() for link in files)
     assert page.rows == 4 + len(setting["claims"]) + len(setting["targets"]) + len(setting["cells"]) + sum(
         len(claim["comparisons"]) for claim in setting["claims"])
