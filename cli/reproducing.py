@@ -12,34 +12,51 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import parse_seeds
 from keras_fixhead.hardware import threads_each
 from keras_fixhead.reproduction.parallel import run_at_once
+from keras_fixhead.reproduction.plans import blocks_named
 from keras_fixhead.reproduction.ray_engine import Ray
 from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps
 from keras_fixhead.reproduction.serial import run_all
-from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of
+from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of, heads_of
 from keras_fixhead.reproduction.workers import Processes
 
 
 def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only: str, minutes: float | None,
                  runs: int | None, commit: bool, rehearse: bool, dataset: str | None, out: Path | None,
                  runs_dir: Path | None, keep_models: bool, data_dir: str | None, engine: str, jobs: int | None,
-                 threads: int | None) -> Options:
+                 threads: int | None, address: str | None = None) -> Options:
     """Returns what to run, and where, from the options of the command. A limit of time starts here.
 
     Raises:
-        ArgumentError: for an unknown target, wrong seeds, too many runs at once, or a data set without a rehearsal.
+        ArgumentError: for an unknown target, wrong seeds, too many runs at once, a data set without a rehearsal, or an
+            address without Ray.
     """
+    if address is not None and engine != "ray":
+        raise ArgumentError("--address is that of a Ray cluster.", hint="Add --engine ray, or leave out --address.")
     if dataset is not None and not rehearse:
         raise ArgumentError("--dataset is the data set of a rehearsal; the paper's runs have their own.",
                             hint="Add --rehearse, or leave out --dataset.")
     plan, divided = PLAN_OF_RECIPE[recipe], None if engine == "ray" else threads_each(jobs or 1)
+    blocks = blocks_of(targets, plan)
     return Options(
         out=(out or Path("runs/rehearsal" if rehearse else "results")) / plan,
         runs_dir=runs_dir or Path("runs", "rehearsed" if rehearse else plan),
-        data_dir=None if data_dir is None else Path(data_dir), plan=plan, blocks=blocks_of(targets, plan),
+        data_dir=None if data_dir is None else Path(data_dir), plan=plan, blocks=blocks,
+        heads=heads_of(targets),
         deadline=None if minutes is None else time.monotonic() + 60 * minutes, most_runs=runs, commit=commit,
-        seeds=tuple(parse_seeds(seeds)) if seeds else (), only_failed=only == "failed", rehearsal=rehearse,
+        seeds=_planned_seeds(seeds, blocks, plan) if seeds else (), only_failed=only == "failed", rehearsal=rehearse,
         rehearsal_dataset=dataset, jobs=jobs or (0 if engine == "ray" else 1), threads=threads or divided,
         keep_models=keep_models)
+
+
+def _planned_seeds(text: str, blocks: Sequence[str], plan: str) -> tuple[int, ...]:
+    """Returns the seeds that are asked for, of which at least one must be in the plan."""
+    asked = tuple(parse_seeds(text))
+    planned = sorted({seed for block in blocks_named(blocks, plan) for row in block.rows
+                      for seed in (*row.seeds, *row.more_seeds)})
+    if not set(asked) & set(planned):
+        raise ArgumentError(f"No run of {', '.join(blocks)} has {'seed' if len(asked) == 1 else 'one of the seeds'} "
+                            f"{text}.", hint=f"The seeds of these blocks are {', '.join(map(str, planned))}.")
+    return asked
 
 
 def engine_options(command: Function) -> Function:
@@ -62,11 +79,9 @@ def reproduce(options: Options, *, engine: str, address: str | None, quiet: bool
     """Runs what is missing of a plan; returns the exit status.
 
     Raises:
-        ArgumentError: for an address without Ray, or more runs than the cluster takes.
+        ArgumentError: for more runs than the cluster takes.
         DependencyError: if Ray is needed and not installed.
     """
-    if address is not None and engine != "ray":
-        raise ArgumentError("--address is that of a Ray cluster.", hint="Add --engine ray, or leave out --address.")
     show_progress(quiet)
     keep_compiled_steps()
     if engine == "ray":

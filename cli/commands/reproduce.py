@@ -50,7 +50,7 @@ def command(targets: tuple[str, ...], recipe: str, engine: str, address: str | N
         fixhead reproduce table1 table2 --data-dir DATA --minutes 60
         fixhead reproduce table2 --rehearse --dataset digits --runs 2
     """
-    options = options_from(targets, recipe, engine=engine, **asked)
+    options = options_from(targets, recipe, engine=engine, address=address, **asked)
     if dry_run:
         click.echo("\n".join(listed(options)))
         return

@@ -214,7 +214,7 @@ class Block:
     """Cells that answer one question.
 
     Attributes:
-        name: '1' to '10', '5b', '7b', '9b'; 'E0' and so on.
+        name: '1' to '12', '5b' and so on; 'E0' and so on.
         why: the question.
     """
 
@@ -231,6 +231,7 @@ class Planned:
         block: the first block that contains it.
         cell: None while its scale depends on unfinished runs.
         label: a description.
+        like: a cell that takes as long: `cell`, or the same at another scale.
         corrupted: number of test images to measure under corruptions; None for all.
     """
 
@@ -238,6 +239,7 @@ class Planned:
     cell: Cell | None
     seed: int
     label: str
+    like: Cell
     corrupted: int | None = ALL_IMAGES
 
 
@@ -265,11 +267,11 @@ def plan(blocks: Sequence[Block], decisions: Decisions) -> Iterator[Planned]:
                 for fixed in row.fixed:
                     scale = decisions.scale(row.scale, fixed)
                     if scale is None:
-                        arm = f"{row.head}-{'fixed' if fixed else 'learned'}"
-                        yield Planned(block.name, None, seed, f"{row.dataset} {row.model or row.recipe} {arm} at its "
-                                      f"{row.scale.name if isinstance(row.scale, Choice) else 'scale'}")
+                        assert isinstance(row.scale, Choice)
+                        like = row.cell(fixed, 1.0)
+                        yield Planned(block.name, None, seed, f"{like.label}, at its {row.scale.name}", like)
                         continue
                     found = row.cell(fixed, scale)
                     if (found.id, seed) not in seen:
                         seen.add((found.id, seed))
-                        yield Planned(block.name, found, seed, found.label, row.corrupted)
+                        yield Planned(block.name, found, seed, found.label, found, row.corrupted)

@@ -2,7 +2,7 @@
 from collections.abc import Callable, Iterator
 
 from keras_fixhead import hardware
-from keras_fixhead.config import epoch_count
+from keras_fixhead.config import epoch_count, resolve
 from keras_fixhead.errors import FixheadError
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
@@ -114,8 +114,9 @@ def whole_plan(options: Options, found: Results) -> Iterator[Planned]:
     blocks = blocks_named(options.blocks, options.plan)
     choosing = {one.id for block in blocks for row in block.rows if isinstance(row.scale, Choice)
                 for fixed in row.fixed for one in row.scale.cells(fixed).values()}
-    return (each for each in plan(blocks, decide(found, PLANS[options.plan])) if not options.seeds
-            or each.seed in options.seeds or (each.cell is not None and each.cell.id in choosing))
+    return (each for each in plan(blocks, decide(found, PLANS[options.plan]))
+            if not (options.heads and each.like.config.head not in options.heads)
+            and (not options.seeds or each.seed in options.seeds or each.like.id in choosing))
 
 
 def why_not_now(planned: Planned, options: Options, found: Results, alarm: Alarm, whole: float) -> str | None:
@@ -137,9 +138,9 @@ def why_not_now(planned: Planned, options: Options, found: Results, alarm: Alarm
 
 def seconds_of(planned: Planned, options: Options, found: Results) -> float | None:
     """Returns the seconds that the rest of a run will take; None on a CPU if no run like it was measured."""
-    estimate = estimated(cell_of(planned), planned.seed, options, found)
+    estimate = estimated(planned, options, found)
     seconds = estimate.training * (1 - share_done(planned, options)) + estimate.other
-    if estimate.source == "measured":
+    if estimate.source != cost.ARITHMETIC:
         return SAFETY * seconds
     return seconds if hardware.gpus() and not options.rehearsal else None
 
@@ -155,8 +156,10 @@ def share_done(planned: Planned, options: Options) -> float:
         return 0.0
 
 
-def estimated(cell: Cell, seed: int, options: Options, found: Results) -> cost.Estimate:
-    """Returns the estimated duration of a run: from others measured on this device, or by arithmetic for a GPU."""
-    config = build_config(explicit_fields(cell, options) | {"seed": seed})
+def estimated(planned: Planned, options: Options, found: Results) -> cost.Estimate:
+    """Returns the estimated duration of a run: from runs or steps timed on this device, or by arithmetic."""
+    config = build_config(explicit_fields(planned.like, options) | {"seed": planned.seed})
     gpus = hardware.gpus()
-    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), setting_of(options.plan).rate)
+    resolved = resolve(config, gpu=bool(gpus))
+    return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), setting_of(options.plan).rate,
+                         steps=resolved.total_steps, step_seconds=hardware.stored_step_seconds(resolved.step_time_key))

@@ -1,4 +1,4 @@
-"""Estimates what a run costs on a GPU or CPU: from measured seconds if there are any, or by arithmetic."""
+"""Estimates what a run costs on a GPU or CPU: from measured runs or steps if there are any, or by arithmetic."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,6 +8,10 @@ from keras_fixhead.runs.result import Result
 MULTIPLY_ADDS = {"resnet18": 555.4e6, "preact_resnet18": 555.4e6, "mobilenet_v2": 92.7e6,
                  "fast_cnn": 118.2e6}
 """Multiply-adds of a forward pass for one 32x32 image at width 1 (counted by a test)."""
+
+
+MEASURED, STEPS, ARITHMETIC = "measured", "steps timed on this machine", "arithmetic"
+"""Sources of an estimate: earlier runs, the time of a training step, or a guess."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Estimate:
     Attributes:
         training: seconds for the epochs.
         other: seconds for everything else: compilation and measuring.
-        source: 'measured' or 'arithmetic'.
+        source: `MEASURED`, `STEPS` or `ARITHMETIC`.
     """
 
     training: float
@@ -77,14 +81,17 @@ def training_images(config: TrainConfig) -> int:
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None,
-             rate: Rate = GPU) -> Estimate:
+             rate: Rate = GPU, *, steps: int = 0, step_seconds: float | None = None) -> Estimate:
     """Returns the estimated duration of a run, from runs of the same network on the same device if there are any.
+
+    Without such runs, it is computed from the time of a step, if one was timed on this machine.
 
     Args:
         config: configuration of the run.
         measured: earlier results. Those of resumed runs are ignored: their wall time covers only the last part.
         device: name of the device.
         rate: used if nothing was measured.
+        steps, step_seconds: of the training, and the time of one; None if none was timed.
     """
     like = [each for each in measured if each.converged and not each.content.get("resumed")
             and each.content["device"] == device and (each.config.model, each.config.width, each.config.dataset)
@@ -94,7 +101,9 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         shown = training_images(newest.config)
         training = newest.number("seconds")
         other = max(0.0, newest.number("wall_seconds") - training)
-        return Estimate(training * training_images(config) / shown, other, "measured")
+        return Estimate(training * training_images(config) / shown, other, MEASURED)
+    if step_seconds is not None:
+        return Estimate(step_seconds * steps, rate.run_seconds, STEPS)
     flop = training_flop_per_image(config) or 0.0
     epochs = config.epochs * rate.epoch_seconds
-    return Estimate(training_images(config) * flop / rate.flop_per_second + epochs, rate.run_seconds, "arithmetic")
+    return Estimate(training_images(config) * flop / rate.flop_per_second + epochs, rate.run_seconds, ARITHMETIC)

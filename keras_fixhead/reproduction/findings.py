@@ -1,4 +1,5 @@
 """Findings: comparisons with their values, what they say, and what several of them say about a claim."""
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -104,17 +105,24 @@ def measured_text(finding: Finding) -> str:
         text += f", n = {said.n}"
     if said.state == HELD and finding.expected.low < 0 and said.sign == "below 0":
         text += "; lower, by less than the tolerance"
-    if cannot_decide(finding):
-        text += f"; {said.n} seeds cannot decide an effect of the paper's size"
+    if warning := warning_text(finding):
+        text += f"; {warning}"
     return text + (f"; {finding.note}" if finding.note else "")
 
 
-def cannot_decide(finding: Finding) -> bool:
-    """Returns whether the interval is so wide that an effect of exactly the paper's size would be undecided too."""
-    said = finding.verdict
-    if said.interval is None or finding.paper is None or said.state != UNDECIDED:
-        return False
-    return (said.interval[1] - said.interval[0]) / 2 >= abs(finding.paper - finding.expected.low)
+def warning_text(finding: Finding) -> str:
+    """Returns a warning if its seeds cannot decide an effect of exactly the paper's size, else an empty string.
+
+    Fewer than `ENOUGH` never can; others cannot if the interval is so wide that such an effect would be undecided too.
+    """
+    said, expected = finding.verdict, finding.expected
+    if finding.paper is None or said.state != UNDECIDED or not said.n:
+        return ""
+    if said.n >= ENOUGH:
+        bound = expected.low if math.isfinite(expected.low) else expected.high
+        if said.interval is None or (said.interval[1] - said.interval[0]) / 2 < abs(finding.paper - bound):
+            return ""
+    return f"{said.n} seed{'s' * (said.n > 1)} cannot decide an effect of the paper's size"
 
 
 def exact_text(finding: Finding) -> str:

@@ -1,4 +1,5 @@
 """The plan as lines, for `fixhead reproduce --dry-run`: what is done, and the hours and disk space of the rest."""
+from collections.abc import Sequence
 
 from keras_fixhead import hardware
 from keras_fixhead.config import resolve
@@ -6,41 +7,86 @@ from keras_fixhead.experiments.disk import computed_bytes, disk_text, total_byte
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell
-from keras_fixhead.reproduction.choosing import estimated, whole_plan
+from keras_fixhead.reproduction.choosing import estimated, is_missing, whole_plan
 from keras_fixhead.reproduction.gpu_blocks import NOT_RUN_HERE
 from keras_fixhead.reproduction.plans import blocks_named
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.run import Options, explicit_fields
 from keras_fixhead.reproduction.settings import setting_of
+from keras_fixhead.runs.result import Result
 
 
 def listed(options: Options) -> list[str]:
-    """Returns the plan as lines: the state and seconds of each run, their sum, and what the plan does not cover."""
+    """Returns the plan as lines: the state and seconds of each run, their sums, and what the plan does not cover."""
     found = read_results(options.out, rehearsal=options.rehearsal)
-    lines, left = [], 0.0
-    sizes: list[int | None] = []
     why = {block.name: block.why for block in blocks_named(options.blocks, options.plan)}
-    block = ""
-    for planned in whole_plan(options, found):
-        if planned.block != block:
-            block = planned.block
+    planned = [each for each in whole_plan(options, found)
+               if not options.only_failed or (each.cell is not None and is_missing(each, found, options))]
+    lines: list[str] = []
+    asked: list[int | None] = []
+    waiting, later, seconds, block = 0, 0, 0.0, ""
+    for each in planned:
+        if each.block != block:
+            block = each.block
             lines.append(f"block {block}: {why[block]}")
-        if planned.cell is None:
-            state = "waits for the runs that choose its scale"
-        elif result := found.all_of(planned.cell).get(planned.seed):
-            state = (f"done: test {100 * result.accuracy():.1f} %" if result.converged else "done: failed to converge"
-                     ) + f", {result.number('wall_seconds'):.0f} s on {result.content['device']}"
+        if each.cell is not None and not is_missing(each, found, options):
+            state = _done(found.all_of(each.cell)[each.seed])
         else:
-            estimate = estimated(planned.cell, planned.seed, options, found)
-            left += estimate.seconds
-            sizes.append(size_of(planned.cell, options))
-            state = f"to do: about {estimate.seconds:.0f} s ({estimate.source})"
-        lines.append(f"  {planned.label}, seed {planned.seed}: {state}")
+            estimate = estimated(each, options, found)
+            seconds += estimate.seconds
+            state = f"about {estimate.seconds:.0f} s ({estimate.source})"
+            if each.cell is None:
+                waiting += 1
+                state = f"waits for the runs that choose its scale: {state}"
+            elif options.most_runs is not None and len(asked) >= options.most_runs:
+                later += 1
+                state = f"left to a later call: {state}"
+            else:
+                asked.append(size_of(each.cell, options))
+                state = f"to do{' again' * options.only_failed}: {state}"
+        lines.append(f"  {each.label}, seed {each.seed}: {state}")
+    return [*_rehearsal(options), *lines, _counts(len(planned), len(asked), waiting, later),
+            *_hours(options, seconds, asked), *_not_covered(options)]
+
+
+def _done(result: Result) -> str:
+    state = f"done: test {100 * result.accuracy():.1f} %" if result.converged else "done: failed to converge"
+    return f"{state}, {result.number('wall_seconds'):.0f} s on {result.content['device']}"
+
+
+def _rehearsal(options: Options) -> list[str]:
+    """What the runs of a rehearsal have in common, whatever their labels say."""
+    return [] if not options.rehearsal else [
+        "Rehearsal: small networks, 2 epochs, 2,000 images of "
+        f"{options.rehearsal_dataset or 'the data set of each run'}; the results are not evidence."]
+
+
+def _counts(runs: int, asked: int, waiting: int, later: int) -> str:
+    """The number of runs in each state.
+
+    Example:
+        >>> _counts(9, 4, 2, 0)
+        'Runs: 9, of which 3 are done, 4 are to do, 2 wait.'
+    """
+    states = ((runs - asked - waiting - later, "done"), (asked, "to do"))
+    parts = [f"{number} {'is' if number == 1 else 'are'} {state}" for number, state in states]
+    parts += [f"{waiting} wait{'s' * (waiting == 1)}"] * bool(waiting)
+    parts += [f"{later} {'is' if later == 1 else 'are'} left to a later call"] * bool(later)
+    return f"Runs: {runs}, of which {', '.join(parts)}."
+
+
+def _hours(options: Options, seconds: float, sizes: Sequence[int | None]) -> list[str]:
+    """The hours of all runs that are not done, and the disk space of those to do."""
     rate = setting_of(options.plan).rate
     space = total_bytes(sizes, discarded=not options.keep_models, at_once=max(1, options.jobs))
-    return [*lines, f"Left: about {left / 3600:.1f} {rate.unit}; if none were measured on this device, {rate.source}.",
-            *disk_text(space, options.runs_dir, "Free some space, or choose another --runs-dir."),
-            *(["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)] if rate is cost.GPU else [])]
+    return [f"Left: about {seconds / 3600:.1f} {rate.unit}; where nothing was timed on this device, {rate.source}.",
+            *disk_text(space, options.runs_dir, "Free some space, or choose another --runs-dir.")]
+
+
+def _not_covered(options: Options) -> list[str]:
+    if setting_of(options.plan).rate is not cost.GPU:
+        return []
+    return ["Not in this plan:", *(f"  {what}: {why}." for what, why in NOT_RUN_HERE)]
 
 
 def size_of(cell: Cell, options: Options) -> int | None:

@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from keras_fixhead.config import arm_name
 from keras_fixhead.reproduction.cells import Block, Cell, Choice, Decisions, Row
-from keras_fixhead.reproduction.comparisons import Arm, Evidence, difference
+from keras_fixhead.reproduction.comparisons import Arm, Evidence, difference, printed
 from keras_fixhead.reproduction.findings import measured_text
 from keras_fixhead.reproduction.measures import accuracy
 from keras_fixhead.reproduction.paper import paper_table
+from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.reproduction.settings import Setting
 from keras_fixhead.reproduction.verdict import NOT_MEASURED, above
 
 ARMS = {True: "fixed", False: "learned"}
-RATE_TABLES = {"preact_resnet18": 7, "resnet18": 8}
+RATE_TABLES = {"preact_resnet18": 7, "resnet18": 8, "mobilenet_v2": 9}
 TEST_TIME = "flip-shift"
 
 
@@ -37,7 +38,8 @@ def _line(seen: Evidence, block: Block, row: Row) -> str:
     cells = _cells(row, seen.decisions)
     here = [accuracies(seen.results, cells[fixed]) if fixed in cells else
             "S is not chosen yet" if fixed in row.fixed else "" for fixed in (True, False)]
-    paper = [paper_number(row, fixed, seen.setting) if fixed in row.fixed else "" for fixed in (True, False)]
+    paper = ["" if fixed not in row.fixed or (number := paper_number(row, fixed, seen.setting)) is None
+             else f"{number}" for fixed in (True, False)]
     return "| " + " | ".join([block.name, _label(row, cells), f"{len(seen.decisions.seeds(row))}", *paper, *here,
                               _pair_text(seen, row, cells)]) + " |"
 
@@ -76,22 +78,44 @@ def _label(row: Row, cells: Mapping[bool, Cell]) -> str:
     return one.label.replace(name, name.removesuffix(f"-{ARMS[fixed]}"), 1)
 
 
-def paper_number(row: Row, fixed: bool, at: Setting) -> str:
-    """Returns what the paper prints for one arm of a row; an empty string if it prints nothing."""
+def printed_numbers(seen: Evidence) -> dict[str, float]:
+    """Returns the id of each cell of a plan next to which the paper prints a number -> this number, in percent."""
+    found: dict[str, float] = {}
+    for block in PLANS[seen.setting.plan]:
+        for row in block.rows:
+            for fixed, one in _cells(row, seen.decisions).items():
+                if (value := printed(paper_number(row, fixed, seen.setting))) is not None:
+                    found.setdefault(one.id, value)
+    return found
+
+
+def paper_number(row: Row, fixed: bool, at: Setting) -> float | str | None:
+    """Returns what the paper prints for one arm of a row: percent, `paper.FAILED`, or None for nothing.
+
+    A network at a quarter of its width, a shorter recipe and an ablation have no number.
+    """
+    smoothing = row.extra.get("label_smoothing")
+    if row.recipe == "cpu" or (row.model is None and (row.recipe, smoothing) != (at.main.recipe, 0.0)):
+        return None
+    key = paper_key(row, fixed, at)
+    return None if key is None else paper_table(key[0]).cells[key[1]]
+
+
+def paper_key(row: Row, fixed: bool, at: Setting) -> tuple[int, tuple[str, ...]] | None:
+    """Returns the paper's table and the names along its axes for one arm of a row; None if it prints nothing."""
     more = dict(row.extra)
-    more.pop("signed_features", None)
     rate = more.pop("lr", None)
-    more.pop("warmup_fraction", None)
-    if row.model is None and (row.recipe, more.pop("label_smoothing", None)) != (at.main.recipe, 0.0):
-        return ""  # a shorter recipe, or an ablation
+    for name in ("signed_features", "warmup_fraction", "label_smoothing"):
+        more.pop(name, None)
     model = row.model or at.paper_network
-    number = None
-    if not more and rate is not None and model in RATE_TABLES:
-        number = paper_table(RATE_TABLES[model]).cells.get((row.dataset, f"{rate:g}", ARMS[fixed]))
-    elif not more and rate is None and row.recipe != "cpu":
+    if more:
+        return None
+    if rate is not None:
+        table, names = RATE_TABLES.get(model), (row.dataset, f"{rate:g}", ARMS[fixed])
+    else:
         table = 1 if row.head == "dot" else 3 if isinstance(row.scale, Choice) else 2 if row.scale == 1 else None
-        number = None if table is None else paper_table(table).cells.get((row.dataset, model, ARMS[fixed]))
-    return "" if number is None else f"{number}"
+        names = row.dataset, model, ARMS[fixed]
+    return None if table is None or paper_table(table).cells.get(names) is None else (table, names)
 
 
 def _pair_text(seen: Evidence, row: Row, cells: Mapping[bool, Cell]) -> str:

@@ -14,16 +14,18 @@ from keras_fixhead.json_files import write_bytes, write_json
 from keras_fixhead.reproduction.cells import Block, Cell, Decisions, plan
 from keras_fixhead.reproduction.claims import Answer, answers
 from keras_fixhead.reproduction.comparisons import SETS, Evidence, evidence, gain
-from keras_fixhead.reproduction.findings import Finding, holm_states, protocol_text
+from keras_fixhead.reproduction.findings import Finding, holm_states, protocol_text, warning_text
 from keras_fixhead.reproduction.measures import accuracy
+from keras_fixhead.reproduction.page_cells import printed_numbers
 from keras_fixhead.reproduction.paper import SOURCE
 from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.report_figures import draw_figures, figures_content
-from keras_fixhead.reproduction.report_targets import hours_of, recipe_option, targets_content
+from keras_fixhead.reproduction.report_targets import hours_left, hours_of, recipe_option, targets_content
 from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.reproduction.settings import SETTINGS, Setting
-from keras_fixhead.reproduction.verdict import ENOUGH, above, seeds_in_order
+from keras_fixhead.reproduction.verdict import ENOUGH, above, seeds_in_order, verdict
 from keras_fixhead.runs import make_folder
+from keras_fixhead.runs.result import Result
 
 SCHEMA = 1
 
@@ -40,8 +42,10 @@ def read_report(folder: Path) -> dict[str, Any]:
     """
     results = {at.plan: read_results(folder / at.plan) for at in SETTINGS}
     if not any(len(each) for each in results.values()):
+        inside = folder.absolute().name in results and any(folder.glob("*.json"))
         raise ArgumentError(f"{folder} has no results of a plan in {' or '.join(results)}.",
-                            hint="fixhead reproduce table1 --data-dir DATA")
+                            hint=f"Give the folder that it is in: fixhead report {folder.absolute().parent}" if inside
+                            else "fixhead reproduce table1 --data-dir DATA")
     return report_content(results, folder)
 
 
@@ -59,26 +63,28 @@ def report_content(results: Mapping[str, Results], folder: Path) -> dict[str, An
 def _setting(at: Setting, results: Results, folder: Path) -> dict[str, Any]:
     seen = evidence(results, at)
     where = _blocks_of_cells(PLANS[at.plan], seen.decisions)
+    figures = [{**each, "results": {name: _name(path, folder) for name, path in each["results"].items()}}
+               for each in figures_content(seen)]
     return {"plan": at.plan, "title": at.title, "network": at.network, "paper_network": at.paper_network,
             "devices": sorted({str(each.content["device"]) for each in results}), "runs": len(results),
-            "across_sets": _across_sets(seen),
+            "across_sets": _across_sets(seen, folder),
             "claims": [_claim(each, at, results, where, folder) for each in answers(results, at)],
-            "targets": targets_content(at, results), "cells": _cells(results, where, folder),
-            "figures": [{**each, "results": {name: _name(path, folder) for name, path in each["results"].items()}}
-                        for each in figures_content(seen)]}
+            "targets": targets_content(at, results), "cells": _cells(seen, where, figures, folder), "figures": figures}
 
 
-def _across_sets(seen: Evidence) -> list[dict[str, Any]]:
+def _across_sets(seen: Evidence, folder: Path) -> list[dict[str, Any]]:
     """Returns the interquartile mean of fixed minus learned over the data sets, for logits measured on all of them."""
     found = []
     for head in ("dot", "cos"):
-        gains = {dataset: seeds_in_order(gain(seen, "", seen.setting.main, dataset, head, accuracy, above()).values)
-                 for dataset in SETS}
+        findings = {dataset: gain(seen, "", seen.setting.main, dataset, head, accuracy, above()) for dataset in SETS}
+        gains = {dataset: seeds_in_order(each.values) for dataset, each in findings.items()}
         if all(len(values) >= ENOUGH for values in gains.values()):
             scores = list(gains.values())
             found.append({"what": f"fixed minus learned accuracy, {head} logits, points", "sets": list(gains),
                           "n": [len(each) for each in scores], "interquartile_mean": interquartile_mean(scores),
-                          "interval_95": list(interquartile_interval(scores))})
+                          "interval_95": list(interquartile_interval(scores)), "files": sorted(
+                              _name(run.path, folder) for each in findings.values() for cell in each.cells
+                              for run in seen.results.of(cell).values())})
     return found
 
 
@@ -94,7 +100,7 @@ def _claim(each: Answer, at: Setting, results: Results, where: Mapping[str, str]
 def _comparison(one: Finding, at: Setting, results: Results, where: Mapping[str, str], folder: Path) -> dict[str, Any]:
     said, values = one.verdict, seeds_in_order(one.values)
     paired = one.minus is None and not one.expected.counted and 2 <= len(values) <= EXHAUSTIVE
-    files = [_name(result.path, folder) for cell in one.cells for result in results.all_of(cell).values()]
+    runs = {result.path: result for cell in one.cells for result in results.all_of(cell).values()}
     return {
         "label": one.label, "unit": one.unit, "expected": one.expected.text, "paper": one.paper,
         "values": {str(seed): value for seed, value in sorted(one.values.items())},
@@ -104,33 +110,58 @@ def _comparison(one: Finding, at: Setting, results: Results, where: Mapping[str,
         "bca_95": list(bca_interval(values)) if paired else None,
         "sign_flip_p": sign_flip_test(values) if paired else None, "smallest_p": smallest_p(said.n) if paired else None,
         "verdict": said.state, "counts": not one.beside, "note": one.note, "failed": list(one.failed),
-        "recipe": one.protocol, "files": sorted(set(files)), **_missing(one, at, results, where)}
+        "warning": warning_text(one), "recipe": one.protocol,
+        "network": ", ".join(dict.fromkeys(each.config.model for each in one.cells)),
+        "data": "; ".join(dict.fromkeys(f"{each.config.dataset}, {_data(each)}" for each in runs.values())),
+        "hours": round(sum(each.number("seconds") for each in runs.values()) / 3600, 2),
+        "files": sorted(_name(path, folder) for path in runs), **_command(one, at, results, where)}
 
 
-def _missing(one: Finding, at: Setting, results: Results, where: Mapping[str, str]) -> dict[str, Any]:
-    """Returns which command would fill an empty comparison, and about how many hours a seed of it takes."""
+def _command(one: Finding, at: Setting, results: Results, where: Mapping[str, str]) -> dict[str, Any]:
+    """Returns which command measures a comparison, and about how many hours a seed of it and the command take."""
     left = [cell for cell in one.cells if not results.all_of(cell)]
-    blocks = list(dict.fromkeys(where[cell.id] for cell in left if cell.id in where))
-    command = f"fixhead reproduce {' '.join(blocks)}{recipe_option(at)} --data-dir DATA" if blocks else ""
-    return {"command": command, "hours_per_seed": round(hours_of(left, at, results), 2)}
+    blocks = list(dict.fromkeys(where[cell.id] for cell in left or (one.cells if one.values else ())
+                                if cell.id in where))
+    return {"command": _reproduce(blocks, at), "hours_per_seed": round(hours_of(left, at, results), 2),
+            "command_hours": hours_left(blocks, at, results) if left and blocks else 0.0}
 
 
-def _cells(results: Results, where: Mapping[str, str], folder: Path) -> list[dict[str, Any]]:
+def _reproduce(blocks: Sequence[str], at: Setting) -> str:
+    return f"fixhead reproduce {' '.join(blocks)}{recipe_option(at)} --data-dir DATA" if blocks else ""
+
+
+def _data(result: Result) -> str:
+    """What a run was trained on, besides the name of the set."""
+    return str(result.content.get("subset") or "whole")
+
+
+def _cells(seen: Evidence, where: Mapping[str, str], figures: Sequence[Mapping[str, Any]],
+           folder: Path) -> list[dict[str, Any]]:
     """Returns what was measured of each cell, in the order of the plan."""
     order = {name: index for index, name in enumerate(where)}
+    printed = printed_numbers(seen)
     found = []
-    for name, seeds in sorted(results.by_cell.items(), key=lambda each: (order.get(each[0], len(order)), each[0])):
+    for name, seeds in sorted(seen.results.by_cell.items(),
+                              key=lambda each: (order.get(each[0], len(order)), each[0])):
         runs = list(seeds.values())
         one = Cell(tuple(sorted(runs[0].content["cell"].items())))
         converged = [each for each in runs if each.converged]
+        said = verdict([100 * each.accuracy() for each in converged], above())
+        paper = printed.get(name)
+        files = {str(each.seed): _name(each.path, folder) for each in runs}
         found.append({
             "block": where.get(name), "cell": one.label, "recipe": protocol_text(one), "id": name,
+            "network": one.config.model, "paper": paper, "mean": said.mean,
+            "interval_95": None if said.interval is None else list(said.interval),
+            "difference_from_paper": None if said.mean is None or paper is None else said.mean - paper,
             "accuracy": {str(each.seed): each.accuracy() for each in converged},
             "failed": [each.seed for each in runs if not each.converged],
             "seconds": {str(each.seed): float(each.content["seconds"]) for each in runs},
-            "data": next((str(each.content["subset"]) for each in runs if each.content.get("subset")), "whole"),
-            "digests": {str(each.seed): each.content.get("config_digest") for each in runs},
-            "files": [_name(each.path, folder) for each in runs]})
+            "data": "; ".join(dict.fromkeys(map(_data, runs))),
+            "digests": {str(each.seed): each.content.get("config_digest") for each in runs}, "files": files,
+            "figures": [each["title"] for each in figures
+                        if not set(files.values()).isdisjoint(each["results"].values())],
+            "command": _reproduce([where[name]] if name in where else [], seen.setting)})
     return found
 
 

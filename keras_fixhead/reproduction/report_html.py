@@ -1,4 +1,5 @@
 """The report as one page of HTML that needs no network: tables that can be sorted and filtered."""
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -8,7 +9,7 @@ from keras_fixhead.reproduction.claims import ARITHMETIC
 from keras_fixhead.reproduction.findings import NUMBER
 from keras_fixhead.reproduction.page_figure import COLOURS
 from keras_fixhead.reproduction.report_targets import target_text
-from keras_fixhead.reproduction.report_text import across_text, heading, number
+from keras_fixhead.reproduction.report_text import across_text, cell_row, heading, hours_text, interval, minutes, number
 from keras_fixhead.reproduction.verdict import STATES
 
 CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
@@ -33,7 +34,8 @@ input, select { font: inherit; padding: .25rem .45rem; border: 1px solid #b9c0cc
 td.id code { white-space: nowrap; overflow-wrap: normal; }
 input { flex: 1 1 16rem; } small { color: #5b6472; } code { font-size: .95em; overflow-wrap: anywhere; }
 .comparisons td:not(.n):not(.id), .tables-and-figures td:not(.n), .cells td:not(.n) { min-width: 5.5rem; }
-.comparisons td:is(:nth-child(2), :nth-child(13), :last-child):not(.n):not(.id) { min-width: 12rem; }
+.comparisons td:is(:nth-child(2), :nth-child(13), :nth-child(14), :last-child):not(.n):not(.id) { min-width: 12rem; }
+.cells td:is(:nth-child(2), :nth-child(3), :last-child) { min-width: 12rem; }
 .comparisons td.id code { white-space: normal; overflow-wrap: normal; }
 @media (max-width: 640px) {  /* claims one below the other, each with its verdict in view; other tables scroll */
   .claims :is(table, tbody, thead, td, tr) { display: block; }
@@ -117,16 +119,18 @@ def _section(setting: Mapping[str, Any]) -> str:
         for each in setting["claims"]])
     comparisons = _table(
         ("claim", "comparison", "verdict", "unit", "expected", "paper", "here", "here − paper", "95 % interval",
-         "BCa interval", "sign-flip p", "n", "recipe and scale", "after Holm", "files, or command and hours"),
+         "BCa interval", "sign-flip p", "n", "network, recipe and scale", "data", "after Holm", "hours", "files",
+         "command"),
         [_comparison(claim["id"], each) for claim in setting["claims"] for each in claim["comparisons"]])
     targets = _table(("table or figure", "blocks", "runs", "done", "hours left", "measured", "command for the rest"), [
-        _row("", [_cell(each["target"]), _cell(", ".join(each["blocks"])), _number(str(each["runs"]), each["runs"]),
-                  _number(str(each["done"]), each["done"]),
+        _row("", [_linked(each["target"], setting), _cell(", ".join(each["blocks"])),
+                  _number(str(each["runs"]), each["runs"]), _number(str(each["done"]), each["done"]),
                   _number("" if each["hours"] is None else f"{each['hours']:g}", each["hours"]),
-                  _cell(target_text(each)), f"<td><code>{escape(each['command'])}</code></td>"])
+                  _cell(target_text(each)), _command(each["command"])])
         for each in setting["targets"]])
-    cells = _table(("block", "cell", "recipe and scale", "data", "accuracy, %", "n", "failed", "minutes", "files"),
-                   [_measured_cell(each) for each in setting["cells"]])
+    cells = _table(("block", "cell", "recipe and scale", "data", "paper, %", "here, %", "here − paper",
+                    "95 % interval", "n", "failed", "minutes", "files", "figures", "command"),
+                   [_measured_cell(each, setting) for each in setting["cells"]])
     return "\n".join(f"<section class=\"{name.replace(' ', '-')}\"><h2>{escape(heading(setting))}: {name}</h2>"
                      f"{f'<p>{escape(text)}</p>' if text else ''}"
                      f"<div class=\"filters\">{_TEXT_FILTER}{_VERDICT_FILTER if judged else ''}</div>"
@@ -138,14 +142,29 @@ def _section(setting: Mapping[str, Any]) -> str:
 
 
 def _figures(setting: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
-    """The paper's figures with the data of a setting; their files are next to the page."""
-    parts = [f"<h3>{escape(entry['title'])}</h3>"
+    """The paper's figures with the data of a setting, as a part of the page."""
+    parts = [f"<h3 id=\"{_anchor(entry, setting)}\">{escape(entry['title'])}</h3>"
              "<div class=\"figures\">" + "".join(
                  f"<figure><img alt=\"{escape(each['caption'])}\" src=\"data:image/png;base64,"
-                 f"{b64encode(images[each['name']]).decode()}\"><figcaption>{escape(each['caption'])} "
-                 f"<a href=\"figures/{each['name']}.svg\">SVG</a></figcaption></figure>"
+                 f"{b64encode(images[each['name']]).decode()}\"><figcaption>{escape(each['caption'])}</figcaption></figure>"
                  for each in entry["pictures"]) + "</div>" for entry in setting["figures"]]
-    return f"<h2>{escape(heading(setting))}: figures</h2>" + "\n".join(parts) if parts else ""
+    return (f"<h2>{escape(heading(setting))}: figures</h2><p>They are also in the folder <code>figures</code> of the "
+            "report, as PNG and SVG files.</p>" + "\n".join(parts) if parts else "")
+
+
+def _anchor(entry: Mapping[str, Any], setting: Mapping[str, Any]) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", f"{setting['plan']} {entry['title']}".lower())
+
+
+def _figure_links(titles: Sequence[str], setting: Mapping[str, Any]) -> str:
+    return "<br>".join(f"<a href=\"#{_anchor(each, setting)}\">{escape(each['title'])}</a>"
+                       for each in setting["figures"] if each["title"] in titles)
+
+
+def _linked(target: str, setting: Mapping[str, Any]) -> str:
+    """A table or figure of the paper, with links to its pictures on the page."""
+    links = _figure_links([each["title"] for each in setting["figures"] if each["figure"] == target], setting)
+    return f"<td>{escape(target)}{f'<br><small>{links}</small>' if links else ''}</td>"
 
 
 _TEXT_FILTER = "<input type=\"search\" placeholder=\"Show lines with ...\" aria-label=\"Show lines with\">"
@@ -156,35 +175,36 @@ _VERDICT_FILTER = ("<select aria-label=\"Verdict\"><option value=\"\">every verd
 def _comparison(claim: str, each: Mapping[str, Any]) -> str:
     form = NUMBER[each["unit"]]
     values = [each["paper"], each["mean"], each["difference_from_paper"]]
-    intervals = ["" if pair is None else f"{pair[0]:{form}} to {pair[1]:{form}}" for pair in (
-        each["interval_95"], each["bca_95"])]
     p = "" if each["sign_flip_p"] is None else f"{each['sign_flip_p']:.3g} (at least {each['smallest_p']:.3g})"
-    source = _files(each["files"]) if each["files"] else (
-        f"<td><code>{escape(each['command'])}</code> <small>about {each['hours_per_seed']:g} h a seed</small></td>"
-        if each["command"] else "<td></td>")
-    note = f" <small>{escape(each['note'])}</small>" if each["note"] else ""
+    notes = "".join(f" <small>{escape(text)}</small>" for text in (each["note"], each["warning"]) if text)
     kind = "" if each["counts"] else ' class="beside"'
-    label = f"<td{kind}>{escape(each['label'])}{note}</td>"
+    label = f"<td{kind}>{escape(each['label'])}{notes}</td>"
+    hours = each["hours"] if each["files"] else each["hours_per_seed"] if each["command"] else None
     return _row(each["verdict"], [
         _code(claim), label, f"<td>{_badge(each['verdict'])}</td>", _cell(each["unit"]), _cell(each["expected"]),
         *(_number(number(value, form), value) for value in values),
-        *(_number(text, None if pair is None else pair[0]) for text, pair in zip(
-            intervals, (each["interval_95"], each["bca_95"]), strict=True)),
-        _number(p, each["sign_flip_p"]), _number(str(each["n"]), each["n"]), _cell(each["recipe"]),
-        f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>",
-        source])
+        *(_number(interval(pair, form), None if pair is None else pair[0])
+          for pair in (each["interval_95"], each["bca_95"])),
+        _number(p, each["sign_flip_p"]), _number(str(each["n"]), each["n"]),
+        _cell(": ".join(filter(None, (each["network"], each["recipe"])))), _cell(each["data"]),
+        f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>", _number(hours_text(each), hours),
+        _files(each["files"]),
+        _command(each["command"])])
 
 
-def _measured_cell(each: Mapping[str, Any]) -> str:
-    accuracy = [100 * value for value in each["accuracy"].values()]
-    mean = sum(accuracy) / len(accuracy) if accuracy else None
-    minutes = sum(each["seconds"].values()) / 60 / max(1, len(each["seconds"]))
-    values = ", ".join(f"{value:.2f}" for value in accuracy)
+def _measured_cell(each: Mapping[str, Any], setting: Mapping[str, Any]) -> str:
+    text, pair = cell_row(each), each["interval_95"]
     return _row("", [
-        _cell(each["block"] or ""), _cell(each["cell"]), _cell(each["recipe"]), _cell(each["data"]),
-        _number("" if mean is None else f"{mean:.2f} ({values})", mean), _number(str(len(accuracy)), len(accuracy)),
-        _number(str(len(each["failed"])), len(each["failed"])), _number(f"{minutes:.1f}", minutes),
-        _files(each["files"])])
+        *(_cell(text[name]) for name in ("block", "cell", "recipe", "data")), _number(text["paper"], each["paper"]),
+        _number(text["here"], each["mean"]), _number(text["difference"], each["difference_from_paper"]),
+        _number(text["interval"], None if pair is None else pair[0]), _number(text["n"], len(each["accuracy"])),
+        _number(text["failed"], len(each["failed"])), _number(text["minutes"], minutes(each)),
+        _files(list(each["files"].values())), f"<td>{_figure_links(each['figures'], setting)}</td>",
+        _command(each["command"])])
+
+
+def _command(text: str) -> str:
+    return f"<td><code>{escape(text)}</code></td>"
 
 
 def _table(header: Sequence[str], rows: Sequence[str]) -> str:

@@ -8,10 +8,14 @@ from typing import Any
 from keras_fixhead.reproduction.findings import NUMBER
 from keras_fixhead.reproduction.report_targets import target_text
 
-HEADER = ("claim", "comparison", "expected", "paper", "here", "95 % interval", "n", "recipe and scale", "verdict",
-          "after Holm's correction")
-COLUMNS = ("plan", "claim", "comparison", "unit", "expected", "paper", "mean", "low", "high", "bca_low", "bca_high",
-           "sign_flip_p", "smallest_p", "n", "recipe", "counts", "verdict", "after_holm", "note", "files", "command")
+HEADER = ("claim", "comparison", "expected", "paper", "here", "here minus paper", "95 % interval", "BCa interval",
+          "sign-flip p (smallest possible)", "n", "network, recipe and scale", "data", "hours", "verdict",
+          "after Holm's correction", "files", "command")
+CELLS = ("block", "cell", "recipe and scale", "data", "paper, %", "here, %", "here minus paper", "95 % interval", "n",
+         "failed", "minutes", "files", "command")
+COLUMNS = ("plan", "claim", "comparison", "unit", "expected", "paper", "mean", "difference_from_paper", "low", "high",
+           "bca_low", "bca_high", "sign_flip_p", "smallest_p", "n", "network", "recipe", "data", "hours", "counts",
+           "verdict", "after_holm", "warning", "note", "files", "command", "hours_per_seed")
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -24,7 +28,8 @@ def markdown(report: Mapping[str, Any]) -> str:
                   *_table(("claim", "in the paper", "verdict"),
                           [(f"`{each['id']}`", each["statement"], each["verdict"]) for each in setting["claims"]]), "",
                   *(f"- {across_text(each)}" for each in setting["across_sets"]), "",
-                  *_table(HEADER, [row for each in setting["claims"] for row in _rows(each)]), "",
+                  *_table(HEADER, [tuple(row.values()) for each in setting["claims"] for row in comparison_rows(each)]),
+                  "", *_table(CELLS, [tuple(cell_row(each).values()) for each in setting["cells"]]), "",
                   *_table(("table or figure", "measured", "the rest"),
                           [(each["target"], target_text(each), f"`{each['command']}`" if each["command"] else "")
                            for each in setting["targets"]]),
@@ -53,15 +58,17 @@ def across_text(each: Mapping[str, Any]) -> str:
 
 
 def latex(report: Mapping[str, Any]) -> str:
-    """Returns the measured comparisons as LaTeX tables, for the package booktabs."""
+    """Returns the measured comparisons as LaTeX tables, for the package booktabs; comments name the files."""
+    shown = ("claim", "comparison", "paper", "here", "difference", "interval", "bca", "p", "n", "recipe", "verdict")
     lines = ["% needs \\usepackage{booktabs}"]
     for setting in report["settings"]:
-        lines += ["\\begin{tabular}{llrrlrl}", "\\toprule",
-                  "claim & comparison & paper & here & 95\\,\\% interval & $n$ & verdict \\\\", "\\midrule"]
-        for each in setting["claims"]:
-            for claim, comparison, _, paper, here, interval, n, _, verdict, _ in _rows(each, measured=True):
-                cells = (claim.strip("`"), comparison, paper, here, interval, n, verdict)
-                lines.append(" & ".join(latex_text(cell) for cell in cells) + " \\\\")
+        lines += ["\\begin{tabular}{llrrrllrrll}", "\\toprule",
+                  "claim & comparison & paper & here & here $-$ paper & 95\\,\\% interval & BCa interval & "
+                  "sign-flip $p$ (smallest) & $n$ & protocol & verdict \\\\", "\\midrule"]
+        for claim in setting["claims"]:
+            for row in comparison_rows(claim, measured=True):
+                lines += [" & ".join(latex_text(row[name].strip("`")) for name in shown) + " \\\\",
+                          f"% {row['files']}"]
         lines += ["\\bottomrule", "\\end{tabular}", ""]
     return "\n".join(lines)
 
@@ -93,25 +100,74 @@ def comparisons_csv(report: Mapping[str, Any]) -> str:
 
 def cells_csv(report: Mapping[str, Any]) -> str:
     """Returns one line per run that has an accuracy."""
-    rows = [[setting["plan"], each["block"], each["cell"], each["recipe"], seed, accuracy, each["seconds"][seed],
-             each["data"], each["digests"][seed]]
+    rows = [[setting["plan"], each["block"], each["cell"], each["recipe"], seed, accuracy, each["paper"],
+             each["seconds"][seed], each["data"], each["digests"][seed], each["files"][seed]]
             for setting in report["settings"] for each in setting["cells"]
             for seed, accuracy in each["accuracy"].items()]
-    return _csv(("plan", "block", "cell", "recipe", "seed", "accuracy", "seconds", "data", "config_digest"), rows)
+    return _csv(("plan", "block", "cell", "recipe", "seed", "accuracy", "paper_percent", "seconds", "data",
+                 "config_digest", "file"), [["" if value is None else value for value in row] for row in rows])
 
 
-def _rows(claim: Mapping[str, Any], *, measured: bool = False) -> list[tuple[str, ...]]:
-    """Returns the comparisons of a claim as texts."""
-    rows: list[tuple[str, ...]] = []
-    for each in claim["comparisons"]:
-        if each["values"] or not measured:
-            form = NUMBER[each["unit"]]
-            interval = each["interval_95"]
-            rows.append((
-                f"`{claim['id']}`", f"{each['label']} ({each['unit']})", each["expected"], number(each["paper"], form),
-                number(each["mean"], form), "" if interval is None else f"{interval[0]:{form}} to {interval[1]:{form}}",
-                str(each["n"]), each["recipe"], each["verdict"], each["after_holm"] or ""))
-    return rows
+def comparison_rows(claim: Mapping[str, Any], *, measured: bool = False) -> list[dict[str, str]]:
+    """Returns the comparisons of a claim as texts by column.
+
+    Args:
+        claim: from a report.
+        measured: whether to leave out those without a value.
+    """
+    return [_comparison_row(claim["id"], each) for each in claim["comparisons"] if each["values"] or not measured]
+
+
+def _comparison_row(claim: str, each: Mapping[str, Any]) -> dict[str, str]:
+    form = NUMBER[each["unit"]]
+    p = "" if each["sign_flip_p"] is None else f"{each['sign_flip_p']:.3g} ({each['smallest_p']:.3g})"
+    return {
+        "claim": f"`{claim}`", "comparison": f"{each['label']} ({each['unit']})", "expected": each["expected"],
+        "paper": number(each["paper"], form), "here": number(each["mean"], form),
+        "difference": number(each["difference_from_paper"], form), "interval": interval(each["interval_95"], form),
+        "bca": interval(each["bca_95"], form), "p": p, "n": f"{each['n']}{_warned(each)}",
+        "recipe": ": ".join(filter(None, (each["network"], each["recipe"]))), "data": each["data"],
+        "hours": hours_text(each),
+        "verdict": each["verdict"], "holm": each["after_holm"] or "", "files": ", ".join(each["files"]),
+        "command": f"`{each['command']}`" if each["command"] else ""}
+
+
+def hours_text(each: Mapping[str, Any]) -> str:
+    """Returns the hours that the runs of a comparison took, or about how many a seed of it would take."""
+    if each["files"]:
+        return f"{each['hours']:g}"
+    return f"about {each['hours_per_seed']:g} a seed, {each['command_hours']:g} the command" if each["command"] else ""
+
+
+def _warned(each: Mapping[str, Any]) -> str:
+    return f"; {each['warning']}" if each["warning"] else ""
+
+
+def cell_row(each: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a measured cell as texts by column."""
+    values = ", ".join(f"{100 * value:.2f}" for value in each["accuracy"].values())
+    here = "" if each["mean"] is None else f"{each['mean']:.2f} ({values})"
+    return {"block": each["block"] or "", "cell": each["cell"], "recipe": each["recipe"], "data": each["data"],
+            "paper": number(each["paper"], ".1f"), "here": here,
+            "difference": number(each["difference_from_paper"], "+.2f"),
+            "interval": interval(each["interval_95"], ".2f"), "n": str(len(each["accuracy"])),
+            "failed": str(len(each["failed"])), "minutes": f"{minutes(each):.1f}",
+            "files": ", ".join(each["files"].values()), "command": f"`{each['command']}`" if each["command"] else ""}
+
+
+def minutes(each: Mapping[str, Any]) -> float:
+    """Returns the mean minutes of training of a cell's runs."""
+    return sum(each["seconds"].values()) / 60 / max(1, len(each["seconds"]))
+
+
+def interval(pair: Sequence[float] | None, form: str) -> str:
+    """Returns an interval as text; an empty string for None.
+
+    Example:
+        >>> interval([1.0, 2.5], "+.1f")
+        '+1.0 to +2.5'
+    """
+    return "" if pair is None else f"{pair[0]:{form}} to {pair[1]:{form}}"
 
 
 def number(value: float | None, form: str) -> str:

@@ -72,6 +72,7 @@ class Options:
         rehearsal_dataset: data set of all cells of a rehearsal; None for their own.
         commit: whether to commit each result to Git as soon as it is written.
         seeds: only runs with these seeds, and those that choose a scale; empty for all of the plan.
+        heads: only runs with these logits; empty for all.
         only_failed: whether to repeat the runs that failed to converge, and no others.
         jobs: number of runs at once; 0 for as many as an engine takes.
         threads: of each run; None for all cores.
@@ -89,6 +90,7 @@ class Options:
     rehearsal_dataset: str | None = None
     commit: bool = False
     seeds: tuple[int, ...] = ()
+    heads: tuple[str, ...] = ()
     only_failed: bool = False
     jobs: int = 1
     threads: int | None = None

@@ -88,8 +88,9 @@ GPU = Setting(
            ("15,000 images", Row("cifar100", "dot", extra={"limit_train": 15_000}, epochs=90))),
     rates=tuple(Rates(name, table, {f"{lr:g}": Row("cifar100", "dot", model=model,
                                                    extra={"lr": lr, "warmup_fraction": 0.0})
-                                    for lr in (0.001, 0.01, 0.1)})
-                for name, table, model in (("PreActResNet18", 7, "preact_resnet18"), ("ResNet18", 8, "resnet18"))),
+                                    for lr in reversed(gpu.RATES)})
+                for name, table, model in (("PreActResNet18", 7, "preact_resnet18"), ("ResNet18", 8, "resnet18"),
+                                           ("MobileNetV2", 9, "mobilenet_v2"))),
     margin=Row("cifar100", "cos", scale=30.0, extra={"margin": "arcface"}),
     learned_scale=Row("cifar100", "dot"),
 )

@@ -8,16 +8,20 @@ from keras_fixhead.reproduction.settings import SETTINGS
 PLAN_OF_RECIPE = {at.recipe: at.plan for at in SETTINGS}
 """Recipe -> the plan that is made of it."""
 
+_HEADS = {"table1": "dot", "table2": "cos", "table3": "cos", "table4": "cos", "table7": "dot", "table8": "dot",
+          "table9": "dot", "figure2": "dot", "figure3": "dot", "figure4": "cos", "figure5": "cos"}
+"""Target -> its logits, if it has only these."""
+
 _BLOCKS: dict[str, dict[str, tuple[str, ...]]] = {
-    "table1": {"evidence": ("E0", "E1", "E2"), "gpu": ("2", "4")},
-    "table2": {"evidence": ("E3",), "gpu": ("1",)},
+    "table1": {"evidence": ("E0", "E1", "E2"), "gpu": ("2", "4", "6", "10", "12")},
+    "table2": {"evidence": ("E3",), "gpu": ("1", "6", "10", "12")},
     "table3": {"evidence": ("E4",), "gpu": ("1", "3", "4")},
     "table4": {"evidence": ("E3", "E4"), "gpu": ("1", "3", "4")},
     "table5": {"evidence": ("E0", "E1", "E3"), "gpu": ("1", "2")},
     "table6": {"evidence": ("E0", "E1", "E2", "E3"), "gpu": ("1", "2")},
     "table7": {"evidence": ("E0", "E6"), "gpu": ("7",)},
-    "table8": {"evidence": ("E0", "E6"), "gpu": ("7",)},
-    "table9": {"evidence": ("E0", "E6"), "gpu": ("7",)},
+    "table8": {"evidence": ("E0", "E6"), "gpu": ("7b",)},
+    "table9": {"evidence": ("E0", "E6"), "gpu": ("7c",)},
     "figure2": {"evidence": ("E0", "E1", "E2"), "gpu": ("2",)},
     "figure3": {"evidence": ("E0", "E1", "E2", "E12"), "gpu": ("2", "11")},
     "figure4": {"evidence": ("E3", "E4"), "gpu": ("1", "3")},
@@ -31,12 +35,25 @@ TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Target -> plan -> the blocks that measure it."""
 
+_NO_BODY = "the body of this table is missing in the available copy of the paper: there are no numbers to compare with"
 NEEDS = {
+    "table4": _NO_BODY, "table9": _NO_BODY,
     "table5": "runs on CIFAR-10 are measured on CIFAR-10.1 and on the classes that they share with STL-10, if these "
               "sets are on the machine when they are trained; the paper's STL Gen and CIFAR-100 Gen were never "
               "published",
 }
-"""Target -> what it needs besides its runs."""
+"""Target -> what it needs besides its runs, or lacks."""
+
+
+def heads_of(targets: Sequence[str]) -> tuple[str, ...]:
+    """Returns the logits of the runs that targets need; empty for all.
+
+    Example:
+        >>> heads_of(["table1"]), heads_of(["table1", "table2"]), heads_of(["table1", "E8"])
+        (('dot',), ('dot', 'cos'), ())
+    """
+    found = dict.fromkeys(_HEADS.get(each) for each in targets)
+    return () if None in found else tuple(each for each in found if each)
 
 
 def blocks_of(targets: Sequence[str], plan: str) -> tuple[str, ...]:

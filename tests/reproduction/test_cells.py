@@ -12,8 +12,8 @@ from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, SCALES
 from keras_fixhead.reproduction.results import chosen
 
 # block 6 shares seed 0 of three arms with block 5, and runs it once
-RUNS = {"1": 12, "2": 12, "3": 24, "4": 30, "5": 12 + 6 + 3 + 12, "5b": 12, "6": 24 - 3, "7": 72, "7b": 24, "8": 8,
-        "9": 24, "9b": 9, "10": 4, "11": 4}
+RUNS = {"1": 12, "2": 12, "3": 24, "4": 30, "5": 12 + 6 + 3 + 12, "5b": 12, "6": 24 - 3, "7": 36, "7b": 36, "7c": 36,
+        "7d": 24, "8": 8, "9": 24, "9b": 9, "10": 4, "11": 4, "12": 120}
 
 
 def test_blocks_are_in_order_of_priority_and_have_the_expected_runs():

@@ -162,7 +162,7 @@ def test_best_learning_rates_from_two_seeds_are_shown_but_decide_nothing(tmp_pat
             for fixed in (True, False):
                 write_result(tmp_path, arm("cifar100", "dot", fixed, lr=rate, warmup_fraction=0.0), seed,
                              accuracy + 10 * (fixed and rate == 0.1))
-    tolerance, _, found = answer("higher-learning-rate", read_results(tmp_path)).findings[3:]
+    tolerance, _, found = answer("higher-learning-rate", read_results(tmp_path)).findings[3:6]
 
     assert found.values == pytest.approx({0: 1.0, 1: 1.0}) and found.verdict.state == UNDECIDED
     assert found.note == "at 2 of 2 seeds a best rate is at the edge of the grid"

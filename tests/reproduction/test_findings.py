@@ -2,8 +2,16 @@
 import numpy as np
 import pytest
 
-from keras_fixhead.reproduction.findings import Finding, combined, corrected, counted, exact_text, measured_text
-from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, above, not_below
+from keras_fixhead.reproduction.findings import (
+    Finding,
+    combined,
+    corrected,
+    counted,
+    exact_text,
+    measured_text,
+    warning_text,
+)
+from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, above, below, not_below
 
 LOW = {0: -1.0, 1: -1.2, 2: -0.7, 3: -0.6}  # p = 0.017 of a mean below -0.3
 
@@ -62,6 +70,9 @@ def test_a_number_of_seeds_that_cannot_decide_an_effect_of_the_papers_size_is_na
     wide, narrow = [-1.0, 1.2, 0.3], [0.0, 0.2, 0.15]
 
     assert measured_text(finding(wide, paper=0.5)).endswith("3 seeds cannot decide an effect of the paper's size")
+    assert measured_text(finding({0: 0.4}, paper=0.5)).endswith("1 seed cannot decide an effect of the paper's size")
+    down = finding([-value for value in wide], paper=-0.5, expected=below(0))
+    assert warning_text(down) == "3 seeds cannot decide an effect of the paper's size"
     assert "cannot decide" not in measured_text(finding(narrow, paper=0.5))
 
 

@@ -146,7 +146,12 @@ def test_every_table_and_figure_is_listed_with_what_the_rest_needs(report):
 
     assert list(found) == [*(f"table{number}" for number in range(1, 10)), "figure2", "figure3", "figure4", "figure5",
                            "correlations"]
-    assert target_text(found["table2"]) == target_text(found["figure2"]) == "all 12 runs"
+    assert target_text(found["figure2"]) == "all 12 runs"
+    assert re.fullmatch(r"12 of 86 runs; the rest takes about [\d.]+ h; 20 of the paper's 24 numbers",
+                        target_text(found["table2"]))
+    for name in ("table4", "table9"):
+        assert target_text(found[name]).endswith("is missing in the available copy of the paper: there are no numbers "
+                                                 "to compare with")
     assert found["correlations"]["runs"] == found["correlations"]["done"] == 24
     assert found["figure4"]["command"] == "fixhead reproduce figure4 --recipe honest --data-dir DATA"
     assert found["figure4"]["done"] == 12 < found["figure4"]["runs"] and found["figure4"]["hours"] > 0
@@ -160,11 +165,12 @@ class Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.links, self.rows = [], [], 0
+        self.open, self.links, self.anchors, self.rows = [], [], set(), 0
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
         self.links += [values[name] for name in ("href", "src") if name in values]
+        self.anchors |= {f"#{values['id']}"} if "id" in values else set()
         self.rows += tag == "tr"
         if tag not in ("meta", "link", "input", "br", "img"):
             self.open.append(tag)
@@ -180,9 +186,8 @@ def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, 
     (setting,) = report["settings"]
 
     embedded = [link for link in page.links if link.startswith("data:image/png;base64,")]
-    files = [link for link in page.links if link.endswith(".svg")]
-    assert page.open == [] and len(embedded) == len(files) == 24
-    assert set(page.links) == {"data:,", *embedded, *files} and all((tmp_path / link).is_file() for link in files)
+    assert page.open == [] and len(embedded) == 24 and len(page.anchors) == len(setting["figures"]) == 8
+    assert set(page.links) == {"data:,", *embedded, *page.anchors}  # every figure is linked, and nothing else
     assert page.rows == 4 + len(setting["claims"]) + len(setting["targets"]) + len(setting["cells"]) + sum(
         len(claim["comparisons"]) for claim in setting["claims"])
     assert 'class="v held">held<' in text and "http" not in text
@@ -201,6 +206,38 @@ def test_the_tables_have_one_line_per_comparison_and_run(results, report, tmp_pa
     assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 1
     assert len(re.findall(r" \\\\$", latex, re.M)) == 1 + sum(bool(each["values"]) for each in all_)
     assert markdown.count("| `cos-s1-fixed-converges` |") == 7
+    files = {path.stem for path in (results / "gpu").glob("*.json")}
+    assert {row["file"] for row in csv.DictReader(io.StringIO(cells))} == {f"gpu/{name}.json" for name in files}
+    for text in (markdown, latex):
+        assert all(f"gpu/{name}.json" in text for name in files)  # every number can be traced to its files
+        assert re.search(r"\+20\.00 to \+20\.00", text) and "0.25" in text  # BCa interval, smallest sign-flip p
+
+
+def test_a_cell_stands_next_to_the_papers_number_with_its_command_and_figures(report):
+    (setting,) = report["settings"]
+    cell = next(each for each in setting["cells"] if each["cell"] == "cifar100 resnet18 cos-fixed")
+
+    assert (cell["paper"], cell["network"], cell["data"]) == (74.4, "resnet18", "whole")
+    assert cell["mean"] == pytest.approx(71 + 2 / 3)
+    assert cell["difference_from_paper"] == pytest.approx(cell["mean"] - 74.4)
+    assert cell["interval_95"][0] < cell["mean"] < cell["interval_95"][1]
+    assert cell["command"] == "fixhead reproduce 1 --recipe honest --data-dir DATA"
+    assert cell["figures"] == ["Figure 4, cifar100", "Figure 5, cifar100"]
+
+
+def test_a_comparison_has_its_network_data_cost_and_warning(report):
+    (setting,) = report["settings"]
+    measured = [each for claim in setting["claims"] for each in claim["comparisons"] if each["values"]]
+
+    for each in measured:
+        assert each["network"] == "resnet18" and each["command"].startswith("fixhead reproduce ")
+        assert each["hours"] == round(40 * len(each["files"]) / 3600, 2) and "whole" in each["data"]
+
+
+def test_the_folder_of_one_plan_is_refused_with_the_way_out(fixhead, results):
+    answer = fixhead("report", results / "gpu")
+
+    assert answer.code == 2 and f"Give the folder that it is in: fixhead report {results}" in answer.err
 
 
 def test_the_command_writes_the_files_and_names_a_folder_without_results(fixhead, results, report, tmp_path):

@@ -20,7 +20,7 @@ from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.plan import PlannedRun
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import cell, choosing, plan, read_evidence, read_results, serial
+from keras_fixhead.reproduction import Decisions, cell, choosing, plan, read_evidence, read_results, serial
 from keras_fixhead.reproduction import run as running
 from keras_fixhead.reproduction.alarm import GRACE_SECONDS, Alarm
 from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
@@ -52,7 +52,9 @@ def test_a_dry_run_shows_finished_runs_remaining_runs_and_the_source_of_estimate
     assert answer.code == 0
     assert "cifar100 resnet18 cos-fixed, seed 0: done: test 74.4 %, 60 s on NVIDIA H100" in out
     assert re.search(r"cos-learned, seed 0: to do: about \d+ s \(arithmetic\)", out)
-    assert "cifar100 resnet18 cos-learned at its best S, seed 4: waits for the runs that choose its scale" in out
+    assert re.search(r"cifar100 resnet18 cos-learned, at its best S, seed 4: waits for the runs that choose its scale: "
+                     r"about \d+ s", out)
+    assert "\nRuns: 42, of which 1 is done, 31 are to do, 10 wait.\n" in out
     assert "seconds to 94 %" in out and "not measured here" in out
 
 
@@ -269,6 +271,33 @@ def test_a_run_that_fails_to_converge_is_a_result_and_not_retried(tmp_path, tiny
     assert "failed to converge" in capsys.readouterr().out
     assert choosing.next_run(asked, set())[0].cell.config.fixed is False
     assert "done: failed to converge" in "\n".join(listed(asked))
+
+    again = dataclasses.replace(asked, only_failed=True)
+    (line,) = [line for line in listed(again) if line.startswith("  ")][:1]
+    assert "cos-fixed, seed 0: to do again: about" in line
+    assert "Runs: 1, of which 0 are done, 1 is to do." in listed(again)
+    planned, *_ = choosing.next_run(again, set())
+    assert planned.seed == 0 and planned.cell.config.fixed is True
+    monkeypatch.setattr(running, "explicit_fields", whole)
+    assert serial.run_all(again, keras_work()) == 0
+    (result,) = read_results(tmp_path / "out", rehearsal=True)
+    assert result.converged and "\nRuns: 0, " in "\n" + "\n".join(listed(again))
+
+
+def test_a_dry_run_leaves_runs_beyond_the_number_asked_to_a_later_call(tmp_path):
+    lines = listed(options(tmp_path, rehearsal=True, rehearsal_dataset="digits", most_runs=1))
+
+    assert "images of digits; the results are not evidence." in lines[0]
+    assert sum(": to do: about" in line for line in lines) == 1
+    assert any(line.endswith("0 are done, 1 is to do, 11 are left to a later call.") for line in lines)
+
+
+def test_hours_come_from_steps_timed_on_this_machine_if_no_run_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(choosing.hardware, "stored_step_seconds", lambda key: 0.5)
+    (planned, *_), found = plan(blocks_named(["1"]), Decisions()), read_results(tmp_path)
+    estimate = choosing.estimated(planned, options(tmp_path), found)
+
+    assert estimate.source == "steps timed on this machine" and estimate.training == 0.5 * 351 * 30
 
 
 def rehearse(tmp_path, *arguments, **environment):

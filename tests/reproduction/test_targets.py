@@ -33,10 +33,30 @@ def test_blocks_can_be_named_directly():
 
 
 def test_a_dry_run_shows_the_plan_of_the_recipe(fixhead, tmp_path):
-    honest = fixhead("reproduce", "table2", "--recipe", "honest", "--seeds", "0-1", "--out", tmp_path, "--dry-run")
+    honest = fixhead("reproduce", "figure2", "--recipe", "honest", "--seeds", "0-1", "--out", tmp_path, "--dry-run")
 
     assert honest.code == 0 and fixhead("reproduce", "tabel1", "--dry-run").code == 2
     assert len(re.findall(r"seed [01]: to do", honest.out)) == 8 and "seed 2" not in honest.out
+    assert "\nRuns: 8, of which 0 are done, 8 are to do.\n" in honest.out
+
+
+def test_a_table_needs_only_the_runs_of_its_logits(fixhead, tmp_path):
+    for names, heads in (["table1"], {"dot"}), (["table2"], {"cos"}), (["table1", "table2"], {"dot", "cos"}):
+        shown = fixhead("reproduce", *names, "--recipe", "honest", "--out", tmp_path, "--dry-run")
+        assert set(re.findall(r" (dot|cos)-(?:fixed|learned)", shown.out)) == heads
+
+
+def test_seeds_that_no_run_has_are_refused(fixhead):
+    answer = fixhead("reproduce", "table1", "--seeds", "77", "--dry-run")
+
+    assert answer.code == 2 and "No run of E0, E1, E2 has seed 77." in answer.err
+    assert "The seeds of these blocks are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100." in answer.err
+
+
+def test_an_address_without_ray_is_refused_before_anything_is_planned(fixhead):
+    answer = fixhead("reproduce", "table1", "--address", "auto", "--dry-run")
+
+    assert answer.code == 2 and "--address is that of a Ray cluster." in answer.err
 
 
 @pytest.mark.parametrize("recipe, epochs, unit", [("cpu", 10, "hours on two CPU cores"), ("paper", 200, "GPU hours"),
