@@ -27,12 +27,12 @@ def loses_block() -> list[str]:
         word = "lose" if high < 0 else "win" if low > 0 else "differ, undecided, by"
         data = each.dataset.upper().replace("CIFAR", "CIFAR-")
         fixed, learned = (f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
-        network = " with `fast_cnn` and all training images" if each in whole else ""
+        network = " with `fast_cnn` and all training images" if each in whole else " with a small ResNet18"
         lines.append(f"- **At S = {each.scale:g} fixed class vectors {word} {abs(each.difference.mean):.1f} points** "
                      f"on {data}{network}: {fixed} against {learned} (95 % interval of the difference {_signed(low)} "
                      f"to {_signed(high)}, n = {each.difference.n} seeds, paired).")
     config = read_study(RESULTS / "margins.json").config
-    return [*lines, "", f"{'Otherwise ' * bool(whole)}ResNet18 at width {config['width']:g}, "
+    return [*lines, "", f"The small ResNet18 has width {config['width']:g}, "
             f"{config['limit_train']:,} training images, {config['epochs']} epochs, recipe `cpu`. **The paper's "
             "networks at full size have not been measured**, and no S between these two: what follows is what these "
             f"runs and the construction support, not a law. Files: {'`results/evidence/`, ' * bool(whole)}"

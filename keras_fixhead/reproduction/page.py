@@ -117,7 +117,7 @@ def measured_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer
               "| --- | --- |" + " --- |" * (len(shown) + 1)]
     for several in zip(*(found[at.plan] for at in shown), strict=True):
         claim = several[0].claim
-        if any(each.state != NOT_MEASURED for each in several) or claim.id in small:
+        if claim.id in small or any(each.state != NOT_MEASURED or next_to(each) for each in several):
             lines.append(f"| `{claim.id}` (section {claim.section}) | {claim.statement} *{paper_text(several[0])}* | "
                          + " | ".join(state_text(each) for each in several) + f" | {small.get(claim.id, '')} |")
     return [*lines, ""]
@@ -143,7 +143,14 @@ def state_text(each: Answer) -> str:
                      + ", ".join(f"{states[state]} {state}" for state in STATES if states[state]))
     if failed := [one for one in found if one.failed and not one.values]:
         texts.append(f"{len(failed)} without a value: a run failed to converge at every seed")
+    if each.state == NOT_MEASURED and (others := next_to(each)):
+        texts.append(f"next to it: {', '.join(others)}")
     return "; ".join([*texts, *([each.question.lacking] if each.question.lacking else [])])
+
+
+def next_to(each: Answer) -> list[str]:
+    """Returns what was measured next to a claim and does not count for it."""
+    return [f"{one.label}: {measured_text(one)} ({one.unit})" for one in each.findings if one.beside and one.values]
 
 
 def comparisons_block(found: Sequence[Answer], at: Setting) -> list[str]:
