@@ -35,7 +35,7 @@ def bca_interval(values: Sequence[float], confidence: float = 0.95, *, seed: int
         >>> [round(bound, 3) for bound in bca_interval([1.0, 2.0, 3.0, 7.0])]
         [1.5, 6.0]
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr, ndtri  # the normal distribution and its quantiles; slow to import
 
     sample = np.asarray(values, np.float64)
     if np.ptp(sample) == 0:
@@ -45,13 +45,13 @@ def bca_interval(values: Sequence[float], confidence: float = 0.95, *, seed: int
     means, cumulated = means[order], np.cumsum(weights[order])
     below = float(weights[order][means < sample.mean() - 1e-12].sum())
     same = float(weights[order][np.abs(means - sample.mean()) <= 1e-12].sum())
-    bias = float(norm.ppf(below + same / 2))
+    bias = float(ndtri(below + same / 2))
     deviations = sample.mean() - (sample.sum() - sample) / (len(sample) - 1)  # of the means without one value
     acceleration = float((deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5))
     bounds = []
     for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-        z = bias + float(norm.ppf(tail))
-        share = float(norm.cdf(bias + z / (1 - acceleration * z)))
+        z = bias + float(ndtri(tail))
+        share = float(ndtr(bias + z / (1 - acceleration * z)))
         bounds.append(float(means[min(int(np.searchsorted(cumulated, share - 1e-12)), len(means) - 1)]))
     return bounds[0], bounds[1]
 

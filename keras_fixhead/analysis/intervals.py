@@ -1,7 +1,8 @@
 """Confidence intervals."""
 import math
-import statistics
 from collections.abc import Sequence
+
+from keras_fixhead.analysis.estimates import mean_estimate
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -30,7 +31,4 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
         >>> [round(bound, 3) for bound in mean_interval([1.0, 2.0, 3.0])]
         [-0.484, 4.484]
     """
-    from scipy.stats import t  # two seconds to import
-
-    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values) - half, statistics.fmean(values) + half
+    return mean_estimate(values).interval(confidence)
