@@ -92,7 +92,7 @@ def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: in
         together.setdefault(data_digest(target.data.test.images, target.data.test.labels), []).append(target)
     results = []
     for digest, group in together.items():
-        suite = chosen.suite(group[0].data)
+        suite = chosen.suite(group[0].data, limit)
         started = time.monotonic()
         with ExitStack() as stack:
             records = [_record(target, suite, chosen, digest, limit, seed, out) for target in group]
@@ -105,8 +105,8 @@ def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: in
             report = replace(report, baseline=baseline or report.baseline)
             content = {**target.content, **report.as_dict(), "seconds": seconds,
                        "images_per_second": _corrupted(report) * len(group) / seconds}
-            labels = target.data.test.labels if suite.labels is None else suite.labels
-            results.append(Measured(target, report, content, record, labels[:limit]))
+            labels = target.data.test.labels[:limit] if suite.labels is None else suite.labels
+            results.append(Measured(target, report, content, record, labels))
     return results
 
 

@@ -66,10 +66,12 @@ class ChosenSuite:
                            else native_suite(suite))
             self._suite.keys(self.corruptions, self.severities)
 
-    def suite(self, data: Any) -> Any:
-        """Returns the suite for a data set's test images."""
+    def suite(self, data: Any, limit: int | None) -> Any:
+        """Returns the suite for the first `limit` of a data set's test images."""
         if self._folder is None:
             return self._suite
         from keras_fixhead.robustness.published import published_suite
 
-        return published_suite(self._folder, data.test.labels, data.label_names, (*data.test.images.shape[1:3], 3))
+        labels = data.test.labels
+        suite = published_suite(self._folder, labels, data.label_names, (*data.test.images.shape[1:3], 3))
+        return suite if limit is None else suite.like(labels[:limit])

@@ -19,7 +19,8 @@ from keras_fixhead.runs import Run
 @click.option("--labels", metavar="FILE", type=paths.LABELS_FILE,
               help="URL: names of all classes, one per line (labels.txt of the export); without it, pictures of "
               "classes that the model does not have count as wrong.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images, and as many of "
+              "each class from a folder of corrupted images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
               help="Divide the errors in the mean corruption error by those of this run, measured on the same suite.")

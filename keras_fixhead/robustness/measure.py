@@ -115,7 +115,8 @@ def measure_robustness(predict: Predict, split: Split, *, suite: str | Suite = "
         predict: function from uint8 images (N, H, W, 3) to predicted classes (N,).
         split: images and labels.
         suite: a name in `SUITES`, or a suite of another engine.
-        limit: use the first `limit` images; None for all.
+        limit: use the first `limit` images, and as many of each class of a suite with images of its own (`Suite.like`);
+            None for all.
         seed: seed of the corruptions.
         severities: which of the suite's; None for all.
         corruptions: which of the suite's; None for all.
@@ -160,7 +161,8 @@ def measure_models(predicts: Sequence[Predict], split: Split, *, suite: str | Su
     images, labels = in_channels(split.images[:limit], 3), split.labels[:limit]  # corruptions are of colours
     if not len(labels):
         raise ArgumentError("There are no images to corrupt.", hint="Choose a data set with test images.")
-    corrupted_labels = labels if suite.labels is None else suite.labels[:limit]
+    suite = suite if limit is None else suite.like(labels)
+    corrupted_labels = labels if suite.labels is None else suite.labels
     found: list[dict[Key, Classes]] = [{} for _ in predicts]
     shares: list[dict[Key, float]] = [{} for _ in predicts]
     if chunks is None:

@@ -41,11 +41,13 @@ def published_names(folder: Path) -> tuple[list[str], bool]:
 
 def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequence[str],
                     image_shape: Sequence[int]) -> Suite:
-    """Returns a folder of corrupted images as a suite.
+    """Returns a folder of corrupted images as a suite with labels of its own.
+
+    The published arrays have the images in another order than TensorFlow Datasets, so the labels are the folder's.
 
     Args:
         folder: in one of the two layouts.
-        labels: labels of the test images, in their order, (N,).
+        labels: labels of the test images, (N,); arrays must have as many images of each class.
         label_names: names of the classes.
         image_shape: (H, W, 3) of the model's images.
 
@@ -60,8 +62,8 @@ def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequen
                    for name in names}
     if arrays:
         files = {name: _block_file(folder / f"{name}.npy", len(labels), image_shape) for name in names}
-        _check_labels(folder / LABELS, labels)
-        return Suite(folder.name, FILES, corruptions, functools.partial(_block, files, len(labels)))
+        own = _block_labels(folder / LABELS, labels)
+        return Suite(folder.name, FILES, corruptions, functools.partial(_block, files, len(own)), labels=own)
     pictures, own = _pictures(folder, names, label_names)
     return Suite(folder.name, FILES, corruptions, functools.partial(_read, pictures, image_shape), labels=own)
 
@@ -76,11 +78,15 @@ def _block_file(path: Path, count: int, image_shape: Sequence[int]) -> NDArray[n
     return images
 
 
-def _check_labels(path: Path, labels: NDArray[np.int32]) -> None:
+def _block_labels(path: Path, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Returns the labels of one block, in the files' order."""
     found = _array(path)
-    if not np.array_equal(found, np.tile(labels, len(SEVERITIES))):
-        raise ArgumentError(f"{path} does not have the labels of the {len(labels)} test images, once per severity, in "
-                            "their order.", hint="Give the data set that the files were made from: --dataset NAME")
+    own = found[: len(labels)]
+    if (found.dtype.kind not in "iu" or not np.array_equal(found, np.tile(own, len(SEVERITIES)))
+            or not np.array_equal(np.sort(own), np.sort(labels))):
+        raise ArgumentError(f"{path} does not have the labels of the {len(labels)} test images, in any order, once per "
+                            "severity.", hint="Give the data set that the files were made from: --dataset NAME")
+    return np.array(own, np.int32)
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -58,6 +58,42 @@ def test_files_give_the_numbers_that_the_images_in_memory_give(folder):
     assert found.in_mean == ("fog",)  # saturate is an extra, and this frost is not the published one
 
 
+@pytest.fixture
+def permuted(folder, tmp_path):
+    """The folder with its images and labels in another order, as the published files have them."""
+    order = np.random.default_rng(1).permutation(20)
+    for file in folder.glob("*.npy"):
+        blocks = np.load(file)
+        np.save(tmp_path / file.name, blocks.reshape(5, 20, *blocks.shape[1:])[:, order].reshape(blocks.shape))
+    labels = np.load(tmp_path / "labels.npy")
+    assert (labels[:20] == SPLIT.labels[order]).all() and (labels[:20] != SPLIT.labels).any()
+    np.save(tmp_path / "labels.npy", labels.astype(np.uint8))
+    return tmp_path
+
+
+def test_the_order_of_the_files_does_not_matter(folder, permuted):
+    found, expected = (measure_robustness(by_brightness, SPLIT, suite=published_suite(each, SPLIT.labels, NAMES,
+                                                                                      (16, 16, 3)))
+                       for each in (permuted, folder))
+
+    assert found.accuracy == expected.accuracy and found.clean == expected.clean
+    assert 0 < found.accuracy["fog"][0] < 1
+
+
+def test_a_limit_takes_as_many_corrupted_images_of_each_class_as_clean_ones(permuted):
+    whole = published_suite(permuted, SPLIT.labels, NAMES, (16, 16, 3))
+    suite = whole.like(SPLIT.labels[:9])
+    found = measure_robustness(by_brightness, SPLIT, suite=whole, limit=9)
+
+    np.testing.assert_array_equal(np.sort(suite.labels), np.sort(SPLIT.labels[:9]))
+    indices = np.concatenate([np.flatnonzero(whole.labels == label)[:count]
+                              for label, count in enumerate(np.bincount(suite.labels))])
+    expected = whole.make(SPLIT.images, "fog", 3, 0, 0)[np.sort(indices)]
+    np.testing.assert_array_equal(suite.make(SPLIT.images[:9], "fog", 3, 0, 0), expected)
+    np.testing.assert_array_equal(suite.make(SPLIT.images[:4], "fog", 3, 0, 5), expected[5:])
+    assert found.n == 9 and found.accuracy["fog"][2] == (by_brightness(expected) == suite.labels).mean()
+
+
 def test_frost_of_published_files_is_in_the_mean(folder, tmp_path):
     for file in folder.glob("*.npy"):
         (tmp_path / file.name).symlink_to(file)
@@ -81,7 +117,7 @@ def test_files_of_other_images_are_refused(folder, tmp_path):
     with pytest.raises(ArgumentError, match=r"expected uint8 of shape \(50, 16, 16, 3\): 5 blocks of the 10 "):
         published_suite(folder, SPLIT.labels[:10], NAMES, (16, 16, 3))
     with pytest.raises(ArgumentError, match=r"does not have the labels of the 20 test images.* --dataset NAME"):
-        published_suite(folder, SPLIT.labels[::-1], NAMES, (16, 16, 3))
+        published_suite(folder, np.zeros(20, np.int32), NAMES, (16, 16, 3))
     with pytest.raises(DataError, match=r"has no corrupted images\. Expected NAME\.npy .* fixhead data corrupt"):
         published_names(tmp_path)
     (tmp_path / "fog.npy").write_bytes(b"\x93NUMPY")
