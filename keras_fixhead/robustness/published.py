@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data.class_map import find_class
+from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite
@@ -119,11 +120,17 @@ def _pictures(folder: Path, names: Sequence[str],
                                 hint=f"Expected {_LAYOUTS}.")
             files[name, severity] = found
     classes = {each.split("/")[0] for each in shared or ()}
-    indices = {each: find_class(each, label_names) for each in classes}
+    indices = {each: _class_of(each, label_names) for each in classes}
     if unknown := sorted(each for each, index in indices.items() if index is None):
         raise ArgumentError(f"{folder} has the class {unknown[0]!r}, which is not one of the run's.",
                             hint="Expected the folders of the run's data set, such as Tiny-ImageNet-C's.")
     return files, np.array([indices[each.split("/")[0]] for each in shared or ()], np.int32)
+
+
+def _class_of(folder: str, label_names: Sequence[str]) -> int | None:
+    """The class that a folder is called after, by its name or its WordNet id; None if there is none."""
+    found = find_class(folder, label_names)
+    return find_class(TINY_IMAGENET[folder], label_names) if found is None and folder in TINY_IMAGENET else found
 
 
 def _read(files: Mapping[tuple[str, int], Sequence[Path]], image_shape: Sequence[int], images: Images, name: str,
