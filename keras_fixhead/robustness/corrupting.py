@@ -18,7 +18,6 @@ from keras_fixhead.robustness.suites import (
     Key,
     Suite,
     corruption_of,
-    read_normaliser,
     severity_parameters,
 )
 
@@ -90,7 +89,7 @@ def native_suite(name: str) -> Suite:
         [('impulse_noise', 5), ('jpeg_compression', 5), ('defocus_blur', 5)]
     """
     corruptions = look_up(SUITES, name, "suite")
-    return Suite(name, NATIVE, corruptions, normaliser=read_normaliser(name), make=functools.partial(_make, name))
+    return Suite(name, NATIVE, corruptions, make=functools.partial(_make, name))
 
 
 def _make(suite: str, images: Images, name: str, severity: int, seed: int, start: int) -> Images:

@@ -15,12 +15,13 @@ from keras_fixhead.data.class_map import find_class
 from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite
+from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite, alexnet
 
 LABELS = "labels.npy"
 MADE = "made.json"
 """Written next to arrays that were made here; published arrays have no such file."""
 _PUBLISHED = SUITES["cifar-c"]
+_IMAGENET_CLASSES = 1_000
 _LAYOUTS = "NAME.npy with a block of images per severity and labels.npy, or folders NAME/SEVERITY/CLASS/"
 
 
@@ -66,7 +67,8 @@ def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequen
         own = _block_labels(folder / LABELS, labels)
         return Suite(folder.name, FILES, corruptions, functools.partial(_block, files, len(own)), labels=own)
     pictures, own = _pictures(folder, names, label_names)
-    return Suite(folder.name, FILES, corruptions, functools.partial(_read, pictures, image_shape), labels=own)
+    return Suite(folder.name, FILES, corruptions, functools.partial(_read, pictures, image_shape), labels=own,
+                 normaliser=alexnet() if len(np.unique(own)) == _IMAGENET_CLASSES else None)
 
 
 def _block_file(path: Path, count: int, image_shape: Sequence[int]) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.robustness import SEVERITIES, corrupt, measure_robustness
 from keras_fixhead.robustness.published import published_names, published_suite
+from keras_fixhead.robustness.scores import error_line
 from keras_fixhead.robustness.writing import write_corrupted
 
 DRAW = np.random.default_rng(0)
@@ -183,3 +184,24 @@ def test_a_limit_is_spread_over_the_classes_although_files_are_sorted_by_class(t
     assert len(suite.like(np.zeros(9, np.int32)).labels) == 4  # it has no more of them
     with pytest.raises(ArgumentError, match=r"has no images of the classes of the 2 test images\. .* --limit N"):
         suite.like(np.full(2, 7, np.int32))
+
+
+def test_alexnet_normalises_published_images_of_the_classes_of_imagenet_alone(tmp_path):
+    names = [f"thing {number}" for number in range(1_000)]
+    for number, name in enumerate(names):
+        place = tmp_path / "fog" / "1" / name
+        place.mkdir(parents=True)
+        Image.fromarray(np.full((2, 2, 3), number % 2, np.uint8)).save(place / "0.png")
+    for severity in SEVERITIES[1:]:
+        (tmp_path / "fog" / str(severity)).symlink_to(tmp_path / "fog" / "1")
+    suite = published_suite(tmp_path, SPLIT.labels, names, (2, 2, 3))
+    small = Split(SPLIT.images[:, :2, :2], SPLIT.labels)
+    whole, partial = (measure_robustness(lambda images: images[:, 0, 0, 0], small, suite=suite, severities=each)
+                      for each in (None, [1]))
+    summary = whole.as_dict()["mean_corruption_error"]
+
+    assert summary["value"] == pytest.approx((1 - whole.mean["fog"]) / 0.819324)
+    assert "(mCE), divided by AlexNet's" in error_line(summary)
+    assert partial.as_dict()["mean_corruption_error"]["normalised_by"] is None
+    (tmp_path / "fog" / "1" / names[0] / "0.png").unlink()
+    assert published_suite(tmp_path, SPLIT.labels, names, (2, 2, 3)).normaliser is None
