@@ -15,9 +15,10 @@ from fixhead_cli.targets import Array, open_target
 from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.open_images import built_note
+from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
-from keras_fixhead.robustness.record import Record, data_digest, read_measurement
+from keras_fixhead.robustness.record import Record, data_digest, read_measurement, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
 from keras_fixhead.robustness.suites import NATIVE, Suite
 from keras_fixhead.runs import Run
@@ -132,9 +133,10 @@ def _record(target: Target, suite: Suite, chosen: ChosenSuite, digest: str, limi
             out: Path | None) -> Record | None:
     if out is None and target.run is None:
         return None
+    own = suite_digest(suite, in_channels(target.data.test.images[:limit], 3))
     name = result_name(suite.name, dataset=target.other, limit=limit, seed=seed, engine=suite.engine,
-                       severities=chosen.severities, corruptions=chosen.corruptions)
-    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": digest}
+                       severities=chosen.severities, corruptions=chosen.corruptions, digest=own)
+    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": digest, "images": own}
     if out is not None and target.run is not None:
         name = f"{target.run.name}-{name}"
     return Record(out or target.run.path / "robustness", name, question)  # type: ignore[union-attr]

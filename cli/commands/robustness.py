@@ -6,7 +6,7 @@ import click
 
 from fixhead_cli import paths
 from fixhead_cli.client_options import client_options
-from fixhead_cli.corruption_options import ChosenSuite, corruption_options
+from fixhead_cli.corruption_options import DEFAULT_SUITE, ChosenSuite, corruption_options
 from fixhead_cli.measured_data import outside_options
 from fixhead_cli.output import data_dir_option, json_option, print_result, quiet_option
 from keras_fixhead.runs import Run
@@ -30,10 +30,10 @@ from keras_fixhead.runs import Run
 @client_options
 @quiet_option
 @json_option
-def command(targets: tuple[Run | str, ...], suite: str | Path, corruptions: tuple[str, ...], severities: str | None,
-            engine: str, augmenter: str | None, dataset: str | None, class_map: Path | None, labels: Path | None,
-            limit: int | None, seed: int, baseline: Path | None, out: Path | None, data_dir: str | None, quiet: bool,
-            as_json: bool, **connection: Any) -> None:
+def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruptions: tuple[str, ...],
+            severities: str | None, engine: str, augmenter: str | None, dataset: str | None, class_map: Path | None,
+            labels: Path | None, limit: int | None, seed: int, baseline: Path | None, out: Path | None,
+            data_dir: str | None, quiet: bool, as_json: bool, **connection: Any) -> None:
     """Measure the accuracy of runs or servers on corrupted images.
 
     An interrupted measurement continues when the command is repeated. Several models that are measured on the same
@@ -49,7 +49,7 @@ def command(targets: tuple[Run | str, ...], suite: str | Path, corruptions: tupl
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
     from fixhead_cli.corrupting import find_targets, measure_targets, read_baseline, report_text, write_results
 
-    divided = read_baseline(baseline, Path(suite).name) if baseline else None
+    divided = read_baseline(baseline, Path(suite or DEFAULT_SUITE).name) if baseline else None
     found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map)
     results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=divided,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))

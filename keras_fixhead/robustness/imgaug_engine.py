@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_fixhead.errors import ArgumentError, DependencyError
 from keras_fixhead.robustness.draws import Draws
-from keras_fixhead.robustness.suites import IMGAUG, SEVERITIES, SUITES, Corruption, Images, Known, Suite
+from keras_fixhead.robustness.suites import AUGMENTER, IMGAUG, SEVERITIES, SUITES, Corruption, Images, Known, Suite
 
 Build = Callable[[int], Any]
 """Function from a severity to an imgaug augmenter."""
@@ -82,7 +82,7 @@ def custom_suite(name: str, build: Build, severities: tuple[int, ...] = SEVERITI
         50
     """
     number = _FIRST_CUSTOM + zlib.crc32(name.encode()) % _CUSTOM
-    return Suite(name, IMGAUG, {name: Known()}, functools.partial(_make, {name: build}, {name: number}), severities,
+    return Suite(name, AUGMENTER, {name: Known()}, functools.partial(_make, {name: build}, {name: number}), severities,
                  serial=True)
 
 

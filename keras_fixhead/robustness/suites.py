@@ -19,7 +19,7 @@ Key = tuple[str, int]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """The strengths of a corruption, from weak to strong."""
-NATIVE, IMGAUG, FILES = "native", "imgaug", "files"
+NATIVE, IMGAUG, FILES, AUGMENTER = "native", "imgaug", "files", "augmenter"
 
 
 class Described(Protocol):
@@ -154,7 +154,7 @@ class Suite:
 
     Attributes:
         name: its name in results.
-        engine: what makes the images: 'native', 'imgaug', or 'files' for published ones.
+        engine: what makes the images: 'native', 'imgaug', 'files' (published ones), or 'augmenter' (the user's).
         corruptions: its corruptions by name.
         make: function of (images, name, severity, seed, index of the first image) that returns corrupted images.
         severities: the severities that it has.

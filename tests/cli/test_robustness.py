@@ -72,6 +72,35 @@ def test_what_is_wrong_with_the_corruptions_is_said_before_any_work(fixhead, ask
     assert answer.code == code and message in answer.err and answer.err.count("\n") <= 2
 
 
+def test_measurements_of_other_images_have_other_files(fixhead, asked, digits_run, tmp_path):
+    """Two folders and a suite of one name, and an augmenter of the name of a suite."""
+    for place, seed in (("one", 1), ("two", 2)):
+        fixhead("data", "corrupt", "digits", tmp_path / place / "cifar-c", "--corruption", "impulse_noise", "--seed",
+                seed, "--quiet")
+        fixhead(*asked, "--suite", tmp_path / place / "cifar-c", "--out", tmp_path / "out")
+    fixhead(*asked, "--suite", "cifar-c", "--corruption", "impulse_noise", "--out", tmp_path / "out")
+    files = sorted(each.name.removeprefix(f"{digits_run.path.name}-") for each in (tmp_path / "out").glob("*.json"))
+
+    assert len(files) == 3 and files[0].startswith("cifar-c-files-") and files[1].startswith("cifar-c-files-")
+    assert files[2] == "cifar-c-n12-impulse_noise.json"
+
+
+def test_an_augmenter_that_was_changed_does_not_continue_an_interrupted_measurement(fixhead, asked, tmp_path,
+                                                                                    monkeypatch):
+    source = ("class Darker:\n    def seed_(self, seed): pass\n"
+              "    def augment_image(self, image): return image // {}\n\n\npaper = Darker()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = []
+    for number, part in enumerate((2, 3)):
+        (tmp_path / f"mine{number}.py").write_text(source.format(part))
+        fixhead(*asked, "--augmenter", f"mine{number}:paper", "--out", tmp_path / str(number))
+        names += [each.stem for each in (tmp_path / str(number)).glob("*.json")]
+
+    assert len(set(names)) == 2 and all("-paper-augmenter-" in name for name in names)
+    both = fixhead(*asked, "--augmenter", "mine0:paper", "--suite", "paper")
+    assert both.code == 2 and "--suite paper and --augmenter mine0:paper are two sets of corruptions" in both.err
+
+
 def test_a_folder_of_images_cannot_be_corrupted_further(fixhead, asked, tmp_path):
     np.save(tmp_path / "fog.npy", np.zeros(3, np.uint8))
     answer = fixhead(*asked, "--suite", tmp_path, "--augmenter", "mine:rain")

@@ -4,9 +4,9 @@ import pytest
 
 from keras_fixhead.data import Split
 from keras_fixhead.errors import ArgumentError, DependencyError, RunError
-from keras_fixhead.robustness import SEVERITIES, SUITES, measure_models, measure_robustness
+from keras_fixhead.robustness import SEVERITIES, SUITES, measure_models, measure_robustness, native_suite, result_name
 from keras_fixhead.robustness.imgaug_engine import augmenter_suite, custom_suite, imgaug_suite
-from keras_fixhead.robustness.record import Record, csv_table, data_digest, read_measurement
+from keras_fixhead.robustness.record import Record, csv_table, data_digest, read_measurement, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line, error_summary
 
 DRAW = np.random.default_rng(0)
@@ -124,6 +124,20 @@ def test_an_interrupted_measurement_continues_and_one_of_another_model_does_not(
     assert read_measurement(tmp_path / "r", "paper") == (content, None)
     with pytest.raises(RunError, match=r"cifar-c\.json is missing"):
         read_measurement(tmp_path / "r", "cifar-c")
+
+
+def test_the_digest_tells_augmenters_of_one_name_apart():
+    def digest(build, images=SPLIT.images):
+        return suite_digest(custom_suite("noise", build), images)
+
+    assert digest(noise_of) == digest(lambda severity: Noise(10 * severity))
+    assert digest(noise_of) != digest(lambda severity: Noise(10 * severity + 1))
+    assert digest(noise_of) != digest(noise_of, SPLIT.images[::-1])
+    assert suite_digest(native_suite("paper"), SPLIT.images) is None
+    names = {result_name("paper", **each) for each in (
+        {}, {"engine": "imgaug"}, {"engine": "augmenter", "digest": digest(noise_of)},
+        {"engine": "files", "digest": digest(noise_of)}, {"engine": "files", "digest": "0" * 64})}
+    assert len(names) == 5
 
 
 # scores
