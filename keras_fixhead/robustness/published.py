@@ -4,14 +4,14 @@ Two layouts are read: CIFAR-10-C's and CIFAR-100-C's `NAME.npy` with one block o
 Tiny-ImageNet-C's folders `NAME/SEVERITY/CLASS/`. Published images outrank those made here: they are the benchmark.
 """
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.class_map import find_class
+from keras_fixhead.data.class_map import find_classes
 from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ArgumentError, DataError
@@ -122,17 +122,19 @@ def _pictures(folder: Path, names: Sequence[str],
                                 hint=f"Expected {_LAYOUTS}.")
             files[name, severity] = found
     classes = {each.split("/")[0] for each in shared or ()}
-    indices = {each: _class_of(each, label_names) for each in classes}
+    indices = _classes_of(classes, label_names)
     if unknown := sorted(each for each, index in indices.items() if index is None):
         raise ArgumentError(f"{folder} has the class {unknown[0]!r}, which is not one of the run's.",
                             hint="Expected the folders of the run's data set, such as Tiny-ImageNet-C's.")
     return files, np.array([indices[each.split("/")[0]] for each in shared or ()], np.int32)
 
 
-def _class_of(folder: str, label_names: Sequence[str]) -> int | None:
-    """The class that a folder is called after, by its name or its WordNet id; None if there is none."""
-    found = find_class(folder, label_names)
-    return find_class(TINY_IMAGENET[folder], label_names) if found is None and folder in TINY_IMAGENET else found
+def _classes_of(folders: Iterable[str], label_names: Sequence[str]) -> dict[str, int | None]:
+    """The classes that folders are called after, by their names or their WordNet ids; None for no class."""
+    found = find_classes(folders, label_names)
+    ids = {each for each, index in found.items() if index is None and each in TINY_IMAGENET}
+    by_id = find_classes([TINY_IMAGENET[each] for each in ids], label_names)
+    return {**found, **{each: by_id[TINY_IMAGENET[each]] for each in ids}}
 
 
 def _read(files: Mapping[tuple[str, int], Sequence[Path]], image_shape: Sequence[int], images: Images, name: str,
