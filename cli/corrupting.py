@@ -18,7 +18,7 @@ from keras_fixhead.data.open_images import built_note
 from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
-from keras_fixhead.robustness.record import Record, data_digest, read_measurement, suite_digest
+from keras_fixhead.robustness.record import Record, data_digest, measured_digest, read_measurement, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
 from keras_fixhead.robustness.suites import NATIVE, Suite
 from keras_fixhead.runs import Run
@@ -57,6 +57,27 @@ class Measured:
     labels: Any
 
 
+@dataclass(frozen=True)
+class Together:
+    """Models that are measured on the same images.
+
+    Attributes:
+        targets: the models.
+        suite: what corrupts the images.
+        data: digest of the whole test set.
+        own: digest of the suite, if its name does not identify it.
+        images: digest of the images that are measured.
+        labels: labels of the corrupted images, (N,).
+    """
+
+    targets: list[Target]
+    suite: Suite
+    data: str
+    own: str | None
+    images: str
+    labels: Any
+
+
 def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], labels: Path | None,
                  **asked: Any) -> list[Target]:
     """Returns the models and the data to measure them on.
@@ -88,55 +109,68 @@ def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: in
 
     An interrupted measurement continues with what it has in RUN/robustness, or in `out`.
     """
-    together: dict[str, list[Target]] = {}
-    for target in targets:
-        together.setdefault(data_digest(target.data.test.images, target.data.test.labels), []).append(target)
     results = []
-    for digest, group in together.items():
-        suite = chosen.suite(group[0].data, limit)
+    for group in _together(targets, chosen, limit):
         started = time.monotonic()
         with ExitStack() as stack:
-            records = [_record(target, suite, chosen, digest, limit, seed, out) for target in group]
+            records = [_record(target, group, chosen, limit, seed, out) for target in group.targets]
             for record in records:
                 if record:
                     stack.enter_context(record)
-            reports = _measure(group, suite, chosen, records, limit, seed, say)
+            reports = _measure(group, chosen, records, limit, seed, say)
         seconds = time.monotonic() - started
-        for target, report, record in zip(group, reports, records, strict=True):
+        for target, report, record in zip(group.targets, reports, records, strict=True):
             report = replace(report, baseline=baseline or report.baseline)
-            content = {**target.content, **report.as_dict(), "seconds": seconds,
-                       "images_per_second": _corrupted(report) * len(group) / seconds}
-            labels = target.data.test.labels[:limit] if suite.labels is None else suite.labels
-            results.append(Measured(target, report, content, record, labels))
+            content = {**target.content, **report.as_dict(), "images": group.images, "seconds": seconds,
+                       "images_per_second": _corrupted(report) * len(group.targets) / seconds}
+            results.append(Measured(target, report, content, record, group.labels))
     return results
 
 
-def _measure(group: Sequence[Target], suite: Suite, chosen: ChosenSuite, records: Sequence[Record | None],
-             limit: int | None, seed: int, say: Callable[[str], None]) -> list[RobustnessReport]:
-    number, total = 0, len(group) * (1 + len(suite.keys(chosen.corruptions, chosen.severities)))
+def _together(targets: Sequence[Target], chosen: ChosenSuite, limit: int | None) -> list[Together]:
+    """Returns the models in groups of those that are measured on the same images."""
+    found: dict[str, list[Target]] = {}
+    for target in targets:
+        found.setdefault(data_digest(target.data.test.images, target.data.test.labels), []).append(target)
+    groups = []
+    for data, group in found.items():
+        test, suite = group[0].data.test, chosen.suite(group[0].data, limit)
+        own = suite_digest(suite, in_channels(test.images[:limit], 3))
+        labels = test.labels[:limit]
+        groups.append(Together(group, suite, data, own, measured_digest(test.images[:limit], labels, own),
+                               labels if suite.labels is None else suite.labels))
+    return groups
+
+
+def _measure(group: Together, chosen: ChosenSuite, records: Sequence[Record | None], limit: int | None, seed: int,
+             say: Callable[[str], None]) -> list[RobustnessReport]:
+    suite, targets = group.suite, group.targets
+    number, total = 0, len(targets) * (1 + len(suite.keys(chosen.corruptions, chosen.severities)))
 
     def progress(model: int, line: str) -> None:
         nonlocal number
         number += 1
-        say(f"[{number}/{total}] " + (f"{Path(group[model].name).name}: " if len(group) > 1 else "") + line)
+        say(f"[{number}/{total}] " + (f"{Path(targets[model].name).name}: " if len(targets) > 1 else "") + line)
 
     def save(model: int, key: Any, predicted: Any) -> None:
         if record := records[model]:
             record.save(key, predicted)
 
-    return measure_models([each.classify for each in group], group[0].data.test, suite=suite, limit=limit, seed=seed,
-                          severities=chosen.severities, corruptions=chosen.corruptions, threads=hardware.cpu_count(),
-                          kept=[record.kept() if record else {} for record in records], save=save, progress=progress)
+    return measure_models([each.classify for each in targets], targets[0].data.test, suite=suite, limit=limit,
+                          seed=seed, severities=chosen.severities, corruptions=chosen.corruptions,
+                          threads=hardware.cpu_count(), save=save, progress=progress,
+                          kept=[record.kept() if record else {} for record in records])
 
 
-def _record(target: Target, suite: Suite, chosen: ChosenSuite, digest: str, limit: int | None, seed: int,
+def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | None, seed: int,
             out: Path | None) -> Record | None:
     if out is None and target.run is None:
         return None
-    own = suite_digest(suite, in_channels(target.data.test.images[:limit], 3))
+    suite = group.suite
     name = result_name(suite.name, dataset=target.other, limit=limit, seed=seed, engine=suite.engine,
-                       severities=chosen.severities, corruptions=chosen.corruptions, digest=own)
-    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": digest, "images": own}
+                       severities=chosen.severities, corruptions=chosen.corruptions, digest=group.own)
+    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": group.data,
+                "own": group.own}
     if out is not None and target.run is not None:
         name = f"{target.run.name}-{name}"
     return Record(out or target.run.path / "robustness", name, question)  # type: ignore[union-attr]

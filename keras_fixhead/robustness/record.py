@@ -117,11 +117,31 @@ def read_measurement(folder: Path, name: str) -> tuple[dict[str, Any], dict[Key,
                      for each, predicted in arrays.items()}
 
 
+def read_labels(folder: Path, name: str) -> NDArray[np.int32]:
+    """Returns the labels of the corrupted images of a finished measurement with predicted classes, (N,).
+
+    Raises:
+        RunError: if it is missing or damaged.
+    """
+    return np.asarray(read_arrays(folder / f"{name}.npz")[_LABELS], np.int32)
+
+
 def data_digest(images: Images, labels: NDArray[np.int32]) -> str:
     """Returns the digest that identifies images and their labels."""
     digest = hashlib.sha256(np.ascontiguousarray(images).data)
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()
+
+
+def measured_digest(images: Images, labels: NDArray[np.int32], suite: str | None) -> str:
+    """Returns the digest of what a measurement is made from: only models measured on the same are compared.
+
+    Args:
+        images, labels: the test images that are used, and their labels.
+        suite: the digest of the suite (`suite_digest`).
+    """
+    data = data_digest(images, labels)
+    return data if suite is None else hashlib.sha256(f"{data} {suite}".encode()).hexdigest()
 
 
 def suite_digest(suite: Suite, images: Images) -> str | None:
