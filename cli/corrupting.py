@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fixhead_cli.baselines import Divided, read_baseline
 from fixhead_cli.corruption_options import ChosenSuite
 from fixhead_cli.measured_data import MeasuredData, classes_content
 from fixhead_cli.output import percent, table
@@ -16,9 +17,8 @@ from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.open_images import built_note
 from keras_fixhead.data.pictures import in_channels
-from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
-from keras_fixhead.robustness.record import Record, data_digest, measured_digest, read_measurement, suite_digest
+from keras_fixhead.robustness.record import Record, data_digest, measured_digest, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
 from keras_fixhead.robustness.suites import NATIVE, Suite
 from keras_fixhead.runs import Run
@@ -104,13 +104,15 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
 
 
 def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: int | None, seed: int, out: Path | None,
-                    baseline: Baseline | None, say: Callable[[str], None]) -> list[Measured]:
+                    baseline: Path | None, say: Callable[[str], None]) -> list[Measured]:
     """Returns the measurements of models; those on the same images are measured together.
 
     An interrupted measurement continues with what it has in RUN/robustness, or in `out`.
     """
     results = []
-    for group in _together(targets, chosen, limit):
+    groups = _together(targets, chosen, limit)
+    divided = [_baseline(baseline, group, chosen) for group in groups]
+    for group, normaliser in zip(groups, divided, strict=True):
         started = time.monotonic()
         with ExitStack() as stack:
             records = [_record(target, group, chosen, limit, seed, out) for target in group.targets]
@@ -120,7 +122,7 @@ def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: in
             reports = _measure(group, chosen, records, limit, seed, say)
         seconds = time.monotonic() - started
         for target, report, record in zip(group.targets, reports, records, strict=True):
-            report = replace(report, baseline=baseline or report.baseline)
+            report = replace(report, baseline=normaliser or report.baseline)
             content = {**target.content, **report.as_dict(), "images": group.images, "seconds": seconds,
                        "images_per_second": _corrupted(report) * len(group.targets) / seconds}
             results.append(Measured(target, report, content, record, group.labels))
@@ -140,6 +142,17 @@ def _together(targets: Sequence[Target], chosen: ChosenSuite, limit: int | None)
         groups.append(Together(group, suite, data, own, measured_digest(test.images[:limit], labels, own),
                                labels if suite.labels is None else suite.labels))
     return groups
+
+
+def _baseline(path: Path | None, group: Together, chosen: ChosenSuite) -> Baseline | None:
+    if path is None:
+        return None
+    suite = group.suite
+    names = list(dict.fromkeys(name for name, _ in suite.keys(chosen.corruptions, chosen.severities)))
+    return read_baseline(path, Divided(
+        suite=suite.name, engine=suite.engine, n=len(group.labels), dataset=group.targets[0].content["dataset"],
+        images=group.images, severities=chosen.severities or suite.severities,
+        corruptions=suite.averaged(names) or names))
 
 
 def _measure(group: Together, chosen: ChosenSuite, records: Sequence[Record | None], limit: int | None, seed: int,
@@ -178,29 +191,6 @@ def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | N
 
 def _corrupted(report: RobustnessReport) -> int:
     return sum(len(each) for each in report.predictions.values())
-
-
-def read_baseline(path: Path, suite: str) -> Baseline:
-    """Returns the mean errors of a measurement, to divide others' by.
-
-    Args:
-        path: a run with a measurement of the suite, or the JSON file of one.
-        suite: name of the suite.
-
-    Raises:
-        RunError: if there is none, or it is damaged.
-    """
-    file = path / "robustness" / f"{suite}.json" if path.is_dir() else path
-    hint = f"Make one: fixhead robustness RUN --suite {suite}"
-    if not file.exists():
-        raise RunError(f"{path} has no measurement of the suite {suite!r}.", hint=hint)
-    content, _ = read_measurement(file.parent, file.stem)
-    if not isinstance(content.get("mean"), dict):
-        raise RunError(f"{file} is not a measurement of accuracy under corruptions.", hint=hint)
-    if content.get("suite") != suite:
-        raise ArgumentError(f"{file} has the suite {content.get('suite')!r}, not {suite!r}.",
-                            hint="Give a baseline of the same suite.")
-    return Baseline(path.name, {name: 1 - mean for name, mean in content["mean"].items()}, 1 - content["clean"])
 
 
 def report_text(measured: Measured) -> list[str]:

@@ -6,7 +6,7 @@ import click
 
 from fixhead_cli import paths
 from fixhead_cli.client_options import client_options
-from fixhead_cli.corruption_options import DEFAULT_SUITE, ChosenSuite, corruption_options
+from fixhead_cli.corruption_options import ChosenSuite, corruption_options
 from fixhead_cli.measured_data import outside_options
 from fixhead_cli.output import data_dir_option, json_option, print_result, quiet_option
 from keras_fixhead.runs import Run
@@ -23,7 +23,8 @@ from keras_fixhead.runs import Run
               "each class from a folder of corrupted images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
-              help="Divide the errors in the mean corruption error by those of this run, measured on the same suite.")
+              help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
+              "and corruptions.")
 @click.option("--out", type=paths.OUT_DIR, metavar="DIR",
               help="Folder for the result: JSON, CSV, predicted classes and figure  [default: RUN/robustness].")
 @data_dir_option
@@ -47,11 +48,10 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
-    from fixhead_cli.corrupting import find_targets, measure_targets, read_baseline, report_text, write_results
+    from fixhead_cli.corrupting import find_targets, measure_targets, report_text, write_results
 
-    divided = read_baseline(baseline, Path(suite or DEFAULT_SUITE).name) if baseline else None
     found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map)
-    results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=divided,
+    results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=baseline,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     contents = [each.content for each in results]
     print_result(contents[0] if len(contents) == 1 else {"measurements": contents}, as_json=as_json, text=[

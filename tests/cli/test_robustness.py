@@ -40,7 +40,7 @@ def test_images_written_by_data_corrupt_give_the_same_accuracy(fixhead, asked, t
     assert [each.suffix for each in sorted((tmp_path / "out").iterdir())] == [".csv", ".json", ".npz", ".png"]
 
 
-def test_another_run_is_the_baseline(fixhead, asked, digits_run, tmp_path):
+def test_another_run_is_the_baseline(fixhead, asked, tmp_path):
     first = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--json").json
     (file,) = tmp_path.glob("*.json")
     divided = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--baseline", file)
