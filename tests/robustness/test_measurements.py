@@ -4,7 +4,15 @@ import pytest
 
 from keras_fixhead.data import Split
 from keras_fixhead.errors import ArgumentError, DependencyError, RunError
-from keras_fixhead.robustness import SEVERITIES, SUITES, measure_models, measure_robustness, native_suite, result_name
+from keras_fixhead.robustness import (
+    SEVERITIES,
+    SUITES,
+    imgaug_engine,
+    measure_models,
+    measure_robustness,
+    native_suite,
+    result_name,
+)
 from keras_fixhead.robustness.imgaug_engine import augmenter_suite, custom_suite, imgaug_suite
 from keras_fixhead.robustness.record import Record, csv_table, data_digest, read_measurement, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line, error_summary
@@ -78,6 +86,14 @@ def test_imgaug_has_no_strengths_for_small_images_and_must_be_installed(monkeypa
     monkeypatch.setitem(__import__("sys").modules, "imgaug", None)
     with pytest.raises(DependencyError, match=r"imgaug is not installed: .* pip install 'keras-fixhead\[imgaug\]'"):
         imgaug_suite("paper")
+
+
+def test_elastic_transform_of_imgaug_is_not_the_published_one(monkeypatch):
+    monkeypatch.setattr(imgaug_engine, "_library", lambda: None)
+    suite = imgaug_suite("imagenet-c")
+
+    assert "elastic_transform" in suite.corruptions and len(suite.averaged(list(suite.corruptions))) == 14
+    assert "elastic_transform" not in suite.averaged(list(suite.corruptions))
 
 
 # several models, interrupted measurements, files
