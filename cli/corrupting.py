@@ -15,13 +15,16 @@ from fixhead_cli.output import percent, table
 from fixhead_cli.targets import Array, open_target
 from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.open_images import built_note
+from keras_fixhead.data.outside import outside_notes
 from keras_fixhead.data.pictures import in_channels
+from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
 from keras_fixhead.robustness.record import Record, data_digest, measured_digest, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
 from keras_fixhead.robustness.suites import NATIVE, Suite
 from keras_fixhead.runs import Run
+
+NO_NAMES = "Without --labels, pictures of classes that the server's model does not have count as wrong."
 
 
 @dataclass
@@ -96,10 +99,12 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
         model = open_target(target, connection, labels=labels if run is None else None, reach=True)
         data, classes = measured.load(model.form(), model.label_names)
         name = str(run.path) if run else str(target)
+        notes = [*outside_notes(measured.name, data), *(classes.notes(measured.name) if classes else []),
+                 *([NO_NAMES] if model.label_names is None else [])]
         found.append(Target(name, run, data, measured.other, model.classifier(data), {
-            **({"run": name} if run else {}), "target": name, "dataset": measured.name, **classes_content(classes)},
-            [*([note] if (note := built_note(measured.name)) else []),
-             *(classes.notes(measured.name) if classes else [])]))
+            **({"run": name} if run else {}), "target": name, "dataset": measured.name,
+            **dataset_version(measured.name), **classes_content(classes), **({"notes": notes} if notes else {}),
+        }, notes))
     return found
 
 
