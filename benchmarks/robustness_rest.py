@@ -2,6 +2,7 @@
 
     python benchmarks/robustness_rest.py RUN [RUN ...] --data-dir DIR               # all variants of CIFAR-10-C
     python benchmarks/robustness_rest.py RUN --limit 200 --work robustness-work     # fewer images of each
+    PYTHONPATH=. python benchmarks/robustness_rest.py RUN --augmenter mine:rain     # an augmenter of imgaug
 
 Each run is exported and served by `fixhead serve` on loopback, then measured by `fixhead robustness` twice, as a run
 and by its address. The predicted classes of every image under every corruption and severity must be identical; the
@@ -32,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path)
     parser.add_argument("--suite", default="cifar-c")
+    parser.add_argument("--augmenter", metavar="MODULE:NAME", help="an augmenter instead of the suite")
     parser.add_argument("--limit", type=int, metavar="N", help="first N test images (default: all)")
     parser.add_argument("--data-dir", metavar="DIR")
     parser.add_argument("--work", type=Path, metavar="DIR", help="folder that keeps what is done")
@@ -41,7 +43,7 @@ def main() -> int:
         work = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = [measure(open_run(path), work, options) for path in options.runs]
     write_report(options.out, [each for several in found for each in several], command="python " + " ".join(
-        ["benchmarks/robustness_rest.py", "RUN", "--suite", options.suite,
+        ["benchmarks/robustness_rest.py", "RUN", *corruptions(options),
          *(["--limit", str(options.limit)] if options.limit else [])]))
     different = sum(int(each["values"][0]) for several in found for each in several if each["unit"] == "images"
                     and each["metric"].startswith("different"))
@@ -52,7 +54,7 @@ def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str,
     """Returns the measurements of a run: what differs, and images per second of both ways."""
     place = work / run.path.name
     here, there = place / "run", place / "url"
-    asked = ["--suite", options.suite, *(["--limit", options.limit] if options.limit else []),
+    asked = [*corruptions(options), *(["--limit", options.limit] if options.limit else []),
              *(["--data-dir", options.data_dir] if options.data_dir else [])]
     content = [finished(here) or command("robustness", run.path, *asked, "--out", here, "--json")]
     content.append(finished(there) or over_rest(run, place / "served", there, asked))
@@ -62,7 +64,7 @@ def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str,
     differences = {name: int((first[name] != second[name]).sum()) for name in first}
     trained = run.config()
     config = {"run": run.path.name, "what": f"{Path(trained.dataset).name} {trained.model} {arm_name(trained)}, seed "
-              f"{trained.seed}, {trained.epochs:g} epochs", "suite": options.suite,
+              f"{trained.seed}, {trained.epochs:g} epochs", "suite": options.augmenter or options.suite,
               "variants": len(first) - 1, "images": content[0]["n"],
               "main_variants": len(content[0]["mean_corruption_error"]["corruptions"]) * len(content[0]["severities"])}
     print(f"{run.path.name}: {len(first) - 1} variants of {content[0]['n']:,} images, {sum(differences.values())} "
@@ -73,6 +75,11 @@ def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str,
             number("mean accuracy over REST", "share", content[1]["mean_accuracy"], config),
             number("throughput in process, corruptions included", "images/s", content[0]["images_per_second"], config),
             number("throughput over REST, corruptions included", "images/s", content[1]["images_per_second"], config)]
+
+
+def corruptions(options: argparse.Namespace) -> list[str]:
+    """Returns the options of `fixhead robustness` that choose the corruptions."""
+    return ["--augmenter", options.augmenter] if options.augmenter else ["--suite", options.suite]
 
 
 def over_rest(run: Run, exported: Path, out: Path, asked: list[Any]) -> dict[str, Any]:

@@ -8,19 +8,23 @@ from typing import Any
 
 import click
 
+from fixhead_cli.baselines import Divided, read_baseline
 from fixhead_cli.corruption_options import ChosenSuite
 from fixhead_cli.measured_data import MeasuredData, classes_content
 from fixhead_cli.output import percent, table
 from fixhead_cli.targets import Array, open_target
 from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.open_images import built_note
-from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.data.outside import outside_notes
+from keras_fixhead.data.pictures import in_channels
+from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
-from keras_fixhead.robustness.record import Record, data_digest, read_measurement
+from keras_fixhead.robustness.record import Record, data_digest, measured_digest, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
 from keras_fixhead.robustness.suites import NATIVE, Suite
 from keras_fixhead.runs import Run
+
+NO_NAMES = "Without --labels, pictures of classes that the server's model does not have count as wrong."
 
 
 @dataclass
@@ -56,6 +60,27 @@ class Measured:
     labels: Any
 
 
+@dataclass(frozen=True)
+class Together:
+    """Models that are measured on the same images.
+
+    Attributes:
+        targets: the models.
+        suite: what corrupts the images.
+        data: digest of the whole test set.
+        own: digest of the suite, if its name does not identify it.
+        images: digest of the images that are measured.
+        labels: labels of the corrupted images, (N,).
+    """
+
+    targets: list[Target]
+    suite: Suite
+    data: str
+    own: str | None
+    images: str
+    labels: Any
+
+
 def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], labels: Path | None,
                  **asked: Any) -> list[Target]:
     """Returns the models and the data to measure them on.
@@ -74,67 +99,96 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
         model = open_target(target, connection, labels=labels if run is None else None, reach=True)
         data, classes = measured.load(model.form(), model.label_names)
         name = str(run.path) if run else str(target)
+        notes = [*outside_notes(measured.name, data), *(classes.notes(measured.name) if classes else []),
+                 *([NO_NAMES] if model.label_names is None else [])]
         found.append(Target(name, run, data, measured.other, model.classifier(data), {
-            **({"run": name} if run else {}), "target": name, "dataset": measured.name, **classes_content(classes)},
-            [*([note] if (note := built_note(measured.name)) else []),
-             *(classes.notes(measured.name) if classes else [])]))
+            **({"run": name} if run else {}), "target": name, "dataset": measured.name,
+            **dataset_version(measured.name), **classes_content(classes), **({"notes": notes} if notes else {}),
+        }, notes))
     return found
 
 
 def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: int | None, seed: int, out: Path | None,
-                    baseline: Baseline | None, say: Callable[[str], None]) -> list[Measured]:
+                    baseline: Path | None, say: Callable[[str], None]) -> list[Measured]:
     """Returns the measurements of models; those on the same images are measured together.
 
     An interrupted measurement continues with what it has in RUN/robustness, or in `out`.
     """
-    together: dict[str, list[Target]] = {}
-    for target in targets:
-        together.setdefault(data_digest(target.data.test.images, target.data.test.labels), []).append(target)
     results = []
-    for digest, group in together.items():
-        suite = chosen.suite(group[0].data)
+    groups = _together(targets, chosen, limit)
+    divided = [_baseline(baseline, group, chosen) for group in groups]
+    for group, normaliser in zip(groups, divided, strict=True):
         started = time.monotonic()
         with ExitStack() as stack:
-            records = [_record(target, suite, chosen, digest, limit, seed, out) for target in group]
+            records = [_record(target, group, chosen, limit, seed, out) for target in group.targets]
             for record in records:
                 if record:
                     stack.enter_context(record)
-            reports = _measure(group, suite, chosen, records, limit, seed, say)
+            reports = _measure(group, chosen, records, limit, seed, say)
         seconds = time.monotonic() - started
-        for target, report, record in zip(group, reports, records, strict=True):
-            report = replace(report, baseline=baseline or report.baseline)
-            content = {**target.content, **report.as_dict(), "seconds": seconds,
-                       "images_per_second": _corrupted(report) * len(group) / seconds}
-            labels = target.data.test.labels if suite.labels is None else suite.labels
-            results.append(Measured(target, report, content, record, labels[:limit]))
+        for target, report, record in zip(group.targets, reports, records, strict=True):
+            report = replace(report, baseline=normaliser or report.baseline)
+            content = {**target.content, **report.as_dict(), "images": group.images, "seconds": seconds,
+                       "images_per_second": _corrupted(report) * len(group.targets) / seconds}
+            results.append(Measured(target, report, content, record, group.labels))
     return results
 
 
-def _measure(group: Sequence[Target], suite: Suite, chosen: ChosenSuite, records: Sequence[Record | None],
-             limit: int | None, seed: int, say: Callable[[str], None]) -> list[RobustnessReport]:
-    number, total = 0, len(group) * (1 + len(suite.keys(chosen.corruptions, chosen.severities)))
+def _together(targets: Sequence[Target], chosen: ChosenSuite, limit: int | None) -> list[Together]:
+    """Returns the models in groups of those that are measured on the same images."""
+    found: dict[str, list[Target]] = {}
+    for target in targets:
+        found.setdefault(data_digest(target.data.test.images, target.data.test.labels), []).append(target)
+    groups = []
+    for data, group in found.items():
+        test, suite = group[0].data.test, chosen.suite(group[0].data, limit)
+        own = suite_digest(suite, in_channels(test.images[:limit], 3))
+        labels = test.labels[:limit]
+        groups.append(Together(group, suite, data, own, measured_digest(test.images[:limit], labels, own),
+                               labels if suite.labels is None else suite.labels))
+    return groups
+
+
+def _baseline(path: Path | None, group: Together, chosen: ChosenSuite) -> Baseline | None:
+    if path is None:
+        return None
+    suite = group.suite
+    names = list(dict.fromkeys(name for name, _ in suite.keys(chosen.corruptions, chosen.severities)))
+    return read_baseline(path, Divided(
+        suite=suite.name, engine=suite.engine, n=len(group.labels), dataset=group.targets[0].content["dataset"],
+        images=group.images, severities=chosen.severities or suite.severities,
+        corruptions=suite.averaged(names) or names))
+
+
+def _measure(group: Together, chosen: ChosenSuite, records: Sequence[Record | None], limit: int | None, seed: int,
+             say: Callable[[str], None]) -> list[RobustnessReport]:
+    suite, targets = group.suite, group.targets
+    number, total = 0, len(targets) * (1 + len(suite.keys(chosen.corruptions, chosen.severities)))
 
     def progress(model: int, line: str) -> None:
         nonlocal number
         number += 1
-        say(f"[{number}/{total}] " + (f"{Path(group[model].name).name}: " if len(group) > 1 else "") + line)
+        say(f"[{number}/{total}] " + (f"{Path(targets[model].name).name}: " if len(targets) > 1 else "") + line)
 
     def save(model: int, key: Any, predicted: Any) -> None:
         if record := records[model]:
             record.save(key, predicted)
 
-    return measure_models([each.classify for each in group], group[0].data.test, suite=suite, limit=limit, seed=seed,
-                          severities=chosen.severities, corruptions=chosen.corruptions, threads=hardware.cpu_count(),
-                          kept=[record.kept() if record else {} for record in records], save=save, progress=progress)
+    return measure_models([each.classify for each in targets], targets[0].data.test, suite=suite, limit=limit,
+                          seed=seed, severities=chosen.severities, corruptions=chosen.corruptions,
+                          threads=hardware.cpu_count(), save=save, progress=progress,
+                          kept=[record.kept() if record else {} for record in records])
 
 
-def _record(target: Target, suite: Suite, chosen: ChosenSuite, digest: str, limit: int | None, seed: int,
+def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | None, seed: int,
             out: Path | None) -> Record | None:
     if out is None and target.run is None:
         return None
+    suite = group.suite
     name = result_name(suite.name, dataset=target.other, limit=limit, seed=seed, engine=suite.engine,
-                       severities=chosen.severities, corruptions=chosen.corruptions)
-    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": digest}
+                       severities=chosen.severities, corruptions=chosen.corruptions, digest=group.own)
+    question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": group.data,
+                "own": group.own}
     if out is not None and target.run is not None:
         name = f"{target.run.name}-{name}"
     return Record(out or target.run.path / "robustness", name, question)  # type: ignore[union-attr]
@@ -142,29 +196,6 @@ def _record(target: Target, suite: Suite, chosen: ChosenSuite, digest: str, limi
 
 def _corrupted(report: RobustnessReport) -> int:
     return sum(len(each) for each in report.predictions.values())
-
-
-def read_baseline(path: Path, suite: str) -> Baseline:
-    """Returns the mean errors of a measurement, to divide others' by.
-
-    Args:
-        path: a run with a measurement of the suite, or the JSON file of one.
-        suite: name of the suite.
-
-    Raises:
-        RunError: if there is none, or it is damaged.
-    """
-    file = path / "robustness" / f"{suite}.json" if path.is_dir() else path
-    hint = f"Make one: fixhead robustness RUN --suite {suite}"
-    if not file.exists():
-        raise RunError(f"{path} has no measurement of the suite {suite!r}.", hint=hint)
-    content, _ = read_measurement(file.parent, file.stem)
-    if not isinstance(content.get("mean"), dict):
-        raise RunError(f"{file} is not a measurement of accuracy under corruptions.", hint=hint)
-    if content.get("suite") != suite:
-        raise ArgumentError(f"{file} has the suite {content.get('suite')!r}, not {suite!r}.",
-                            hint="Give a baseline of the same suite.")
-    return Baseline(path.name, {name: 1 - mean for name, mean in content["mean"].items()}, 1 - content["clean"])
 
 
 def report_text(measured: Measured) -> list[str]:

@@ -11,6 +11,8 @@ from keras_fixhead.errors import ArgumentError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+DEFAULT_SUITE = "paper"
+
 
 def corruption_options(command: Function) -> Function:
     """Adds `--suite`, `--corruption`, `--severities`, `--engine` and `--augmenter` to a command."""
@@ -23,9 +25,9 @@ def corruption_options(command: Function) -> Function:
         click.option("--severities", metavar="LIST", help="Severities, such as 1-5 or 1,3  [default: all]."),
         click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
                      help="A corruption of the suite; may be repeated  [default: all]."),
-        click.option("--suite", default="paper", show_default=True, type=paths.SUITE, metavar="NAME|FOLDER",
+        click.option("--suite", type=paths.SUITE, metavar="NAME|FOLDER",
                      help="Corruptions and their strengths; or a folder of published images: CIFAR-10-C's .npy files, "
-                     "Tiny-ImageNet-C's folders."),
+                     f"Tiny-ImageNet-C's folders  [default: {DEFAULT_SUITE}]."),
     ):
         command = option(command)
     return command
@@ -44,7 +46,7 @@ class ChosenSuite:
         DependencyError: if imgaug is needed and not installed.
     """
 
-    def __init__(self, suite: str | Path, corruptions: tuple[str, ...], severities: str | None, engine: str,
+    def __init__(self, suite: str | Path | None, corruptions: tuple[str, ...], severities: str | None, engine: str,
                  augmenter: str | None) -> None:
         from keras_fixhead.robustness.corrupting import native_suite
         from keras_fixhead.robustness.imgaug_engine import augmenter_suite, imgaug_suite
@@ -62,14 +64,20 @@ class ChosenSuite:
             for name in corruptions:
                 look_up(dict.fromkeys(names), name, "corruption")
         else:
-            self._suite = (augmenter_suite(augmenter) if augmenter else imgaug_suite(suite) if engine == "imgaug"
-                           else native_suite(suite))
+            if augmenter and suite:
+                raise ArgumentError(f"--suite {suite} and --augmenter {augmenter} are two sets of corruptions.",
+                                    hint="Leave one of them out.")
+            name = suite or DEFAULT_SUITE
+            self._suite = (augmenter_suite(augmenter) if augmenter else imgaug_suite(name) if engine == "imgaug"
+                           else native_suite(name))
             self._suite.keys(self.corruptions, self.severities)
 
-    def suite(self, data: Any) -> Any:
-        """Returns the suite for a data set's test images."""
+    def suite(self, data: Any, limit: int | None) -> Any:
+        """Returns the suite for the first `limit` of a data set's test images."""
         if self._folder is None:
             return self._suite
         from keras_fixhead.robustness.published import published_suite
 
-        return published_suite(self._folder, data.test.labels, data.label_names, (*data.test.images.shape[1:3], 3))
+        labels = data.test.labels
+        suite = published_suite(self._folder, labels, data.label_names, (*data.test.images.shape[1:3], 3))
+        return suite if limit is None else suite.like(labels[:limit])

@@ -30,8 +30,8 @@ def keep_generalization(run: Run, predictor: "Predictor", measured: "MeasuredRun
     content = found.content
     low, high = content["drop_interval_95"]
     common = " among the common classes" if content["classes"]["missing"] else ""
-    lines = [f"own test set{common} {percent(content['own_common_accuracy'])} ({content['n_own']:,} images): "
-             f"{_drop_text(content['drop_points'], low, high)}"]
+    lines = [f"own test set{common} {percent(content['own_common_accuracy'])} ({content['n_own']:,} images; outside "
+             f"{content['n_outside']:,}): {_drop_text(content['drop_points'], low, high)}"]
     kept: dict[str, Any] = {}
     try:
         kept["kept"] = str(write_generalization(run.path, measurement_name(dataset), found))
@@ -74,8 +74,10 @@ def _lines(groups: Sequence[OutsideGroup],
         drop, found = group.drop, differences.get(group.name)
         said = [_text(each) for each in found] if found else [
             "no common seed" if group.name in differences else "reference", ""]
-        rows.append([group.name, len(group.found), percent(group.own), percent(group.outside),
-                     _drop_text(drop.mean, *drop.interval), *said])
+        first = next(iter(group.found.values()))
+        rows.append([group.name, len(group.found), f"{percent(group.own)} of {len(first.own):,}",
+                     f"{percent(group.outside)} of {len(first.outside):,}", _drop_text(drop.mean, *drop.interval),
+                     *said])
     return table(["runs", "n", "own test set", "outside", "drop (95 % interval, BCa)", "difference outside, paired",
                   "difference of the drops, paired"], rows)
 
@@ -91,7 +93,9 @@ def _text(found: Difference) -> str:
 
 
 def _group_content(group: OutsideGroup) -> dict[str, Any]:
+    first = next(iter(group.found.values()))
     return {"name": group.name, "own": group.own, "outside": group.outside, "drop": group.drop.as_dict(),
+            "n_own": len(first.own), "n_outside": len(first.outside),
             "seeds": {str(seed): {key: each.content[key] for key in ("accuracy", "own_accuracy", "drop_points")}
                       for seed, each in group.found.items()}}
 

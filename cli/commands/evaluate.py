@@ -11,6 +11,7 @@ from fixhead_cli.measures import measured_content, measured_text
 from fixhead_cli.output import checkpoint_option, data_dir_option, json_option, print_result
 from keras_fixhead.catalog import TTA
 from keras_fixhead.data import SPLITS
+from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.runs import Run
 
 
@@ -47,8 +48,9 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
     model = checkpoint_model(run, checkpoint, data_dir)
     predictor = model.predictor if model else run_predictor(run)
     measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map, predictor=predictor)
-    result = {"run": str(run.path), "dataset": data.name, "tta": tta, **measured_content(measured),
-              **classes_content(measured.classes), **checkpoint_content(checkpoint, model)}
+    result = {"run": str(run.path), "dataset": data.name, **dataset_version(data.name), "tta": tta,
+              **measured_content(measured), **classes_content(measured.classes),
+              **checkpoint_content(checkpoint, model)}
     text = measured_text(measured, tta)
     if data.other and model is None and tta == "none" and "test" in measured.splits and not predictor.streams:
         from fixhead_cli.generalizing import keep_generalization

@@ -19,20 +19,22 @@ from keras_fixhead.runs import Run
 @click.option("--labels", metavar="FILE", type=paths.LABELS_FILE,
               help="URL: names of all classes, one per line (labels.txt of the export); without it, pictures of "
               "classes that the model does not have count as wrong.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images, and as many of "
+              "each class from a folder of corrupted images.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
-              help="Divide the errors in the mean corruption error by those of this run, measured on the same suite.")
+              help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
+              "and corruptions.")
 @click.option("--out", type=paths.OUT_DIR, metavar="DIR",
               help="Folder for the result: JSON, CSV, predicted classes and figure  [default: RUN/robustness].")
 @data_dir_option
 @client_options
 @quiet_option
 @json_option
-def command(targets: tuple[Run | str, ...], suite: str | Path, corruptions: tuple[str, ...], severities: str | None,
-            engine: str, augmenter: str | None, dataset: str | None, class_map: Path | None, labels: Path | None,
-            limit: int | None, seed: int, baseline: Path | None, out: Path | None, data_dir: str | None, quiet: bool,
-            as_json: bool, **connection: Any) -> None:
+def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruptions: tuple[str, ...],
+            severities: str | None, engine: str, augmenter: str | None, dataset: str | None, class_map: Path | None,
+            labels: Path | None, limit: int | None, seed: int, baseline: Path | None, out: Path | None,
+            data_dir: str | None, quiet: bool, as_json: bool, **connection: Any) -> None:
     """Measure the accuracy of runs or servers on corrupted images.
 
     An interrupted measurement continues when the command is repeated. Several models that are measured on the same
@@ -46,11 +48,10 @@ def command(targets: tuple[Run | str, ...], suite: str | Path, corruptions: tupl
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
-    from fixhead_cli.corrupting import find_targets, measure_targets, read_baseline, report_text, write_results
+    from fixhead_cli.corrupting import find_targets, measure_targets, report_text, write_results
 
-    divided = read_baseline(baseline, Path(suite).name) if baseline else None
     found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map)
-    results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=divided,
+    results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=baseline,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     contents = [each.content for each in results]
     print_result(contents[0] if len(contents) == 1 else {"measurements": contents}, as_json=as_json, text=[

@@ -8,6 +8,7 @@ import numpy as np
 from keras_fixhead.data.class_map import ClassMap, match_classes
 from keras_fixhead.data.dataset import Dataset, Split
 from keras_fixhead.data.image_folder import folder_files
+from keras_fixhead.data.open_images.manifest import built_note
 from keras_fixhead.data.pictures import PictureForm, fit_picture
 from keras_fixhead.data.reading import load_dataset
 from keras_fixhead.data.sources import has_vectors, is_folder, packed_folder
@@ -81,6 +82,17 @@ def resized(split: Split, form: PictureForm) -> Split:
     for index, image in enumerate(split.images):
         images[index] = fit_picture(image, form)
     return dataclasses.replace(split, images=images)
+
+
+def outside_notes(name: str, data: Dataset) -> list[str]:
+    """Returns what is to be said next to numbers measured on a data set: how it was gathered, what it is a part of.
+
+    Example:
+        >>> outside_notes("digits", load_dataset("digits"))
+        []
+    """
+    gathered = built_note(name)
+    return [*([gathered] if gathered else []), *([f"The data are {data.subset}."] if data.subset else [])]
 
 
 def is_image_folder(name: str) -> bool:

@@ -110,6 +110,17 @@ def subset_note(name: str, entry: DatasetEntry) -> str | None:
             f"and {entry.test:,} of {whole.test:,} test images; results are not comparable with published ones")
 
 
+def dataset_version(name: str) -> dict[str, str]:
+    """Returns the version of a data set that has several, for JSON; nothing for others.
+
+    Example:
+        >>> dataset_version("cifar10_1"), dataset_version("cifar10_1/v4"), dataset_version("cifar10")
+        ({'dataset_version': 'v6'}, {'dataset_version': 'v4'}, {})
+    """
+    _, slash, version = ((DATASETS[name].source if name in DATASETS else None) or "").partition(":")[0].partition("/")
+    return {"dataset_version": version} if slash else {}
+
+
 def packed_folder(name: str, data_dir: str | None) -> Path | None:
     """Returns the folder of the packed set that a data set is read from; None if there is no packed set.
 

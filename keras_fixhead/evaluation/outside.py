@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from keras_fixhead.analysis.over_images import accuracy_drop
 from keras_fixhead.data import Split, run_dataset
 from keras_fixhead.data.class_map import ClassMap
+from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.predictor import Predictor
@@ -51,7 +52,8 @@ def measure_generalization(run: Run, predictor: Predictor, measured: MeasuredRun
     right = {"own": _right(logits, own, classes), "outside": _right(outside.logits, outside.split, classes)}
     drop = accuracy_drop(right["own"], right["outside"])
     return Generalization({
-        "dataset": dataset, "own_dataset": fields["dataset"], "n_own": len(own), "n_outside": len(outside.split),
+        "dataset": dataset, **dataset_version(dataset), "own_dataset": fields["dataset"],
+        "n_own": len(own), "n_outside": len(outside.split),
         "classes": {"common": len(classes.common), "missing": list(classes.missing), "new": list(classes.new)},
         "accuracy": outside.evaluation.accuracy, "own_accuracy": float((logits.argmax(axis=1) == own.labels).mean()),
         "common_accuracy": float(right["outside"].mean()), "own_common_accuracy": float(right["own"].mean()),

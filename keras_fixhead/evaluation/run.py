@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from keras_fixhead.analysis.calibration import log_softmax
 from keras_fixhead.data import SPLITS, Dataset, Split, load_dataset, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap
-from keras_fixhead.data.open_images import built_note
-from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, resized
+from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, outside_notes, resized
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import Measurer
 from keras_fixhead.evaluation.measures import Evaluation, summarize
@@ -120,8 +119,8 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
     found = {split: _measured(measurer, data.split(split) if predictor.takes_vectors else
                               resized(data.split(split), predictor.form), tta, classes) for split in splits}
     notes = [] if classes is None else classes.notes(data.name)
-    if dataset is not None and (note := built_note(dataset)):
-        notes.insert(0, note)
+    if dataset is not None:
+        notes = [*outside_notes(dataset, data), *notes]
     return MeasuredRun(predictor.label_names, classes, found, tuple(notes))
 
 

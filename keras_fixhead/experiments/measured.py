@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from keras_fixhead.analysis.over_images import Difference, difference_over_images, difference_over_seeds
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.compare import Group, compare_results
-from keras_fixhead.robustness.record import read_measurement
+from keras_fixhead.robustness.record import read_labels, read_measurement
 from keras_fixhead.runs.result import Result
+
+_FOLDER = "robustness"
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,12 @@ def compare_measured(results: Sequence[Result], name: str) -> tuple[list[Measure
     """
     groups, shared = compare_results(results)
     found = [_measured(group, name) for group in groups]
-    form = _form(next(iter(found[0].contents.values())))
-    for group in found:
-        for seed, content in group.contents.items():
-            if _form(content) != form:
+    forms, images = set(), set()
+    for group, measured in zip(groups, found, strict=True):
+        for seed, content in measured.contents.items():
+            forms.add(_form(content, read_labels(group.results[seed].path / _FOLDER, name)))
+            images |= {content["images"]} if "images" in content else set()  # earlier versions did not keep it
+            if len(forms) > 1 or len(images) > 1:
                 raise ArgumentError(f"{group.name}, seed {seed}, was measured on other images, corruptions or "
                                     "severities than the first.", hint="Measure all runs with the same options.")
     return found, shared
@@ -71,7 +75,7 @@ def compare_measured(results: Sequence[Result], name: str) -> tuple[list[Measure
 def _measured(group: Group, name: str) -> MeasuredGroup:
     contents, correct = {}, {}
     for seed, result in group.results.items():
-        folder = result.path / "robustness"
+        folder = result.path / _FOLDER
         hint = f"Measure it: fixhead robustness {result.path}"
         if not (folder / f"{name}.json").is_file():
             raise RunError(f"{result.path} has no measurement {name!r} of its robustness.", hint=hint)
@@ -84,5 +88,7 @@ def _measured(group: Group, name: str) -> MeasuredGroup:
     return MeasuredGroup(group.name, contents, correct)
 
 
-def _form(content: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (content["n"], content["seed"], tuple(content["accuracy"]), tuple(content["severities"]))
+def _form(content: Mapping[str, Any], labels: NDArray[np.int32]) -> tuple[Any, ...]:
+    """What measurements have in common that are compared image by image."""
+    return (content["suite"], content["engine"], content["n"], content["seed"], tuple(content["accuracy"]),
+            tuple(content["severities"]), labels.tobytes())

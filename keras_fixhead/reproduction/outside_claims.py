@@ -23,10 +23,17 @@ def generalization(seen: Evidence) -> list[Finding]:
         for head in ("dot", "cos"):
             for name, text in names.items():
                 own = name == "cifar10_1"
-                label = f"{dataset} to {text}, {head}"
+                label = f"{dataset} to {text}{_images(seen, name)}, {head}"
                 found += [
                     gain(seen, label, at.main, dataset, head, generalized(name), not_below(TOLERANCE_POINTS),
                          paper=paper[dataset, head] if own else None, beside=not own),
                     gain(seen, f"{label}, drop from the own test set", at.main, dataset, head,
                          generalized(name, "drop_points"), below(TOLERANCE_POINTS), beside=True)]
     return found
+
+
+def _images(seen: Evidence, name: str) -> str:
+    """The number of images, which is not that of the whole set on every machine; nothing if results differ in it."""
+    counts = {found[name]["n_outside"] for result in seen.results if name in (
+        found := result.content.get("generalization", {})) and "n_outside" in found[name]}
+    return f" ({counts.pop():,} images)" if len(counts) == 1 else ""

@@ -18,7 +18,6 @@ from keras_fixhead.robustness.suites import (
     Key,
     Suite,
     corruption_of,
-    read_normaliser,
     severity_parameters,
 )
 
@@ -51,7 +50,8 @@ def corrupt(images: Images, name: str, severity: int, suite: str = "cifar-c", se
         uint8 array of the same shape.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown name, a severity out of range, or images of another form.
+        ArgumentError: (a ValueError) for an unknown name, a severity out of range, or images or indices of
+            another form.
 
     Reference: Hendrycks and Dietterich (2019), arXiv:1903.12261.
 
@@ -63,7 +63,7 @@ def corrupt(images: Images, name: str, severity: int, suite: str = "cifar-c", se
     _check(images)
     corruption = corruption_of(suite, name)
     function = import_object(corruption.function)
-    indices = np.arange(start, start + len(images)) if indices is None else np.asarray(indices)
+    indices = np.arange(start, start + len(images)) if indices is None else _checked(indices, len(images))
     corrupted = np.empty_like(images)
     block = max(_BLOCK_IMAGES, _BLOCK_VALUES // max(1, images[:1].size))
     for first in range(0, len(images), block):
@@ -74,9 +74,20 @@ def corrupt(images: Images, name: str, severity: int, suite: str = "cifar-c", se
 
 
 def _check(images: Images) -> None:
+    if not isinstance(images, np.ndarray):
+        raise ArgumentError("Images to corrupt must be a uint8 array of shape (N, H, W, 3), got "
+                            f"{type(images).__name__}.", hint="Stack images of one size: np.stack(images)")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ArgumentError(f"Images to corrupt must be uint8 of shape (N, H, W, 3), got {images.dtype} of shape "
                             f"{images.shape}.", hint="Add a batch axis to a single image: image[None]")
+
+
+def _checked(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    found = np.asarray(indices)
+    if found.shape != (count,) or found.dtype.kind not in "iu":
+        raise ArgumentError(f"indices must be one integer for each of {count} images, got {found.dtype} of shape "
+                            f"{found.shape}.", hint="Leave them out if the images are consecutive.")
+    return found
 
 
 def native_suite(name: str) -> Suite:
@@ -90,7 +101,7 @@ def native_suite(name: str) -> Suite:
         [('impulse_noise', 5), ('jpeg_compression', 5), ('defocus_blur', 5)]
     """
     corruptions = look_up(SUITES, name, "suite")
-    return Suite(name, NATIVE, corruptions, normaliser=read_normaliser(name), make=functools.partial(_make, name))
+    return Suite(name, NATIVE, corruptions, make=functools.partial(_make, name))
 
 
 def _make(suite: str, images: Images, name: str, severity: int, seed: int, start: int) -> Images:

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_fixhead.errors import ArgumentError, DependencyError
 from keras_fixhead.robustness.draws import Draws
-from keras_fixhead.robustness.suites import IMGAUG, SEVERITIES, SUITES, Corruption, Images, Known, Suite
+from keras_fixhead.robustness.suites import AUGMENTER, IMGAUG, SEVERITIES, SUITES, Corruption, Images, Known, Suite
 
 Build = Callable[[int], Any]
 """Function from a severity to an imgaug augmenter."""
@@ -25,6 +25,9 @@ _PLAIN: Mapping[str, Callable[[Any, Mapping[str, Any], int], Any]] = {
     "average_blur": lambda library, strength, severity: library.AverageBlur(strength["side_px"]),
     "gaussian_blur": lambda library, strength, severity: library.GaussianBlur(strength["sigma_px"]),
 }
+
+_OTHER = "elastic_transform"
+"""In imgaug it has no affine map before the displacements, so it is not the published one."""
 
 
 def imgaug_suite(name: str) -> Suite:
@@ -39,7 +42,7 @@ def imgaug_suite(name: str) -> Suite:
                             hint="Use --suite paper, paper-plain or imagenet-c, or --engine native.")
     library = _library()
     builders = {each: functools.partial(_build, library, name, each) for each in SUITES[name]}
-    known = {each: Known(main=entry.main, as_published=True) for each, entry in SUITES[name].items()}
+    known = {each: Known(main=entry.main, as_published=each != _OTHER) for each, entry in SUITES[name].items()}
     numbers = {each: entry.number for each, entry in SUITES[name].items()}
     return Suite(name, IMGAUG, known, functools.partial(_make, builders, numbers), serial=True)
 
@@ -82,7 +85,7 @@ def custom_suite(name: str, build: Build, severities: tuple[int, ...] = SEVERITI
         50
     """
     number = _FIRST_CUSTOM + zlib.crc32(name.encode()) % _CUSTOM
-    return Suite(name, IMGAUG, {name: Known()}, functools.partial(_make, {name: build}, {name: number}), severities,
+    return Suite(name, AUGMENTER, {name: Known()}, functools.partial(_make, {name: build}, {name: number}), severities,
                  serial=True)
 
 

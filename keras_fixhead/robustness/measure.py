@@ -13,7 +13,7 @@ from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.corrupting import CLEAN, CorruptedChunk, native_suite, parts, variants
 from keras_fixhead.robustness.scores import Baseline, error_summary
-from keras_fixhead.robustness.suites import IMGAUG, NATIVE, SEVERITIES, Images, Key, Suite
+from keras_fixhead.robustness.suites import NATIVE, SEVERITIES, Images, Key, Suite
 from keras_fixhead.runs.generalization import measurement_name
 
 Classes = NDArray[np.integer[Any]]
@@ -82,8 +82,8 @@ class RobustnessReport:
 
 def result_name(suite: str, *, dataset: str | None = None, limit: int | None = None, seed: int = 0,
                 engine: str = NATIVE, severities: Sequence[int] | None = None,
-                corruptions: Sequence[str] | None = None) -> str:
-    """Returns a name for a measurement, so that a partial one never overwrites the complete one.
+                corruptions: Sequence[str] | None = None, digest: str | None = None) -> str:
+    """Returns a name for a measurement, so that none overwrites another: a partial one, or one of other images.
 
     Args:
         suite: name of the suite.
@@ -92,15 +92,19 @@ def result_name(suite: str, *, dataset: str | None = None, limit: int | None = N
         seed: seed of the corruptions.
         engine: what makes the images.
         severities, corruptions: which are measured, if not all.
+        digest: identifies the suite, if its name does not (`record.suite_digest`).
 
     Example:
         >>> result_name("paper"), result_name("paper", limit=1000, seed=3)
         ('paper', 'paper-n1000-s3')
         >>> result_name("cifar-c", corruptions=["fog"], severities=[5])
         'cifar-c-fog-severity5'
+        >>> result_name("CIFAR-10-C", engine="files", digest="5f3a9c01d2e4")
+        'CIFAR-10-C-files-5f3a9c01'
     """
-    return "-".join([suite, *([engine] if engine == IMGAUG else []), *([measurement_name(dataset)] if dataset else []),
-                     *([f"n{limit}"] if limit else []), *([f"s{seed}"] if seed else []), *sorted(corruptions or ()),
+    return "-".join([suite, *([engine] if engine != NATIVE else []), *([digest[:8]] if digest else []),
+                     *([measurement_name(dataset)] if dataset else []), *([f"n{limit}"] if limit else []),
+                     *([f"s{seed}"] if seed else []), *sorted(corruptions or ()),
                      *(["severity" + "".join(map(str, severities))] if severities else [])])
 
 
@@ -115,7 +119,8 @@ def measure_robustness(predict: Predict, split: Split, *, suite: str | Suite = "
         predict: function from uint8 images (N, H, W, 3) to predicted classes (N,).
         split: images and labels.
         suite: a name in `SUITES`, or a suite of another engine.
-        limit: use the first `limit` images; None for all.
+        limit: use the first `limit` images, and as many of each class of a suite with images of its own (`Suite.like`);
+            None for all.
         seed: seed of the corruptions.
         severities: which of the suite's; None for all.
         corruptions: which of the suite's; None for all.
@@ -160,7 +165,8 @@ def measure_models(predicts: Sequence[Predict], split: Split, *, suite: str | Su
     images, labels = in_channels(split.images[:limit], 3), split.labels[:limit]  # corruptions are of colours
     if not len(labels):
         raise ArgumentError("There are no images to corrupt.", hint="Choose a data set with test images.")
-    corrupted_labels = labels if suite.labels is None else suite.labels[:limit]
+    suite = suite if limit is None else suite.like(labels)
+    corrupted_labels = labels if suite.labels is None else suite.labels
     found: list[dict[Key, Classes]] = [{} for _ in predicts]
     shares: list[dict[Key, float]] = [{} for _ in predicts]
     if chunks is None:

@@ -4,22 +4,24 @@ Two layouts are read: CIFAR-10-C's and CIFAR-100-C's `NAME.npy` with one block o
 Tiny-ImageNet-C's folders `NAME/SEVERITY/CLASS/`. Published images outrank those made here: they are the benchmark.
 """
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.class_map import find_class
+from keras_fixhead.data.class_map import find_classes
+from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite
+from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite, alexnet
 
 LABELS = "labels.npy"
 MADE = "made.json"
 """Written next to arrays that were made here; published arrays have no such file."""
 _PUBLISHED = SUITES["cifar-c"]
+_IMAGENET_CLASSES = 1_000
 _LAYOUTS = "NAME.npy with a block of images per severity and labels.npy, or folders NAME/SEVERITY/CLASS/"
 
 
@@ -41,11 +43,13 @@ def published_names(folder: Path) -> tuple[list[str], bool]:
 
 def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequence[str],
                     image_shape: Sequence[int]) -> Suite:
-    """Returns a folder of corrupted images as a suite.
+    """Returns a folder of corrupted images as a suite with labels of its own.
+
+    The published arrays have the images in another order than TensorFlow Datasets, so the labels are the folder's.
 
     Args:
         folder: in one of the two layouts.
-        labels: labels of the test images, in their order, (N,).
+        labels: labels of the test images, (N,); arrays must have as many images of each class.
         label_names: names of the classes.
         image_shape: (H, W, 3) of the model's images.
 
@@ -60,10 +64,11 @@ def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequen
                    for name in names}
     if arrays:
         files = {name: _block_file(folder / f"{name}.npy", len(labels), image_shape) for name in names}
-        _check_labels(folder / LABELS, labels)
-        return Suite(folder.name, FILES, corruptions, functools.partial(_block, files, len(labels)))
+        own = _block_labels(folder / LABELS, labels)
+        return Suite(folder.name, FILES, corruptions, functools.partial(_block, files, len(own)), labels=own)
     pictures, own = _pictures(folder, names, label_names)
-    return Suite(folder.name, FILES, corruptions, functools.partial(_read, pictures, image_shape), labels=own)
+    return Suite(folder.name, FILES, corruptions, functools.partial(_read, pictures, image_shape), labels=own,
+                 normaliser=alexnet() if len(np.unique(own)) == _IMAGENET_CLASSES else None)
 
 
 def _block_file(path: Path, count: int, image_shape: Sequence[int]) -> NDArray[np.uint8]:
@@ -76,11 +81,15 @@ def _block_file(path: Path, count: int, image_shape: Sequence[int]) -> NDArray[n
     return images
 
 
-def _check_labels(path: Path, labels: NDArray[np.int32]) -> None:
+def _block_labels(path: Path, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Returns the labels of one block, in the files' order."""
     found = _array(path)
-    if not np.array_equal(found, np.tile(labels, len(SEVERITIES))):
-        raise ArgumentError(f"{path} does not have the labels of the {len(labels)} test images, once per severity, in "
-                            "their order.", hint="Give the data set that the files were made from: --dataset NAME")
+    own = found[: len(labels)]
+    if (found.dtype.kind not in "iu" or not np.array_equal(found, np.tile(own, len(SEVERITIES)))
+            or not np.array_equal(np.sort(own), np.sort(labels))):
+        raise ArgumentError(f"{path} does not have the labels of the {len(labels)} test images, in any order, once per "
+                            "severity.", hint="Give the data set that the files were made from: --dataset NAME")
+    return np.array(own, np.int32)
 
 
 def _array(path: Path) -> NDArray[Any]:
@@ -113,11 +122,19 @@ def _pictures(folder: Path, names: Sequence[str],
                                 hint=f"Expected {_LAYOUTS}.")
             files[name, severity] = found
     classes = {each.split("/")[0] for each in shared or ()}
-    indices = {each: find_class(each, label_names) for each in classes}
+    indices = _classes_of(classes, label_names)
     if unknown := sorted(each for each, index in indices.items() if index is None):
         raise ArgumentError(f"{folder} has the class {unknown[0]!r}, which is not one of the run's.",
                             hint="Expected the folders of the run's data set, such as Tiny-ImageNet-C's.")
     return files, np.array([indices[each.split("/")[0]] for each in shared or ()], np.int32)
+
+
+def _classes_of(folders: Iterable[str], label_names: Sequence[str]) -> dict[str, int | None]:
+    """The classes that folders are called after, by their names or their WordNet ids; None for no class."""
+    found = find_classes(folders, label_names)
+    ids = {each for each, index in found.items() if index is None and each in TINY_IMAGENET}
+    by_id = find_classes([TINY_IMAGENET[each] for each in ids], label_names)
+    return {**found, **{each: by_id[TINY_IMAGENET[each]] for each in ids}}
 
 
 def _read(files: Mapping[tuple[str, int], Sequence[Path]], image_shape: Sequence[int], images: Images, name: str,

@@ -2,6 +2,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,13 @@ from keras_fixhead.errors import RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
 from keras_fixhead.robustness.corrupting import CLEAN
 from keras_fixhead.robustness.measure import Classes, Kept, RobustnessReport
-from keras_fixhead.robustness.suites import Images, Key
+from keras_fixhead.robustness.suites import AUGMENTER, FILES, Images, Key, Suite
 from keras_fixhead.runs.directory import SCHEMA, make_folder
 from keras_fixhead.runs.result import read_arrays
 
 _QUESTION, _LABELS, _CLEAN_LABELS = "question", "labels", "clean_labels"
 _SECONDS_BETWEEN = 5.0
+_SAMPLE = 16
 
 
 class Record:
@@ -115,10 +117,51 @@ def read_measurement(folder: Path, name: str) -> tuple[dict[str, Any], dict[Key,
                      for each, predicted in arrays.items()}
 
 
+def read_labels(folder: Path, name: str) -> NDArray[np.int32]:
+    """Returns the labels of the corrupted images of a finished measurement with predicted classes, (N,).
+
+    Raises:
+        RunError: if it is missing or damaged.
+    """
+    return np.asarray(read_arrays(folder / f"{name}.npz")[_LABELS], np.int32)
+
+
 def data_digest(images: Images, labels: NDArray[np.int32]) -> str:
     """Returns the digest that identifies images and their labels."""
     digest = hashlib.sha256(np.ascontiguousarray(images).data)
     digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()
+
+
+def measured_digest(images: Images, labels: NDArray[np.int32], suite: str | None) -> str:
+    """Returns the digest of what a measurement is made from: only models measured on the same are compared.
+
+    Args:
+        images, labels: the test images that are used, and their labels.
+        suite: the digest of the suite (`suite_digest`).
+    """
+    data = data_digest(images, labels)
+    return data if suite is None else hashlib.sha256(f"{data} {suite}".encode()).hexdigest()
+
+
+def suite_digest(suite: Suite, images: Images) -> str | None:
+    """Returns the digest that identifies a suite of files or of an augmenter, which its name does not; None for others.
+
+    It covers all labels, and a sample of images for each corruption and severity.
+
+    Args:
+        suite: a suite.
+        images: test images, (N, H, W, 3), for a suite that is made from them.
+    """
+    if suite.engine not in (FILES, AUGMENTER):
+        return None
+    count = len(images) if suite.labels is None else len(suite.labels)
+    digest = hashlib.sha256(b"" if suite.labels is None else np.ascontiguousarray(suite.labels).data)
+    sample = sorted(set(np.linspace(0, count - 1, _SAMPLE).astype(int).tolist()))
+    for (name, severity), index in itertools.product(suite.keys(), sample):
+        given = images[index : index + 1] if suite.labels is None else images[:1]
+        digest.update(f"{name} {severity} {index}".encode())
+        digest.update(suite.make(given, name, severity, 0, index).data)
     return digest.hexdigest()
 
 

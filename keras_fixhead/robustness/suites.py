@@ -1,7 +1,8 @@
 """Suites of corruptions, read from `severities.json`: each corruption's function and its five strengths."""
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ Key = tuple[str, int]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """The strengths of a corruption, from weak to strong."""
-NATIVE, IMGAUG, FILES = "native", "imgaug", "files"
+NATIVE, IMGAUG, FILES, AUGMENTER = "native", "imgaug", "files", "augmenter"
 
 
 class Described(Protocol):
@@ -77,11 +78,10 @@ def _corruption(function: Mapping[str, Any], described: Mapping[str, Any]) -> Co
                       main=described["role"] == "main", strengths=tuple(described["severities"]))
 
 
-def read_normaliser(suite: str) -> Baseline | None:
-    """Returns the published baseline of a suite: AlexNet for 'imagenet-c', None for the others."""
+def alexnet() -> Baseline:
+    """Returns AlexNet's errors on the published images of ImageNet-C; on other images they mean nothing."""
     file = resources.files("keras_fixhead.robustness") / "severities.json"
-    errors = json.loads(file.read_text(encoding="utf-8"))["normalisers"].get(suite)
-    return Baseline("AlexNet", errors) if errors else None
+    return Baseline("AlexNet", json.loads(file.read_text(encoding="utf-8"))["normalisers"]["imagenet-c"])
 
 
 SUITES = read_suites()
@@ -154,12 +154,13 @@ class Suite:
 
     Attributes:
         name: its name in results.
-        engine: what makes the images: 'native', 'imgaug', or 'files' for published ones.
+        engine: what makes the images: 'native', 'imgaug', 'files' (published ones), or 'augmenter' (the user's).
         corruptions: its corruptions by name.
         make: function of (images, name, severity, seed, index of the first image) that returns corrupted images.
         severities: the severities that it has.
-        normaliser: the published baseline of this suite, if there is one.
-        labels: labels of its images, where they are not made from the given ones; None where they are.
+        normaliser: the published baseline of these images, if there is one.
+        labels: labels of its images, where they are not made from the given ones; None where they are. The images
+            can be in any order.
         serial: whether it makes one chunk at a time.
     """
 
@@ -192,3 +193,33 @@ class Suite:
         """Returns those of some corruptions that are in the suite's mean: the main ones, as published."""
         return tuple(name for name in corruptions
                      if self.corruptions[name].main and self.corruptions[name].as_published)
+
+    def like(self, labels: NDArray[np.int32]) -> "Suite":
+        """Returns the suite with as many of its own images of each class as there are labels of that class.
+
+        They are the first of the class in the suite; all of them, where it has fewer. A suite that is made from the
+        given images is returned unchanged.
+
+        Raises:
+            ArgumentError: (a ValueError) if it has no image of these classes.
+        """
+        if self.labels is None:
+            return self
+        classes = int(max(labels.max(initial=0), self.labels.max(initial=0))) + 1
+        wanted = np.bincount(labels, minlength=classes)
+        rank = np.empty(len(self.labels), np.intp)
+        for label in range(classes):
+            own = np.flatnonzero(self.labels == label)
+            rank[own] = np.arange(len(own))
+        chosen = np.flatnonzero(rank < wanted[self.labels])
+        if not len(chosen):
+            raise ArgumentError(f"{self.name} has no images of the classes of the {len(labels)} test images.",
+                                hint="Take more of them: --limit N")
+        return replace(self, labels=self.labels[chosen], make=functools.partial(_chosen, self.make, chosen))
+
+
+def _chosen(make: Callable[[Images, str, int, int, int], Images], indices: NDArray[np.intp], images: Images, name: str,
+            severity: int, seed: int, start: int) -> Images:
+    """Those of a suite's own images that were chosen, from the one at position `start` among them."""
+    return np.concatenate([make(images[:1], name, severity, seed, int(index))
+                           for index in indices[start : start + len(images)]])

@@ -35,11 +35,15 @@ def test_a_set_is_gathered_evaluated_and_made_again(fixhead, digits_run, folder,
     (tmp_path / "map.json").write_text(json.dumps({name: str(label) for label, name in enumerate(STL10)}))
     measured = fixhead("evaluate", digits_run.path, "--dataset", tmp_path / "out", "--class-map",
                        tmp_path / "map.json", "--json").json
+    corrupted = fixhead("robustness", digits_run.path, "--dataset", tmp_path / "out", "--class-map",
+                        tmp_path / "map.json", "--corruption", "jpeg_compression", "--severities", 1, "--out",
+                        tmp_path / "corrupted", "--quiet", "--json").json
     again = fixhead("data", "build", "stl_gen", folder / "open-images", tmp_path / "again", "--manifest",
                     tmp_path / "out" / "manifest.json")
 
     assert (built["n"], built["class_count"], built["training_set"]["images"]) == (30, 10, 20)
     assert measured["evaluation"]["test"]["n"] == 30 and "not the paper's images" in measured["notes"][0]
+    assert "not the paper's images" in corrupted["notes"][0]
     assert again.code == 0 and "30 images, equal to those of" in again.err
     assert (tmp_path / "again" / "manifest.json").read_bytes() == (tmp_path / "out" / "manifest.json").read_bytes()
 

@@ -76,6 +76,7 @@ def test_the_drop_is_kept_with_its_interval_and_compared(fixhead, digits_run, pi
     (group,) = compared.json["groups"]
     assert len(group["seeds"]) == 2 and group["drop"]["mean"] == pytest.approx(drop["drop_points"])
     assert (tmp_path / "drop.png").stat().st_size > 5_000 and "drop (95 % interval, BCa)" in said.out
+    assert group["n_outside"] == 36 and " % of 36 " in said.out
 
 
 def test_robustness_is_measured_on_a_folder_too(fixhead, digits_run, pictures, class_map):

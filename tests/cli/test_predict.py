@@ -205,6 +205,23 @@ def test_robustness_accepts_the_same_options(fixhead, server):
     assert answer.code == 2 and "labels are not those of this data set" in answer.err
 
 
+def test_robustness_without_labels_says_what_counts_as_wrong(fixhead, server, tmp_path):
+    for name in ("red", "black"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            picture(tmp_path / "set" / name / f"{number}.png", "red", (32, 32))
+    options = ("--dataset", tmp_path / "set", "--corruption", "jpeg_compression", "--severities", 1, "--quiet",
+               "--json")
+    (tmp_path / "labels.txt").write_text("\n".join(COLOURS))
+    without, known = fixhead("robustness", server.url, *options).json, fixhead(
+        "robustness", server.url, "--labels", tmp_path / "labels.txt", *options).json
+
+    assert (without["n"], without["clean"], known["n"], known["clean"]) == (6, 0.5, 3, 1.0)
+    assert without["notes"] == [
+        "Without --labels, pictures of classes that the server's model does not have count as wrong."]
+    assert known["notes"][0].endswith("not in the run, and its pictures are left out: black.")
+
+
 # Errors
 
 

@@ -40,7 +40,7 @@ def test_images_written_by_data_corrupt_give_the_same_accuracy(fixhead, asked, t
     assert [each.suffix for each in sorted((tmp_path / "out").iterdir())] == [".csv", ".json", ".npz", ".png"]
 
 
-def test_another_run_is_the_baseline(fixhead, asked, digits_run, tmp_path):
+def test_another_run_is_the_baseline(fixhead, asked, tmp_path):
     first = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--json").json
     (file,) = tmp_path.glob("*.json")
     divided = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--baseline", file)
@@ -72,12 +72,57 @@ def test_what_is_wrong_with_the_corruptions_is_said_before_any_work(fixhead, ask
     assert answer.code == code and message in answer.err and answer.err.count("\n") <= 2
 
 
+def test_measurements_of_other_images_have_other_files(fixhead, asked, digits_run, tmp_path):
+    """Two folders and a suite of one name, and an augmenter of the name of a suite."""
+    for place, seed in (("one", 1), ("two", 2)):
+        fixhead("data", "corrupt", "digits", tmp_path / place / "cifar-c", "--corruption", "impulse_noise", "--seed",
+                seed, "--quiet")
+        fixhead(*asked, "--suite", tmp_path / place / "cifar-c", "--out", tmp_path / "out")
+    fixhead(*asked, "--suite", "cifar-c", "--corruption", "impulse_noise", "--out", tmp_path / "out")
+    files = sorted(each.name.removeprefix(f"{digits_run.path.name}-") for each in (tmp_path / "out").glob("*.json"))
+
+    assert len(files) == 3 and files[0].startswith("cifar-c-files-") and files[1].startswith("cifar-c-files-")
+    assert files[2] == "cifar-c-n12-impulse_noise.json"
+
+
+def test_an_augmenter_that_was_changed_does_not_continue_an_interrupted_measurement(fixhead, asked, tmp_path,
+                                                                                    monkeypatch):
+    source = ("class Darker:\n    def seed_(self, seed): pass\n"
+              "    def augment_image(self, image): return image // {}\n\n\npaper = Darker()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = []
+    for number, part in enumerate((2, 3)):
+        (tmp_path / f"mine{number}.py").write_text(source.format(part))
+        fixhead(*asked, "--augmenter", f"mine{number}:paper", "--out", tmp_path / str(number))
+        names += [each.stem for each in (tmp_path / str(number)).glob("*.json")]
+
+    assert len(set(names)) == 2 and all("-paper-augmenter-" in name for name in names)
+    both = fixhead(*asked, "--augmenter", "mine0:paper", "--suite", "paper")
+    assert both.code == 2 and "--suite paper and --augmenter mine0:paper are two sets of corruptions" in both.err
+
+
 def test_a_folder_of_images_cannot_be_corrupted_further(fixhead, asked, tmp_path):
     np.save(tmp_path / "fog.npy", np.zeros(3, np.uint8))
     answer = fixhead(*asked, "--suite", tmp_path, "--augmenter", "mine:rain")
 
     assert answer.code == 2 and "Leave --engine and --augmenter out" in answer.err
     assert "Unknown corruption 'snow'" in fixhead(*asked, "--suite", tmp_path, "--corruption", "snow").err
+
+
+def check_what_is_compared(fixhead, runs, name):
+    """Other images of equal number are refused; of a measurement of an earlier version, other labels are."""
+    compare = ("compare", *runs, "--robustness", name, "--figure", runs[0] / "r.png")
+    path = runs[1] / "robustness" / f"{name}.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "images": "0" * 64}))
+    other = fixhead(*compare)
+    assert other.code == 2 and "was measured on other images, corruptions or severities than the first" in other.err
+    path.write_text(json.dumps({key: value for key, value in content.items() if key != "images"}))
+    assert fixhead(*compare).code == 0
+    with np.load(path.with_suffix(".npz")) as arrays:
+        kept = dict(arrays)
+    np.savez(path.with_suffix(".npz"), **{**kept, "labels": kept["labels"][::-1]})
+    assert "was measured on other images" in fixhead(*compare).err
 
 
 def test_runs_are_compared_on_what_was_measured(fixhead, digits_run, tmp_path):
@@ -95,5 +140,6 @@ def test_runs_are_compared_on_what_was_measured(fixhead, digits_run, tmp_path):
     assert [group["mean"] for group in answer["groups"]] == [answer["groups"][0]["mean"]] * 2
     assert answer["differences"][0]["interval"] == [0.0, 0.0] and (tmp_path / "r.png").is_file()
     assert answer["differences"][0]["verdict"] == "undecided: the interval includes 0"
+    check_what_is_compared(fixhead, runs, "paper-n12-impulse_noise-severity1")
     missing = fixhead("compare", *runs, "--robustness", "cifar-c")
     assert missing.code == 1 and "Measure it: fixhead robustness" in missing.err

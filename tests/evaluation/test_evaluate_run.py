@@ -92,6 +92,16 @@ def test_the_folder_that_a_run_was_trained_on_is_its_own_data(digits_run, tmp_pa
     assert [fields["limit_train"] for fields in asked] == [config.limit_train]
 
 
+def test_a_part_of_a_set_and_the_version_of_a_set_are_kept_with_the_numbers(digits_run, monkeypatch):
+    outside(monkeypatch, subset="a subset of digits_1: 360 of 9,000 test images")
+    predictor = run_predictor(digits_run)
+    measured = measure_run(digits_run, ("test",), dataset="digits_1", predictor=predictor)
+    found = measure_generalization(digits_run, predictor, measured, "cifar10_1").content
+
+    assert found["notes"] == ["The data are a subset of digits_1: 360 of 9,000 test images."]
+    assert (found["dataset"], found["dataset_version"], found["n_outside"]) == ("cifar10_1", "v6", 360)
+
+
 def test_a_set_that_is_the_own_test_set_has_no_drop(digits_run):
     """Measured on its own images, a model has the accuracy in result.json, and a drop of exactly 0."""
     predictor = run_predictor(digits_run)

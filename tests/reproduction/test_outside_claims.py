@@ -10,7 +10,7 @@ def test_cifar10_1_decides_and_other_sets_stand_next_to_it(tmp_path):
     for seed in range(4):
         for fixed in (True, False):
             numbers = {"common_accuracy": 0.80 + (0.02 + 0.001 * seed) * fixed, "drop_points": 9.0 - 2 * fixed}
-            outside = dict.fromkeys(("cifar10_1", "stl10"), numbers)
+            outside = {"cifar10_1": numbers, "stl10": {**numbers, "n_outside": 495}}
             write_result(tmp_path, arm("cifar10", "dot", fixed), seed, 90.0,
                          **({"generalization": outside} if seed < 3 else {}))
     found = answer("generalization-kept", read_results(tmp_path))
@@ -21,7 +21,7 @@ def test_cifar10_1_decides_and_other_sets_stand_next_to_it(tmp_path):
     assert sorted(decides[0].values) == [0, 1, 2]  # seed 3 was not measured
     assert decides[0].verdict.state == HELD and round(decides[0].verdict.mean, 2) == 2.1
     assert round(decides[0].paper, 1) == 0.2 and decides[1].verdict.state == NOT_MEASURED
-    assert beside["cifar10 to stl10, nine common classes, dot"].paper is None
+    assert beside["cifar10 to stl10, nine common classes (495 images), dot"].paper is None
     assert beside["cifar10 to CIFAR-10.1 v6, dot, drop from the own test set"].verdict.mean == -2
 
 

@@ -233,3 +233,13 @@ def test_pixelation_is_that_of_pillow_bit_for_bit(height, width, scale):
     for image, found in zip(images, pixelate(images, scale=scale), strict=True):
         shrunk = Image.fromarray(image).resize(small, Image.Resampling.BOX)
         np.testing.assert_array_equal(found, np.asarray(shrunk.resize((width, height), Image.Resampling.BOX)))
+
+
+@pytest.mark.parametrize("images, indices, message", [
+    ([[[[0, 0, 0]]]], None, r"must be a uint8 array of shape \(N, H, W, 3\), got list\. Stack images"),
+    (np.zeros((2, 8, 8, 3), np.uint8), [0, 1, 2], r"one integer for each of 2 images, got int64 of shape \(3,\)"),
+    (np.zeros((2, 8, 8, 3), np.uint8), [0.5, 1.5], "one integer for each of 2 images, got float64"),
+])
+def test_images_and_indices_of_another_form_are_one_line_errors(images, indices, message):
+    with pytest.raises(ArgumentError, match=message):
+        corrupt(images, "impulse_noise", 1, indices=indices)

@@ -22,8 +22,8 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
             data_dir: str | None, quiet: bool, as_json: bool) -> None:
     """Write the test images of DATASET under each corruption into OUT, in the layout of CIFAR-10-C.
 
-    OUT gets NAME.npy with one block of images per severity, and labels.npy. An interrupted call continues when the
-    command is repeated.
+    OUT gets NAME.npy with one block of images per severity, and labels.npy, in the order of the test images here,
+    which is not that of the published files. An interrupted call continues when the command is repeated.
 
     \b
     Example:
