@@ -35,8 +35,11 @@ DETECTION = {
 
 DEFINITIONS: dict[str, str] = {
     "accuracy.accuracy": "share of images whose largest logit is that of their class",
+    "accuracy.chance": "share of the most frequent class among the test images: the accuracy of naming it every time",
+    "accuracy.validation_accuracy": "the same as accuracy, on validation images",
     "class_vectors.mean_cosine": "mean cosine between two different class vectors",
     "class_vectors.max_cosine": "largest cosine between two different class vectors",
+    "class_vectors.high_cosine": "95th percentile of the cosines between two different class vectors",
     "class_vectors.simplex_cosine": "-1 / (m - 1): the cosine between all pairs of a simplex, the smallest possible "
     "largest cosine if m <= d + 1",
     "class_vectors.cosine_bound": "lower bound on the largest cosine of m vectors in d dimensions (simplex, orthoplex, "
@@ -73,6 +76,8 @@ DEFINITIONS: dict[str, str] = {
     "separability.inter_class_angle": "mean angle between mean embeddings of different classes, in degrees",
     "separability.smallest_inter_class_angle": "smallest of these angles",
     "separability.angle_ratio": "intra_class_angle divided by inter_class_angle: smaller is better separated",
+    "separability.within_to_between": "mean squared distance of embeddings to the mean of their class, divided by that "
+    "of class means to the mean of the class means: smaller is better separated",
     "separability.nearest_mean_accuracy": "share of images whose embedding is nearest to the mean of its own class",
     "reach.reachable_cosine_mean": "largest cosine to its class vector that features without negative entries can "
     "reach, mean over classes (1 if features can be negative)",

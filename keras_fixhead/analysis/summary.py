@@ -131,7 +131,7 @@ def summarize_arrays(test: Arrays, facts: Facts, validation: Arrays | None = Non
     """
     own = compactness(test.features, test.class_vectors, test.labels, test.predicted)
     return {
-        "accuracy": {"accuracy": float((test.predicted == test.labels).mean())},
+        "accuracy": accuracy_numbers(test, validation),
         "class_vectors": class_vector_numbers(test.class_vectors, facts, seed),
         "confusion": confusion_numbers(test, facts, seed),
         "compactness": own,
@@ -139,6 +139,15 @@ def summarize_arrays(test: Arrays, facts: Facts, validation: Arrays | None = Non
         "reach": reach_numbers(test.class_vectors, facts, float(own["own"] or 0)),
         "calibration": calibration_numbers(test, facts, validation),
     }
+
+
+def accuracy_numbers(test: Arrays, validation: Arrays | None = None) -> dict[str, float | None]:
+    """Returns the accuracy on test and validation images, and that of naming the most frequent class every time."""
+    def accuracy(arrays: Arrays) -> float:
+        return float((arrays.predicted == arrays.labels).mean())
+
+    return {"accuracy": accuracy(test), "chance": float(np.bincount(test.labels).max() / len(test.labels)),
+            "validation_accuracy": None if validation is None else accuracy(validation)}
 
 
 def class_vector_numbers(class_vectors: NDArray[Any], facts: Facts, seed: int = 0) -> dict[str, float | None]:
@@ -150,6 +159,7 @@ def class_vector_numbers(class_vectors: NDArray[Any], facts: Facts, seed: int = 
     groups = ({} if facts.together is None else
               group_test(cosines, facts.together, permutations=PERMUTATIONS, seed=seed))
     return {"mean_cosine": float(pairs.mean()), "max_cosine": float(pairs.max()),
+            "high_cosine": float(np.quantile(pairs, 0.95)),
             "simplex_cosine": -1 / (m - 1), "cosine_bound": cosine_bound(m, dim), "welch_bound": welch_bound(m, dim),
             **{f"randomness_{name}": random.get(name) for name in ("distance", "p_value")},
             **{f"groups_{name}": groups.get(name) for name in ("within", "across", "difference", "p_value")}}

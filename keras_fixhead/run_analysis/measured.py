@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.analysis.class_vectors import named_pairs, nearest_pairs
 from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.analysis.summary import (
     Arrays,
@@ -64,6 +65,18 @@ class MeasuredRun:
         return self.run.metrics()
 
     @property
+    def converged(self) -> bool:
+        """Whether the run is complete: its loss stayed finite to the end, as in `runs.result.Result`."""
+        return self.run.is_complete()
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether its accuracy is not above that of naming the most frequent class (95 % interval, Wilson)."""
+        images = len(self.test.labels)
+        low, _ = wilson_interval(int((self.test.predicted == self.test.labels).sum()), images)
+        return low <= int(np.bincount(self.test.labels).max()) / images
+
+    @property
     def scale(self) -> float | None:
         """S, the factor on the logits; None if there is no such number, as for cosine logits with a bias."""
         scale = self.facts.cosine_scale if self.config.head == "cos" else self.config.scale
@@ -76,8 +89,8 @@ class MeasuredRun:
                 "dataset": Path(self.config.dataset).name, "model": self.config.model, "recipe": self.config.recipe,
                 "epochs": self.config.epochs, "scale": self.scale,
                 "config_digest": self.run.digest(), "model_digest": self.outputs.digest, "split": "test",
-                "images": len(self.test.labels), "classes": self.test.num_classes,
-                "features": self.test.features.shape[1], "numbers": self.numbers,
+                "converged": self.converged, "at_chance": self.at_chance, "images": len(self.test.labels),
+                "classes": self.test.num_classes, "features": self.test.features.shape[1], "numbers": self.numbers,
                 "nearest_pairs": nearest_pairs(cosines, self.facts.label_names),
                 "paper_pairs": named_pairs(cosines, self.facts.label_names, PAPER_PAIRS)}
 

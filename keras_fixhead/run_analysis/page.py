@@ -103,9 +103,16 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
     rows = [[_whole(each["arm"]), str(each["seed"]), _text(f"{each['dataset']}, m = {each['classes']:,}"),
              _text(f"{each['model']}, d = {each['features']:,}"), _text(f"{each['recipe']}, {each['epochs']:g} epochs"),
              "" if each["scale"] is None else f"{each['scale']:.4g}",
-             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} % of {each['images']:,}",
+             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} % of {each['images']:,}{_warning(each)}",
              f"<code>{_text(each['run'])}</code>"] for each in runs]
     return _table(("arm", "seed", "data", "network", "recipe", "S", "test accuracy", "run"), rows)
+
+
+def _warning(run: Mapping[str, Any]) -> str:
+    """What is wrong with a run, where its accuracy is shown."""
+    if not run["converged"]:
+        return "<br>failed to converge"
+    return "<br>no more accurate than chance" if run["at_chance"] else ""
 
 
 def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:
@@ -117,7 +124,8 @@ def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, An
     command = " ".join(["fixhead analyze", *(each["run"] for each in runs)])
     return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
             "our words. Each answer is about these runs only; n is the number of seeds, or of pairs of seeds for a "
-            f"difference. With fewer than {ENOUGH} nothing is decided, as in <code>fixhead report</code>.</p>\n"
+            f"difference. Measures and verdicts are those of <code>fixhead report</code>: with fewer than {ENOUGH} "
+            "seeds nothing is decided, and what follows without a run is arithmetic, which is no evidence.</p>\n"
             f"{_table(['claim', 'measured', 'n', 'in these runs', 'verdict'], rows)}"
             f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
 
