@@ -53,8 +53,8 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
                  unknown: str | None = None, prepare: Prepare | None = None) -> Analysis:
     """Measures and draws runs side by side; writes numbers.json, figures (PNG and SVG) and index.html.
 
-    Features and logits are computed once for each run and split, and kept in RUN/analysis under the digest of the model
-    file.
+    Features and logits are computed once for each run and split, and kept in RUN/analysis under their data (folder,
+    choice and state of the files) and the digest of the model file.
 
     Args:
         runs: complete runs; those that differ only in their seeds form an arm.

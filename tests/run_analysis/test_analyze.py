@@ -3,14 +3,17 @@ import copy
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.run_analysis import RunOutputs, analyze_runs, draw_features, draw_figures, measured
+from keras_fixhead.run_analysis.data_identity import data_key
 from keras_fixhead.run_analysis.measured import arm_names
 from keras_fixhead.run_analysis.page import page
 from keras_fixhead.runs import open_run
@@ -146,6 +149,48 @@ def test_outputs_are_computed_once_per_model_file(two_runs, analysis, monkeypatc
         file.write(b"x")
     with pytest.raises(AssertionError, match="loaded again"):
         RunOutputs(two_runs[1]).arrays("test")
+
+
+def write_images(folder, shade):
+    """Writes a folder of small pictures of two classes, 32 x 32 pixels of grey."""
+    for name, level in (("one", shade), ("two", 255 - shade)):
+        (folder / "test" / name).mkdir(parents=True, exist_ok=True)
+        (folder / "train" / name).mkdir(parents=True, exist_ok=True)
+        for number in range(2):
+            pixels = np.full((32, 32, 3), level + number, np.uint8)
+            for part in ("train", "test"):
+                Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
+
+
+def test_outputs_of_another_folder_of_the_same_name_are_computed_again(two_runs, tmp_path):
+    for number, parent in enumerate(("here", "there")):
+        write_images(tmp_path / parent / "flowers", 40 + 60 * number)
+    here, there = (RunOutputs(two_runs[0]).unknown(str(tmp_path / parent / "flowers"))[0]
+                   for parent in ("here", "there"))
+    assert not np.allclose(here.features, there.features)
+
+    again = RunOutputs(two_runs[0]).unknown(str(tmp_path / "here" / "flowers"))[0]
+    np.testing.assert_array_equal(again.features, here.features)
+
+
+def test_outputs_of_changed_files_are_computed_again_and_of_missing_files_are_kept(two_runs, tmp_path):
+    folder = tmp_path / "flowers"
+    write_images(folder, 40)
+    first = RunOutputs(two_runs[0]).unknown(str(folder))[0]
+    write_images(folder, 90)
+    second = RunOutputs(two_runs[0]).unknown(str(folder))[0]
+    assert not np.allclose(first.features, second.features)
+
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(RunOutputs(two_runs[0]).unknown(str(folder))[0].features, second.features)
+
+
+@pytest.mark.parametrize("dataset, same", [("cifar10", False), ("digits", True)])
+def test_the_folder_of_the_data_is_part_of_what_outputs_are_kept_under(dataset, same):
+    one, other = (data_key({"dataset": dataset, "data_dir": folder, "classes": None}) for folder in ("a", "b"))
+
+    assert (one == other) is same
+    assert one != data_key({"dataset": dataset, "data_dir": "a", "classes": "cat,dog"})
 
 
 @pytest.mark.parametrize("fields, negative", [
