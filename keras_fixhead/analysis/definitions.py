@@ -114,7 +114,7 @@ DEFINITIONS: dict[str, str] = {
     "calibration.nll_after": "nll of softmax(logits / T)",
     "calibration.brier_after": "brier of softmax(logits / T)",
     **{f"retrieval.{name}": f"test images: {text}" for name, text in RETRIEVAL.items()},
-    **{f"held_out.{name}": f"images of classes that were not trained: {text}" for name, text in RETRIEVAL.items()},
+    **{f"held_out.{name}": f"images of unknown classes: {text}" for name, text in RETRIEVAL.items()},
     **{f"open_set.{measure}_{score}": f"{of}: {text}" for score, of in SCORES.items()
        for measure, text in DETECTION.items()},
 }

@@ -1,5 +1,6 @@
 """Analyses runs: numbers, figures and one page."""
 import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +31,13 @@ class Analysis:
         folder: the folder with numbers.json, index.html and the figures.
         runs: the runs with their numbers.
         pictures: the figures.
+        command: the command that measures the same.
     """
 
     folder: Path
     runs: Sequence[MeasuredRun]
     pictures: Sequence[Figure]
+    command: str
 
     @property
     def page(self) -> Path:
@@ -44,7 +47,8 @@ class Analysis:
     @property
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
-        return {"runs": [strict_json(each.as_dict()) for each in self.runs], "arms": strict_json(arm_means(self.runs)),
+        return {"command": self.command, "runs": [strict_json(each.as_dict()) for each in self.runs],
+                "arms": strict_json(arm_means(self.runs)),
                 "differences": strict_json(arm_differences(self.runs)),
                 "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
 
@@ -77,12 +81,13 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
         >>> 0 < analysis.runs[0].numbers["calibration"]["ece"] < 1, analysis.page.name
         (True, 'index.html')
     """
+    command = _command(runs, folder, data_dir, unknown)
     folder = folder or default_folder(runs)
     measured = measure_runs(runs, data_dir, unknown, prepare)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
     pictures = draw_figures(measured, folder)
-    analysis = Analysis(folder, measured, pictures)
+    analysis = Analysis(folder, measured, pictures, command)
     numbers = analysis.numbers
     write_json(folder / NUMBERS, numbers, schema=SCHEMA)
     write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
@@ -93,3 +98,15 @@ def default_folder(runs: Sequence[Run]) -> Path:
     """Returns the folder of an analysis: RUN/analysis of one run, RUN/analysis/compared of the first of several."""
     own = runs[0].path / FOLDER if runs else Path(FOLDER)
     return own if len(runs) < 2 else own / "compared"
+
+
+def _command(runs: Sequence[Run], folder: Path | None, data_dir: str | None, unknown: str | None) -> str:
+    """The command that analyses these runs; folders below the current one are given relative to it."""
+    options = {"--out": folder, "--data-dir": data_dir, "--unknown": unknown}
+    return shlex.join(["fixhead", "analyze", *(_shown(run.path) for run in runs),
+                       *(text for option, value in options.items() if value for text in (option, _shown(value)))])
+
+
+def _shown(path: str | Path) -> str:
+    absolute = Path(path)
+    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path)

@@ -1,5 +1,5 @@
 """What is known and measured of one run: its arrays, numbers and facts."""
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class MeasuredRun:
         test: arrays on test images.
         train: arrays on training images, 10,000 at most.
         unknown: arrays of images of unknown classes, if there are any, and their own labels.
+        unknown_data: which images these are: the name of their data set, or whose classes were left out.
         facts: names and groups of its classes, scale, features.
         numbers: section -> name -> number, as `analysis.definitions.DEFINITIONS` describes them.
     """
@@ -56,6 +57,7 @@ class MeasuredRun:
     test: Arrays
     train: Arrays | None
     unknown: tuple[Arrays, NDArray[np.int32]] | None
+    unknown_data: str
     facts: Facts
     numbers: Numbers = field(repr=False)
 
@@ -82,6 +84,13 @@ class MeasuredRun:
         scale = self.facts.cosine_scale if self.config.head == "cos" else self.config.scale
         return round(float(scale), 6) if isinstance(scale, int | float) else None
 
+    @property
+    def unknown_facts(self) -> dict[str, Any] | None:
+        """Which images of unknown classes were measured, and how many, ready for JSON; None without any."""
+        if self.unknown is None:
+            return None
+        return {"data": self.unknown_data, "images": len(self.unknown[1]), "classes": len(np.unique(self.unknown[1]))}
+
     def as_dict(self) -> dict[str, Any]:
         """Returns what is written to the run's numbers.json."""
         cosines = cosine_matrix(self.test.class_vectors)
@@ -90,7 +99,8 @@ class MeasuredRun:
                 "epochs": self.config.epochs, "scale": self.scale,
                 "config_digest": self.run.digest(), "model_digest": self.outputs.digest, "split": "test",
                 "converged": self.converged, "at_chance": self.at_chance, "images": len(self.test.labels),
-                "classes": self.test.num_classes, "features": self.test.features.shape[1], "numbers": self.numbers,
+                "classes": self.test.num_classes, "features": self.test.features.shape[1],
+                "unknown": self.unknown_facts, "numbers": self.numbers,
                 "nearest_pairs": nearest_pairs(cosines, self.facts.label_names),
                 "paper_pairs": named_pairs(cosines, self.facts.label_names, PAPER_PAIRS)}
 
@@ -119,6 +129,17 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
     names = arm_names(configs)
     return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir, unknown)
             for run, config, name in zip(runs, configs, names, strict=True)]
+
+
+def unknown_text(facts: Iterable[Mapping[str, Any] | None]) -> str:
+    """Returns which images of unknown classes several runs were measured on, from `MeasuredRun.unknown_facts`.
+
+    Example:
+        >>> unknown_text([{"data": "cifar100", "images": 10_000, "classes": 100}] * 2)
+        'cifar100, 10,000 images of 100 classes'
+    """
+    return "; ".join(dict.fromkeys(f"{each['data']}, {each['images']:,} images of {each['classes']} classes"
+                                   for each in facts if each is not None))
 
 
 def arm_names(configs: Sequence[TrainConfig]) -> list[str]:
@@ -212,7 +233,8 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
     if others is not None:
         numbers["open_set"] = open_set_numbers(test, others[0], train)
         numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
-    return MeasuredRun(run, config, arm, outputs, test, train, others, facts, numbers)
+    data = Path(unknown).name if unknown else f"classes of {Path(config.dataset).name} that were not trained"
+    return MeasuredRun(run, config, arm, outputs, test, train, others, data, facts, numbers)
 
 
 def _may_be_negative(config: TrainConfig) -> bool:

@@ -9,6 +9,7 @@ from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.reproduction.page_figure import COLOURS
 from keras_fixhead.reproduction.verdict import ENOUGH
 from keras_fixhead.run_analysis.captioned_figure import Figure
+from keras_fixhead.run_analysis.measured import unknown_text
 
 SECTIONS: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "Measured on the test images."),
@@ -31,10 +32,10 @@ SECTIONS: dict[str, tuple[str, str]] = {
                     "changing any prediction."),
     "scales": ("What S changes", "Runs that differ in the scale S alone, next to each other."),
     "open_set": ("Unknown classes", "A classifier gives every image one of its classes. Can a score tell that it is "
-                 "none of them?"),
+                 "none of them? A data set given with --unknown is used whole."),
     "retrieval": ("Retrieval and verification", "Can images be found by images of the same class? Test images of known "
                   "classes."),
-    "held_out": ("Retrieval and verification, other classes", "The same for classes that were not trained."),
+    "held_out": ("Retrieval and verification, unknown classes", "The same among images of the unknown classes."),
     "dynamics": ("Learning dynamics", "What happened from epoch to epoch."),
 }
 """Section -> its title, and what it is about; sections without numbers and figures are left out."""
@@ -95,7 +96,7 @@ def page(numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -
             f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
             f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}"
             f"<p>{_ABOUT}</p>\n"
-            f"{_claims(numbers.get('claims', []), runs)}"
+            f"{_claims(numbers.get('claims', []), numbers['command'])}"
             f"{_differences(numbers.get('differences', []))}{sections}</body>\n</html>\n")
 
 
@@ -115,13 +116,12 @@ def _warning(run: Mapping[str, Any]) -> str:
     return "<br>no more accurate than chance" if run["at_chance"] else ""
 
 
-def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:
+def _claims(answers: Sequence[Mapping[str, Any]], command: str) -> str:
     """The paper's claims that these runs answer, and the command that measured them."""
     if not answers:
         return ""
     rows = [[_text(each["statement"]) + f"<br><code>{_text(each['claim'])}</code>", _text(each["measured"]),
              str(each["n"]), "held" if each["held"] else "did not hold", _badge(each["verdict"])] for each in answers]
-    command = " ".join(["fixhead analyze", *(each["run"] for each in runs)])
     return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
             "our words. Each answer is about these runs only; n is the number of seeds, or of pairs of seeds for a "
             f"difference. Measures and verdicts are those of <code>fixhead report</code>: with fewer than {ENOUGH} "
@@ -163,6 +163,8 @@ def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], f
         about += " No temperature is fitted here, as no run kept validation images."
     if not (table or pictures):
         return ""
+    if key in ("open_set", "held_out"):
+        about += f" Here they are {unknown_text(each['unknown'] for each in numbers['runs'])}."
     figures = "".join(_figure(each, folder) for each in pictures)
     shown = f'<div class="figures">{figures}</div>' if figures else ""
     return f'<section id="{key}">\n<h2>{_text(title)}</h2>\n<p>{_text(about)}</p>\n{table}{shown}\n</section>\n'

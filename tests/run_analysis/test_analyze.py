@@ -12,7 +12,7 @@ from PIL import Image
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.run_analysis import RunOutputs, analyze_runs, draw_features, draw_figures, measured
+from keras_fixhead.run_analysis import RunOutputs, analyze, analyze_runs, draw_features, draw_figures, measured
 from keras_fixhead.run_analysis.data_identity import data_key
 from keras_fixhead.run_analysis.measured import arm_names
 from keras_fixhead.run_analysis.page import page
@@ -84,6 +84,30 @@ def test_on_narrow_screens_cells_have_the_names_of_their_columns(analysis):
 
     assert f'<td data-column="{arm} (n = 2)" class="number">' in text and '<td data-column="seed">0</td>' in text
     assert '<td data-column="verdict"><span class="whole"' in text and 'data-column="what it is"' not in text
+
+
+def test_the_page_prints_the_command_with_the_arguments_that_were_given(two_runs, analysis, monkeypatch):
+    folder = two_runs[0].path.parent
+    monkeypatch.chdir(folder)
+
+    assert analyze._command(two_runs, None, None, None) == "fixhead analyze one other"
+    assert analyze._command(two_runs, folder / "a b", "data", "cifar100") == (
+        "fixhead analyze one other --out 'a b' --data-dir data --unknown cifar100")
+    assert f"<code>{analysis.numbers['command']}</code>" in analysis.page.read_text()
+    assert analysis.command == f"fixhead analyze {two_runs[0].path} {two_runs[1].path}"
+
+
+def test_images_of_unknown_classes_are_named_and_counted(analysis, tmp_path, monkeypatch):
+    one = analysis.runs[0]
+    run = dataclasses.replace(one, unknown=(one.test, np.arange(len(one.test.labels)) % 7), unknown_data="flowers",
+                              numbers=one.numbers | {"open_set": {"auroc_energy": 0.5}})
+    whole = dataclasses.replace(analysis, runs=[run])
+    text = f"flowers, {len(one.test.labels):,} images of 7 classes"
+    monkeypatch.setattr(draw_features, "plot_points", lambda *_, **__: None)
+
+    assert whole.numbers["runs"][0]["unknown"] == {"data": "flowers", "images": len(one.test.labels), "classes": 7}
+    assert f"Here they are {text}." in page(whole.numbers, [], tmp_path)
+    assert text in next(draw_features.open_set_pictures([run], tmp_path)).caption
 
 
 def test_every_figure_can_be_enlarged_without_a_script(analysis):
