@@ -75,9 +75,10 @@ DEFINITIONS: dict[str, str] = {
     "separability.intra_class_angle": "mean angle between an embedding and the mean embedding of its class, in degrees",
     "separability.inter_class_angle": "mean angle between mean embeddings of different classes, in degrees",
     "separability.smallest_inter_class_angle": "smallest of these angles",
-    "separability.angle_ratio": "intra_class_angle divided by inter_class_angle: smaller is better separated",
+    "separability.angle_ratio": "intra_class_angle divided by inter_class_angle; both are means, so it does not show "
+    "classes whose means nearly coincide: compare smallest_inter_class_angle and nearest_mean_accuracy",
     "separability.within_to_between": "mean squared distance of embeddings to the mean of their class, divided by that "
-    "of class means to the mean of the class means: smaller is better separated",
+    "of class means to the mean of the class means: smaller is better separated (a mean, like angle_ratio)",
     "separability.nearest_mean_accuracy": "share of images whose embedding is nearest to the mean of its own class",
     "reach.reachable_cosine_mean": "largest cosine to its class vector that features without negative entries can "
     "reach, mean over classes (1 if features can be negative)",

@@ -145,8 +145,11 @@ def _of_a_pair(fixed: Runs, learned: Runs, groups: Mapping[str, Scales]) -> Iter
         yield _answer("cos-s1-fixed-converges", text, gain)
     signed = bool(config.reaches_everywhere)
     ratio = _pair(arms, fixed, learned, _SPREAD, below(), beside=not signed)
+    beside = "; ".join(f"{words} {_mean(_pair(words, fixed, learned, number, above()).values, '+.3f')}"
+                       for words, number in (("share of images nearest to the mean of their class", _NEAREST_MEAN),
+                                             ("smallest angle between class means, degrees", _SMALLEST_ANGLE)))
     yield _answer("separability-features", f"{arms}: spread of embeddings inside classes divided by that between "
-                  f"classes {_mean(ratio.values, '+.3f')} (smaller is better separated{_by_signed(signed)})"
+                  f"classes {_mean(ratio.values, '+.3f')} (smaller is better separated{_by_signed(signed)}); {beside}"
                   f"{_marked(fixed)}{_marked(learned)}", ratio)
 
 
@@ -298,3 +301,5 @@ _OWN, _PREDICTED = ("compactness", "own"), ("compactness", "predicted")
 _ORDERED, _UNORDERED = ("confusion", "ordered_correlation"), ("confusion", "unordered_correlation")
 _MEANS = ("confusion", "ordered_means_correlation")
 _NEARNESS, _LARGEST = ("class_vectors", "groups_difference"), ("calibration", "largest_probability")
+_NEAREST_MEAN = ("separability", "nearest_mean_accuracy")
+_SMALLEST_ANGLE = ("separability", "smallest_inter_class_angle")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.analysis.definitions import DEFINITIONS, SCORES
 from keras_fixhead.reproduction.page_figure import COLOURS
 from keras_fixhead.reproduction.verdict import ENOUGH
 from keras_fixhead.run_analysis.captioned_figure import Figure
@@ -41,11 +41,13 @@ SECTIONS: dict[str, tuple[str, str]] = {
 """Section -> its title, and what it is about; sections without numbers and figures are left out."""
 
 COMPARED = (
-    ("accuracy", "accuracy"), ("compactness", "own"), ("compactness", "predicted"), ("separability", "angle_ratio"),
+    ("accuracy", "accuracy"), ("compactness", "own"), ("compactness", "predicted"),
+    ("separability", "within_to_between"), ("separability", "angle_ratio"),
+    ("separability", "smallest_inter_class_angle"), ("separability", "nearest_mean_accuracy"),
     ("confusion", "errors_inside_groups"), ("calibration", "ece"), ("calibration", "ece_after"),
-    ("open_set", "auroc_max_cosine"), ("open_set", "auroc_max_probability"), ("open_set", "auroc_energy"),
-    ("open_set", "auroc_nearest_neighbours"), ("retrieval", "map_at_r"), ("held_out", "map_at_r"))
-"""Numbers whose difference between fixed and learned class vectors is shown."""
+    *(("open_set", f"auroc_{score}") for score in SCORES),
+    ("retrieval", "map_at_r"), ("retrieval", "auroc"), ("held_out", "map_at_r"), ("held_out", "auroc"))
+"""Numbers whose difference between fixed and learned class vectors is shown: every score of a kind, whoever wins."""
 
 _ABOUT = ("An arm is named after its logits, cosines or dot products of features and class vectors, and after its "
           "class vectors, fixed as drawn or learned; its runs differ only in their seeds. S is the factor on "

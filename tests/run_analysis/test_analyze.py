@@ -15,7 +15,7 @@ from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.run_analysis import RunOutputs, analyze, analyze_runs, draw_features, draw_figures, measured
 from keras_fixhead.run_analysis.data_identity import data_key
 from keras_fixhead.run_analysis.measured import arm_names
-from keras_fixhead.run_analysis.page import page
+from keras_fixhead.run_analysis.page import COMPARED, page
 from keras_fixhead.runs import open_run
 
 
@@ -108,6 +108,14 @@ def test_images_of_unknown_classes_are_named_and_counted(analysis, tmp_path, mon
     assert whole.numbers["runs"][0]["unknown"] == {"data": "flowers", "images": len(one.test.labels), "classes": 7}
     assert f"Here they are {text}." in page(whole.numbers, [], tmp_path)
     assert text in next(draw_features.open_set_pictures([run], tmp_path)).caption
+
+
+def test_fixed_and_learned_are_compared_by_every_score_and_not_by_a_choice():
+    shown = {f"{section}.{name}" for section, name in COMPARED}
+
+    assert {each for each in DEFINITIONS if each.startswith("open_set.auroc_")} <= shown
+    assert {"retrieval.auroc", "held_out.auroc", "separability.nearest_mean_accuracy",
+            "separability.smallest_inter_class_angle"} <= shown <= set(DEFINITIONS)
 
 
 def test_every_figure_can_be_enlarged_without_a_script(analysis):
