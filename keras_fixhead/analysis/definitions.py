@@ -22,7 +22,8 @@ SCORES = {
     "max_probability": "largest probability",
     "energy": "energy (logsumexp of the logits)",
     "nearest_neighbours": "distance to the 50th nearest embedding of training images",
-    "virtual_logit": "ViM without bias (energy minus what lies outside the principal space of training features)",
+    "virtual_logit": "ViM without bias (energy minus what lies outside the principal space of training features, which "
+    "are divided by their lengths for cosine logits)",
 }
 """Scores of open-set recognition."""
 DETECTION = {
@@ -88,7 +89,8 @@ DEFINITIONS: dict[str, str] = {
     "reach.best_loss": "smallest cross-entropy that any features can reach at this scale, mean over classes, in nats",
     "reach.best_cosine": "cosine to the own class vector at that loss, mean over classes",
     "reach.training_loss": "training cross-entropy of the last epoch, in nats, on augmented images",
-    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / m, of covariances within and between classes",
+    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / m, of covariances within and between classes; "
+    "as in all measures of collapse, features are divided by their lengths for cosine logits, which do not see them",
     "collapse.nc2_norms": "NC2, equal norms: standard deviation of the lengths of centred class means divided by their "
     "mean",
     "collapse.nc2_cosines": "NC2, for heads that are no simplex: mean absolute difference of the cosines between "

@@ -1,6 +1,6 @@
 """All numbers of an analysis, from the arrays of any classifier."""
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from keras_fixhead.analysis.class_vectors import group_test, randomness_test
 from keras_fixhead.analysis.collapse import neural_collapse
 from keras_fixhead.analysis.compactness import compactness, mean_similarity, separability
 from keras_fixhead.analysis.confusion import confusion_matrix, errors_inside_groups
-from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, same_group
+from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, same_group, unit_rows
 from keras_fixhead.analysis.open_set import all_scores, detection
 from keras_fixhead.analysis.retrieval import neighbours_accuracy, retrieval, verification
 from keras_fixhead.analysis.similarity import confusion_similarity
@@ -69,6 +69,10 @@ class Arrays:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_vectors)
+
+    def of_unit_length(self) -> "Arrays":
+        """Returns the same with features of length 1: what cosine logits see of them."""
+        return replace(self, features=unit_rows(self.features))
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -204,7 +208,7 @@ def calibration_numbers(test: Arrays, facts: Facts, validation: Arrays | None) -
 
 
 def collapse_numbers(train: Arrays) -> dict[str, float | None]:
-    """Returns the measures of neural collapse on training images."""
+    """Returns the measures of neural collapse on training images; those of a cosine head `of_unit_length`."""
     return dict(neural_collapse(train.features, train.labels, train.class_vectors, train.predicted))
 
 
@@ -228,6 +232,8 @@ def open_set_numbers(test: Arrays, unknown: Arrays, train: Arrays | None) -> dic
         test: the arrays on test images.
         unknown: the same on images of unknown classes; their labels are not used.
         train: the arrays on training images, which some scores need.
+
+    The arrays of a cosine head must be `of_unit_length`: ViM sees the length of features, which its logits do not.
     """
     known = None if train is None else (train.features, train.logits)
     inside, outside = (all_scores(each.features, each.logits, each.class_vectors, known) for each in (test, unknown))

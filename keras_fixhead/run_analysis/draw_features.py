@@ -17,6 +17,8 @@ from keras_fixhead.figures.verification import plot_verification
 from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm, unknown_text
 
+_LENGTHS = "Features of cosine logits are divided by their lengths, which these do not see."
+
 
 def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
     """Draws features in a plane, their lengths and angles."""
@@ -76,7 +78,13 @@ def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Fig
     plot_points({label: {arm: _values(members, "collapse", name) for arm, members in by_arm(some).items()}
                  for name, label in kinds.items()}, folder / "collapse", title="Neural collapse, training images",
                 label="distance from collapse")
-    yield Figure("collapse", "collapse", "Neural collapse on training images: 0 is complete. A point is a run, a bar "
+    yield Figure("collapse", "collapse", f"Neural collapse on training images: 0 is complete. {_LENGTHS} A point is a "
+                  "run, a bar the mean of an arm.")
+    plot_points({label: {arm: _values(members, "collapse", name) for arm, members in by_arm(some).items()}
+                 for name, label in (("nc1", "NC1"), ("cdnv", "CDNV"))}, folder / "collapse-variability",
+                title="Variability inside classes, training images", label="logarithmic", log=True)
+    yield Figure("collapse-variability", "collapse", "How much features of a class vary, compared with class means: "
+                  f"NC1 by covariances, CDNV by distances; less is more collapsed. {_LENGTHS} A point is a run, a bar "
                   "the mean of an arm.")
 
 

@@ -227,14 +227,20 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
     train, others = outputs.arrays("train"), outputs.unknown(unknown)
     numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
     if train is not None and len(np.unique(train.labels)) > 1:
-        numbers["collapse"] = collapse_numbers(train)
+        numbers["collapse"] = collapse_numbers(_seen(train, config))
     if len(np.unique(test.labels)) > 1 and np.bincount(test.labels).max() > 1:
         numbers["retrieval"] = retrieval_numbers(test.features, test.labels)
     if others is not None:
-        numbers["open_set"] = open_set_numbers(test, others[0], train)
+        numbers["open_set"] = open_set_numbers(_seen(test, config), _seen(others[0], config),
+                                               None if train is None else _seen(train, config))
         numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
     data = Path(unknown).name if unknown else f"classes of {Path(config.dataset).name} that were not trained"
     return MeasuredRun(run, config, arm, outputs, test, train, others, data, facts, numbers)
+
+
+def _seen(arrays: Arrays, config: TrainConfig) -> Arrays:
+    """The arrays with features as the logits see them: cosine logits do not see their lengths."""
+    return arrays.of_unit_length() if config.head == "cos" else arrays
 
 
 def _may_be_negative(config: TrainConfig) -> bool:

@@ -233,6 +233,15 @@ def test_features_after_a_gelu_can_be_negative(fields, negative):
     assert measured._may_be_negative(TrainConfig(**fields)) is negative
 
 
+@pytest.mark.parametrize("head, seen", [("cos", True), ("dot", False)])
+def test_collapse_of_cosine_heads_does_not_depend_on_lengths(analysis, head, seen):
+    run = analysis.runs[0]
+    config = dataclasses.replace(run.config, head=head)
+    lengths = np.linalg.norm(measured._seen(run.train, config).features, axis=1)
+
+    assert np.allclose(lengths, 1) is seen
+
+
 def test_arms_are_named_by_what_differs(analysis):
     config = analysis.runs[0].config
     changed = dataclasses.replace(config, scale=20.0, fixed=not config.fixed, seed=7)
