@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.json_files import strict_json, write_bytes, write_json
+from keras_fixhead.errors import FixheadError
+from keras_fixhead.json_files import read_json, strict_json, write_bytes, write_json
 from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.captioned_figure import Figure
 from keras_fixhead.run_analysis.draw_figures import draw_figures
@@ -47,7 +48,8 @@ class Analysis:
     @property
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
-        return {"command": self.command, "runs": [strict_json(each.as_dict()) for each in self.runs],
+        return {"command": self.command, "figures": [each.name for each in self.pictures],
+                "runs": [strict_json(each.as_dict()) for each in self.runs],
                 "arms": strict_json(arm_means(self.runs)),
                 "differences": strict_json(arm_differences(self.runs)),
                 "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
@@ -86,11 +88,15 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
     measured = measure_runs(runs, data_dir, unknown, prepare)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
+    earlier = _figures_of(folder)
     pictures = draw_figures(measured, folder)
     analysis = Analysis(folder, measured, pictures, command)
     numbers = analysis.numbers
     write_json(folder / NUMBERS, numbers, schema=SCHEMA)
     write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
+    for name in earlier - set(numbers["figures"]):
+        for ending in ("png", "svg"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
     return analysis
 
 
@@ -98,6 +104,15 @@ def default_folder(runs: Sequence[Run]) -> Path:
     """Returns the folder of an analysis: RUN/analysis of one run, RUN/analysis/compared of the first of several."""
     own = runs[0].path / FOLDER if runs else Path(FOLDER)
     return own if len(runs) < 2 else own / "compared"
+
+
+def _figures_of(folder: Path) -> set[str]:
+    """The names of the figures that an earlier analysis wrote into a folder."""
+    try:
+        names = read_json(folder / NUMBERS, schema=SCHEMA).get("figures", [])
+    except FixheadError:
+        return set()
+    return {name for name in names if isinstance(name, str) and Path(name).name == name}
 
 
 def _command(runs: Sequence[Run], folder: Path | None, data_dir: str | None, unknown: str | None) -> str:

@@ -31,6 +31,8 @@ from keras_fixhead.runs import Run
 
 PAPER_PAIRS = (("boy", "girl"), ("apple", "orange"))
 """Pairs of classes that the paper names as look-alikes."""
+P_VALUE = "p_value"
+"""How the names of p-values end."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,12 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
             for run, config, name in zip(runs, configs, names, strict=True)]
 
 
+def chance_text(runs: Sequence[MeasuredRun]) -> str:
+    """Returns a sentence, after a space, on the runs that are no more accurate than chance; empty without any."""
+    names = [f"{each.arm}, seed {each.config.seed}" for each in runs if each.at_chance]
+    return f" No more accurate than chance: {'; '.join(names)}." if names else ""
+
+
 def unknown_text(facts: Iterable[Mapping[str, Any] | None]) -> str:
     """Returns which images of unknown classes several runs were measured on, from `MeasuredRun.unknown_facts`.
 
@@ -164,7 +172,10 @@ def by_arm(runs: Sequence[MeasuredRun]) -> dict[str, list[MeasuredRun]]:
 
 
 def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
-    """Returns arm -> number of runs, and mean, smallest and largest of each number, ready for JSON."""
+    """Returns arm -> number of runs, and mean, smallest and largest of each number, ready for JSON.
+
+    The p-values of several runs have no mean.
+    """
     found: dict[str, Any] = {}
     for arm, members in by_arm(runs).items():
         numbers: dict[str, dict[str, Any]] = {}
@@ -172,7 +183,8 @@ def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
             for name in names:
                 values = [value for each in members if (value := each.numbers[section].get(name)) is not None]
                 numbers.setdefault(section, {})[name] = None if not values else {
-                    "mean": sum(values) / len(values), "min": min(values), "max": max(values), "n": len(values)}
+                    "mean": None if _has_no_mean(name, values) else sum(values) / len(values), "min": min(values),
+                    "max": max(values), "n": len(values)}
         found[arm] = {"n": len(members), "numbers": numbers}
     return found
 
@@ -191,7 +203,7 @@ def arm_differences(runs: Sequence[MeasuredRun]) -> list[dict[str, Any]]:
     for fixed, learned in fixed_and_learned(runs):
         numbers: dict[str, dict[str, Any]] = {}
         for section, names in fixed[0].numbers.items():
-            for name in names:
+            for name in (each for each in names if not each.endswith(P_VALUE)):
                 difference = paired_difference(seed_values(fixed, section, name), seed_values(learned, section, name))
                 if difference.n:
                     numbers.setdefault(section, {})[name] = difference.as_dict()
@@ -206,6 +218,10 @@ def seed_values(runs: Sequence[MeasuredRun], section: str, name: str) -> dict[in
 
 
 _SHORT = {"scale": "S"}
+
+
+def _has_no_mean(name: str, values: Sequence[float]) -> bool:
+    return name.endswith(P_VALUE) and len(values) > 1
 
 
 def _text(value: Any) -> str:

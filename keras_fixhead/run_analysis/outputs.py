@@ -1,5 +1,6 @@
 """The features and logits of a run's images, computed once and kept under the data and the digest of the model file."""
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ TRAIN_IMAGES = 10_000
 HELD_OUT = "held-out"
 DIGITS = 16
 """Number of digits of the digest of a model file."""
+
+_log = logging.getLogger(__name__)
 
 Prepare = Callable[[Mapping[str, Any]], None]
 
@@ -102,7 +105,9 @@ class RunOutputs:
         state = data_state(fields)
         if path.is_file() and state in ("", str((found := read_arrays(path))["data_state"])):
             return found
-        self._compute(part(self._dataset(fields)), path, state)
+        images = part(self._dataset(fields))
+        _log.info("%s: computing the features of %s images (%s).", self.run.name, f"{len(images):,}", name)
+        self._compute(images, path, state)
         return read_arrays(path)
 
     def _compute(self, part: Split, path: Path, state: str) -> None:

@@ -1,6 +1,7 @@
 """The page of an analysis: one HTML file with its figures in it, which needs no network and no script."""
 import base64
 import html
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,9 @@ def _difference(found: Mapping[str, Any]) -> str:
 
 def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -> str:
     title, about = SECTIONS[key]
-    table = _numbers_table(key, numbers["arms"]) + (_pairs_table(numbers["runs"]) if key == "class_vectors" else "")
+    at_chance = Counter(each["arm"] for each in numbers["runs"] if each["at_chance"])
+    pairs = _pairs_table(numbers["runs"]) if key == "class_vectors" else ""
+    table = _numbers_table(key, numbers["arms"], at_chance) + pairs
     if key == "calibration" and not _has(numbers["arms"], key, "temperature"):
         about += " No temperature is fitted here, as no run kept validation images."
     if not (table or pictures):
@@ -172,7 +175,7 @@ def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], f
     return f'<section id="{key}">\n<h2>{_text(title)}</h2>\n<p>{_text(about)}</p>\n{table}{shown}\n</section>\n'
 
 
-def _numbers_table(section: str, arms: Mapping[str, Any]) -> str:
+def _numbers_table(section: str, arms: Mapping[str, Any], at_chance: Mapping[str, int]) -> str:
     """Numbers as rows, arms as columns, and what each number is."""
     names = [name.partition(".")[2] for name in DEFINITIONS if name.startswith(f"{section}.")]
     rows = []
@@ -182,8 +185,18 @@ def _numbers_table(section: str, arms: Mapping[str, Any]) -> str:
             cells = (f'<td class="number">{_value(value)}</td>' for value in values)
             rows.append([f"<code>{_text(name)}</code>", *cells,
                          f'<td class="definition">{_text(DEFINITIONS[f"{section}.{name}"])}</td>'])
-    heads = [arm + (f" (n = {found['n']})" if found["n"] > 1 else "") for arm, found in arms.items()]
-    return _table(["number", *heads, "what it is"], rows) if rows else ""
+    return _table(["number", *_heads(arms, at_chance), "what it is"], rows) if rows else ""
+
+
+def _heads(arms: Mapping[str, Any], at_chance: Mapping[str, int]) -> list[str]:
+    """Arms as heads of columns, with their numbers of runs, and of those that are no more accurate than chance."""
+    heads = []
+    for arm, found in arms.items():
+        notes = [f"n = {found['n']}"] * (found["n"] > 1)
+        if count := at_chance.get(arm, 0):
+            notes += ["at chance" if found["n"] == 1 else f"{count} at chance"]
+        heads.append(arm + (f" ({', '.join(notes)})" if notes else ""))
+    return heads
 
 
 def _pairs_table(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -232,12 +245,14 @@ def _has(arms: Mapping[str, Any], section: str, name: str) -> bool:
 
 
 def _value(value: Mapping[str, Any] | None) -> str:
-    """A mean, with its range if there are several runs."""
+    """A mean, with its range if there are several runs that differ; the range alone if there is no mean."""
     if value is None:
         return "—"
-    text = number_text(value["mean"])
-    spread = f"<br><small>{number_text(value['min'])} to {number_text(value['max'])}</small>"
-    return text if value["n"] == 1 else text + spread
+    low, high = number_text(value["min"]), number_text(value["max"])
+    if low == high:
+        return low
+    spread = f"{low} to {high}"
+    return spread if value["mean"] is None else f"{number_text(value['mean'])}<br><small>{spread}</small>"
 
 
 def number_text(value: float) -> str:
@@ -246,8 +261,10 @@ def number_text(value: float) -> str:
     Example:
         >>> number_text(0.123456), number_text(0.75), number_text(4500.0), number_text(0.0), number_text(2e-05)
         ('0.1235', '0.7500', '4,500', '0', '2.000e-05')
+        >>> number_text(3297.6), number_text(999.96)
+        ('3,298', '1,000')
     """
-    if value == 0 or abs(value) >= 1e4 or float(value).is_integer():
+    if value == 0 or abs(value) >= 999.95 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.3e}" if abs(value) < 1e-4 else f"{value:.4g}" if abs(value) < 0.01 else f"{value:#.4g}"
 

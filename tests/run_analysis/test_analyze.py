@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fixhead.analysis import summary
+from keras_fixhead.analysis.calibration import reliability
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.run_analysis import RunOutputs, analyze, analyze_runs, draw_features, draw_figures, measured
 from keras_fixhead.run_analysis.data_identity import data_key
-from keras_fixhead.run_analysis.measured import arm_names
-from keras_fixhead.run_analysis.page import COMPARED, page
+from keras_fixhead.run_analysis.measured import arm_means, arm_names
+from keras_fixhead.run_analysis.page import COMPARED, _value, page
 from keras_fixhead.runs import open_run
 
 
@@ -82,7 +84,9 @@ def test_on_narrow_screens_cells_have_the_names_of_their_columns(analysis):
     text = analysis.page.read_text()
     (arm,) = analysis.numbers["arms"]
 
-    assert f'<td data-column="{arm} (n = 2)" class="number">' in text and '<td data-column="seed">0</td>' in text
+    chance = f", {count} at chance" if (count := sum(each.at_chance for each in analysis.runs)) else ""
+    assert f'<td data-column="{arm} (n = 2{chance})" class="number">' in text
+    assert '<td data-column="seed">0</td>' in text
     assert '<td data-column="verdict"><span class="whole"' in text and 'data-column="what it is"' not in text
 
 
@@ -116,6 +120,53 @@ def test_fixed_and_learned_are_compared_by_every_score_and_not_by_a_choice():
     assert {each for each in DEFINITIONS if each.startswith("open_set.auroc_")} <= shown
     assert {"retrieval.auroc", "held_out.auroc", "separability.nearest_mean_accuracy",
             "separability.smallest_inter_class_angle"} <= shown <= set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("mean, low, high, text", [
+    (0.5, 0.5, 0.5, "0.5000"), (0.2, 0.1, 0.3, "0.2000<br><small>0.1000 to 0.3000</small>"),
+    (None, 0.01, 0.5, "0.01000 to 0.5000"), (3298.2, 3298.2, 3298.2, "3,298")],
+    ids=["constant", "range", "p-values", "thousands"])
+def test_a_cell_has_a_range_only_where_runs_differ(mean, low, high, text):
+    assert _value({"mean": mean, "min": low, "max": high, "n": 2}) == text
+
+
+def test_p_values_have_no_mean_and_no_difference(analysis):
+    (arm,) = arm_means(analysis.runs).values()
+
+    assert arm["numbers"]["confusion"]["ordered_p_value"]["mean"] is None
+    assert arm["numbers"]["confusion"]["ordered_correlation"]["mean"] is not None
+
+
+def test_figures_of_an_earlier_analysis_are_removed_and_other_files_stay(two_runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(summary, "PERMUTATIONS", 9)
+    monkeypatch.setattr(summary, "DRAWS", 2)
+    monkeypatch.setattr(draw_figures, "PARTS", (draw_figures._calibration,))
+    (tmp_path / "numbers.json").write_text('{"schema": 1, "figures": ["cosines-old"]}')
+    for name in ("cosines-old.png", "cosines-old.svg", "own.png"):
+        (tmp_path / name).touch()
+    found = analyze_runs(two_runs[:1], tmp_path)
+
+    assert not list(tmp_path.glob("cosines-old.*")) and (tmp_path / "own.png").is_file()
+    assert found.numbers["figures"] == ["reliability", "reliability-after"]
+
+
+def test_runs_at_chance_and_runs_that_failed_are_marked_on_the_page(analysis):
+    numbers = copy.deepcopy(analysis.numbers)
+    numbers["runs"][0] |= {"at_chance": True, "converged": True}
+    numbers["runs"][1] |= {"at_chance": False, "converged": False}
+    text = page(numbers, [], analysis.folder)
+
+    assert "<br>no more accurate than chance</td>" in text and "<br>failed to converge</td>" in text
+    assert "(n = 2, 1 at chance)" in text
+
+
+def test_probabilities_in_one_bin_are_explained():
+    probabilities = np.array([[0.3, 0.25, 0.25, 0.2], [0.31, 0.23, 0.23, 0.23]])
+    one = reliability(probabilities, [0, 1])
+    several = reliability(np.array([[0.9, 0.1, 0, 0], [0.5, 0.5, 0, 0]]), [0, 1])
+
+    assert draw_figures._single_bins({"a": [one], "b": [several]}).endswith("all probabilities of a are in one bin.")
+    assert draw_figures._single_bins({"b": [several]}) == ""
 
 
 def test_every_figure_can_be_enlarged_without_a_script(analysis):
@@ -205,10 +256,12 @@ def test_outputs_of_another_folder_of_the_same_name_are_computed_again(two_runs,
     np.testing.assert_array_equal(again.features, here.features)
 
 
-def test_outputs_of_changed_files_are_computed_again_and_of_missing_files_are_kept(two_runs, tmp_path):
+def test_outputs_of_changed_files_are_computed_again_and_of_missing_files_are_kept(two_runs, tmp_path, caplog):
     folder = tmp_path / "flowers"
     write_images(folder, 40)
+    caplog.set_level("INFO", "keras_fixhead")
     first = RunOutputs(two_runs[0]).unknown(str(folder))[0]
+    assert f"{two_runs[0].name}: computing the features of 4 images (of-flowers)." in caplog.messages
     write_images(folder, 90)
     second = RunOutputs(two_runs[0]).unknown(str(folder))[0]
     assert not np.allclose(first.features, second.features)
