@@ -79,6 +79,9 @@ def cosine_law(cosines: ArrayLike, dim: int) -> NDArray[np.float64]:
     Raises:
         ArgumentError: (a ValueError) for fewer than 2 dimensions.
 
+    Reference: Cai, Fan and Jiang (2013), Distributions of Angles in Random Packing on Spheres, Journal of Machine
+    Learning Research 14.
+
     Example:
         >>> cosine_law([0.0, 0.5, 1.0], 3).tolist()  # in three dimensions, cosines are uniform
         [0.5, 0.75, 1.0]
@@ -117,6 +120,9 @@ def randomness_test(class_vectors: ArrayLike, *, draws: int = 199, seed: int = 0
     Returns:
         'distance' in [0, 1], and 'p_value'.
 
+    Reference: Massey (1951), Journal of the American Statistical Association 46, for the distance; Phipson and Smyth
+    (2010), Statistical Applications in Genetics and Molecular Biology 9, for a p-value from random sets.
+
     Example:
         >>> found = randomness_test(np.eye(8, 20), draws=49)
         >>> found["p_value"]
@@ -149,6 +155,9 @@ def group_test(cosines: ArrayLike, together: NDArray[np.bool_], *, permutations:
 
     Raises:
         ArgumentError: (a ValueError) if no pair is inside a group, or none across.
+
+    Reference: Mantel (1967), Cancer Research 27, for permuting classes instead of pairs; Phipson and Smyth (2010),
+    Statistical Applications in Genetics and Molecular Biology 9, for counting the given order.
 
     Example:
         >>> cosines = np.kron(np.eye(4), np.full((3, 3), 0.5))

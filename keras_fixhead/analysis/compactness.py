@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_fixhead.analysis.arrays import checked_labels, class_means, finite_rows
-from keras_fixhead.analysis.geometry import different_pairs, image_cosines, own_predicted_wrong, unit_rows
+from keras_fixhead.analysis.geometry import different_pairs, image_cosines, own_predicted_wrong, separation, unit_rows
 
 
 def compactness(features: ArrayLike, class_vectors: ArrayLike, labels: ArrayLike,
@@ -78,8 +78,8 @@ def separability(features: ArrayLike, labels: ArrayLike) -> dict[str, float | No
 
     Returns:
         'intra_class_angle': mean angle of features to the mean of their class; 'inter_class_angle': mean angle between
-        class means; 'smallest_inter_class_angle'; 'angle_ratio': intra divided by inter; 'nearest_mean_accuracy'. None
-        where there is only one class.
+        class means; 'smallest_inter_class_angle'; 'angle_ratio': intra divided by inter; 'within_to_between', from
+        `geometry.separation`; 'nearest_mean_accuracy'. None where there is only one class.
 
     Example:
         >>> found = separability([[1.0, 0.0], [0.0, 1.0]], [0, 1])
@@ -90,9 +90,11 @@ def separability(features: ArrayLike, labels: ArrayLike) -> dict[str, float | No
     intra, between = float(angles["to_own_mean"].mean()), angles["between_means"]
     if not between.size:
         return {"intra_class_angle": intra, **dict.fromkeys(
-            ("inter_class_angle", "smallest_inter_class_angle", "angle_ratio", "nearest_mean_accuracy"))}
+            ("inter_class_angle", "smallest_inter_class_angle", "angle_ratio", "within_to_between",
+             "nearest_mean_accuracy"))}
     return {"intra_class_angle": intra, "inter_class_angle": float(between.mean()),
             "smallest_inter_class_angle": float(between.min()), "angle_ratio": intra / float(between.mean()),
+            "within_to_between": separation(features, np.asarray(labels))["within_to_between"],
             "nearest_mean_accuracy": float((angles["to_own_mean"] < angles["to_nearest_other_mean"]).mean())}
 
 

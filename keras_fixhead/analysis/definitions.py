@@ -22,7 +22,8 @@ SCORES = {
     "max_probability": "largest probability",
     "energy": "energy (logsumexp of the logits)",
     "nearest_neighbours": "distance to the 50th nearest embedding of training images",
-    "virtual_logit": "ViM without bias (energy minus what lies outside the principal space of training features)",
+    "virtual_logit": "ViM without bias (energy minus what lies outside the principal space of training features, which "
+    "are divided by their lengths for cosine logits)",
 }
 """Scores of open-set recognition."""
 DETECTION = {
@@ -35,8 +36,11 @@ DETECTION = {
 
 DEFINITIONS: dict[str, str] = {
     "accuracy.accuracy": "share of images whose largest logit is that of their class",
+    "accuracy.chance": "share of the most frequent class among the test images: the accuracy of naming it every time",
+    "accuracy.validation_accuracy": "the same as accuracy, on validation images",
     "class_vectors.mean_cosine": "mean cosine between two different class vectors",
     "class_vectors.max_cosine": "largest cosine between two different class vectors",
+    "class_vectors.high_cosine": "95th percentile of the cosines between two different class vectors",
     "class_vectors.simplex_cosine": "-1 / (m - 1): the cosine between all pairs of a simplex, the smallest possible "
     "largest cosine if m <= d + 1",
     "class_vectors.cosine_bound": "lower bound on the largest cosine of m vectors in d dimensions (simplex, orthoplex, "
@@ -72,7 +76,10 @@ DEFINITIONS: dict[str, str] = {
     "separability.intra_class_angle": "mean angle between an embedding and the mean embedding of its class, in degrees",
     "separability.inter_class_angle": "mean angle between mean embeddings of different classes, in degrees",
     "separability.smallest_inter_class_angle": "smallest of these angles",
-    "separability.angle_ratio": "intra_class_angle divided by inter_class_angle: smaller is better separated",
+    "separability.angle_ratio": "intra_class_angle divided by inter_class_angle; both are means, so it does not show "
+    "classes whose means nearly coincide: compare smallest_inter_class_angle and nearest_mean_accuracy",
+    "separability.within_to_between": "mean squared distance of embeddings to the mean of their class, divided by that "
+    "of class means to the mean of the class means: smaller is better separated (a mean, like angle_ratio)",
     "separability.nearest_mean_accuracy": "share of images whose embedding is nearest to the mean of its own class",
     "reach.reachable_cosine_mean": "largest cosine to its class vector that features without negative entries can "
     "reach, mean over classes (1 if features can be negative)",
@@ -82,7 +89,8 @@ DEFINITIONS: dict[str, str] = {
     "reach.best_loss": "smallest cross-entropy that any features can reach at this scale, mean over classes, in nats",
     "reach.best_cosine": "cosine to the own class vector at that loss, mean over classes",
     "reach.training_loss": "training cross-entropy of the last epoch, in nats, on augmented images",
-    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / m, of covariances within and between classes",
+    "collapse.nc1": "NC1, variability inside classes: trace(S_W S_B^+) / m, of covariances within and between classes; "
+    "as in all measures of collapse, features are divided by their lengths for cosine logits, which do not see them",
     "collapse.nc2_norms": "NC2, equal norms: standard deviation of the lengths of centred class means divided by their "
     "mean",
     "collapse.nc2_cosines": "NC2, for heads that are no simplex: mean absolute difference of the cosines between "
@@ -109,7 +117,7 @@ DEFINITIONS: dict[str, str] = {
     "calibration.nll_after": "nll of softmax(logits / T)",
     "calibration.brier_after": "brier of softmax(logits / T)",
     **{f"retrieval.{name}": f"test images: {text}" for name, text in RETRIEVAL.items()},
-    **{f"held_out.{name}": f"images of classes that were not trained: {text}" for name, text in RETRIEVAL.items()},
+    **{f"held_out.{name}": f"images of unknown classes: {text}" for name, text in RETRIEVAL.items()},
     **{f"open_set.{measure}_{score}": f"{of}: {text}" for score, of in SCORES.items()
        for measure, text in DETECTION.items()},
 }

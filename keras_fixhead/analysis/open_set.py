@@ -141,6 +141,9 @@ def detection(known: ArrayLike, unknown: ArrayLike) -> dict[str, float]:
     Raises:
         ArgumentError: (a ValueError) for no scores, or scores that are not finite.
 
+    Reference: Hendrycks and Gimpel (2017), arXiv:1610.02136, for AUROC and AUPR; Liang, Li and Srikant (2018),
+    arXiv:1706.02690, for the rate at 95 %; Zhang et al. (2023), arXiv:2306.09301, for the positive class.
+
     Example:
         >>> detection([3.0, 2.0], [1.0, 0.0])
         {'auroc': 1.0, 'aupr_unknown': 1.0, 'aupr_known': 1.0, 'fpr_at_95': 0.0}

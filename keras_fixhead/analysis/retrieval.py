@@ -93,6 +93,9 @@ def verification(features: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     Raises:
         ArgumentError: (a ValueError) for values that are not finite, or without pairs of both kinds.
 
+    Reference: Klare et al. (2015), Pushing the Frontiers of Unconstrained Face Detection and Recognition, CVPR, for the
+    acceptance at these rates.
+
     Example:
         >>> found = verification([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]], [0, 0, 1, 1])
         >>> found["auroc"], found["equal_error_rate"]

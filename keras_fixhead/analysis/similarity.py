@@ -95,6 +95,9 @@ def tie_ceiling(confusion: ArrayLike, *, unordered: bool = False) -> float | Non
     Returns:
         the ceiling in (0, 1]; None if all pairs have the same number of errors.
 
+    Reference: Kendall (1945), The Treatment of Ties in Ranking Problems, Biometrika 33; that ranking by the errors is
+    best follows from the rearrangement inequality, Hardy, Littlewood and Pólya (1934), Inequalities, section 10.2.
+
     Example:
         >>> confusion = [[9, 1, 0], [0, 9, 0], [0, 0, 9]]
         >>> round(tie_ceiling(confusion, unordered=True), 6)  # ranks 3, 1.5, 1.5 against 3, 2, 1

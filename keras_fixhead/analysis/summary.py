@@ -1,6 +1,6 @@
 """All numbers of an analysis, from the arrays of any classifier."""
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from keras_fixhead.analysis.class_vectors import group_test, randomness_test
 from keras_fixhead.analysis.collapse import neural_collapse
 from keras_fixhead.analysis.compactness import compactness, mean_similarity, separability
 from keras_fixhead.analysis.confusion import confusion_matrix, errors_inside_groups
-from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, same_group
+from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, same_group, unit_rows
 from keras_fixhead.analysis.open_set import all_scores, detection
 from keras_fixhead.analysis.retrieval import neighbours_accuracy, retrieval, verification
 from keras_fixhead.analysis.similarity import confusion_similarity
@@ -69,6 +69,10 @@ class Arrays:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_vectors)
+
+    def of_unit_length(self) -> "Arrays":
+        """Returns the same with features of length 1: what cosine logits see of them."""
+        return replace(self, features=unit_rows(self.features))
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -131,7 +135,7 @@ def summarize_arrays(test: Arrays, facts: Facts, validation: Arrays | None = Non
     """
     own = compactness(test.features, test.class_vectors, test.labels, test.predicted)
     return {
-        "accuracy": {"accuracy": float((test.predicted == test.labels).mean())},
+        "accuracy": accuracy_numbers(test, validation),
         "class_vectors": class_vector_numbers(test.class_vectors, facts, seed),
         "confusion": confusion_numbers(test, facts, seed),
         "compactness": own,
@@ -139,6 +143,15 @@ def summarize_arrays(test: Arrays, facts: Facts, validation: Arrays | None = Non
         "reach": reach_numbers(test.class_vectors, facts, float(own["own"] or 0)),
         "calibration": calibration_numbers(test, facts, validation),
     }
+
+
+def accuracy_numbers(test: Arrays, validation: Arrays | None = None) -> dict[str, float | None]:
+    """Returns the accuracy on test and validation images, and that of naming the most frequent class every time."""
+    def accuracy(arrays: Arrays) -> float:
+        return float((arrays.predicted == arrays.labels).mean())
+
+    return {"accuracy": accuracy(test), "chance": float(np.bincount(test.labels).max() / len(test.labels)),
+            "validation_accuracy": None if validation is None else accuracy(validation)}
 
 
 def class_vector_numbers(class_vectors: NDArray[Any], facts: Facts, seed: int = 0) -> dict[str, float | None]:
@@ -150,6 +163,7 @@ def class_vector_numbers(class_vectors: NDArray[Any], facts: Facts, seed: int = 
     groups = ({} if facts.together is None else
               group_test(cosines, facts.together, permutations=PERMUTATIONS, seed=seed))
     return {"mean_cosine": float(pairs.mean()), "max_cosine": float(pairs.max()),
+            "high_cosine": float(np.quantile(pairs, 0.95)),
             "simplex_cosine": -1 / (m - 1), "cosine_bound": cosine_bound(m, dim), "welch_bound": welch_bound(m, dim),
             **{f"randomness_{name}": random.get(name) for name in ("distance", "p_value")},
             **{f"groups_{name}": groups.get(name) for name in ("within", "across", "difference", "p_value")}}
@@ -194,7 +208,7 @@ def calibration_numbers(test: Arrays, facts: Facts, validation: Arrays | None) -
 
 
 def collapse_numbers(train: Arrays) -> dict[str, float | None]:
-    """Returns the measures of neural collapse on training images."""
+    """Returns the measures of neural collapse on training images; those of a cosine head `of_unit_length`."""
     return dict(neural_collapse(train.features, train.labels, train.class_vectors, train.predicted))
 
 
@@ -218,6 +232,8 @@ def open_set_numbers(test: Arrays, unknown: Arrays, train: Arrays | None) -> dic
         test: the arrays on test images.
         unknown: the same on images of unknown classes; their labels are not used.
         train: the arrays on training images, which some scores need.
+
+    The arrays of a cosine head must be `of_unit_length`: ViM sees the length of features, which its logits do not.
     """
     known = None if train is None else (train.features, train.logits)
     inside, outside = (all_scores(each.features, each.logits, each.class_vectors, known) for each in (test, unknown))

@@ -240,6 +240,8 @@ class TrainConfig:
     recipe: str = _option("place", "honest", "Named set of values for fields that are not given.")
     logger: str = _option("place", "none", "Additional logger, besides TensorBoard and CSV files.", choices=LOGGERS,
                           resumable=True)
+    confusion_counts: bool = _option("place", False, "Write numbers of images into the confusion matrix instead of "
+                                     "percentages, for up to 12 classes.", resumable=True)
     runs_dir: str = _option("place", "runs", "Folder of run directories.")
 
     def __post_init__(self) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.analysis.geometry import cosine_matrix
-from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.arm_styles import arm_style
+from keras_fixhead.figures.canvas import new_figure, save_figure
 from keras_fixhead.figures.text import class_names, plain
 
 
@@ -35,17 +36,19 @@ def plot_arms(metrics: Mapping[str, Sequence[Mapping[str, Any]]], class_vectors:
 
 def _plot_curves(figure: Any, metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     accuracy, loss = figure.subplots(1, 2)
-    for color, (arm, rows) in zip(COLORS, metrics.items(), strict=False):
-        epochs = [row["epoch"] for row in rows]
-        accuracy.plot(epochs, [100 * row["validation_accuracy"] for row in rows], color=color, label=arm)
-        loss.plot(epochs, [row["cross_entropy"] for row in rows], color=color, label=f"{arm}, training")
-        loss.plot(epochs, [row["validation_cross_entropy"] for row in rows], color=color, linestyle="--",
-                  label=f"{arm}, validation")
+    for number, (arm, rows) in enumerate(metrics.items()):
+        style, epochs = arm_style(number), [row["epoch"] for row in rows]
+        accuracy.plot(epochs, [100 * row["validation_accuracy"] for row in rows], color=style.color,
+                      linestyle=style.line, marker=style.marker, markersize=4, label=plain(arm))
+        for part, key, face in (("training", "cross_entropy", style.color),
+                                ("validation", "validation_cross_entropy", "white")):
+            loss.plot(epochs, [row[key] for row in rows], color=style.color, linestyle=style.line, marker=style.marker,
+                      markersize=4, markerfacecolor=face, label=f"{plain(arm)}, {part}")
     accuracy.set(xlabel="epoch", ylabel="validation accuracy, %", ylim=(0, 101))
     loss.set(xlabel="epoch", ylabel="cross-entropy, nats")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         axes.xaxis.get_major_locator().set_params(integer=True)
 
 

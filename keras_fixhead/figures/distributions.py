@@ -54,7 +54,7 @@ def plot_distributions(values: Values, path: Path, *, title: str, label: str, li
 
 
 def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path, *, title: str, label: str,
-                limits: tuple[float, float] | None = None) -> None:
+                limits: tuple[float, float] | None = None, log: bool = False) -> None:
     """Writes a value of several kinds for several arms: a point per run, and a bar at the mean of an arm's runs.
 
     Args:
@@ -63,6 +63,7 @@ def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path,
         title: line above the figure.
         label: label of the vertical axis.
         limits: range of the vertical axis.
+        log: whether the vertical axis is logarithmic.
 
     Raises:
         RunError: if the file cannot be written.
@@ -81,6 +82,8 @@ def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path,
                 axes.plot([x - 0.35 * step, x + 0.35 * step], [np.mean(numbers)] * 2, color=style.color, linewidth=2)
     axes.set_xticks(range(len(values)), [plain(each) for each in values], fontsize="small")
     axes.set(ylabel=label)
+    if log:
+        axes.set_yscale("log")
     if limits is not None:
         axes.set_ylim(limits)
     axes.set_title(plain(title), fontsize="medium")

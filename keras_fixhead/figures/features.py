@@ -43,7 +43,7 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
         if vectors is not None:
             axes.plot([0, vectors[each, 0]], [0, vectors[each, 1]], color=color, linewidth=1.5)
             axes.plot(*vectors[each], marker=_MARKERS[number % len(_MARKERS)], color=color, markersize=8,
-                      markeredgecolor="black")
+                      markeredgecolor="black", zorder=4)
         handles += axes.plot([], [], _MARKERS[number % len(_MARKERS)], color=color, markersize=6, label=names[each])
     for each in shown:
         _label(axes, np.median(points[labels == each], axis=0), names[each])
@@ -112,7 +112,8 @@ def plot_turns(turns: NDArray[np.floating], labels: NDArray[np.integer[Any]], la
 
 
 def _label(axes: Any, place: NDArray[np.floating], name: str) -> None:
+    """Writes a name above a place, so that a marker there stays visible."""
     from matplotlib.patheffects import withStroke
 
-    axes.annotate(name, place, ha="center", va="bottom", fontsize="small",
+    axes.annotate(name, place, xytext=(0, 7), textcoords="offset points", ha="center", va="bottom", fontsize="small",
                   path_effects=[withStroke(linewidth=2.5, foreground="white")])

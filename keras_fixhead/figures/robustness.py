@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from keras_fixhead.analysis.intervals import mean_interval, wilson_interval
-from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.arm_styles import ArmStyle, arm_style
+from keras_fixhead.figures.canvas import new_figure, save_figure
 from keras_fixhead.figures.text import plain
 
 _COLUMNS = 5
@@ -40,8 +41,8 @@ def plot_robustness(groups: Mapping[str, Sequence[Measured]], path: Path, *, tit
         if number >= len(corruptions):
             axes.set_axis_off()
             continue
-        for color, measured in zip(COLORS, groups.values(), strict=False):
-            _plot_group(axes, measured, corruptions[number], color)
+        for index, measured in enumerate(groups.values()):
+            _plot_group(axes, measured, corruptions[number], arm_style(index))
         axes.set_title(corruptions[number].replace("_", " "), fontsize="small")
         axes.grid(alpha=0.3)
         axes.set_xticks(range(6))
@@ -56,14 +57,15 @@ def plot_robustness(groups: Mapping[str, Sequence[Measured]], path: Path, *, tit
     save_figure(figure, path)
 
 
-def _plot_group(axes: Any, measured: Sequence[Measured], corruption: str, color: str) -> None:
+def _plot_group(axes: Any, measured: Sequence[Measured], corruption: str, style: ArmStyle) -> None:
     severities = [0, *measured[0].get("severities", range(1, 1 + len(measured[0]["accuracy"][corruption])))]
     shares = np.array([[each["clean"], *each["accuracy"][corruption]] for each in measured])
     order = np.argsort(severities)
     bands = np.array([_band(column, measured[0]["n"]) for column in shares.T])[order]
     x = np.array(severities)[order]
-    axes.plot(x, 100 * shares.mean(axis=0)[order], color=color, marker=".", linewidth=1.4)
-    axes.fill_between(x, 100 * bands[:, 0], 100 * bands[:, 1], color=color, alpha=0.18, linewidth=0)
+    axes.plot(x, 100 * shares.mean(axis=0)[order], color=style.color, linestyle=style.line, marker=style.marker,
+              markersize=3.5, linewidth=1.4)
+    axes.fill_between(x, 100 * bands[:, 0], 100 * bands[:, 1], color=style.color, alpha=0.18, linewidth=0)
 
 
 def _band(shares: Sequence[float], n: int) -> tuple[float, float]:

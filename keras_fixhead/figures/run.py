@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.arm_styles import arm_style
+from keras_fixhead.figures.canvas import new_figure, save_figure
 from keras_fixhead.figures.classes import GROUP_NAMES, NAMED_CLASSES, grouped_order, label_axes
 from keras_fixhead.figures.text import plain
+
+_MARKED = 30
+"""Number of epochs from which points have no markers."""
 
 
 def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
@@ -34,13 +38,13 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) ->
     figure = new_figure(9.6, 6.8)
     figure.suptitle(plain(title), fontsize="medium")
     for axes, (label, lines) in zip(figure.subplots(2, 2).ravel(), panels.items(), strict=True):
-        for color, (name, key) in zip(COLORS, lines.items(), strict=False):
+        for style, (name, key) in zip(map(arm_style, range(len(lines))), lines.items(), strict=True):
             points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
             if points:
                 epochs, values = zip(*points, strict=True)
                 factor = 100 if label.startswith("accuracy") else 1
-                axes.plot(epochs, [factor * value for value in values], color=color, label=name,
-                          marker="o" if len(points) == 1 else None)
+                axes.plot(epochs, [factor * value for value in values], color=style.color, label=name,
+                          linestyle=style.line, marker=style.marker if len(points) < _MARKED else None, markersize=4)
         drawn = [key for key in lines.values() if any(row.get(key) is not None for row in rows)]
         axes.set(xlabel="epoch", ylabel="cosine" if drawn == ["class_vectors_max_cosine"] else label)
         axes.grid(alpha=0.3)

@@ -1,12 +1,14 @@
 """Analyses runs: numbers, figures and one page."""
 import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.json_files import strict_json, write_bytes, write_json
+from keras_fixhead.errors import FixheadError
+from keras_fixhead.json_files import read_json, strict_json, write_bytes, write_json
 from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.captioned_figure import Figure
 from keras_fixhead.run_analysis.draw_figures import draw_figures
@@ -30,11 +32,13 @@ class Analysis:
         folder: the folder with numbers.json, index.html and the figures.
         runs: the runs with their numbers.
         pictures: the figures.
+        command: the command that measures the same.
     """
 
     folder: Path
     runs: Sequence[MeasuredRun]
     pictures: Sequence[Figure]
+    command: str
 
     @property
     def page(self) -> Path:
@@ -44,7 +48,9 @@ class Analysis:
     @property
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
-        return {"runs": [strict_json(each.as_dict()) for each in self.runs], "arms": strict_json(arm_means(self.runs)),
+        return {"command": self.command, "figures": [each.name for each in self.pictures],
+                "runs": [strict_json(each.as_dict()) for each in self.runs],
+                "arms": strict_json(arm_means(self.runs)),
                 "differences": strict_json(arm_differences(self.runs)),
                 "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
 
@@ -53,8 +59,8 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
                  unknown: str | None = None, prepare: Prepare | None = None) -> Analysis:
     """Measures and draws runs side by side; writes numbers.json, figures (PNG and SVG) and index.html.
 
-    Features and logits are computed once for each run and split, and kept in RUN/analysis under the digest of the model
-    file.
+    Features and logits are computed once for each run and split, and kept in RUN/analysis under their data (folder,
+    choice and state of the files) and the digest of the model file.
 
     Args:
         runs: complete runs; those that differ only in their seeds form an arm.
@@ -77,15 +83,20 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
         >>> 0 < analysis.runs[0].numbers["calibration"]["ece"] < 1, analysis.page.name
         (True, 'index.html')
     """
+    command = _command(runs, folder, data_dir, unknown)
     folder = folder or default_folder(runs)
     measured = measure_runs(runs, data_dir, unknown, prepare)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
+    earlier = _figures_of(folder)
     pictures = draw_figures(measured, folder)
-    analysis = Analysis(folder, measured, pictures)
+    analysis = Analysis(folder, measured, pictures, command)
     numbers = analysis.numbers
     write_json(folder / NUMBERS, numbers, schema=SCHEMA)
     write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
+    for name in earlier - set(numbers["figures"]):
+        for ending in ("png", "svg"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
     return analysis
 
 
@@ -93,3 +104,24 @@ def default_folder(runs: Sequence[Run]) -> Path:
     """Returns the folder of an analysis: RUN/analysis of one run, RUN/analysis/compared of the first of several."""
     own = runs[0].path / FOLDER if runs else Path(FOLDER)
     return own if len(runs) < 2 else own / "compared"
+
+
+def _figures_of(folder: Path) -> set[str]:
+    """The names of the figures that an earlier analysis wrote into a folder."""
+    try:
+        names = read_json(folder / NUMBERS, schema=SCHEMA).get("figures", [])
+    except FixheadError:
+        return set()
+    return {name for name in names if isinstance(name, str) and Path(name).name == name}
+
+
+def _command(runs: Sequence[Run], folder: Path | None, data_dir: str | None, unknown: str | None) -> str:
+    """The command that analyses these runs; folders below the current one are given relative to it."""
+    options = {"--out": folder, "--data-dir": data_dir, "--unknown": unknown}
+    return shlex.join(["fixhead", "analyze", *(_shown(run.path) for run in runs),
+                       *(text for option, value in options.items() if value for text in (option, _shown(value)))])
+
+
+def _shown(path: str | Path) -> str:
+    absolute = Path(path)
+    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path)

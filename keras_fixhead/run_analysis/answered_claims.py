@@ -1,38 +1,27 @@
 """The paper's claims that an analysis can answer, put to the runs at hand.
 
 `reproduction.claims` puts all of the paper's claims to planned runs of full length. Here each claim is asked of
-whatever runs were given, by the same rules and tolerances, so its answer is about them only: how many there are stands
-next to it.
+whatever runs were given. Measures, tolerances and verdicts are the same: both put the same findings together by the
+same functions.
 """
 import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras_fixhead.analysis.paired import paired_difference
-from keras_fixhead.reproduction.accuracy_claims import GAP_POINTS, TOLERANCE_POINTS
+from keras_fixhead.reproduction import claims
+from keras_fixhead.reproduction.accuracy_claims import GAP_POINTS, NEAR_POINTS, TOLERANCE_POINTS
+from keras_fixhead.reproduction.findings import COSINE, POINTS, Finding
 from keras_fixhead.reproduction.geometry_claims import TOLERANCE_CORRELATION, TOLERANCE_COSINE
 from keras_fixhead.reproduction.paper import paper_claim, paper_correlations
-from keras_fixhead.reproduction.verdict import (
-    ALPHA,
-    HELD,
-    NOT_MEASURED,
-    UNDECIDED,
-    Expectation,
-    above,
-    below,
-    combine,
-    near,
-    not_below,
-    verdict,
-)
+from keras_fixhead.reproduction.verdict import Expectation, above, below, near, not_below
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm, fixed_and_learned, seed_values
 
 Numbers = Mapping[int, float]
-Part = tuple[Numbers, Expectation]
-"""Values by seed, and where the claim expects them."""
-Arms = Mapping[str, Sequence[MeasuredRun]]
+Runs = Sequence[MeasuredRun]
+Scales = Mapping[float, Runs]
 
 
 @dataclass(frozen=True)
@@ -43,127 +32,188 @@ class Answer:
         claim: its name.
         statement: the claim.
         measured: what was measured, with numbers.
-        n: number of seeds that it rests on, or of pairs of seeds for a difference.
-        held: whether it held for each of these runs.
-        verdict: one of `reproduction.verdict.STATES`: with fewer than three seeds nothing is decided.
+        findings: the same as comparisons.
     """
 
     claim: str
     statement: str
     measured: str
-    n: int
-    held: bool
-    verdict: str
+    findings: tuple[Finding, ...] = field(repr=False)
+
+    @property
+    def n(self) -> int:
+        """Number of seeds that it rests on, or of pairs of seeds for a difference."""
+        return min(len(each.values) for each in self._counted)
+
+    @property
+    def held(self) -> bool:
+        """Whether it held for each of these runs."""
+        return not any(each.unresolved for each in self._counted) and all(
+            each.expected.low <= value <= each.expected.high for each in self._counted
+            for value in each.values.values())
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of `reproduction.claims` on these findings; with fewer than three seeds nothing is decided."""
+        return claims.Answer(paper_claim(self.claim), claims.QUESTIONS[self.claim], self.findings).state
+
+    @property
+    def _counted(self) -> Sequence[Finding]:
+        return [each for each in self.findings if not each.beside] or self.findings
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {"claim": self.claim, "statement": self.statement, "measured": self.measured, "n": self.n,
+                "held": self.held, "verdict": self.verdict}
 
 
-def answer_claims(runs: Sequence[MeasuredRun]) -> list[Answer]:
-    """Returns the answers that these runs allow, in the order of the paper's argument."""
+def answer_claims(runs: Runs) -> list[Answer]:
+    """Returns the answers that these runs allow, in the order of the paper's argument.
+
+    Runs that failed to converge have no value, as in `reproduction.results.Results`.
+    """
     arms = by_arm(runs)
     groups = _by_scale(arms)
-    return [*(answer for arm, members in arms.items() for answer in _of_one_arm(arm, members, arms)),
-            *(answer for one, other in fixed_and_learned(runs) for answer in _of_a_pair(one, other)),
-            *(answer for arm, members in arms.items() for answer in _against_best_scale(arm, members, groups)),
-            *(answer for scales in groups.values() if len(scales) > 1 for answer in _of_scales(scales))]
+    found = [*(answer for arm, members in arms.items() for answer in _of_one_arm(arm, members, arms)),
+             *(answer for one, other in fixed_and_learned(runs) for answer in _of_a_pair(one, other, groups)),
+             *(answer for members in arms.values() for answer in _against_best_scale(members, groups)),
+             *(answer for scales in groups.values() if len(scales) > 1 for answer in _of_scales(scales))]
+    return [each for each in found if all(finding.values for finding in each.findings)]
 
 
-def _of_one_arm(arm: str, members: Sequence[MeasuredRun], arms: Arms) -> Iterator[Answer]:
-    config = members[0].config
-    nearness, p = (seed_values(members, "class_vectors", name) for name in ("groups_difference", "groups_p_value"))
-    if nearness and not config.fixed:
-        yield _answer("similar-classes-near", f"{arm}: mean cosine within groups minus across {_mean(nearness)}, "
-                      f"largest p = {max(p.values()):.2g}", (nearness, above()), significant=max(p.values()) < ALPHA)
-    if seed_values(members, *_ORDERED) and not config.fixed and (config.head == "dot" or config.scale == 1):
-        yield _correlation(arm, members, arms.get(arm.replace("-learned", "-fixed", 1), ()))
-    if (ceiling := seed_values(members, "calibration", "ceiling")) and config.scale == 1:
-        largest = seed_values(members, "calibration", "largest_probability")
-        limit = next(iter(ceiling.values()))
-        yield _answer("probability-ceiling", f"{arm}: largest probability {max(largest.values()):.4f}, ceiling "
-                      f"{limit:.4f}", (largest, below(limit + 1e-6)))
+def _of_one_arm(arm: str, members: Runs, arms: Mapping[str, Runs]) -> Iterator[Answer]:
+    config, fixed = members[0].config, arms.get(arm.replace("-learned", "-fixed", 1), ())
+    if not config.fixed and _is_asked(members):
+        if _values(members, *_NEARNESS):
+            yield _nearness(arm, members, fixed)
+        if _values(members, *_ORDERED):
+            yield _correlation(arm, members, fixed)
+    if config.scale == 1 and (ceiling := _values(members, "calibration", "ceiling")):
+        largest = _values(members, *_LARGEST)
+        below_ceiling = {seed: ceiling[seed] - value for seed, value in largest.items()}
+        yield _answer("probability-ceiling", f"{arm}: largest probability {max(largest.values(), default=0):.4f}, "
+                      f"ceiling {max(ceiling.values()):.4f}", _one(arm, members, below_ceiling, above()))
     if config.head == "cos" and config.fixed and config.scale == 1:
-        predicted, best = seed_values(members, *_PREDICTED), seed_values(members, "reach", "best_cosine")
+        predicted, best = _values(members, *_PREDICTED), _values(members, "reach", "best_cosine")
         possible = f", {_mean(best)} at the smallest possible loss" if best else ""
         yield _answer("fixed-compactness-095", f"{arm}: mean cosine to the predicted class's vector {_mean(predicted)}"
-                      f"{possible}", (predicted, near(0.95, TOLERANCE_COSINE)))
+                      f"{possible}", _one(arm, members, predicted, near(0.95, TOLERANCE_COSINE)))
 
 
-def _correlation(arm: str, members: Sequence[MeasuredRun], fixed: Sequence[MeasuredRun]) -> Answer:
-    """As in the paper, significant, and larger than with fixed class vectors, if such runs were given."""
-    config = members[0].config
-    found, p = seed_values(members, *_ORDERED), seed_values(members, "confusion", "ordered_p_value")
+def _nearness(arm: str, members: Runs, fixed: Runs) -> Answer:
+    """Look-alike classes against others, minus the same of the class vectors as they were drawn."""
+    found, p = _values(members, *_NEARNESS), _values(members, "class_vectors", "groups_p_value")
+    text = f"{arm}: mean cosine within groups minus across {_mean(found)}{_largest_p(p)}"
+    net = _pair("net of the draw", members, fixed, _NEARNESS, above())
+    if not net.values:
+        return _answer("similar-classes-near", f"{text}; runs with fixed class vectors, which stay as drawn, decide",
+                       _one(arm, members, found, above(), beside=True))
+    return _answer("similar-classes-near", f"{text}; minus that of the draw {_mean(net.values, '+.3f')}"
+                   f"{_marked(fixed)}", net)
+
+
+def _correlation(arm: str, members: Runs, fixed: Runs) -> Answer:
+    """As in the paper, unless ties make that impossible, and larger than with fixed class vectors, if given."""
+    config, found = members[0].config, _values(members, *_ORDERED)
     paper = paper_correlations().get(config.head, {}).get(config.dataset)
     expected = above(0 if paper is None else round(paper - TOLERANCE_CORRELATION, 2))
+    bound = min(_values(members, "confusion", "ordered_ceiling").values(), default=1.0)
     printed = "" if paper is None else f" (the paper: {paper:.2f}; expected: {expected.text})"
-    control = _difference(members, fixed, *_ORDERED)
-    beside = f"; with fixed class vectors {_mean(seed_values(fixed, *_ORDERED))}" if control else ""
-    parts = [(found, expected), *([(control, above())] if control else [])]
-    text = (f"{arm}: Spearman over ordered pairs {_mean(found)}{printed}, largest p = {max(p.values()):.2g}; over "
-            f"unordered pairs {_mean(seed_values(members, *_UNORDERED))}; with class means instead of class vectors "
-            f"{_mean(seed_values(members, *_MEANS))}{beside}")
-    return _answer(f"confusion-correlation-{config.head}", text, *parts, significant=max(p.values()) < ALPHA)
+    ties = f", at most {bound:.2f} is possible" if bound < 1 else ""
+    control = _pair("minus the fixed arm", members, fixed, _ORDERED, above())
+    beside = f"; with fixed class vectors {_mean(_values(fixed, *_ORDERED))}{_marked(fixed)}" * bool(control.values)
+    text = (f"{arm}: Spearman over ordered pairs {_mean(found)}{printed}{ties}"
+            f"{_largest_p(_values(members, 'confusion', 'ordered_p_value'))}; over unordered pairs "
+            f"{_mean(_values(members, *_UNORDERED))}; with class means instead of class vectors "
+            f"{_mean(_values(members, *_MEANS))}{beside}")
+    own = _one("ordered pairs", members, found, expected, unresolved="bound" if bound <= expected.low else "")
+    return _answer(f"confusion-correlation-{config.head}", text, own, *([control] if control.values else []))
 
 
-def _of_a_pair(fixed: Sequence[MeasuredRun], learned: Sequence[MeasuredRun]) -> Iterator[Answer]:
+def _of_a_pair(fixed: Runs, learned: Runs, groups: Mapping[str, Scales]) -> Iterator[Answer]:
     config, arms = fixed[0].config, f"{fixed[0].arm} minus {learned[0].arm}"
-    gain = {seed: 100 * value for seed, value in _difference(fixed, learned, "accuracy", "accuracy").items()}
-    asked = ("dot-accuracy", not_below(TOLERANCE_POINTS)) if config.head == "dot" else (
-        "cos-s1-fixed-converges", above(GAP_POINTS)) if config.scale == 1 else None
-    if gain and asked:
-        claim, expected = asked
-        yield _answer(claim, f"{arms}: test accuracy, points {_mean(gain, '+.2f')} (expected: {expected.text})",
-                      (gain, expected))
-    if ratio := _difference(fixed, learned, "separability", "angle_ratio"):
-        signed = bool(config.reaches_everywhere)
-        decided_by = "" if signed else "; decided by runs with --signed-features"
-        yield _answer("separability-features", f"{arms}: angle inside classes divided by that between class means "
-                      f"{_mean(ratio, '+.3f')} (smaller is better separated{decided_by})", (ratio, below()),
-                      decides=signed)
-
-
-def _against_best_scale(arm: str, fixed: Sequence[MeasuredRun],
-                        groups: Mapping[str, Mapping[float, Sequence[MeasuredRun]]]) -> Iterator[Answer]:
-    """Compactness of fixed class vectors at S = 1 and of learned ones at their best S, if other scales were given."""
-    config = fixed[0].config
-    others = groups.get(_without_scale(arm, 1.0).replace("-fixed", "-learned", 1), {})
-    accuracies = {scale: statistics.fmean(found.values()) for scale, runs in others.items()
-                  if (found := seed_values(runs, "accuracy", "accuracy"))}
-    if config.head != "cos" or not config.fixed or config.scale != 1 or not accuracies.keys() - {1.0}:
+    if not _is_asked(fixed):
         return
-    learned = others[max(accuracies, key=lambda scale: accuracies[scale])]
-    own, predicted = (_difference(fixed, learned, *number) for number in (_OWN, _PREDICTED))
-    if own and predicted:
-        yield _answer("fixed-s1-more-compact", f"{arm} minus {learned[0].arm}, which of the learned arms here is the "
-                      f"most accurate on test images: mean cosine to the own class's vector {_mean(own, '+.3f')}, "
-                      f"to the predicted class's {_mean(predicted, '+.3f')}", (own, above()), (predicted, above()))
+    expected = not_below(TOLERANCE_POINTS) if config.head == "dot" else above(GAP_POINTS)
+    gain = _pair(arms, fixed, learned, _ACCURACY, expected, unit=POINTS)
+    text = (f"{arms}: test accuracy, points {_mean(gain.values, '+.2f')} (expected: {expected.text})"
+            f"{_marked(fixed)}{_marked(learned)}")
+    if config.head == "dot":
+        yield _answer("dot-accuracy", text, gain)
+    elif own := _near_its_best(fixed, groups):
+        yield _answer("cos-s1-fixed-converges", f"{text}; {own[0]}", gain, own[1])
+    else:
+        yield _answer("cos-s1-fixed-converges", text, gain)
+    signed = bool(config.reaches_everywhere)
+    ratio = _pair(arms, fixed, learned, _SPREAD, below(), beside=not signed)
+    beside = "; ".join(f"{words} {_mean(_pair(words, fixed, learned, number, above()).values, '+.3f')}"
+                       for words, number in (("share of images nearest to the mean of their class", _NEAREST_MEAN),
+                                             ("smallest angle between class means, degrees", _SMALLEST_ANGLE)))
+    yield _answer("separability-features", f"{arms}: spread of embeddings inside classes divided by that between "
+                  f"classes {_mean(ratio.values, '+.3f')} (smaller is better separated{_by_signed(signed)}); {beside}"
+                  f"{_marked(fixed)}{_marked(learned)}", ratio)
 
 
-def _of_scales(members: Mapping[float, Sequence[MeasuredRun]]) -> Iterator[Answer]:
-    """What becomes of a number from each scale to the next larger one."""
-    config = next(iter(members.values()))[0].config
-    asked: list[tuple[str, tuple[tuple[str, str, Expectation], ...]]] = [
-        ("scale-lifts-ceiling", (("calibration", "largest_probability", above()),))]
+def _near_its_best(fixed: Runs, groups: Mapping[str, Scales]) -> tuple[str, Finding] | None:
+    """Fixed class vectors at S = 1 minus the same at their best S, if other scales were given."""
+    scales = groups.get(_without_scale(fixed[0].arm, 1.0), {})
+    if (best := _best_scale(scales)) is None or best == 1 or not (loss := _pair(
+            "S = 1 minus the best S", fixed, scales[best], _ACCURACY, not_below(NEAR_POINTS), unit=POINTS,
+            unresolved=_edge(best, scales))).values:
+        return None
+    return f"minus S = {best:g}, {_chosen_by(scales)} {_mean(loss.values, '+.2f')} ({loss.expected.text})", loss
+
+
+def _against_best_scale(fixed: Runs, groups: Mapping[str, Scales]) -> Iterator[Answer]:
+    """Compactness of fixed class vectors at S = 1 and of learned ones at their best S, if other scales were given."""
+    config, arm = fixed[0].config, fixed[0].arm
+    scales = groups.get(_without_scale(arm, 1.0).replace("-fixed", "-learned", 1), {})
+    if config.head != "cos" or not config.fixed or config.scale != 1 or not scales.keys() - {1.0}:
+        return
+    if (best := _best_scale(scales)) is not None:
+        signed = bool(config.reaches_everywhere)
+        own, predicted = (_pair(f"{name} class", fixed, scales[best], number, above(), unresolved=_edge(best, scales),
+                                beside=name == "predicted" or not signed)
+                          for name, number in (("own", _OWN), ("predicted", _PREDICTED)))
+        edge = ", which is the smallest or largest S here: unresolved" if own.unresolved else ""
+        yield _answer("fixed-s1-more-compact", f"{arm} minus {scales[best][0].arm}, {_chosen_by(scales)}{edge}: mean "
+                      f"cosine to the own class's vector {_mean(own.values, '+.3f')}, to the predicted class's "
+                      f"{_mean(predicted.values, '+.3f')}{_by_signed(signed)}", own, predicted)
+
+
+def _of_scales(members: Scales) -> Iterator[Answer]:
+    """What becomes of a number from the smallest scale to the next one, and of compactness from each to the next."""
+    first, scales = min(members), sorted(members)
+    config = members[first][0].config
+    asked: list[tuple[str, tuple[tuple[str, str, Expectation], ...], bool]] = [
+        ("scale-lifts-ceiling", ((*_LARGEST, above()),), True)]
     if not config.fixed:
-        asked += [("scale-spreads-class-vectors", (("class_vectors", "max_cosine", below()),)),
-                  ("look-alike-errors-fall", (("confusion", "errors_inside_groups", below()),)),
-                  ("scale-lowers-compactness", ((*_PREDICTED, below()),)),
-                  ("accuracy-compactness-tradeoff", (("accuracy", "accuracy", above()), (*_OWN, below())))]
-    for claim, numbers in asked:
-        parts, texts = [], []
-        for section, name, expected in numbers:
-            found = {scale: seed_values(runs, section, name) for scale, runs in sorted(members.items())}
-            parts += [(paired_difference(after, before).values, expected)
-                      for before, after in itertools.pairwise(found.values())]
-            label = f"{name.replace('_', ' ')} " if len(numbers) > 1 else ""
-            texts.append(label + ", ".join(f"{_mean(each)} at S = {scale:g}" for scale, each in found.items()))
-        if all(values for values, _ in parts):
-            yield _answer(claim, f"cos-{'fixed' if config.fixed else 'learned'}: {'; '.join(texts)}", *parts)
+        asked += [("scale-spreads-class-vectors", (("class_vectors", "high_cosine", below()),
+                                                   ("class_vectors", "groups_within", below())), False),
+                  ("look-alike-errors-fall", (("confusion", "errors_inside_groups", below()),), False),
+                  ("scale-lowers-compactness", ((*_PREDICTED, below()),), True),
+                  ("accuracy-compactness-tradeoff", ((*_ACCURACY, above()), (*_OWN, below())), False)]
+    for claim, numbers, all_steps in asked:
+        known = [each for each in numbers if any(_values(runs, *each[:2]) for runs in members.values())]
+        steps = list(itertools.pairwise(scales))[: None if all_steps else 1]
+        findings = [_pair(f"{name}, S = {high:g} minus S = {low:g}", members[high], members[low], (section, name),
+                          expected, unit=POINTS if name == "accuracy" else COSINE,
+                          beside=claim == "scale-lifts-ceiling")
+                    for section, name, expected in known for low, high in steps]
+        texts = [f"{name.replace('_', ' ') + ' ' if len(known) > 1 else ''}"
+                 + ", ".join(f"{_mean(_values(members[scale], section, name))} at S = {scale:g}" for scale in scales)
+                 for section, name, _ in known]
+        if findings:
+            yield _answer(claim, f"cos-{'fixed' if config.fixed else 'learned'}: {'; '.join(texts)}", *findings)
 
 
-def _by_scale(arms: Arms) -> dict[str, dict[float, Sequence[MeasuredRun]]]:
+def _is_asked(runs: Runs) -> bool:
+    """Whether the claims on single arms are about runs like these: dot logits at any scale, cosines at S = 1."""
+    return runs[0].config.head == "dot" or runs[0].config.scale == 1
+
+
+def _by_scale(arms: Mapping[str, Runs]) -> dict[str, dict[float, Runs]]:
     """Arms of cosines that differ in nothing but a scale that is a number: name without S -> S -> runs."""
-    found: dict[str, dict[float, Sequence[MeasuredRun]]] = {}
+    found: dict[str, dict[float, Runs]] = {}
     for arm, members in arms.items():
         scale = members[0].config.scale
         if members[0].config.head == "cos" and isinstance(scale, float):
@@ -175,28 +225,68 @@ def _without_scale(arm: str, scale: float) -> str:
     return arm.replace(f"S = {scale:g}", "S")
 
 
-def _answer(claim: str, measured: str, *parts: Part, significant: bool = True, decides: bool = True) -> Answer:
-    """Puts the parts of a claim together, each of which must hold.
-
-    Args:
-        claim: its name.
-        measured: what was measured, with numbers.
-        parts: values by seed, and where the claim expects them.
-        significant: whether the numbers inside the runs are; otherwise it did not hold.
-        decides: whether such runs can decide the claim.
-    """
-    held = significant and all(expected.low <= value <= expected.high for values, expected in parts
-                               for value in values.values())
-    state = combine([verdict(list(values.values()), expected).state for values, expected in parts])
-    if not decides:
-        state = NOT_MEASURED
-    elif state == HELD and not significant:
-        state = UNDECIDED
-    return Answer(claim, paper_claim(claim).statement, measured, min(len(values) for values, _ in parts), held, state)
+def _best_scale(scales: Scales) -> float | None:
+    """The scale with the best mean accuracy: on validation images, or on test images if some run has no others."""
+    number = ("accuracy", "validation_accuracy") if _have_validation(scales) else _ACCURACY
+    means = {scale: statistics.fmean(found.values()) for scale, runs in scales.items()
+             if (found := _values(runs, *number)) and len(found) == len(runs)}
+    return max(means, key=lambda scale: means[scale]) if means else None
 
 
-def _difference(one: Sequence[MeasuredRun], other: Sequence[MeasuredRun], section: str, name: str) -> Numbers:
-    return paired_difference(seed_values(one, section, name), seed_values(other, section, name)).values
+def _have_validation(scales: Scales) -> bool:
+    return all(_values(runs, "accuracy", "validation_accuracy") for runs in scales.values())
+
+
+def _chosen_by(scales: Scales) -> str:
+    return f"the most accurate here on {'validation' if _have_validation(scales) else 'test'} images"
+
+
+def _edge(best: float, scales: Scales) -> str:
+    """Why a best scale decides nothing: a better one may lie beyond those that were given."""
+    return "edge" if best in (min(scales), max(scales)) else ""
+
+
+def _answer(claim: str, measured: str, *findings: Finding) -> Answer:
+    return Answer(claim, paper_claim(claim).statement, measured, findings)
+
+
+def _one(label: str, runs: Runs, values: Numbers, expected: Expectation, *, unresolved: str = "",
+         beside: bool = False) -> Finding:
+    return Finding(label, values, expected, COSINE, failed=_failed(runs), unresolved=unresolved, beside=beside)
+
+
+def _pair(label: str, one: Runs, other: Runs, number: tuple[str, str], expected: Expectation, *, unit: str = COSINE,
+          unresolved: str = "", beside: bool = False) -> Finding:
+    """One arm minus another, paired by seed; nothing is decided in favour of an arm that failed at some seed."""
+    factor = 100 if unit == POINTS else 1
+    values = {seed: factor * value for seed, value in
+              paired_difference(_values(one, *number), _values(other, *number)).values.items()}
+    favoured = one if sum(values.values()) > 0 else other
+    return Finding(label, values, expected, unit, failed=(*_failed(one), *_failed(other)), beside=beside,
+                   flattered=unit == POINTS and bool(values and _failed(favoured)), unresolved=unresolved)
+
+
+def _failed(runs: Runs) -> tuple[int, ...]:
+    return tuple(each.config.seed for each in runs if not each.converged)
+
+
+def _values(runs: Runs, section: str, name: str) -> dict[int, float]:
+    return seed_values([each for each in runs if each.converged], section, name)
+
+
+def _marked(runs: Runs) -> str:
+    """A warning about runs of an arm that failed to converge or do not know more than the most frequent class."""
+    warnings = [(len(_failed(runs)), "failed to converge"),
+                (sum(each.converged and each.at_chance for each in runs), "no more accurate than chance")]
+    return "".join(f"; {count} of {len(runs)} runs of {runs[0].arm} {words}" for count, words in warnings if count)
+
+
+def _by_signed(signed: bool) -> str:
+    return "" if signed else "; decided by runs with --signed-features"
+
+
+def _largest_p(p: Numbers) -> str:
+    return f", largest p = {max(p.values()):.2g}" if p else ""
 
 
 def _mean(values: Numbers, form: str = ".3f") -> str:
@@ -206,6 +296,10 @@ def _mean(values: Numbers, form: str = ".3f") -> str:
     return text if len(values) == 1 else f"{text} ({min(values.values()):{form}} to {max(values.values()):{form}})"
 
 
+_ACCURACY, _SPREAD = ("accuracy", "accuracy"), ("separability", "within_to_between")
 _OWN, _PREDICTED = ("compactness", "own"), ("compactness", "predicted")
 _ORDERED, _UNORDERED = ("confusion", "ordered_correlation"), ("confusion", "unordered_correlation")
 _MEANS = ("confusion", "ordered_means_correlation")
+_NEARNESS, _LARGEST = ("class_vectors", "groups_difference"), ("calibration", "largest_probability")
+_NEAREST_MEAN = ("separability", "nearest_mean_accuracy")
+_SMALLEST_ANGLE = ("separability", "smallest_inter_class_angle")

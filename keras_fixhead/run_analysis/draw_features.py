@@ -15,7 +15,9 @@ from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.features import plane_text, plot_features, plot_turns
 from keras_fixhead.figures.verification import plot_verification
 from keras_fixhead.run_analysis.captioned_figure import Figure, file_name
-from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
+from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm, unknown_text
+
+_LENGTHS = "Features of cosine logits are divided by their lengths, which these do not see."
 
 
 def feature_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
@@ -40,14 +42,16 @@ def open_set_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Fig
         return
     scores = {name.replace("_", "\n"): {arm: _values(members, "open_set", f"auroc_{name}")
                                         for arm, members in by_arm(some).items()} for name in SCORES}
-    plot_points(scores, folder / "open-set", title="Unknown classes, positive class: unknown", label="AUROC")
-    yield Figure("open-set", "open_set", "How well each score tells images of unknown classes from known ones: 1 is "
-                  "perfect, 0.5 is chance. A point is a run, a bar the mean of an arm.")
+    unknown = unknown_text(each.unknown_facts for each in some)
+    plot_points(scores, folder / "open-set", title=f"Positive class: unknown ({unknown})", label="AUROC")
+    yield Figure("open-set", "open_set", f"How well each score tells images of unknown classes ({unknown}) from test "
+                  "images: 1 is perfect, 0.5 is chance. A point is a run, a bar the mean of an arm.")
 
 
 def retrieval_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
-    """Draws retrieval and verification among test images, and among images of classes that were not trained."""
-    for section, words in (("retrieval", "test images"), ("held_out", "classes that were not trained")):
+    """Draws retrieval and verification among test images, and among images of unknown classes."""
+    unknown = unknown_text(each.unknown_facts for each in runs)
+    for section, words in (("retrieval", "test images"), ("held_out", unknown)):
         some = [each for each in runs if section in each.numbers]
         if not some:
             continue
@@ -74,7 +78,13 @@ def collapse_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Fig
     plot_points({label: {arm: _values(members, "collapse", name) for arm, members in by_arm(some).items()}
                  for name, label in kinds.items()}, folder / "collapse", title="Neural collapse, training images",
                 label="distance from collapse")
-    yield Figure("collapse", "collapse", "Neural collapse on training images: 0 is complete. A point is a run, a bar "
+    yield Figure("collapse", "collapse", f"Neural collapse on training images: 0 is complete. {_LENGTHS} A point is a "
+                  "run, a bar the mean of an arm.")
+    plot_points({label: {arm: _values(members, "collapse", name) for arm, members in by_arm(some).items()}
+                 for name, label in (("nc1", "NC1"), ("cdnv", "CDNV"))}, folder / "collapse-variability",
+                title="Variability inside classes, training images", label="logarithmic", log=True)
+    yield Figure("collapse-variability", "collapse", "How much features of a class vary, compared with class means: "
+                  f"NC1 by covariances, CDNV by distances; less is more collapsed. {_LENGTHS} A point is a run, a bar "
                   "the mean of an arm.")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.analysis.calibration import log_softmax, reliability
+from keras_fixhead.analysis.calibration import Reliability, log_softmax, reliability
 from keras_fixhead.analysis.class_vectors import clustered_order
 from keras_fixhead.analysis.compactness import class_angles
 from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs, image_cosines, own_predicted_wrong
@@ -23,7 +23,7 @@ from keras_fixhead.run_analysis.draw_features import (
     retrieval_pictures,
 )
 from keras_fixhead.run_analysis.draw_scales import scale_pictures
-from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm
+from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm, chance_text
 
 Order = tuple[str, NDArray[np.int64] | None, Mapping[str, Sequence[str]] | None]
 """In words, as indices, and the groups that it follows."""
@@ -57,8 +57,10 @@ def _class_vectors(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure
     dims = {each.test.features.shape[1] for each in arms.values()}
     plot_cosine_distribution(distributions, max(dims), folder / "cosine-distribution",
                              title="Cosines between class vectors")
-    yield Figure("cosine-distribution", "class_vectors", "How the cosines between class vectors are distributed. The "
-                  f"grey area is the law of random directions in {max(dims)} dimensions.")
+    seeds = ", ".join(dict.fromkeys(f"seed {each.config.seed}" for each in arms.values()))
+    yield Figure("cosine-distribution", "class_vectors", "How the cosines between class vectors are distributed, in "
+                  f"the first run of each arm ({seeds}). The grey area is the law of random directions in {max(dims)} "
+                  "dimensions.")
 
 
 def _orders(each: MeasuredRun, cosines: NDArray[np.float64]) -> dict[str, Order]:
@@ -164,7 +166,15 @@ def _calibration(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
         yield Figure(f"reliability{suffix}", "calibration", f"Accuracy against confidence, {words}: on the diagonal, "
                       "probabilities mean what they say; above it, the model is right more often than it says. Below: "
                       "how many images have this confidence."
-                      + (" Dotted: the largest probability that S allows." if ceilings and not suffix else ""))
+                      + (" Dotted: the largest probability that S allows." if ceilings and not suffix else "")
+                      + _single_bins(bins) + chance_text(runs))
+
+
+def _single_bins(bins: Mapping[str, Sequence[Reliability]]) -> str:
+    """Why some arms are one point: all their probabilities are in one bin."""
+    arms = [arm for arm, each in bins.items() if all((run.count > 0).sum() == 1 for run in each)]
+    return (f" A single point: all probabilities of {', '.join(arms)} are in one bin."
+            if arms else "")
 
 
 def _dynamics(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:

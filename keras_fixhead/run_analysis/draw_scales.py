@@ -5,29 +5,30 @@ from pathlib import Path
 
 from keras_fixhead.figures.scales import Panel, plot_scales
 from keras_fixhead.run_analysis.captioned_figure import Figure
-from keras_fixhead.run_analysis.measured import MeasuredRun
+from keras_fixhead.run_analysis.measured import MeasuredRun, chance_text
 
 SECTION = "scales"
 
 Lines = dict[str, dict[float, list[float]]]
 
-_FIGURES: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...], str], ...] = (
+_FIGURES: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...], str, str], ...] = (
     ("calibration-over-scales", "Calibration against S", (
         ("calibration", "ece", "Calibration error as served", "ECE"),
         ("calibration", "ece_after", "After a temperature is fitted", "ECE"),
         ("calibration", "mean_confidence", "Mean largest probability", "probability")),
      "What S does to calibration: the calibration error of the probabilities as the model gives them; the same after "
      "one temperature has been fitted on validation images, which changes no prediction; and how sure the model says "
-     "it is. It cannot be surer than Equation 5 of the paper allows."),
+     "it is.", "With cosine logits it cannot be surer than Equation 5 of the paper allows, the dotted line."),
     ("compactness-over-scales", "Accuracy and compactness against S", (
         ("accuracy", "accuracy", "Test accuracy", "share"),
         ("compactness", "predicted", "Cosine to the predicted class vector", "mean cosine"),
         ("class_vectors", "mean_cosine", "Cosine between class vectors", "mean cosine"),
         ("confusion", "errors_inside_groups", "Errors between look-alike classes", "share of all errors")),
-     "What S does to features and class vectors. The paper expects that a larger S makes features less compact, as "
-     "they need not point as closely at a class vector to be classified with certainty, and that it moves learned "
-     "class vectors apart; fixed ones cannot move."),
+     "What S does to features and class vectors; fixed class vectors cannot move.",
+     "The paper expects, of cosine logits, that a larger S makes features less compact, as they need not point as "
+     "closely at a class vector to be classified with certainty, and that it moves learned class vectors apart."),
 )
+"""Name, title, panels, caption, and what the caption adds where there are cosine logits."""
 
 
 def scale_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
@@ -38,15 +39,17 @@ def scale_pictures(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure
     lines = _lines_of(runs)
     if not lines:
         return
-    for name, title, panels, caption in _FIGURES:
+    drawn_runs = [each for several in lines.values() for each in several]
+    for name, title, panels, caption, of_cosines in _FIGURES:
         drawn = [Panel(words, label, values, _ceiling(lines) if number == "mean_confidence" else None)
                  for section, number, words, label in panels
                  if (values := {arm: found for arm, several in lines.items()
                                 if (found := _values(several, section, number))})]
         if drawn:
             plot_scales(drawn, folder / name, title=title)
-            yield Figure(name, SECTION, f"{caption} A line is an arm's mean over its runs, with a band from the "
-                         "smallest to the largest.")
+            more = f" {of_cosines}" if any(each.config.head == "cos" for each in drawn_runs) else ""
+            yield Figure(name, SECTION, f"{caption}{more} A line is an arm's mean over its runs, with a band from the "
+                         f"smallest to the largest.{chance_text(drawn_runs)}")
 
 
 def _lines_of(runs: Sequence[MeasuredRun]) -> dict[str, list[MeasuredRun]]:

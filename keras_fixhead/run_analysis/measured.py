@@ -1,5 +1,5 @@
 """What is known and measured of one run: its arrays, numbers and facts."""
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.analysis.class_vectors import named_pairs, nearest_pairs
 from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.analysis.intervals import wilson_interval
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.analysis.summary import (
     Arrays,
@@ -30,6 +31,8 @@ from keras_fixhead.runs import Run
 
 PAPER_PAIRS = (("boy", "girl"), ("apple", "orange"))
 """Pairs of classes that the paper names as look-alikes."""
+P_VALUE = "p_value"
+"""How the names of p-values end."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class MeasuredRun:
         test: arrays on test images.
         train: arrays on training images, 10,000 at most.
         unknown: arrays of images of unknown classes, if there are any, and their own labels.
+        unknown_data: which images these are: the name of their data set, or whose classes were left out.
         facts: names and groups of its classes, scale, features.
         numbers: section -> name -> number, as `analysis.definitions.DEFINITIONS` describes them.
     """
@@ -55,6 +59,7 @@ class MeasuredRun:
     test: Arrays
     train: Arrays | None
     unknown: tuple[Arrays, NDArray[np.int32]] | None
+    unknown_data: str
     facts: Facts
     numbers: Numbers = field(repr=False)
 
@@ -64,10 +69,29 @@ class MeasuredRun:
         return self.run.metrics()
 
     @property
+    def converged(self) -> bool:
+        """Whether the run is complete: its loss stayed finite to the end, as in `runs.result.Result`."""
+        return self.run.is_complete()
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether its accuracy is not above that of naming the most frequent class (95 % interval, Wilson)."""
+        images = len(self.test.labels)
+        low, _ = wilson_interval(int((self.test.predicted == self.test.labels).sum()), images)
+        return low <= int(np.bincount(self.test.labels).max()) / images
+
+    @property
     def scale(self) -> float | None:
         """S, the factor on the logits; None if there is no such number, as for cosine logits with a bias."""
         scale = self.facts.cosine_scale if self.config.head == "cos" else self.config.scale
         return round(float(scale), 6) if isinstance(scale, int | float) else None
+
+    @property
+    def unknown_facts(self) -> dict[str, Any] | None:
+        """Which images of unknown classes were measured, and how many, ready for JSON; None without any."""
+        if self.unknown is None:
+            return None
+        return {"data": self.unknown_data, "images": len(self.unknown[1]), "classes": len(np.unique(self.unknown[1]))}
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what is written to the run's numbers.json."""
@@ -76,8 +100,9 @@ class MeasuredRun:
                 "dataset": Path(self.config.dataset).name, "model": self.config.model, "recipe": self.config.recipe,
                 "epochs": self.config.epochs, "scale": self.scale,
                 "config_digest": self.run.digest(), "model_digest": self.outputs.digest, "split": "test",
-                "images": len(self.test.labels), "classes": self.test.num_classes,
-                "features": self.test.features.shape[1], "numbers": self.numbers,
+                "converged": self.converged, "at_chance": self.at_chance, "images": len(self.test.labels),
+                "classes": self.test.num_classes, "features": self.test.features.shape[1],
+                "unknown": self.unknown_facts, "numbers": self.numbers,
                 "nearest_pairs": nearest_pairs(cosines, self.facts.label_names),
                 "paper_pairs": named_pairs(cosines, self.facts.label_names, PAPER_PAIRS)}
 
@@ -108,6 +133,23 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
             for run, config, name in zip(runs, configs, names, strict=True)]
 
 
+def chance_text(runs: Sequence[MeasuredRun]) -> str:
+    """Returns a sentence, after a space, on the runs that are no more accurate than chance; empty without any."""
+    names = [f"{each.arm}, seed {each.config.seed}" for each in runs if each.at_chance]
+    return f" No more accurate than chance: {'; '.join(names)}." if names else ""
+
+
+def unknown_text(facts: Iterable[Mapping[str, Any] | None]) -> str:
+    """Returns which images of unknown classes several runs were measured on, from `MeasuredRun.unknown_facts`.
+
+    Example:
+        >>> unknown_text([{"data": "cifar100", "images": 10_000, "classes": 100}] * 2)
+        'cifar100, 10,000 images of 100 classes'
+    """
+    return "; ".join(dict.fromkeys(f"{each['data']}, {each['images']:,} images of {each['classes']} classes"
+                                   for each in facts if each is not None))
+
+
 def arm_names(configs: Sequence[TrainConfig]) -> list[str]:
     """Returns the name of each run's arm: its logits and class vectors, and other fields that differ among the runs.
 
@@ -130,7 +172,10 @@ def by_arm(runs: Sequence[MeasuredRun]) -> dict[str, list[MeasuredRun]]:
 
 
 def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
-    """Returns arm -> number of runs, and mean, smallest and largest of each number, ready for JSON."""
+    """Returns arm -> number of runs, and mean, smallest and largest of each number, ready for JSON.
+
+    The p-values of several runs have no mean.
+    """
     found: dict[str, Any] = {}
     for arm, members in by_arm(runs).items():
         numbers: dict[str, dict[str, Any]] = {}
@@ -138,7 +183,8 @@ def arm_means(runs: Sequence[MeasuredRun]) -> dict[str, Any]:
             for name in names:
                 values = [value for each in members if (value := each.numbers[section].get(name)) is not None]
                 numbers.setdefault(section, {})[name] = None if not values else {
-                    "mean": sum(values) / len(values), "min": min(values), "max": max(values), "n": len(values)}
+                    "mean": None if _has_no_mean(name, values) else sum(values) / len(values), "min": min(values),
+                    "max": max(values), "n": len(values)}
         found[arm] = {"n": len(members), "numbers": numbers}
     return found
 
@@ -157,7 +203,7 @@ def arm_differences(runs: Sequence[MeasuredRun]) -> list[dict[str, Any]]:
     for fixed, learned in fixed_and_learned(runs):
         numbers: dict[str, dict[str, Any]] = {}
         for section, names in fixed[0].numbers.items():
-            for name in names:
+            for name in (each for each in names if not each.endswith(P_VALUE)):
                 difference = paired_difference(seed_values(fixed, section, name), seed_values(learned, section, name))
                 if difference.n:
                     numbers.setdefault(section, {})[name] = difference.as_dict()
@@ -172,6 +218,10 @@ def seed_values(runs: Sequence[MeasuredRun], section: str, name: str) -> dict[in
 
 
 _SHORT = {"scale": "S"}
+
+
+def _has_no_mean(name: str, values: Sequence[float]) -> bool:
+    return name.endswith(P_VALUE) and len(values) > 1
 
 
 def _text(value: Any) -> str:
@@ -193,13 +243,20 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
     train, others = outputs.arrays("train"), outputs.unknown(unknown)
     numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
     if train is not None and len(np.unique(train.labels)) > 1:
-        numbers["collapse"] = collapse_numbers(train)
+        numbers["collapse"] = collapse_numbers(_seen(train, config))
     if len(np.unique(test.labels)) > 1 and np.bincount(test.labels).max() > 1:
         numbers["retrieval"] = retrieval_numbers(test.features, test.labels)
     if others is not None:
-        numbers["open_set"] = open_set_numbers(test, others[0], train)
+        numbers["open_set"] = open_set_numbers(_seen(test, config), _seen(others[0], config),
+                                               None if train is None else _seen(train, config))
         numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
-    return MeasuredRun(run, config, arm, outputs, test, train, others, facts, numbers)
+    data = Path(unknown).name if unknown else f"classes of {Path(config.dataset).name} that were not trained"
+    return MeasuredRun(run, config, arm, outputs, test, train, others, data, facts, numbers)
+
+
+def _seen(arrays: Arrays, config: TrainConfig) -> Arrays:
+    """The arrays with features as the logits see them: cosine logits do not see their lengths."""
+    return arrays.of_unit_length() if config.head == "cos" else arrays
 
 
 def _may_be_negative(config: TrainConfig) -> bool:

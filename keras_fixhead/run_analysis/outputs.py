@@ -1,5 +1,6 @@
-"""The features and logits of a run's images, computed once and kept under the digest of the model file."""
+"""The features and logits of a run's images, computed once and kept under the data and the digest of the model file."""
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from keras_fixhead.analysis.summary import Arrays
 from keras_fixhead.data import Dataset, Split, limit_train, measured_fields, run_dataset
 from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.run_analysis.data_identity import data_key, data_state
 from keras_fixhead.runs import Run, make_folder
 from keras_fixhead.runs.result import read_arrays
 
@@ -21,6 +23,8 @@ TRAIN_IMAGES = 10_000
 HELD_OUT = "held-out"
 DIGITS = 16
 """Number of digits of the digest of a model file."""
+
+_log = logging.getLogger(__name__)
 
 Prepare = Callable[[Mapping[str, Any]], None]
 
@@ -66,7 +70,7 @@ class RunOutputs:
         Raises:
             DataError: if the data cannot be found or read.
         """
-        found = self._kept(split, lambda: _part(self._dataset(None), split))
+        found = self._kept(split, self._fields(None), lambda data: _part(data, split))
         if not len(found["labels"]):
             return None
         return Arrays(found["features"], found["logits"], found["labels"], found["class_vectors"])
@@ -88,19 +92,25 @@ class RunOutputs:
         """
         if dataset is None and self.run.config().classes is None:
             return None
-        name = HELD_OUT if dataset is None else f"of-{Path(dataset).name}"
-        found = self._kept(name, lambda: self._unknown(dataset))
+        if dataset is None:
+            found = self._kept(HELD_OUT, self._fields(None, classes=None), self._of_other_classes)
+        else:
+            found = self._kept(f"of-{Path(dataset).name}", self._fields(dataset), lambda data: data.test)
         none = np.zeros(len(found["labels"]), np.int32)
         return Arrays(found["features"], found["logits"], none, found["class_vectors"]), found["labels"]
 
-    def _kept(self, name: str, images: Callable[[], Split]) -> Mapping[str, Any]:
-        """The stored outputs; computed first if they are not there."""
-        path = self.run.path / FOLDER / f"features-{name}-{self.digest}.npz"
-        if not path.is_file():
-            self._compute(images(), path)
+    def _kept(self, name: str, fields: Mapping[str, Any], part: Callable[[Dataset], Split]) -> Mapping[str, Any]:
+        """The stored outputs on a part of some data; computed first if they are missing, or those data have changed."""
+        path = self.run.path / FOLDER / f"features-{name}-{data_key(fields)}-{self.digest}.npz"
+        state = data_state(fields)
+        if path.is_file() and state in ("", str((found := read_arrays(path))["data_state"])):
+            return found
+        images = part(self._dataset(fields))
+        _log.info("%s: computing the features of %s images (%s).", self.run.name, f"{len(images):,}", name)
+        self._compute(images, path, state)
         return read_arrays(path)
 
-    def _compute(self, part: Split, path: Path) -> None:
+    def _compute(self, part: Split, path: Path, state: str) -> None:
         from keras_fixhead.evaluation import Measurer, run_predictor
 
         if self._predictor is None:
@@ -114,21 +124,20 @@ class RunOutputs:
                                 f"{shape}.", hint="Give a data set with images of that size.")
         outputs = Measurer(self._predictor.model).outputs(part.images if len(part) else np.zeros((1, *shape), np.uint8))
         make_folder(path.parent)
-        for earlier in path.parent.glob(f"{path.stem.rpartition('-')[0]}-{'?' * DIGITS}.npz"):
+        for earlier in path.parent.glob(f"{path.stem.rpartition('-')[0]}-{'?' * DIGITS}.npz"):  # of other model files
             earlier.unlink(missing_ok=True)
         self.run.write_arrays(f"{FOLDER}/{path.name}", features=outputs.features[:len(part)],
                               logits=outputs.logits[:len(part)], class_vectors=outputs.class_vectors,
-                              labels=part.labels)
+                              labels=part.labels, data_state=np.array(state))
 
-    def _unknown(self, dataset: str | None) -> Split:
-        if dataset is not None:
-            return self._dataset(dataset).test
-        whole = self._dataset(None, classes=None)
+    def _of_other_classes(self, whole: Dataset) -> Split:
         own = set(self.label_names)
         return whole.test.take(np.flatnonzero([whole.label_names[label] not in own for label in whole.test.labels]))
 
-    def _dataset(self, dataset: str | None, **changes: Any) -> Dataset:
-        fields = {**measured_fields(self.run.config().data_fields, dataset, self._data_dir), **changes}
+    def _fields(self, dataset: str | None, **changes: Any) -> dict[str, Any]:
+        return {**measured_fields(self.run.config().data_fields, dataset, self._data_dir), **changes}
+
+    def _dataset(self, fields: Mapping[str, Any]) -> Dataset:
         if repr(fields) not in self._datasets:
             if self._prepare is not None:
                 self._prepare(fields)

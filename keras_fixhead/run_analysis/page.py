@@ -1,14 +1,16 @@
 """The page of an analysis: one HTML file with its figures in it, which needs no network and no script."""
 import base64
 import html
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_fixhead.analysis.definitions import DEFINITIONS
+from keras_fixhead.analysis.definitions import DEFINITIONS, SCORES
 from keras_fixhead.reproduction.page_figure import COLOURS
 from keras_fixhead.reproduction.verdict import ENOUGH
 from keras_fixhead.run_analysis.captioned_figure import Figure
+from keras_fixhead.run_analysis.measured import unknown_text
 
 SECTIONS: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "Measured on the test images."),
@@ -31,20 +33,22 @@ SECTIONS: dict[str, tuple[str, str]] = {
                     "changing any prediction."),
     "scales": ("What S changes", "Runs that differ in the scale S alone, next to each other."),
     "open_set": ("Unknown classes", "A classifier gives every image one of its classes. Can a score tell that it is "
-                 "none of them?"),
+                 "none of them? A data set given with --unknown is used whole."),
     "retrieval": ("Retrieval and verification", "Can images be found by images of the same class? Test images of known "
                   "classes."),
-    "held_out": ("Retrieval and verification, other classes", "The same for classes that were not trained."),
+    "held_out": ("Retrieval and verification, unknown classes", "The same among images of the unknown classes."),
     "dynamics": ("Learning dynamics", "What happened from epoch to epoch."),
 }
 """Section -> its title, and what it is about; sections without numbers and figures are left out."""
 
 COMPARED = (
-    ("accuracy", "accuracy"), ("compactness", "own"), ("compactness", "predicted"), ("separability", "angle_ratio"),
+    ("accuracy", "accuracy"), ("compactness", "own"), ("compactness", "predicted"),
+    ("separability", "within_to_between"), ("separability", "angle_ratio"),
+    ("separability", "smallest_inter_class_angle"), ("separability", "nearest_mean_accuracy"),
     ("confusion", "errors_inside_groups"), ("calibration", "ece"), ("calibration", "ece_after"),
-    ("open_set", "auroc_max_cosine"), ("open_set", "auroc_max_probability"), ("open_set", "auroc_energy"),
-    ("open_set", "auroc_nearest_neighbours"), ("retrieval", "map_at_r"), ("held_out", "map_at_r"))
-"""Numbers whose difference between fixed and learned class vectors is shown."""
+    *(("open_set", f"auroc_{score}") for score in SCORES),
+    ("retrieval", "map_at_r"), ("retrieval", "auroc"), ("held_out", "map_at_r"), ("held_out", "auroc"))
+"""Numbers whose difference between fixed and learned class vectors is shown: every score of a kind, whoever wins."""
 
 _ABOUT = ("An arm is named after its logits, cosines or dot products of features and class vectors, and after its "
           "class vectors, fixed as drawn or learned; its runs differ only in their seeds. S is the factor on "
@@ -95,7 +99,7 @@ def page(numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -
             f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
             f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}"
             f"<p>{_ABOUT}</p>\n"
-            f"{_claims(numbers.get('claims', []), runs)}"
+            f"{_claims(numbers.get('claims', []), numbers['command'])}"
             f"{_differences(numbers.get('differences', []))}{sections}</body>\n</html>\n")
 
 
@@ -103,21 +107,28 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
     rows = [[_whole(each["arm"]), str(each["seed"]), _text(f"{each['dataset']}, m = {each['classes']:,}"),
              _text(f"{each['model']}, d = {each['features']:,}"), _text(f"{each['recipe']}, {each['epochs']:g} epochs"),
              "" if each["scale"] is None else f"{each['scale']:.4g}",
-             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} % of {each['images']:,}",
+             f"{100 * each['numbers']['accuracy']['accuracy']:.2f} % of {each['images']:,}{_warning(each)}",
              f"<code>{_text(each['run'])}</code>"] for each in runs]
     return _table(("arm", "seed", "data", "network", "recipe", "S", "test accuracy", "run"), rows)
 
 
-def _claims(answers: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> str:
+def _warning(run: Mapping[str, Any]) -> str:
+    """What is wrong with a run, where its accuracy is shown."""
+    if not run["converged"]:
+        return "<br>failed to converge"
+    return "<br>no more accurate than chance" if run["at_chance"] else ""
+
+
+def _claims(answers: Sequence[Mapping[str, Any]], command: str) -> str:
     """The paper's claims that these runs answer, and the command that measured them."""
     if not answers:
         return ""
     rows = [[_text(each["statement"]) + f"<br><code>{_text(each['claim'])}</code>", _text(each["measured"]),
              str(each["n"]), "held" if each["held"] else "did not hold", _badge(each["verdict"])] for each in answers]
-    command = " ".join(["fixhead analyze", *(each["run"] for each in runs)])
     return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
             "our words. Each answer is about these runs only; n is the number of seeds, or of pairs of seeds for a "
-            f"difference. With fewer than {ENOUGH} nothing is decided, as in <code>fixhead report</code>.</p>\n"
+            f"difference. Measures and verdicts are those of <code>fixhead report</code>: with fewer than {ENOUGH} "
+            "seeds nothing is decided, and what follows without a run is arithmetic, which is no evidence.</p>\n"
             f"{_table(['claim', 'measured', 'n', 'in these runs', 'verdict'], rows)}"
             f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
 
@@ -150,17 +161,21 @@ def _difference(found: Mapping[str, Any]) -> str:
 
 def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -> str:
     title, about = SECTIONS[key]
-    table = _numbers_table(key, numbers["arms"]) + (_pairs_table(numbers["runs"]) if key == "class_vectors" else "")
+    at_chance = Counter(each["arm"] for each in numbers["runs"] if each["at_chance"])
+    pairs = _pairs_table(numbers["runs"]) if key == "class_vectors" else ""
+    table = _numbers_table(key, numbers["arms"], at_chance) + pairs
     if key == "calibration" and not _has(numbers["arms"], key, "temperature"):
         about += " No temperature is fitted here, as no run kept validation images."
     if not (table or pictures):
         return ""
+    if key in ("open_set", "held_out"):
+        about += f" Here they are {unknown_text(each['unknown'] for each in numbers['runs'])}."
     figures = "".join(_figure(each, folder) for each in pictures)
     shown = f'<div class="figures">{figures}</div>' if figures else ""
     return f'<section id="{key}">\n<h2>{_text(title)}</h2>\n<p>{_text(about)}</p>\n{table}{shown}\n</section>\n'
 
 
-def _numbers_table(section: str, arms: Mapping[str, Any]) -> str:
+def _numbers_table(section: str, arms: Mapping[str, Any], at_chance: Mapping[str, int]) -> str:
     """Numbers as rows, arms as columns, and what each number is."""
     names = [name.partition(".")[2] for name in DEFINITIONS if name.startswith(f"{section}.")]
     rows = []
@@ -170,8 +185,18 @@ def _numbers_table(section: str, arms: Mapping[str, Any]) -> str:
             cells = (f'<td class="number">{_value(value)}</td>' for value in values)
             rows.append([f"<code>{_text(name)}</code>", *cells,
                          f'<td class="definition">{_text(DEFINITIONS[f"{section}.{name}"])}</td>'])
-    heads = [arm + (f" (n = {found['n']})" if found["n"] > 1 else "") for arm, found in arms.items()]
-    return _table(["number", *heads, "what it is"], rows) if rows else ""
+    return _table(["number", *_heads(arms, at_chance), "what it is"], rows) if rows else ""
+
+
+def _heads(arms: Mapping[str, Any], at_chance: Mapping[str, int]) -> list[str]:
+    """Arms as heads of columns, with their numbers of runs, and of those that are no more accurate than chance."""
+    heads = []
+    for arm, found in arms.items():
+        notes = [f"n = {found['n']}"] * (found["n"] > 1)
+        if count := at_chance.get(arm, 0):
+            notes += ["at chance" if found["n"] == 1 else f"{count} at chance"]
+        heads.append(arm + (f" ({', '.join(notes)})" if notes else ""))
+    return heads
 
 
 def _pairs_table(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -220,12 +245,14 @@ def _has(arms: Mapping[str, Any], section: str, name: str) -> bool:
 
 
 def _value(value: Mapping[str, Any] | None) -> str:
-    """A mean, with its range if there are several runs."""
+    """A mean, with its range if there are several runs that differ; the range alone if there is no mean."""
     if value is None:
         return "—"
-    text = number_text(value["mean"])
-    spread = f"<br><small>{number_text(value['min'])} to {number_text(value['max'])}</small>"
-    return text if value["n"] == 1 else text + spread
+    low, high = number_text(value["min"]), number_text(value["max"])
+    if low == high:
+        return low
+    spread = f"{low} to {high}"
+    return spread if value["mean"] is None else f"{number_text(value['mean'])}<br><small>{spread}</small>"
 
 
 def number_text(value: float) -> str:
@@ -234,8 +261,10 @@ def number_text(value: float) -> str:
     Example:
         >>> number_text(0.123456), number_text(0.75), number_text(4500.0), number_text(0.0), number_text(2e-05)
         ('0.1235', '0.7500', '4,500', '0', '2.000e-05')
+        >>> number_text(3297.6), number_text(999.96)
+        ('3,298', '1,000')
     """
-    if value == 0 or abs(value) >= 1e4 or float(value).is_integer():
+    if value == 0 or abs(value) >= 999.95 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.3e}" if abs(value) < 1e-4 else f"{value:.4g}" if abs(value) < 0.01 else f"{value:#.4g}"
 

@@ -137,7 +137,8 @@ def _draw(run: Run, dataset: Dataset, logits: Any, class_vectors: Any, confusion
     test = dataset.test
     run.write_arrays(_STATISTICS_FILE, confusion=confusion, class_vectors=class_vectors)
     groups = dataset_entry(run.config()).similar
-    plot_confusion(confusion, dataset.label_names, run.path / "confusion.png", title=f"{run.name}\ntest", groups=groups)
+    plot_confusion(confusion, dataset.label_names, run.path / "confusion.png", title=f"{run.name}\ntest", groups=groups,
+                   counts=run.config().confusion_counts)
     if len(class_vectors) <= _DRAWN_CLASSES:
         order = grouped_order(dataset.label_names, groups)
         plot_cosine_matrix(cosine_matrix(class_vectors), dataset.label_names, run.path / "class_vectors.png",

@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 
 from keras_fixhead.analysis.definitions import DEFINITIONS
-from keras_fixhead.analysis.summary import Arrays, Facts, summarize_arrays
+from keras_fixhead.analysis.summary import (
+    Arrays,
+    Facts,
+    collapse_numbers,
+    open_set_numbers,
+    summarize_arrays,
+)
 from keras_fixhead.errors import ArgumentError
 
 DRAW = np.random.default_rng(0)
@@ -54,3 +60,14 @@ def test_arrays_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ArgumentError, match=message):
         Arrays(**{name: changes.get(name, getattr(good, name)) for name in ("features", "logits", "labels",
                                                                            "class_vectors")})
+
+
+def test_lengths_of_features_change_nothing_that_is_measured_of_unit_length():
+    whole = arrays()
+    lengths = DRAW.uniform(0.1, 10, (len(whole.labels), 1))
+    other = Arrays(whole.features * lengths, whole.logits, whole.labels, whole.class_vectors)
+    one, two = whole.of_unit_length(), other.of_unit_length()
+
+    assert collapse_numbers(one) == pytest.approx(collapse_numbers(two))
+    assert collapse_numbers(whole)["nc1"] != pytest.approx(collapse_numbers(other)["nc1"])
+    assert open_set_numbers(one, one, one) == pytest.approx(open_set_numbers(two, two, two))

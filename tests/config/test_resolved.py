@@ -25,7 +25,7 @@ CHANGES = {
     "partial_batch": True,
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
     "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.2, "cutmix": 1.0, "patience": 3,
-    "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow",
+    "max_minutes": 5.0, "checkpoint_minutes": 1.0, "devices": 2, "logger": "mlflow", "confusion_counts": True,
     "init_from": "/run", "weights": "imagenet", "pretrained": "imagenet", "freeze": "backbone", "unfreeze_after": 2,
     "backbone_lr": 0.1,
     "augment_on": "device", "crop_border": "reflect", "flip_mode": "alternating",
@@ -42,7 +42,7 @@ def digest(config, **more):
 def test_the_digest_depends_on_exactly_the_fields_that_affect_the_result():
     assert CHANGES.keys() == FIELDS.keys()
     indifferent = {"data_dir", "recipe", "runs_dir", "store_vectors", "checkpoint_minutes", "logger",
-                   "augment_on", "init_from", "weights"}
+                   "augment_on", "init_from", "weights", "confusion_counts"}
     assert set(TrainConfig.names("place")) == indifferent
     for name, value in CHANGES.items():
         if value is None:  # only one choice so far

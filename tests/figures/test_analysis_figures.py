@@ -7,7 +7,7 @@ from PIL import Image
 
 from keras_fixhead.analysis.calibration import reliability
 from keras_fixhead.errors import FixheadWarning
-from keras_fixhead.figures import plot_confusion
+from keras_fixhead.figures import plot_arms, plot_confusion, plot_curves, plot_robustness
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
 from keras_fixhead.figures.class_vectors import COSINE_MAP, plot_cosine_distribution, plot_cosine_matrix
@@ -126,6 +126,46 @@ def test_arms_differ_in_grey_too():
     assert len({(str(each.line), each.marker) for each in styles[:8]}) == 8
     assert len({(each.color, str(each.line), each.marker) for each in styles}) == 16
     assert len({each.color for each in styles}) == len(COLORS)
+
+
+ROWS = [{"epoch": epoch, "accuracy": 0.5, "validation_accuracy": 0.4, "cross_entropy": 1.0,
+         "validation_cross_entropy": 1.1} for epoch in (1, 2)]
+CORRUPTED = [{"clean": 0.9, "n": 100, "accuracy": {"fog": [0.5] * 5}}]
+
+
+@pytest.mark.parametrize("module, draw", [
+    ("run", lambda path: plot_curves(ROWS, path, title="x")),
+    ("arms", lambda path: plot_arms({"a": ROWS, "b": ROWS}, {"a": np.eye(3), "b": np.eye(3)}, "abc", path, title="x")),
+    ("robustness", lambda path: plot_robustness({"a": CORRUPTED, "b": CORRUPTED}, path, title="x"))])
+def test_lines_are_told_apart_without_colours(tmp_path, monkeypatch, module, draw):
+    drawn = []
+    monkeypatch.setattr(f"keras_fixhead.figures.{module}.save_figure", lambda figure, path: drawn.append(figure))
+    draw(tmp_path / "x.png")
+    lines = [[(each.get_linestyle(), each.get_marker(), each.get_markerfacecolor() == "white")
+              for each in axes.get_lines()] for axes in drawn[0].axes if len(axes.get_lines()) > 1]
+
+    assert lines and all(len(set(each)) == len(each) for each in lines)
+
+
+def test_the_legends_of_arms_are_above_their_lines(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("keras_fixhead.figures.arms.save_figure", lambda figure, path: (
+        figure.canvas.draw(), drawn.extend(axes for axes in figure.axes if axes.get_legend())))
+    plot_arms({"a": ROWS, "b": ROWS}, {"a": np.eye(3), "b": np.eye(3)}, "abc", tmp_path / "x.png", title="x")
+
+    assert len(drawn) == 2
+    assert all(axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1 - 1 for axes in drawn)
+
+
+def test_names_of_classes_do_not_cover_the_marks_of_their_class_vectors(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("keras_fixhead.figures.features.save_figure", lambda figure, path: (
+        figure.canvas.draw(), drawn.append(figure.axes[0])))
+    plot_features(np.eye(2), np.arange(2), ["cat", "dog"], tmp_path / "f.png", title="x", vectors=np.eye(2))
+    (axes,) = drawn
+
+    for name, place in zip(axes.texts, np.eye(2), strict=True):
+        assert name.get_window_extent().y0 >= axes.transData.transform(place)[1] + 5
 
 
 def test_cosines_rise_in_lightness_throughout(tmp_path):

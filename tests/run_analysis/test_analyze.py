@@ -3,16 +3,21 @@ import copy
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from keras_fixhead.analysis import summary
+from keras_fixhead.analysis.calibration import reliability
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.run_analysis import RunOutputs, analyze_runs, draw_features, draw_figures, measured
-from keras_fixhead.run_analysis.measured import arm_names
-from keras_fixhead.run_analysis.page import page
+from keras_fixhead.run_analysis import RunOutputs, analyze, analyze_runs, draw_features, draw_figures, measured
+from keras_fixhead.run_analysis.data_identity import data_key
+from keras_fixhead.run_analysis.measured import arm_means, arm_names
+from keras_fixhead.run_analysis.page import COMPARED, _value, page
 from keras_fixhead.runs import open_run
 
 
@@ -79,8 +84,89 @@ def test_on_narrow_screens_cells_have_the_names_of_their_columns(analysis):
     text = analysis.page.read_text()
     (arm,) = analysis.numbers["arms"]
 
-    assert f'<td data-column="{arm} (n = 2)" class="number">' in text and '<td data-column="seed">0</td>' in text
+    chance = f", {count} at chance" if (count := sum(each.at_chance for each in analysis.runs)) else ""
+    assert f'<td data-column="{arm} (n = 2{chance})" class="number">' in text
+    assert '<td data-column="seed">0</td>' in text
     assert '<td data-column="verdict"><span class="whole"' in text and 'data-column="what it is"' not in text
+
+
+def test_the_page_prints_the_command_with_the_arguments_that_were_given(two_runs, analysis, monkeypatch):
+    folder = two_runs[0].path.parent
+    monkeypatch.chdir(folder)
+
+    assert analyze._command(two_runs, None, None, None) == "fixhead analyze one other"
+    assert analyze._command(two_runs, folder / "a b", "data", "cifar100") == (
+        "fixhead analyze one other --out 'a b' --data-dir data --unknown cifar100")
+    assert f"<code>{analysis.numbers['command']}</code>" in analysis.page.read_text()
+    assert analysis.command == f"fixhead analyze {two_runs[0].path} {two_runs[1].path}"
+
+
+def test_images_of_unknown_classes_are_named_and_counted(analysis, tmp_path, monkeypatch):
+    one = analysis.runs[0]
+    run = dataclasses.replace(one, unknown=(one.test, np.arange(len(one.test.labels)) % 7), unknown_data="flowers",
+                              numbers=one.numbers | {"open_set": {"auroc_energy": 0.5}})
+    whole = dataclasses.replace(analysis, runs=[run])
+    text = f"flowers, {len(one.test.labels):,} images of 7 classes"
+    monkeypatch.setattr(draw_features, "plot_points", lambda *_, **__: None)
+
+    assert whole.numbers["runs"][0]["unknown"] == {"data": "flowers", "images": len(one.test.labels), "classes": 7}
+    assert f"Here they are {text}." in page(whole.numbers, [], tmp_path)
+    assert text in next(draw_features.open_set_pictures([run], tmp_path)).caption
+
+
+def test_fixed_and_learned_are_compared_by_every_score_and_not_by_a_choice():
+    shown = {f"{section}.{name}" for section, name in COMPARED}
+
+    assert {each for each in DEFINITIONS if each.startswith("open_set.auroc_")} <= shown
+    assert {"retrieval.auroc", "held_out.auroc", "separability.nearest_mean_accuracy",
+            "separability.smallest_inter_class_angle"} <= shown <= set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("mean, low, high, text", [
+    (0.5, 0.5, 0.5, "0.5000"), (0.2, 0.1, 0.3, "0.2000<br><small>0.1000 to 0.3000</small>"),
+    (None, 0.01, 0.5, "0.01000 to 0.5000"), (3298.2, 3298.2, 3298.2, "3,298")],
+    ids=["constant", "range", "p-values", "thousands"])
+def test_a_cell_has_a_range_only_where_runs_differ(mean, low, high, text):
+    assert _value({"mean": mean, "min": low, "max": high, "n": 2}) == text
+
+
+def test_p_values_have_no_mean_and_no_difference(analysis):
+    (arm,) = arm_means(analysis.runs).values()
+
+    assert arm["numbers"]["confusion"]["ordered_p_value"]["mean"] is None
+    assert arm["numbers"]["confusion"]["ordered_correlation"]["mean"] is not None
+
+
+def test_figures_of_an_earlier_analysis_are_removed_and_other_files_stay(two_runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(summary, "PERMUTATIONS", 9)
+    monkeypatch.setattr(summary, "DRAWS", 2)
+    monkeypatch.setattr(draw_figures, "PARTS", (draw_figures._calibration,))
+    (tmp_path / "numbers.json").write_text('{"schema": 1, "figures": ["cosines-old"]}')
+    for name in ("cosines-old.png", "cosines-old.svg", "own.png"):
+        (tmp_path / name).touch()
+    found = analyze_runs(two_runs[:1], tmp_path)
+
+    assert not list(tmp_path.glob("cosines-old.*")) and (tmp_path / "own.png").is_file()
+    assert found.numbers["figures"] == ["reliability", "reliability-after"]
+
+
+def test_runs_at_chance_and_runs_that_failed_are_marked_on_the_page(analysis):
+    numbers = copy.deepcopy(analysis.numbers)
+    numbers["runs"][0] |= {"at_chance": True, "converged": True}
+    numbers["runs"][1] |= {"at_chance": False, "converged": False}
+    text = page(numbers, [], analysis.folder)
+
+    assert "<br>no more accurate than chance</td>" in text and "<br>failed to converge</td>" in text
+    assert "(n = 2, 1 at chance)" in text
+
+
+def test_probabilities_in_one_bin_are_explained():
+    probabilities = np.array([[0.3, 0.25, 0.25, 0.2], [0.31, 0.23, 0.23, 0.23]])
+    one = reliability(probabilities, [0, 1])
+    several = reliability(np.array([[0.9, 0.1, 0, 0], [0.5, 0.5, 0, 0]]), [0, 1])
+
+    assert draw_figures._single_bins({"a": [one], "b": [several]}).endswith("all probabilities of a are in one bin.")
+    assert draw_figures._single_bins({"b": [several]}) == ""
 
 
 def test_every_figure_can_be_enlarged_without_a_script(analysis):
@@ -148,12 +234,65 @@ def test_outputs_are_computed_once_per_model_file(two_runs, analysis, monkeypatc
         RunOutputs(two_runs[1]).arrays("test")
 
 
+def write_images(folder, shade):
+    """Writes a folder of small pictures of two classes, 32 x 32 pixels of grey."""
+    for name, level in (("one", shade), ("two", 255 - shade)):
+        (folder / "test" / name).mkdir(parents=True, exist_ok=True)
+        (folder / "train" / name).mkdir(parents=True, exist_ok=True)
+        for number in range(2):
+            pixels = np.full((32, 32, 3), level + number, np.uint8)
+            for part in ("train", "test"):
+                Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
+
+
+def test_outputs_of_another_folder_of_the_same_name_are_computed_again(two_runs, tmp_path):
+    for number, parent in enumerate(("here", "there")):
+        write_images(tmp_path / parent / "flowers", 40 + 60 * number)
+    here, there = (RunOutputs(two_runs[0]).unknown(str(tmp_path / parent / "flowers"))[0]
+                   for parent in ("here", "there"))
+    assert not np.allclose(here.features, there.features)
+
+    again = RunOutputs(two_runs[0]).unknown(str(tmp_path / "here" / "flowers"))[0]
+    np.testing.assert_array_equal(again.features, here.features)
+
+
+def test_outputs_of_changed_files_are_computed_again_and_of_missing_files_are_kept(two_runs, tmp_path, caplog):
+    folder = tmp_path / "flowers"
+    write_images(folder, 40)
+    caplog.set_level("INFO", "keras_fixhead")
+    first = RunOutputs(two_runs[0]).unknown(str(folder))[0]
+    assert f"{two_runs[0].name}: computing the features of 4 images (of-flowers)." in caplog.messages
+    write_images(folder, 90)
+    second = RunOutputs(two_runs[0]).unknown(str(folder))[0]
+    assert not np.allclose(first.features, second.features)
+
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(RunOutputs(two_runs[0]).unknown(str(folder))[0].features, second.features)
+
+
+@pytest.mark.parametrize("dataset, same", [("cifar10", False), ("digits", True)])
+def test_the_folder_of_the_data_is_part_of_what_outputs_are_kept_under(dataset, same):
+    one, other = (data_key({"dataset": dataset, "data_dir": folder, "classes": None}) for folder in ("a", "b"))
+
+    assert (one == other) is same
+    assert one != data_key({"dataset": dataset, "data_dir": "a", "classes": "cat,dog"})
+
+
 @pytest.mark.parametrize("fields, negative", [
     ({"model": "resnet18", "signed_features": False}, False), ({"model": "resnet18", "signed_features": True}, True),
     ({"model": "fast_cnn", "signed_features": False}, True)])
 def test_features_after_a_gelu_can_be_negative(fields, negative):
     """Otherwise a page would show a loss below the smallest possible one."""
     assert measured._may_be_negative(TrainConfig(**fields)) is negative
+
+
+@pytest.mark.parametrize("head, seen", [("cos", True), ("dot", False)])
+def test_collapse_of_cosine_heads_does_not_depend_on_lengths(analysis, head, seen):
+    run = analysis.runs[0]
+    config = dataclasses.replace(run.config, head=head)
+    lengths = np.linalg.norm(measured._seen(run.train, config).features, axis=1)
+
+    assert np.allclose(lengths, 1) is seen
 
 
 def test_arms_are_named_by_what_differs(analysis):

@@ -5,6 +5,7 @@ import pytest
 
 from keras_fixhead.run_analysis import draw_scales
 from keras_fixhead.run_analysis.draw_scales import scale_pictures
+from keras_fixhead.run_analysis.measured import MeasuredRun
 
 
 def at_scale(run, scale, seed, ece, fixed=True):
@@ -51,6 +52,18 @@ def test_dot_logits_have_a_line_and_no_ceiling(analysis, tmp_path, monkeypatch):
     assert runs[0].as_dict()["scale"] == 0.2
     learned = [dataclasses.replace(each, config=dataclasses.replace(each.config, scale="learned")) for each in runs]
     assert learned[0].scale is None and list(scale_pictures(learned, tmp_path)) == []
+
+
+def test_captions_speak_of_cosines_only_where_there_are_any_and_name_runs_at_chance(analysis, tmp_path, monkeypatch):
+    monkeypatch.setattr(draw_scales, "plot_scales", lambda *_, **__: None)
+    monkeypatch.setattr(MeasuredRun, "at_chance", property(lambda run: run.config.scale == 20))
+    cosines = [at_scale(analysis.runs[0], scale, 0, 0.1) for scale in (1, 20)]
+    first, second = ([each.caption for each in scale_pictures(runs, tmp_path)]
+                     for runs in (cosines, [as_dot(each) for each in cosines]))
+
+    assert "Equation 5" in first[0] and "The paper expects, of cosine logits" in first[1]
+    assert not any("Equation 5" in each or "The paper expects" in each for each in second)
+    assert all(each.endswith("No more accurate than chance: dot-fixed, S = 20, seed 0.") for each in second)
 
 
 def test_they_are_drawn_as_png_and_svg(analysis, tmp_path):

@@ -14,6 +14,7 @@ from keras_fixhead.errors import ArgumentError, DataError, RunError, TrainingErr
 from keras_fixhead.evaluation import evaluate_model
 from keras_fixhead.models import head_of, load_model
 from keras_fixhead.runs import list_runs
+from keras_fixhead.training import outcome
 from keras_fixhead.training.compiled import compiled_model
 from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
 
@@ -145,6 +146,15 @@ def test_every_arm_learns_and_only_learned_class_vectors_change(tiny, head, fixe
     assert run.read("result")["accuracy"]["validation"] > 0.2  # chance is 0.1, sd 0.022 on 180 images
     assert (vectors_digest(vectors) == run.read("result")["class_vectors_digest"]) == fixed
     assert run.name.endswith(f"digits-resnet18-{head}-{'fixed' if fixed else 'learned'}-s0")
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_the_confusion_matrix_has_counts_on_request(tiny, monkeypatch, counts):
+    drawn = []
+    monkeypatch.setattr(outcome, "plot_confusion", lambda *_, **options: drawn.append(options["counts"]))
+    train(tiny(epochs=1, confusion_counts=counts))
+
+    assert drawn == [counts]
 
 
 def test_the_best_validation_epoch_is_kept_on_request(tiny):
