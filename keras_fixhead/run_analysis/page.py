@@ -79,6 +79,7 @@ p code { overflow-wrap: anywhere; }
   td { border: 0; padding: 0.05rem 0; } tr { border-bottom: 1px solid #ddd; padding: 0.35rem 0; }
   td[data-column]::before { content: attr(data-column) ": "; color: #555; } td:empty { display: none; }
   td code { white-space: normal; overflow-wrap: anywhere; } .number br { display: none; }
+  td.number { white-space: normal; } .number small::before { content: " ("; } .number small::after { content: ")"; }
 }
 """
 
