@@ -213,3 +213,11 @@ def test_the_changelog_starts_with_this_version():
 
     assert newest == __version__
     assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_no_module_is_longer_than_400_lines():
+    """CONTRIBUTING.md says so."""
+    folders = ("keras_fixhead", "cli", "serving", "tests", "benchmarks", "website")
+    lengths = {path: len(path.read_text().splitlines()) for folder in folders for path in (ROOT / folder).rglob("*.py")}
+
+    assert len(lengths) > 400 and {path: lines for path, lines in lengths.items() if lines > 400} == {}

@@ -57,7 +57,7 @@ def curl_line(
 
 
 def _check_upright(path: str | os.PathLike[str]) -> None:
-    from keras_fixhead.data.pictures import orientation
+    from keras_fixhead.data.orientation import orientation
 
     content = read_file(path)
     if upright(content, os.fspath(path)) == content:

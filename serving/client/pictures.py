@@ -78,7 +78,8 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     """
     from PIL import Image
 
-    from keras_fixhead.data.pictures import decode_picture, orientation
+    from keras_fixhead.data.orientation import orientation
+    from keras_fixhead.data.pictures import decode_picture
 
     with open_picture(content, name) as picture:
         if not _is_decoded_by_servers(picture):

@@ -169,7 +169,7 @@ def _bicubic(distances: Any) -> Any:
 def orientation(content: Any) -> Any:
     """Returns the EXIF orientation in the bytes of a picture (see `contents`), an int32 scalar from 1 to 8.
 
-    See `keras_fixhead.data.pictures.orientation`, which this repeats in a graph.
+    See `keras_fixhead.data.orientation.orientation`, which this repeats in a graph.
     """
     import tensorflow as tf
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data.open_images.tables import Box
-from keras_fixhead.data.pictures import UNREADABLE, PictureForm, decode_picture, fit_picture, orientation
+from keras_fixhead.data.orientation import orientation
+from keras_fixhead.data.pictures import UNREADABLE, PictureForm, decode_picture, fit_picture
 from keras_fixhead.errors import DataError
 
 OVERLAP = 0.3
