@@ -1,5 +1,4 @@
 """What is measured of a result: functions from a result to a number."""
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -87,20 +86,20 @@ def errors_inside(result: Result) -> float:
     return errors_inside_groups(result.matrices()["confusion"], _together(result))
 
 
-def correlation(result: Result) -> float:
-    """Returns the correlation of cosines between class vectors with errors, over ordered pairs."""
+def correlation(result: Result) -> float | None:
+    """Returns the correlation of cosines between class vectors with errors, over ordered pairs; None without errors."""
     return _correlation(result, ordered=True)
 
 
-def unordered_correlation(result: Result) -> float:
-    """Returns the correlation of cosines between class vectors with errors, over unordered pairs."""
+def unordered_correlation(result: Result) -> float | None:
+    """Returns the same correlation over unordered pairs; None without errors."""
     return _correlation(result, ordered=False)
 
 
-def _correlation(result: Result, *, ordered: bool) -> float:
+def _correlation(result: Result, *, ordered: bool) -> float | None:
     matrices = result.matrices()
     found = confusion_similarity(matrices["cosines"], matrices["confusion"], unordered=not ordered, permutations=0)
-    return math.nan if found["correlation"] is None else float(found["correlation"])
+    return found["correlation"]
 
 
 def _together(result: Result) -> Any:

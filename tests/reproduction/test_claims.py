@@ -288,3 +288,13 @@ def test_nothing_is_decided_in_favour_of_an_arm_that_failed(tmp_path):
     found = answer("cos-s1-fixed-converges", read_results(tmp_path))
 
     assert found.state == UNDECIDED and found.findings[0].verdict.mean > 40
+
+
+def test_a_correlation_without_errors_has_no_value(tmp_path):
+    for seed in range(3):
+        for fixed in (True, False):
+            path = write_result(tmp_path, arm("cifar10", "dot", fixed), seed, 100.0)
+            write_matrices(path, 1_000 * np.eye(10), np.eye(10))
+    found = answer("confusion-correlation-dot", read_results(tmp_path))
+
+    assert found.state == NOT_MEASURED and not any(each.values for each in found.findings)
