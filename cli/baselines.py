@@ -29,31 +29,56 @@ class Divided:
     corruptions: Sequence[str]
 
 
-def read_baseline(path: Path, divided: Divided) -> Baseline:
-    """Returns the mean errors of a measurement, to divide others' by.
+@dataclass(frozen=True)
+class Measurements:
+    """The measurements that are given as a baseline.
+
+    Attributes:
+        path: a run, or the JSON file of a measurement.
+        contents: file -> the measurement in it.
+        hint: how to make one that fits.
+    """
+
+    path: Path
+    contents: Mapping[Path, Mapping[str, Any]]
+    hint: str
+
+
+def read_measurements(path: Path, options: str) -> Measurements:
+    """Returns the measurements of a run, or the one in a JSON file.
 
     Args:
-        path: a run with such a measurement in RUN/robustness, or the JSON file of one.
-        divided: what it has to fit to.
+        path: a run with measurements in RUN/robustness, or the JSON file of one.
+        options: of the command that makes one that fits, such as '--suite paper'.
 
     Raises:
         RunError: if there is none, or it is damaged.
-        ArgumentError: (a ValueError) if it was measured in another way, or an error is 0.
     """
-    hint = f"Make one: fixhead robustness RUN --suite {divided.suite}"
-    problems = []
-    for file in sorted((path / "robustness").glob("*.json")) if path.is_dir() else [path]:
-        content = read_json(file, schema=SCHEMA)
+    hint = f"Make one: fixhead robustness RUN {options}"
+    contents = {file: read_json(file, schema=SCHEMA)
+                for file in (sorted((path / "robustness").glob("*.json")) if path.is_dir() else [path])}
+    if not contents:
+        raise RunError(f"{path} has no measurement of accuracy under corruptions.", hint=hint)
+    for file, content in contents.items():
         if not isinstance(content.get("accuracy"), dict) or "clean" not in content:
             raise RunError(f"{file} is not a measurement of accuracy under corruptions.", hint=hint)
+    return Measurements(path, contents, hint)
+
+
+def fitting_baseline(given: Measurements, divided: Divided) -> Baseline:
+    """Returns the mean errors of the measurement that fits, to divide others' by.
+
+    Raises:
+        ArgumentError: (a ValueError) if all were measured in another way, or an error is 0.
+    """
+    problems = []
+    for file, content in given.contents.items():
         problem = next(_problems(content, divided), None)
         if problem is None:
             errors = {name: 1 - mean for name, mean in content["mean"].items()}
-            return Baseline(path.name, errors, 1 - content["clean"])
+            return Baseline(given.path.name, errors, 1 - content["clean"])
         problems.append((content.get("suite") == divided.suite, f"{file} {problem}"))
-    if not problems:
-        raise RunError(f"{path} has no measurement of the suite {divided.suite!r}.", hint=hint)
-    raise ArgumentError(max(problems)[1], hint=hint)  # of a run's measurements, one of the same suite
+    raise ArgumentError(max(problems)[1], hint=given.hint)  # of a run's measurements, one of the same suite
 
 
 def _problems(content: Mapping[str, Any], divided: Divided) -> Iterator[str]:

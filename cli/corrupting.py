@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fixhead_cli.baselines import Divided, read_baseline
+from fixhead_cli.baselines import Divided, Measurements, fitting_baseline
 from fixhead_cli.corruption_options import ChosenSuite
 from fixhead_cli.measured_data import MeasuredData, classes_content
 from fixhead_cli.output import percent, table
@@ -109,7 +109,7 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
 
 
 def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: int | None, seed: int, out: Path | None,
-                    baseline: Path | None, say: Callable[[str], None]) -> list[Measured]:
+                    baseline: Measurements | None, say: Callable[[str], None]) -> list[Measured]:
     """Returns the measurements of models; those on the same images are measured together.
 
     An interrupted measurement continues with what it has in RUN/robustness, or in `out`.
@@ -149,12 +149,12 @@ def _together(targets: Sequence[Target], chosen: ChosenSuite, limit: int | None)
     return groups
 
 
-def _baseline(path: Path | None, group: Together, chosen: ChosenSuite) -> Baseline | None:
-    if path is None:
+def _baseline(given: Measurements | None, group: Together, chosen: ChosenSuite) -> Baseline | None:
+    if given is None:
         return None
     suite = group.suite
     names = list(dict.fromkeys(name for name, _ in suite.keys(chosen.corruptions, chosen.severities)))
-    return read_baseline(path, Divided(
+    return fitting_baseline(given, Divided(
         suite=suite.name, engine=suite.engine, n=len(group.labels), dataset=group.targets[0].content["dataset"],
         images=group.images, severities=chosen.severities or suite.severities,
         corruptions=suite.averaged(names) or names))

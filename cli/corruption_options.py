@@ -39,6 +39,7 @@ class ChosenSuite:
     Attributes:
         corruptions: names; None for all.
         severities: None for all.
+        options: of the command, that choose the same suite.
 
     Raises:
         ArgumentError: for an unknown suite, corruption or severity, or options that contradict each other.
@@ -54,6 +55,7 @@ class ChosenSuite:
         from keras_fixhead.robustness.suites import parse_severities
 
         self._folder = suite if isinstance(suite, Path) else None
+        self.options = f"--augmenter {augmenter}" if augmenter else f"--suite {suite or DEFAULT_SUITE}"
         self.corruptions = list(corruptions) or None
         self.severities = list(parse_severities(severities)) if severities else None
         if isinstance(suite, Path):

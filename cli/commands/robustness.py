@@ -48,10 +48,12 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
+    from fixhead_cli.baselines import read_measurements
     from fixhead_cli.corrupting import find_targets, measure_targets, report_text, write_results
 
+    given = read_measurements(baseline, chosen.options) if baseline else None
     found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map)
-    results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=baseline,
+    results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=given,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     contents = [each.content for each in results]
     print_result(contents[0] if len(contents) == 1 else {"measurements": contents}, as_json=as_json, text=[

@@ -3,13 +3,17 @@ import json
 
 import pytest
 
-from fixhead_cli.baselines import Divided, read_baseline
+from fixhead_cli.baselines import Divided, fitting_baseline, read_measurements
 from keras_fixhead.errors import ArgumentError, RunError
 
 DIVIDED = Divided("paper", "native", 12, "digits", "aa", (1, 2), ["fog"])
 CONTENT = {"schema": 1, "suite": "paper", "engine": "native", "n": 12, "dataset": "digits", "images": "aa",
            "severities": [1, 2], "clean": 0.75, "accuracy": {"fog": [0.5, 0.25], "snow": [1.0, 1.0]},
            "mean": {"fog": 0.375, "snow": 1.0}}
+
+
+def found(path):
+    return fitting_baseline(read_measurements(path, "--suite paper"), DIVIDED)
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def write(tmp_path):
 
 
 def test_its_errors_are_read(write):
-    baseline = read_baseline(write("b.json"), DIVIDED)
+    baseline = found(write("b.json"))
 
     assert (baseline.name, baseline.clean_error) == ("b.json", 0.25)
     assert baseline.errors == {"fog": 0.625, "snow": 0.0}  # snow is not in the mean
@@ -43,22 +47,22 @@ def test_its_errors_are_read(write):
 def test_what_was_measured_in_another_way_is_refused_in_one_line(write, changes, message):
     path = write("b.json", **changes)
     with pytest.raises(ArgumentError) as caught:
-        read_baseline(path, DIVIDED)
+        found(path)
 
     assert caught.value.what == f"{path} {message}"
     assert caught.value.hint == "Make one: fixhead robustness RUN --suite paper"
 
 
 def test_a_measurement_of_an_earlier_version_is_compared_by_what_it_has(write):
-    assert read_baseline(write("b.json", images=None, engine=None, dataset=None), DIVIDED).errors["fog"] == 0.625
+    assert found(write("b.json", images=None, engine=None, dataset=None)).errors["fog"] == 0.625
 
 
 def test_a_run_gives_the_measurement_that_fits(write, tmp_path):
-    with pytest.raises(RunError, match=r"has no measurement of the suite 'paper'\. Make one: fixhead robustness RUN"):
-        read_baseline(tmp_path, DIVIDED)
+    with pytest.raises(RunError, match=r"no measurement of accuracy under corruptions\. Make one: fixhead robustness"):
+        found(tmp_path)
     write("robustness/a.json", suite="cifar-c")
     write("robustness/b.json", n=7)
     with pytest.raises(ArgumentError, match=r"b\.json was measured on 7 images, not 12"):
-        read_baseline(tmp_path, DIVIDED)
+        found(tmp_path)
     write("robustness/paper.json")
-    assert read_baseline(tmp_path, DIVIDED).name == tmp_path.name
+    assert found(tmp_path).name == tmp_path.name
