@@ -5,7 +5,6 @@ from typing import Any
 
 from fixhead_cli.output import command_line, percent, print_result, table
 from keras_fixhead.config import Resolved, TrainConfig, arm_name, scale_text
-from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.runs import Run
 
 UNEQUAL = 1.5
@@ -20,16 +19,15 @@ _TRAINED_SINCE = ("flops_per_second", "share_of_peak", "peak_memory_bytes", "dev
 
 def plan_content(resolved: Resolved) -> dict[str, Any]:
     """Returns what `--dry-run` prints: the configuration, and its duration if such a step was timed here."""
-    steps = resolved.total_steps
-    step_seconds = stored_step_seconds(resolved.step_time_key)
+    seconds = resolved.timed_seconds
     return {
         "asked": resolved.asked.as_dict(),
         "config": resolved.config.as_dict(),
         "config_digest": resolved.digest,
         "class_vectors_digest": resolved.class_vectors_digest,
-        "steps": steps,
-        "estimated_seconds": None if step_seconds is None else step_seconds * steps,
-        "estimate": "not measured yet" if step_seconds is None else "from a step timed before on this machine",
+        "steps": resolved.total_steps,
+        "estimated_seconds": seconds,
+        "estimate": "not measured yet" if seconds is None else "from a step timed before on this machine",
     }
 
 

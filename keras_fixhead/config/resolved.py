@@ -22,7 +22,7 @@ from keras_fixhead.config.train_config import RESULT_ROLES, TrainConfig
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision
+from keras_fixhead.hardware import cpu_count, gpus, keras_backend, resolve_precision, stored_step_seconds
 from keras_fixhead.hub_presets import absolute_name
 from keras_fixhead.vectors import adacos_scale, draw_digest
 
@@ -91,6 +91,12 @@ class Resolved:
                  size, f"batch{min(config.batch_size, self.train_size)}",
                  config.precision, f"threads{config.threads}", *([f"devices{config.devices}"] * (config.devices > 1)))
         return " ".join(parts)
+
+    @property
+    def timed_seconds(self) -> float | None:
+        """Seconds of the whole training, from a step timed on this machine before; None if none was."""
+        step_seconds = stored_step_seconds(self.step_time_key)
+        return None if step_seconds is None else step_seconds * self.total_steps
 
     def for_device(self, *, gpu: bool) -> "Resolved":
         """Returns the same configuration for the device that the framework computes on, once that is known."""

@@ -19,7 +19,6 @@ from keras_fixhead.config import (
 )
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.disk import computed_bytes, disk_bytes, free_bytes, total_bytes
-from keras_fixhead.hardware import stored_step_seconds
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.vectors import scale_warning
@@ -186,8 +185,7 @@ def _shape(config: TrainConfig) -> tuple[Any, ...]:
 
 
 def _planned(resolved: Resolved, run: Run | None) -> PlannedRun:
-    step_seconds = stored_step_seconds(resolved.step_time_key)
-    total = None if step_seconds is None else step_seconds * resolved.total_steps
+    total = resolved.timed_seconds
     if run is None:
         return PlannedRun(resolved, "new", None, total)
     state = run.read("status")["state"] if run.has("status") else "interrupted"

@@ -160,6 +160,5 @@ def estimated(planned: Planned, options: Options, found: Results) -> cost.Estima
     """Returns the estimated duration of a run: from runs or steps timed on this device, or by arithmetic."""
     config = build_config(explicit_fields(planned.like, options) | {"seed": planned.seed})
     gpus = hardware.gpus()
-    resolved = resolve(config, gpu=bool(gpus))
     return cost.estimate(config, found, gpus[0][0] if gpus else hardware.cpu_name(), setting_of(options.plan).rate,
-                         steps=resolved.total_steps, step_seconds=hardware.stored_step_seconds(resolved.step_time_key))
+                         timed=resolve(config, gpu=bool(gpus)).timed_seconds)

@@ -81,7 +81,7 @@ def training_images(config: TrainConfig) -> int:
 
 
 def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str | None = None,
-             rate: Rate = GPU, *, steps: int = 0, step_seconds: float | None = None) -> Estimate:
+             rate: Rate = GPU, *, timed: float | None = None) -> Estimate:
     """Returns the estimated duration of a run, from runs of the same network on the same device if there are any.
 
     Without such runs, it is computed from the time of a step, if one was timed on this machine.
@@ -91,7 +91,7 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         measured: earlier results. Those of resumed runs are ignored: their wall time covers only the last part.
         device: name of the device.
         rate: used if nothing was measured.
-        steps, step_seconds: of the training, and the time of one; None if none was timed.
+        timed: seconds of the training by the time of a step; None if none was timed.
     """
     like = [each for each in measured if each.converged and not each.content.get("resumed")
             and each.content["device"] == device and (each.config.model, each.config.width, each.config.dataset)
@@ -102,8 +102,8 @@ def estimate(config: TrainConfig, measured: Iterable[Result] = (), device: str |
         training = newest.number("seconds")
         other = max(0.0, newest.number("wall_seconds") - training)
         return Estimate(training * training_images(config) / shown, other, MEASURED)
-    if step_seconds is not None:
-        return Estimate(step_seconds * steps, rate.run_seconds, STEPS)
+    if timed is not None:
+        return Estimate(timed, rate.run_seconds, STEPS)
     flop = training_flop_per_image(config) or 0.0
     epochs = config.epochs * rate.epoch_seconds
     return Estimate(training_images(config) * flop / rate.flop_per_second + epochs, rate.run_seconds, ARITHMETIC)

@@ -1,4 +1,5 @@
 """The plan as lines, for `fixhead reproduce --dry-run`: what is done, and the hours and disk space of the rest."""
+import itertools
 from collections.abc import Sequence
 
 from keras_fixhead import hardware
@@ -22,31 +23,26 @@ def listed(options: Options) -> list[str]:
     why = {block.name: block.why for block in blocks_named(options.blocks, options.plan)}
     planned = [each for each in whole_plan(options, found)
                if not options.only_failed or (each.cell is not None and is_missing(each, found, options))]
-    lines: list[str] = []
-    asked: list[int | None] = []
-    waiting, later, seconds, block = 0, 0, 0.0, ""
-    for each in planned:
-        if each.block != block:
-            block = each.block
-            lines.append(f"block {block}: {why[block]}")
-        if each.cell is not None and not is_missing(each, found, options):
-            state = _done(found.all_of(each.cell)[each.seed])
-        else:
-            estimate = estimated(each, options, found)
-            seconds += estimate.seconds
-            state = f"about {estimate.seconds:.0f} s ({estimate.source})"
-            if each.cell is None:
-                waiting += 1
-                state = f"waits for the runs that choose its scale: {state}"
-            elif options.most_runs is not None and len(asked) >= options.most_runs:
-                later += 1
-                state = f"left to a later call: {state}"
+    waiting = [each for each in planned if each.cell is None]
+    missing = [each for each in planned if each.cell is not None and is_missing(each, found, options)]
+    asked = missing[:options.most_runs]
+    lines, seconds = [], 0.0
+    for block, runs in itertools.groupby(planned, key=lambda each: each.block):
+        lines.append(f"block {block}: {why[block]}")
+        for each in runs:
+            if each.cell is not None and each not in missing:
+                state = _done(found.all_of(each.cell)[each.seed])
             else:
-                asked.append(size_of(each.cell, options))
-                state = f"to do{' again' * options.only_failed}: {state}"
-        lines.append(f"  {each.label}, seed {each.seed}: {state}")
-    return [*_rehearsal(options), *lines, _counts(len(planned), len(asked), waiting, later),
-            *_hours(options, seconds, asked), *_not_covered(options)]
+                estimate = estimated(each, options, found)
+                seconds += estimate.seconds
+                what = ("waits for the runs that choose its scale" if each.cell is None else
+                        "left to a later call" if each not in asked else "to do" + " again" * options.only_failed)
+                state = f"{what}: about {estimate.seconds:.0f} s ({estimate.source})"
+            lines.append(f"  {each.label}, seed {each.seed}: {state}")
+    sizes = [size_of(each.cell, options) for each in asked if each.cell is not None]
+    return [*_rehearsal(options), *lines,
+            _counts(len(planned), len(asked), len(waiting), len(missing) - len(asked)),
+            *_hours(options, seconds, sizes), *_not_covered(options)]
 
 
 def _done(result: Result) -> str:

@@ -3,7 +3,9 @@
 It is written as JSON, CSV, Markdown, LaTeX and one page of HTML (`report_text`, `report_html`). The same files give the
 same bytes: a report has no date and no paths of the machine.
 """
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +62,52 @@ def report_content(results: Mapping[str, Results], folder: Path) -> dict[str, An
             "settings": [_setting(at, results[at.plan], folder) for at in SETTINGS if len(results[at.plan])]}
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What a setting's part of the report is made from.
+
+    Attributes:
+        seen: its results.
+        where: id of a cell -> the first block that has it.
+        folder: the folder that files are named relative to.
+        hours_left: function from names of blocks to the hours of what is missing of them.
+    """
+
+    seen: Evidence
+    where: Mapping[str, str]
+    folder: Path
+    hours_left: Callable[[tuple[str, ...]], float]
+
+    def name(self, path: Path) -> str:
+        """Returns the name of a file in the report."""
+        path, folder = path.absolute(), self.folder.absolute()
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+    def command(self, cells: Iterable[Cell]) -> str:
+        """Returns the command that measures cells; empty for cells that are not in the plan."""
+        blocks, option = " ".join(self.blocks(cells)), recipe_option(self.seen.setting)
+        return f"fixhead reproduce {blocks}{option} --data-dir DATA" if blocks else ""
+
+    def blocks(self, cells: Iterable[Cell]) -> tuple[str, ...]:
+        """Returns the names of the blocks of cells."""
+        return tuple(dict.fromkeys(self.where[cell.id] for cell in cells if cell.id in self.where))
+
+
 def _setting(at: Setting, results: Results, folder: Path) -> dict[str, Any]:
     seen = evidence(results, at)
-    where = _blocks_of_cells(PLANS[at.plan], seen.decisions)
-    figures = [{**each, "results": {name: _name(path, folder) for name, path in each["results"].items()}}
+    source = _Source(seen, _blocks_of_cells(PLANS[at.plan], seen.decisions), folder,
+                     functools.cache(lambda blocks: hours_left(blocks, seen)))
+    figures = [{**each, "results": {name: source.name(path) for name, path in each["results"].items()}}
                for each in figures_content(seen)]
     return {"plan": at.plan, "title": at.title, "network": at.network, "paper_network": at.paper_network,
             "devices": sorted({str(each.content["device"]) for each in results}), "runs": len(results),
-            "across_sets": _across_sets(seen, folder),
-            "claims": [_claim(each, at, results, where, folder) for each in answers(results, at)],
-            "targets": targets_content(at, results), "cells": _cells(seen, where, figures, folder), "figures": figures}
+            "across_sets": _across_sets(source), "claims": [_claim(each, source) for each in answers(results, at)],
+            "targets": targets_content(at, results), "cells": _cells(source, figures), "figures": figures}
 
 
-def _across_sets(seen: Evidence, folder: Path) -> list[dict[str, Any]]:
+def _across_sets(source: _Source) -> list[dict[str, Any]]:
     """Returns the interquartile mean of fixed minus learned over the data sets, for logits measured on all of them."""
-    found = []
+    seen, found = source.seen, []
     for head in ("dot", "cos"):
         findings = {dataset: gain(seen, "", seen.setting.main, dataset, head, accuracy, above()) for dataset in SETS}
         gains = {dataset: seeds_in_order(each.values) for dataset, each in findings.items()}
@@ -83,24 +116,24 @@ def _across_sets(seen: Evidence, folder: Path) -> list[dict[str, Any]]:
             found.append({"what": f"fixed minus learned accuracy, {head} logits, points", "sets": list(gains),
                           "n": [len(each) for each in scores], "interquartile_mean": interquartile_mean(scores),
                           "interval_95": list(interquartile_interval(scores)), "files": sorted(
-                              _name(run.path, folder) for each in findings.values() for cell in each.cells
+                              source.name(run.path) for each in findings.values() for cell in each.cells
                               for run in seen.results.of(cell).values())})
     return found
 
 
-def _claim(each: Answer, at: Setting, results: Results, where: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def _claim(each: Answer, source: _Source) -> dict[str, Any]:
     after = holm_states(each.findings, somewhere=each.question.somewhere)
     return {"id": each.claim.id, "section": each.claim.section, "statement": each.claim.statement,
             "printed": dict(each.claim.paper), "verdict": each.state, "lacking": each.question.lacking,
             "arithmetic": each.question.arithmetic,
-            "comparisons": [_comparison(one, at, results, where, folder) | {"after_holm": after.get(id(one))}
-                            for one in each.findings]}
+            "comparisons": [_comparison(one, source) | {"after_holm": after.get(id(one))} for one in each.findings]}
 
 
-def _comparison(one: Finding, at: Setting, results: Results, where: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def _comparison(one: Finding, source: _Source) -> dict[str, Any]:
     said, values = one.verdict, seeds_in_order(one.values)
     paired = one.minus is None and not one.expected.counted and 2 <= len(values) <= EXHAUSTIVE
-    runs = {result.path: result for cell in one.cells for result in results.all_of(cell).values()}
+    runs = {result.path: result for cell in one.cells
+            for result in source.seen.results.all_of(cell).values()}
     return {
         "label": one.label, "unit": one.unit, "expected": one.expected.text, "paper": one.paper,
         "values": {str(seed): value for seed, value in sorted(one.values.items())},
@@ -114,20 +147,17 @@ def _comparison(one: Finding, at: Setting, results: Results, where: Mapping[str,
         "network": ", ".join(dict.fromkeys(each.config.model for each in one.cells)),
         "data": "; ".join(dict.fromkeys(f"{each.config.dataset}, {_data(each)}" for each in runs.values())),
         "hours": round(sum(each.number("seconds") for each in runs.values()) / 3600, 2),
-        "files": sorted(_name(path, folder) for path in runs), **_command(one, at, results, where)}
+        "files": sorted(map(source.name, runs)), **_command(one, source)}
 
 
-def _command(one: Finding, at: Setting, results: Results, where: Mapping[str, str]) -> dict[str, Any]:
+def _command(one: Finding, source: _Source) -> dict[str, Any]:
     """Returns which command measures a comparison, and about how many hours a seed of it and the command take."""
-    left = [cell for cell in one.cells if not results.all_of(cell)]
-    blocks = list(dict.fromkeys(where[cell.id] for cell in left or (one.cells if one.values else ())
-                                if cell.id in where))
-    return {"command": _reproduce(blocks, at), "hours_per_seed": round(hours_of(left, at, results), 2),
-            "command_hours": hours_left(blocks, at, results) if left and blocks else 0.0}
-
-
-def _reproduce(blocks: Sequence[str], at: Setting) -> str:
-    return f"fixhead reproduce {' '.join(blocks)}{recipe_option(at)} --data-dir DATA" if blocks else ""
+    seen = source.seen
+    left = [cell for cell in one.cells if not seen.results.all_of(cell)]
+    missing = source.blocks(left)
+    return {"command": source.command(left or (one.cells if one.values else ())),
+            "hours_per_seed": round(hours_of(left, seen.setting, seen.results), 2),
+            "command_hours": source.hours_left(missing) if missing else 0.0}
 
 
 def _data(result: Result) -> str:
@@ -135,22 +165,21 @@ def _data(result: Result) -> str:
     return str(result.content.get("subset") or "whole")
 
 
-def _cells(seen: Evidence, where: Mapping[str, str], figures: Sequence[Mapping[str, Any]],
-           folder: Path) -> list[dict[str, Any]]:
+def _cells(source: _Source, figures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Returns what was measured of each cell, in the order of the plan."""
-    order = {name: index for index, name in enumerate(where)}
-    printed = printed_numbers(seen)
+    order = {name: index for index, name in enumerate(source.where)}
+    printed = printed_numbers(source.seen)
     found = []
-    for name, seeds in sorted(seen.results.by_cell.items(),
+    for name, seeds in sorted(source.seen.results.by_cell.items(),
                               key=lambda each: (order.get(each[0], len(order)), each[0])):
         runs = list(seeds.values())
         one = Cell(tuple(sorted(runs[0].content["cell"].items())))
         converged = [each for each in runs if each.converged]
         said = verdict([100 * each.accuracy() for each in converged], above())
         paper = printed.get(name)
-        files = {str(each.seed): _name(each.path, folder) for each in runs}
+        files = {str(each.seed): source.name(each.path) for each in runs}
         found.append({
-            "block": where.get(name), "cell": one.label, "recipe": protocol_text(one), "id": name,
+            "block": source.where.get(name), "cell": one.label, "recipe": protocol_text(one), "id": name,
             "network": one.config.model, "paper": paper, "mean": said.mean,
             "interval_95": None if said.interval is None else list(said.interval),
             "difference_from_paper": None if said.mean is None or paper is None else said.mean - paper,
@@ -161,7 +190,7 @@ def _cells(seen: Evidence, where: Mapping[str, str], figures: Sequence[Mapping[s
             "digests": {str(each.seed): each.content.get("config_digest") for each in runs}, "files": files,
             "figures": [each["title"] for each in figures
                         if not set(files.values()).isdisjoint(each["results"].values())],
-            "command": _reproduce([where[name]] if name in where else [], seen.setting)})
+            "command": source.command([one])})
     return found
 
 
@@ -172,11 +201,6 @@ def _blocks_of_cells(blocks: Sequence[Block], decisions: Decisions) -> dict[str,
         if run.cell is not None:
             found.setdefault(run.cell.id, run.block)
     return found
-
-
-def _name(path: Path, folder: Path) -> str:
-    path, folder = path.absolute(), folder.absolute()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def write_report(report: Mapping[str, Any], folder: Path, results: Path) -> list[Path]:

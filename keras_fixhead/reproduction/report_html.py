@@ -6,10 +6,9 @@ from html import escape
 from typing import Any
 
 from keras_fixhead.reproduction.claims import ARITHMETIC
-from keras_fixhead.reproduction.findings import NUMBER
 from keras_fixhead.reproduction.page_figure import COLOURS
 from keras_fixhead.reproduction.report_targets import target_text
-from keras_fixhead.reproduction.report_text import across_text, cell_row, heading, hours_text, interval, minutes, number
+from keras_fixhead.reproduction.report_text import across_text, cell_row, comparison_row, heading, minutes
 from keras_fixhead.reproduction.verdict import STATES
 
 CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
@@ -173,21 +172,19 @@ _VERDICT_FILTER = ("<select aria-label=\"Verdict\"><option value=\"\">every verd
 
 
 def _comparison(claim: str, each: Mapping[str, Any]) -> str:
-    form = NUMBER[each["unit"]]
-    values = [each["paper"], each["mean"], each["difference_from_paper"]]
-    p = "" if each["sign_flip_p"] is None else f"{each['sign_flip_p']:.3g} (at least {each['smallest_p']:.3g})"
+    text = comparison_row(claim, each)
+    intervals = {"interval": each["interval_95"], "bca": each["bca_95"]}
+    keys = {"paper": each["paper"], "here": each["mean"], "difference": each["difference_from_paper"],
+            **{name: None if pair is None else pair[0] for name, pair in intervals.items()}, "p": each["sign_flip_p"]}
     notes = "".join(f" <small>{escape(text)}</small>" for text in (each["note"], each["warning"]) if text)
     kind = "" if each["counts"] else ' class="beside"'
     label = f"<td{kind}>{escape(each['label'])}{notes}</td>"
     hours = each["hours"] if each["files"] else each["hours_per_seed"] if each["command"] else None
     return _row(each["verdict"], [
         _code(claim), label, f"<td>{_badge(each['verdict'])}</td>", _cell(each["unit"]), _cell(each["expected"]),
-        *(_number(number(value, form), value) for value in values),
-        *(_number(interval(pair, form), None if pair is None else pair[0])
-          for pair in (each["interval_95"], each["bca_95"])),
-        _number(p, each["sign_flip_p"]), _number(str(each["n"]), each["n"]),
-        _cell(": ".join(filter(None, (each["network"], each["recipe"])))), _cell(each["data"]),
-        f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>", _number(hours_text(each), hours),
+        *(_number(text[name], key) for name, key in keys.items()), _number(str(each["n"]), each["n"]),
+        _cell(text["recipe"]), _cell(text["data"]),
+        f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>", _number(text["hours"], hours),
         _files(each["files"]),
         _command(each["command"])])
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras_fixhead.reproduction import cost
 from keras_fixhead.reproduction.cells import Cell, plan
+from keras_fixhead.reproduction.comparisons import Evidence
 from keras_fixhead.reproduction.page_cells import paper_key
 from keras_fixhead.reproduction.paper import paper_table
 from keras_fixhead.reproduction.plans import PLANS, blocks_named
@@ -83,11 +84,11 @@ def recipe_option(at: Setting) -> str:
     return "" if at is EVIDENCE else f" --recipe {at.recipe}"
 
 
-def hours_left(blocks: Sequence[str], at: Setting, results: Results) -> float:
+def hours_left(blocks: Sequence[str], seen: Evidence) -> float:
     """Returns the estimated hours of all runs of blocks that have no result, rounded to a tenth."""
-    planned = plan(blocks_named(blocks, at.plan), decide(results, PLANS[at.plan]))
-    left = [each.like for each in planned if each.cell is None or each.seed not in results.all_of(each.cell)]
-    return round(hours_of(left, at, results), 1)
+    left = [each.like for each in plan(blocks_named(blocks, seen.setting.plan), seen.decisions)
+            if each.cell is None or each.seed not in seen.results.all_of(each.cell)]
+    return round(hours_of(left, seen.setting, seen.results), 1)
 
 
 def hours_of(cells: Iterable[Cell], at: Setting, results: Results) -> float:

@@ -9,7 +9,7 @@ from keras_fixhead.reproduction.findings import NUMBER
 from keras_fixhead.reproduction.report_targets import target_text
 
 HEADER = ("claim", "comparison", "expected", "paper", "here", "here minus paper", "95 % interval", "BCa interval",
-          "sign-flip p (smallest possible)", "n", "network, recipe and scale", "data", "hours", "verdict",
+          "sign-flip p", "n", "network, recipe and scale", "data", "hours", "verdict",
           "after Holm's correction", "files", "command")
 CELLS = ("block", "cell", "recipe and scale", "data", "paper, %", "here, %", "here minus paper", "95 % interval", "n",
          "failed", "minutes", "files", "command")
@@ -64,7 +64,7 @@ def latex(report: Mapping[str, Any]) -> str:
     for setting in report["settings"]:
         lines += ["\\begin{tabular}{llrrrllrrll}", "\\toprule",
                   "claim & comparison & paper & here & here $-$ paper & 95\\,\\% interval & BCa interval & "
-                  "sign-flip $p$ (smallest) & $n$ & protocol & verdict \\\\", "\\midrule"]
+                  "sign-flip $p$ & $n$ & protocol & verdict \\\\", "\\midrule"]
         for claim in setting["claims"]:
             for row in comparison_rows(claim, measured=True):
                 lines += [" & ".join(latex_text(row[name].strip("`")) for name in shown) + " \\\\",
@@ -115,32 +115,29 @@ def comparison_rows(claim: Mapping[str, Any], *, measured: bool = False) -> list
         claim: from a report.
         measured: whether to leave out those without a value.
     """
-    return [_comparison_row(claim["id"], each) for each in claim["comparisons"] if each["values"] or not measured]
+    return [comparison_row(claim["id"], each) for each in claim["comparisons"] if each["values"] or not measured]
 
 
-def _comparison_row(claim: str, each: Mapping[str, Any]) -> dict[str, str]:
+def comparison_row(claim: str, each: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a comparison as texts by column."""
     form = NUMBER[each["unit"]]
-    p = "" if each["sign_flip_p"] is None else f"{each['sign_flip_p']:.3g} ({each['smallest_p']:.3g})"
+    p = "" if each["sign_flip_p"] is None else f"{each['sign_flip_p']:.3g} (at least {each['smallest_p']:.3g})"
     return {
         "claim": f"`{claim}`", "comparison": f"{each['label']} ({each['unit']})", "expected": each["expected"],
         "paper": number(each["paper"], form), "here": number(each["mean"], form),
         "difference": number(each["difference_from_paper"], form), "interval": interval(each["interval_95"], form),
-        "bca": interval(each["bca_95"], form), "p": p, "n": f"{each['n']}{_warned(each)}",
+        "bca": interval(each["bca_95"], form), "p": p,
+        "n": "; ".join(filter(None, (str(each["n"]), each["warning"]))),
         "recipe": ": ".join(filter(None, (each["network"], each["recipe"]))), "data": each["data"],
-        "hours": hours_text(each),
-        "verdict": each["verdict"], "holm": each["after_holm"] or "", "files": ", ".join(each["files"]),
-        "command": f"`{each['command']}`" if each["command"] else ""}
+        "hours": _hours_text(each), "verdict": each["verdict"], "holm": each["after_holm"] or "",
+        "files": ", ".join(each["files"]), "command": f"`{each['command']}`" if each["command"] else ""}
 
 
-def hours_text(each: Mapping[str, Any]) -> str:
-    """Returns the hours that the runs of a comparison took, or about how many a seed of it would take."""
+def _hours_text(each: Mapping[str, Any]) -> str:
+    """The hours that the runs of a comparison took, or about how many a seed of it would take."""
     if each["files"]:
         return f"{each['hours']:g}"
     return f"about {each['hours_per_seed']:g} a seed, {each['command_hours']:g} the command" if each["command"] else ""
-
-
-def _warned(each: Mapping[str, Any]) -> str:
-    return f"; {each['warning']}" if each["warning"] else ""
 
 
 def cell_row(each: Mapping[str, Any]) -> dict[str, str]:

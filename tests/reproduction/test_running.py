@@ -293,8 +293,10 @@ def test_a_dry_run_leaves_runs_beyond_the_number_asked_to_a_later_call(tmp_path)
 
 
 def test_hours_come_from_steps_timed_on_this_machine_if_no_run_was_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(choosing.hardware, "stored_step_seconds", lambda key: 0.5)
+    monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path))
     (planned, *_), found = plan(blocks_named(["1"]), Decisions()), read_results(tmp_path)
+    whole = resolve(build_config(planned.cell.explicit(planned.seed)), gpu=False)
+    choosing.hardware.store_step_seconds(whole.step_time_key, 0.5)
     estimate = choosing.estimated(planned, options(tmp_path), found)
 
     assert estimate.source == "steps timed on this machine" and estimate.training == 0.5 * 351 * 30
