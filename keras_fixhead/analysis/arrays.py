@@ -66,9 +66,20 @@ def few_of_each(labels: NDArray[np.integer[Any]], most: int) -> NDArray[np.intp]
         >>> few_of_each(np.array([0, 0, 0, 1, 1, 2]), 4).tolist()
         [0, 3, 5]
     """
-    classes, own = np.unique(labels, return_inverse=True)
-    order = np.argsort(own, kind="stable")
-    counts = np.bincount(own)
-    place = np.empty(len(own), int)
-    place[order] = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.flatnonzero(place < max(1, most // max(1, len(classes))))
+    return np.flatnonzero(place_in_class(labels) < max(1, most // max(1, len(np.unique(labels)))))
+
+
+def place_in_class(labels: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """Returns for each image how many images of its class come before it.
+
+    Args:
+        labels: integers, shape (N,).
+
+    Example:
+        >>> place_in_class(np.array([7, 7, 2, 7, 2])).tolist()
+        [0, 1, 0, 2, 1]
+    """
+    _, own, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    place = np.empty(len(own), np.intp)
+    place[np.argsort(own, kind="stable")] = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.analysis.arrays import place_in_class
 from keras_fixhead.catalog import look_up
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.scores import Baseline
@@ -207,11 +208,7 @@ class Suite:
             return self
         classes = int(max(labels.max(initial=0), self.labels.max(initial=0))) + 1
         wanted = np.bincount(labels, minlength=classes)
-        rank = np.empty(len(self.labels), np.intp)
-        for label in range(classes):
-            own = np.flatnonzero(self.labels == label)
-            rank[own] = np.arange(len(own))
-        chosen = np.flatnonzero(rank < wanted[self.labels])
+        chosen = np.flatnonzero(place_in_class(self.labels) < wanted[self.labels])
         if not len(chosen):
             raise ArgumentError(f"{self.name} has no images of the classes of the {len(labels)} test images.",
                                 hint="Take more of them: --limit N")
