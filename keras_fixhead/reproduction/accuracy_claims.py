@@ -21,7 +21,7 @@ from keras_fixhead.reproduction.findings import DECADES, POINTS, SHARE, Finding
 from keras_fixhead.reproduction.measures import accuracy, at_severity, corrupted, net_corrupted
 from keras_fixhead.reproduction.paper import paper_table
 from keras_fixhead.reproduction.settings import Rates
-from keras_fixhead.reproduction.verdict import above, more_often, not_below, other_than, verdict
+from keras_fixhead.reproduction.verdict import HELD, REFUTED, above, more_often, not_below, other_than
 
 TOLERANCE_POINTS = 0.5
 """'At least as accurate' in points: the sampling error of an accuracy of 60 to 80 % on 10,000 images."""
@@ -80,8 +80,12 @@ def _tolerance(seen: Evidence, label: str, row: Row, lower: Row) -> Finding:
     """What a higher learning rate gains the fixed arm, minus what it gains the learned arm."""
     gains = [gain(seen, label, each, "cifar100", "dot", accuracy, above()) for each in (row, lower)]
     values = paired_difference(gains[0].values, gains[1].values).values
+    at_lower = [{HELD: REFUTED, REFUTED: HELD}[state] for state in gains[1].void]  # its gain is subtracted
     return dataclasses.replace(gains[0], values=values, cells=gains[0].cells + gains[1].cells,
-                               note="; ".join(each.note for each in gains if each.note))
+                               void=(*gains[0].void, *at_lower),
+                               unresolved=gains[0].unresolved or gains[1].unresolved,
+                               failed=tuple(sorted({seed for each in gains for seed in each.failed})),
+                               note="; ".join(dict.fromkeys(each.note for each in gains if each.note)))
 
 
 def _best_rate(seen: Evidence, rates: Rates) -> Finding:
@@ -96,7 +100,8 @@ def _best_rate(seen: Evidence, rates: Rates) -> Finding:
     for seed in sorted(set.intersection(*measured)):
         best = {fixed: _best_index(seen, each, seed) for fixed, each in arms.items()}
         at_edge += any(index in (0, len(rates.rows) - 1) for index in best.values())
-        rate = {fixed: -3.0 if index is None else math.log10(_lr(seen, arms[fixed][index]))
+        rates_of = {fixed: [math.log10(_lr(seen, one)) for one in each] for fixed, each in arms.items()}
+        rate = {fixed: min(rates_of[fixed]) - 1 if index is None else rates_of[fixed][index]
                 for fixed, index in best.items()}
         values[seed] = round(rate[True] - rate[False], 6)
     note = f"at {at_edge} of {len(values)} seeds a best rate is at the edge of the grid" if at_edge else ""
@@ -136,8 +141,9 @@ def cosine_gain(seen: Evidence) -> list[Finding]:
                paper=paper[dataset, at.paper_network]) for dataset in SETS),
         *(gain(seen, f"cifar100, {name}", row, "cifar100", "cos", accuracy, above(GAP_POINTS),
                paper=paper["cifar100", model]) for name, model, row in at.networks),
-        difference(seen, "cifar100, fixed S = 1 minus fixed best S", _tuned(seen, True, 1.0), _tuned(seen, True),
-                   accuracy, not_below(NEAR_POINTS), paper=minus(*_fixed_numbers(seen))),
+        dataclasses.replace(
+            difference(seen, "cifar100, fixed S = 1 minus fixed best S", _tuned(seen, True, 1.0), _tuned(seen, True),
+                       accuracy, not_below(NEAR_POINTS), paper=minus(*_fixed_numbers(seen))), required=True),
     ]
 
 
@@ -173,20 +179,19 @@ def cosine_against_dot(seen: Evidence) -> list[Finding]:
                            arm(at.main, dataset, "dot", fixed), accuracy, above(), beside=True,
                            paper=minus(one[dataset, at.paper_network, "fixed"], two[dataset, at.paper_network, name]))
                 for fixed, name in ((True, "fixed"), (False, "learned"))]
-        found += [*pair, _smaller(f"{dataset}, {at.network}, minus the better dot arm", pair)]
+        found += [*pair, _both(f"{dataset}, {at.network}, minus both dot arms; the smaller difference", pair)]
     return found
 
 
-def _smaller(label: str, pair: list[Finding]) -> Finding:
-    """Returns the smaller of two findings, once both have the same number of seeds."""
+def _both(label: str, pair: list[Finding]) -> Finding:
+    """Returns the finding that is held if both are, with the values of the smaller difference; none while one lacks."""
     papers = [each.paper for each in pair if each.paper is not None]
     cells = tuple(dict.fromkeys(one for each in pair for one in each.cells))
     known = all(each.values for each in pair)
-    smaller = min(pair, key=lambda each: verdict(list(each.values.values()), each.expected).mean or 0.0)
+    smaller = min(pair, key=lambda each: each.verdict.mean or 0.0)
     return Finding(label, smaller.values if known else {}, smaller.expected, POINTS, cells, smaller.epochs,
                    min(papers, default=None), smaller.note,
-                   tuple(sorted({seed for each in pair for seed in each.failed})),
-                   flattered=any(each.flattered for each in pair))
+                   tuple(sorted({seed for each in pair for seed in each.failed})), every=tuple(pair))
 
 
 def learned_at_its_scale(seen: Evidence) -> list[Finding]:

@@ -21,6 +21,8 @@ from keras_fixhead.reproduction.verdict import (
 )
 
 POINTS, COSINE, SHARE, DECADES = "points", "cosine", "share", "decades"
+EDGE, BOUND, SEEDS = "a best S at the edge of its grid", "too few errors", "not all planned seeds"
+"""Why a finding can decide nothing."""
 NUMBER = {POINTS: "+.2f", COSINE: ".3f", SHARE: ".3f", DECADES: "+.2f"}
 """Unit -> format of its numbers."""
 
@@ -40,8 +42,10 @@ class Finding:
         note: anything else worth knowing.
         failed: seeds that were run but have no value because a run failed to converge.
         minus: seed -> value of a second group that is not paired with the first; None for one group.
-        flattered: whether the arm that `values` speak for failed to converge at a seed, so that nothing is decided.
-        unresolved: why nothing can be decided, whatever the values.
+        void: the states that cannot be reached, because runs failed to converge and the others speak for their arm.
+        unresolved: why nothing can be decided, whatever the values: `EDGE`, `BOUND` or `SEEDS`.
+        required: whether the claim cannot be held unless this finding is.
+        every: findings that must all be held for this one to be; one that is refuted refutes it.
         beside: whether it is shown next to the others and does not count for the claim.
     """
 
@@ -55,8 +59,10 @@ class Finding:
     note: str = ""
     failed: tuple[int, ...] = ()
     minus: Mapping[int, float] | None = None
-    flattered: bool = False
+    void: tuple[str, ...] = ()
     unresolved: str = ""
+    required: bool = False
+    every: "tuple[Finding, ...]" = ()
     beside: bool = False
 
     @property
@@ -66,14 +72,29 @@ class Finding:
             return Verdict(UNDECIDED, 0, None, None)
         minus = None if self.minus is None else seeds_in_order(self.minus)
         found = verdict(seeds_in_order(self.values), self.expected, minus)
-        if found.state in (HELD, REFUTED) and (self.flattered or self.unresolved):
-            return replace(found, state=UNDECIDED, p_held=1.0, p_refuted=1.0)
-        return found
+        if self.every:
+            found = _of_every(found, [each.verdict for each in self.every])
+        return _without(found, (HELD, REFUTED) if self.unresolved else self.void)
 
     @property
     def protocol(self) -> str:
         """Recipe and scale of the evidence."""
         return "; ".join(dict.fromkeys(protocol_text(each) for each in self.cells))
+
+
+def _of_every(found: Verdict, parts: Sequence[Verdict]) -> Verdict:
+    """Returns a verdict that is held if all parts are, and refuted if one of them is, after a correction."""
+    p_held = max(each.p_held for each in parts)
+    p_refuted = min(1.0, len(parts) * min(each.p_refuted for each in parts))
+    state = HELD if p_held < ALPHA else REFUTED if p_refuted < ALPHA else UNDECIDED
+    return found if found.state == NOT_MEASURED else replace(found, state=state, p_held=p_held, p_refuted=p_refuted)
+
+
+def _without(found: Verdict, void: Sequence[str]) -> Verdict:
+    """Returns a verdict without the states that cannot be reached."""
+    return replace(found, state=UNDECIDED if found.state in void else found.state,
+                   p_held=1.0 if HELD in void else found.p_held,
+                   p_refuted=1.0 if REFUTED in void else found.p_refuted)
 
 
 def protocol_text(one: Cell) -> str:
@@ -103,7 +124,7 @@ def measured_text(finding: Finding) -> str:
         text += f", n = {len(finding.values)} and {len(finding.minus)}"
     else:
         text += f", n = {said.n}"
-    if said.state == HELD and finding.expected.low < 0 and said.sign == "below 0":
+    if said.state == HELD and finding.expected.tolerant and said.sign == "below 0":
         text += "; lower, by less than the tolerance"
     if warning := warning_text(finding):
         text += f"; {warning}"
@@ -150,11 +171,11 @@ def deciding(findings: Sequence[Finding]) -> list[Finding]:
 def counted(findings: Sequence[Finding], *, somewhere: bool = False) -> list[Finding]:
     """Returns the findings that count for a claim.
 
-    Those with fewer than `ENOUGH` seeds do not if others have enough: additional measurements must not undo a decision.
-    To decide that a claim holds nowhere, however, all of them count.
+    Those with fewer than `ENOUGH` seeds, or not all of those planned, do not if others have them: additional
+    measurements must not undo a decision. To decide that a claim holds nowhere, however, all of them count.
     """
     found = deciding([each for each in findings if not each.beside])
-    enough = [each for each in found if each.verdict.n >= ENOUGH]
+    enough = [each for each in found if each.verdict.n >= ENOUGH and each.unresolved != SEEDS]
     return found if somewhere else enough or found
 
 
@@ -162,12 +183,19 @@ def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
     """Returns the state of a claim from all its findings; `NOT_MEASURED` if there are none.
 
     A claim about every comparison is held if all are held, which needs no correction, and refuted if one is refuted
-    after Holm's correction; a claim about some comparison the other way round.
+    after Holm's correction; a claim about some comparison the other way round. Without a required finding it is not
+    held.
     """
     found = counted(findings, somewhere=somewhere)
     if not found:
         return NOT_MEASURED
-    return combine(corrected(found, HELD if somewhere else REFUTED), somewhere=somewhere)
+    state = combine(corrected(found, HELD if somewhere else REFUTED), somewhere=somewhere)
+    return UNDECIDED if state == HELD and open_requirements(findings) else state
+
+
+def open_requirements(findings: Sequence[Finding]) -> list[Finding]:
+    """Returns the findings without which a claim cannot be held, and that are not."""
+    return [each for each in deciding(findings) if each.required and each.verdict.state != HELD]
 
 
 def corrected(findings: Sequence[Finding], which: str) -> list[str]:

@@ -1,7 +1,9 @@
 """The claims on class vectors and features, as comparisons: nearness, correlations, compactness, separation."""
 import dataclasses
+from statistics import fmean
 
 from keras_fixhead.analysis.similarity import tie_ceiling
+from keras_fixhead.catalog import MODELS
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction.cells import Choice
 from keras_fixhead.reproduction.comparisons import (
@@ -15,7 +17,7 @@ from keras_fixhead.reproduction.comparisons import (
     gain,
     single,
 )
-from keras_fixhead.reproduction.findings import COSINE, POINTS, SHARE, Finding
+from keras_fixhead.reproduction.findings import BOUND, COSINE, POINTS, SHARE, Finding
 from keras_fixhead.reproduction.measures import (
     Measure,
     accuracy,
@@ -80,7 +82,7 @@ def _as_in_the_paper(seen: Evidence, dataset: str, learned: Arm, paper: float) -
     found = single(seen, f"{dataset}, ordered pairs", learned, correlation, expected, unit=COSINE, paper=paper,
                    note=_bound_text(seen, learned))
     impossible = min(_bounds(seen, learned, ordered=True), default=1.0) <= expected.low
-    return dataclasses.replace(found, unresolved="bound") if impossible else found
+    return dataclasses.replace(found, unresolved=BOUND) if impossible else found
 
 
 def _bound_text(seen: Evidence, one: Arm, *, ordered: bool = True) -> str:
@@ -162,7 +164,11 @@ def _reach(seen: Evidence, one: Arm) -> str:
     runs = {} if cell is None else seen.results.of(cell)
     reach = [result.number("reachable_cosine", "mean") for result in runs.values()
              if "reachable_cosine" in result.content and not result.config.signed_features]
-    return f"reachable without negative features: {max(reach):.2f}" if reach else ""
+    if cell is None or not reach:
+        return ""
+    lowest = MODELS[cell.config.model].lowest
+    features = f"above {lowest:g}, the lowest of this network," if lowest else "without negative values"
+    return f"features {features} could reach {fmean(reach):.2f}"
 
 
 def compactness_of_arms(seen: Evidence) -> list[Finding]:

@@ -34,6 +34,8 @@ def _draws(results: Results) -> list[str]:
     cells = {row.extra["vector_seed"]: row.cell(True, 1.0) for row in _rows("E7") if "vector_seed" in row.extra}
     values = {(draw, seed): accuracy(each) for draw, one in cells.items() for seed, each in results.of(one).items()}
     seeds = sorted({seed for _, seed in values})
+    if failed := sum(_failed(one, results) for one in cells.values()):
+        return ["", f"**Draw against training**: {failed} runs failed to converge, so the spread cannot be divided."]
     if len(values) < len(DRAWS) * max(2, len(seeds)):
         return []
     found = variance_components(values)
@@ -49,15 +51,15 @@ def _longer(results: Results) -> list[str]:
     """Whether the learned arm at S = 1 catches up if it is trained longer, and whether its class vectors merge."""
     rows = [row for row in _rows("E7") if row.fixed == LEARNED]
     cells = [row.cell(False, 1.0) for row in rows]
-    lines = [_length(one, results) for one in cells if results.of(one)]
+    lines = [_length(one, results) for one in cells if results.all_of(one)]
     if not lines:
         return []
     fixed = [row.cell(True, 1.0) for row in _rows("E7") if row.fixed != LEARNED]
     once = [accuracy(each) for one in fixed for each in results.of(one).values()]
     beside = f" The fixed arm after the shortest: {statistics.fmean(once):.2f} %, n = {len(once)}." if once else ""
     return ["", f"**Slow or stuck**: {_what(cells[0])}, learned class vectors, trained longer.{beside}", "",
-            f"| epochs | accuracy, % | n | largest cosine between class vectors | pairs above {MERGED:g} |",
-            "| --- |" + " --- |" * 4, *lines]
+            f"| epochs | accuracy, % | n | failed to converge | largest cosine between class vectors | pairs above "
+            f"{MERGED:g} |", "| --- |" + " --- |" * 5, *lines]
 
 
 def _length(one: Cell, results: Results) -> str:
@@ -65,7 +67,11 @@ def _length(one: Cell, results: Results) -> str:
     cosines = [each.matrices()["cosines"] for each in runs]
     merged = [int((each[different_pairs(len(each))] > MERGED).sum()) // 2 for each in cosines]
     largest = [float(each[different_pairs(len(each))].max()) for each in cosines]
-    return (f"| {one.config.epochs:g} | {_mean([accuracy(each) for each in runs])} | {len(runs)} | "
+    start = f"| {one.config.epochs:g} |"
+    failed = _failed(one, results)
+    if not runs:
+        return f"{start} | 0 | {failed} | | |"
+    return (f"{start} {_mean([accuracy(each) for each in runs])} | {len(runs)} | {failed} | "
             f"{np.mean(largest):.3f} | {', '.join(map(str, merged))} |")
 
 
@@ -82,10 +88,15 @@ def _smoothing(results: Results) -> list[str]:
         found = paired_difference(*values)
         if found.interval is not None:
             low, high = found.interval
-            lines.append(f"| {name} | {found.mean:+.2f} [{low:+.2f}, {high:+.2f}] | {found.n} |")
+            failed = sum(_failed(row.cell(fixed, scale), results) for row in (smoothed, plain))
+            lines.append(f"| {name} | {found.mean:+.2f} [{low:+.2f}, {high:+.2f}] | {found.n} | {failed} |")
     header = ["", "**Label smoothing** 0.2 minus none, cifar10, dot logits, recipe `fast`:", "",
-              "| arm | points: mean [95 % interval] | n |", "| --- | --- | --- |"]
+              "| arm | points: mean [95 % interval] | n | failed to converge |", "| --- | --- | --- | --- |"]
     return [*header, *lines] if lines else []
+
+
+def _failed(one: Cell, results: Results) -> int:
+    return len(results.all_of(one)) - len(results.of(one))
 
 
 def _what(one: Cell) -> str:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from keras_fixhead.json_files import write_bytes
 from keras_fixhead.reproduction.claims import ARITHMETIC, Answer, answers
-from keras_fixhead.reproduction.findings import NUMBER, deciding, exact_text, holm_states, measured_text
+from keras_fixhead.reproduction.findings import (
+    NUMBER,
+    SEEDS,
+    counted,
+    deciding,
+    exact_text,
+    holm_states,
+    measured_text,
+    open_requirements,
+)
 from keras_fixhead.reproduction.mechanism import mechanism_block
 from keras_fixhead.reproduction.page_cells import cells_block
 from keras_fixhead.reproduction.page_figure import FILE, claims_figure
@@ -16,7 +25,7 @@ from keras_fixhead.reproduction.plans import PLANS
 from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.reproduction.settings import EVIDENCE, GPU, SETTINGS, WRITTEN, Setting
 from keras_fixhead.reproduction.studies import collapse_text, read_study
-from keras_fixhead.reproduction.verdict import NOT_MEASURED, STATES
+from keras_fixhead.reproduction.verdict import NOT_MEASURED, STATES, UNDECIDED
 
 PARTS = {"evidence.md": ("measured", "rules"), "evidence-tables.md": ("comparisons", "mechanism", "table 6", "cells"),
          "evidence-plan.md": ("programme",), "reproduction.md": ("plan",)}
@@ -131,7 +140,7 @@ def paper_text(each: Answer) -> str:
 
 def state_text(each: Answer) -> str:
     """Returns a claim's state, those of its comparisons, and what the plan cannot measure."""
-    texts = [f"**{each.state}**"]
+    texts = [f"**{each.state}**{rests_on(each)}"]
     if each.question.arithmetic:
         texts[0] += f"; {each.question.arithmetic}" if each.question.partly else \
             f", no evidence: {each.question.arithmetic}"
@@ -141,11 +150,25 @@ def state_text(each: Answer) -> str:
         number = f"{len(found)} comparison{'s' * (len(found) > 1)}"
         texts.append(f"{number} planned" if states[NOT_MEASURED] == len(found) else f"{number}: "
                      + ", ".join(f"{states[state]} {state}" for state in STATES if states[state]))
+    if each.state == UNDECIDED and (needed := open_requirements(each.findings)):
+        texts.append(f"not held before this is: {', '.join(one.label for one in needed)}")
     if failed := [one for one in found if one.failed and not one.values]:
         texts.append(f"{len(failed)} without a value: a run failed to converge at every seed")
     if each.state == NOT_MEASURED and (others := next_to(each)):
         texts.append(f"next to it: {', '.join(others)}")
     return "; ".join([*texts, *([each.question.lacking] if each.question.lacking else [])])
+
+
+def rests_on(each: Answer) -> str:
+    """Returns the numbers of seeds and the recipes of the measured comparisons that count for a claim, in brackets."""
+    found = [one for one in counted(each.findings, somewhere=each.question.somewhere) if one.values]
+    if not found:
+        return ""
+    seeds = sorted({one.verdict.n for one in found})
+    text = f"n = {seeds[0]}" + f" to {seeds[-1]}" * (len(seeds) > 1)
+    planned = sum(one.unresolved == SEEDS for one in found)
+    more = [f"{planned} with seeds to come"] * bool(planned)
+    return f" ({'; '.join([text, *more, *dict.fromkeys(one.protocol for one in found)])})"
 
 
 def next_to(each: Answer) -> list[str]:
@@ -159,7 +182,8 @@ def comparisons_block(found: Sequence[Answer], at: Setting) -> list[str]:
     if not rows:
         return []
     title = f"Comparisons {at.title}. The paper's numbers are of {at.paper_network}. Lines in italics stand next to " \
-        "the others and do not count for the claim."
+        "the others and do not count for the claim. Student's interval decides; BCa intervals of so few seeds are " \
+        "too narrow and are shown for comparison only."
     return ["", title, "", "| claim | comparison | expected | the paper | measured: mean [95 % interval], n | "
             "BCa interval; sign-flip p of a mean of 0 | recipe and scale | verdict | after Holm's correction |",
             "| --- |" + " --- |" * 8, *rows, ""]

@@ -19,7 +19,9 @@ def rules_block() -> list[str]:
     return [
         "",
         f"- A comparison has one value per seed. With fewer than {ENOUGH} seeds it is undecided: one seed is an "
-        f"anecdote. Such comparisons are shown, but do not count if others of the same claim have enough seeds.",
+        "anecdote. It is undecided, too, until all seeds of the plan were run: looking at results as they come in and "
+        "stopping at the first verdict would give more false ones. Such comparisons are shown, but do not count if "
+        "others of the same claim have enough seeds.",
         "- The interval is Student's 95 % interval of the mean; if two arms are compared, of the differences paired by "
         "seed. Both arms of a seed start from the same weights and class vectors and see the same batches. Differences "
         "between data sets are not paired and have Welch's interval.",
@@ -31,13 +33,15 @@ def rules_block() -> list[str]:
         "- A claim is held if all comparisons that were measured are held, and refuted if one of them is refuted after "
         "Holm's correction for their number; a claim that something \"can be\" is held if one is held after that "
         "correction, and refuted if all are refuted. If a comparison was trained for two lengths, the longer one "
-        "decides, provided that it has enough seeds.",
+        "decides, provided that it has enough seeds. That fixed models train well at S = 1 is not held before they are "
+        "compared with their own best S.",
         "- Scales and learning rates are chosen on validation images, scales with seeds that no comparison uses; a "
         "best scale at the edge of its grid decides nothing. The numbers are from test images as they are; cosines are "
         "always those of images as they are.",
         "- A run that fails to converge has no accuracy: its seed has no value, and the number of failures is shown. "
-        "The mean of the other seeds flatters the arm that fails, so nothing is decided in its favour. If no seed has "
-        "a value for this reason, the comparison is undecided, not \"not measured\".",
+        "The mean of the other seeds flatters the arm that fails, so nothing is decided in its favour; a comparison of "
+        "other numbers than accuracies is not decided at all. If no seed has a value for this reason, the comparison "
+        "is undecided, not \"not measured\".",
         "- What is **arithmetic**, or true by construction, is labelled so and is no evidence.",
         "",
     ]

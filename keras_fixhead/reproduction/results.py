@@ -112,7 +112,7 @@ def decide(results: Results, blocks: Sequence[Block]) -> Decisions:
     plain = Decisions(scales)
     return Decisions(scales, frozenset(
         row_name(row) for row in rows
-        if row.more_seeds and (values := _differences(row, plain, results)) and stdev(values) > EXTEND_ABOVE))
+        if row.more_seeds and len(values := _differences(row, plain, results)) > 1 and stdev(values) > EXTEND_ABOVE))
 
 
 def validation_scores(choice: Choice, fixed: bool, results: Results) -> dict[float, float]:
@@ -146,12 +146,16 @@ def _best(choice: Choice, scores: Mapping[float, float]) -> Chosen:
 
 
 def _differences(row: Row, decisions: Decisions, results: Results) -> list[float]:
-    """Returns fixed minus learned test accuracy of a row's first seeds, in points; empty while some are missing."""
+    """Returns fixed minus learned test accuracy of a row's first seeds, in points; empty while some were not run.
+
+    Seeds at which a run failed to converge have no difference.
+    """
     scales = [decisions.scale(row.scale, fixed) for fixed in (True, False)]
     if None in scales:
         return []
-    fixed, learned = (results.of(row.cell(each, scale)) for each, scale in zip((True, False), scales, strict=True)
+    fixed, learned = (results.all_of(row.cell(each, scale)) for each, scale in zip((True, False), scales, strict=True)
                       if scale is not None)
     if any(seed not in fixed or seed not in learned for seed in row.seeds):
         return []
-    return [100 * (fixed[seed].accuracy() - learned[seed].accuracy()) for seed in row.seeds]
+    return [100 * (fixed[seed].accuracy() - learned[seed].accuracy()) for seed in row.seeds
+            if fixed[seed].converged and learned[seed].converged]

@@ -41,6 +41,16 @@ class Expectation:
     counted: bool = False
     outside: bool = False
 
+    @property
+    def one_sided(self) -> bool:
+        """Whether the claim is that a mean is above, or below, a number."""
+        return not self.outside and math.isinf(self.low) != math.isinf(self.high)
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether a mean that is a little below 0 is expected too."""
+        return self.one_sided and -math.inf < self.low < 0
+
 
 def above(number: float = 0.0) -> Expectation:
     """Returns the expectation that a mean is above a number: held above it, refuted below it."""

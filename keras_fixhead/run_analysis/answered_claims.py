@@ -7,13 +7,14 @@ same functions.
 import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_fixhead.analysis.paired import paired_difference
 from keras_fixhead.reproduction import claims
 from keras_fixhead.reproduction.accuracy_claims import GAP_POINTS, NEAR_POINTS, TOLERANCE_POINTS
-from keras_fixhead.reproduction.findings import COSINE, POINTS, Finding
+from keras_fixhead.reproduction.comparisons import voided
+from keras_fixhead.reproduction.findings import BOUND, COSINE, EDGE, POINTS, Finding
 from keras_fixhead.reproduction.geometry_claims import TOLERANCE_CORRELATION, TOLERANCE_COSINE
 from keras_fixhead.reproduction.paper import paper_claim, paper_correlations
 from keras_fixhead.reproduction.verdict import Expectation, above, below, near, not_below
@@ -59,7 +60,7 @@ class Answer:
 
     @property
     def _counted(self) -> Sequence[Finding]:
-        return [each for each in self.findings if not each.beside] or self.findings
+        return [each for each in self.findings if each.values and not each.beside] or self.findings
 
     def as_dict(self) -> dict[str, Any]:
         return {"claim": self.claim, "statement": self.statement, "measured": self.measured, "n": self.n,
@@ -77,7 +78,7 @@ def answer_claims(runs: Runs) -> list[Answer]:
              *(answer for one, other in fixed_and_learned(runs) for answer in _of_a_pair(one, other, groups)),
              *(answer for members in arms.values() for answer in _against_best_scale(members, groups)),
              *(answer for scales in groups.values() if len(scales) > 1 for answer in _of_scales(scales))]
-    return [each for each in found if all(finding.values for finding in each.findings)]
+    return [each for each in found if all(finding.values or finding.required for finding in each.findings)]
 
 
 def _of_one_arm(arm: str, members: Runs, arms: Mapping[str, Runs]) -> Iterator[Answer]:
@@ -125,7 +126,7 @@ def _correlation(arm: str, members: Runs, fixed: Runs) -> Answer:
             f"{_largest_p(_values(members, 'confusion', 'ordered_p_value'))}; over unordered pairs "
             f"{_mean(_values(members, *_UNORDERED))}; with class means instead of class vectors "
             f"{_mean(_values(members, *_MEANS))}{beside}")
-    own = _one("ordered pairs", members, found, expected, unresolved="bound" if bound <= expected.low else "")
+    own = _one("ordered pairs", members, found, expected, unresolved=BOUND if bound <= expected.low else "")
     return _answer(f"confusion-correlation-{config.head}", text, own, *([control] if control.values else []))
 
 
@@ -139,10 +140,9 @@ def _of_a_pair(fixed: Runs, learned: Runs, groups: Mapping[str, Scales]) -> Iter
             f"{_marked(fixed)}{_marked(learned)}")
     if config.head == "dot":
         yield _answer("dot-accuracy", text, gain)
-    elif own := _near_its_best(fixed, groups):
-        yield _answer("cos-s1-fixed-converges", f"{text}; {own[0]}", gain, own[1])
     else:
-        yield _answer("cos-s1-fixed-converges", text, gain)
+        words, own = _near_its_best(fixed, groups)
+        yield _answer("cos-s1-fixed-converges", f"{text}; {words}", gain, own)
     signed = bool(config.reaches_everywhere)
     ratio = _pair(arms, fixed, learned, _SPREAD, below(), beside=not signed)
     beside = "; ".join(f"{words} {_mean(_pair(words, fixed, learned, number, above()).values, '+.3f')}"
@@ -153,14 +153,17 @@ def _of_a_pair(fixed: Runs, learned: Runs, groups: Mapping[str, Scales]) -> Iter
                   f"{_marked(fixed)}{_marked(learned)}", ratio)
 
 
-def _near_its_best(fixed: Runs, groups: Mapping[str, Scales]) -> tuple[str, Finding] | None:
-    """Fixed class vectors at S = 1 minus the same at their best S, if other scales were given."""
+def _near_its_best(fixed: Runs, groups: Mapping[str, Scales]) -> tuple[str, Finding]:
+    """Fixed class vectors at S = 1 minus the same at their best S, which needs runs at other scales."""
     scales = groups.get(_without_scale(fixed[0].arm, 1.0), {})
-    if (best := _best_scale(scales)) is None or best == 1 or not (loss := _pair(
-            "S = 1 minus the best S", fixed, scales[best], _ACCURACY, not_below(NEAR_POINTS), unit=POINTS,
-            unresolved=_edge(best, scales))).values:
-        return None
-    return f"minus S = {best:g}, {_chosen_by(scales)} {_mean(loss.values, '+.2f')} ({loss.expected.text})", loss
+    label, expected = "S = 1 minus the best S", not_below(NEAR_POINTS)
+    if (best := _best_scale(scales)) is not None and best != 1:
+        loss = replace(_pair(label, fixed, scales[best], _ACCURACY, expected, unit=POINTS,
+                             unresolved=_edge(best, scales)), required=True)
+        if loss.values:
+            return f"minus S = {best:g}, {_chosen_by(scales)} {_mean(loss.values, '+.2f')} ({expected.text})", loss
+    return (f"not held without runs at other S: S = 1 must be within {NEAR_POINTS:g} points of the best",
+            Finding(label, {}, expected, POINTS, required=True))
 
 
 def _against_best_scale(fixed: Runs, groups: Mapping[str, Scales]) -> Iterator[Answer]:
@@ -243,7 +246,7 @@ def _chosen_by(scales: Scales) -> str:
 
 def _edge(best: float, scales: Scales) -> str:
     """Why a best scale decides nothing: a better one may lie beyond those that were given."""
-    return "edge" if best in (min(scales), max(scales)) else ""
+    return EDGE if best in (min(scales), max(scales)) else ""
 
 
 def _answer(claim: str, measured: str, *findings: Finding) -> Answer:
@@ -252,7 +255,8 @@ def _answer(claim: str, measured: str, *findings: Finding) -> Answer:
 
 def _one(label: str, runs: Runs, values: Numbers, expected: Expectation, *, unresolved: str = "",
          beside: bool = False) -> Finding:
-    return Finding(label, values, expected, COSINE, failed=_failed(runs), unresolved=unresolved, beside=beside)
+    return Finding(label, values, expected, COSINE, failed=_failed(runs), unresolved=unresolved, beside=beside,
+                   void=voided(_failed(runs), (), None))
 
 
 def _pair(label: str, one: Runs, other: Runs, number: tuple[str, str], expected: Expectation, *, unit: str = COSINE,
@@ -261,9 +265,9 @@ def _pair(label: str, one: Runs, other: Runs, number: tuple[str, str], expected:
     factor = 100 if unit == POINTS else 1
     values = {seed: factor * value for seed, value in
               paired_difference(_values(one, *number), _values(other, *number)).values.items()}
-    favoured = one if sum(values.values()) > 0 else other
-    return Finding(label, values, expected, unit, failed=(*_failed(one), *_failed(other)), beside=beside,
-                   flattered=unit == POINTS and bool(values and _failed(favoured)), unresolved=unresolved)
+    void = voided(_failed(one), _failed(other), expected if unit == POINTS else None)
+    return Finding(label, values, expected, unit, failed=(*_failed(one), *_failed(other)), beside=beside, void=void,
+                   unresolved=unresolved)
 
 
 def _failed(runs: Runs) -> tuple[int, ...]:

@@ -5,12 +5,15 @@ from synthetic import CHOSEN, arm, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import paper_claims, plan, read_results
+from keras_fixhead.reproduction.accuracy_claims import _both
 from keras_fixhead.reproduction.claims import ARITHMETIC, QUESTIONS, answer, answers
-from keras_fixhead.reproduction.findings import deciding
+from keras_fixhead.reproduction.evidence_blocks import DOT_SCALE, EVIDENCE_BLOCKS
+from keras_fixhead.reproduction.findings import Finding, deciding
 from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, SCALES, TESTED_SEEDS
 from keras_fixhead.reproduction.page import state_text
 from keras_fixhead.reproduction.results import Results
-from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED
+from keras_fixhead.reproduction.settings import EVIDENCE
+from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, above
 
 BY_ARITHMETIC = {"probability-ceiling", "scale-lifts-ceiling"}
 
@@ -40,7 +43,8 @@ def test_the_main_effect_is_judged_by_its_paired_interval(tmp_path, gains, state
     found = answer("cos-s1-fixed-converges", read_results(tmp_path))
     (measured,) = [each for each in found.findings if each.values]
 
-    assert found.state == state
+    assert measured.verdict.state == state
+    assert found.state == (UNDECIDED if state == HELD else state)  # fixed at S = 1 was not compared with its best S
     assert list(measured.values.values()) == pytest.approx(gains) and measured.paper == pytest.approx(47.3)
 
 
@@ -49,8 +53,8 @@ def test_comparisons_of_two_seeds_do_not_change_a_held_claim(tmp_path):
                                   ("cifar100", "mobilenet_v2", 2)):
         for seed in range(seeds):
             for fixed in (True, False):
-                write_result(tmp_path, arm(dataset, "cos", fixed, model=model), seed, 40 + 20 * fixed + seed)
-    found = answer("cos-s1-fixed-converges", read_results(tmp_path))
+                write_result(tmp_path, arm(dataset, "dot", fixed, model=model), seed, 40 + 20 * fixed + seed)
+    found = answer("dot-accuracy", read_results(tmp_path))
 
     assert sorted(each.verdict.state for each in found.findings if each.values) == [HELD, HELD, UNDECIDED]
     assert found.state == HELD
@@ -71,13 +75,14 @@ def test_an_existence_claim_is_refuted_only_by_all_comparisons(tmp_path):
 
 def test_longer_training_decides_if_it_has_enough_seeds(tmp_path):
     for epochs, gain in ((30, -3.0), (100, 2.0)):
-        for seed in range(3):
+        for seed in range(6):
             write_result(tmp_path, arm("cifar100", "dot", True, epochs=epochs), seed, 60 + gain + seed / 10)
             if epochs == 30 or seed < 2:
                 write_result(tmp_path, arm("cifar100", "dot", False, epochs=epochs), seed, 60)
     assert answer("dot-accuracy", read_results(tmp_path)).state == REFUTED
 
-    write_result(tmp_path, arm("cifar100", "dot", False, epochs=100), 2, 60)
+    for seed in range(2, 6):
+        write_result(tmp_path, arm("cifar100", "dot", False, epochs=100), seed, 60)
     found = answer("dot-accuracy", read_results(tmp_path))
     assert found.state == HELD
     assert {each.epochs for each in deciding(found.findings) if each.values} == {100}
@@ -142,7 +147,8 @@ def test_a_seed_with_a_failed_run_is_counted_but_not_part_of_the_mean(tmp_path):
                      state="failed to converge" if seed == 3 else "complete")
     found = answer("cos-s1-fixed-converges", read_results(tmp_path))
 
-    assert found.state == HELD and found.findings[0].verdict.n == 3 and found.findings[0].failed == (3,)
+    assert found.findings[0].verdict.state == HELD and found.findings[0].verdict.n == 3
+    assert found.findings[0].failed == (3,)
     assert found.findings[0].note == "1 of 4 runs of cifar100 resnet18 cos-learned failed to converge"
 
 
@@ -176,7 +182,7 @@ def test_a_cosine_of_070_refutes_095_and_the_reachable_value_is_noted(tmp_path):
     found = answer("fixed-compactness-095", read_results(tmp_path))
 
     assert found.state == REFUTED
-    assert found.findings[0].note == "reachable without negative features: 0.70"
+    assert found.findings[0].note == "features without negative values could reach 0.70"
 
 
 @pytest.mark.parametrize("dataset", ["cifar100", "cifar10"])
@@ -298,3 +304,93 @@ def test_a_correlation_without_errors_has_no_value(tmp_path):
     found = answer("confusion-correlation-dot", read_results(tmp_path))
 
     assert found.state == NOT_MEASURED and not any(each.values for each in found.findings)
+
+
+def test_fixed_class_vectors_at_s_1_must_also_come_near_their_own_best_scale(tmp_path):
+    write_scales(tmp_path, {True: 5.0, False: 20.0})  # as accurate at S = 1 as at 5
+    for fixed, accuracy in ((True, 70.0), (False, 40.0)):
+        for seed in range(3):
+            write_result(tmp_path, arm("cifar100", "cos", fixed), seed, accuracy + seed / 10 * fixed, validation=60.0)
+    found = answer("cos-s1-fixed-converges", read_results(tmp_path))
+
+    assert [each.label for each in found.findings if each.required] == ["cifar100, fixed S = 1 minus fixed best S"]
+    assert found.state == HELD and "not held before" not in state_text(found)
+    for file in tmp_path.glob("*-fixed-S5.0-*"):
+        file.unlink()
+    found = answer("cos-s1-fixed-converges", read_results(tmp_path))
+    assert found.state == UNDECIDED and "not held before this is: cifar100, fixed S = 1" in state_text(found)
+
+
+def test_nothing_is_decided_before_all_planned_seeds_were_run(tmp_path):
+    row = EVIDENCE_BLOCKS[1].rows[0]
+    for scale in DOT_SCALE.scales:
+        for fixed in (True, False):
+            write_result(tmp_path, DOT_SCALE.row.cell(fixed, scale), 100, 90 - abs(scale - 0.2))
+    states = {}
+    for seed in range(6):
+        for fixed in (True, False):
+            write_result(tmp_path, row.cell(fixed, 0.2), seed, 93 + 0.1 * (fixed + seed % 2))
+        (found,) = [each for each in answer("dot-accuracy", read_results(tmp_path), EVIDENCE).findings if each.values]
+        states[seed + 1] = found.verdict.state, found.note
+    texts = {n: f"S = 0.2, chosen; {n} of 6 planned seeds" for n in range(1, 6)} | {6: "S = 0.2, chosen"}
+    assert states == {n: (HELD if n == 6 else UNDECIDED, text) for n, text in texts.items()}
+
+
+@pytest.mark.parametrize("failing, gain, state", [
+    ("fixed", -0.2, UNDECIDED), ("learned", -0.2, HELD), ("fixed", -3.0, REFUTED), ("learned", -3.0, UNDECIDED)])
+def test_a_verdict_in_favour_of_an_arm_that_failed_is_void_whatever_the_sign(tmp_path, failing, gain, state):
+    """'At least as accurate' favours the fixed arm although its mean is a little lower."""
+    for seed in range(6):
+        for fixed, name in ((True, "fixed"), (False, "learned")):
+            write_result(tmp_path, arm("cifar100", "dot", fixed), seed, 75 + gain * fixed + 0.01 * seed * fixed,
+                         state="failed to converge" if seed > 2 and name == failing else "complete")
+    found = answer("dot-accuracy", read_results(tmp_path))
+
+    assert found.findings[0].verdict.state == state and found.findings[0].failed == (3, 4, 5)
+
+
+def test_failures_count_in_differences_between_sets_and_between_rates(tmp_path):
+    fails = {"state": "failed to converge"}
+    for seed in range(6):
+        for dataset, gain in (("cifar100", 2.0), ("cifar10", 0.0)):
+            for fixed in (True, False):
+                more = fails if dataset == "cifar100" and fixed and seed > 2 else {}
+                write_result(tmp_path, arm(dataset, "dot", fixed), seed, 75 + (gain + seed / 10) * fixed, **more)
+        for rate, gain in ((0.1, -1.0), (0.01, -5.0)):
+            for fixed in (True, False):
+                more = fails if rate == 0.01 and not fixed and seed > 2 else {}
+                write_result(tmp_path, arm("cifar100", "dot", fixed, lr=rate, warmup_fraction=0.0), seed,
+                             75 + (gain + seed / 10) * fixed, **more)
+    results = read_results(tmp_path)
+    (sets,) = answer("dot-gain-classes-many-or-alike", results).findings
+    rates = answer("higher-learning-rate", results).findings[3]
+
+    assert sets.verdict.mean > 1 and sets.verdict.state == UNDECIDED  # it would favour the arm that failed
+    assert rates.verdict.mean > 3 and rates.failed == (3, 4, 5)
+    assert rates.verdict.state == UNDECIDED  # what the learned arm loses at the higher rate may be its failures below
+    assert "3 of 6 runs" in rates.note
+
+
+def test_better_than_both_arms_is_decided_by_both():
+    close, wide = finding([1.0, 1.0, 1.1]), finding([-3.0, 5.0, 4.0])
+    low, wide_low = finding([-1.0, -1.05, -0.95]), finding([-6.0, 4.0, -2.0])
+
+    assert _both("both", [close, wide]).verdict.state == UNDECIDED and close.verdict.state == HELD
+    assert _both("both", [low, wide_low]).verdict.state == REFUTED  # one is enough, whichever mean is smaller
+    assert _both("both", [close, finding([2.0, 2.1, 2.2])]).verdict.state == HELD
+    assert _both("both", [close, finding([])]).verdict.state == NOT_MEASURED
+
+
+def finding(values):
+    return Finding("", dict(enumerate(values)), above())
+
+
+def test_an_arm_that_fails_at_every_rate_is_below_the_lowest(tmp_path):
+    for rate, accuracy in ((0.1, 70.0), (0.01, 72.0), (0.001, 75.0)):
+        for seed in range(6):
+            write_result(tmp_path, arm("cifar100", "dot", True, lr=rate, warmup_fraction=0.0), seed, accuracy)
+            write_result(tmp_path, arm("cifar100", "dot", False, lr=rate, warmup_fraction=0.0), seed,
+                         state="failed to converge")
+    found = answer("higher-learning-rate", read_results(tmp_path)).findings[5]
+
+    assert found.values == dict.fromkeys(range(6), 1.0) and found.verdict.state == HELD

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead.reproduction.findings import (
+    EDGE,
     Finding,
     combined,
     corrected,
@@ -11,7 +12,16 @@ from keras_fixhead.reproduction.findings import (
     measured_text,
     warning_text,
 )
-from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, above, below, not_below
+from keras_fixhead.reproduction.verdict import (
+    HELD,
+    NOT_MEASURED,
+    REFUTED,
+    UNDECIDED,
+    above,
+    below,
+    not_below,
+    other_than,
+)
 
 LOW = {0: -1.0, 1: -1.2, 2: -0.7, 3: -0.6}  # p = 0.017 of a mean below -0.3
 
@@ -54,8 +64,8 @@ def test_lines_that_stand_beside_others_do_not_count():
     assert combined([beside, finding([1.0, 1.1, 1.2])]) == HELD
 
 
-@pytest.mark.parametrize("reason", [{"flattered": True}, {"unresolved": "edge"}])
-def test_what_is_flattered_or_unresolved_decides_nothing(reason):
+@pytest.mark.parametrize("reason", [{"void": (HELD,)}, {"unresolved": EDGE}])
+def test_what_is_void_or_unresolved_decides_nothing(reason):
     assert finding([1.0, 1.1, 1.2], **reason).verdict.state == UNDECIDED
     assert combined([finding([1.0, 1.1, 1.2], **reason)], somewhere=True) == UNDECIDED
 
@@ -64,6 +74,8 @@ def test_a_difference_within_the_tolerance_is_said_to_be_lower():
     assert measured_text(finding([-0.35, -0.30, -0.25], expected=not_below(0.5))).endswith(
         "n = 3; lower, by less than the tolerance")
     assert measured_text(finding([1.0, 2.0, 3.0], minus={5: 1.0, 6: 1.5})).endswith("n = 3 and 2")
+    for far in (other_than(0.5), below()):  # what is below 0 here is not within a tolerance
+        assert measured_text(finding([-3.0, -3.1, -2.9], expected=far)).endswith("n = 3")
 
 
 def test_a_number_of_seeds_that_cannot_decide_an_effect_of_the_papers_size_is_named():

@@ -40,13 +40,14 @@ def test_the_spread_is_divided_between_draw_and_training(text):
 
 
 def test_longer_trainings_are_shown_with_the_pairs_that_have_merged(text):
-    assert "| 3 | 44.00 ± 1.00 | 3 | 0.990 | 1, 1, 1 |" in text
-    assert "| 24 | 65.00 ± 1.00 | 3 | 0.500 | 0, 0, 0 |" in text
+    assert "| 3 | 44.00 ± 1.00 | 3 | 0 | 0.990 | 1, 1, 1 |" in text
+    assert "| 24 | 65.00 ± 1.00 | 3 | 0 | 0.500 | 0, 0, 0 |" in text
     assert "The fixed arm after the shortest: 64.00 %, n = 12." in text
 
 
 def test_smoothing_is_compared_in_each_arm_by_seed(text):
-    assert "| fixed | +0.50 [+0.50, +0.50] | 3 |" in text and "| learned | -0.50 [-0.50, -0.50] | 3 |" in text
+    assert "| fixed | +0.50 [+0.50, +0.50] | 3 | 0 |" in text
+    assert "| learned | -0.50 [-0.50, -0.50] | 3 | 0 |" in text
 
 
 def test_what_is_not_measured_is_named_with_its_command():
@@ -54,3 +55,17 @@ def test_what_is_not_measured_is_named_with_its_command():
 
     assert line == "Not measured: draw against training (E7), slow or stuck (E7), label smoothing (E9): `fixhead " \
         "reproduce E7 E9 --data-dir DATA`."
+
+
+def test_failed_runs_are_counted(tmp_path):
+    fails = {"state": "failed to converge"}
+    for row in blocks_named(["E7"], "evidence")[0].rows:
+        for seed in row.seeds:
+            if row.fixed == LEARNED:
+                write_result(tmp_path, row.cell(False, 1.0), seed, **fails)
+            else:
+                write_result(tmp_path, row.cell(True, 1.0), seed, **(fails if seed == 2 else {}))
+    text = "\n".join(mechanism_block(read_results(tmp_path)))
+
+    assert "**Draw against training**: 4 runs failed to converge" in text
+    assert "| 3 | | 0 | 3 | | |" in text and "| 24 | | 0 | 3 | | |" in text

@@ -99,7 +99,8 @@ def test_results_appear_in_every_part_of_the_page(measured):
         "30 epochs | +20.00 [+20.00, +20.00], n = 3 |" in text["cells"]
     assert "| 3 | Table 3, and the mechanism: cosines against S | 24 | 24 | 0.0 |" in text["plan"]
     assert "from seconds measured on NVIDIA H100" in text["plan"]
-    assert "**held**; 6 comparisons: 2 held, 4 not measured" in text["measured"]
+    assert "**undecided at this n** (n = 3; honest, 30 epochs); 6 comparisons: 2 held, 4 not measured; not held " \
+        "before this is: cifar100, fixed S = 1 minus fixed best S; " in text["measured"]
 
 
 def test_without_results_the_page_says_so_once():
