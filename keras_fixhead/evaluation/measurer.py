@@ -35,13 +35,36 @@ def predict_in_parts(model: keras.Model, images: Any, *others: NDArray[Any]) -> 
     """
     def predict(rows: slice) -> Any:
         inputs = [each[rows] for each in (images, *others)]
-        return model.predict(inputs if others else inputs[0], batch_size=BATCH_SIZE, verbose=0)
+        return predict_arrays(model, inputs if others else inputs[0])
 
     if not isinstance(images, Rows):
         return predict(slice(None))
     step = CHUNK_BATCHES * BATCH_SIZE
     parts = [predict(slice(start, start + step)) for start in range(0, len(images), step)]
     return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def predict_arrays(model: keras.Model, inputs: Any) -> Any:
+    """Returns what `predict` returns for an array or a list of arrays, in batches of `BATCH_SIZE`.
+
+    On TensorFlow, without tf.data, whose iterators take longer to make than a small batch takes, and can wait seconds
+    for a thread when they are deleted (`training.backend.prepared_ahead`).
+    """
+    count = len(keras.tree.flatten(inputs)[0])
+    if keras.backend.backend() != "tensorflow" or not count or _is_shared():
+        return model.predict(inputs, batch_size=BATCH_SIZE, verbose=0)
+    def rows(start: int) -> Any:
+        return keras.tree.map_structure(lambda each: each[start : start + BATCH_SIZE], inputs)
+
+    parts = [model.predict_on_batch(rows(start)) for start in range(0, count, BATCH_SIZE)]
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
+
+
+def _is_shared() -> bool:
+    """Whether several devices of TensorFlow share each batch."""
+    import tensorflow as tf
+
+    return bool(tf.distribute.has_strategy())
 
 
 class Measurer:

@@ -11,7 +11,7 @@ from keras_fixhead.catalog import TOP_CLASSES
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, in_channels
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.evaluation.measurer import BATCH_SIZE
+from keras_fixhead.evaluation.measurer import predict_arrays
 from keras_fixhead.evaluation.streamed import best_model
 from keras_fixhead.models import head_of
 from keras_fixhead.streaming import StreamingHead
@@ -84,7 +84,7 @@ class Predictor:
             raise ArgumentError(f"A model of {len(self.label_names):,} classes with a streaming head never has all "
                                 "logits.", hint="Ask for its best classes: Predictor.best, or fixhead predict.")
         images = self._of_model(images)
-        return np.asarray(self.model.predict(images, batch_size=BATCH_SIZE, verbose=0), np.float32)
+        return np.asarray(predict_arrays(self.model, images), np.float32)
 
     def best(self, images: Images, k: int = TOP_CLASSES) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Returns the k most probable classes of images and their probabilities, each (N, k), largest first.
@@ -105,7 +105,7 @@ class Predictor:
             raise ArgumentError(f"A model of very many classes tells its {TOP_CLASSES} best ones, not {k}.",
                                 hint=f"Ask for at most {TOP_CLASSES}.")
         images = self._of_model(images)
-        found = self._best_model.predict(images, batch_size=BATCH_SIZE, verbose=0)
+        found = predict_arrays(self._best_model, images)
         return found["classes"][:, :k], found["probabilities"][:, :k]
 
     @functools.cached_property

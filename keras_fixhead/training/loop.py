@@ -20,7 +20,7 @@ from keras_fixhead.training.backend import (
     augments_on_device,
     describe_environment,
     device_scope,
-    prepare_ahead,
+    prepared_ahead,
     to_numpy,
 )
 from keras_fixhead.training.batches import TrainBatches
@@ -148,9 +148,9 @@ class Loop:
         if len(batches):
             guard = StepGuard(progress, self._save, self._stop, metrics, config.checkpoint_minutes)
             lookahead = Lookahead(config, self.length, progress)
-            prepare_ahead(batches)
             with device_scope(config.devices):
-                history = model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0,
+                history = model.fit(prepared_ahead(batches, config.devices), initial_epoch=epoch, epochs=epoch + 1,
+                                    shuffle=False, verbose=0,
                                     callbacks=step_callbacks(model, [timer, lookahead, guard], self._callbacks))
             row |= {name: float(values[-1]) for name, values in history.history.items()}
             seconds = timer.epoch_seconds

@@ -10,6 +10,7 @@ from keras_fixhead.evaluation import (
     Measurer,
     evaluate_model,
 )
+from keras_fixhead.evaluation.measurer import predict_arrays
 from keras_fixhead.models import build_model, load_model
 
 DRAW = np.random.default_rng(0)
@@ -27,6 +28,13 @@ def test_features_and_logits_are_those_of_the_model(model):
     assert outputs.features.shape == (7, 16) and outputs.features.dtype == np.float32
     np.testing.assert_array_equal(outputs.class_vectors, model.get_layer("head").class_vectors)
     np.testing.assert_allclose(outputs.logits, model.predict(images, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 256, 300])
+def test_outputs_of_arrays_are_those_of_predict(model, count):
+    images = DRAW.integers(0, 256, (count, 32, 32, 3)).astype("uint8")
+
+    np.testing.assert_array_equal(predict_arrays(model, images), model.predict(images, 256, verbose=0))
 
 
 def test_evaluation_matches_the_metrics_of_keras(model):

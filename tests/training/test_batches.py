@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_fixhead.data import Augmentation, Split, augment, epoch_order
+from keras_fixhead.training.backend import prepared_ahead
 from keras_fixhead.training.batches import TrainBatches
 
 SPLIT = Split(np.random.default_rng(0).integers(0, 256, (23, 8, 8, 3)).astype("uint8"), np.arange(23, dtype=np.int32))
@@ -110,3 +111,19 @@ def test_mixed_labels_are_label_partner_label_and_share():
         assert labels.dtype == np.float32 and images.dtype == np.uint8
         np.testing.assert_allclose(images.mean(axis=(1, 2, 3)) / 255, expected, atol=0.5 / 255 + 1e-6)
         assert ((share >= 0) & (share <= 1)).all() and len(np.unique(share)) > 10
+
+
+def test_tensorflow_prepares_the_same_batches_ahead_without_tuning_itself():
+    """The thread that tunes can sleep on at the end of an epoch, while `fit` waits for it."""
+    given = batches(partial_batch=True, crop_padding=2, mixup=0.4, first_step=1)
+    found = prepared_ahead(given)
+    if keras.backend.backend() != "tensorflow":
+        assert found is given
+        return
+
+    assert found.options().autotune.enabled is False and int(found.cardinality()) == len(given)
+    for step, batch in enumerate(found):
+        for one, other in zip(batch, given[step], strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert step == len(given) - 1
+    assert prepared_ahead(given, devices=2) is given
