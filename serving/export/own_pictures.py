@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixhead_serving.client import upright
+from fixhead_serving.client.pictures import read_file
 from fixhead_serving.export.picture_graph import picture_graph
 from fixhead_serving.export.reference import Reference, answers_of
 from keras_fixhead.data.encodings import decoded_alike
@@ -32,9 +33,10 @@ def own_reference(model: Any, scale: float, label_names: Sequence[str], form: Pi
         files: picture files.
 
     Raises:
+        DataError: if a file cannot be read.
         ServingError: if the graph's pixels of a file differ by more than `LEVELS` in the mean, or give another class.
     """
-    own = [(file.name, file.read_bytes()) for file in files]
+    own = [(str(file), read_file(file)) for file in files]
     sent, names, arrays = zip(*((each, name, picture_array(content, name, form)) for name, content in own
                                 for each in _as_sent(content)), strict=True)
     graph = picture_graph(form)

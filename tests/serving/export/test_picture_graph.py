@@ -10,10 +10,12 @@ from PIL import Image
 
 from fixhead_serving.client import upright
 from fixhead_serving.export import export_model
+from fixhead_serving.export.own_pictures import own_reference
 from fixhead_serving.export.picture_graph import contents, fitted, orientation, picture_graph
 from keras_fixhead.data import load_dataset
 from keras_fixhead.data import pictures as definition
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, picture_array
+from keras_fixhead.errors import DataError
 from keras_fixhead.evaluation import Predictor
 from keras_fixhead.models import build_model
 
@@ -202,6 +204,11 @@ def test_an_export_is_checked_on_the_files_of_its_run(files, tmp_path, checked_h
 
     assert "2 of the run's own pictures, as files, give the answers that they gave in training." in card
     assert "padded with black to 16x16 pixels" in card
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.png cannot be read: No such file or directory\."):
+        own_reference(None, 1.0, ["a"], FORM["pad"], [tmp_path / "gone.png"])
 
 
 def test_a_decoded_picture_does_not_depend_on_where_it_is_decoded():
