@@ -47,6 +47,22 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
     return upright(read_file(path), os.fspath(path))
 
 
+def read_unchanged(path: str | os.PathLike[str]) -> bytes:
+    """Returns the contents of a picture file as they are, for a model that turns it upright itself.
+
+    Raises:
+        DataError: as for `read_picture`.
+    """
+    from keras_fixhead.data.encodings import decoded_alike
+    from keras_fixhead.data.pictures import decode_picture
+
+    content, name = read_file(path), os.fspath(path)
+    with open_picture(content, name):
+        if not decoded_alike(content):
+            decode_picture(content, name)  # which refuses some that Pillow reads
+    return content
+
+
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Returns a file's contents.
 
