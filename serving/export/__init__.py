@@ -192,6 +192,8 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
                                              temperature=temperature))
             _log.info("Written. Checking it in a fresh process.")
             measured = _self_check(folder, own)
+            if own is not None:
+                measured["own_pictures"] = len(pictures)  # those that are stored on their side are asked in two ways
             size = _size_bytes(folder, chosen)
             _write_card(folder / chosen.extras_folder, base.name, format, described, training, measured, size)
             version = publish(folder, base, chosen.prefix)

@@ -191,9 +191,9 @@ def test_the_folder_that_was_trained_on_has_the_same_predictions_everywhere(tmp_
 
 @pytest.fixture
 def files(tmp_path):
-    """Returns two picture files that do not have the model's proportions."""
+    """Returns two picture files that do not have the model's proportions, one of them stored on its side."""
     for number, form in enumerate(("JPEG", "TIFF")):
-        (tmp_path / f"{number}").write_bytes(encoded(photograph(60, 30), form))
+        (tmp_path / f"{number}").write_bytes(encoded(photograph(60, 30), form, 6 if form == "JPEG" else None))
     return [tmp_path / "0", tmp_path / "1"]
 
 
