@@ -89,7 +89,7 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
         targets: runs and addresses of served models.
         connection: options of `client_options`.
         labels: names of a server's classes.
-        asked: `dataset`, `data_dir` and `class_map` of `MeasuredData`.
+        asked: `dataset`, `data_dir`, `class_map` and `skip_broken` of `MeasuredData`.
     """
     found = []
     checked = [MeasuredData(target.config().data_fields if isinstance(target, Run) else {}, **asked)
@@ -103,7 +103,8 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
                  *([NO_NAMES] if model.label_names is None else [])]
         found.append(Target(name, run, data, measured.other, model.classifier(data), {
             **({"run": name} if run else {}), "target": name, "dataset": measured.name,
-            **dataset_version(measured.name), **classes_content(classes), **({"notes": notes} if notes else {}),
+            **dataset_version(measured.name), **classes_content(classes),
+            **({"skipped_pictures": data.skipped} if data.skipped else {}), **({"notes": notes} if notes else {}),
         }, notes))
     return found
 

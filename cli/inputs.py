@@ -50,7 +50,7 @@ def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions:
         update: called with the number of images done since the last call.
     """
     skipped: dict[str, str] = {}
-    for batch in predict_files(target.pictures, inputs.files, batch_size):
+    for batch in predict_files(target.pictures, inputs.files, batch_size, target.read):
         if batch.files:
             predictions.add([{"file": str(file)} for file in batch.files], batch.outputs)
         skipped |= {str(file): reason for file, reason in batch.skipped.items()}

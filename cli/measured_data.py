@@ -18,7 +18,9 @@ _ANY_SIDE = 32
 
 
 def outside_options(command: Function) -> Function:
-    """Adds `--dataset` and `--class-map` to a command."""
+    """Adds `--dataset`, `--class-map` and `--skip-broken` to a command."""
+    command = click.option("--skip-broken", is_flag=True, help="Pass over pictures of the --dataset FOLDER that cannot "
+                           "be used.")(command)
     command = click.option("--class-map", type=paths.CLASS_MAP, metavar="FILE",
                            help="JSON file for --dataset: name of a class there -> name in the run, or null to leave "
                            "the class out. Other classes are matched by name.")(command)
@@ -34,26 +36,32 @@ class MeasuredData:
         outside: a data set that is not the run's own, used whole; None for the run's own.
         other: its name, unless it is the one that the run was trained on.
         class_map: name of a class there -> name in the run.
+        skip_broken: whether its pictures that cannot be used are passed over.
 
     Args:
         own: the arguments of `run_dataset` for the run's own data; empty for a server.
         dataset: another data set.
         data_dir: folder of the data.
         class_map: file of `read_class_map`.
+        skip_broken: whether pictures of another folder that cannot be used are passed over.
 
     Raises:
-        ArgumentError: for a server without a data set, or a class map without one.
+        ArgumentError: for a server without a data set, a class map without one, or `skip_broken` without a folder.
         DataError: if the data are neither on this machine nor can be downloaded.
     """
 
     def __init__(self, own: Mapping[str, Any], dataset: str | None, data_dir: str | None,
-                 class_map: Path | None) -> None:
+                 class_map: Path | None, skip_broken: bool = False) -> None:
         if not own and dataset is None:
             raise ArgumentError("A server does not report the data set of its model.", hint="Add --dataset NAME.")
         if class_map is not None and dataset is None:
             raise ArgumentError("--class-map applies to another data set.", hint="Add --dataset NAME|FOLDER.")
         if dataset is not None and own and is_same_folder(dataset, own["dataset"]):
             dataset = None
+        if skip_broken and (dataset is None or not is_image_folder(dataset)):
+            raise ArgumentError("--skip-broken applies to another folder of pictures. The run's own are divided as "
+                                "they were in training, so they must all be there.", hint="Add --dataset FOLDER.")
+        self.skip_broken = skip_broken
         self.outside = dataset
         self.other = None if dataset is None or dataset == own.get("dataset") else dataset
         self.class_map = read_class_map(class_map) if class_map else None
@@ -82,7 +90,7 @@ class MeasuredData:
         self.load_reader()
         if self.outside is None:
             return run_dataset(**self._fields), None
-        data = outside_dataset(self.outside, self._fields["data_dir"], form)
+        data = outside_dataset(self.outside, self._fields["data_dir"], form, self.skip_broken)
         if label_names is None:
             if self.class_map:
                 raise ArgumentError("--class-map needs the names of the server's classes.",

@@ -24,6 +24,7 @@ def measured_content(measured: "MeasuredRun") -> dict[str, Any]:
     }
     common = {split: each.common_accuracy for split, each in splits if each.common_accuracy is not None}
     return {**content, **({"common_accuracy": common} if common else {}),
+            **({"skipped_pictures": measured.skipped} if measured.skipped else {}),
             **({"notes": list(measured.notes)} if measured.notes else {})}
 
 

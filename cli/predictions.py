@@ -113,7 +113,7 @@ def nothing_read(skipped: Mapping[str, str]) -> DataError:
     """
     first, *others = skipped.values()
     return DataError(first + "".join(f" {each}" for each in others[:_SHOWN_REASONS]),
-                     hint="Give PNG, JPEG, BMP, GIF or WebP files.")
+                     hint="Give PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF files.")
 
 
 def report_skipped(skipped: Mapping[str, str], total: int) -> None:

@@ -8,7 +8,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names
+from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names, read_picture
+from fixhead_serving.client.pictures import read_unchanged
 from keras_fixhead.data.class_map import find_class
 from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError, FixheadWarning
@@ -27,6 +28,9 @@ class Target(Protocol):
 
     def form(self) -> PictureForm:
         """Returns how a picture becomes an image that the model takes."""
+
+    def read(self, file: Path) -> bytes:
+        """Returns a picture file's contents as `pictures` takes them; raises a DataError if it is not a picture."""
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         """Returns the outputs for encoded pictures of any size; `names` are for messages."""
@@ -57,6 +61,9 @@ class RunTarget:
         self._predictor = model.predictor if model else run_predictor(run)
         self.label_names: Sequence[str] | None = self._predictor.label_names
         self._names = np.array(self._predictor.label_names)
+
+    def read(self, file: Path) -> bytes:
+        return read_unchanged(file)
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         return self._outputs(self._predictor.picture_images(contents, names))
@@ -107,6 +114,9 @@ class ServerTarget:
             warnings.warn(f"{self._client.url} fits pictures to its images in a way of its own. Here they are {form}.",
                           FixheadWarning, stacklevel=2)
         return form
+
+    def read(self, file: Path) -> bytes:
+        return read_picture(file)
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         return self._client.predict_pictures(contents, self._batch_size)

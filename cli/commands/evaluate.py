@@ -27,8 +27,8 @@ from keras_fixhead.runs import Run
 @checkpoint_option
 @data_dir_option
 @json_option
-def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: Path | None, tta: str,
-            predictions: Path | None, checkpoint: str | None, data_dir: str | None, as_json: bool) -> None:
+def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: Path | None, skip_broken: bool,
+            tta: str, predictions: Path | None, checkpoint: str | None, data_dir: str | None, as_json: bool) -> None:
     """Measure the accuracy of a trained run, on its own data or on others.
 
     Another data set, or a folder of pictures, needs only some of the run's classes. They are matched by name, and
@@ -40,14 +40,15 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --dataset photographs
     """
-    data = MeasuredData(run.config().data_fields, dataset, data_dir, class_map)
+    data = MeasuredData(run.config().data_fields, dataset, data_dir, class_map, skip_broken)
     load_keras()
     data.load_reader()
     from keras_fixhead.evaluation import measure_run, run_predictor
 
     model = checkpoint_model(run, checkpoint, data_dir)
     predictor = model.predictor if model else run_predictor(run)
-    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map, predictor=predictor)
+    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map, predictor=predictor,
+                           skip_broken=data.skip_broken)
     result = {"run": str(run.path), "dataset": data.name, **dataset_version(data.name), "tta": tta,
               **measured_content(measured), **classes_content(measured.classes),
               **checkpoint_content(checkpoint, model)}

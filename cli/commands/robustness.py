@@ -33,8 +33,8 @@ from keras_fixhead.runs import Run
 @json_option
 def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruptions: tuple[str, ...],
             severities: str | None, engine: str, augmenter: str | None, dataset: str | None, class_map: Path | None,
-            labels: Path | None, limit: int | None, seed: int, baseline: Path | None, out: Path | None,
-            data_dir: str | None, quiet: bool, as_json: bool, **connection: Any) -> None:
+            skip_broken: bool, labels: Path | None, limit: int | None, seed: int, baseline: Path | None,
+            out: Path | None, data_dir: str | None, quiet: bool, as_json: bool, **connection: Any) -> None:
     """Measure the accuracy of runs or servers on corrupted images.
 
     An interrupted measurement continues when the command is repeated. Several models that are measured on the same
@@ -52,7 +52,8 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
     from fixhead_cli.corrupting import find_targets, measure_targets, report_text, write_results
 
     given = read_measurements(baseline, chosen.options) if baseline else None
-    found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map)
+    found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map,
+                         skip_broken=skip_broken)
     results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=given,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     contents = [each.content for each in results]

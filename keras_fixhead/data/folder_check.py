@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.layout import Layout, find_layout
+from keras_fixhead.data.dataset import SPLITS
+from keras_fixhead.data.layout import WHOLE, Layout, find_layout
 from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, decode_picture, fit_picture, readable_formats
 from keras_fixhead.errors import DataError
 from keras_fixhead.hardware import cpu_count
@@ -20,6 +21,8 @@ from keras_fixhead.hardware import cpu_count
 FEW = 10
 """A class with fewer training pictures than this is named."""
 THUMBNAIL = PictureForm(64, 64, "pad")
+FLAT_LEVELS = 16
+"""The levels of grey of a picture of which hardly anything is seen: 12 bits that are stored as 16 have as many."""
 _AHEAD = 16
 
 
@@ -33,7 +36,7 @@ class SeenPicture:
         problem: why it cannot be used; None if it can.
         format, mode: Pillow's names for its format and kind of pixels.
         width, height: its size when it is shown upright.
-        thumbnail: the whole picture, 64x64, padded with black.
+        flat: whether all of its pixels have nearly the same level.
     """
 
     part: str
@@ -45,7 +48,7 @@ class SeenPicture:
     mode: str = ""
     width: int = 0
     height: int = 0
-    thumbnail: NDArray[np.uint8] | None = None
+    flat: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class FolderReport:
         problems: why it cannot be trained on as it is, one line each.
         warnings: what may be a mistake, one line each.
         broken: file -> why it cannot be used.
-        duplicates: groups of files with the same content in different splits or classes.
+        duplicates: groups of files with the same content, as far as it matters where they are.
         passed_over: files and folders that are not read.
         formats, modes: format or kind of pixels -> number of pictures.
         sizes: smallest, median and largest width and height.
@@ -100,21 +103,19 @@ def check_folder(path: str) -> tuple[FolderReport, list[SeenPicture]]:
     seen = list(_seen_pictures(layout))
     broken = {str(each.file): each.problem for each in seen if each.problem is not None}
     good = [each for each in seen if each.problem is None]
-    duplicates = _duplicates(seen)
+    duplicates = _duplicates(seen, _held_out_of(layout))
     counts = Counter((each.part, each.label) for each in good)
     parts = {part: {label: counts[part, label] for label in classes} for part, classes in layout.parts.items()}
     problems = [_line(each) for each in layout.problems]
     if broken:
         problems.append(f"{len(broken)} of {len(seen)} files cannot be used; --skip-broken passes them over.")
-    across = sum(len({each.split(": ")[0] for each in group}) > 1 for group in duplicates)
-    warnings = [*_few(parts), *([f"{across} pictures are in more than one split, so what is measured was trained on."]
-                                if across else []),
-                *([f"{len(duplicates) - across} pictures are in more than one class of a split."]
-                  if len(duplicates) > across else [])]
+        problems += _too_few(layout, path, {each.file for each in good})
+    warnings = [*_few(parts), *_copied(duplicates), *_flat(good)]
     sizes = {name: _three([getattr(each, name) for each in good]) for name in ("width", "height")}
     report = FolderReport(
-        str(Path(path).expanduser().absolute()), parts, problems, warnings, broken, duplicates,
-        list(map(str, layout.passed_over)), dict(Counter(each.format for each in good).most_common()),
+        str(Path(path).expanduser().absolute()), parts, problems, warnings, broken,
+        [[f"{each.part}: {each.file}" for each in group] for group in duplicates],
+        [str(each) for each in layout.passed_over], dict(Counter(each.format for each in good).most_common()),
         dict(Counter(each.mode for each in good).most_common()), sizes)
     return report, seen
 
@@ -123,9 +124,21 @@ def sheet_pictures(seen: Sequence[SeenPicture], each_class: int) -> list[SeenPic
     """Returns the first pictures of each class of each part that can be used, for a contact sheet."""
     groups: dict[tuple[str, str], list[SeenPicture]] = defaultdict(list)
     for each in seen:
-        if each.thumbnail is not None and len(group := groups[each.part, each.label]) < each_class:
+        if each.problem is None and len(group := groups[each.part, each.label]) < each_class:
             group.append(each)
     return list(itertools.chain.from_iterable(groups.values()))
+
+
+def thumbnail(seen: SeenPicture) -> NDArray[np.uint8]:
+    """Returns the whole picture, 64x64, padded with black; it is read again.
+
+    Raises:
+        DataError: if it can no longer be read.
+    """
+    try:
+        return fit_picture(decode_picture(seen.file.read_bytes(), str(seen.file)), THUMBNAIL)
+    except OSError as error:
+        raise DataError(f"{seen.file} cannot be read: {error.strerror}.") from None
 
 
 def _seen_pictures(layout: Layout) -> Iterator[SeenPicture]:
@@ -147,24 +160,63 @@ def _seen(part: str, label: str, file: Path) -> SeenPicture:
     digest = hashlib.sha256(content).hexdigest()
     try:
         pixels = decode_picture(content, str(file))
-    except DataError:
-        return SeenPicture(part, label, file, digest, "is empty" if not content else "is not a readable picture")
+    except DataError as error:
+        why = error.what.removeprefix(f"{file} ").rstrip(".")
+        return SeenPicture(part, label, file, digest, why if content else "is empty")
     height, width = pixels.shape[:2]
     with Image.open(io.BytesIO(content), formats=readable_formats()) as picture:
         form, mode = picture.format or "", picture.mode
     small = min(height, width) < MIN_SIDE
     problem = f"has {width}x{height} pixels; each side needs at least {MIN_SIDE}" if small else None
-    return SeenPicture(part, label, file, digest, problem, form, mode, width, height, fit_picture(pixels, THUMBNAIL))
+    flat = int(pixels.max()) - int(pixels.min()) < FLAT_LEVELS
+    return SeenPicture(part, label, file, digest, problem, form, mode, width, height, flat)
 
 
-def _duplicates(seen: Sequence[SeenPicture]) -> list[list[str]]:
-    """Groups of 'part: file' with the same content, in different parts or classes."""
+def _held_out_of(layout: Layout) -> str | None:
+    """The part of which training itself holds some pictures out, for testing or validation; None if it is given both.
+
+    Pictures of a split 'train' with a split for testing only are trained on, or chosen by.
+    """
+    given = layout.parts.keys()
+    return next((part for part in ("train", WHOLE) if part in given), None) if given != set(SPLITS) else None
+
+
+def _duplicates(seen: Sequence[SeenPicture], held_out_of: str | None) -> list[list[SeenPicture]]:
+    """Groups of pictures with the same content, in different parts or classes, or in a part that is divided."""
     groups: dict[str, list[SeenPicture]] = defaultdict(list)
     for each in seen:
         if each.digest:
             groups[each.digest].append(each)
-    return [[f"{each.part}: {each.file}" for each in group] for group in groups.values()
-            if len({(each.part, each.label) for each in group}) > 1]
+    return [group for group in groups.values() if len({(each.part, each.label) for each in group}) > 1
+            or (len(group) > 1 and group[0].part == held_out_of)]
+
+
+def _copied(duplicates: Sequence[Sequence[SeenPicture]]) -> Iterator[str]:
+    splits = sum(len({each.part for each in group}) > 1 for group in duplicates)
+    copies = sum(len({(each.part, each.label) for each in group}) == 1 for group in duplicates)
+    if splits:
+        yield f"{splits} pictures are in more than one split, so what is measured was trained on."
+    if count := len(duplicates) - splits - copies:
+        yield f"{count} pictures are in more than one class of a split."
+    if copies:
+        yield (f"{copies} pictures are more than once in a class: one copy may be held out for testing or validation, "
+               "and another trained on.")
+
+
+def _flat(good: Sequence[SeenPicture]) -> Iterator[str]:
+    flat = [each for each in good if each.flat]
+    if flat:
+        yield (f"{len(flat)} pictures have nearly one level of grey, such as {flat[0].file}. Files of 16 bits with "
+               "fewer bits in them become black: convert them to 8 bits.")
+
+
+def _too_few(layout: Layout, path: str, usable: set[Path]) -> list[str]:
+    """Why it cannot be trained on even with --skip-broken."""
+    try:
+        layout.check_usable(path, usable)
+    except DataError as error:
+        return [_line(error)]
+    return []
 
 
 def _few(parts: dict[str, dict[str, int]]) -> list[str]:

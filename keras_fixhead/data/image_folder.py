@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data.catalog import DatasetEntry, own_entry
-from keras_fixhead.data.choice import hold_out_test
+from keras_fixhead.data.choice import chosen_labels, hold_out_test
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.layout import WHOLE, Layout, find_layout
-from keras_fixhead.data.pictures import UNREADABLE, PictureForm, picture_sides
+from keras_fixhead.data.pictures import MIN_SIDE, UNREADABLE, PictureForm, picture_sides, upright_picture
 from keras_fixhead.data.pixel_cache import decode_files
 from keras_fixhead.data.rows import rows_of
 from keras_fixhead.errors import DataError
@@ -60,15 +60,26 @@ def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
     return find_layout(folder).checked().parts
 
 
-def sample_files(folder: str, count: int) -> list[Path]:
+def sample_files(folder: str, count: int, classes: str | None = None) -> list[Path]:
     """Returns at most `count` pictures of a folder of images, spread evenly over its parts and classes.
+
+    Pictures that cannot be used are passed over: the next one that can is taken instead.
+
+    Args:
+        folder: its path.
+        count: the most pictures.
+        classes: names of classes, separated by commas; None for all.
 
     Raises:
         DataError: if it is not a folder of images.
     """
-    files = [file for classes in folder_files(folder).values() for some in classes.values() for file in some]
+    layout = find_layout(folder).checked()
+    names = layout.label_names
+    wanted = set(names) if classes is None else {names[label] for label in chosen_labels(names, {}, classes)}
+    files = [file for each in layout.parts.values() for name, some in each.items() if name in wanted for file in some]
     step = max(1, -(-len(files) // count))
-    return files[::step]
+    some = (next(filter(_usable, files[start : start + step]), None) for start in range(0, len(files), step))
+    return [file for file in some if file is not None]
 
 
 def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[str, ...]]:
@@ -84,7 +95,7 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
 
     Raises:
         DataError: for pictures that cannot be read, are too small or, if no size was requested, have a different size;
-            it names each of them.
+            it names each of them. With `skip_broken`, for classes of which hardly any picture can be used.
     """
     layout = find_layout(str(entry.source)).checked()
     _warn_of(layout)
@@ -98,6 +109,7 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
                               + ("." if entry.resize else "; or give --image-size.")))
     if decoded.refused:
         _log.warning("%s", _refused(decoded.refused, len(files)))
+        layout.check_usable(str(entry.source), {files[each] for each in decoded.used})
     splits, start = {}, 0
     for part, (some, labels) in parts.items():
         mine = np.flatnonzero((decoded.used >= start) & (decoded.used < start + len(some)))
@@ -105,6 +117,13 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
         splits[part] = Split(rows_of(decoded.pixels, mine), labels[own], np.array([str(some[each]) for each in own]))
         start += len(some)
     return _as_read(entry, splits, decoded.refused), _joined(splits, entry), layout.label_names
+
+
+def _usable(file: Path) -> bool:
+    try:
+        return min(upright_picture(file.read_bytes(), str(file)).size) >= MIN_SIDE
+    except (OSError, DataError):
+        return False
 
 
 def _labelled(classes: Sequence[list[Path]]) -> tuple[list[Path], NDArray[np.int32]]:

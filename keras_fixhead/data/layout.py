@@ -5,11 +5,15 @@
     LIST.csv or LIST.jsonl, with the columns or keys path, label and, if there are splits, split
 """
 import csv
+import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from keras_fixhead.data.pictures import ENDINGS
 from keras_fixhead.errors import DataError
@@ -20,11 +24,15 @@ SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "vali
 LIST_ENDINGS = (".csv", ".jsonl", ".ndjson")
 WHOLE = "all"
 """The only part of a data set without splits."""
+LEAST = 2
+"""The fewest pictures to train that a class needs."""
 MANIFEST = "manifest.json"
 """A file next to the class folders that says where the pictures come from; it is not a picture that is passed over."""
 _NAMES = {"path": ("path", "file", "filename", "image"), "label": ("label", "class"), "split": ("split",)}
 _PARTS = ("train", "validation", "test", WHOLE)
 _NAMED = 5
+_COLUMNS = "Its first line is path,label or path,label,split; in JSON lines, these are the keys."
+_FEW_HINT = "Add pictures, or move such classes elsewhere."
 
 Classes = dict[str, list[Path]]
 
@@ -58,6 +66,19 @@ class Layout:
             return self
         hints = dict.fromkeys(each.hint for each in self.problems if each.hint)
         raise DataError(" ".join(each.what for each in self.problems), hint=" ".join(hints) or None)
+
+    def check_usable(self, path: str, usable: Collection[Path]) -> None:
+        """Checks that each class has enough pictures to train on, if only some of the files can be used.
+
+        Raises:
+            DataError: if not.
+        """
+        part, classes = next(iter(self.parts.items()))
+        few = [f"{name} ({count})" for name, files in classes.items()
+               if (count := sum(file in usable for file in files)) < LEAST <= len(files)]
+        if few:
+            raise DataError(f"{path} has {_some(few)} with too few pictures{'' if part == WHOLE else ' to train'} that "
+                            f"can be used; a class needs at least {LEAST}.", hint=_FEW_HINT)
 
 
 def find_layout(path: str) -> Layout:
@@ -112,13 +133,24 @@ def _question(root: Path, splits: list[str], others: list[str]) -> DataError:
 
 
 def _classes(folder: Path, layout: Layout) -> Classes:
-    classes = {}
+    classes: Classes = {}
     for each in sorted(folder.iterdir()):
-        if not _passed(each, layout) and each.is_dir():
-            classes[each.name] = sorted(_pictures(each, layout))
-            if not classes[each.name]:
-                layout.passed_over.append(each)
+        if _passed(each, layout) or not each.is_dir():
+            continue
+        name, files = _one_name(each.name), sorted(_pictures(each, layout))
+        if not files:
+            layout.passed_over.append(each)
+        elif classes.get(name):
+            layout.problems.append(DataError(
+                f"{folder} has two folders that are both called {name}: the accents are stored in two ways.",
+                hint="Put their pictures into one folder."))
+        classes[name] = [*classes.get(name, []), *files]
     return classes
+
+
+def _one_name(name: str) -> str:
+    """A name in one form of Unicode: macOS and Linux may store the same accents in two ways."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _passed(path: Path, layout: Layout) -> bool:
@@ -153,20 +185,22 @@ def _pictures(folder: Path, layout: Layout) -> Iterator[Path]:
 
 def _listed(path: Path) -> Layout:
     rows = list(_rows(path))
-    has_splits = any(split for _, _, split in rows)
+    has_splits = any(split for *_, split in rows)
     parts: dict[str, Classes] = {}
     problems = []
-    for number, (name, label, split) in enumerate(rows, start=1):
+    for line, name, label, split in rows:
         part = SPLIT_NAMES.get(split.lower()) if has_splits else WHOLE
         if not name or not label or part is None:
-            problems.append(f"picture {number} has path {name!r}, label {label!r} and split {split!r}")
+            problems.append(f"line {line} has path {name!r}, label {label!r} and split {split!r}")
             continue
-        parts.setdefault(part, {}).setdefault(label, []).append(path.parent / Path(name).expanduser())
+        parts.setdefault(part, {}).setdefault(_one_name(label), []).append(path.parent / Path(name).expanduser())
     layout = Layout({part: parts[part] for part in _PARTS if part in parts})
     if problems:
         layout.problems.append(DataError(
             f"{path}: {'; '.join(problems[:_NAMED])}{_more(len(problems))}.",
             hint=f"Every picture needs a path and a label, and a split if others have one: {', '.join(SPLIT_NAMES)}."))
+    elif not rows:
+        layout.problems.append(DataError(f"{path} lists no pictures.", hint=_COLUMNS))
     elif has_splits and "train" not in parts:
         layout.problems.append(DataError(f"{path} has no pictures of the split train.",
                                          hint="Leave the splits out, or name some train."))
@@ -178,25 +212,30 @@ def _listed(path: Path) -> Layout:
     return layout
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yields path, label and split of each picture in a list."""
+def _rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
+    """Yields line, path, label and split of each picture in a list; a value that is missing is empty."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from None
-    rows = csv.DictReader(text.splitlines()) if path.suffix.lower() == ".csv" else _json_lines(path, text)
-    for row in rows:
-        named = {str(key).strip().lower(): value for key, value in row.items()}
-        path_, label, split = (next((named[name] for name in names if name in named), None)
-                               for names in _NAMES.values())
-        if path_ is None or label is None:
-            raise DataError(f"{path} has the columns {', '.join(named)}; path and label are missing.",
-                            hint="Its first line is path,label or path,label,split; in JSON lines, these are the keys.")
-        yield str(path_).strip(), str(label).strip(), str(split or "").strip()
+    for line, row in _csv_lines(text) if path.suffix.lower() == ".csv" else _json_lines(path, text):
+        named = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
+        keys = [next((name for name in names if name in named), None) for names in _NAMES.values()]
+        if missing := [name for name, key in zip(_NAMES, keys[:2], strict=False) if key is None]:
+            raise DataError(f"Line {line} of {path} has the columns {', '.join(named)}; {' and '.join(missing)} "
+                            f"{'is' if len(missing) == 1 else 'are'} missing.", hint=_COLUMNS)
+        values = [None if key is None else named[key] for key in keys]
+        path_, label, split = ("" if value is None else str(value).strip() for value in values)
+        yield line, path_, label, split
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Mapping[str, str]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+def _csv_lines(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return ((rows.line_num, row) for row in rows)
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -206,7 +245,7 @@ def _json_lines(path: Path, text: str) -> Iterator[Mapping[str, str]]:
         if not isinstance(row, dict):
             raise DataError(f"Line {number} of {path} is not a JSON object.",
                             hint='Such as {"path": "a.jpg", "label": "cat"}.')
-        yield row
+        yield number, row
 
 
 def _checked_classes(layout: Layout, root: Path) -> Layout:
@@ -225,6 +264,9 @@ def _checked_classes(layout: Layout, root: Path) -> Layout:
                                              hint="Give every split the same class folders; they may be empty, except "
                                              "in train."))
     names = [name for name, files in layout.parts[first].items() if files]
+    if unwritable := [repr(name) for name in names if re.search(r"[\r\n\0\ud800-\udfff]", name)]:
+        layout.problems.append(DataError(f"{root} has classes that cannot be written as one line of text: "
+                                         f"{_some(unwritable)}.", hint="Rename them, without line breaks."))
     layout.parts = {part: {name: classes.get(name, []) for name in names} for part, classes in layout.parts.items()}
     _check_counts(layout, root, names)
     return layout
@@ -237,10 +279,9 @@ def _check_counts(layout: Layout, root: Path, names: list[str]) -> None:
             "least 2.", hint="Expected FOLDER/CLASS/PICTURE, or FOLDER/train/CLASS/PICTURE and FOLDER/test/...."))
         return
     part, classes = next(iter(layout.parts.items()))
-    if few := [name for name, files in classes.items() if len(files) < 2]:
+    if few := [name for name, files in classes.items() if len(files) < LEAST]:
         layout.problems.append(DataError(f"{root} has {_some(few)} with 1 picture{'' if part == WHOLE else ' to train'}"
-                                         "; a class needs at least 2.",
-                                         hint="Add pictures, or move such classes elsewhere."))
+                                         f"; a class needs at least {LEAST}.", hint=_FEW_HINT))
 
 
 def _some(names: Iterable[str]) -> str:

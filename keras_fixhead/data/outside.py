@@ -15,7 +15,7 @@ from keras_fixhead.data.sources import has_vectors, is_folder, packed_folder
 from keras_fixhead.errors import ArgumentError
 
 
-def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Dataset:
+def outside_dataset(name: str, data_dir: str | None, form: PictureForm, skip_broken: bool = False) -> Dataset:
     """Returns a whole data set, to be measured on.
 
     All pictures of a folder without parts are in 'test': there is nothing to train, so none are held out. Images of
@@ -25,6 +25,7 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Datas
         name: a name in the catalogue, or the path of a folder of images or of a packed set.
         data_dir: folder of packed or prepared data sets.
         form: how the model's pictures become arrays.
+        skip_broken: whether pictures of a folder that cannot be used are passed over.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name.
@@ -37,7 +38,7 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm) -> Datas
                                 hint="Give a --dataset of pictures.")
         return data
     data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False,
-                        grey=form.channels == 1)
+                        grey=form.channels == 1, skip_broken=skip_broken)
     return data if folder_files(name).keys() != {"all"} else _all_test(data)
 
 
@@ -117,9 +118,9 @@ def is_same_folder(name: str, own: str) -> bool:
 
 def _all_test(data: Dataset) -> Dataset:
     """A data set with all images in 'test', class by class and file by file."""
-    parts = [part for part in (data.train, data.validation, data.test) if len(part)]
-    images, labels = np.concatenate([each.images for each in parts]), np.concatenate([each.labels for each in parts])
-    files = np.concatenate([np.asarray(each.files) for each in parts])
+    whole, *others = [part for part in (data.train, data.validation, data.test) if len(part)]
+    for part in others:
+        whole = whole.followed_by(part)
     nothing = np.arange(0)
     return dataclasses.replace(data, train=data.train.take(nothing), validation=data.validation.take(nothing),
-                               test=Split(images, labels, files).take(np.lexsort((files, labels))))
+                               test=whole.take(np.lexsort((np.asarray(whole.files), whole.labels))))

@@ -169,7 +169,8 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
     """Returns the pixels of an encoded picture, upright: as its EXIF orientation says.
 
     Of an animation, it is the first frame. Grey levels become three equal channels, palettes their colours, and CMYK
-    RGB. 16-bit pixels are reduced to their upper 8 bits. Transparency is dropped, without a background.
+    RGB. 16-bit pixels are reduced to their upper 8 bits; floats and integers of 32 bits are refused. Transparency is
+    dropped, without a background.
 
     Args:
         content: the bytes of a PNG, JPEG, BMP, GIF, WebP or TIFF file, or of an AVIF file if Pillow reads them.
@@ -217,6 +218,7 @@ def upright_picture(content: bytes, name: str) -> "Image.Image":
         if picture.format == "JPEG" and picture.mode == "RGB":
             return _turned(picture, orientation(content))
         with picture, without_warnings():
+            _check_range(picture, name)
             if picture.format in ("JPEG", "MPO", "PNG", "WEBP"):
                 return _turned(_in_colour(picture), orientation(content))
             return _in_colour(ImageOps.exif_transpose(picture))
@@ -333,6 +335,14 @@ def turned(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     transpose, rows, columns = TURNS[orientation - 1]
     image = image.transpose(1, 0, 2) if transpose else image
     return np.ascontiguousarray(image[:: -1 if rows else 1, :: -1 if columns else 1])
+
+
+def _check_range(picture: "Image.Image", name: str) -> None:
+    """Refuses numbers of 32 bits: nothing says which of them is white. In a PNG, mode I has 16 bits."""
+    if picture.mode == "F" or (picture.mode == "I" and picture.format != "PNG"):
+        kind = "floats" if picture.mode == "F" else "integers"
+        raise DataError(f"{name} has pixels of 32 bits ({kind}, mode {picture.mode}), without saying which is white; "
+                        "convert it to 8 or 16 bits.")
 
 
 def _in_colour(picture: "Image.Image") -> "Image.Image":

@@ -24,7 +24,7 @@ from keras_fixhead.errors import DataError
 from keras_fixhead.hardware import cache_dir, cpu_count
 
 SWITCH = "FIXHEAD_DATA_CACHE"
-_VERSION = 1  # of pixels: of `pictures`, and of what is stored here
+_VERSION = 2  # of pixels: of `pictures`, and of what is stored here
 _FREE_SHARE = 2  # pixels may take half of the free space
 _AHEAD = 16  # pictures per thread that are decoded before they are written
 _KEPT = 4
@@ -73,6 +73,8 @@ def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) ->
         return _in_memory(files, form, any_size)
     try:
         _write(aside, files, form, any_size)
+        if folder.exists() and _read(folder) is None:  # damaged
+            shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():  # otherwise another process was faster
             aside.rename(folder)
     except OSError as error:
@@ -81,8 +83,9 @@ def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) ->
                             hint=f"Free some space, or switch the cache off: {SWITCH}=off") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    found = _read(folder)
-    assert found is not None
+    if (found := _read(folder)) is None:
+        raise DataError(f"{folder} is damaged, and cannot be removed.",
+                        hint=f"Remove it by hand, or switch the cache off: {SWITCH}=off")
     _remove_earlier(folder)
     return found
 
@@ -155,8 +158,11 @@ def _write(folder: Path, files: Sequence[Path], form: PictureForm, any_size: boo
     pixels = np.lib.format.open_memmap(folder / _PIXELS, "w+", np.uint8, shape)
     used, refused = _fill(pixels, files, form, any_size)
     pixels.flush()
-    facts = {"used": used, "refused": refused}
+    facts = {"used": used, "refused": refused, "shape": shape}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    for name in (_PIXELS, _FACTS):  # after a crash of the machine, the folder must not be there without its content
+        with (folder / name).open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _read(folder: Path) -> Decoded | None:
@@ -164,8 +170,10 @@ def _read(folder: Path) -> Decoded | None:
         facts: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         pixels = np.load(folder / _PIXELS, mmap_mode="r")
         used = np.array(facts["used"], np.intp)
+        if list(pixels.shape) != facts["shape"] or pixels.dtype != np.uint8:
+            return None
         return Decoded(pixels[: len(used)], used, tuple(facts["refused"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None  # missing, or damaged: it is decoded again
 
 

@@ -57,12 +57,14 @@ class MeasuredRun:
         classes: how the classes of another data set were matched; None for the run's own data.
         splits: name of a split -> its measures.
         notes: where a gathered data set comes from; what the run and another data set do not have in common.
+        skipped: number of pictures that could not be used and were passed over.
     """
 
     label_names: tuple[str, ...]
     classes: ClassMap | None
     splits: dict[str, MeasuredSplit]
     notes: tuple[str, ...] = ()
+    skipped: int = 0
 
 
 def run_predictor(run: Run) -> Predictor:
@@ -83,7 +85,7 @@ def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = No
 
 def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None, dataset: str | None = None,
                 tta: str = "none", *, class_map: Mapping[str, str | None] | None = None,
-                predictor: Predictor | None = None) -> MeasuredRun:
+                predictor: Predictor | None = None, skip_broken: bool = False) -> MeasuredRun:
     """Returns the measures of a run's model on splits of its data set, or of any other that has some of its classes.
 
     Pictures of another data set are brought to the run's image size. Its classes are matched by name; pictures of
@@ -97,6 +99,7 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
         tta: test-time augmentation: 'none', 'flip' or 'flip-shift' (see `test_time_views`).
         class_map: name in the other data set -> name in the run, or None for a class to leave out.
         predictor: the run's model; None for that of a finished run.
+        skip_broken: whether pictures of another folder that cannot be used are passed over.
 
     Raises:
         ArgumentError: (a ValueError) if the other data set has none of the run's classes, a split has no images, or the
@@ -105,7 +108,7 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
         DataError: if the data cannot be found or read.
     """
     predictor = predictor or run_predictor(run)
-    data, classes = _data(run, predictor, data_dir, dataset, class_map)
+    data, classes = _data(run, predictor, data_dir, dataset, class_map, skip_broken)
     splits = splits or [split for split in ("validation", "test") if len(data.split(split))]
     for split in splits:
         if not len(data.split(split)):
@@ -121,11 +124,11 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
     notes = [] if classes is None else classes.notes(data.name)
     if dataset is not None:
         notes = [*outside_notes(dataset, data), *notes]
-    return MeasuredRun(predictor.label_names, classes, found, tuple(notes))
+    return MeasuredRun(predictor.label_names, classes, found, tuple(notes), data.skipped)
 
 
 def _data(run: Run, predictor: Predictor, data_dir: str | None, dataset: str | None,
-          class_map: Mapping[str, str | None] | None) -> tuple[Dataset, ClassMap | None]:
+          class_map: Mapping[str, str | None] | None, skip_broken: bool) -> tuple[Dataset, ClassMap | None]:
     own = run.config().data_fields
     if dataset is None or is_same_folder(dataset, own["dataset"]):
         data = run_dataset(**measured_fields(own, None, data_dir))
@@ -134,8 +137,8 @@ def _data(run: Run, predictor: Predictor, data_dir: str | None, dataset: str | N
     fields = measured_fields(own, dataset, data_dir)
     if predictor.takes_vectors:
         return fitted(_vectors(dataset, predictor.image_shape), predictor.label_names, class_map)
-    return fitted(outside_dataset(dataset, fields["data_dir"], predictor.form),
-                  predictor.label_names, class_map)
+    return fitted(outside_dataset(dataset, fields["data_dir"], predictor.form, skip_broken), predictor.label_names,
+                  class_map)
 
 
 def _vectors(dataset: str, shape: tuple[int, ...]) -> Dataset:

@@ -1,4 +1,5 @@
 """A head on any Keras backbone."""
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -8,6 +9,9 @@ from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.models.parts import FEATURES, inputs_of
 
 _CLASSIFIERS = ("predictions", "logits", "classifier", "classification", "probabilities")
+_SOFTMAXES = (keras.activations.softmax, keras.activations.log_softmax)
+_SHAPES = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute, keras.layers.Identity,
+           keras.layers.Dropout)
 _WITHOUT_TOP = "Pass the network without its classifier; keras.applications: include_top=False."
 
 
@@ -27,7 +31,8 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
 
     Raises:
         ArgumentError: (a ValueError) if the backbone has not been built, its output has another shape, or it ends in
-            a classifier: a softmax, a head, or a layer named like logits.
+            a classifier: a softmax, a head, or a layer named like logits. Logits of a layer with another name cannot be
+            told from features, and are taken.
 
     Example:
         >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(16, 3)])
@@ -62,13 +67,34 @@ def _features(backbone: keras.Model, x: Any) -> Any:
 
 
 def _check_not_classifier(backbone: keras.Model) -> None:
-    last = backbone.layers[-1]
     what = None
-    if isinstance(last, HypersphereHead):
-        what, hint = "a HypersphereHead", "Pass feature_model(model)."
-    elif isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax:
-        what, hint = "a softmax", _WITHOUT_TOP
-    elif isinstance(last, keras.layers.Dense) and last.name.lower() in _CLASSIFIERS:
-        what, hint = f"the logits of a classifier (a Dense layer named {last.name!r})", _WITHOUT_TOP
-    if what:
-        raise ArgumentError(f"{backbone.name!r} ends in {what}, which is not features.", hint=hint)
+    for last in _last_layers(backbone):
+        if isinstance(last, HypersphereHead):
+            what, hint = "a HypersphereHead", "Pass feature_model(model)."
+        elif type(last).__name__ in ("Softmax", "LogSoftmax") or getattr(last, "activation", None) in _SOFTMAXES:
+            what, hint = "a softmax", _WITHOUT_TOP
+        elif isinstance(last, keras.layers.Dense) and last.name.lower() in _CLASSIFIERS:
+            what, hint = f"the logits of a classifier (a Dense layer named {last.name!r})", _WITHOUT_TOP
+        if what:
+            raise ArgumentError(f"{backbone.name!r} ends in {what}, which is not features.", hint=hint)
+
+
+def _last_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yields the layers that a model ends in, from the last one to the first that changes more than shape or type."""
+    output = model.outputs[0]
+    while (history := getattr(output, "_keras_history", None)) is not None:
+        last = history.operation
+        if isinstance(last, keras.Model):
+            yield from _last_layers(last)
+            return
+        yield last
+        if not _passes_on(last) or not isinstance(last.input, keras.KerasTensor):
+            return
+        output = last.input
+
+
+def _passes_on(layer: Any) -> bool:
+    """Whether a layer's outputs are its inputs, in another shape or type, or only scaled in training."""
+    if isinstance(layer, keras.layers.Activation):
+        return bool(layer.activation is keras.activations.linear)
+    return isinstance(layer, _SHAPES)

@@ -39,6 +39,7 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Returns files as they are, and for each folder all pictures in it, at any depth, sorted by name.
 
     In folders, pictures are found by their extension; files and folders whose names start with a dot are left out.
+    Links are followed, but not in circles.
 
     Raises:
         DataError: if a folder has no pictures or cannot be read.
@@ -46,13 +47,17 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return [file for path in map(Path, paths) for file in (_pictures_in(path) if _is_folder(path) else [path])]
 
 
-def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> Iterator[FileBatch]:
+def predict_files(
+    predict: Predict, files: Iterable[Path], batch_size: int, read: Callable[[Path], bytes] = read_picture
+) -> Iterator[FileBatch]:
     """Yields a function's outputs for picture files, a batch at a time, so that a folder of any size fits in memory.
 
     Args:
         predict: a function of the pictures' contents and names.
         files: picture files.
         batch_size: the number of files read at a time.
+        read: a function from a file to its contents, which raises a DataError for what is not a picture; by default,
+            pictures are turned upright for the server.
 
     Raises:
         ArgumentError: if `batch_size` is below 1.
@@ -66,7 +71,7 @@ def predict_files(predict: Predict, files: Iterable[Path], batch_size: int) -> I
         skipped: dict[Path, str] = {}
         for file in waiting[start : start + size]:
             try:
-                contents[file] = read_picture(file)
+                contents[file] = read(file)
             except DataError as error:
                 skipped[file] = error.what
         batch = _predict_batch(predict, contents, skipped, may_refuse_all=answered)
@@ -108,9 +113,14 @@ def read_images(path: str | os.PathLike[str]) -> Array:
 
 def _pictures_in(folder: Path) -> list[Path]:
     found: list[Path] = []
+    seen: set[str] = set()
     try:
-        for root, folders, names in os.walk(folder, onerror=_raise):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for root, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+            if (real := os.path.realpath(root)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [Path(root, name) for name in names if not name.startswith(".") and _is_picture(name)]
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None

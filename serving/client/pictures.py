@@ -2,8 +2,8 @@
 
 Servers of models that were not exported by this library ignore the orientation that cameras store in EXIF: a portrait
 would arrive on its side. A picture that is stored upright, as nearly all are, is sent byte for byte; any other is
-rotated and written as PNG, and so is one in a format that servers do not decode. What a picture's pixels are, the room
-`keras_fixhead.data.pictures` says; it is imported when a picture is read.
+rotated and written as PNG, and so is one that servers do not decode, or not to the same pixels. What a picture's pixels
+are, the room `keras_fixhead.data.pictures` says; it is imported when a picture is read.
 """
 
 import io
@@ -23,8 +23,6 @@ from keras_fixhead.errors import ArgumentError, DataError
 if TYPE_CHECKING:
     from PIL import Image
 
-SENT_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP")
-"""The formats that TensorFlow decodes, by Pillow's names; MPO is a JPEG with further pictures behind it."""
 PNG_LIMIT_BYTES = 8 * 2**20
 """A rotated photograph whose PNG is larger would not fit in a request, and is written as JPEG instead."""
 
@@ -47,6 +45,22 @@ def read_picture(path: str | os.PathLike[str]) -> bytes:
         DataError: if the file cannot be read or is not such a picture.
     """
     return upright(read_file(path), os.fspath(path))
+
+
+def read_unchanged(path: str | os.PathLike[str]) -> bytes:
+    """Returns the contents of a picture file as they are, for a model that turns it upright itself.
+
+    Raises:
+        DataError: as for `read_picture`.
+    """
+    from keras_fixhead.data.encodings import decoded_alike
+    from keras_fixhead.data.pictures import decode_picture
+
+    content, name = read_file(path), os.fspath(path)
+    with open_picture(content, name):
+        if not decoded_alike(content):
+            decode_picture(content, name)  # which refuses some that Pillow reads
+    return content
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -78,11 +92,12 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     """
     from PIL import Image
 
+    from keras_fixhead.data.encodings import decoded_alike
     from keras_fixhead.data.orientation import orientation
     from keras_fixhead.data.pictures import decode_picture
 
     with open_picture(content, name) as picture:
-        if not _is_decoded_by_servers(picture):
+        if not decoded_alike(content):
             return encode_png(decode_picture(content, name))
         if (how := orientation(content)) == 1:
             return content
@@ -93,11 +108,6 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     if len(png) <= PNG_LIMIT_BYTES or turned.mode != "RGB":
         return png
     return _encoded(turned, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-
-
-def _is_decoded_by_servers(picture: "Image.Image") -> bool:
-    animated = picture.format == "WEBP" and getattr(picture, "is_animated", False)
-    return picture.format in SENT_FORMATS and not animated and (picture.format, picture.mode) != ("BMP", "1")
 
 
 @contextmanager

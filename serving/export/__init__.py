@@ -99,7 +99,7 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
         model, label_names = checkpoint.predictor.model, checkpoint.predictor.label_names
         training = describe_checkpoint(opened, checkpoint.epoch)
     return export_model(model, base_path, label_names=label_names, format=format, training=training, fit=config.fit,
-                        pictures=_own_pictures(config.dataset, config.data_dir),
+                        pictures=_own_pictures(config.dataset, config.data_dir, config.classes),
                         calibration=_calibration(opened, data_dir) if calibrate else None)
 
 
@@ -111,7 +111,7 @@ def _calibration(run: Any, data_dir: str | None) -> dict[str, Any]:
     return {"temperature": found.pop("value"), **found}
 
 
-def _own_pictures(dataset: str, data_dir: str | None) -> list[Path]:
+def _own_pictures(dataset: str, data_dir: str | None, classes: str | None) -> list[Path]:
     """Some of a run's own pictures, if it was trained on a folder of pictures that is still there."""
     from fixhead_serving.export.own_pictures import FILES
     from keras_fixhead.data.image_folder import sample_files
@@ -120,8 +120,8 @@ def _own_pictures(dataset: str, data_dir: str | None) -> list[Path]:
     if not is_folder(dataset) or has_vectors(dataset) or packed_folder(dataset, data_dir) is not None:
         return []
     try:
-        return sample_files(dataset, FILES)
-    except DataError as error:
+        return sample_files(dataset, FILES, classes)
+    except (ArgumentError, DataError) as error:
         _log.warning("The export is not checked on the run's own pictures: %s", error.what)
         return []
 
@@ -192,6 +192,8 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
                                              temperature=temperature))
             _log.info("Written. Checking it in a fresh process.")
             measured = _self_check(folder, own)
+            if own is not None:
+                measured["own_pictures"] = len(pictures)  # those that are stored on their side are asked in two ways
             size = _size_bytes(folder, chosen)
             _write_card(folder / chosen.extras_folder, base.name, format, described, training, measured, size)
             version = publish(folder, base, chosen.prefix)

@@ -1,15 +1,17 @@
 """A run's own picture files as a part of the export's self-check: what was measured in training is what is served."""
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fixhead_serving.client import upright
+from fixhead_serving.client.pictures import read_file
 from fixhead_serving.export.picture_graph import picture_graph
 from fixhead_serving.export.reference import Reference, answers_of
-from keras_fixhead.data.pictures import PictureForm, decode_picture, picture_array
+from keras_fixhead.data.encodings import decoded_alike
+from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ServingError
 
 FILES = 12
@@ -31,28 +33,23 @@ def own_reference(model: Any, scale: float, label_names: Sequence[str], form: Pi
         files: picture files.
 
     Raises:
+        DataError: if a file cannot be read.
         ServingError: if the graph's pixels of a file differ by more than `LEVELS` in the mean, or give another class.
     """
-    contents = [file.read_bytes() for file in files]
-    trained = np.stack([picture_array(content, file.name, form) for content, file in zip(contents, files, strict=True)])
-    sent, pixels = zip(*(_as_sent(picture_graph(form), content) for content in contents), strict=True)
-    served = np.stack(pixels)
+    own = [(str(file), read_file(file)) for file in files]
+    sent, names, arrays = zip(*((each, name, picture_array(content, name, form)) for name, content in own
+                                for each in _as_sent(content)), strict=True)
+    graph = picture_graph(form)
+    trained, served = np.stack(arrays), np.stack([graph(each).numpy() for each in sent])
     answers = answers_of(model, served)
-    _check_same(trained, served, answers_of(model, trained), answers, [file.name for file in files])
+    _check_same(trained, served, answers_of(model, trained), answers, names)
     return Reference(served, sent, answers, answers, scale, label_names)
 
 
-def _as_sent(graph: Callable[[Any], Any], content: bytes) -> tuple[bytes, NDArray[np.uint8]]:
-    """The bytes that a client sends, and the graph's pixels; files that TensorFlow does not decode are sent as PNG."""
-    import tensorflow as tf
-    from PIL import Image
-
-    try:
-        return content, graph(content).numpy()
-    except tf.errors.InvalidArgumentError:
-        file = io.BytesIO()
-        Image.fromarray(decode_picture(content, "a picture")).save(file, "PNG")
-        return file.getvalue(), graph(file.getvalue()).numpy()
+def _as_sent(content: bytes) -> list[bytes]:
+    """The bytes that a client sends; if it turns a picture that the graph turns too, also those of the file."""
+    sent = upright(content)
+    return [sent] if sent == content or not decoded_alike(content) else [sent, content]
 
 
 def _check_same(trained: NDArray[np.uint8], served: NDArray[np.uint8], expected: Any, found: Any,

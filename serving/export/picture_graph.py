@@ -8,12 +8,15 @@ orientation is read from the file's bytes, which `tf.io.decode_image` ignores.
 from collections.abc import Callable
 from typing import Any
 
+from keras_fixhead.data.encodings import BGR
 from keras_fixhead.data.pictures import LUMA, TURNS, PictureForm, place
 
 _WEIGHT_BITS = 22
 _BLOCK = 16  # outputs per matrix product: each needs only some of the inputs
 _MOST_SEGMENTS = 2**16
 _MOST_TAGS = 512
+_REFUSED = "unknown"
+"""Decoded in place of a picture that is refused: TensorFlow says that it does not know the format."""
 
 
 def picture_graph(form: PictureForm) -> Callable[[Any], Any]:
@@ -44,13 +47,15 @@ def contents(picture: Any) -> Any:
 def decoded(picture: Any, content: Any) -> Any:
     """Returns the pixels of an encoded picture, uint8 (H, W, 3); of an animated GIF, its first frame.
 
+    What TensorFlow decodes to other pixels than Pillow is refused, see `keras_fixhead.data.encodings`.
+
     Args:
         picture: scalar string tensor.
         content: its bytes, from `contents`.
     """
     import tensorflow as tf
 
-    def any_format() -> Any:
+    def any_format(picture: Any = picture) -> Any:
         # without expand_animations=False a GIF would have an additional axis
         return tf.ensure_shape(tf.io.decode_image(picture, channels=3, expand_animations=False), [None, None, 3])
 
@@ -58,17 +63,33 @@ def decoded(picture: Any, content: Any) -> Any:
         return tf.io.decode_jpeg(picture, channels=3, dct_method="INTEGER_ACCURATE")
 
     def webp() -> Any:  # with transparency it has four channels, and TensorFlow refuses to give three of them
-        pixels = tf.io.decode_image(picture, channels=0, expand_animations=False)
+        # an animated one would make TensorFlow write beyond the end of its memory
+        animated = tf.logical_and(_starts(content, b"VP8X", 12), _bytes(content, 20) // 2 % 2 == 1)
+        pixels = tf.io.decode_image(tf.where(animated, _REFUSED, picture), channels=0, expand_animations=False)
         return tf.ensure_shape(pixels, [None, None, None])[:, :, :3]
 
-    def bmp() -> Any:  # TensorFlow takes the numbers of a palette for levels of grey
-        palette = tf.reshape(content[14 + _number(content, 14, 4, True) : _number(content, 10, 4, True)], [-1, 4])
-        return tf.gather(palette[:, 2::-1], tf.cast(any_format()[:, :, 0], tf.int32))
+    def bmp() -> Any:
+        start, header, kind = (_number(content, position, 4, True) for position in (10, 14, 30))
+        bits = _number(content, 28, 2, True)
+        plain = (header >= 40) & ((kind == 0) | ((kind == 3) & (bits == 32) & _starts(content, BGR, 54)))
+        pixels = any_format(tf.where(plain, picture, _REFUSED))
 
-    has_palette = tf.logical_and(_starts(content, b"BM"), _number(content, 28, 2, True) == 8)
+        def coloured() -> Any:  # TensorFlow takes the numbers of a palette for levels of grey
+            palette = tf.reshape(content[14 + header : start], [-1, 4])
+            return tf.gather(palette[:, 2::-1], tf.cast(pixels[:, :, 0], tf.int32))
+
+        return tf.cond(bits == 8, coloured, lambda: pixels)
+
+    def gif() -> Any:
+        whole, flags = _first_frame(content)
+        # TensorFlow makes what is transparent black: without the flag, it has its colour
+        opaque = tf.strings.join([tf.strings.substr(picture, 0, flags), "\0",
+                                  tf.strings.substr(picture, flags + 1, tf.size(content))])
+        return any_format(tf.where(whole, tf.where(flags > 0, opaque, picture), _REFUSED))
+
     return tf.ensure_shape(tf.case([
-        (_starts(content, b"\xff\xd8\xff"), jpeg), (_is_webp(content), webp), (has_palette, bmp)],
-        default=any_format), [None, None, 3])
+        (_starts(content, b"\xff\xd8\xff"), jpeg), (_is_webp(content), webp), (_starts(content, b"BM"), bmp),
+        (_starts(content, b"GIF8"), gif)], default=any_format), [None, None, 3])
 
 
 def turned(pixels: Any, orientation: Any) -> Any:
@@ -212,6 +233,29 @@ def _is_webp(content: Any) -> Any:
     import tensorflow as tf
 
     return tf.logical_and(_starts(content, b"RIFF"), _starts(content, b"WEBP", 8))
+
+
+def _first_frame(content: Any) -> tuple[Any, Any]:
+    """Whether a GIF's first frame fills the canvas, and where the flags are that make it transparent; 0 if nowhere."""
+    import tensorflow as tf
+
+    packed = _bytes(content, 10)
+    palette = tf.where(packed >= 0x80, 3 * tf.bitwise.left_shift(2, packed % 8), 0)
+
+    def goes_on(position: Any, inside: Any, flags: Any) -> Any:
+        return (position < tf.size(content)) & (inside | (_bytes(content, position) == 0x21))
+
+    def step(position: Any, inside: Any, flags: Any) -> tuple[Any, Any, Any]:
+        """Over the start of an extension, or one of its blocks; the last is empty."""
+        first = _bytes(content, position)
+        ours = tf.logical_not(inside) & (_bytes(content, position + 1) == 0xF9) & (flags == 0)
+        return (position + tf.where(inside, first + 1, 2), tf.logical_not(inside) | (first > 0),
+                tf.where(ours & (_bytes(content, position + 3) % 2 == 1), position + 3, flags))
+
+    position, _, flags = tf.while_loop(goes_on, step, (13 + palette, tf.constant(False), tf.constant(0)),
+                                       maximum_iterations=_MOST_SEGMENTS)
+    sizes = _bytes(content, position + 5 + tf.range(4)) == _bytes(content, 6 + tf.range(4))
+    return tf.reduce_all(sizes) & _starts(content, b"," + bytes(4), position), flags
 
 
 def _jpeg_exif(content: Any) -> Any:

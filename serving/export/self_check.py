@@ -25,6 +25,11 @@ from keras_fixhead import lean_import
 
 TIMED_BATCH = 32
 _TIMED_SECONDS = 0.5
+ANIMATED_WEBP = bytes.fromhex(
+    "524946468400000057454250565038580a000000020000003f00003f0000414e494d06000000000000000000414e4d462800"
+    "00000000000000003f00003f0000000000025650384c0f0000002f3fc00f000710fd8ffe0722a2ff0100414e4d4628000000"
+    "0000000000003f00003f0000000000005650384c0f0000002f3fc00f000710d1fffe0722a2ff0100")
+"""Two frames of 64x64 pixels: TensorFlow's own decoder writes both of them into memory for one."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -188,7 +193,10 @@ def _check_warm_up(folder: Path, loaded: Any, names: Iterable[str], say: Callabl
 
 
 def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[[str], None]) -> None:
-    """An image of a wrong size must be refused, not answered, and one of a wrong rank must not crash the process."""
+    """An image of a wrong size must be refused, not answered.
+
+    One of a wrong rank, and an animated WebP, must not crash the process.
+    """
     import tensorflow as tf
 
     if len(shape) == 1:
@@ -198,11 +206,13 @@ def _check_guards(ask: Mapping[str, Ask], shape: tuple[int, ...], say: Callable[
         wrongs = ((1, height + 1, width, channels), (1, height, width, 4 - channels), shape)
     images = [np.zeros(wrong, np.float32) for wrong in wrongs]
     for name, wrong_inputs in (("serving_default", images), ("features", images),
-                               ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object)])):
+                               ("serving_bytes", [np.array([[b""]], object), np.array([b"no picture"], object),
+                                                  np.array([ANIMATED_WEBP], object)])):
         if name not in ask:
             continue
         for wrong in wrong_inputs:
-            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else "what is not a picture"
+            what = f"inputs of shape {wrong.shape}" if wrong.size != 1 or wrong.ndim != 1 else (
+                "an animated WebP" if wrong[0] == ANIMATED_WEBP else "what is not a picture")
             say(f"{name} must refuse {what}")
             try:
                 ask[name](wrong)

@@ -3,7 +3,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 from fixhead_serving.server.limits import Limits
-from fixhead_serving.server.refusals import TooLarge
+from fixhead_serving.server.refusals import InvalidRequest, TooLarge
 
 # Start-of-frame markers, which contain a JPEG's size: all of C0 to CF but tables (C4, CC) and an extension (C8).
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -17,11 +17,14 @@ _GIF_FRAME_SHARE = 8
 def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
     """Returns the total number of pixels that pictures decode to; values that are not pictures are ignored.
 
+    An animated WebP is refused, whoever made the model: TensorFlow writes all of its frames into memory for one.
+
     Args:
         values: the values of a string input.
         limits: `picture_bytes`, `picture_pixels` and `request_pixels` apply.
 
     Raises:
+        InvalidRequest: if one is an animated WebP.
         TooLarge: if one picture, or all of them together, exceed the limits.
     """
     total = 0
@@ -31,6 +34,9 @@ def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
         if len(value) > limits.picture_bytes:
             text = f"Picture {index} has {len(value)} bytes. Expected at most {limits.picture_bytes}."
             raise TooLarge(text)
+        if _is_animated_webp(value):
+            text = f"Picture {index} is an animated WebP, which TensorFlow cannot decode. Send its first frame alone"
+            raise InvalidRequest(f"{text}, or use `fixhead predict`, which does that.")
         pixels = count_pixels(value) or 0
         if pixels > limits.picture_pixels:
             text = f"Picture {index} decodes to {pixels} pixels. Expected at most {limits.picture_pixels}."
@@ -154,6 +160,10 @@ def _webp(data: bytes) -> int | None:
         width, height = struct.unpack_from("<HH", data, 26)
         return (width & 0x3FFF) * (height & 0x3FFF)
     return None
+
+
+def _is_animated_webp(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20:21]) and bool(data[20] & 2)
 
 
 def _jxl(data: bytes) -> int | None:

@@ -93,3 +93,15 @@ def test_a_class_map_without_another_data_set_is_refused(fixhead, digits_run, cl
 
     assert answer.code == 2 and "--class-map applies to another data set. Add --dataset NAME|FOLDER." in (
         " ".join(answer.err.split()))
+
+
+def test_broken_pictures_are_passed_over_and_counted(fixhead, digits_run, pictures, tmp_path):
+    shutil.copytree(pictures, tmp_path / "pictures")
+    (tmp_path / "pictures" / "3" / "broken.png").write_bytes(b"no picture")
+    for command in (["evaluate"], ["robustness", "--corruption", "jpeg_compression", "--severities", "1", "--limit", 4,
+                                   "--out", tmp_path / "out"]):
+        asked = [*command, digits_run.path, "--dataset", tmp_path / "pictures"]
+        assert "pass them over with --skip-broken" in fixhead(*asked).err
+        assert fixhead(*asked, "--skip-broken", "--json").json["skipped_pictures"] == 1
+    answer = fixhead("evaluate", digits_run.path, "--skip-broken")
+    assert answer.code == 2 and "--skip-broken applies to another folder of pictures." in answer.err

@@ -174,7 +174,7 @@ def test_nothing_is_printed_if_no_file_is_readable(fixhead, server, tmp_path):
 
     assert answer.code == 1 and answer.out == "" and server.requests == []
     assert "a.png is not a readable picture." in answer.err and "b.png cannot be read" in answer.err
-    assert len(answer.err.strip().splitlines()) == 2
+    assert len(answer.err.strip().splitlines()) == 2 and answer.err.strip().endswith("WebP, TIFF or AVIF files.")
 
 
 def test_a_picture_refused_by_the_server_is_skipped_and_the_others_predicted(fixhead, server, folder):

@@ -52,6 +52,20 @@ def test_a_rotated_picture_is_predicted_like_the_upright_one(fixhead, digits_run
     np.testing.assert_allclose(probabilities([turned]), probabilities([upright]), atol=1e-6)
 
 
+def test_a_run_sees_the_pixels_of_a_large_turned_photograph_without_loss(digits_run, tmp_path, monkeypatch):
+    """A server gets one whose PNG would be too large as a JPEG."""
+    from fixhead_cli.targets import RunTarget
+    from fixhead_serving.client import pictures, read_picture
+
+    monkeypatch.setattr(pictures, "PNG_LIMIT_BYTES", 100)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = tmp_path / "a.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)).save(file, exif=exif)
+
+    assert RunTarget(digits_run).read(file) == file.read_bytes() != read_picture(file)
+
+
 def test_broken_files_are_skipped_as_with_a_server(fixhead, digits_run, folder, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"x")
     sheet = tmp_path / "s.png"

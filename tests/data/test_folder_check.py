@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fixhead.data.folder_check import check_folder
+
 DRAW = np.random.default_rng(0)
 
 
@@ -74,3 +76,48 @@ def test_a_folder_is_accepted_after_fixing_what_was_listed(fixhead, folder):
     (folder / "train" / "cat" / "broken.png").unlink()
 
     assert fixhead("data", "check", folder).code == 0
+
+
+def flat_folder(root, count=12):
+    for name in ("cat", "dog"):
+        for number in range(count):
+            write(root / name / f"{number}.png")
+    return root
+
+
+def test_copies_in_a_class_are_named_where_training_holds_pictures_out(folder, tmp_path):
+    flat = flat_folder(tmp_path / "flat")
+    for root in (folder / "train", flat):
+        for number in (1, 2):
+            (root / "cat" / f"{number}.png").write_bytes((root / "cat" / "0.png").read_bytes())
+    said = ["1 pictures are more than once in a class: one copy may be held out for testing or validation, and another "
+            "trained on."]
+
+    assert check_folder(str(flat))[0].warnings == said and len(check_folder(str(flat))[0].duplicates[0]) == 3
+    assert check_folder(str(folder))[0].warnings == said  # one in five is held out for testing
+    for name in ("cat", "dog"):
+        write(folder / "test" / name / "0.png")
+    assert check_folder(str(folder))[0].warnings == []  # all parts are given
+    rows = "".join(f"{name}/{number}.png,{name}\n" for name in ("cat", "dog") for number in (3, 4, 5, 5))
+    (flat / "l.csv").write_text(f"path,label\n{rows}")
+    assert len(check_folder(str(flat / "l.csv"))[0].duplicates) == 2
+
+
+def test_pictures_without_a_known_range_or_of_one_level_are_named(tmp_path):
+    flat = flat_folder(tmp_path / "flat")
+    Image.fromarray(np.full((16, 20), 0.5, np.float32)).save(flat / "cat" / "float.tif")
+    Image.fromarray(DRAW.integers(0, 4096, (16, 20)).astype(np.uint16)).save(flat / "dog" / "twelve bits.tif")
+    report, _ = check_folder(str(flat))
+
+    assert "has pixels of 32 bits (floats, mode F)" in report.broken[str(flat / "cat" / "float.tif")]
+    assert report.warnings == [f"1 pictures have nearly one level of grey, such as {flat / 'dog' / 'twelve bits.tif'}. "
+                               "Files of 16 bits with fewer bits in them become black: convert them to 8 bits."]
+
+
+def test_a_class_without_usable_pictures_is_a_problem(tmp_path):
+    flat = flat_folder(tmp_path / "flat")
+    for file in (flat / "cat").iterdir():
+        file.write_bytes(b"no picture")
+    report, _ = check_folder(str(flat))
+
+    assert len(report.problems) == 2 and "has cat (0) with too few pictures that can be used" in report.problems[1]

@@ -5,6 +5,7 @@ from PIL import Image
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import Augmentation, epoch_order, load_dataset, make_batch, pixel_cache, rows, run_dataset
+from keras_fixhead.data.image_folder import sample_files
 from keras_fixhead.data.rows import Rows
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
@@ -204,3 +205,44 @@ def test_a_configuration_has_the_absolute_path_and_the_number_of_steps(folder, m
 
     assert (config.dataset, config.crop_padding) == (str(folder), 2)
     assert found.steps_per_epoch == 4 and resolve(config).config == config
+
+
+def test_a_class_without_usable_pictures_is_not_trained_on(folder):
+    for file in (folder / "cats").iterdir():
+        file.write_bytes(b"no picture")
+    write_pictures(folder / "cats", 1)
+    with pytest.raises(DataError, match=r"has cats \(1\) with too few pictures that can be used; a class needs"):
+        load_dataset(str(folder), image_size=20, skip_broken=True)
+    write_pictures(folder / "cats", 2)
+
+    assert load_dataset(str(folder), image_size=20, skip_broken=True).skipped == 18
+
+
+@pytest.mark.parametrize("damage", [
+    lambda pixels: pixels.write_bytes(pixels.read_bytes()[:200]), lambda pixels: pixels.write_bytes(b""),
+    lambda pixels: pixels.unlink(), lambda pixels: np.save(pixels, np.zeros((60, 6, 6, 3), np.uint8)),
+    lambda pixels: pixels.with_name("facts.json").write_text("{")])
+def test_damaged_pixels_are_decoded_again(folder, damage, tmp_path, monkeypatch):
+    monkeypatch.setenv("FIXHEAD_CACHE_DIR", str(tmp_path / "cache"))
+    expected = load_dataset(str(folder), image_size=12).digest()
+    (pixels,) = pixel_cache.folder_of_pixels().glob("*/pixels.npy")
+    damage(pixels)
+
+    assert load_dataset(str(folder), image_size=12).digest() == expected
+    assert load_dataset(str(folder), image_size=12).digest() == expected
+    assert list(pixel_cache.folder_of_pixels().glob("*/pixels.npy")) == [pixels]
+
+
+def test_a_sample_of_files_has_only_usable_ones_of_the_chosen_classes(folder):
+    for name in ("000.png", "001.png"):
+        (folder / "cats" / name).write_bytes(b"no picture")
+    write_pictures(folder / "cats", 4, size=(20, 5), ending=".bmp")
+    for file in (folder / "dogs").glob("*.png"):
+        file.write_bytes(b"")
+    (folder / "dogs" / "000.png").unlink()
+    (folder / "dogs" / "000.png").symlink_to(folder / "nothing")
+    found = sample_files(str(folder), 8, "cats,dogs")
+
+    assert 3 <= len(found) <= 8 and found[0] == folder / "cats" / "002.png"
+    assert {file.parent.name for file in found} == {"cats"} and {file.suffix for file in found} == {".png"}
+    assert len(sample_files(str(folder), 6)) >= 3

@@ -132,11 +132,39 @@ def test_a_list_of_paths_and_labels_is_a_data_set(tmp_path, monkeypatch, name, t
 
 @pytest.mark.parametrize("name, text, said", [
     ("l.csv", "a,b\n1,2", "has the columns a, b; path and label are missing. Its first line is path,label"),
-    ("l.csv", "path,label,split\nx.png,,train\ny.png,a,nowhere", "picture 1 has .* picture 2 has .* a split if others"),
+    ("l.csv", "path,label,split\nx.png,,train\ny.png,a,nowhere", "line 2 has .* line 3 has .* a split if others"),
     ("l.csv", "path,label,split\nx.png,a,test", "has no pictures of the split train. Leave the splits out"),
+    ("l.csv", "path,label\n", r"l\.csv lists no pictures\. Its first line is path,label"), ("l.csv", "", "lists no"),
+    ("l.jsonl", "\n", "lists no pictures"), ("l.csv", "path,x\na,b", "has the columns path, x; label is missing"),
+    ("l.csv", "path,label\na.png,a\nb.png\n", "line 3 has path 'b.png', label '' and split ''"),
+    ("l.jsonl", '{"path": "a", "label": "b"}\n\n{"path": "c", "label": null}', "line 3 has path 'c', label ''"),
+    ("l.csv", 'path,label\na.png,"a\nb"\nb.png,"a\nb"\nc.png,c\nd.png,c', r"cannot be written as one line of text: "
+     r"'a\\nb'\. Rename them, without line breaks"),
     ("l.jsonl", "{", r"Line 1 of .* is not a JSON object\. Such as"), ("l.jsonl", "[1]", "Line 1 of .* is not"),
 ])
 def test_a_wrong_list_is_refused(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=said):
         find_layout(str(tmp_path / name)).checked()
+
+
+def test_accents_that_are_stored_in_two_ways_are_one_class(tmp_path):
+    """macOS takes names apart (NFD), Linux keeps them as they were typed (mostly NFC)."""
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    touch(tmp_path, *(f"{part}/{name}/{number}.png" for part, word in (("train", composed), ("val", apart))
+                      for name in (word, "b") for number in range(2)))
+    layout = find_layout(str(tmp_path)).checked()
+    rows = [f"{number}.png,{name}" for number, name in enumerate((composed, apart, "b", "b"))]
+    (tmp_path / "l.csv").write_text("\n".join(["path,label", *rows]), "utf-8")
+
+    assert layout.label_names == ("b", composed) and [len(each[composed]) for each in layout.parts.values()] == [2, 2]
+    assert find_layout(str(tmp_path / "l.csv")).checked().label_names == ("b", composed)
+    touch(tmp_path, f"train/{apart}/2.png")
+    with pytest.raises(DataError, match=r"has two folders that are both called caf.*Put their pictures into one"):
+        find_layout(str(tmp_path)).checked()
+
+
+def test_a_class_whose_name_has_a_line_break_is_refused(tmp_path):
+    touch(tmp_path, *(f"{name}/{number}.png" for name in ("a\nb", "c") for number in range(2)))
+    with pytest.raises(DataError, match=r"cannot be written as one line of text: 'a\\nb'\."):
+        find_layout(str(tmp_path)).checked()

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_fixhead.data import rows
 from keras_fixhead.data.outside import outside_dataset, resized
 from keras_fixhead.data.pictures import PictureForm, fit_picture
+from keras_fixhead.errors import DataError
 
 
 @pytest.fixture
@@ -45,3 +47,20 @@ def test_a_named_set_keeps_its_size_until_it_is_resized():
     assert data.test.images.shape[1:] == (32, 32, 3)
     small = resized(data.test.take(np.arange(3)), PictureForm(16, 16))
     np.testing.assert_array_equal(small.images[1], fit_picture(data.test.images[1], PictureForm(16, 16)))
+
+
+def test_a_large_folder_is_measured_without_reading_it_into_memory(folder, monkeypatch):
+    expected = outside_dataset(str(folder), None, PictureForm(16, 16)).test
+    monkeypatch.setattr(rows, "IN_MEMORY_BYTES", 0)
+    found = outside_dataset(str(folder), None, PictureForm(16, 16)).test
+
+    assert isinstance(found.images, rows.Rows) and found.files.tolist() == expected.files.tolist()
+    np.testing.assert_array_equal(found.images[:], expected.images)
+
+
+def test_broken_pictures_of_another_folder_are_passed_over_on_request(folder):
+    (folder / "cat" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="pass them over with --skip-broken"):
+        outside_dataset(str(folder), None, PictureForm(16, 16))
+
+    assert outside_dataset(str(folder), None, PictureForm(16, 16), skip_broken=True).skipped == 1

@@ -201,3 +201,11 @@ def test_a_file_and_its_pixels_are_fitted_alike(fit, channels, format, orientati
 
     np.testing.assert_array_equal(picture_array(file.getvalue(), "a", form),
                                   fit_picture(decode_picture(file.getvalue(), "a"), form))
+
+
+@pytest.mark.parametrize("pixels, said", [
+    (np.linspace(0, 1, 63).reshape(7, 9).astype(np.float32), "floats, mode F"),
+    (np.arange(63, dtype=np.int32).reshape(7, 9), "integers, mode I")])
+def test_numbers_of_32_bits_are_refused_because_nothing_says_which_is_white(pixels, said):
+    with pytest.raises(DataError, match=rf"^a\.tif has pixels of 32 bits \({said}\).*convert it to 8 or 16 bits\.$"):
+        decode_picture(encoded(Image.fromarray(pixels), "TIFF"), "a.tif")

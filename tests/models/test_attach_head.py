@@ -85,6 +85,15 @@ def backbones():
     separate = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4), keras.layers.Softmax()], name="separate")
     logits = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), alpha=0.35,
                                             classifier_activation=None, name="logits")
+    inputs, dense = keras.Input((8,)), keras.layers.Dense
+    shares = dense(4, activation="softmax")(inputs)
+    cast = keras.Model(inputs, keras.layers.Activation("linear", dtype="float32")(shares), name="cast")
+    nested = keras.Sequential([keras.Input((8,)), dense(8), keras.Sequential([dense(4), keras.layers.Softmax()])],
+                              name="nested")
+    flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 8, activation="softmax"),
+                             keras.layers.Flatten()], name="flat")
+    log = keras.Sequential([keras.Input((8,)), dense(4), keras.layers.Activation("log_softmax")], name="log")
+    function = keras.Model(inputs, keras.ops.softmax(dense(4)(inputs)), name="function")
     headed = attach_head(keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)], name="small"), 3)
     return {"unbuilt": (unbuilt, "'unbuilt' has no single symbolic output"),
             "two outputs": (two, "'two' has no single symbolic output"),
@@ -92,13 +101,15 @@ def backbones():
             "taken name": (named, "'named' already has a layer named 'features'"),
             "a softmax": (softmax, "'softmax' ends in a softmax, which is not features. .*without its classifier"),
             "a softmax layer": (separate, "'separate' ends in a softmax"),
+            **{each.name: (each, f"'{each.name}' ends in a softmax") for each in (cast, nested, flat, log, function)},
             "logits": (logits, "'logits' ends in the logits of a classifier.*'predictions'.*include_top=False"),
             "a head": (headed, r"'small_fixhead' ends in a HypersphereHead.*Pass feature_model\(model\)"),
             "no model": ("resnet18", "'resnet18' has no single symbolic output")}
 
 
 @pytest.mark.parametrize("case", ["unbuilt", "two outputs", "rank 3", "taken name", "a softmax",
-                                  "a softmax layer", "logits", "a head", "no model"])
+                                  "a softmax layer", "logits", "a head", "no model", "cast", "nested", "flat", "log",
+                                  "function"])
 def test_a_backbone_that_cannot_take_a_head_is_refused(case):
     backbone, message = backbones()[case]
     with pytest.raises(ArgumentError, match=message):
@@ -109,3 +120,10 @@ def test_wrong_head_arguments_are_refused():
     backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     with pytest.raises(ArgumentError, match="num_classes must be"):
         attach_head(backbone, num_classes=1)
+
+
+def test_features_behind_layers_that_change_only_their_shape_take_a_head():
+    inner = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, activation="relu")])
+    backbone = keras.Sequential([keras.Input((8,)), inner, keras.layers.Activation("linear"), keras.layers.Flatten()])
+
+    assert attach_head(backbone, 3).output_shape == (None, 3)

@@ -29,7 +29,7 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
         fixhead data check ./photographs
         fixhead data check ./photographs --sheet sheet.png
     """
-    from keras_fixhead.data.folder_check import check_folder, sheet_pictures
+    from keras_fixhead.data.folder_check import check_folder, sheet_pictures, thumbnail
     from keras_fixhead.data.sources import has_vectors
 
     if has_vectors(path):
@@ -41,7 +41,7 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
         from keras_fixhead.figures import plot_images
 
         shown = sheet_pictures(seen, each)
-        plot_images([one.thumbnail for one in shown if one.thumbnail is not None],
+        plot_images([thumbnail(one) for one in shown],
                     [f"{one.label}\n{one.part} {one.width}x{one.height}" for one in shown], sheet, title=path)
         result["sheet"] = str(sheet.absolute())
     print_result(result, as_json=as_json, text=_text(report, sheet))

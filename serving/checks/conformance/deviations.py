@@ -53,6 +53,7 @@ DEVIATIONS: dict[str, Deviation] = {
 
 BEYOND = (
     "Lists nested more deeply than the limit are refused with 400; they crash TensorFlow Serving.",
+    "An animated WebP is refused with 400, for any model; TensorFlow's decoder writes beyond the end of its memory.",
     "A body above the limit, before or after decompression, is answered with 413; TensorFlow Serving only limits "
     "decompressed gzip bodies, to 100 MiB.",
     "A batch above the limit is refused with 400; TensorFlow Serving has no limit.",

@@ -54,6 +54,13 @@ def test_circular_links_are_not_followed_forever(folder):
     assert len(find_pictures([folder])) == 5
 
 
+def test_links_to_folders_are_followed_as_in_training(folder, tmp_path):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "class").symlink_to(folder)
+
+    assert len(find_pictures([tmp_path / "linked"])) == 5
+
+
 def test_files_are_read_one_batch_at_a_time_and_unreadable_ones_are_skipped_by_name(folder):
     (folder / "a0.png").write_bytes(b"broken")
     read = []

@@ -162,6 +162,7 @@ def test_a_multi_picture_jpeg_from_a_phone_is_a_jpeg(tmp_path):
 
 @pytest.mark.parametrize("form, mode, options", [
     ("TIFF", "RGB", {}), ("TIFF", "CMYK", {}), ("AVIF", "RGB", {"quality": 100}), ("BMP", "1", {}),
+    ("GIF", "RGBA", {"transparency": 0}),
     ("WEBP", "RGB", {"save_all": True, "append_images": [Image.new("RGB", (16, 16))], "lossless": True})])
 def test_pictures_that_servers_do_not_decode_are_sent_as_png_with_the_same_pixels(form, mode, options):
     content = encoded(Image.fromarray(noise(16, 16)).convert(mode), form, **options)

@@ -1,5 +1,8 @@
 """A served model's graph sees the same pixels as training, for pictures of many sizes, modes and formats."""
 import io
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,10 +10,12 @@ from PIL import Image
 
 from fixhead_serving.client import upright
 from fixhead_serving.export import export_model
+from fixhead_serving.export.own_pictures import own_reference
 from fixhead_serving.export.picture_graph import contents, fitted, orientation, picture_graph
 from keras_fixhead.data import load_dataset
 from keras_fixhead.data import pictures as definition
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, picture_array
+from keras_fixhead.errors import DataError
 from keras_fixhead.evaluation import Predictor
 from keras_fixhead.models import build_model
 
@@ -35,6 +40,29 @@ def encoded(image, form="PNG", turn=None, **options):
     return file.getvalue()
 
 
+def bmp(bits, compression, pixels, palette=b"", masks=b""):
+    """Returns a BMP of 70x50 pixels that Pillow does not write."""
+    start = 54 + len(masks) + len(palette)
+    return b"BM" + struct.pack("<IIIIiiHHIIiiII", start + len(pixels), 0, start, 40, 70, 50, 1, bits, compression,
+                               len(pixels), 0, 0, len(palette) // 4, 0) + masks + palette + pixels
+
+
+def os2_bmp(pixels):
+    return b"BM" + struct.pack("<IIIIHHHH", 26 + len(pixels), 0, 26, 12, 70, 50, 1, 24) + pixels
+
+
+def gif(canvas=(70, 50), place=(0, 0), **options):
+    """Returns a GIF with a frame of 70x50 pixels somewhere on a canvas."""
+    content = encoded(photograph(50, 70).convert("P"), "GIF", **options)
+    frame = content.index(b"," + bytes(4))
+    return (content[:6] + struct.pack("<HH", *canvas) + content[10 : frame + 1] + struct.pack("<HH", *place)
+            + content[frame + 5 :])
+
+
+def noise(*shape):
+    return DRAW.integers(0, 256, shape).astype(np.uint8)
+
+
 def transparent(picture):
     picture = picture.copy()
     picture.putalpha(Image.fromarray(DRAW.integers(0, 256, picture.size[::-1]).astype(np.uint8)))
@@ -50,8 +78,6 @@ PICTURES = {
     "a.bmp": encoded(photograph(50, 70), "BMP"), "palette.bmp": encoded(photograph(50, 70).convert("P"), "BMP"),
     "a.gif": encoded(photograph(50, 70), "GIF"), "a.webp": encoded(photograph(50, 70), "WEBP"),
     "alpha.webp": encoded(transparent(photograph(50, 70)), "WEBP"),
-    "a.tif": encoded(photograph(50, 70), "TIFF"),
-    "bits.bmp": encoded(photograph(50, 70).convert("1"), "BMP"),
     **{f"{quality}.jpg": encoded(photograph(50, 70), "JPEG", quality=quality) for quality in (30, 75, 100)},
     "progressive.jpg": encoded(photograph(50, 70), "JPEG", progressive=True),
     "grey.jpg": encoded(photograph(50, 70).convert("L"), "JPEG"),
@@ -59,7 +85,22 @@ PICTURES = {
     **{f"turned {turn}.jpg": encoded(photograph(50, 70), "JPEG", turn) for turn in range(2, 9)},
     "turned 6.png": encoded(photograph(50, 70), "PNG", 6), "turned 8.webp": encoded(photograph(50, 70), "WEBP", 8),
 }
-ONLY_CLIENT = {"a.tif", "bits.bmp"}  # TensorFlow does not decode them; the client sends them as PNG
+RLE = b"".join(b"".join(bytes([1, level]) for level in row) + b"\0\0" for row in noise(50, 70)) + b"\0\1"
+BGR = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
+ONLY_CLIENT = {  # TensorFlow refuses them, or gives other pixels; the client sends them as PNG
+    "a.tif": encoded(photograph(50, 70), "TIFF"), "bits.bmp": encoded(photograph(50, 70).convert("1"), "BMP"),
+    "canvas.gif": gif((90, 60)), "placed.gif": gif((90, 60), (10, 5)), "small canvas.gif": gif((60, 40)),
+    "4 bits.bmp": bmp(4, 0, noise(50, 36).tobytes(), noise(16, 4).tobytes()),
+    "555.bmp": bmp(16, 0, noise(50, 70, 2).tobytes()),
+    "565.bmp": bmp(16, 3, noise(50, 70, 2).tobytes(), masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F)),
+    "rle.bmp": bmp(8, 1, RLE, noise(256, 4).tobytes()), "os2.bmp": os2_bmp(noise(50, 212).tobytes()),
+    "beyond its palette.bmp": bmp(8, 0, noise(50, 72).tobytes(), noise(16, 4).tobytes()),
+    "no end.png": encoded(photograph(50, 70))[:-12], "damaged end.png": encoded(photograph(50, 70))[:-1] + b"x",
+}
+PICTURES |= ONLY_CLIENT
+PICTURES |= {"32 bits.bmp": bmp(32, 0, noise(50, 280).tobytes()), "transparent.gif": encoded(
+    transparent(photograph(50, 70)), "GIF"), "masks.bmp": bmp(32, 3, noise(50, 280).tobytes(), masks=BGR)}
+ANIMATED = encoded(photograph(50, 70), "WEBP", save_all=True, append_images=[photograph(50, 70)])
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +121,32 @@ def test_every_picture_has_the_same_pixels_in_training_in_a_graph_and_through_th
         np.testing.assert_array_equal(graphs[fit](sent).numpy(), trained, err_msg=name)
         if name not in ONLY_CLIENT:
             np.testing.assert_array_equal(graphs[fit](content).numpy(), trained, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ONLY_CLIENT)
+def test_a_graph_refuses_what_tensorflow_would_decode_to_other_pixels(graphs, name):
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        graphs["pad"](ONLY_CLIENT[name])
+
+
+def test_an_animated_webp_is_refused_and_does_not_crash_the_process(tmp_path):
+    """In a process of its own: TensorFlow itself would write both frames into memory for one."""
+    (tmp_path / "a.webp").write_bytes(ANIMATED)
+    done = subprocess.run([sys.executable, "-c", """if True:
+        import sys, pathlib
+        import tensorflow as tf
+        from fixhead_serving.export.picture_graph import picture_graph
+        from keras_fixhead.data.pictures import PictureForm
+        for _ in range(20):
+            try:
+                picture_graph(PictureForm(24, 20))(pathlib.Path(sys.argv[1]).read_bytes())
+            except tf.errors.InvalidArgumentError:
+                print("refused")
+        """, str(tmp_path / "a.webp")], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.split()) == (0, ["refused"] * 20)
 
 
 @pytest.mark.parametrize("fit", FITS)
@@ -124,9 +191,9 @@ def test_the_folder_that_was_trained_on_has_the_same_predictions_everywhere(tmp_
 
 @pytest.fixture
 def files(tmp_path):
-    """Returns two picture files that do not have the model's proportions."""
+    """Returns two picture files that do not have the model's proportions, one of them stored on its side."""
     for number, form in enumerate(("JPEG", "TIFF")):
-        (tmp_path / f"{number}").write_bytes(encoded(photograph(60, 30), form))
+        (tmp_path / f"{number}").write_bytes(encoded(photograph(60, 30), form, 6 if form == "JPEG" else None))
     return [tmp_path / "0", tmp_path / "1"]
 
 
@@ -137,6 +204,11 @@ def test_an_export_is_checked_on_the_files_of_its_run(files, tmp_path, checked_h
 
     assert "2 of the run's own pictures, as files, give the answers that they gave in training." in card
     assert "padded with black to 16x16 pixels" in card
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.png cannot be read: No such file or directory\."):
+        own_reference(None, 1.0, ["a"], FORM["pad"], [tmp_path / "gone.png"])
 
 
 def test_a_decoded_picture_does_not_depend_on_where_it_is_decoded():

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from fixhead_serving.export.self_check import ANIMATED_WEBP
 from fixhead_serving.server import Limits
 from fixhead_serving.server.pictures import check_pictures, count_pixels, is_picture
-from fixhead_serving.server.refusals import TooLarge
+from fixhead_serving.server.refusals import InvalidRequest, TooLarge
 
 
 def encoded(width, height, kind, mode="RGB", **options):
@@ -122,3 +123,14 @@ def test_pictures_above_a_limit_are_refused(pictures, text):
     check_pictures([b"x" * 1000, bomb(100, 100), bomb(50, 200)], limits)
     with pytest.raises(TooLarge, match=text):  # 413 over REST
         check_pictures(pictures, limits)
+
+
+def test_an_animated_webp_is_refused_because_it_would_crash_tensorflow():
+    still = EXAMPLES["webp with a profile"](4, 3)
+    with Image.open(io.BytesIO(ANIMATED_WEBP)) as picture:
+        assert picture.n_frames == 2
+
+    assert check_pictures([still], Limits()) == 12
+    for animated in (ANIMATED_WEBP, still[:20] + bytes([still[20] | 2]) + still[21:]):  # whatever the frames are
+        with pytest.raises(InvalidRequest, match=r"^Picture 1 is an animated WebP.*use `fixhead predict`"):
+            check_pictures([still, animated], Limits())
