@@ -148,6 +148,7 @@ class StreamingHead(HypersphereHead):
         """Returns the number of classes in a chunk, for a batch of that many examples (None if it is not known)."""
         if self.chunk is not None:
             return min(self.chunk, self.num_classes)
+        examples = examples if isinstance(examples, int) else None  # JAX infers shapes with numbers yet unknown
         drawn = not self.in_memory or (self.product_dtype is not None and not self._holds_bfloat16)
         return min(self.num_classes, chunk_rows(self.memory_bytes, examples, self._built_dim() if drawn else 0))
 

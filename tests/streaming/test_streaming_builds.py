@@ -129,7 +129,8 @@ def test_a_function_under_a_tape_has_the_gradient_of_eager_execution(training):
         return losses, *tape.gradient(losses, [features, head.log_scale.value])
 
     features = tf.constant(np.concatenate([X[:-1], np.full((1, 5), np.nan, "float32")]))
-    for found, expected in zip(tf.function(value_and_gradients, autograph=False)(features), value_and_gradients(features), strict=True):
+    compiled = tf.function(value_and_gradients, autograph=False)
+    for found, expected in zip(compiled(features), value_and_gradients(features), strict=True):
         np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-4, atol=1e-6)
     assert np.isnan(numbers(value_and_gradients(features)[0])[-1])
 
