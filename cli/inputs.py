@@ -14,7 +14,8 @@ from fixhead_serving.client import (
     predict_files,
     read_images,
 )
-from keras_fixhead.errors import ArgumentError
+from keras_fixhead.data.rows import first_not_finite
+from keras_fixhead.errors import ArgumentError, DataError
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions:
         batch_size: number of images read and classified at a time.
         predictions: receives the rows.
         update: called with the number of images done since the last call.
+
+    Raises:
+        DataError: for an image or vector in an array file that has NaN or infinity.
     """
     skipped: dict[str, str] = {}
     for batch in predict_files(target.pictures, inputs.files, batch_size, target.read):
@@ -58,6 +62,8 @@ def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions:
     for path, images in inputs.arrays.items():
         for start in range(0, len(images), batch_size):
             part = images[start : start + batch_size]
+            if (row := first_not_finite(part)) is not None:
+                raise DataError(f"{path} has NaN or infinity, first in row {start + row:,}.", hint="Leave it out.")
             predictions.add([{"file": str(path), "index": start + number} for number in range(len(part))],
                             target.arrays(part))
             update(len(part))

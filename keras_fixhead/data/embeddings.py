@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.choice import hold_out_test
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.rows import chunks, rows_of
+from keras_fixhead.data.rows import chunks, first_not_finite, rows_of
 from keras_fixhead.errors import DataError
 
 ENDING = ".npz"
@@ -29,6 +29,8 @@ NAMES = "class_names"
 TEST_SHARE = 5
 """One in this many vectors is held out for testing if there is no test part."""
 VALIDATION_SHARE = 10
+
+_MOST_WITHOUT_NAMES = 10_000_000  # with more classes than this, and than 10 per vector, a label is a mistake
 
 _LAYOUT = "Expected features.npy, float16 or float32 (N, D), and labels.npy, whole numbers (N,)"
 
@@ -63,8 +65,8 @@ def _entry(path: Path, state: tuple[Any, ...]) -> DatasetEntry:
     if len(set(dims.values())) > 1:
         raise DataError(f"{path} has vectors of several lengths: {_listed(dims)}.",
                         hint="Give all parts the same number of columns.")
-    highest = max((int(labels.max(initial=-1)) for _, labels in parts.values()), default=-1)
-    lowest = min((int(labels.min(initial=0)) for _, labels in parts.values()), default=0)
+    highest = max(int(labels.max()) for _, labels in parts.values())
+    lowest = min(int(labels.min()) for _, labels in parts.values())
     num_classes = highest + 1 if names is None else len(names)
     if lowest < 0 or highest >= num_classes:
         raise DataError(f"{path} has labels from {lowest} to {highest}. Expected whole numbers in [0, {num_classes}), "
@@ -74,6 +76,9 @@ def _entry(path: Path, state: tuple[Any, ...]) -> DatasetEntry:
     if num_classes < 2:
         raise DataError(f"{path} has vectors of {num_classes} class. Expected at least 2.")
     counts = {part: len(labels) for part, (_, labels) in parts.items()}
+    if names is None and num_classes > max(_MOST_WITHOUT_NAMES, 10 * sum(counts.values())):
+        raise DataError(f"{path} has the label {highest:,}, but only {sum(counts.values()):,} vectors.",
+                        hint=f"Number the classes from 0 without gaps, or name them all in {NAMES}.")
     test = counts.get("test", counts["train"] // TEST_SHARE)
     train = counts["train"] if "test" in counts else counts["train"] - test
     validation = counts.get("validation", train // VALIDATION_SHARE)
@@ -216,13 +221,9 @@ def _class_names(path: Path) -> tuple[str, ...] | None:
 
 
 def _check_finite(features: NDArray[Any], path: Path, part: str) -> None:
-    start = 0
-    for some in chunks(features):
-        finite = np.isfinite(some).all(axis=1)
-        if not finite.all():
-            raise DataError(f"{path}: {PARTS[part]}features has NaN or infinity, first in row "
-                            f"{start + int(np.argmin(finite)):,}.", hint="Leave such vectors out, with their labels.")
-        start += len(some)
+    if (row := first_not_finite(features)) is not None:
+        raise DataError(f"{path}: {PARTS[part]}features has NaN or infinity, first in row {row:,}.",
+                        hint="Leave such vectors out, with their labels.")
 
 
 def _listed(values: dict[str, int]) -> str:

@@ -10,6 +10,27 @@ IN_MEMORY_BYTES = 2**30
 _CHUNK_BYTES = 2**24
 
 
+def first_not_finite(rows: Any) -> int | None:
+    """Returns the number of the first row that has NaN or infinity; None if there is none, or for whole numbers.
+
+    Args:
+        rows: an array, or `Rows`, of shape (N, ...).
+
+    Example:
+        >>> first_not_finite(np.array([[1.0, 2.0], [np.nan, 2.0]]))
+        1
+    """
+    if rows.dtype.kind != "f":
+        return None
+    start = 0
+    for some in chunks(rows):
+        finite = np.isfinite(some).reshape(len(some), -1).all(axis=1)
+        if not finite.all():
+            return start + int(np.argmin(finite))
+        start += len(some)
+    return None
+
+
 class Rows:
     """Rows of an array, read when they are used: an array to everything that reads it a part at a time.
 

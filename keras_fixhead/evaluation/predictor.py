@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from keras_fixhead.catalog import TOP_CLASSES
 from keras_fixhead.data import Dataset
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, in_channels
+from keras_fixhead.data.rows import first_not_finite
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import predict_arrays
 from keras_fixhead.evaluation.streamed import best_model
@@ -120,6 +121,8 @@ class Predictor:
             raise ArgumentError(f"The images have shape {images.shape[1:]}; the model takes {self.image_shape}.",
                                 hint="Give vectors of that length." if self.takes_vectors else
                                 "Resize them, or pass them as uint8 to `fixhead predict`, which resizes them.")
+        if (row := first_not_finite(images)) is not None:
+            raise ArgumentError(f"Row {row:,} has NaN or infinity.", hint="Leave it out.")
         return images
 
     def probabilities(self, images: Images, temperature: float = 1.0) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 They are called with features straight from the head, as in `fit` and `evaluate`, and find the head by them.
 """
 import abc
+import math
 from typing import Any
 
 import keras
@@ -19,8 +20,7 @@ from keras_fixhead.losses.arguments import checked_margin, checked_smoothing
 from keras_fixhead.losses.labels import numbers_among
 from keras_fixhead.streaming.head import StreamingHead
 from keras_fixhead.streaming.loss import own_and_highest, streamed
-from keras_fixhead.streaming.result import keep, kept, note_loss, recent_heads
-from keras_fixhead.streaming.rows import Rows, backend_is, is_traced
+from keras_fixhead.streaming.result import Read, keep, kept, read_for
 from keras_fixhead.vectors import checked_integer
 
 _CLOSE = 1e-5  # of the larger product: closer ones are compared again as `top_classes` has them, so that ties are exact
@@ -84,10 +84,9 @@ class StreamingLoss(keras.losses.Loss):
             return ops.zeros(ops.shape(y_pred)[:1])
         if not isinstance(head, StreamingHead):
             raise _no_head(type(self).__name__, head)
-        note_loss(head, head.rows())
         result = streamed(y_true, y_pred, head, margin=self.margin, margin_size=self.margin_size,
                           label_smoothing=self.label_smoothing, training=made_in_training(y_pred))
-        keep(y_pred, result)
+        keep(y_true, y_pred, result)
         return result.loss
 
     def get_config(self) -> dict[str, Any]:
@@ -102,15 +101,15 @@ class _StreamingMetric(keras.metrics.Mean, abc.ABC):
     """The mean over examples of what the pass of the loss tells; without a loss, it makes a pass of its own."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        found = _head_and_rows(y_pred)
-        if found is None and in_symbolic_scope():
+        read = read_for(y_pred) or _read_from_head(y_pred)
+        if read is None and in_symbolic_scope():
             return super().update_state(ops.zeros(ops.shape(y_pred)[:1]))
-        if found is None:
+        if read is None:
             raise _no_head(type(self).__name__, head_that_made(y_pred))
-        return super().update_state(self.values(y_true, y_pred, *found), sample_weight=sample_weight)
+        return super().update_state(self.values(y_true, y_pred, read), sample_weight=sample_weight)
 
     @abc.abstractmethod
-    def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
+    def values(self, labels: Any, features: Any, read: Read) -> Any:
         """Returns the value of each example, shape (N,)."""
 
 
@@ -135,19 +134,20 @@ class StreamingAccuracy(_StreamingMetric):
         self.k = checked_integer("k", k, 1, 2**31 - 1)
         super().__init__(name=name or ("accuracy" if k == 1 else f"top{k}"), **kwargs)
 
-    def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
+    def values(self, labels: Any, features: Any, read: Read) -> Any:
         def among_the_best() -> Any:
-            numbers = numbers_among(labels, features, head.num_classes)
-            classes = head.top_products(features, min(self.k, head.num_classes), source)[1]
-            return ops.cast(ops.any(classes == numbers[:, None], axis=1), head.compute_dtype)
+            numbers = numbers_among(labels, features, read.head.num_classes)
+            products, classes = read.head.top_products(features, min(self.k, read.head.num_classes), read.source)
+            found = ops.logical_and(classes == numbers[:, None], products > -math.inf)
+            return ops.cast(ops.any(found, axis=1), read.head.compute_dtype)
 
-        result = kept(features)
+        result = kept(labels, features)
         if result is None or self.k > 1:
             return among_the_best()
         distance = ops.abs(result.own - result.highest)
         close = distance <= _CLOSE * ops.maximum(ops.abs(result.own), ops.abs(result.highest))
         return ops.cond(ops.any(close), among_the_best,
-                        lambda: ops.cast(result.own > result.highest, head.compute_dtype))
+                        lambda: ops.cast(result.own > result.highest, read.head.compute_dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "k": self.k}
@@ -169,8 +169,9 @@ class StreamingCrossEntropy(_StreamingMetric):
     def __init__(self, name: str = "cross_entropy", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
-        result = kept(features) or streamed(labels, features, head, training=False, source=source)
+    def values(self, labels: Any, features: Any, read: Read) -> Any:
+        result = kept(labels, features) or streamed(labels, features, read.head, training=False,
+                                                            read=read)
         return result.cross_entropy
 
 
@@ -188,8 +189,8 @@ class OwnCosine(_StreamingMetric):
     def __init__(self, name: str = "own_cosine", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
-        return _own_and_nearest(labels, features, head, source)[0]
+    def values(self, labels: Any, features: Any, read: Read) -> Any:
+        return _own_and_nearest(labels, features, read)[0]
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
@@ -206,26 +207,23 @@ class NearestWrongCosine(_StreamingMetric):
     def __init__(self, name: str = "nearest_wrong_cosine", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def values(self, labels: Any, features: Any, head: StreamingHead, source: Rows) -> Any:
-        return _own_and_nearest(labels, features, head, source)[1]
+    def values(self, labels: Any, features: Any, read: Read) -> Any:
+        return _own_and_nearest(labels, features, read)[1]
 
 
-def _own_and_nearest(labels: Any, features: Any, head: StreamingHead, source: Rows) -> tuple[Any, Any]:
+def _own_and_nearest(labels: Any, features: Any, read: Read) -> tuple[Any, Any]:
     """The cosines of features to the vector of their class, and to the nearest one of another class."""
-    result = kept(features)
-    own, highest = (own_and_highest(labels, features, head, source) if result is None else
+    result = kept(labels, features)
+    own, highest = (own_and_highest(labels, features, read.head, read.source) if result is None else
                     (result.own, result.highest))
-    length = 1.0 if head.logits == "cos" else ops.maximum(ops.norm(features, axis=1), EPSILON)
+    length = 1.0 if read.head.logits == "cos" else ops.maximum(ops.norm(features, axis=1), EPSILON)
     return own / length, highest / length
 
 
-def _head_and_rows(features: Any) -> tuple[StreamingHead, Rows] | None:
+def _read_from_head(features: Any) -> Read | None:
     """The head that made these features, with its class vectors; None if it is not known."""
     head = head_that_made(features)
-    recent = recent_heads() if backend_is("jax") and (head is None or is_traced(features)) else []
-    if len(recent) == 1 and head in (None, recent[0][0]):
-        return recent[0]
-    return (head, head.rows()) if isinstance(head, StreamingHead) else None
+    return Read(head, head.rows()) if isinstance(head, StreamingHead) else None
 
 
 def _no_head(what: str, head: Any) -> ArgumentError:

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.head import HypersphereHead, unit_length
+from keras_fixhead.head.limits import Limits
 from keras_fixhead.head.logits import remember
 from keras_fixhead.head.vectors import RECORD
 from keras_fixhead.head_config import MEMORY_BYTES, checked_flag
@@ -32,11 +33,13 @@ class StreamingHead(HypersphereHead):
         in_memory: whether the class vectors are held in memory. False draws them again whenever they are needed, for
             the kind 'rademacher' only: the head then takes no memory at all, and saved files contain no class vectors.
         product_dtype: 'bfloat16' for products in bfloat16, with sums in float32: on processors with bfloat16
-            instructions about twice as fast, and the loss of an example is off by up to scale / 250. Class vectors of
-            kinds 'uniform', 'cube' and 'rademacher' are then held in bfloat16, and drawn again when a file is loaded.
-            None for the precision of the layer.
+            instructions about twice as fast. The loss of an example is then off by up to scale |f| / 150, with |f| = 1
+            for cosine logits; logits that are as close count as equal or change places, and another class may be
+            predicted. Class vectors of kinds 'uniform', 'cube' and 'rademacher' are held
+            in bfloat16, and drawn again when a file is loaded. None for the precision of the layer.
         chunk: number of classes whose logits are held at a time; None for as many as `memory_bytes` allows.
-        memory_bytes: memory for one chunk, of a batch of 256 examples if the batch size is not known.
+        memory_bytes: memory for one chunk. It has at least 16 classes, which for a batch of 100,000 examples take 26 MB
+            whatever is given here; if the batch size is not known, it is taken to be 256.
         head_arguments: arguments of `HypersphereHead`: logits, scale, class_vectors, seed, ...
 
     Call args:
@@ -95,9 +98,9 @@ class StreamingHead(HypersphereHead):
             super()._add_class_vectors(dim)
         else:
             dtype = "bfloat16" if self._holds_bfloat16 else self.variable_dtype
-            self.class_vectors, digest = add_table(self, origin.kind, self.num_classes, dim, self.seed, dtype)
+            self.class_vectors, digest, self._held_digest = add_table(self, origin.kind, self.num_classes, dim,
+                                                                      self.seed, dtype)
             origin.check_drawn(digest, dim, self.name)
-            self._held_digest = table_digest(self.class_vectors) if self._holds_bfloat16 else digest
 
     def _check_recipe(self, dim: int) -> None:
         """Takes the digest of the recipe; a digest of bytes, from a head with a table, is checked by drawing once."""
@@ -145,6 +148,7 @@ class StreamingHead(HypersphereHead):
         """Returns the number of classes in a chunk, for a batch of that many examples (None if it is not known)."""
         if self.chunk is not None:
             return min(self.chunk, self.num_classes)
+        examples = examples if isinstance(examples, int) else None  # JAX infers shapes with numbers yet unknown
         drawn = not self.in_memory or (self.product_dtype is not None and not self._holds_bfloat16)
         return min(self.num_classes, chunk_rows(self.memory_bytes, examples, self._built_dim() if drawn else 0))
 
@@ -210,6 +214,22 @@ class StreamingHead(HypersphereHead):
         return best_classes(self.directions(features) * source.factor, source,
                             k=checked_integer("k", k, 1, self.num_classes), rows=self.rows_per_chunk(features.shape[0]))
 
+    def cosines(self, features: Any) -> Any:
+        """Raises an ArgumentError: a streaming head never has the cosines to all class vectors."""
+        raise ArgumentError("A StreamingHead never has the cosines to all its class vectors.",
+                            hint="Call head.dense().cosines(features), or head.top_classes(features, k).")
+
+    def limits(self, *, signed_features: bool = True) -> Limits:
+        """Returns what `HypersphereHead.limits` returns, if the class vectors are in memory in full precision.
+
+        Raises:
+            ArgumentError: if they are not; or as `HypersphereHead.limits`.
+        """
+        if self.in_memory and not self._holds_bfloat16:
+            return super().limits(signed_features=signed_features)
+        raise ArgumentError("limits needs all class vectors in memory, in full precision.",
+                            hint="Call head.dense().limits().")
+
     def dense(self) -> HypersphereHead:
         """Returns a `HypersphereHead` with the same options and class vectors; built, if this head is."""
         return _twin(self, HypersphereHead, {name: value for name, value in self.get_config().items()
@@ -231,6 +251,9 @@ class StreamingHead(HypersphereHead):
             store[RECORD] = self._origin.record()
 
     def load_own_variables(self, store: Any) -> None:
+        if self.built and self._stored_variables() and not list(store.keys()):
+            raise ValueError(f"The file has nothing for layer {self.name!r}. If it is of a model with a "
+                             "HypersphereHead, use keras_fixhead.as_streaming(keras_fixhead.load_model(FILE)).")
         super().load_own_variables(store)
         if self.built and not self.store_vectors and RECORD in store:
             self._origin.check_record(store[RECORD], self.name)
@@ -241,11 +264,16 @@ class StreamingHead(HypersphereHead):
 
 def _twin(head: HypersphereHead, kind: type[Any], config: dict[str, Any]) -> Any:
     """A head of another kind, with the class vectors and weights of a head."""
-    if head.built and config["class_vectors"] == "array":
+    of_array = head.built and config["class_vectors"] == "array"
+    if of_array:
         config = {**config, "class_vectors": ops.convert_to_numpy(head.class_vectors.value), "vectors_shape": None}
+        if head.logits == "dot":  # vectors changed by hand may have any length, but those of an argument get length 1
+            config["vectors_digest"] = None
     twin = kind.from_config(config)
     if head.built:
         twin.build((None, head.dim))
+        if of_array and head.logits == "dot":
+            twin.class_vectors.assign(head.class_vectors.value)
         for mine, its in ((head.log_scale, twin.log_scale), (head.step, twin.step)):
             if mine is not None:
                 its.assign(mine)

@@ -10,9 +10,10 @@ from keras_fixhead.losses.arguments import checked_margin, checked_smoothing
 from keras_fixhead.losses.compiled import check_takes_cosines
 from keras_fixhead.losses.labels import numbers_among
 from keras_fixhead.losses.margins import arcface_cosine, cosface_cosine
+from keras_fixhead.streaming.chunks import chunk_rows
 from keras_fixhead.streaming.head import StreamingHead
 from keras_fixhead.streaming.passes import logsumexp_of_others, sum_of_rows
-from keras_fixhead.streaming.result import Streamed
+from keras_fixhead.streaming.result import Read, Streamed, note_read
 from keras_fixhead.streaming.rows import Rows
 
 _WITH_MARGIN = {"cosface": cosface_cosine, "arcface": arcface_cosine}
@@ -35,7 +36,9 @@ def streaming_loss(labels: Any, features: Any, head: StreamingHead, *, margin: s
         margin: 'none', or a name in `catalog.MARGINS`: 'cosface' or 'arcface'.
         margin_size: size of the margin; None for the published one.
         label_smoothing: share of the target spread over all classes, in [0, 1).
-        training: False skips what only the gradient needs; a gradient is then still exact, but takes a second pass.
+        training: False skips what only the gradient needs. In eager execution and on JAX, a gradient is then still
+            exact, but takes a second pass; a `tf.function` that is first called outside a gradient tape has none, and
+            says so.
 
     Returns:
         tensor of shape (N,), in the head's precision. In a compiled step, the loss of an invalid label is NaN.
@@ -57,17 +60,18 @@ def streaming_loss(labels: Any, features: Any, head: StreamingHead, *, margin: s
 
 def streamed(labels: Any, features: Any, head: StreamingHead, *, margin: str = "none",
              margin_size: float | None = None, label_smoothing: float = 0.0, training: bool = True,
-             source: Rows | None = None) -> Streamed:
+             read: Read | None = None) -> Streamed:
     """Returns the loss of `streaming_loss` with what the same pass tells about each example.
 
     Args:
-        source: the class vectors of the head; None to ask it.
+        read: what another loss read from the head; None to read it.
     """
     size = _checked(head, margin, margin_size)
     smoothing = checked_smoothing(label_smoothing)
     unit, numbers = _prepared(labels, features, head)
-    source, rows = source or head.rows(), head.rows_per_chunk(unit.shape[0])
-    scale = head.current_scale()
+    source, scale = _read(features, head) if read is None else (read.source, read.scale)
+    scale = head.current_scale() if scale is None else scale
+    rows = head.rows_per_chunk(unit.shape[0])
     weights = unit * (scale * source.factor)
     others, highest = logsumexp_of_others(weights, numbers, source, rows=rows, ahead=training)
     own = _own_products(unit, numbers, source)
@@ -77,7 +81,8 @@ def streamed(labels: Any, features: Any, head: StreamingHead, *, margin: str = "
         loss = ops.softplus(others - target)
     if smoothing:
         # the mean of all logits, that of the true class with its margin
-        total = ops.matmul(weights, sum_of_rows(source, rows=rows, dtype=unit.dtype)[:, None])[:, 0]
+        fitting = min(rows, chunk_rows(head.memory_bytes, 1, source.shape[1]))  # a chunk is converted as a whole
+        total = ops.matmul(weights, sum_of_rows(source, rows=fitting, dtype=unit.dtype)[:, None])[:, 0]
         loss = loss + smoothing * (target - (total - scale * own + target) / head.num_classes)
     return Streamed(loss, numbers, own, highest / scale, cross_entropy)
 
@@ -88,6 +93,13 @@ def own_and_highest(labels: Any, features: Any, head: StreamingHead, source: Row
     highest = logsumexp_of_others(unit * source.factor, numbers, source, rows=head.rows_per_chunk(unit.shape[0]),
                                   ahead=False)[1]
     return _own_products(unit, numbers, source), highest
+
+
+def _read(features: Any, head: StreamingHead) -> tuple[Rows, Any]:
+    """The class vectors and S of a head, which are noted for metrics on these features."""
+    source, scale = head.rows(), head.current_scale()
+    note_read(features, Read(head, source, scale))
+    return source, scale
 
 
 def _prepared(labels: Any, features: Any, head: StreamingHead) -> tuple[Any, Any]:

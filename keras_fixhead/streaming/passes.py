@@ -8,10 +8,13 @@ from typing import Any
 
 from keras import ops
 
+from keras_fixhead.streaming.graphs import in_graph, may_be_differentiated
 from keras_fixhead.streaming.rows import Rows, backend_is
 from keras_fixhead.streaming.softmax_pass import CACHED_ROWS, LOWEST, softmax_step
 
 State = tuple[Any, ...]
+
+_NO_GRADIENT = "pass training=True, or call the function under a gradient tape before it is first called without one."
 
 
 def logsumexp_of_others(weights: Any, numbers: Any, source: Rows, *, rows: int, ahead: bool) -> tuple[Any, Any]:
@@ -26,7 +29,9 @@ def logsumexp_of_others(weights: Any, numbers: Any, source: Rows, *, rows: int, 
         numbers: class number of each example, int32, shape (N,); -1 leaves no class out.
         source: the class vectors, without their factor, which `weights` contains.
         rows: class vectors per chunk.
-        ahead: whether to compute the gradient in the same pass. If not, a gradient takes a second pass.
+        ahead: whether to compute the gradient in the same pass. If not, a gradient takes a second pass; in a graph of
+            TensorFlow that is made under a gradient tape, the gradient is always computed in the same pass, and in one
+            made without a tape there is none.
 
     Returns:
         two tensors of shape (N,).
@@ -45,7 +50,8 @@ def best_classes(weights: Any, source: Rows, *, k: int, rows: int) -> tuple[Any,
         k: at most the number of classes.
 
     Returns:
-        values (N, k) of the dtype of `weights`, and classes (N, k), int32.
+        values (N, k) of the dtype of `weights`, and classes (N, k), int32, always valid; a value of -infinity tells
+        that there was no logit to compare, as for features that are not numbers.
     """
     def step(state: State, vectors: Any, start: Any) -> State:
         values, classes = state
@@ -59,7 +65,8 @@ def best_classes(weights: Any, source: Rows, *, k: int, rows: int) -> tuple[Any,
     shape = (ops.shape(weights)[0], k)
     start = ops.full(shape, -math.inf, dtype=weights.dtype), ops.full(shape, -1, dtype="int32")
     values, classes = _over_chunks(step, start, source, rows)
-    return values, classes
+    # where no logit is above -infinity, as for features that are not numbers
+    return values, ops.where(classes < 0, ops.arange(k, dtype="int32")[None, :], classes)
 
 
 def sum_of_rows(source: Rows, *, rows: int, dtype: Any) -> Any:
@@ -145,6 +152,9 @@ def _with_gradient(forward: Callable[..., State], weights: Any, numbers: Any, ar
     if backend_is("jax"):
         return _jax_function(forward)(weights, numbers, arrays)
 
+    if backend_is("tensorflow") and in_graph():
+        return _graph_function(forward, weights, numbers, arrays, ahead=ahead or may_be_differentiated())
+
     def others(weights: Any) -> Any:
         value, highest, *mean = forward(weights, numbers, arrays, ahead)
 
@@ -157,6 +167,22 @@ def _with_gradient(forward: Callable[..., State], weights: Any, numbers: Any, ar
 
     found: tuple[Any, Any] = ops.custom_gradient(others)(weights)
     return found
+
+
+def _graph_function(forward: Callable[..., State], weights: Any, numbers: Any, arrays: tuple[Any, ...], *,
+                    ahead: bool) -> tuple[Any, Any]:
+    """As part of a graph of TensorFlow, without `tf.custom_gradient`, which would keep every graph in memory for good.
+
+    A function with the value and the gradient: the product of the mean and of zeros, which have a gradient.
+    """
+    import tensorflow as tf
+
+    still = tf.stop_gradient(weights)
+    value, highest, *mean = forward(still, numbers, arrays, ahead)
+    if not ahead:
+        return tf.raw_ops.PreventGradient(input=value, message=_NO_GRADIENT), tf.stop_gradient(highest)
+    value, highest, mean = (tf.stop_gradient(each) for each in (value, highest, mean[0]))
+    return value + tf.reduce_sum(mean * (weights - still), axis=1), highest
 
 
 def _jax_function(forward: Callable[..., State]) -> Callable[..., tuple[Any, Any]]:

@@ -1,10 +1,12 @@
 """What one pass over the class vectors tells about a batch, and handing it from the loss to metrics."""
-import threading
+import contextlib
 import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from keras_fixhead.streaming.rows import Rows
+from keras import ops
+
+from keras_fixhead.streaming.rows import Rows, backend_is
 
 
 @dataclass(frozen=True)
@@ -26,53 +28,63 @@ class Streamed:
     cross_entropy: Any
 
 
-_results: dict[int, tuple[Any, Streamed]] = {}  # id of the features -> weak reference to them, and their result
+@dataclass(frozen=True)
+class Read:
+    """What a loss read from its head.
 
-
-def keep(features: Any, result: Streamed) -> None:
-    """Keeps the result of exactly these features for as long as they exist."""
-    key = id(features)
-    try:
-        _results[key] = (weakref.ref(features, lambda _: _results.pop(key, None)), result)
-    except TypeError:  # a tensor that does not support weak references
-        _results.pop(key, None)
-
-
-def kept(features: Any) -> Streamed | None:
-    """Returns the result that was kept for exactly these features; None if there is none."""
-    reference, result = _results.get(id(features), (None, None))
-    return result if reference is not None and reference() is features else None
-
-
-class _Recent(threading.local):
-    """The heads that losses were called for since metrics were last called, each with its source of class vectors."""
-
-    def __init__(self) -> None:
-        self.heads: dict[int, tuple[Any, Any, tuple[Any, ...]]] = {}
-        self.asked = False
-
-
-_recent = _Recent()
-
-
-def note_loss(head: Any, source: Rows) -> None:
-    """Notes for which head a loss was called, and from where it read the class vectors.
-
-    On JAX, metrics get features that are equal to those of the loss, but other objects, and cannot read the weights of
-    a model. The tensors that the loss read are still valid there.
+    Attributes:
+        head: the head.
+        source: its class vectors.
+        scale: its S, without a gradient; None to ask the head.
     """
-    if _recent.asked:
-        _recent.heads.clear()
-        _recent.asked = False
-    _recent.heads[id(head)] = weakref.ref(head), source, tuple(weakref.ref(each) for each in source.arrays)
+
+    head: Any
+    source: Rows
+    scale: Any = None
 
 
-def recent_heads() -> list[tuple[Any, Rows]]:
-    """Returns the heads of the latest losses, each with the class vectors that the loss read."""
-    _recent.asked = True
-    found = []
-    for head, source, arrays in _recent.heads.values():
-        tensors = tuple(each() for each in arrays)
-        if head() is not None and not any(each is None for each in tensors):
-            found.append((head(), source.on(tensors)))
-    return found
+_KEPT = "_keras_fixhead_streamed"  # an attribute, and not a dictionary: the result of a graph holds the whole graph
+
+_reads: dict[int, tuple[Any, Any, Rows, Any]] = {}  # id of the features -> weak references to them and their head, ...
+
+
+def keep(labels: Any, features: Any, result: Streamed) -> None:
+    """Keeps the result of exactly these labels and features with the features."""
+    with contextlib.suppress(AttributeError):  # tensors of JAX take no attributes; metrics then make their own pass
+        setattr(features, _KEPT, (labels, result))
+
+
+def kept(labels: Any, features: Any) -> Streamed | None:
+    """Returns the result that was kept for exactly these labels and features; None if there is none."""
+    of, result = getattr(features, _KEPT, (None, None))
+    return result if of is labels else None
+
+
+def note_read(features: Any, read: Read) -> None:
+    """Notes what a loss read from the head of these features, for as long as they exist.
+
+    On JAX, metrics cannot read the weights of a model; the tensors that the loss read are still valid there. They get
+    the features themselves, where the loss in training gets a tracer of their gradient.
+    """
+    if not backend_is("jax"):
+        return
+    features = _without_gradient(features)
+    key = id(features)
+    scale = read.scale if isinstance(read.scale, float) else ops.stop_gradient(read.scale)
+    with contextlib.suppress(TypeError):  # features that do not support weak references
+        reference = weakref.ref(features, lambda _: _reads.pop(key, None))
+        _reads[key] = reference, weakref.ref(read.head), read.source, scale
+
+
+def read_for(features: Any) -> Read | None:
+    """Returns what a loss read for exactly these features; None if it is not known."""
+    reference, head, source, scale = _reads.get(id(features), (None, None, None, None))
+    if reference is None or head is None or source is None or reference() is not features or head() is None:
+        return None
+    return Read(head(), source, scale)
+
+
+def _without_gradient(tensor: Any) -> Any:
+    while hasattr(tensor, "primal"):
+        tensor = tensor.primal
+    return tensor

@@ -136,10 +136,3 @@ def _signs_of_byte(dtype: str) -> Any:
 def backend_is(name: str) -> bool:
     """Returns whether Keras runs on a backend."""
     return bool(keras.backend.backend() == name)
-
-
-def is_traced(tensor: Any) -> bool:
-    """Returns whether a tensor stands for a value in a step that JAX is compiling."""
-    import jax
-
-    return isinstance(tensor, jax.core.Tracer)

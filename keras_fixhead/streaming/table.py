@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common.stateless_scope import in_stateless_scope
 from numpy.typing import NDArray
 
 from keras_fixhead.streaming.rows import backend_is
@@ -18,35 +19,50 @@ _ELEMENTS = 1 << 19  # of a slice; drawing needs about 50 bytes for each
 
 
 def add_table(layer: keras.layers.Layer, kind: str, num_classes: int, dim: int, seed: int,
-              dtype: str) -> tuple[Any, str]:
+              dtype: str) -> tuple[Any, str, str]:
     """Adds a weight with class vectors that are drawn class by class.
 
     Returns:
-        the weight, and the digest of the float32 draw.
+        the weight, the digest of the float32 draw, and that of the weight.
     """
-    total = hashlib.sha256()
+    drawn, held = hashlib.sha256(), hashlib.sha256()
 
-    def drawn() -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    def fill(table: NDArray[Any]) -> None:
         for part in slices(num_classes, dim):
             rows = some_class_vectors(kind, part.start, part.stop, dim, seed)
-            total.update(np.ascontiguousarray(rows, "<f4").data)
-            yield part, rows
+            table[part] = rows
+            drawn.update(np.ascontiguousarray(rows, "<f4").data)
+            held.update(np.ascontiguousarray(table[part], "<f4").data)
 
     def add(initializer: Any) -> Any:
         return layer.add_weight(name="class_vectors", shape=(num_classes, dim), dtype=dtype, initializer=initializer,
                                 trainable=False, autocast=False)
 
-    table = _aligned_zeros((num_classes, dim), ops.convert_to_numpy(ops.zeros((1,), dtype)).dtype)
-    if backend_is("tensorflow") and not _on_gpu():
-        weight = add(lambda shape, dtype=None: _shared_tensor(table, dtype))
-        table = _memory_of(weight, table.dtype)
-        for part, rows in drawn():
-            table[part] = rows
+    table = _aligned_zeros((num_classes, dim), np.dtype(dtype))  # Keras has registered bfloat16 with NumPy
+    if _has_memory_of_its_own():
+        with _outside_graphs():
+            weight = add(lambda shape, dtype=None: _shared_tensor(table, dtype))
+            fill(_memory_of(weight, table.dtype))
     else:
-        for part, rows in drawn():
-            table[part] = rows
+        fill(table)
         weight = add(lambda shape, dtype=None: ops.convert_to_tensor(table))
-    return weight, total.hexdigest()
+    return weight, drawn.hexdigest(), held.hexdigest()
+
+
+def _has_memory_of_its_own() -> bool:
+    """Whether a new weight is one array in the memory of the processor, from the moment it is added."""
+    if not backend_is("tensorflow") or in_stateless_scope():
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_logical_devices("GPU") and not tf.distribute.has_strategy()
+
+
+def _outside_graphs() -> Any:
+    """A layer can be called for the first time in a `tf.function`; its weight is made outside."""
+    import tensorflow as tf
+
+    return tf.init_scope()
 
 
 def _aligned_zeros(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
@@ -55,12 +71,6 @@ def _aligned_zeros(shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def _on_gpu() -> bool:
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _shared_tensor(table: NDArray[Any], dtype: str) -> Any:

@@ -97,12 +97,13 @@ def check_calibration(model: keras.Model) -> None:
 
 
 def _exportable(head: HypersphereHead) -> HypersphereHead:
-    """The head, or one that draws its class vectors in the graph if a file of them would have more than 2 GB."""
+    """The head in float32, or one that draws its vectors in the graph if a file of them would have more than 2 GB."""
     size = 4 * head.num_classes * (head.dim or 0)
     if size <= TABLE_BYTES or not getattr(head, "in_memory", True):
-        return head
+        # bfloat16 is a choice of training
+        return StreamingHead.of(head, product_dtype=None) if getattr(head, "product_dtype", None) else head
     if isinstance(head, StreamingHead) and head.kind == "rademacher":
-        return StreamingHead.of(head, in_memory=False)
+        return StreamingHead.of(head, in_memory=False, product_dtype=None)
     raise ArgumentError(f"The class vectors take {size / 1e9:.1f} GB, and an exported file has at most "
                         f"{TABLE_BYTES / 1e9:.0f} GB of them: only random signs can be drawn in its graph.",
                         hint="Train with --class-vectors rademacher --no-store-vectors.")

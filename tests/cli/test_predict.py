@@ -90,6 +90,14 @@ def test_arrays_get_one_prediction_per_image(fixhead, server, tmp_path):
     assert f"{tmp_path / 'bytes.npy'}[1]: green (" in fixhead("predict", server.url, tmp_path / "bytes.npy").out
 
 
+def test_an_array_with_numbers_that_are_not_finite_is_refused_with_the_row(fixhead, server, tmp_path):
+    images = np.zeros((5, 2, 2, 3), np.float32)
+    images[3, 1] = np.nan
+    np.save(tmp_path / "bad.npy", images)
+    answer = fixhead("predict", server.url, tmp_path / "bad.npy", "--batch-size", 2)
+    assert answer.code != 0 and "bad.npy has NaN or infinity, first in row 3." in answer.err
+
+
 def test_numbers_are_compressed_on_request(fixhead, server, tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(1, 120, 120, 3)).astype(np.float32))
     plain = fixhead("predict", server.url, tmp_path / "a.npy")

@@ -117,6 +117,19 @@ def test_a_wrong_set_is_refused_in_one_line(tmp_path, arrays, says):
     assert "\n" not in caught.value.what
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_labels_may_have_any_type_of_whole_numbers(tmp_path, dtype):
+    data = load_dataset(folder(tmp_path / "set", labels=Y.astype(dtype), test_features=X, test_labels=Y.astype(dtype)))
+    assert data.num_classes == 4 and data.train.labels.dtype == np.int32
+
+
+def test_a_stray_label_is_refused_before_all_classes_up_to_it_are_named(tmp_path):
+    labels = Y.astype("uint64")
+    labels[7] = 10**15
+    with pytest.raises(DataError, match="has the label 1,000,000,000,000,000, but only 60 vectors"):
+        describe(folder(tmp_path / "set", labels=labels))
+
+
 def test_a_vector_that_is_not_a_number_is_found(tmp_path):
     features = X.copy()
     features[41, 2] = np.nan

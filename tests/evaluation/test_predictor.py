@@ -39,6 +39,13 @@ def test_images_of_another_size_are_refused(predictor):
         predictor.probabilities(np.zeros((2, 8, 8, 3), np.float32))
 
 
+def test_numbers_that_are_not_finite_are_refused_with_their_row(predictor):
+    images = np.zeros((3, *predictor.image_shape), "float32")
+    images[2, 1] = np.inf
+    with pytest.raises(ArgumentError, match="Row 2 has NaN or infinity"):
+        predictor.best(images)
+
+
 def test_a_predictor_from_a_run_has_its_model_and_label_names(digits_run):
     found, images = run_predictor(digits_run), load_dataset("digits").test.images[:4]
 

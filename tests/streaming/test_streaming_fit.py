@@ -6,7 +6,14 @@ import pytest
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.losses import ArcFace
-from keras_fixhead.streaming import NearestWrongCosine, OwnCosine, StreamingAccuracy, StreamingHead, StreamingLoss
+from keras_fixhead.streaming import (
+    NearestWrongCosine,
+    OwnCosine,
+    StreamingAccuracy,
+    StreamingCrossEntropy,
+    StreamingHead,
+    StreamingLoss,
+)
 
 CLASSES, DIM, BATCH = 300, 8, 32
 
@@ -64,8 +71,18 @@ def test_accuracy_in_training_counts_ties_as_argmax_does():
     """Classes 0 and 1 have almost the same vector, so both logits are equal in float32: the lower class counts."""
     head = StreamingHead(3, class_vectors=[[1, 0], [1, 1e-7], [0, 1]])
     features = head(np.array([[1.0, 0.0], [1.0, 0.0]], "float32"), training=True)
-    StreamingLoss()([0, 1], features)
-    assert float(StreamingAccuracy()([0, 1], features)) == 0.5
+    labels = [0, 1]
+    StreamingLoss()(labels, features)
+    assert float(StreamingAccuracy()(labels, features)) == 0.5
+
+
+def test_metrics_with_other_labels_than_the_loss_take_their_own_pass():
+    head = StreamingHead(3, class_vectors=np.eye(3))
+    features = head(np.eye(3, dtype="float32")[:2], training=True)
+    StreamingLoss()(np.array([0, 1]), features)
+    others = np.array([2, 2])
+    assert float(StreamingAccuracy()(others, features)) == float(OwnCosine()(others, features)) == 0.0
+    assert float(StreamingCrossEntropy()(others, features)) == pytest.approx(np.log(2 + np.e))
 
 
 def test_a_loss_for_logits_does_not_take_features():

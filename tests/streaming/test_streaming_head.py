@@ -9,7 +9,7 @@ from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import append_classes, as_dense, as_streaming, load_model, save_model
-from keras_fixhead.streaming import StreamingHead, streaming_loss
+from keras_fixhead.streaming import StreamingAccuracy, StreamingHead, streaming_loss
 from keras_fixhead.streaming.rows import Signs
 from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
 
@@ -187,3 +187,43 @@ def test_memory_decides_the_chunk():
 def test_wrong_options_are_one_clear_line(options, message):
     with pytest.raises(ArgumentError, match=message):
         StreamingHead(**{"num_classes": 10, **options})
+
+
+@pytest.mark.parametrize("options", [{}, AGAIN, {"product_dtype": "bfloat16"}])
+def test_what_needs_all_class_vectors_says_so_in_one_line(options):
+    head = built(20, 4, **options)
+    with pytest.raises(ArgumentError, match=r"never has the cosines to all .* head\.dense\(\)\.cosines"):
+        head.cosines(np.ones((1, 4), "float32"))
+    if options:
+        with pytest.raises(ArgumentError, match=r"limits needs all .* head\.dense\(\)\.limits"):
+            head.limits()
+    assert head.dense().limits().smallest_loss > 0 and (options or head.limits() == head.dense().limits())
+
+
+@pytest.mark.parametrize("options", [{}, AGAIN, {"product_dtype": "bfloat16"}])
+def test_features_that_are_not_numbers_have_valid_classes_and_count_as_wrong(options):
+    head = built(20, 4, chunk=7, **options)
+    features = np.random.default_rng(1).normal(size=(2, 4)).astype("float32")
+    features[0, 2] = np.nan
+    _, classes, probabilities = map(numbers, head.top_probabilities(features, k=3))
+    assert ((classes >= 0) & (classes < 20)).all()
+    assert np.isnan(probabilities[0]).all() and np.isfinite(probabilities[1]).all()
+    for k in (1, 20):
+        assert float(StreamingAccuracy(k=k)(np.array([0, classes[1, 0]]), head(features))) == 0.5
+
+
+def test_weights_of_a_dense_head_are_refused_with_what_to_do(tmp_path):
+    _model(HypersphereHead(6, name="dense")).save_weights(tmp_path / "it.weights.h5")
+    with pytest.raises(ValueError, match=r"nothing for layer .*as_streaming\(keras_fixhead\.load_model\(FILE\)\)"):
+        _model(StreamingHead(6, name="streaming")).load_weights(tmp_path / "it.weights.h5")
+
+
+def test_dot_vectors_that_were_changed_by_hand_to_other_lengths_go_from_head_to_head():
+    vectors = 3 * np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
+    streaming, dense = built(5, 3, logits="dot"), HypersphereHead(5, logits="dot")
+    dense.build((None, 3))
+    for head in (streaming, dense):
+        head.class_vectors.assign(vectors)
+    for head in (streaming.dense(), StreamingHead.of(dense), StreamingHead.of(streaming.dense(), chunk=2)):
+        np.testing.assert_array_equal(numbers(head.class_vectors.value), vectors)
+        assert head.kind == "array" and head.get_config()["vectors_shape"] == [5, 3]

@@ -47,6 +47,17 @@ def test_answers_are_the_best_of_all_logits(in_memory):
     np.testing.assert_allclose(found["top_probabilities"], shares, rtol=1e-4)
 
 
+@pytest.mark.parametrize("options", [{}, {"in_memory": False}, {"class_vectors": "uniform"}])
+def test_answers_of_a_model_in_bfloat16_are_float32(options):
+    streaming = model(product_dtype="bfloat16", **options)
+    answers = answers_model(streaming)
+    classes, logits, _ = expected(streaming)
+
+    assert {weight.dtype for weight in answers.weights} == {"float32"}
+    np.testing.assert_array_equal(answers(X)["top_classes"], classes)
+    np.testing.assert_allclose(answers(X)["top_logits"], logits, rtol=1e-5, atol=1e-5)
+
+
 def test_a_large_table_is_drawn_in_the_graph_or_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(answers_module, "TABLE_BYTES", 1_000)
     signs = model()
