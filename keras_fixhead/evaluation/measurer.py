@@ -51,20 +51,13 @@ def predict_arrays(model: keras.Model, inputs: Any) -> Any:
     for a thread when they are deleted (`training.backend.prepared_ahead`).
     """
     count = len(keras.tree.flatten(inputs)[0])
-    if keras.backend.backend() != "tensorflow" or not count or _is_shared():
+    if keras.backend.backend() != "tensorflow" or not count or model.distribute_strategy.num_replicas_in_sync > 1:
         return model.predict(inputs, batch_size=BATCH_SIZE, verbose=0)
     def rows(start: int) -> Any:
         return keras.tree.map_structure(lambda each: each[start : start + BATCH_SIZE], inputs)
 
     parts = [model.predict_on_batch(rows(start)) for start in range(0, count, BATCH_SIZE)]
     return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
-
-
-def _is_shared() -> bool:
-    """Whether several devices of TensorFlow share each batch."""
-    import tensorflow as tf
-
-    return bool(tf.distribute.has_strategy())
 
 
 class Measurer:
