@@ -34,7 +34,7 @@ def corruption_options(command: Function) -> Function:
 
 
 class ChosenSuite:
-    """The corruptions that are asked for; what is wrong with them is said before any work.
+    """The corruptions that were asked for, checked before any work.
 
     Attributes:
         corruptions: names; None for all.

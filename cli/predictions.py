@@ -63,7 +63,7 @@ class Predictions:
                                hint="Export it with fixhead export.")
         classes, names, shares = (outputs[name] for name in ("top_classes", "top_labels", "top_probabilities"))
         if self.top_k > classes.shape[1]:
-            raise ArgumentError(f"The model tells its {classes.shape[1]} best classes, not {self.top_k}.",
+            raise ArgumentError(f"The model returns its {classes.shape[1]} best classes, not {self.top_k}.",
                                 hint=f"Use --top-k {classes.shape[1]}, or fewer.")
         for number, source in enumerate(sources):
             best = [{"label": str(names[number, rank]), "class_index": int(classes[number, rank]),

@@ -55,7 +55,11 @@ def commands_after(then: str | None) -> list[str]:
     """
     commands = [each.strip() for each in then.split(",")] if then else []
     for each in commands:
-        if (shlex.split(each) or [""])[0] not in _AFTER:
+        try:
+            words = shlex.split(each)
+        except ValueError:  # a quotation that is not closed
+            words = []
+        if not words or words[0] not in _AFTER:
             raise ArgumentError(f"--then runs {', '.join(_AFTER)}, with their options; got {each!r}.",
                                 hint="--then 'robustness --limit 1000'")
     return commands

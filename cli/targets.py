@@ -111,7 +111,7 @@ class ServerTarget:
         form = self._client.picture_form()
         if form is None:
             form = PictureForm.of(self._client.image_shape())
-            warnings.warn(f"{self._client.url} fits pictures to its images in a way of its own. Here they are {form}.",
+            warnings.warn(f"{self._client.url} fits pictures to its images in its own way. Here they are {form}.",
                           FixheadWarning, stacklevel=2)
         return form
 

@@ -5,7 +5,6 @@ Keras.
 """
 import difflib
 import importlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -59,7 +58,7 @@ class ModelEntry:
         return self.signed_features if asked is None else asked
 
     def positions(self, side: int) -> int:
-        """Returns the positions of the feature map along a side of so many pixels.
+        """Returns the positions of the feature map along a side, given its length in pixels.
 
         Example:
             >>> MODELS["resnet18"].positions(31), MODELS["fast_cnn"].positions(31)
@@ -301,8 +300,8 @@ def scaled(channels: int, width: float) -> int:
         >>> scaled(64, 0.25)
         16
     """
-    if isinstance(width, bool) or not (isinstance(width, (int, float)) and math.isfinite(width) and width > 0):
-        raise ArgumentError(f"width must be a positive number, got {width!r}.")
+    if isinstance(width, bool) or not (isinstance(width, (int, float)) and 0 < width < 1e9):
+        raise ArgumentError(f"width must be a positive number below 1e9, got {width!r}.")
     return max(1, round(channels * width))
 
 

@@ -16,6 +16,7 @@
 This module imports nothing heavy, so that the client and the command line can raise these errors without loading a
 framework.
 """
+import functools
 import os
 import warnings
 
@@ -80,6 +81,9 @@ class RequestError(ServingError):
     def __init__(self, what: str, hint: str | None = None, *, status: int) -> None:
         super().__init__(what, hint)
         self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:  # an exception's own would leave out the status
+        return functools.partial(type(self), status=self.status), (self.what, self.hint)
 
 
 class FixheadWarning(UserWarning):

@@ -116,5 +116,15 @@ def _scale(value: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Returns whether a value is a finite number; booleans are not."""
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
+    """Returns whether a value is a finite real number; booleans are not, nor whole numbers too large for a float.
+
+    Example:
+        >>> is_number(3), is_number(np.float32(0.5)), is_number(True), is_number(1j), is_number(10**400)
+        (True, True, False, False, False)
+    """
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

@@ -56,7 +56,7 @@ def test_channels_scale_with_the_width(width, stem, dim):
 
 @pytest.mark.parametrize("width", [0, -1, float("nan"), float("inf")])
 def test_an_invalid_width_is_refused(width):
-    with pytest.raises(ArgumentError, match="width must be a positive number, got"):
+    with pytest.raises(ArgumentError, match="width must be a positive number below 1e9, got"):
         feature_dim("resnet18", width)
 
 

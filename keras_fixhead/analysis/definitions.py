@@ -93,7 +93,7 @@ DEFINITIONS: dict[str, str] = {
     "as in all measures of collapse, features are divided by their lengths for cosine logits, which do not see them",
     "collapse.nc2_norms": "NC2, equal norms: standard deviation of the lengths of centred class means divided by their "
     "mean",
-    "collapse.nc2_cosines": "NC2, for heads that are no simplex: mean absolute difference of the cosines between "
+    "collapse.nc2_cosines": "NC2, for heads that are not a simplex: mean absolute difference of the cosines between "
     "centred class means and those between the head's own centred class vectors",
     "collapse.nc2_simplex": "NC2, as usual: mean absolute difference of the cosines between centred class means and "
     "-1 / (m - 1)",

@@ -360,6 +360,8 @@ def _checked(each: dataclasses.Field[Any], value: Any) -> Any:
     Where both are allowed, whole numbers are ints, so that they look the same in files and digests however they came.
     """
     types = _types()[each.name]
+    if type(value) is int and value.bit_length() > 64:
+        raise ArgumentError(f"{each.name} must be a number of at most 64 bits, got one of {value.bit_length()} bits.")
     if each.name == "image_size" and isinstance(value, str):
         height, width = picture_sides(value)
         value = width if width == height else f"{width}x{height}"

@@ -25,8 +25,13 @@ def is_folder(name: str) -> bool:
     """
     if name in DATASETS:
         return False
+    if os.sep in name or name.startswith("~"):
+        return True
     path = Path(name)
-    return os.sep in name or name.startswith("~") or path.is_dir() or is_list(path) or is_embeddings(path)
+    try:
+        return path.is_dir() or is_list(path) or is_embeddings(path)
+    except OSError:  # a name that is too long for a file
+        return False
 
 
 def describe(name: str, data_dir: str | None = None, *, image_size: int | str | None = None, fit: str | None = None,

@@ -39,7 +39,7 @@ class MeasuredSplit:
     best: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
 
     def top(self, k: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Returns the k most probable classes and their probabilities, each (N, k); fewer if not so many are known."""
+        """Returns the k most probable classes and their probabilities, each (N, k); fewer if the model knows fewer."""
         if self.logits is None:
             assert self.best is not None
             return self.best[0][:, :k], self.best[1][:, :k]

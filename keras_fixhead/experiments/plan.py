@@ -24,6 +24,7 @@ from keras_fixhead.runs import Run, list_runs
 from keras_fixhead.vectors import scale_warning
 
 _DRAWN_QUICKLY = 2**24  # class vectors of up to this many numbers are drawn to find runs of earlier versions
+_MOST_SEEDS = 100_000  # of a range; more are a typing error
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -86,10 +87,13 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
-            raise ArgumentError(f"Seeds must be numbers and ranges separated by commas, got {text!r}.",
+        numbers = [each for each in (first, last if dash else first) if each.isdecimal() and len(each) < 20]
+        if len(numbers) < 2 or not 0 <= int(numbers[1]) - int(numbers[0]) < _MOST_SEEDS:
+            shown = text if len(text) < 80 else f"{text[:77]}..."
+            raise ArgumentError("Seeds must be numbers and ranges separated by commas, of at most "
+                                f"{_MOST_SEEDS:,} seeds, got {shown!r}.",
                                 hint="--seeds 0-2")
-        seeds += range(int(first), int(last or first) + 1)
+        seeds += range(int(numbers[0]), int(numbers[1]) + 1)
     return list(dict.fromkeys(seeds))
 
 

@@ -6,14 +6,15 @@ import keras
 from keras_fixhead.errors import ArgumentError
 
 
-def full_precision(dtype: Any = None) -> Any:
-    """Returns the dtype policy of a layer that computes in at least float32, and in float64 if the policy is float64.
+def full_precision(dtype: Any = None, what: str = "HypersphereHead") -> Any:
+    """Returns the dtype policy of a layer or loss that computes in at least float32, and in float64 if it is float64.
 
     Args:
-        dtype: the layer's own dtype or policy; None for the global one, of which only float64 has an effect.
+        dtype: its own dtype or policy; None for the global one, of which only float64 has an effect.
+        what: what it is, for the error.
 
     Raises:
-        ArgumentError: if the layer's own dtype has 16-bit weights.
+        ArgumentError: if its own dtype has 16-bit weights, or is not a dtype of floating-point numbers.
 
     Example:
         >>> full_precision(), full_precision("mixed_bfloat16")
@@ -31,6 +32,6 @@ def full_precision(dtype: Any = None) -> Any:
     if compute_dtype in ("float16", "bfloat16") and policy.variable_dtype == "float32":
         return "float32"
     raise ArgumentError(
-        f"HypersphereHead computes in float32 or float64, got dtype {dtype!r}.",
-        hint="Leave out dtype: under a 16-bit or mixed policy the head casts its input to float32.",
+        f"{what} computes in float32 or float64, got dtype {dtype!r}.",
+        hint="Leave out dtype: under a 16-bit or mixed policy the input is cast to float32.",
     )

@@ -48,7 +48,7 @@ class _CosineLoss(keras.losses.Loss):
     """What the losses below have in common: precision, smoothing, and copies."""
 
     def __init__(self, label_smoothing: float, **kwargs: Any) -> None:
-        kwargs["dtype"] = kwargs.get("dtype") or full_precision()
+        kwargs["dtype"] = full_precision(kwargs.get("dtype"), type(self).__name__)
         super().__init__(**kwargs)
         self.label_smoothing = checked_smoothing(label_smoothing)
 

@@ -76,7 +76,7 @@ def _check_not_classifier(backbone: keras.Model) -> None:
         elif isinstance(last, keras.layers.Dense) and last.name.lower() in _CLASSIFIERS:
             what, hint = f"the logits of a classifier (a Dense layer named {last.name!r})", _WITHOUT_TOP
         if what:
-            raise ArgumentError(f"{backbone.name!r} ends in {what}, which is not features.", hint=hint)
+            raise ArgumentError(f"{backbone.name!r} ends in {what} instead of features.", hint=hint)
 
 
 def _last_layers(model: keras.Model) -> Iterator[keras.Layer]:

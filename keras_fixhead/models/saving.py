@@ -18,12 +18,16 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """Writes a model to a .keras file atomically: an existing file stays until the new one is complete.
 
     Raises:
+        ArgumentError: (a ValueError) if the path does not end in .keras: Keras reads other endings as other formats.
         RunError: if the file cannot be written.
         VectorsError: if its class vectors were changed by hand to values that a fixed head cannot have.
     """
     if not isinstance(model, keras.Model):
         raise ArgumentError(f"model must be a Keras model, got {type(model).__name__}.")
     file = _checked_path(path)
+    if file.suffix != ".keras":
+        raise ArgumentError(f"A model is saved as a .keras file, got the path {os.fspath(path)!r}.",
+                            hint=f"Use {os.fspath(file.with_suffix('.keras'))!r}.")
     aside = None
     try:
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".model-", suffix=".keras")
@@ -67,6 +71,9 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         file = file / "model.keras"
         if hubs.is_target(path):
             raise RunError(f"{path} has no {_WEIGHTS}: it is not a model that Keras saved.")
+        if not file.is_file() and not file.with_name("config.json").is_file():
+            raise RunError(f"{path} is not a run directory, and has no model.keras.",
+                           hint="Pass a run directory or a .keras file; list runs with: fixhead list runs")
         if not file.is_file():
             raise RunError(f"{path} has no model.keras: the run is not finished.", hint=f"See: fixhead show {path}")
     if not file.exists():
@@ -85,6 +92,6 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
 
 
 def _checked_path(path: Any) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in os.fsdecode(path):
         raise ArgumentError(f"path must be a run directory or a .keras file, got {path!r}.")
     return Path(path)

@@ -15,7 +15,7 @@ from keras_fixhead.reproduction.settings import GPU, Setting
 from keras_fixhead.reproduction.verdict import REFUTED
 
 ARITHMETIC = "arithmetic"
-"""Instead of a verdict: the claim follows without a run, which is no evidence."""
+"""Instead of a verdict: the claim follows without a run, which is not evidence."""
 
 _WHOLE = "STL-10 and Tiny ImageNet need the whole data sets"
 

@@ -31,7 +31,7 @@ def claims_figure(found: Mapping[str, Sequence[Answer]], columns: Mapping[str, s
         f"<title>The paper's {len(claims)} claims, and which of them hold</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         _text(_LEFT, 28, f"The paper's {len(claims)} claims, and which of them hold", size=17, weight=600),
-        _text(_LEFT, 52, "3/7: comparisons measured, of those that decide the claim; arithmetic is no evidence",
+        _text(_LEFT, 52, "3/7: comparisons measured, of those that decide the claim; arithmetic is not evidence",
               colour="#5b6472"),
     ]
     for index, (plan, title) in enumerate(columns.items()):

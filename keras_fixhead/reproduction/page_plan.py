@@ -42,7 +42,7 @@ def rules_block() -> list[str]:
         "The mean of the other seeds flatters the arm that fails, so nothing is decided in its favour; a comparison of "
         "other numbers than accuracies is not decided at all. If no seed has a value for this reason, the comparison "
         "is undecided, not \"not measured\".",
-        "- What is **arithmetic**, or true by construction, is labelled so and is no evidence.",
+        "- What is **arithmetic**, or true by construction, is labelled so and is not evidence.",
         "",
     ]
 

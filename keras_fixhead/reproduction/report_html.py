@@ -93,7 +93,7 @@ def html(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
     """
     parts = [f"<h1>The paper's claims and what was measured</h1><p>{escape(report['paper'])}. Click a column to sort "
              "it. Verdicts: " + " ".join(_badge(each) for each in (*STATES, ARITHMETIC))
-             + " (arithmetic is no evidence). "
+             + " (arithmetic is not evidence). "
              "Lines in italics stand next to the others and do not count for the claim.</p>",
              *(part for setting in report["settings"] for part in (_section(setting), _figures(setting, images)))]
     return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"

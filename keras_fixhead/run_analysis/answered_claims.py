@@ -1,4 +1,4 @@
-"""The paper's claims that an analysis can answer, put to the runs at hand.
+"""The paper's claims that an analysis can answer, asked of given runs.
 
 `reproduction.claims` puts all of the paper's claims to planned runs of full length. Here each claim is asked of
 whatever runs were given. Measures, tolerances and verdicts are the same: both put the same findings together by the

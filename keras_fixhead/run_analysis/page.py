@@ -129,7 +129,7 @@ def _claims(answers: Sequence[Mapping[str, Any]], command: str) -> str:
     return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
             "our words. Each answer is about these runs only; n is the number of seeds, or of pairs of seeds for a "
             f"difference. Measures and verdicts are those of <code>fixhead report</code>: with fewer than {ENOUGH} "
-            "seeds nothing is decided, and what follows without a run is arithmetic, which is no evidence.</p>\n"
+            "seeds nothing is decided, and what follows without a run is arithmetic, not evidence.</p>\n"
             f"{_table(['claim', 'measured', 'n', 'in these runs', 'verdict'], rows)}"
             f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
 

@@ -60,7 +60,7 @@ class StreamingLoss(keras.losses.Loss):
 
     def __init__(self, margin: str = "none", margin_size: float | None = None, label_smoothing: float = 0.0,
                  name: str = "streaming_loss", **kwargs: Any) -> None:
-        kwargs["dtype"] = kwargs.get("dtype") or full_precision()
+        kwargs["dtype"] = full_precision(kwargs.get("dtype"), type(self).__name__)
         super().__init__(name=name, **kwargs)
         if margin != "none":
             entry = look_up(MARGINS, margin, "margin")

@@ -158,7 +158,9 @@ def card_text(card: Mapping[str, Any], use: Sequence[str] = ()) -> str:
     """
     model, training = card["model"], card["training"]
     head = model["head"]
-    arm = "fixed as drawn" if head["fixed"] else "learned"
+    given = head["class_vectors"] == "array"
+    arm = "learned" if not head["fixed"] else "fixed as given" if given else "fixed as drawn"
+    seed = "" if given else f"seed {head['seed']}, "
     lines = [
         f"# {card['name']}", "",
         f"{'An image classifier' if 'pixels' in model else 'A classifier of vectors'} of {len(model['label_names'])} "
@@ -171,7 +173,7 @@ def card_text(card: Mapping[str, Any], use: Sequence[str] = ()) -> str:
         f"- Answers: {', '.join(model['outputs'])}.",
         f"- Parameters: {model['parameters']:,}; files of {card['size_bytes']:,} bytes.",
         f"- Logits: {head['logits']}, S = {head['scale']:g}; class vectors of kind {head['class_vectors']}, {arm}, "
-        f"seed {head['seed']}, {' x '.join(map(str, head['class_vectors_shape']))}.",
+        f"{seed}{' x '.join(map(str, head['class_vectors_shape']))}.",
         f"- Digest of the class vectors: `{head['class_vectors_digest']}`",
         f"- Classes: {', '.join(model['label_names'])}" if len(model["label_names"]) <= _LISTED_CLASSES else
         f"- Classes: {len(model['label_names']):,}, named in labels.txt",

@@ -36,6 +36,7 @@ def test_a_sweep_shows_its_plan_without_training(fixhead, tmp_path):
     (["--seeds", "x"], "Seeds must be numbers"),
     (["--lr", "0.1", "--grid", "lr=0.2"], "both in the grid and as an option"),
     (["--then", "rm -rf /"], "--then runs evaluate, robustness, export"),
+    (["--then", "robustness 'x"], "--then runs evaluate, robustness, export"),
 ])
 def test_an_invalid_sweep_is_a_one_line_error_and_a_hint(fixhead, options, message):
     answer = fixhead("sweep", *options)

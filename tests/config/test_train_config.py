@@ -154,3 +154,9 @@ def test_a_field_is_open_if_it_must_be_filled_in():
     assert open_fields == {"signed_features", "vector_seed", "margin_size", "crop_padding", "flip", "precision",
                            "threads"}
     assert TrainConfig(scale="auto").is_open("scale")
+
+
+@pytest.mark.parametrize("name", ["seed", "epochs", "lr", "scale", "image_size"])
+def test_numbers_that_no_computer_word_holds_are_refused_in_one_line(name):
+    with pytest.raises(ArgumentError, match=rf"{name} must be a number of at most 64 bits, got one of 1329 bits"):
+        TrainConfig.from_dict({name: 10**400})

@@ -168,3 +168,7 @@ def test_a_class_whose_name_has_a_line_break_is_refused(tmp_path):
     touch(tmp_path, *(f"{name}/{number}.png" for name in ("a\nb", "c") for number in range(2)))
     with pytest.raises(DataError, match=r"cannot be written as one line of text: 'a\\nb'\."):
         find_layout(str(tmp_path)).checked()
+
+
+def test_a_name_that_is_too_long_for_a_file_is_not_a_folder():
+    assert not is_folder("a" * 300)

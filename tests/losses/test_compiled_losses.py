@@ -20,6 +20,7 @@ from margin_reference import (
 import keras_fixhead
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cosface, cross_entropy
+from keras_fixhead.streaming import StreamingLoss
 
 EVERY_FORM = [CosFace(margin=0.2, scale=12.0, label_smoothing=0.1), ArcFace(margin=0.3, scale=12.0, name="mine"),
               ArcFace(margin=0.3, scale=np.float32(12.0), reduction="sum"), NormFace(label_smoothing=0.2)]
@@ -143,6 +144,15 @@ def test_logits_of_16_bits_are_computed_in_float32(loss_class, dtype):
     assert {keras.backend.standardize_dtype(result.dtype) for result in (found, changed)} == {"float32"}
     np.testing.assert_array_equal(found, loss(labels, keras.ops.cast(coarse, "float32")))
     np.testing.assert_array_equal(changed, TRANSFORMS[loss_class](labels, keras.ops.cast(coarse, "float32"), 30.0))
+
+
+@pytest.mark.parametrize("loss_class", [CosFace, ArcFace, NormFace, StreamingLoss])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32", "mixed_int8", 3])
+def test_a_loss_does_not_compute_in_a_type_that_rounds_labels(loss_class, dtype):
+    """In float16, label 2049 would be rounded to class 2048."""
+    with pytest.raises(ArgumentError, match=rf"{loss_class.__name__} computes in float32 or float64, got dtype"):
+        loss_class(dtype=dtype)
+    assert loss_class(dtype="mixed_float16").dtype == "float32" and loss_class(dtype="float64").dtype == "float64"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ BUILD = {
     "num_classes": [*NUMBERS, 1, 2.0, -5],
     "seed": [*NUMBERS, -1, 1.5, 2**64],
     "vector_seed": ["3", True, [], NAN, -1, 1.5],
-    "width": [*NUMBERS, 0, -1, float("inf")],
+    "width": [*NUMBERS, 0, -1, float("inf"), 10**400, 1j],
     "feature_dim": ["2", True, 2.5, 0, -1],
     "signed_features": ["no", 0, 1, [], NAN],
     "pooling": [None, "max", True, [], 4],
@@ -133,10 +133,22 @@ def test_a_wrong_number_of_classes_to_extend_to_is_refused(value):
     refused(lambda: model.layers[-1].with_classes(value))
 
 
-@pytest.mark.parametrize("path", [None, 3, [], True, "", NAN, {}])
+@pytest.mark.parametrize("path", [None, 3, [], True, "", NAN, {}, "a\0b.keras"])
 def test_wrong_paths_are_refused(path):
     refused(lambda: models.load_model(path))
     refused(lambda: models.save_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), path))
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m", "m.KERAS", "m.keras.zip"])
+def test_a_model_is_saved_only_as_a_file_that_can_be_loaded(tmp_path, name):
+    with pytest.raises(ArgumentError, match=r"A model is saved as a .keras file, got the path .* Use '.*\.keras'"):
+        models.save_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_a_run_is_not_called_an_unfinished_one(tmp_path):
+    with pytest.raises(RunError, match=r"is not a run directory, and has no model\.keras. Pass a run directory or a "):
+        models.load_model(tmp_path)
 
 
 def test_a_missing_folder_is_reported(tmp_path):

@@ -99,7 +99,7 @@ def backbones():
             "two outputs": (two, "'two' has no single symbolic output"),
             "rank 3": (sequence, r"'sequence' has an output of shape \(None, 5, 4\)\. Expected features"),
             "taken name": (named, "'named' already has a layer named 'features'"),
-            "a softmax": (softmax, "'softmax' ends in a softmax, which is not features. .*without its classifier"),
+            "a softmax": (softmax, "'softmax' ends in a softmax instead of features. .*without its classifier"),
             "a softmax layer": (separate, "'separate' ends in a softmax"),
             **{each.name: (each, f"'{each.name}' ends in a softmax") for each in (cast, nested, flat, log, function)},
             "logits": (logits, "'logits' ends in the logits of a classifier.*'predictions'.*include_top=False"),

@@ -81,7 +81,7 @@ def test_an_invalid_port_is_an_argument_error(base_path, port):
 
 
 def test_a_host_of_another_machine_is_refused(base_path):
-    with pytest.raises(ServingError, match=r"(cannot be used|is no address to serve on): .+"):
+    with pytest.raises(ServingError, match=r"cannot be used: .+"):
         serve(base_path, ServerConfig("192.0.2.1", 0))  # an address reserved for examples
 
 

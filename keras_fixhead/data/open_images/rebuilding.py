@@ -54,7 +54,7 @@ def rebuild_set(name: str, folder: Path, out: Path, manifest: Path, *,
         if problems:
             raise DataError(f"{len(entries):,} images cannot be made again as in {manifest}. " + " ".join(
                 f"{len(paths):,} {reason}: {', '.join(paths[:_NAMED])}{', ...' if len(paths) > _NAMED else ''}."
-                for reason, paths in problems.items()), hint="Use the same pictures, or build the set anew.")
+                for reason, paths in problems.items()), hint="Use the same pictures, or build the set again.")
         write_manifest(aside, content)
     progress(f"{len(entries):,} images, equal to those of {manifest}")
     return content

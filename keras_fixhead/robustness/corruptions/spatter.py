@@ -22,7 +22,7 @@ def spatter(images: Images, draws: Draws, *, liquid_mean: float, liquid_sd: floa
         images: uint8, shape (N, H, W, 3).
         draws: draws of these images.
         liquid_mean, liquid_sd, liquid_sigma_px: of the blurred normal noise that drops are made from.
-        liquid_threshold: noise below it is no drop.
+        liquid_threshold: noise below it does not become a drop.
         liquid: 'water' or 'mud'.
         water_strength: of the brightest drop, in [0, 1].
         mud_mask_sigma_px: standard deviation of the Gaussian that softens mud.

@@ -24,7 +24,7 @@ def snow(images: Images, draws: Draws, *, flake_mean: float, flake_sd: float, fl
         draws: draws of these images.
         flake_mean, flake_sd: of the normal noise that flakes are made from, in units of white.
         flake_zoom: enlargement of the noise.
-        flake_threshold: noise below it is no flake.
+        flake_threshold: noise below it does not become a flake.
         streak_radius_px, streak_sigma_px: of the motion blur of the flakes, at an angle of -135 to -45 degrees.
         image_retention: weight of the image against its whitened form.
 
