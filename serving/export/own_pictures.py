@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fixhead_serving.client import upright
-from fixhead_serving.client.pictures import read_file
+from fixhead_serving.client.pictures import read_file, upright
 from fixhead_serving.export.picture_graph import picture_graph
 from fixhead_serving.export.reference import Reference, answers_of
 from keras_fixhead.data.encodings import decoded_alike
