@@ -15,7 +15,7 @@ BGR = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
 
 
 def decoded_alike(content: bytes) -> bool:
-    """Returns whether TensorFlow gives the pixels that Pillow reads from a file; False for TIFF and AVIF.
+    r"""Returns whether TensorFlow gives the pixels that Pillow reads from a file; False for TIFF and AVIF.
 
     Example:
         >>> decoded_alike(b"II*\0"), decoded_alike(b"RIFF....WEBPVP8L")
