@@ -170,8 +170,7 @@ class StreamingCrossEntropy(_StreamingMetric):
         super().__init__(name=name, **kwargs)
 
     def values(self, labels: Any, features: Any, read: Read) -> Any:
-        result = kept(labels, features) or streamed(labels, features, read.head, training=False,
-                                                            read=read)
+        result = kept(labels, features) or streamed(labels, features, read.head, training=False, read=read)
         return result.cross_entropy
 
 

@@ -66,7 +66,8 @@ def test_a_head_is_built_in_a_function_or_under_a_strategy():
     check_vectors(other)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only a graph of TensorFlow could stay in memory")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow registers gradients "
+                    "that could keep a graph in memory; test_streaming_on_jax.py checks what JAX notes")
 def test_a_model_that_is_thrown_away_leaves_nothing_in_memory():
     from tensorflow.python.framework.ops import gradient_registry
 
@@ -99,7 +100,8 @@ def test_a_model_that_is_thrown_away_leaves_nothing_in_memory():
     assert set(gradient_registry.list()) == before
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of the pass on TensorFlow")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts the passes of TensorFlow's graphs; "
+                    "test_streaming_on_jax.py checks that metrics on JAX use what the loss read")
 def test_training_takes_one_pass_with_a_second_product_and_evaluation_none(monkeypatch):
     """Labels and features are the same objects for loss and metrics, so that metrics take the loss's pass."""
     taken = []
