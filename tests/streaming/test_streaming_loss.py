@@ -231,6 +231,21 @@ def test_bfloat16_products_change_a_loss_by_at_most_scale_times_length_over_150(
     assert np.mean(differ) <= 0.05
 
 
+def test_bfloat16_products_with_random_signs_change_a_loss_by_at_most_scale_over_250():
+    """Random signs are exact in bfloat16, so that only the features are rounded."""
+    features, labels = _case(3000, 32, 40, seed=3)
+    for scale in (10.0, 30.0, 64.0):
+        options = {"scale": scale, "class_vectors": "rademacher", "chunk": 700}
+        exact = numbers(streaming_loss(labels, features, built(3000, 32, **options)))
+        for in_memory in (True, False):
+            head = built(3000, 32, product_dtype="bfloat16", in_memory=in_memory, **options)
+            rounded, gradient = _loss_and_gradients(head, features, labels, np.ones(40, "float32"))
+            assert np.abs(rounded - exact).max() < scale / 250
+            expected = dense_loss(features, _vectors(head), labels, scale=scale).by_features
+            error = np.linalg.norm(gradient - expected, axis=1) / np.linalg.norm(expected, axis=1)
+            assert error.max() < 0.002 * scale
+
+
 def test_a_float64_policy_is_computed_in_float64():
     features, labels = _case(40, 6, 5, seed=5)
     head = built(40, 6, scale=20.0, chunk=9, dtype="float64")
