@@ -103,7 +103,7 @@ class Predictor:
             order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k].astype(np.int32)
             return order, np.take_along_axis(probabilities, order, axis=1)
         if k > TOP_CLASSES:
-            raise ArgumentError(f"A model of very many classes tells its {TOP_CLASSES} best ones, not {k}.",
+            raise ArgumentError(f"A model of very many classes returns its {TOP_CLASSES} best ones, not {k}.",
                                 hint=f"Ask for at most {TOP_CLASSES}.")
         images = self._of_model(images)
         found = predict_arrays(self._best_model, images)

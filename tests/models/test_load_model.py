@@ -16,6 +16,12 @@ def test_a_run_and_its_model_file_load_the_same_model(digits_run):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"is not a run directory, and has no model\.keras\. Pass a run directory or"):
+        load_model(tmp_path)
+
+
+def test_a_run_that_is_not_finished_has_no_model(tmp_path, digits_run):
+    (tmp_path / "config.json").write_bytes((digits_run.path / "config.json").read_bytes())
     with pytest.raises(RunError, match=r"has no model\.keras: the run is not finished\. See: fixhead show"):
         load_model(tmp_path)
 

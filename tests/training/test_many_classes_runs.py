@@ -113,7 +113,7 @@ def test_what_needs_all_logits_or_pictures_says_so_in_one_line(streamed_run):
     predictor = run_predictor(streamed_run)
     for ask, says in ((lambda: predictor.logits(np.ones((1, DIM), "float32")), "never has all logits"),
                       (lambda: predictor.best(np.ones((1, DIM + 1), "float32")), "the model takes"),
-                      (lambda: predictor.best(np.ones((1, DIM), "float32"), 11), "tells its 10 best"),
+                      (lambda: predictor.best(np.ones((1, DIM), "float32"), 11), "returns its 10 best"),
                       (lambda: predictor.form, "takes vectors of 6 numbers, not pictures"),
                       (lambda: RunOutputs(streamed_run).arrays("test"), "never has the logits of all its classes"),
                       (lambda: evaluate_run(streamed_run, tta="flip"), "applies to pictures"),

@@ -114,7 +114,7 @@ def test_rows_of_predictions_come_from_the_best_classes():
         each.add([{"file": "a"}], outputs)
     assert one.rows() == [{"file": "a", "label": "cat", "class_index": 3, "probability": 0.7}]
     assert two.rows()[0]["top"][1] == {"label": "dog", "class_index": 1, "probability": 0.2}
-    with pytest.raises(ArgumentError, match="tells its 2 best classes, not 3"):
+    with pytest.raises(ArgumentError, match="returns its 2 best classes, not 3"):
         Predictions(3).add([{"file": "a"}], outputs)
     found = classification({**outputs, "top_labels": np.array([[b"cat", b"dog"]], object)})
     assert (found["label"], found["probability"], found["top"][1]["label"]) == ("cat", 0.7, "dog")
