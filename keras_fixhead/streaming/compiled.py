@@ -222,7 +222,7 @@ def _own_and_nearest(labels: Any, features: Any, read: Read) -> tuple[Any, Any]:
 def _read_from_head(features: Any) -> Read | None:
     """The head that made these features, with its class vectors; None if it is not known."""
     head = head_that_made(features)
-    return Read(head, head.rows()) if isinstance(head, StreamingHead) else None
+    return Read(head, head.rows().for_training()) if isinstance(head, StreamingHead) else None
 
 
 def _no_head(what: str, head: Any) -> ArgumentError:

@@ -97,7 +97,7 @@ def own_and_highest(labels: Any, features: Any, head: StreamingHead, source: Row
 
 def _read(features: Any, head: StreamingHead) -> tuple[Rows, Any]:
     """The class vectors and S of a head, which are noted for metrics on these features."""
-    source, scale = head.rows(), head.current_scale()
+    source, scale = head.rows().for_training(), head.current_scale()
     note_read(features, Read(head, source, scale))
     return source, scale
 

@@ -1,13 +1,16 @@
 """Class vectors in chunks of rows: from a table in memory, or drawn again from their seed."""
+import functools
 import hashlib
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_fixhead.vectors import some_class_vectors
 from keras_fixhead.vectors.hashing import RADEMACHER_STREAM, mix, stream_key, word_keys
@@ -52,6 +55,10 @@ class Table:
         """Returns the rows with these numbers, shape (N, d)."""
         return ops.cast(ops.take(self.vectors, numbers, axis=0), self.dtype)
 
+    def for_training(self) -> "Table":
+        """Returns this source."""
+        return self
+
 
 @dataclass(frozen=True)
 class Signs:
@@ -60,6 +67,7 @@ class Signs:
     Attributes:
         num_classes, dim, seed: the draw.
         dtype: dtype of the chunks.
+        by_xla: whether chunks are drawn by a function that XLA compiles, on TensorFlow.
 
     Example:
         >>> from keras_fixhead.vectors import class_vectors
@@ -73,6 +81,7 @@ class Signs:
     dim: int
     seed: int
     dtype: str
+    by_xla: bool = False
 
     @property
     def factor(self) -> float:
@@ -93,18 +102,27 @@ class Signs:
         """Returns this source."""
         return self
 
+    def for_training(self) -> "Signs":
+        """Returns the source of a training step, which is not exported: a model server may have no XLA."""
+        return replace(self, by_xla=backend_is("tensorflow") and _xla_is_faster())
+
     def chunk(self, start: Any, rows: int) -> Any:
         """Returns `rows` rows from row `start`, shape (rows, d)."""
+        if self.by_xla:
+            draw = _function_of_xla(rows, self.dim, self.dtype)
+            return draw(ops.convert_to_tensor(start, "int32"), *(ops.convert_to_tensor(key) for key in self._keys()))
         return self.take(start + ops.arange(rows, dtype="int32"))
 
     def take(self, numbers: Any) -> Any:
         """Returns the rows with these numbers, shape (N, d)."""
+        words = _words(numbers, *self._keys())
+        to_signs = _signs_by_octets if backend_is("tensorflow") else _signs_by_shifts
+        return to_signs(words, self.dtype)[:, : self.dim]
+
+    def _keys(self) -> tuple[np.uint32, NDArray[np.uint32]]:
+        """The key of the draw, and those of the words of a row."""
         key = stream_key(self.seed, RADEMACHER_STREAM)
-        item_keys = mix(ops.cast(numbers, "uint32") ^ np.uint32(key), ops)
-        words = mix(item_keys[:, None] ^ word_keys(key, np.arange(-(-self.dim // 32)))[None, :], ops)  # (N, words)
-        # a table of 8 signs per byte: one shift and cast per sign took twice as long
-        signs = _rows_by_octets(_signs_of_byte(self.dtype), words)  # (N, words, 4, 8)
-        return ops.reshape(signs, (-1, words.shape[1] * 32))[:, : self.dim]
+        return np.uint32(key), word_keys(key, np.arange(-(-self.dim // 32)))
 
     def digest(self) -> str:
         """Returns the `vectors_digest` of the class vectors, drawn in parts."""
@@ -119,18 +137,48 @@ class Signs:
 Rows = Table | Signs
 
 
-def _rows_by_octets(table: Any, words: Any) -> Any:
-    """The row of a table for each of the four bytes of each 32-bit word, the lowest first: shape (N, words, 4, ...)."""
-    if backend_is("tensorflow") and sys.byteorder == "little":
-        import tensorflow as tf  # only on this backend; `ops.take` would look for negative indices first
-
-        return tf.gather(table, tf.cast(tf.bitcast(words, tf.uint8), tf.int32))
-    octets = ops.right_shift(words[:, :, None], np.array([0, 8, 16, 24], np.uint32)) & np.uint32(255)
-    return ops.take(table, ops.cast(octets, "int32"), axis=0)
+def _words(numbers: Any, key: Any, keys: Any) -> Any:
+    """The words of rows: 32 signs each, shape (N, words)."""
+    item_keys = mix(ops.cast(numbers, "uint32") ^ key, ops)
+    return mix(item_keys[:, None] ^ keys[None, :], ops)
 
 
-def _signs_of_byte(dtype: str) -> Any:
-    return ops.cast(ops.convert_to_tensor(_SIGNS_OF_BYTE, "float32"), dtype)
+def _signs_by_shifts(words: Any, dtype: str) -> Any:
+    """The signs of words, shape (N, 32 x words): the fastest way where a compiler makes one loop of it."""
+    bits = ops.right_shift(words[:, :, None], np.arange(32, dtype=np.uint32)) & np.uint32(1)
+    return ops.reshape(ops.cast(1 - 2 * ops.cast(bits, "int32"), dtype), (-1, words.shape[1] * 32))
+
+
+def _signs_by_octets(words: Any, dtype: str) -> Any:
+    """The same, from a table with the signs of each byte: without a compiler, shifts took twice as long."""
+    import tensorflow as tf  # only on this backend; `ops.take` would look for negative indices first
+
+    octets = tf.bitcast(words, tf.uint8)  # (N, words, 4)
+    if sys.byteorder == "big":
+        octets = tf.reverse(octets, [2])
+    table = tf.cast(tf.constant(_SIGNS_OF_BYTE, tf.float32), dtype)
+    return tf.reshape(tf.gather(table, tf.cast(octets, tf.int32)), (-1, words.shape[1] * 32))
+
+
+def _xla_is_faster() -> bool:
+    """Whether TensorFlow computes on the processor, where drawing by XLA takes a quarter of the time."""
+    import tensorflow as tf
+
+    return not tf.config.list_logical_devices("GPU") and not tf.config.list_logical_devices("TPU")
+
+
+@functools.cache  # one for all models: TensorFlow keeps what XLA has compiled
+def _function_of_xla(rows: int, dim: int, dtype: str) -> Callable[..., Any]:
+    """A function of the number of the first row and of the keys, which draws rows."""
+    import tensorflow as tf
+
+    def draw(start: Any, key: Any, keys: Any) -> Any:
+        return _signs_by_shifts(_words(start + tf.range(rows, dtype=tf.int32), key, keys), dtype)[:, :dim]
+
+    with tf.init_scope():  # a graph made inside of a model's graph would keep that graph in memory
+        compiled: Callable[..., Any] = tf.function(draw, jit_compile=True, autograph=False).get_concrete_function(
+            tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.uint32), tf.TensorSpec((-(-dim // 32),), tf.uint32))
+    return compiled
 
 
 def backend_is(name: str) -> bool:

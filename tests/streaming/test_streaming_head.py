@@ -21,12 +21,17 @@ def _model(head, dim=6):
     return keras.Model(inputs, head(keras.layers.Dense(dim, name="features", kernel_initializer="ones")(inputs)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
 @pytest.mark.parametrize("dim", [1, 31, 32, 33, 512])
-def test_signs_are_drawn_again_bit_for_bit(dim):
-    signs = Signs(60, dim, seed=2**63 + 5, dtype="float32")
-    drawn = np.float32(1 / np.sqrt(dim)) * numbers(signs.chunk(10, rows=50))
+def test_signs_are_drawn_again_bit_for_bit(dim, dtype):
+    signs = Signs(60, dim, seed=2**63 + 5, dtype=dtype)
     expected = class_vectors("rademacher", 60, dim, seed=2**63 + 5)
-    np.testing.assert_array_equal(drawn, expected[10:])
+    for source in (signs, signs.for_training()):
+        for start, rows in ((10, 50), (0, 60), (59, 1)):
+            chunk = source.chunk(start, rows=rows)
+            assert keras.backend.standardize_dtype(chunk.dtype) == dtype or keras.backend.backend() == "jax"
+            drawn = np.float32(1 / np.sqrt(dim)) * numbers(keras.ops.cast(chunk, "float32"))
+            np.testing.assert_array_equal(drawn, expected[start:start + rows])
     assert signs.digest() == vectors_digest(expected)
 
 

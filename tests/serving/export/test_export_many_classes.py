@@ -76,6 +76,9 @@ def test_an_export_has_the_signatures_of_vectors_and_no_table(tmp_path, monkeypa
     exported = export_model(streaming, tmp_path / "vectors", label_names=NAMES)
     signatures = tf.saved_model.load(str(exported.path)).signatures
     assert set(signatures) == {"serving_default", "features"}
+    graph = signatures["serving_default"].graph.as_graph_def()
+    assert not any("_XlaMustCompile" in function.attr and function.attr["_XlaMustCompile"].b
+                   for function in graph.library.function)  # a model server may have no XLA
     found = {name: value.numpy() for name, value in signatures["serving_default"](vectors=tf.constant(X)).items()}
     classes, _, shares = expected(streaming)
 
