@@ -4,6 +4,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from synthetic import write_blocks
@@ -30,12 +31,21 @@ def report(results):
     return read_report(results)
 
 
-def test_the_same_results_give_the_same_bytes_without_a_date_or_a_path(results, report, tmp_path):
-    first, second = (write_report(read_report(results), tmp_path / name, results) for name in ("one", "two"))
+@pytest.fixture(scope="module")
+def written(results, report, tmp_path_factory):
+    """The files of the report: drawing its figures takes seconds."""
+    return write_report(report, tmp_path_factory.mktemp("report"), results)
 
-    assert [path.name for path in first[:6]] == FILES
+
+def test_the_command_writes_the_same_bytes_again_without_a_date_or_a_path(fixhead, results, report, written, tmp_path):
+    done = fixhead("report", results, "--out", tmp_path / "two", "--json")
+    first, second = written, [Path(each) for each in done.json["files"]]
+
+    assert done.code == 0 and done.json["verdicts"]["gpu"]["probability-ceiling"] == "arithmetic"
+    assert [path.name for path in first] == [*FILES, *(
+        f"{picture['name']}.png" for entry in report["settings"][0]["figures"] for picture in entry["pictures"])]
     drawn = [path.with_suffix(ending) for path in first[6:] for ending in (".png", ".svg")]
-    assert len(drawn) == 2 * 24 and set(drawn) == set((tmp_path / "one" / "figures").iterdir())
+    assert len(drawn) == 2 * 24 and set(drawn) == set((first[0].parent / "figures").iterdir())
     for one, other in zip(first[:6], second[:6], strict=True):
         assert one.read_bytes() == other.read_bytes()
         assert str(results) not in one.read_text() and "2026-" not in one.read_text()
@@ -179,8 +189,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, tmp_path):
-    text = write_report(report, tmp_path, results)[3].read_text()
+def test_the_page_is_well_formed_and_refers_to_nothing_outside(report, written):
+    text = written[3].read_text()
     page = Page()
     page.feed(text)
     (setting,) = report["settings"]
@@ -193,9 +203,8 @@ def test_the_page_is_well_formed_and_refers_to_nothing_outside(results, report, 
     assert 'class="v held">held<' in text and "http" not in text
 
 
-def test_the_tables_have_one_line_per_comparison_and_run(results, report, tmp_path):
-    written = write_report(report, tmp_path, results)[:6]
-    _, markdown, latex, _, comparisons, cells = (path.read_text() for path in written)
+def test_the_tables_have_one_line_per_comparison_and_run(results, report, written):
+    _, markdown, latex, _, comparisons, cells = (path.read_text() for path in written[:6])
     (setting,) = report["settings"]
     all_ = [each for claim in setting["claims"] for each in claim["comparisons"]]
     rows = list(csv.DictReader(io.StringIO(comparisons)))
@@ -240,13 +249,7 @@ def test_the_folder_of_one_plan_is_refused_with_the_way_out(fixhead, results):
     assert answer.code == 2 and f"Give the folder that it is in: fixhead report {results}" in answer.err
 
 
-def test_the_command_writes_the_files_and_names_a_folder_without_results(fixhead, results, report, tmp_path):
-    done = fixhead("report", results, "--out", tmp_path / "report", "--json")
-
-    drawn = [picture["name"] for entry in report["settings"][0]["figures"] for picture in entry["pictures"]]
-    assert done.code == 0 and [path.rsplit("/", 1)[1] for path in done.json["files"]] == [
-        *FILES, *(f"{name}.png" for name in drawn)]
-    assert done.json["verdicts"]["gpu"]["probability-ceiling"] == "arithmetic"
+def test_a_folder_without_results_is_named_with_what_to_type(fixhead, tmp_path):
     none = fixhead("report", tmp_path)
     assert none.code == 2 and "has no results of a plan in " in none.err and "gpu" in none.err
     assert none.err.splitlines()[1].strip() == "fixhead reproduce table1 --data-dir DATA"
