@@ -57,7 +57,6 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], fo
 
     `ensure_shape` guards its signatures: otherwise a wrong rank would crash a server.
     """
-    import keras
     import tensorflow as tf
 
     shape = [None, *answers.input_shape[1:]]
@@ -87,14 +86,18 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], fo
         return {name: found[name] for name in FEATURES}
 
     images = tf.TensorSpec(shape, tf.float32, name="vectors" if form is None else "images")
-    archive = keras.export.ExportArchive()
-    archive.track(answers)
-    archive.add_endpoint("serving_default", classify, input_signature=[images])
+    endpoints: dict[str, tuple[Callable[..., Any], Any]] = {
+        "serving_default": (classify, images), "features": (features, images)}
     if form is not None:
-        archive.add_endpoint("serving_bytes", classify_bytes,
-                             input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    archive.add_endpoint("features", features, input_signature=[images])
-    archive.write_out(str(folder), verbose=False)
+        endpoints["serving_bytes"] = classify_bytes, tf.TensorSpec([None], tf.string, name="image_bytes")
+    module = tf.Module()
+    module.weights = [weight.value for weight in answers.weights]
+    # concrete functions are traced once; Keras' `ExportArchive` traces each of its functions twice
+    signatures = {name: tf.function(function, autograph=False).get_concrete_function(inputs)
+                  for name, (function, inputs) in endpoints.items()}
+    for name, function in signatures.items():
+        setattr(module, name, function)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def write_onnx(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm | None) -> None:
