@@ -22,7 +22,8 @@ from keras_fixhead.runs import Run
               "classes that the model does not have count as wrong.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images, and as many of "
               "each class from a folder of corrupted images.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
+              help="Seed of the corruptions.")
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
               help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
               "and corruptions.")

@@ -21,6 +21,7 @@ from keras_fixhead.head.scale import (
     settled_scale,
     warn_of_scale,
 )
+from keras_fixhead.head.shapes import checked_dim
 from keras_fixhead.head.vectors import RECORD, Origin
 from keras_fixhead.head_config import HeadConfig
 from keras_fixhead.vectors import kind_of
@@ -129,9 +130,7 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        dim = input_shape[-1]
-        if dim is None:
-            raise ArgumentError(f"HypersphereHead needs a fixed number of features, got input shape {input_shape}.")
+        dim = checked_dim(input_shape)
         self._add_class_vectors(dim)
         if self.fixed and self.class_vectors is not None:
             hold(self.class_vectors, self.name, of_unit_length=self.logits == "cos")

@@ -14,7 +14,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.head.logits import head_that_made
 from keras_fixhead.head.read_only import ReadOnlyOptions
-from keras_fixhead.head_config import is_number
+from keras_fixhead.head_config import checked_size, is_number
 from keras_fixhead.losses.arguments import checked_margin, checked_smoothing, made_again
 from keras_fixhead.losses.cross_entropy import cross_entropy
 from keras_fixhead.losses.margins import arcface, cosface
@@ -76,7 +76,7 @@ class _MarginLoss(_CosineLoss):
         if not (scale is None or gives_scale or (is_number(scale) and scale > 0)):
             raise ArgumentError(f"scale must be a positive number or a function that returns it, got {scale!r}.",
                                 hint="Pass scale=head.scale, or scale=head.current_scale if it changes.")
-        self.scale = float(scale) if is_number(scale) else scale
+        self.scale = checked_size(scale) if is_number(scale) else scale
         owner = getattr(scale, "__self__", None)
         if isinstance(owner, HypersphereHead):
             self._check_fits(owner)

@@ -19,7 +19,7 @@ from keras_fixhead.data.open_images.tables import SPLITS
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), default=GatheringPlan.splits,
               show_default=True, help="Split of Open Images; may be repeated.")
 @click.option("--leave-out", multiple=True, metavar="CLASS", help="A class to leave out; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), default=GatheringPlan.seed, show_default=True,
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=GatheringPlan.seed, show_default=True,
               help="Seed of the order in which boxes are taken.")
 @click.option("--manifest", type=paths.InputFile("a manifest.json that this command wrote"), metavar="FILE",
               help="Make the set of this manifest again, byte for byte.")
