@@ -23,6 +23,7 @@ EXTRAS = {
     "ray": ("ray",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
+    "docs": ("zensical",),
 }
 
 

@@ -36,7 +36,7 @@ def keep_generalization(run: Run, predictor: "Predictor", measured: "MeasuredRun
     try:
         kept["kept"] = str(write_generalization(run.path, measurement_name(dataset), found))
     except RunError as error:
-        lines.append(f"Not kept for fixhead compare --generalization: {error.what}")
+        lines.append(f"Not kept for `fixhead compare --generalization NAME`: {error.what}")
     return {"drop": {key: value for key, value in content.items() if key not in ("classes", "notes")}, **kept}, lines
 
 

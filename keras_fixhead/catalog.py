@@ -206,6 +206,13 @@ MARGINS: dict[str, MarginEntry] = {
     ),
 }
 
+
+
+def size_without_margin(hint: str) -> ArgumentError:
+    """Returns the error for a size of a margin without a margin."""
+    return ArgumentError("margin_size is given without a margin.", hint=hint)
+
+
 Entry = TypeVar("Entry")
 
 

@@ -2,6 +2,7 @@
 
     FixheadError                 every expected failure
     ├── ArgumentError            a wrong argument or option (also a ValueError)
+    │   └── ReadOnlyError        setting what is decided when an object is created (also an AttributeError)
     ├── DataError                a data set that is missing, damaged or unreadable
     ├── RunError                 a run directory, checkpoint or result that cannot be read or written
     ├── VectorsError             class vectors that do not match their digest
@@ -41,6 +42,10 @@ class FixheadError(Exception):
 
 class ArgumentError(FixheadError, ValueError):
     """A wrong argument, raised before any work is done."""
+
+
+class ReadOnlyError(ArgumentError, AttributeError):
+    """Setting an attribute that is decided when an object is created."""
 
 
 class DataError(FixheadError):

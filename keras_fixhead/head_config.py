@@ -20,6 +20,8 @@ HEADS = ("dot", "cos")
 BIASES = ("none", "fixed", "learned")
 """The kinds of bias."""
 
+SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
+
 SCALE_WORDS = ("auto", "learned")
 """The words that a scale can be instead of a number (or, in the layer, a schedule)."""
 
@@ -109,10 +111,21 @@ def _scale(value: Any) -> Any:
     if isinstance(value, str) and value in SCALE_WORDS:
         return value
     if is_number(value) and value > 0:
-        return float(value)
+        return checked_size(value)
     if callable(value) and hasattr(value, "get_config"):
         return value
     raise ArgumentError(f"scale must be a positive number, 'auto', 'learned' or a schedule, got {value!r}.")
+
+
+def checked_size(scale: Any) -> float:
+    """Returns a positive scale as a float.
+
+    Raises:
+        ArgumentError: if float32 could not hold it, or logits times it.
+    """
+    if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+        raise ArgumentError(f"scale must be in [{SMALLEST_SCALE:g}, {LARGEST_SCALE:g}], got {float(scale):g}.")
+    return float(scale)
 
 
 def is_number(value: Any) -> bool:

@@ -1,11 +1,21 @@
 """How a server's process runs: address, threads, TLS, limits. Nothing here loads a framework."""
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 
 from fixhead_serving.server.limits import MAX_BATCH_MERGE, WORKERS, Limits, check_positive
 from keras_fixhead.errors import ArgumentError
 
 ACCESS_LOGS = ("none", "errors", "all")
+
+_NUMBER = ((int, float), "a number of seconds")
+_PATH = ((str, Path, NoneType), "a path or None")
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "host": ((str,), "an address, such as '127.0.0.1'"), "port": ((int,), "a whole number"),
+    "batching": ((bool, NoneType), "True, False or None"), "onednn": ((bool,), "True or False"),
+    "poll_seconds": _NUMBER, "drain_seconds": _NUMBER, "token": ((str, NoneType), "a text or None"),
+    "tls_cert": _PATH, "tls_key": _PATH, "limits": ((Limits,), "Limits(...)"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class ServerConfig:
     access_log: str = "none"
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not 0 <= self.port <= 65535:
             raise ArgumentError(f"port={self.port} is not a valid port. Expected 0 (any free port) to 65535.")
         if self.access_log not in ACCESS_LOGS:
@@ -61,3 +72,10 @@ class ServerConfig:
         if self.token is not None and not (self.token and self.token.isprintable() and self.token.isascii()):
             raise ArgumentError("The token is empty, or has characters that an HTTP header cannot contain.",
                                 hint="Generate one: python -c 'import secrets; print(secrets.token_urlsafe())'")
+
+    def _check_types(self) -> None:
+        """Raises an ArgumentError for a value of the wrong type, which would only fail once the server starts."""
+        for name, (kinds, expected) in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise ArgumentError(f"{name}={value!r} is not valid. Expected {expected}.")

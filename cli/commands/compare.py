@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli.comparing import comparison_content, comparison_table, converged_results, print_measured
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result
 from fixhead_cli.paths import PNG_FILE, RUN_OR_RESULTS
 from keras_fixhead.experiments.compare import compare_results
@@ -41,6 +42,8 @@ def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str |
         fixhead compare runs --robustness cifar-c --figure robustness.png
         fixhead compare runs --generalization cifar10_1
     """
+    if outside is not None or measurement is not None:
+        refuse_typed("split", why="with --robustness or --generalization, which compare test images")
     if outside is not None:
         from fixhead_cli.generalizing import print_outside
 

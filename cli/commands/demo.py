@@ -15,7 +15,7 @@ _log = logging.getLogger("keras_fixhead.demo")
 @click.command("demo")
 @click.option("--out", type=paths.OutputFolder("a folder to write into"), metavar="DIR", default="fixhead-demo",
               show_default=True, help="Folder for the output.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of both arms.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of both arms.")
 @quiet_option
 @json_option
 def command(out: Path, seed: int, quiet: bool, as_json: bool) -> None:

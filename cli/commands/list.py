@@ -2,6 +2,7 @@
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.listings import LISTS, entry_text, list_text, runs, runs_text
 from fixhead_cli.output import json_option, print_result
 from keras_fixhead.config import TrainConfig
@@ -23,6 +24,8 @@ def command(what: str, name: str | None, runs_dir: str, as_json: bool) -> None:
         fixhead list recipes cpu
         fixhead list runs --runs-dir runs
     """
+    if what != "runs":
+        refuse_typed("runs_dir", why=f"on {what}", hint="List runs: fixhead list runs --runs-dir DIR")
     if what == "runs":
         if name is not None:
             raise ArgumentError(f"Runs cannot be listed by name, got {name!r}.", hint="Show one: fixhead show RUN")

@@ -7,6 +7,7 @@ import click
 from fixhead_cli import paths
 from fixhead_cli.client_options import client_options
 from fixhead_cli.counting import counting
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.inputs import curl_lines, find_inputs, predict_inputs
 from fixhead_cli.output import checkpoint_option, json_option, print_result, quiet_option
 from fixhead_cli.predictions import Predictions, line, nothing_read, report_skipped
@@ -45,6 +46,11 @@ def command(target: Run | str, pictures: tuple[Path, ...], top_k: int, labels: P
         fixhead predict runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 picture.png
         fixhead predict http://127.0.0.1:8501/v1/models/cifar10 photographs --top-k 3 --sheet sheet.png
     """
+    if isinstance(target, Run):
+        refuse_typed("compress", "token", "ca_cert", "timeout", why="with a run: it is for a server")
+    if curl:
+        refuse_typed("top_k", "labels", "sheet", "compress", "checkpoint",
+                     why="with --curl, which only prints commands")
     inputs = find_inputs(pictures)
     if curl:
         lines = curl_lines(target, inputs, batch_size, connection)

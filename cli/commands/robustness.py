@@ -7,6 +7,7 @@ import click
 from fixhead_cli import paths
 from fixhead_cli.client_options import client_options
 from fixhead_cli.corruption_options import ChosenSuite, corruption_options
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.measured_data import outside_options
 from fixhead_cli.output import data_dir_option, json_option, print_result, quiet_option
 from keras_fixhead.runs import Run
@@ -21,7 +22,8 @@ from keras_fixhead.runs import Run
               "classes that the model does not have count as wrong.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images, and as many of "
               "each class from a folder of corrupted images.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
+              help="Seed of the corruptions.")
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
               help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
               "and corruptions.")
@@ -47,6 +49,10 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
         fixhead robustness runs/* --suite CIFAR-10-C
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
+    if all(isinstance(each, Run) for each in targets):
+        refuse_typed("labels", "token", "ca_cert", "timeout", why="with runs: it is for a server")
+    if isinstance(suite, Path):
+        refuse_typed("seed", why="with a folder of corrupted images")
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
     from fixhead_cli.baselines import read_measurements
     from fixhead_cli.corrupting import find_targets, measure_targets, report_text, write_results

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
 from fixhead_cli.serve_options import process_options
 from fixhead_serving.config import ServerConfig
@@ -43,6 +44,8 @@ def command(directories: tuple[str, ...], config_file: Path | None, versions: tu
                             hint="fixhead serve DIR")
     if config_file and (versions or labels):
         raise ArgumentError("With --config, versions and labels are set in that file.", hint="Leave them out here.")
+    if options["batching"] is False:
+        refuse_typed("max_batch_merge", why="with --no-batching")
     sources = read_model_config(config_file) if config_file else parse_sources(directories, versions, labels)
     token = token_file.read_text("utf-8").strip() if token_file else os.environ.get("FIXHEAD_TOKEN")
     limits = Limits(**{name: options.pop(name) for name in tuple(options) if hasattr(Limits, name)})

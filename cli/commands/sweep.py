@@ -8,7 +8,7 @@ from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option
 from fixhead_cli.paths import CONFIG_FILE, OutputFolder
 from fixhead_cli.sweeping import commands_after, print_outcomes, print_plan, sweep
-from keras_fixhead.config import read_config_file
+from keras_fixhead.config import read_config_file, refuse_without_effect
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
 
@@ -44,8 +44,9 @@ def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: s
     """
     explicit = {name: value for name, value in fields.items() if value is not None}
     commands_after(then)  # a wrong one is reported before the plan is made
-    plan = plan_runs(explicit, parse_grid(axes), parse_seeds(seeds),
-                     read_config_file(config_file) if config_file else None)
+    grid = parse_grid(axes)
+    plan = plan_runs(explicit, grid, parse_seeds(seeds), read_config_file(config_file) if config_file else None)
+    refuse_without_effect({**explicit, **grid}, [each.resolved for each in plan])
     if dry_run:
         print_plan(plan, discard_models=discard_models, jobs=jobs, as_json=as_json)
         return

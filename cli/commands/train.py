@@ -9,7 +9,7 @@ from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option, print_result, quiet_option
 from fixhead_cli.run_report import plan_content, print_trained
 from fixhead_cli.training import train_resolved
-from keras_fixhead.config import read_config_file, resolve
+from keras_fixhead.config import read_config_file, refuse_without_effect, resolve
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.recipes import build_config
 from keras_fixhead.runs import Run, resumed
@@ -48,6 +48,8 @@ def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: boo
             print_trained(run, as_json=as_json)
             return
     resolved = resolve(config)  # any mistake is reported before Keras is loaded
+    if run is None:
+        refuse_without_effect(explicit, [resolved])
     if dry_run:
         print_result(plan_content(resolved), as_json=True)
     elif trained := train_resolved(resolved, run, quiet):

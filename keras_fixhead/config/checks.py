@@ -1,5 +1,5 @@
 """Checks between the fields of a configuration; `implied` resolves what can be resolved before."""
-from keras_fixhead.catalog import MARGINS
+from keras_fixhead.catalog import MARGINS, size_without_margin
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.balance import parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
@@ -94,7 +94,7 @@ def check_head(config: TrainConfig) -> None:
                             hint=f"Leave out --no-store-vectors, or use --fixed and one of {able}.")
     if config.margin == "none":
         if config.margin_size is not None:
-            raise ArgumentError("margin_size is given without a margin.", hint=f"--margin {'|'.join(MARGINS)}")
+            raise size_without_margin(f"Use --margin {' or '.join(MARGINS)}, or leave out --margin-size.")
     elif config.head != "cos":
         raise ArgumentError(f"margin {config.margin!r} needs cosines, but the logits are dot products.",
                             hint="Use --head cos.")

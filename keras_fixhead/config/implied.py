@@ -13,6 +13,7 @@ from keras_fixhead.config import checks
 from keras_fixhead.config.pretrained import NETWORK, source_network
 from keras_fixhead.config.resolved import dataset_entry
 from keras_fixhead.config.train_config import TrainConfig
+from keras_fixhead.data.balance import BALANCED, parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.sources import has_vectors, is_folder, packed_folder
 from keras_fixhead.errors import ArgumentError, DataError
@@ -150,6 +151,59 @@ def _differs_from_source(name: str) -> Callable[[TrainConfig], bool]:
     return lambda config: source_network(config.init_from).get(name, getattr(config, name)) != getattr(config, name)
 
 
+def _starts_elsewhere(config: TrainConfig) -> bool:
+    """Whether a run to start from has another network."""
+    return any(_differs_from_source(name)(config) and getattr(config, name) is not None for name in NETWORK)
+
+
+def _starts_twice(config: TrainConfig) -> bool:
+    return config.init_from is not None and config.weights != "none"
+
+
+def _has_no_published_weights(config: TrainConfig) -> bool:
+    return config.weights != "none" and not find_model(config.model).takes_weights
+
+
+def _is_of_other_weights(config: TrainConfig) -> bool:
+    """Whether a file names the weights of another start."""
+    return config.pretrained is not None
+
+
+def _freezes_nothing_trained(config: TrainConfig) -> bool:
+    return config.freeze != "none" and config.init_from is None and config.weights == "none"
+
+
+def _freezes_all(config: TrainConfig) -> bool:
+    learns = not config.fixed or config.scale == "learned" or config.bias == "learned"
+    return config.freeze != "none" and not learns
+
+
+def _unfreezes_nothing(config: TrainConfig) -> bool:
+    return config.freeze == "none" and config.unfreeze_after is not None
+
+
+def _unfreezes_too_late(config: TrainConfig) -> bool:
+    return config.unfreeze_after is not None and config.unfreeze_after >= config.epochs
+
+
+def _rotates_in_vain(config: TrainConfig) -> bool:
+    return not config.rotate and not KINDS[config.class_vectors].rotates
+
+
+def _has_other_classes(config: TrainConfig) -> bool:
+    """Whether the data set lacks the classes that were chosen, and is usable otherwise."""
+    whole = None if config.classes is None else _entry(dataclasses.replace(config, classes=None))
+    return whole is not None and _entry(config) is None
+
+
+def _weighs_other_classes(config: TrainConfig) -> bool:
+    """Whether weights are given by name, for other classes than those of the data set, as far as these are known."""
+    entry = None if config.class_weights in (None, BALANCED) else _entry(config)
+    if entry is None or entry.label_names is None:
+        return False
+    return parse_class_weights(str(config.class_weights)).keys() != set(entry.label_names)  # type: ignore[union-attr]
+
+
 # The arm (head, fixed) never yields: it is the subject of a run.
 IMPLICATIONS = (
     Implication("warmup_fraction", ("schedule",), checks.warms_up_to_a_plateau, _always(0.0)),
@@ -163,13 +217,27 @@ IMPLICATIONS = (
     Implication("patience", ("hold_out", "selection"), checks.lacks_validation_to_watch, _always(None)),
     Implication("schedule", ("hold_out", "selection"), checks.lacks_validation_to_watch, _default("schedule")),
     Implication("image_size", ("dataset",), _has_its_own_size, _always(None)),
+    Implication("classes", ("dataset",), _has_other_classes, _always(None)),
+    Implication("class_weights", ("dataset", "classes"), _weighs_other_classes, _always(None)),
     *(Implication(name, ("init_from",), _differs_from_source(name), _of_source(name)) for name in NETWORK),
+    Implication("init_from", NETWORK, _starts_elsewhere, _always(None)),
+    Implication("init_from", ("weights",), _starts_twice, _always(None)),
+    Implication("weights", ("init_from",), _starts_twice, _always("none")),
     Implication("model", ("dataset",), _takes_other_inputs, _usual_network),
     *(Implication(name, ("dataset",), _is_for_pictures(name), _default(name)) for name in checks.PICTURE_FIELDS),
     Implication("width", ("model", "dataset"), _has_one_width, _always(1.0)),
     Implication("model", ("pooling",), _is_too_small_to_pool, _default("model")),
     Implication("pooling", ("model", "dataset", "image_size"), _is_too_small_to_pool, _always("global")),
     Implication("width", ("class_vectors", "dataset", "model", "pooling"), _is_too_narrow, _always(1.0)),
+    Implication("weights", ("model", "dataset"), _has_no_published_weights, _always("none")),
+    Implication("pretrained", ("init_from", "weights", "model"), _is_of_other_weights, _always(None)),
+    Implication("freeze", ("unfreeze_after",), _unfreezes_nothing, _always("backbone")),
+    Implication("freeze", ("init_from", "weights", "dataset", *NETWORK), _freezes_nothing_trained, _always("none")),
+    Implication("freeze", ("fixed", "scale", "bias"), _freezes_all, _always("none")),
+    Implication("unfreeze_after", ("freeze", "fixed", "scale", "bias", "init_from", "weights", "dataset", *NETWORK),
+                _unfreezes_nothing, _always(None)),
+    Implication("unfreeze_after", ("epochs",), _unfreezes_too_late, _always(None)),
+    Implication("rotate", ("class_vectors",), _rotates_in_vain, _always(True)),
     Implication("margin", ("head",), _has_a_margin_without_cosine, _always("none")),
     Implication("bias", ("margin",), _biases_a_margin, _always("none")),
     Implication("margin", ("bias",), _biases_a_margin, _always("none")),

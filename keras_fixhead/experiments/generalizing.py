@@ -82,7 +82,7 @@ def compare_outside(results: Sequence[Result], name: str) -> tuple[list[OutsideG
         for seed, each in group.found.items():
             if each.content["images"] != first:
                 raise ArgumentError(f"{group.name}, seed {seed}, was measured on other images than the first.",
-                                    hint="Measure all runs on the same data, with fixhead evaluate RUN --dataset.")
+                                    hint="Measure all runs on the same data, with fixhead evaluate RUN --dataset NAME.")
     return found, shared
 
 

@@ -1,5 +1,5 @@
 """`HypersphereHead`: a classification layer whose class vectors are drawn at random."""
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -7,10 +7,12 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_fixhead.errors import ArgumentError, warn_once
+from keras_fixhead.head.held import hold, tell_of_first_assignment
 from keras_fixhead.head.lengths import unit_length
 from keras_fixhead.head.limits import Limits, limits_of
 from keras_fixhead.head.logits import remember
 from keras_fixhead.head.precision import full_precision
+from keras_fixhead.head.read_only import ReadOnlyOptions
 from keras_fixhead.head.scale import (
     initial_log_scale,
     scale_from_config,
@@ -19,6 +21,7 @@ from keras_fixhead.head.scale import (
     settled_scale,
     warn_of_scale,
 )
+from keras_fixhead.head.shapes import checked_dim
 from keras_fixhead.head.vectors import RECORD, Origin
 from keras_fixhead.head_config import HeadConfig
 from keras_fixhead.vectors import kind_of
@@ -28,7 +31,7 @@ INITIAL_BIAS = 0.01
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
-class HypersphereHead(keras.layers.Layer):
+class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
     """Compares features with class vectors on the hypersphere and returns logits.
 
     With features f, class vectors w_j of length 1 and a bias b_j, if any:
@@ -90,6 +93,13 @@ class HypersphereHead(keras.layers.Layer):
     """
 
     returns = "logits"
+    _read_only: ClassVar[dict[str, str]] = {
+        **{name: name for name in ("num_classes", "logits", "scale", "fixed", "seed", "rotate", "vector_lr",
+                                   "vector_weight_decay", "store_vectors", "vectors_digest", "vectors_shape")},
+        "bias_kind": "bias", "kind": "class_vectors", "dim": "class_vectors",
+    }
+    _read_only_weights: ClassVar[dict[str, str]] = {
+        "class_vectors": "class_vectors", "log_scale": "scale", "step": "scale", "bias": "bias"}
 
     def __init__(self, num_classes: int, logits: str = HeadConfig.logits, scale: Any = HeadConfig.scale,
                  fixed: bool = HeadConfig.fixed, class_vectors: Any = HeadConfig.class_vectors,
@@ -120,12 +130,12 @@ class HypersphereHead(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        dim = input_shape[-1]
-        if dim is None:
-            raise ArgumentError(f"HypersphereHead needs a fixed number of features, got input shape {input_shape}.")
+        dim = checked_dim(input_shape)
         self._add_class_vectors(dim)
+        if self.fixed and self.class_vectors is not None:
+            hold(self.class_vectors, self.name, of_unit_length=self.logits == "cos")
         if self._origin.awaited:
-            self._await_vectors()
+            tell_of_first_assignment(self.class_vectors, self._origin.arrived)
         self._add_scale_and_bias()
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: dim})
         if self.logits == "cos":
@@ -170,7 +180,7 @@ class HypersphereHead(keras.layers.Layer):
             warn_once(f"Setting trainable = True leaves the class vectors of layer {self.name!r} fixed. To learn them "
                       "from their current values, create another head on the same features: "
                       "HypersphereHead(..., fixed=False, class_vectors=W).", stacklevel=2)
-        super().__setattr__(name, value)
+        super().__setattr__(name, full_precision(value) if name == "dtype_policy" else value)
 
     @property
     def kind(self) -> str:
@@ -239,7 +249,7 @@ class HypersphereHead(keras.layers.Layer):
         if not self.fixed and self.vector_lr < 1:
             still = ops.stop_gradient(vectors)
             vectors = still + self.vector_lr * (vectors - still)  # the same vectors, with a scaled gradient
-        if normalize and not self.fixed:  # fixed ones have length 1 and keep it
+        if normalize and not (self.fixed and self.logits == "cos"):  # these have length 1 and keep it
             vectors = unit_length(vectors)
         return ops.transpose(vectors)  # (d, m)
 
@@ -353,18 +363,6 @@ class HypersphereHead(keras.layers.Layer):
         named = {"class_vectors": self.class_vectors if self.store_vectors else None, "log_scale": self.log_scale,
                  "step": self.step, "bias": self.bias}
         return {name: variable for name, variable in named.items() if variable is not None}
-
-    def _await_vectors(self) -> None:
-        """Waits for the first assignment: `model.set_weights` assigns to the variable without telling the layer."""
-        variable = self.class_vectors
-        assign = variable.assign
-
-        def assign_and_note(value: Any) -> Any:
-            del variable.assign  # restores the method of the class
-            self._origin.awaited = False
-            return assign(value)
-
-        variable.assign = assign_and_note
 
     def get_config(self) -> dict[str, Any]:
         self._note_changes()

@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.errors import ArgumentError, VectorsError
+from keras_fixhead.head.held import check_values
 from keras_fixhead.head_config import HeadConfig
 from keras_fixhead.vectors import array_vectors, class_vectors, draw_digest, kind_of, vectors_digest
 
 RECORD = "class_vectors_origin"
 """Name of the entry of a weights file that says where its class vectors come from, as JSON in bytes."""
-
-_LONGEST = 1e-3  # allowed deviation of a length from 1: above any rounding, below any intended change
 
 
 class Origin:
@@ -108,6 +107,10 @@ class Origin:
                                "does not contain them.",
                                hint="Load its weights: model.load_weights(FILE) or model.set_weights(WEIGHTS)")
 
+    def arrived(self) -> None:
+        """Notes that the class vectors are no longer zeros."""
+        self.awaited = False
+
     def note(self, values: NDArray[Any], layer: str, *, of_unit_length: bool) -> None:
         """Notes if fixed class vectors were changed by hand: from then on they count as an array.
 
@@ -119,14 +122,7 @@ class Origin:
         found = vectors_digest(values)
         if found == self.digest:
             return
-        lengths = np.linalg.norm(values.astype(np.float64), axis=1)
-        if not np.isfinite(lengths).all():
-            raise VectorsError(f"The class vectors of layer {layer!r} were changed to values that are not finite.",
-                               hint="Assign finite numbers, or load the model again.")
-        if of_unit_length and np.abs(lengths - 1).max() > _LONGEST:
-            raise VectorsError(f"The class vectors of layer {layer!r} were changed to lengths of {lengths.min():.4g} "
-                               f"to {lengths.max():.4g}; fixed ones with cosine logits must have length 1.",
-                               hint="Assign W / np.linalg.norm(W, axis=1, keepdims=True).")
+        check_values(values, layer, of_unit_length=of_unit_length)
         self.kind, self.shape, self.digest, self.stored = "array", tuple(values.shape), found, True
 
     def record(self) -> NDArray[np.uint8]:

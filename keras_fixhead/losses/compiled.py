@@ -13,8 +13,9 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.head.logits import head_that_made
-from keras_fixhead.head_config import is_number
-from keras_fixhead.losses.arguments import checked_margin, checked_smoothing
+from keras_fixhead.head.read_only import ReadOnlyOptions
+from keras_fixhead.head_config import checked_size, is_number
+from keras_fixhead.losses.arguments import checked_margin, checked_smoothing, made_again
 from keras_fixhead.losses.cross_entropy import cross_entropy
 from keras_fixhead.losses.margins import arcface, cosface
 
@@ -44,8 +45,10 @@ def _head_of_logits(logits: Any, loss: str) -> HypersphereHead | None:
     return head
 
 
-class _CosineLoss(keras.losses.Loss):
+class _CosineLoss(ReadOnlyOptions, keras.losses.Loss):
     """What the losses below have in common: precision, smoothing, and copies."""
+
+    _read_only: ClassVar[dict[str, str]] = {name: name for name in ("margin", "scale", "label_smoothing")}
 
     def __init__(self, label_smoothing: float, **kwargs: Any) -> None:
         kwargs["dtype"] = full_precision(kwargs.get("dtype"), type(self).__name__)
@@ -56,7 +59,7 @@ class _CosineLoss(keras.losses.Loss):
         return {**super().get_config(), "dtype": self.dtype, "label_smoothing": self.label_smoothing}
 
     def __reduce__(self) -> Any:
-        return _made_again, (type(self), self.get_config())
+        return made_again, (type(self), self.get_config())
 
 
 class _MarginLoss(_CosineLoss):
@@ -73,7 +76,7 @@ class _MarginLoss(_CosineLoss):
         if not (scale is None or gives_scale or (is_number(scale) and scale > 0)):
             raise ArgumentError(f"scale must be a positive number or a function that returns it, got {scale!r}.",
                                 hint="Pass scale=head.scale, or scale=head.current_scale if it changes.")
-        self.scale = float(scale) if is_number(scale) else scale
+        self.scale = checked_size(scale) if is_number(scale) else scale
         owner = getattr(scale, "__self__", None)
         if isinstance(owner, HypersphereHead):
             self._check_fits(owner)
@@ -111,7 +114,7 @@ class _MarginLoss(_CosineLoss):
         return {**super().get_config(), "margin": self.margin, "scale": None if callable(self.scale) else self.scale}
 
     def __reduce__(self) -> Any:
-        return _made_again, (type(self), {**self.get_config(), "scale": self.scale})
+        return made_again, (type(self), {**self.get_config(), "scale": self.scale})
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
@@ -224,7 +227,3 @@ class NormFace(_CosineLoss):
         if head is not None:
             check_takes_cosines(type(self).__name__, head)
         return cross_entropy(y_true, y_pred, self.label_smoothing)
-
-
-def _made_again(loss: Callable[..., Any], config: dict[str, Any]) -> Any:
-    return loss(**config)

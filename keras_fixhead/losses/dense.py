@@ -1,10 +1,10 @@
 """The loss of features under a head, computed from all logits."""
 from typing import Any
 
-from keras_fixhead.catalog import MARGINS, import_object, look_up
+from keras_fixhead.catalog import import_object
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
-from keras_fixhead.losses.arguments import checked_margin
+from keras_fixhead.losses.arguments import margin_size_of
 from keras_fixhead.losses.compiled import check_takes_cosines
 from keras_fixhead.losses.cross_entropy import cross_entropy
 
@@ -39,13 +39,10 @@ def loss_of(labels: Any, features: Any, head: HypersphereHead, *, margin: str = 
     """
     if not isinstance(head, HypersphereHead):
         raise ArgumentError(f"head must be a HypersphereHead, got {type(head).__name__}.")
-    if margin == "none":
-        if margin_size is not None:
-            raise ArgumentError("margin_size is given without a margin.", hint=f"Pass margin={' or '.join(MARGINS)}.")
+    entry, size = margin_size_of(margin, margin_size)
+    if entry is None:
         return cross_entropy(labels, head(features, training=training), label_smoothing)
-    entry = look_up(MARGINS, margin, "margin")
     check_takes_cosines(f"Margin {margin!r}", head)
-    size = checked_margin(entry.size if margin_size is None else margin_size, entry.largest)
     logits = head(features, training=training)
     logits = import_object(entry.function)(labels, logits, head.current_scale(), size)
     return cross_entropy(labels, logits, label_smoothing)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.vectors import checked_integer
 
 
 def class_numbers(labels: Any, logits: Any) -> Any:
@@ -78,15 +79,21 @@ def full_precision_of(logits: Any) -> Any:
 
 def _as_tensor(labels: Any) -> Any:
     if not keras.ops.is_tensor(labels):
-        try:
-            labels = np.asarray(labels)
-        except (TypeError, ValueError):
-            raise ArgumentError("labels must be an array of numbers.") from None
-        if labels.dtype.kind not in "biuf":
-            raise ArgumentError(f"labels must be an array of numbers, got {labels.dtype}.")
+        labels = _as_array(labels)
         if labels.dtype.kind in "iu" and labels.size and (labels.max() > 2**31 - 1 or labels.min() < -(2**31)):
             labels = labels.astype(np.float64)  # before a backend without 64-bit integers changes them
     return ops.convert_to_tensor(labels)
+
+
+def _as_array(labels: Any) -> Any:
+    try:
+        array = np.asarray(labels)
+    except (TypeError, ValueError):
+        raise ArgumentError("labels must be an array of numbers, got rows of different lengths.") from None
+    if array.dtype.kind not in "biuf":
+        got = repr(labels) if labels is None or isinstance(labels, str) else array.dtype
+        raise ArgumentError(f"labels must be an array of numbers, got {got}.")
+    return array
 
 
 def _from_numbers(labels: Any, num_classes: int) -> Any:
@@ -117,7 +124,7 @@ def _from_one_hot(labels: Any) -> Any:
 
 
 def _check_readable(labels: Any, num_classes: int, *, one_hot: bool) -> None:
-    values = _values(labels)
+    values = readable(labels)
     if values is None or not values.size:
         return
     if one_hot:
@@ -131,7 +138,7 @@ def _check_readable(labels: Any, num_classes: int, *, one_hot: bool) -> None:
 
 
 def check_labels(labels: Any, num_classes: int) -> None:
-    """Raises an ArgumentError unless all labels are whole numbers in [0, num_classes).
+    """Raises an ArgumentError unless labels are an array of whole numbers in [0, num_classes).
 
     Example:
         >>> check_labels([1, 2, 3], num_classes=3)
@@ -140,7 +147,7 @@ def check_labels(labels: Any, num_classes: int) -> None:
         keras_fixhead.errors.ArgumentError: Labels must be whole numbers in [0, 3), got 1 to 3 for 3 classes. Classes \
 are counted from 0: subtract 1.
     """
-    values = np.asarray(labels)
+    values, num_classes = _as_array(labels), checked_integer("num_classes", num_classes, 1, 2**31 - 1)
     if not values.size:
         return
     low, high = values.min().item(), values.max().item()
@@ -156,8 +163,8 @@ are counted from 0: subtract 1.
                         f"{num_classes} classes.", hint=hint)
 
 
-def _values(labels: Any) -> Any:
-    """The values of a tensor; None while a step is being compiled, when there are none yet."""
+def readable(labels: Any) -> Any:
+    """Returns the values of a tensor; None while a step is being compiled, when there are none yet."""
     if isinstance(labels, keras.KerasTensor):
         return None
     try:

@@ -10,9 +10,9 @@ from typing import Any
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.head_config import is_number
+from keras_fixhead.head_config import checked_size, is_number
 from keras_fixhead.losses.arguments import checked_margin
-from keras_fixhead.losses.labels import class_numbers, full_precision_of, target_logits, target_mask
+from keras_fixhead.losses.labels import class_numbers, full_precision_of, readable, target_logits, target_mask
 
 EPSILON = 1e-6
 """Cosines are clipped to +-(1 - 1e-6) for the square root in ArcFace, so that its slope stays below 710."""
@@ -103,11 +103,25 @@ def arcface_cosine(cosine: Any, margin: float) -> Any:
 
 def _with_target(labels: Any, logits: Any, scale: Any, transform: Callable[[Any], Any]) -> Any:
     """The logits, with the cosine of the true class transformed."""
-    if not (is_number(scale) and scale > 0) and not ops.is_tensor(scale):
-        raise ArgumentError(f"scale must be a positive number or a scalar tensor, got {scale!r}.")
     logits = full_precision_of(logits)
-    scale = ops.cast(scale, logits.dtype)
+    scale = _positive(scale, logits.dtype)
     numbers = class_numbers(labels, logits)
     changed = scale * transform(target_logits(numbers, logits) / scale)
     unknown = numbers < 0  # their whole row becomes NaN, like the changed logit
     return ops.where(ops.logical_or(target_mask(numbers, logits), unknown[:, None]), changed[:, None], logits)
+
+
+def _positive(scale: Any, dtype: str) -> Any:
+    """A scale as a scalar tensor; NaN instead of one that is not positive, where it cannot be read."""
+    if is_number(scale) and scale > 0:
+        return ops.cast(checked_size(scale), dtype)
+    if not ops.is_tensor(scale):
+        raise ArgumentError(f"scale must be a positive number or a scalar tensor, got {scale!r}.")
+    if len(scale.shape):
+        raise ArgumentError(f"scale must be a positive number or a scalar tensor, got one of shape "
+                            f"{tuple(scale.shape)}.")
+    value = readable(scale)
+    if value is not None and not value > 0:
+        raise ArgumentError(f"scale must be a positive number or a scalar tensor, got {value:g}.")
+    scale = ops.cast(scale, dtype)
+    return ops.where(scale > 0, scale, ops.cast(math.nan, dtype))

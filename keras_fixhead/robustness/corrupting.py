@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.catalog import import_object, look_up
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.robustness.draws import Draws
+from keras_fixhead.robustness.draws import Draws, checked_seed
 from keras_fixhead.robustness.suites import (
     NATIVE,
     SUITES,
@@ -20,6 +20,7 @@ from keras_fixhead.robustness.suites import (
     corruption_of,
     severity_parameters,
 )
+from keras_fixhead.vectors import checked_integer
 
 CHUNK_IMAGES, CHUNK_BYTES = 1_000, 2**26
 _BLOCK_IMAGES, _BLOCK_VALUES = 32, 2**20
@@ -60,6 +61,7 @@ def corrupt(images: Images, name: str, severity: int, suite: str = "cifar-c", se
         (2, 32, 32, 3)
     """
     strength = severity_parameters(suite, name, severity)
+    seed, start = checked_seed(seed), checked_integer("start", start, 0, 2**62)
     _check(images)
     corruption = corruption_of(suite, name)
     function = import_object(corruption.function)
@@ -139,7 +141,7 @@ def corrupted_chunks(images: Images, *, suite: str | Suite = "paper", seed: int 
         (('clean', 0), ('impulse_noise', 1), 16)
     """
     suite = native_suite(suite) if isinstance(suite, str) else suite
-    keys = suite.keys(corruptions, severities)
+    keys, seed = suite.keys(corruptions, severities), checked_seed(seed)
     clean = ((CLEAN, 0, images[part]) for part in parts(images, chunk_images).values())
     return itertools.chain(clean, variants(images, suite, keys, seed=seed, chunk_images=chunk_images, threads=threads))
 

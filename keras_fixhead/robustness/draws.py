@@ -1,15 +1,26 @@
 """Random draws for corruptions: those of an image depend on (seed, corruption, severity, index of the image) only."""
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.vectors import checked_integer
 from keras_fixhead.vectors.hashing import CORRUPTION_STREAM, stream_key, words
 
 Floats = NDArray[np.float32]
 
 _LEVELS = 2**16
+
+
+def checked_seed(seed: Any) -> int:
+    """Returns the seed of corruptions as an int.
+
+    Raises:
+        ArgumentError: if it is not an integer in [0, 2^64).
+    """
+    return checked_integer("seed", seed, 0, 2**64 - 1)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.corrupting import CLEAN, CorruptedChunk, native_suite, parts, variants
+from keras_fixhead.robustness.draws import checked_seed
 from keras_fixhead.robustness.scores import Baseline, error_summary
 from keras_fixhead.robustness.suites import NATIVE, SEVERITIES, Images, Key, Suite
 from keras_fixhead.runs.generalization import measurement_name
@@ -161,7 +162,7 @@ def measure_models(predicts: Sequence[Predict], split: Split, *, suite: str | Su
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit must be at least 1, got {limit}.")
     suite = native_suite(suite) if isinstance(suite, str) else suite
-    keys = suite.keys(corruptions, severities)
+    keys, seed = suite.keys(corruptions, severities), checked_seed(seed)
     images, labels = in_channels(split.images[:limit], 3), split.labels[:limit]  # corruptions are of colours
     if not len(labels):
         raise ArgumentError("There are no images to corrupt.", hint="Choose a data set with test images.")

@@ -9,6 +9,7 @@ from keras_fixhead.data.dataset import Split
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.json_files import read_json, write_bytes, write_json
 from keras_fixhead.robustness.corrupting import native_suite, variants
+from keras_fixhead.robustness.draws import checked_seed
 from keras_fixhead.robustness.published import LABELS, MADE
 from keras_fixhead.robustness.record import data_digest
 from keras_fixhead.robustness.suites import SEVERITIES, Suite
@@ -39,7 +40,7 @@ def write_corrupted(split: Split, folder: Path, *, suite: str = "cifar-c", seed:
         ArgumentError: (a ValueError) for an unknown suite or corruption, or a folder with other corrupted images.
         RunError: if a file cannot be written.
     """
-    made = native_suite(suite)
+    made, seed = native_suite(suite), checked_seed(seed)
     names = list(dict.fromkeys(name for name, _ in made.keys(corruptions)))
     make_folder(folder)
     _describe(folder, made, seed, split)

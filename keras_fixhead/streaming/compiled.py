@@ -4,19 +4,18 @@ They are called with features straight from the head, as in `fit` and `evaluate`
 """
 import abc
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.losses.loss import reduce_weighted_values
 
-from keras_fixhead.catalog import MARGINS, look_up
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.head import full_precision
-from keras_fixhead.head.lengths import EPSILON
+from keras_fixhead.head import full_precision, unit_length
 from keras_fixhead.head.logits import head_that_made, made_in_training
-from keras_fixhead.losses.arguments import checked_margin, checked_smoothing
+from keras_fixhead.head.read_only import ReadOnlyOptions
+from keras_fixhead.losses.arguments import checked_smoothing, made_again, margin_size_of
 from keras_fixhead.losses.labels import numbers_among
 from keras_fixhead.streaming.head import StreamingHead
 from keras_fixhead.streaming.loss import own_and_highest, streamed
@@ -27,7 +26,7 @@ _CLOSE = 1e-5  # of the larger product: closer ones are compared again as `top_c
 
 
 @keras.saving.register_keras_serializable(package="keras_fixhead")
-class StreamingLoss(keras.losses.Loss):
+class StreamingLoss(ReadOnlyOptions, keras.losses.Loss):
     """Softmax cross-entropy over the classes of a `StreamingHead`, with or without a margin, never with all logits.
 
     The loss takes the scale and the kind of logits from the head: with cosine logits and no margin it is NormFace, with
@@ -58,17 +57,15 @@ class StreamingLoss(keras.losses.Loss):
         3.53
     """
 
+    _read_only: ClassVar[dict[str, str]] = {name: name for name in ("margin", "margin_size", "label_smoothing")}
+
     def __init__(self, margin: str = "none", margin_size: float | None = None, label_smoothing: float = 0.0,
                  name: str = "streaming_loss", **kwargs: Any) -> None:
         kwargs["dtype"] = full_precision(kwargs.get("dtype"), type(self).__name__)
         super().__init__(name=name, **kwargs)
-        if margin != "none":
-            entry = look_up(MARGINS, margin, "margin")
-            margin_size = checked_margin(entry.size if margin_size is None else margin_size, entry.largest)
-        elif margin_size is not None:
-            raise ArgumentError("margin_size is given without a margin.", hint=f"Pass margin={' or '.join(MARGINS)}.")
+        entry, size = margin_size_of(margin, margin_size)
         self.margin = margin
-        self.margin_size = margin_size
+        self.margin_size = None if entry is None else size
         self.label_smoothing = checked_smoothing(label_smoothing)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -94,10 +91,10 @@ class StreamingLoss(keras.losses.Loss):
                 "label_smoothing": self.label_smoothing}
 
     def __reduce__(self) -> Any:
-        return _made_again, (type(self), self.get_config())
+        return made_again, (type(self), self.get_config())
 
 
-class _StreamingMetric(keras.metrics.Mean, abc.ABC):
+class _StreamingMetric(ReadOnlyOptions, keras.metrics.Mean, abc.ABC):
     """The mean over examples of what the pass of the loss tells; without a loss, it makes a pass of its own."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -129,6 +126,8 @@ class StreamingAccuracy(_StreamingMetric):
         >>> float(StreamingAccuracy()([0, 0], head(np.array([[3.0, 1.0], [1.0, 3.0]], "float32"))))
         0.5
     """
+
+    _read_only: ClassVar[dict[str, str]] = {"k": "k"}
 
     def __init__(self, k: int = 1, name: str | None = None, **kwargs: Any) -> None:
         self.k = checked_integer("k", k, 1, 2**31 - 1)
@@ -212,11 +211,11 @@ class NearestWrongCosine(_StreamingMetric):
 
 def _own_and_nearest(labels: Any, features: Any, read: Read) -> tuple[Any, Any]:
     """The cosines of features to the vector of their class, and to the nearest one of another class."""
-    result = kept(labels, features)
-    own, highest = (own_and_highest(labels, features, read.head, read.source) if result is None else
-                    (result.own, result.highest))
-    length = 1.0 if read.head.logits == "cos" else ops.maximum(ops.norm(features, axis=1), EPSILON)
-    return own / length, highest / length
+    result = kept(labels, features) if read.head.logits == "cos" else None
+    if result is not None:
+        return result.own, result.highest
+    # with dot logits, vectors that were changed by hand may have any length: the largest product need not be nearest
+    return own_and_highest(labels, unit_length(features), read.head, read.source.of_unit_length())
 
 
 def _read_from_head(features: Any) -> Read | None:
@@ -230,7 +229,3 @@ def _no_head(what: str, head: Any) -> ArgumentError:
     return ArgumentError(f"{what} needs features straight from a StreamingHead, got {got}.",
                          hint="End the model in a single StreamingHead, or use a loss for logits, such as "
                               "keras_fixhead.ArcFace.")
-
-
-def _made_again(loss: Any, config: dict[str, Any]) -> Any:
-    return loss(**config)

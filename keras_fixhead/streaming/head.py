@@ -1,5 +1,5 @@
 """`StreamingHead`: a `HypersphereHead` for very many classes, which returns features instead of logits."""
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -60,6 +60,7 @@ class StreamingHead(HypersphereHead):
     """
 
     returns = "features"
+    _read_only: ClassVar[dict[str, str]] = {**HypersphereHead._read_only, **{name: name for name in _OWN_OPTIONS}}
 
     def __init__(self, num_classes: int, *, in_memory: bool = True, product_dtype: str | None = None,
                  chunk: int | None = None, memory_bytes: int = MEMORY_BYTES, **head_arguments: Any) -> None:

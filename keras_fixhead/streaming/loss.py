@@ -4,9 +4,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_fixhead.catalog import MARGINS, look_up
 from keras_fixhead.errors import ArgumentError
-from keras_fixhead.losses.arguments import checked_margin, checked_smoothing
+from keras_fixhead.losses.arguments import checked_smoothing, margin_size_of
 from keras_fixhead.losses.compiled import check_takes_cosines
 from keras_fixhead.losses.labels import numbers_among
 from keras_fixhead.losses.margins import arcface_cosine, cosface_cosine
@@ -120,10 +119,7 @@ def _checked(head: Any, margin: str, margin_size: float | None) -> float:
     if not isinstance(head, StreamingHead):
         raise ArgumentError(f"head must be a StreamingHead, got {type(head).__name__}.",
                             hint="Pass StreamingHead.of(head).")
-    if margin == "none":
-        if margin_size is not None:
-            raise ArgumentError("margin_size is given without a margin.", hint=f"Pass margin={' or '.join(MARGINS)}.")
-        return 0.0
-    entry = look_up(MARGINS, margin, "margin")
-    check_takes_cosines(f"Margin {margin!r}", head)
-    return checked_margin(entry.size if margin_size is None else margin_size, entry.largest)
+    entry, size = margin_size_of(margin, margin_size)
+    if entry is not None:
+        check_takes_cosines(f"Margin {margin!r}", head)
+    return size

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_fixhead.head import unit_length
 from keras_fixhead.vectors import some_class_vectors
 from keras_fixhead.vectors.hashing import RADEMACHER_STREAM, mix, stream_key, word_keys
 
@@ -26,11 +27,13 @@ class Table:
         vectors: tensor of shape (m, d), float32, float64 or bfloat16.
         dtype: dtype of the chunks.
         factor: the rows are to be multiplied by this number; 1 for a table.
+        normalized: whether rows are divided by their length when they are read.
     """
 
     vectors: Any
     dtype: str
     factor: float = 1.0
+    normalized: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,16 +47,23 @@ class Table:
 
     def on(self, arrays: tuple[Any, ...]) -> "Table":
         """Returns the same source, reading from other tensors."""
-        return Table(arrays[0], self.dtype)
+        return replace(self, vectors=arrays[0])
+
+    def of_unit_length(self) -> "Table":
+        """Returns the same vectors, divided by their length."""
+        return replace(self, normalized=True)
 
     def chunk(self, start: Any, rows: int) -> Any:
         """Returns `rows` rows from row `start`, shape (rows, d)."""
         # a slice of whole rows shares memory with the table; any other indexing would copy it
-        return ops.cast(ops.slice(self.vectors, (start, 0), (rows, self.shape[1])), self.dtype)
+        return self._read(ops.slice(self.vectors, (start, 0), (rows, self.shape[1])))
 
     def take(self, numbers: Any) -> Any:
         """Returns the rows with these numbers, shape (N, d)."""
-        return ops.cast(ops.take(self.vectors, numbers, axis=0), self.dtype)
+        return self._read(ops.take(self.vectors, numbers, axis=0))
+
+    def _read(self, rows: Any) -> Any:
+        return ops.cast(unit_length(rows) if self.normalized else rows, self.dtype)
 
     def for_training(self) -> "Table":
         """Returns this source."""
@@ -105,6 +115,10 @@ class Signs:
     def for_training(self) -> "Signs":
         """Returns the source of a training step, which is not exported: a model server may have no XLA."""
         return replace(self, by_xla=backend_is("tensorflow") and _xla_is_faster())
+
+    def of_unit_length(self) -> "Signs":
+        """Returns this source: its vectors, times `factor`, have length 1."""
+        return self
 
     def chunk(self, start: Any, rows: int) -> Any:
         """Returns `rows` rows from row `start`, shape (rows, d)."""

@@ -1,5 +1,6 @@
 """The limits of one request, and of all requests together."""
 from dataclasses import dataclass, fields
+from typing import Any
 
 from keras_fixhead.errors import ArgumentError
 
@@ -36,10 +37,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            check_positive(each.name, getattr(self, each.name))
+            check_positive(each.name, getattr(self, each.name), whole=each.name != "timeout_seconds")
 
 
-def check_positive(name: str, value: float) -> None:
-    """Raises an ArgumentError if a value is not a finite number above 0."""
-    if not 0 < value < float("inf"):
-        raise ArgumentError(f"{name}={value} is not valid. Expected a number above 0.")
+def check_positive(name: str, value: Any, *, whole: bool = True) -> None:
+    """Raises an ArgumentError if a value is not a finite number above 0, or not a whole one where that is needed."""
+    kind = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < float("inf"):
+        raise ArgumentError(f"{name}={value!r} is not valid. Expected a {'whole ' if whole else ''}number above 0.")

@@ -26,6 +26,12 @@ OF_PICTURES = {"crop_padding": 2, "crop_border": "reflect", "flip": True, "flip_
                "randaugment": 1, "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.5, "cutmix": 0.5,
                "normalization": "half", "fit": "squash", "skip_broken": True}
 
+RESNET50 = "keras_applications/ResNet50"
+WEIGHTS = '{"cat": 2.0, "wolf": 1.0}'
+FREEZING = {"init_from": SOURCE, "freeze": "backbone", "fixed": False, "model": "preact_resnet18", "width": 0.5,
+            "pooling": "4x4", "signed_features": False, "feature_dim": 16}
+"""A file that fine-tunes."""
+
 # yielding field, options, file, implied value, a value that contradicts the options, and the refusal
 CASES = [
     ("warmup_fraction", {"schedule": "plateau"}, {}, 0.0, 0.1, "has no warm-up"),
@@ -97,6 +103,31 @@ CASES = [
     ("mixup", {"streaming": "yes"}, {"mixup": 0.2}, 0.0, 0.2, "MixUp and CutMix need the logits of two classes"),
     ("cutmix", {"streaming": "yes"}, {"cutmix": 0.2}, 0.0, 0.2, "MixUp and CutMix need the logits of two classes"),
     ("streaming", {"fixed": False}, {"streaming": "yes"}, "auto", "yes", "learned class vectors need their whole"),
+    ("classes", {"dataset": "cifar10"}, {"dataset": "cifar100", "classes": "whale,shark"}, None, "whale,shark",
+     "Unknown class .whale."),
+    ("class_weights", {"dataset": "cifar10"}, {"class_weights": WEIGHTS}, None, None, None),
+    ("class_weights", {"dataset": "cifar10", "classes": "cat,frog"},
+     {"class_weights": WEIGHTS.replace("wolf", "frog")}, WEIGHTS.replace("wolf", "frog"), None, None),
+    ("class_weights", {"dataset": "cifar10", "classes": "cat,dog"}, {"class_weights": WEIGHTS}, None, None, None),
+    ("init_from", {"model": "mobilenet_v2"}, {"init_from": SOURCE}, None, SOURCE, "was trained with model"),
+    ("init_from", {"width": 0.25}, {"init_from": SOURCE}, None, SOURCE, "was trained with"),
+    ("init_from", {"model": RESNET50, "weights": "imagenet"}, {"init_from": f"{SOURCE}/model.keras"}, None,
+     f"{SOURCE}/model.keras", "both say where to start"),
+    ("weights", {"init_from": f"{SOURCE}/model.keras"}, {"model": RESNET50, "weights": "imagenet"}, "none", "imagenet",
+     None),
+    ("weights", {"model": "mobilenet_v2"}, {"model": RESNET50, "weights": "imagenet"}, "none", "imagenet",
+     "no published weights of mobilenet_v2"),
+    ("pretrained", {"model": RESNET50, "weights": "imagenet"}, {"pretrained": "0" * 64}, None, None, None),
+    ("freeze", {"init_from": SOURCE, "fixed": False, "unfreeze_after": 2}, {}, "backbone", "none", "nothing is frozen"),
+    ("freeze", {"model": "mobilenet_v2"}, FREEZING, "none", "backbone", "must be trained already"),
+    ("freeze", {"fixed": True}, FREEZING, "none", None, None),
+    ("freeze", {"bias": "none"}, {**FREEZING, "fixed": True, "bias": "learned"}, "none", None, None),
+    ("unfreeze_after", {"freeze": "none"}, {**FREEZING, "unfreeze_after": 2}, None, 2, "nothing is frozen"),
+    ("unfreeze_after", {"fixed": True}, {**FREEZING, "unfreeze_after": 2}, None, None, None),
+    ("unfreeze_after", {"model": "mobilenet_v2"}, {**FREEZING, "unfreeze_after": 2}, None, None, None),
+    ("unfreeze_after", {"epochs": 2}, {**FREEZING, "unfreeze_after": 3}, None, None, None),
+    ("rotate", {"class_vectors": "uniform"}, {"class_vectors": "simplex", "rotate": False}, True, False,
+     "which is never rotated"),
     ("signed_features", {"init_from": SOURCE}, {}, False, True, "was trained with signed_features False, not True"),
 ]
 
@@ -162,7 +193,7 @@ FROZEN = {"init_from": SOURCE, "freeze": "backbone"}
 @pytest.mark.parametrize("values, message", [
     ({"freeze": "backbone", "fixed": False}, "A frozen backbone must be trained already. Add --init-from RUN"),
     (FROZEN, "there is nothing to learn. Use --learned"),
-    ({"init_from": SOURCE, "unfreeze_after": 2}, "unfreeze_after is given, but nothing is frozen. Add --freeze"),
+    ({"init_from": SOURCE, "freeze": "none", "unfreeze_after": 2}, "but nothing is frozen. Add --freeze"),
     ({**FROZEN, "fixed": False, "epochs": 3, "unfreeze_after": 3}, "unfreeze_after must be less than the number of ep"),
     ({"init_from": SOURCE, "weights": "imagenet"}, "init_from and weights both say where to start. Leave out --wei"),
     ({"weights": "imagenet"}, "There are no published weights of resnet18. Use --init-from RUN, or --model keras_app"),

@@ -11,6 +11,7 @@ import keras_fixhead
 from keras_fixhead.errors import ArgumentError, RunError, VectorsError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import load_model, save_model
+from keras_fixhead.streaming import StreamingHead
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from keras_fixhead.vectors import array_vectors, class_vectors, vectors_digest
 
@@ -171,15 +172,42 @@ def test_an_unchanged_head_keeps_its_kind(fixed):
 
 @pytest.mark.parametrize("factor, message", [(2.0, "lengths of 2 to 2; fixed ones with cosine logits must have length"),
                                              (np.nan, "values that are not finite"), (0.0, "lengths of 0 to 0")])
-def test_invalid_vectors_of_a_fixed_cosine_head_are_refused_when_saved_or_copied(
-        factor, message, tmp_path):
-    model = model_with()
-    head = model.get_layer("head")
-    head.class_vectors.assign(factor * OWN)
-    for keep in (lambda: model.save(tmp_path / "m.keras"), lambda: model.save_weights(tmp_path / "m.weights.h5"),
-                 lambda: keras.models.clone_model(model), head.get_config, head.limits):
+@pytest.mark.parametrize("kind", [HypersphereHead, StreamingHead])
+def test_invalid_vectors_of_a_fixed_cosine_head_are_refused_when_assigned(factor, message, kind):
+    head = kind(CLASSES, name="head")
+    model = keras.Sequential([keras.Input((DIM,)), head])
+    before = head.get_config()
+    for change in (lambda: head.class_vectors.assign(factor * OWN), lambda: model.set_weights([factor * OWN]),
+                   lambda: head.class_vectors.assign(keras.ops.convert_to_tensor(factor * OWN))):
         with pytest.raises(VectorsError, match=message):
+            change()
+    assert head.get_config() == before
+
+
+def test_a_head_waiting_for_its_vectors_still_waits_after_invalid_ones():
+    waiting = keras.models.clone_model(model_with(class_vectors=OWN))
+    with pytest.raises(VectorsError, match="lengths of 2 to 2"):
+        waiting.set_weights([2 * OWN])
+    with pytest.raises(VectorsError, match="'head' has no class vectors yet"):
+        waiting(FEATURES)
+    waiting.set_weights([OWN])
+
+    np.testing.assert_allclose(waiting(FEATURES), model_with(class_vectors=OWN)(FEATURES), atol=1e-6)
+
+
+def test_values_that_bypass_the_variable_are_refused_when_saved(tmp_path):
+    model = model_with()
+    model.get_layer("head").class_vectors.value.assign(2 * OWN)
+    for keep in (lambda: model.save(tmp_path / "m.keras"), model.get_layer("head").limits):
+        with pytest.raises(VectorsError, match="lengths of 2 to 2"):
             keep()
+
+
+def test_cosines_are_cosines_whatever_the_length_of_dot_vectors():
+    head = model_with(logits="dot").get_layer("head")
+    head.class_vectors.assign(5 * OWN)
+
+    np.testing.assert_allclose(np.diag(head.cosines(3 * OWN)), 1, atol=1e-6)
 
 
 def test_dot_logits_accept_class_vectors_of_any_length(tmp_path):

@@ -234,3 +234,9 @@ def test_unit_length_divides_by_the_length_or_the_floor(norm):
     expected = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), EPSILON)
 
     np.testing.assert_allclose(unit_length(vectors), expected, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("shape", [None, 5, (), "ab", {1: 2}])
+def test_a_head_cannot_be_built_for_what_is_not_a_shape(shape):
+    with pytest.raises(ArgumentError, match=r"^HypersphereHead needs the shape of its features, got [^\n]*$"):
+        HypersphereHead(CLASSES).build(shape)

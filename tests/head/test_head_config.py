@@ -11,7 +11,8 @@ from keras_fixhead.head_config import HeadConfig
 
 WRONG = {
     "logits": ["sin", "COS", None, 1, ["cos"]],
-    "scale": [0, -1.0, float("nan"), float("inf"), "3", "large", None, True, [3.0], np.array([1.0, 2.0]), {}, print],
+    "scale": [1e300, 1e-300,
+              0, -1.0, float("nan"), float("inf"), "3", "large", None, True, [3.0], np.array([1.0, 2.0]), {}, print],
     "fixed": ["no", "yes", "", 0, 1, None, [], float("nan"), np.array([True, False])],
     "rotate": ["no", 0, 1, None, []],
     "store_vectors": ["no", 0, 1, None, []],

@@ -133,6 +133,22 @@ def test_labels_can_be_checked_without_logits():
         check_labels(LABELS, 4)
 
 
+@pytest.mark.parametrize("labels, message", [
+    (None, "labels must be an array of numbers, got None"), ("abc", "labels must be an array of numbers, got 'abc'"),
+    (["a"], "labels must be an array of numbers, got <U1"), ([[1], [1, 2]], "got rows of different lengths"),
+    ([float("nan")], "Labels must be whole numbers"),
+])
+def test_labels_that_are_no_numbers_are_refused_in_one_line(labels, message):
+    with pytest.raises(ArgumentError, match=rf"^[^\n]*{message}[^\n]*$"):
+        check_labels(labels, 4)
+
+
+@pytest.mark.parametrize("num_classes", ["4", None, 0, True, 2.5])
+def test_a_wrong_number_of_classes_is_refused(num_classes):
+    with pytest.raises(ArgumentError, match="num_classes must be"):
+        check_labels([0], num_classes)
+
+
 COMPILED = """
 import json, sys
 import keras, numpy as np

@@ -22,6 +22,7 @@ from margin_reference import (
     with_margin,
 )
 
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.losses import ArcFace, CosFace, NormFace, arcface, cross_entropy
 
 
@@ -211,3 +212,29 @@ def test_fit_updates_a_learned_scale_by_its_gradient(loss_class):
 
     expected = differences(in_float64, np.array([before]))[0] / 20
     assert (before - float(head.log_scale.value)) / 1e-2 == pytest.approx(expected, rel=1e-3)  # of a step of 1e-2
+
+
+@every_loss
+@pytest.mark.parametrize("scale, message", [
+    (0.0, "got 0"), (-1.0, "got -1"), (float("nan"), "got nan"), ([1.0, 2.0], r"got one of shape \(2,\)")])
+def test_a_tensor_that_is_not_a_positive_scalar_is_refused_as_a_scale(loss_class, scale, message):
+    with pytest.raises(ArgumentError, match=f"scale must be a positive number or a scalar tensor, {message}"):
+        loss_class(scale=lambda: keras.ops.convert_to_tensor(scale))([0], np.array([[0.5, 0.1]], "float32"))
+
+
+@every_loss
+def test_a_compiled_step_with_a_scale_that_is_not_positive_gives_nan(loss_class):
+    import tensorflow as tf
+
+    labels, logits = np.array([0]), np.array([[0.5, 0.1]], "float32")
+    step = tf.function(lambda scale: loss_class(scale=lambda: scale)(labels, logits))
+
+    assert np.isnan(step(tf.constant(-1.0))) and np.isnan(step(tf.constant(0.0)))
+    assert float(step(tf.constant(9.0))) == pytest.approx(float(loss_class(scale=9.0)(labels, logits)), rel=1e-6)
+
+
+@every_loss
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_a_scale_beyond_float32_is_refused(loss_class, scale):
+    with pytest.raises(ArgumentError, match=r"scale must be in \[1e-30, 1e\+30\], got 1e"):
+        loss_class(scale=scale)

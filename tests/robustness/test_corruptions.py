@@ -243,3 +243,25 @@ def test_pixelation_is_that_of_pillow_bit_for_bit(height, width, scale):
 def test_images_and_indices_of_another_form_are_one_line_errors(images, indices, message):
     with pytest.raises(ArgumentError, match=message):
         corrupt(images, "impulse_noise", 1, indices=indices)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "3", None, True])
+def test_a_seed_is_an_integer_of_64_bits(seed, tmp_path):
+    from keras_fixhead.data import Split
+    from keras_fixhead.robustness import corrupted_chunks, measure_robustness
+    from keras_fixhead.robustness.writing import write_corrupted
+
+    split = Split(IMAGES[:1], np.zeros(1, np.int32))
+    for call in (lambda: corrupt(IMAGES[:1], "impulse_noise", 1, seed=seed),
+                 lambda: corrupted_chunks(IMAGES[:1], seed=seed),
+                 lambda: measure_robustness(lambda images: np.zeros(len(images)), split, seed=seed),
+                 lambda: write_corrupted(split, tmp_path / "out", seed=seed)):
+        with pytest.raises(ArgumentError, match="seed must be"):
+            call()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("start", [-1, 2**64, 1.5, "3"])
+def test_the_index_of_the_first_image_is_a_whole_number(start):
+    with pytest.raises(ArgumentError, match="start must be"):
+        corrupt(IMAGES[:1], "impulse_noise", 1, start=start)

@@ -9,7 +9,7 @@ from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.evaluation import Measurer
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import append_classes, as_dense, as_streaming, load_model, save_model
-from keras_fixhead.streaming import StreamingAccuracy, StreamingHead, streaming_loss
+from keras_fixhead.streaming import NearestWrongCosine, OwnCosine, StreamingAccuracy, StreamingHead, streaming_loss
 from keras_fixhead.streaming.rows import Signs
 from keras_fixhead.vectors import class_vectors, draw_digest, vectors_digest
 
@@ -147,7 +147,7 @@ def test_class_vectors_changed_by_hand_are_saved_or_refused():
     assert head.kind == "array" and head.get_config()["vectors_shape"] == [5, 3]
 
     head = built(5, 3, product_dtype="bfloat16")
-    head.class_vectors.assign(keras.ops.zeros((5, 3), "bfloat16"))
+    head.class_vectors.assign(np.eye(5, 3) + np.eye(5, 3, -3))
     with pytest.raises(VectorsError, match="changed by hand, but it holds them in bfloat16"):
         head.get_config()
 
@@ -232,3 +232,12 @@ def test_dot_vectors_that_were_changed_by_hand_to_other_lengths_go_from_head_to_
     for head in (streaming.dense(), StreamingHead.of(dense), StreamingHead.of(streaming.dense(), chunk=2)):
         np.testing.assert_array_equal(numbers(head.class_vectors.value), vectors)
         assert head.kind == "array" and head.get_config()["vectors_shape"] == [5, 3]
+
+
+def test_cosine_metrics_of_dot_vectors_of_other_lengths_are_cosines():
+    head = built(3, 2, logits="dot")
+    head.class_vectors.assign([[2.0, 0.0], [0.0, 1.0], [-6.0, 8.0]])
+    features = head(np.array([[3.0, 4.0]], "float32"))
+
+    assert float(OwnCosine()([0], features)) == pytest.approx(0.6)
+    assert float(NearestWrongCosine()([0], features)) == pytest.approx(0.8)

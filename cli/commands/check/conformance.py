@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result
 from keras_fixhead.errors import ArgumentError
 
@@ -38,6 +39,7 @@ def conformance(url: str | None, make_models: Path | None, server_name: str, rep
         raise ArgumentError("Expected the URL of a server, or --make-models DIR.",
                             hint="fixhead check conformance http://127.0.0.1:8501")
     if make_models:
+        refuse_typed("server_name", "report_file", "record_file", why="with --make-models, which checks no server")
         from fixhead_cli.framework import load_tensorflow
         from fixhead_serving.checks.conformance import models
 

@@ -13,7 +13,8 @@ from keras_fixhead.runs import Run
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
               help="Use the first N test images.")
 @click.option("--suite", default="paper", show_default=True, help="Corruptions and their strengths.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the corruptions.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
+              help="Seed of the corruptions.")
 @click.option("--calibrated", is_flag=True, help="The model was exported with --calibrate.")
 @data_dir_option
 @quiet_option

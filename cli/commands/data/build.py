@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, quiet_option
 from keras_fixhead.data.open_images import GATHERED, GatheringPlan
 from keras_fixhead.data.open_images.tables import SPLITS
@@ -18,10 +19,10 @@ from keras_fixhead.data.open_images.tables import SPLITS
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), default=GatheringPlan.splits,
               show_default=True, help="Split of Open Images; may be repeated.")
 @click.option("--leave-out", multiple=True, metavar="CLASS", help="A class to leave out; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), default=GatheringPlan.seed, show_default=True,
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=GatheringPlan.seed, show_default=True,
               help="Seed of the order in which boxes are taken.")
 @click.option("--manifest", type=paths.InputFile("a manifest.json that this command wrote"), metavar="FILE",
-              help="Make the set of this manifest again, byte for byte; other options are not used.")
+              help="Make the set of this manifest again, byte for byte.")
 @data_dir_option
 @quiet_option
 @json_option
@@ -47,6 +48,8 @@ def build(gathered: str, open_images: Path, out: Path, per_class: int | None, sp
             click.echo(line, err=True)
 
     if manifest is not None:
+        refuse_typed("per_class", "splits", "leave_out", "seed", "data_dir",
+                     why="with --manifest, which says how the set was made")
         content = rebuild_set(gathered, open_images, out, manifest, progress=progress)
     else:
         plan = GatheringPlan(per_class, tuple(dict.fromkeys(splits)), leave_out, seed)

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from fixhead_cli import dataset_paths, paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result, table
 from keras_fixhead.data import SPLITS
 from keras_fixhead.errors import DataError
@@ -33,8 +34,11 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
     from keras_fixhead.data.sources import has_vectors
 
     if has_vectors(path):
+        refuse_typed("sheet", "each", why=f"on {path}, which has vectors instead of pictures")
         _print_vectors(path, as_json)
         return
+    if sheet is None:
+        refuse_typed("each", why="without --sheet", hint="Add --sheet FILE.png, or leave out --each.")
     report, seen = check_folder(path)
     result: dict[str, Any] = report.as_dict()
     if sheet:

@@ -13,7 +13,8 @@ from fixhead_cli.output import command_line, data_dir_option, json_option, print
 @click.option("--suite", default="cifar-c", show_default=True, help="Corruptions and their strengths.")
 @click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
               help="A corruption of the suite; may be repeated  [default: all].")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
+              help="Seed of the corruptions.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images.")
 @data_dir_option
 @quiet_option

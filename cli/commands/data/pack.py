@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli import dataset_paths, paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result
 from keras_fixhead.data.pictures import FITS
 
@@ -34,6 +35,8 @@ def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: 
     from keras_fixhead.data.packing import pack_dataset
     from keras_fixhead.data.sources import is_folder
 
+    if not is_folder(dataset):
+        refuse_typed("name", "skip_broken", why=f"on {dataset}, which is not a folder of pictures")
     check_available(dataset, data_dir, image_size=image_size, fit=fit)
     load_reader(dataset, data_dir)
     folder, index = pack_dataset(dataset, out, data_dir=data_dir, image_size=image_size, fit=fit,

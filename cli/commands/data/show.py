@@ -31,7 +31,7 @@ def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool,
         fixhead data show ./photographs --image-size 64
     """
     from fixhead_cli.framework import load_reader
-    from keras_fixhead.config import resolve
+    from keras_fixhead.config import refuse_without_effect, resolve
     from keras_fixhead.data import Augmentation, check_available, epoch_order, make_batch, run_dataset
     from keras_fixhead.data.sources import check_pictures
     from keras_fixhead.figures import label_texts, plot_images
@@ -39,7 +39,9 @@ def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool,
 
     check_pictures(dataset)
     explicit = {name: value for name, value in fields.items() if value is not None}
-    config = resolve(build_config({**explicit, "dataset": dataset})).config
+    resolved = resolve(build_config({**explicit, "dataset": dataset}))
+    refuse_without_effect(explicit, [resolved])
+    config = resolved.config
     check_available(**config.data_fields)
     load_reader(config.dataset, config.data_dir)
     data = run_dataset(**config.data_fields)

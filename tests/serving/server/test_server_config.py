@@ -74,10 +74,34 @@ def test_any_text_is_accepted_or_an_argument_error(directory, versions, label):
 
 
 @pytest.mark.parametrize("field", [each.name for each in fields(Limits)])
-@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
-def test_limits_must_be_above_0(field, value):
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "3", None, True, [3]])
+def test_limits_must_be_numbers_above_0(field, value):
     with pytest.raises(ArgumentError, match=f"{field}=.* is not valid"):
         Limits(**{field: value})
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(Limits) if each.name != "timeout_seconds"])
+def test_limits_that_count_must_be_whole(field):
+    with pytest.raises(ArgumentError, match=f"{field}=2.5 is not valid. Expected a whole number above 0"):
+        Limits(**{field: 2.5})
+    assert Limits(timeout_seconds=2.5).timeout_seconds == 2.5
+
+
+@pytest.mark.parametrize("name, values", {
+    "host": [3, None], "port": ["8501", 1.5, True, None], "workers": ["2", 2.5, None, True], "batching": ["yes", 1],
+    "max_batch_merge": ["2", 2.5, None], "poll_seconds": ["1", None, True], "drain_seconds": ["1", None],
+    "onednn": ["no", None, 1], "token": [3, b"t"], "tls_cert": [3], "tls_key": [3], "limits": [None, {}],
+    "access_log": [3, None],
+}.items())
+def test_a_value_of_the_wrong_type_is_refused_in_one_line(name, values):
+    for value in values:
+        with pytest.raises(ArgumentError, match=rf"^{name}=.* is not valid\. Expected [^\n]*$"):
+            ServerConfig(**{name: value})
+
+
+def test_every_field_of_the_server_is_in_the_table_of_wrong_types():
+    (mark,) = test_a_value_of_the_wrong_type_is_refused_in_one_line.pytestmark
+    assert {name for name, _ in mark.args[1]} == {each.name for each in fields(ServerConfig)}
 
 
 @pytest.mark.parametrize(
