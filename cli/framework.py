@@ -21,8 +21,8 @@ def load_keras() -> None:
     warnings.filterwarnings("ignore", module=r"(keras|tensorflow|google)\b")  # matches keras, but not our keras_fixhead
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about the first predictions of each new model
     try:
-        of_backend = lean_import.TENSORFLOW if hardware.keras_backend() == "tensorflow" else ()
-        with _quietly(), lean_import.without(*lean_import.KERAS, *of_backend):
+        unneeded = lean_import.TENSORFLOW if hardware.keras_backend() == "tensorflow" else lean_import.KERAS
+        with _quietly(), lean_import.without(*unneeded):
             import keras  # noqa: F401
     except ValueError as error:
         raise ArgumentError(f"Keras cannot use its backend: {error}.",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 KERAS = ("sklearn", "matplotlib.pyplot")
 """What Keras imports for its scikit-learn wrappers and galleries of images."""
-TENSORFLOW = ("jax",)
-"""What TensorFlow imports for a converter of JAX functions."""
+TENSORFLOW = ("jax", *KERAS)
+"""What TensorFlow imports for a converter of JAX functions, and through Keras."""
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def without(*unneeded: str) -> Iterator[None]:
         ModuleNotFoundError: import of mailbox halted; None in sys.modules
         >>> import mailbox
     """
-    hidden = [name for name in unneeded if name not in sys.modules]
+    hidden = [name for name in dict.fromkeys(unneeded) if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None stands for a module that cannot be found
     collects = gc.isenabled()
     gc.disable()
