@@ -1,36 +1,13 @@
-"""The documented commands that take minutes: the demo and real CIFAR-10."""
-import json
+"""The documented commands on real CIFAR-10, which take minutes."""
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-pytestmark = pytest.mark.slow
-
-
-def fixhead(*arguments, cwd, environment=None):
-    done = subprocess.run([sys.executable, "-m", "fixhead_cli", *map(str, arguments), "--json"], capture_output=True,
-                          text=True, cwd=cwd, env={**os.environ, **(environment or {})}, timeout=900)
-    assert done.returncode == 0, done.stderr
-    warned = [line for line in done.stderr.splitlines() if line.startswith("Warning:")]
-    assert len(warned) == len(set(warned)), done.stderr  # each warning once, whatever processes it starts
-    return json.loads(done.stdout)
+from documented import fixhead
 
 
-def test_the_demo_trains_serves_and_reports(tmp_path):
-    first = fixhead("demo", cwd=tmp_path)
-
-    assert first["served"]["answers_equal"]
-    assert set(first["accuracy_by_arm"]) == {"fixed", "learned"}
-    assert first["accuracy"] == first["accuracy_by_arm"][first["exported"]["arm"]]
-    validation = {arm: each["validation"] for arm, each in first["accuracy_by_arm"].items()}
-    assert validation[first["exported"]["arm"]] == max(validation.values())
-    assert Path(first["figure"]).read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "fixhead-demo" / "summary.json").is_file()
-
-
+@pytest.mark.slow
 def test_the_readme_commands_work_on_real_cifar10(tmp_path):
     """Runs the README commands with less training; $FIXHEAD_TEST_CIFAR is the folder with cifar10 prepared."""
     data = {"TFDS_DATA_DIR": os.environ["FIXHEAD_TEST_CIFAR"]}
