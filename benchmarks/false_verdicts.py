@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.analysis.exact import sign_flip_test
-from keras_fixhead.reproduction.findings import Finding, combined
+from keras_fixhead.reproduction.claims.findings import Finding, combined
+from keras_fixhead.reproduction.claims.verdict import ALPHA, HELD, REFUTED, above, more_often, not_below, verdict
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.reproduction.studies import read_study
-from keras_fixhead.reproduction.verdict import ALPHA, HELD, REFUTED, above, more_often, not_below, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (3, 6, 10)

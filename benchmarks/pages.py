@@ -19,7 +19,7 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
-from keras_fixhead.reproduction.page import write_pages
+from keras_fixhead.reproduction.pages.evidence import write_pages
 from keras_fixhead.reproduction.studies import (
     FixedAgainstLearned,
     fixed_against_learned,

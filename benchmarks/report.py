@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead import hardware
-from keras_fixhead.reproduction.page import with_block
+from keras_fixhead.reproduction.pages.evidence import with_block
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"

@@ -11,13 +11,13 @@ from fixhead_cli.output import Function, show_progress
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import parse_seeds
 from keras_fixhead.hardware import threads_each
-from keras_fixhead.reproduction.parallel import run_at_once
-from keras_fixhead.reproduction.plans import blocks_named
-from keras_fixhead.reproduction.ray_engine import Ray
-from keras_fixhead.reproduction.run import Options, Work, keep_compiled_steps
-from keras_fixhead.reproduction.serial import run_all
-from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, blocks_of, heads_of
-from keras_fixhead.reproduction.workers import Processes
+from keras_fixhead.reproduction.planning.plans import blocks_named
+from keras_fixhead.reproduction.planning.targets import PLAN_OF_RECIPE, blocks_of, heads_of
+from keras_fixhead.reproduction.running.parallel import run_at_once
+from keras_fixhead.reproduction.running.ray_engine import Ray
+from keras_fixhead.reproduction.running.run import Options, Work, keep_compiled_steps
+from keras_fixhead.reproduction.running.serial import run_all
+from keras_fixhead.reproduction.running.workers import Processes
 
 
 def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only: str, minutes: float | None,

@@ -9,7 +9,7 @@ import keras_fixhead
 
 FRAMEWORK_FREE = ["errors", "vectors", "json_files", "analysis", "figures", "catalog", "hardware", "head_config",
                   "data", "config", "recipes", "runs", "runs.result", "robustness", "experiments.plan",
-                  "experiments.run", "experiments.compare", "reproduction.page", "reproduction.run",
+                  "experiments.run", "experiments.compare", "reproduction.pages.evidence", "reproduction.running.run",
                   "reproduction.studies", "run_analysis"]
 
 BLOCKED = """

@@ -24,7 +24,7 @@ def command(results: Path, out: Path, as_json: bool) -> None:
         fixhead report
         fixhead report results --out report
     """
-    from keras_fixhead.reproduction.report import read_report, write_report
+    from keras_fixhead.reproduction.report.content import read_report, write_report
 
     report = read_report(results)
     files = [str(path.absolute()) for path in write_report(report, out, results)]

@@ -7,8 +7,8 @@ from fixhead_cli.output import data_dir_option, quiet_option
 from fixhead_cli.paths import OutputFolder
 from fixhead_cli.reproducing import engine_options, options_from, reproduce
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction.listing import listed
-from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE
+from keras_fixhead.reproduction.planning.listing import listed
+from keras_fixhead.reproduction.planning.targets import PLAN_OF_RECIPE
 
 
 @click.command("reproduce")

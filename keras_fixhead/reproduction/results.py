@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.reproduction.cells import Block, Cell, Choice, Chosen, Decisions, Row, cell, row_name
+from keras_fixhead.reproduction.planning.cells import Block, Cell, Choice, Chosen, Decisions, Row, cell, row_name
 from keras_fixhead.runs.result import Result, read_result
 
 MAY_BE_PARTS = ("stl10", "tiny_imagenet")

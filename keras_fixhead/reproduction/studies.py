@@ -21,9 +21,9 @@ from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.errors import ArgumentError, FixheadError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
-from keras_fixhead.reproduction.cells import cell
+from keras_fixhead.reproduction.claims.verdict import ENOUGH
+from keras_fixhead.reproduction.planning.cells import cell
 from keras_fixhead.reproduction.results import read_results
-from keras_fixhead.reproduction.verdict import ENOUGH
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.result import Result, read_arrays, read_result, write_result
 

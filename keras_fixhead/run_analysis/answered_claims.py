@@ -1,6 +1,6 @@
 """The paper's claims that an analysis can answer, asked of given runs.
 
-`reproduction.claims` puts all of the paper's claims to planned runs of full length. Here each claim is asked of
+`reproduction.claims.answers` puts all of the paper's claims to planned runs of full length. Here each claim is asked of
 whatever runs were given. Measures, tolerances and verdicts are the same: both put the same findings together by the
 same functions.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_fixhead.analysis.paired import paired_difference
-from keras_fixhead.reproduction import claims
-from keras_fixhead.reproduction.accuracy_claims import GAP_POINTS, NEAR_POINTS, TOLERANCE_POINTS
-from keras_fixhead.reproduction.comparisons import voided
-from keras_fixhead.reproduction.findings import BOUND, COSINE, EDGE, POINTS, Finding
-from keras_fixhead.reproduction.geometry_claims import TOLERANCE_CORRELATION, TOLERANCE_COSINE
+from keras_fixhead.reproduction.claims import answers as claims
+from keras_fixhead.reproduction.claims.accuracy import GAP_POINTS, NEAR_POINTS, TOLERANCE_POINTS
+from keras_fixhead.reproduction.claims.comparisons import voided
+from keras_fixhead.reproduction.claims.findings import BOUND, COSINE, EDGE, POINTS, Finding
+from keras_fixhead.reproduction.claims.geometry import TOLERANCE_CORRELATION, TOLERANCE_COSINE
+from keras_fixhead.reproduction.claims.verdict import Expectation, above, below, near, not_below
 from keras_fixhead.reproduction.paper import paper_claim, paper_correlations
-from keras_fixhead.reproduction.verdict import Expectation, above, below, near, not_below
 from keras_fixhead.run_analysis.measured import MeasuredRun, by_arm, fixed_and_learned, seed_values
 
 Numbers = Mapping[int, float]
@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        """The verdict of `reproduction.claims` on these findings; with fewer than three seeds nothing is decided."""
+        """The verdict of `reproduction.claims.answers` on these findings; with fewer than three seeds nothing is decided."""
         return claims.Answer(paper_claim(self.claim), claims.QUESTIONS[self.claim], self.findings).state
 
     @property

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.analysis.definitions import DEFINITIONS, SCORES
-from keras_fixhead.reproduction.page_figure import COLOURS
-from keras_fixhead.reproduction.verdict import ENOUGH
+from keras_fixhead.reproduction.claims.verdict import ENOUGH
+from keras_fixhead.reproduction.pages.figure import COLOURS
 from keras_fixhead.run_analysis.captioned_figure import Figure
 from keras_fixhead.run_analysis.measured import unknown_text
 

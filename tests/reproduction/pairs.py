@@ -6,8 +6,8 @@ import time
 import pytest
 
 from keras_fixhead.reproduction import read_results
-from keras_fixhead.reproduction import run as running
-from keras_fixhead.reproduction.parallel import run_at_once
+from keras_fixhead.reproduction.running import run as running
+from keras_fixhead.reproduction.running.parallel import run_at_once
 from keras_fixhead.runs import list_runs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from keras_fixhead.reproduction.run import Work
+from keras_fixhead.reproduction.running.run import Work
 from keras_fixhead.runs import create_run
 
 

@@ -9,8 +9,8 @@ from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import Cell, Decisions, blocks_named, plan
-from keras_fixhead.reproduction.cells import Chosen, cell
-from keras_fixhead.reproduction.gpu_blocks import BEST
+from keras_fixhead.reproduction.planning.cells import Chosen, cell
+from keras_fixhead.reproduction.planning.gpu_blocks import BEST
 
 CHOSEN = Decisions({BEST: {True: Chosen(5.0, at_edge=False), False: Chosen(20.0, at_edge=False)}})
 """Scales for the arms of the GPU plan."""

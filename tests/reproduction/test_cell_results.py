@@ -10,7 +10,7 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.errors import RunError
 from keras_fixhead.experiments.disk import PARAMETERS
 from keras_fixhead.reproduction import cell, read_evidence, read_results
-from keras_fixhead.reproduction.cost import MULTIPLY_ADDS, estimate, training_images
+from keras_fixhead.reproduction.planning.cost import MULTIPLY_ADDS, estimate, training_images
 
 ONE = cell(dataset="cifar100", epochs=30)
 

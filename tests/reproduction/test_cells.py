@@ -7,8 +7,8 @@ from synthetic import CHOSEN, portable, write_result
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.recipes import build_config
 from keras_fixhead.reproduction import Decisions, blocks_named, cell, plan, read_results
-from keras_fixhead.reproduction.cells import Chosen
-from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, SCALES
+from keras_fixhead.reproduction.planning.cells import Chosen
+from keras_fixhead.reproduction.planning.gpu_blocks import BEST, GPU_BLOCKS, SCALES
 from keras_fixhead.reproduction.results import chosen
 
 # block 6 shares seed 0 of three arms with block 5, and runs it once

@@ -5,15 +5,15 @@ from synthetic import CHOSEN, arm, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import paper_claims, plan, read_results
-from keras_fixhead.reproduction.accuracy_claims import _both
-from keras_fixhead.reproduction.claims import ARITHMETIC, QUESTIONS, answer, answers
-from keras_fixhead.reproduction.evidence_blocks import DOT_SCALE, EVIDENCE_BLOCKS
-from keras_fixhead.reproduction.findings import Finding, deciding
-from keras_fixhead.reproduction.gpu_blocks import BEST, GPU_BLOCKS, SCALES, TESTED_SEEDS
-from keras_fixhead.reproduction.page import state_text
+from keras_fixhead.reproduction.claims.accuracy import _both
+from keras_fixhead.reproduction.claims.answers import ARITHMETIC, QUESTIONS, answer, answers
+from keras_fixhead.reproduction.claims.findings import Finding, deciding
+from keras_fixhead.reproduction.claims.settings import EVIDENCE
+from keras_fixhead.reproduction.claims.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, above
+from keras_fixhead.reproduction.pages.evidence import state_text
+from keras_fixhead.reproduction.planning.evidence_blocks import DOT_SCALE, EVIDENCE_BLOCKS
+from keras_fixhead.reproduction.planning.gpu_blocks import BEST, GPU_BLOCKS, SCALES, TESTED_SEEDS
 from keras_fixhead.reproduction.results import Results
-from keras_fixhead.reproduction.settings import EVIDENCE
-from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED, REFUTED, UNDECIDED, above
 
 BY_ARITHMETIC = {"probability-ceiling", "scale-lifts-ceiling"}
 

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from keras_fixhead.reproduction.committing import commit
+from keras_fixhead.reproduction.running.committing import commit
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from synthetic import write_result
 from keras_fixhead.config import resolve
 from keras_fixhead.recipes import RECIPES, build_config
 from keras_fixhead.reproduction import Decisions, blocks_named, decide, plan, read_results
-from keras_fixhead.reproduction.cells import Chosen
-from keras_fixhead.reproduction.evidence_blocks import COS_SCALE, DOT_SCALE, EVIDENCE_BLOCKS
-from keras_fixhead.reproduction.page_plan import programme_block
+from keras_fixhead.reproduction.pages.plan import programme_block
+from keras_fixhead.reproduction.planning.cells import Chosen
+from keras_fixhead.reproduction.planning.evidence_blocks import COS_SCALE, DOT_SCALE, EVIDENCE_BLOCKS
 from keras_fixhead.reproduction.results import chosen
 
 BOTH = (True, False)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from keras_fixhead.reproduction.findings import (
+from keras_fixhead.reproduction.claims.findings import (
     EDGE,
     Finding,
     combined,
@@ -12,7 +12,7 @@ from keras_fixhead.reproduction.findings import (
     measured_text,
     warning_text,
 )
-from keras_fixhead.reproduction.verdict import (
+from keras_fixhead.reproduction.claims.verdict import (
     HELD,
     NOT_MEASURED,
     REFUTED,

@@ -12,11 +12,12 @@ import pytest
 from synthetic import write_result
 
 from keras_fixhead.errors import RunError
-from keras_fixhead.reproduction import choosing, read_results
-from keras_fixhead.reproduction.alarm import Alarm
-from keras_fixhead.reproduction.choosing import Chooser
-from keras_fixhead.reproduction.in_progress import InProgress
-from keras_fixhead.reproduction.run import Options
+from keras_fixhead.reproduction import read_results
+from keras_fixhead.reproduction.running import choosing
+from keras_fixhead.reproduction.running.alarm import Alarm
+from keras_fixhead.reproduction.running.choosing import Chooser
+from keras_fixhead.reproduction.running.in_progress import InProgress
+from keras_fixhead.reproduction.running.run import Options
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.locking import locked_file
 
@@ -78,7 +79,7 @@ def test_two_processes_on_one_folder_share_the_plan(helpers, tmp_path):
     asked = Options(out=tmp_path / "out", runs_dir=tmp_path / "runs", blocks=("1",), rehearsal=True,
                     rehearsal_dataset="digits", seeds=(0,), most_runs=1, threads=1)
     (tmp_path / "options").write_bytes(pickle.dumps(asked))
-    code = ("import pickle, sys, stand_in_work; from keras_fixhead.reproduction.serial import run_all; "
+    code = ("import pickle, sys, stand_in_work; from keras_fixhead.reproduction.running.serial import run_all; "
             "sys.exit(run_all(pickle.load(open(sys.argv[1], 'rb')), stand_in_work.make()))")
     both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "options")], stdout=subprocess.DEVNULL)
             for _ in range(2)]

@@ -4,9 +4,9 @@ import pytest
 from synthetic import write_matrices, write_result
 
 from keras_fixhead.reproduction import blocks_named, read_results
-from keras_fixhead.reproduction.cells import LEARNED
-from keras_fixhead.reproduction.evidence_blocks import DOT_SCALE
-from keras_fixhead.reproduction.mechanism import mechanism_block
+from keras_fixhead.reproduction.pages.mechanism import mechanism_block
+from keras_fixhead.reproduction.planning.cells import LEARNED
+from keras_fixhead.reproduction.planning.evidence_blocks import DOT_SCALE
 from keras_fixhead.reproduction.results import Results
 
 

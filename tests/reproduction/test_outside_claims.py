@@ -1,9 +1,9 @@
 """The claim on images gathered independently, from results that have such measurements and from those that do not."""
 from synthetic import arm, write_result
 
-from keras_fixhead.reproduction.claims import answer
+from keras_fixhead.reproduction.claims.answers import answer
+from keras_fixhead.reproduction.claims.verdict import HELD, NOT_MEASURED
 from keras_fixhead.reproduction.results import read_results
-from keras_fixhead.reproduction.verdict import HELD, NOT_MEASURED
 
 
 def test_cifar10_1_decides_and_other_sets_stand_next_to_it(tmp_path):

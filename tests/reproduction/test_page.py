@@ -9,11 +9,12 @@ import pytest
 from synthetic import CHOSEN, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.reproduction import Decisions, blocks_named, page, paper_claims, plan, read_results
-from keras_fixhead.reproduction.claims import answers
-from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
+from keras_fixhead.reproduction import Decisions, blocks_named, paper_claims, plan, read_results
+from keras_fixhead.reproduction.claims.answers import answers
+from keras_fixhead.reproduction.claims.settings import GPU
+from keras_fixhead.reproduction.pages import evidence as page
+from keras_fixhead.reproduction.planning.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.reproduction.results import Results
-from keras_fixhead.reproduction.settings import GPU
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"

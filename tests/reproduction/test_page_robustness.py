@@ -1,9 +1,9 @@
 """Table 6 under both readings, from results that have some of its measurements."""
 from synthetic import CORRUPTIONS, arm, write_result
 
-from keras_fixhead.reproduction.page_robustness import READINGS, table6_block
+from keras_fixhead.reproduction.claims.settings import GPU
+from keras_fixhead.reproduction.pages.robustness import READINGS, table6_block
 from keras_fixhead.reproduction.results import read_results
-from keras_fixhead.reproduction.settings import GPU
 
 
 def measured(value, names):

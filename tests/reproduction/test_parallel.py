@@ -26,10 +26,10 @@ from keras_fixhead.experiments.disk import (
     total_bytes,
 )
 from keras_fixhead.reproduction import read_results
-from keras_fixhead.reproduction import run as running
-from keras_fixhead.reproduction.listing import listed
-from keras_fixhead.reproduction.parallel import run_at_once
-from keras_fixhead.reproduction.workers import Processes
+from keras_fixhead.reproduction.planning.listing import listed
+from keras_fixhead.reproduction.running import run as running
+from keras_fixhead.reproduction.running.parallel import run_at_once
+from keras_fixhead.reproduction.running.workers import Processes
 from keras_fixhead.runs import list_runs
 
 
@@ -83,8 +83,8 @@ def test_ctrl_c_stops_all_runs_which_can_be_resumed(asked):
 def test_workers_end_with_their_coordinator(asked, tmp_path):
     """The coordinator is killed without any chance to tell them."""
     (asked.runs_dir / "slow").touch()
-    code = ("import pickle, sys, stand_in_work; from keras_fixhead.reproduction.workers import Processes; "
-            "from keras_fixhead.reproduction.parallel import run_at_once; "
+    code = ("import pickle, sys, stand_in_work; from keras_fixhead.reproduction.running.workers import Processes; "
+            "from keras_fixhead.reproduction.running.parallel import run_at_once; "
             "run_at_once(pickle.load(open(sys.argv[1], 'rb')), Processes(1, stand_in_work.make), print)")
     (tmp_path / "options").write_bytes(pickle.dumps(asked))
     coordinator = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "options")], stdout=subprocess.DEVNULL)

@@ -9,8 +9,8 @@ import tiny_work
 from pairs import numbers, run_pair, stop_pair
 
 from keras_fixhead.reproduction import read_results
-from keras_fixhead.reproduction.ray_engine import Ray
-from keras_fixhead.reproduction.workers import Processes
+from keras_fixhead.reproduction.running.ray_engine import Ray
+from keras_fixhead.reproduction.running.workers import Processes
 from keras_fixhead.runs import list_runs
 
 

@@ -10,9 +10,9 @@ import pytest
 from synthetic import write_blocks
 
 from keras_fixhead.reproduction import paper_claims
-from keras_fixhead.reproduction.findings import NUMBER
-from keras_fixhead.reproduction.report import read_report, write_report
-from keras_fixhead.reproduction.report_targets import target_text
+from keras_fixhead.reproduction.claims.findings import NUMBER
+from keras_fixhead.reproduction.report.content import read_report, write_report
+from keras_fixhead.reproduction.report.targets import target_text
 
 FILES = ["report.json", "report.md", "report.tex", "report.html", "comparisons.csv", "cells.csv"]
 

@@ -9,7 +9,7 @@ import pytest
 from headless import chromium, report_of, with_probe
 from synthetic import write_blocks
 
-from keras_fixhead.reproduction.report import read_report, write_report
+from keras_fixhead.reproduction.report.content import read_report, write_report
 
 pytestmark = pytest.mark.browser
 

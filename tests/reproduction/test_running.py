@@ -20,12 +20,13 @@ from keras_fixhead.config import resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.plan import PlannedRun
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction import Decisions, cell, choosing, plan, read_evidence, read_results, serial
-from keras_fixhead.reproduction import run as running
-from keras_fixhead.reproduction.alarm import GRACE_SECONDS, Alarm
-from keras_fixhead.reproduction.gpu_blocks import GPU_BLOCKS
-from keras_fixhead.reproduction.listing import listed
-from keras_fixhead.reproduction.plans import blocks_named
+from keras_fixhead.reproduction import Decisions, cell, plan, read_evidence, read_results
+from keras_fixhead.reproduction.planning.gpu_blocks import GPU_BLOCKS
+from keras_fixhead.reproduction.planning.listing import listed
+from keras_fixhead.reproduction.planning.plans import blocks_named
+from keras_fixhead.reproduction.running import choosing, serial
+from keras_fixhead.reproduction.running import run as running
+from keras_fixhead.reproduction.running.alarm import GRACE_SECONDS, Alarm
 from keras_fixhead.runs import create_run
 from keras_fixhead.vectors import ceiling
 

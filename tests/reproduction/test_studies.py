@@ -8,7 +8,7 @@ from synthetic import write_result
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.reproduction.cells import cell
+from keras_fixhead.reproduction.planning.cells import cell
 from keras_fixhead.reproduction.studies import (
     collect,
     fixed_against_learned,

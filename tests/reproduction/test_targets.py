@@ -6,9 +6,9 @@ import pytest
 from keras_fixhead.config import dataset_entry, length_of, train_size
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.reproduction import PLANS, Decisions, blocks_named, plan
-from keras_fixhead.reproduction.cells import Choice
-from keras_fixhead.reproduction.settings import setting_of
-from keras_fixhead.reproduction.targets import PLAN_OF_RECIPE, TARGETS, blocks_of
+from keras_fixhead.reproduction.claims.settings import setting_of
+from keras_fixhead.reproduction.planning.cells import Choice
+from keras_fixhead.reproduction.planning.targets import PLAN_OF_RECIPE, TARGETS, blocks_of
 
 
 def config_steps(config):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_ind
 
-from keras_fixhead.reproduction.verdict import (
+from keras_fixhead.reproduction.claims.verdict import (
     HELD,
     NOT_MEASURED,
     REFUTED,

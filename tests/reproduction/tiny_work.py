@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fixhead_cli.reproducing import worker_work
 from keras_fixhead.catalog import MODELS
-from keras_fixhead.reproduction import run as running
+from keras_fixhead.reproduction.running import run as running
 
 TRAINING = Path(__file__).parents[1] / "training"
 

@@ -12,11 +12,11 @@ from keras_fixhead.analysis.summary import Arrays, Facts
 from keras_fixhead.config import resolve
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import build_config
-from keras_fixhead.reproduction.cells import Decisions
-from keras_fixhead.reproduction.claims import answer
-from keras_fixhead.reproduction.comparisons import arm
+from keras_fixhead.reproduction.claims.answers import answer
+from keras_fixhead.reproduction.claims.comparisons import arm
+from keras_fixhead.reproduction.claims.settings import GPU
+from keras_fixhead.reproduction.planning.cells import Decisions
 from keras_fixhead.reproduction.results import Results
-from keras_fixhead.reproduction.settings import GPU
 from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.measured import arm_names
 from keras_fixhead.runs.result import Result

@@ -1,0 +1,1 @@
+"""The paper's claims as comparisons of results, and the rules that decide them."""

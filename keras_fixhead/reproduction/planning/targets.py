@@ -1,0 +1,71 @@
+"""What can be reproduced by name: the paper's tables and figures, and the blocks of each plan that measure them."""
+from collections.abc import Sequence
+
+from keras_fixhead.catalog import look_up
+from keras_fixhead.reproduction.claims.settings import SETTINGS
+from keras_fixhead.reproduction.planning.plans import PLANS
+
+PLAN_OF_RECIPE = {at.recipe: at.plan for at in SETTINGS}
+"""Recipe -> the plan that is made of it."""
+
+_HEADS = {"table1": "dot", "table2": "cos", "table3": "cos", "table4": "cos", "table7": "dot", "table8": "dot",
+          "table9": "dot", "figure2": "dot", "figure3": "dot", "figure4": "cos", "figure5": "cos"}
+"""Target -> its logits, if it has only these."""
+
+_BLOCKS: dict[str, dict[str, tuple[str, ...]]] = {
+    "table1": {"evidence": ("E0", "E1", "E2"), "gpu": ("2", "4", "6", "10", "12")},
+    "table2": {"evidence": ("E3",), "gpu": ("1", "6", "10", "12")},
+    "table3": {"evidence": ("E4",), "gpu": ("1", "3", "4")},
+    "table4": {"evidence": ("E3", "E4"), "gpu": ("1", "3", "4")},
+    "table5": {"evidence": ("E0", "E1", "E3"), "gpu": ("1", "2")},
+    "table6": {"evidence": ("E0", "E1", "E2", "E3"), "gpu": ("1", "2")},
+    "table7": {"evidence": ("E0", "E6"), "gpu": ("7",)},
+    "table8": {"evidence": ("E0", "E6"), "gpu": ("7b",)},
+    "table9": {"evidence": ("E0", "E6"), "gpu": ("7c",)},
+    "figure2": {"evidence": ("E0", "E1", "E2"), "gpu": ("2",)},
+    "figure3": {"evidence": ("E0", "E1", "E2", "E12"), "gpu": ("2", "11")},
+    "figure4": {"evidence": ("E3", "E4"), "gpu": ("1", "3")},
+    "figure5": {"evidence": ("E3", "E12"), "gpu": ("1", "11")},
+    "correlations": {"evidence": ("E0", "E1", "E2", "E3"), "gpu": ("1", "2")},
+}
+
+TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
+    **{name: {plan: blocks.get(plan, blocks["gpu"]) for plan in PLANS} for name, blocks in _BLOCKS.items()},
+    "all": {plan: tuple(block.name for block in blocks) for plan, blocks in PLANS.items()},
+}
+"""Target -> plan -> the blocks that measure it."""
+
+_NO_BODY = "the body of this table is missing in the available copy of the paper: there are no numbers to compare with"
+NEEDS = {
+    "table4": _NO_BODY, "table9": _NO_BODY,
+    "table5": "runs on CIFAR-10 are measured on CIFAR-10.1 and on the classes that they share with STL-10, if these "
+              "sets are on the machine when they are trained; the paper's STL Gen and CIFAR-100 Gen were never "
+              "published",
+}
+"""Target -> what it needs besides its runs, or lacks."""
+
+
+def heads_of(targets: Sequence[str]) -> tuple[str, ...]:
+    """Returns the logits of the runs that targets need; empty for all.
+
+    Example:
+        >>> heads_of(["table1"]), heads_of(["table1", "table2"]), heads_of(["table1", "E8"])
+        (('dot',), ('dot', 'cos'), ())
+    """
+    found = dict.fromkeys(_HEADS.get(each) for each in targets)
+    return () if None in found else tuple(each for each in found if each)
+
+
+def blocks_of(targets: Sequence[str], plan: str) -> tuple[str, ...]:
+    """Returns the names of the blocks that measure targets; a target may also be the name of a block.
+
+    Raises:
+        ArgumentError: (a ValueError) for an unknown target.
+
+    Example:
+        >>> blocks_of(["table2", "table1"], "evidence")
+        ('E3', 'E0', 'E1', 'E2')
+    """
+    blocks = {block.name: (block.name,) for block in PLANS[plan]}
+    named = {**{name: plans[plan] for name, plans in TARGETS.items()}, **blocks}
+    return tuple(dict.fromkeys(name for each in targets for name in look_up(named, each, "target")))

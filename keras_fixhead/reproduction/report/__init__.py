@@ -1,0 +1,1 @@
+"""The report from result files alone: JSON, Markdown, CSV, LaTeX, HTML and figures."""

@@ -1,0 +1,1 @@
+"""Runs of a plan: one after the other, several at once, or on a cluster."""
