@@ -45,7 +45,9 @@ SPEED = ((1_000, VARIANTS), (10_000, VARIANTS), (100_000, VARIANTS),
          (1_000_000, ("stored-bfloat16", "drawn-bfloat16", "products-bfloat16", "dense-bfloat16")),
          (1_000_000, ("stored-float32", "products-float32", "dense-float32")),
          (1_000_000, ("stored-float32", "pml_arcface-float32")),
-         (10_000_000, ("drawn-bfloat16",)))
+         (10_000_000, ("drawn-bfloat16",)),
+         (1_000_000, ("stored-float32", "pml_softmax-float32")),
+         (1_000_000, ("ours_jax-float32", "cce_features-float32")))
 """Variants whose processes exist at the same time; they take turns."""
 RATIOS = (("stored-bfloat16", "products-bfloat16"), ("stored-float32", "products-float32"),
           ("drawn-bfloat16", "stored-bfloat16"), ("dense-bfloat16", "stored-bfloat16"),

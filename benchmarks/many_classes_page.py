@@ -76,7 +76,9 @@ def block(report: dict[str, Any]) -> list[str]:
 
 
 def _cell(one: dict[str, Any] | None) -> str:
-    return "" if one is None else f"{one['median']:.2f} ({one['quartiles'][0]:.2f} to {one['quartiles'][1]:.2f})"
+    if one is None:
+        return "not measured"
+    return f"{one['median']:.2f} ({one['quartiles'][0]:.2f} to {one['quartiles'][1]:.2f})"
 
 
 def points(ending: str, unit: float) -> dict[str, dict[int, float]]:

@@ -10,6 +10,7 @@ import statistics
 from typing import Any
 
 import site_blocks
+from analysis_page import analysis_block
 from faq_block import faq_block
 from folders import block as folders_block
 from report import README, RESULTS, ROOT, write_block
@@ -301,6 +302,7 @@ BLOCKS = (
     (DOCS / "training.md", "peers", peers_block),
     (DOCS / "training.md", "pipeline", pipeline_block),
     (DOCS / "server.md", "options of serve", serve_block),
+    (DOCS / "analysis.md", "analyses", analysis_block),
     (DOCS / "worth-it.md", "loses", site_blocks.loses_block),
     (DOCS / "robustness.md", "over REST", site_blocks.robustness_rest_block),
     (DOCS / "many_classes.md", "time of very many classes", site_blocks.many_classes_time_block),

@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        """The verdict of `reproduction.claims.answers` on these findings; with fewer than three seeds nothing is decided."""
+        """The verdict of `reproduction.claims` on these findings; with fewer than three seeds nothing is decided."""
         return claims.Answer(paper_claim(self.claim), claims.QUESTIONS[self.claim], self.findings).state
 
     @property

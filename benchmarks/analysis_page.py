@@ -1,0 +1,122 @@
+"""What analyses of real runs say, for docs/analysis.md: from the numbers.json that `fixhead analyze` wrote.
+
+    fixhead analyze RUN ... --unknown NAME --out DIR && python benchmarks/analysis_page.py DIR NAME
+
+keeps DIR/numbers.json as results/analysis/NAME.json, and the figures that the page shows; benchmarks/pages.py, which
+needs neither runs nor data, writes the page from these files.
+"""
+import argparse
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from report import RESULTS, ROOT
+
+FOLDER = RESULTS / "analysis"
+PAGE = ROOT / "docs" / "analysis.md"
+FIGURES = {"cosine-to-own": "cosines between features and the class vector of their own class",
+           "confusion-similarity-{learned}": "errors between two classes against the cosine of their class vectors"}
+"""Name of a figure of an analysis -> what it shows; {learned} is the learned arm."""
+NUMBERS = {
+    "accuracy.accuracy": ("test accuracy", ".3f"),
+    "class_vectors.max_cosine": ("largest cosine between two class vectors", ".3f"),
+    "confusion.ordered_correlation": ("correlation of errors with cosines of class vectors", ".3f"),
+    "confusion.errors_inside_groups": ("share of errors between look-alike classes", ".3f"),
+    "compactness.own": ("cosine to the class vector of the own class", ".3f"),
+    "compactness.nearest_wrong": ("cosine to the nearest other class vector", ".3f"),
+    "separability.nearest_mean_accuracy": ("share of images nearest to the mean of their class", ".3f"),
+    "separability.smallest_inter_class_angle": ("smallest angle between class means, degrees", ".1f"),
+    "calibration.ece": ("calibration error", ".3f"),
+    "calibration.ece_after": ("calibration error at a fitted temperature", ".3f"),
+    "open_set.auroc_max_cosine": ("unknown classes by the largest cosine, AUROC", ".3f"),
+    "open_set.auroc_nearest_neighbours": ("unknown classes by nearest neighbours, AUROC", ".3f"),
+    "retrieval.recall_at_1": ("retrieval among test images, recall at 1", ".3f"),
+    "held_out.map_at_r": ("retrieval among images of unknown classes, MAP@R", ".3f"),
+    "held_out.auroc": ("verification among images of unknown classes, AUROC", ".3f"),
+}
+"""Number of an analysis -> what it is, and its format."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("analysis", type=Path, help="what `fixhead analyze --out` wrote")
+    parser.add_argument("name", help="name of the file in results/analysis, without its ending")
+    options = parser.parse_args()
+    keep(options.analysis, options.name)
+
+
+def keep(analysis: Path, name: str) -> None:
+    """Keeps the numbers of an analysis, and the figures that the page shows."""
+    numbers = json.loads((analysis / "numbers.json").read_text())
+    # the folders of a machine mean nothing to a reader
+    numbers["command"] = re.sub(r"(?<= )\S*/(?=\S)", "", numbers["command"])
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    for figure in figures(numbers):
+        shutil.copyfile(analysis / f"{figure}.png", PAGE.parent / f"analysis-{name}-{figure}.png")
+
+
+def figures(numbers: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the names of the figures that the page shows of an analysis, and what they show."""
+    learned = numbers["differences"][0]["learned"]
+    return {name.format(learned=learned): text for name, text in FIGURES.items()}
+
+
+def analysis_block() -> list[str]:
+    """Returns the lines of the page about all analyses that are kept."""
+    return ["", *(line for file in sorted(FOLDER.glob("*.json")) for line in _lines(file))]
+
+
+def _lines(file: Path) -> Iterator[str]:
+    numbers = json.loads(file.read_text())
+    runs = numbers["runs"]
+    first = runs[0]
+    arms = ", ".join(f"{name} (n = {arm['n']})" for name, arm in numbers["arms"].items())
+    yield f"### {first['dataset']}, {first['model']}, recipe `{first['recipe']}`"
+    yield ""
+    yield f"Arms: {arms}. Numbers: `results/analysis/{file.name}`, by `{_short(numbers['command'])}`."
+    yield ""
+    yield "| claim | measured | n | in these runs | verdict |"
+    yield "| --- | --- | --- | --- | --- |"
+    for each in numbers["claims"]:
+        held = "" if each["verdict"] == "not measured" else "held" if each["held"] else "not held"
+        yield f"| `{each['claim']}` | {each['measured']} | {each['n']} | {held} | {each['verdict']} |"
+    yield ""
+    for pair in numbers["differences"]:
+        yield from _pair(numbers, pair)
+    for name, text in figures(numbers).items():
+        yield f"![{text[0].upper()}{text[1:]}](analysis-{file.stem}-{name}.png)"
+        yield ""
+
+
+def _pair(numbers: Mapping[str, Any], pair: Mapping[str, Any]) -> Iterator[str]:
+    """A table of the numbers of two arms, and of their difference."""
+    yield f"| number | {pair['fixed']} | {pair['learned']} | difference [95 % interval] |"
+    yield "| --- | --- | --- | --- |"
+    for key, (text, form) in NUMBERS.items():
+        section, name = key.split(".")
+        found = pair["numbers"].get(section, {}).get(name)
+        if not found or not found["n"]:
+            continue
+        means = [format(numbers["arms"][pair[arm]]["numbers"][section][name]["mean"], form)
+                 for arm in ("fixed", "learned")]
+        interval = found["interval_95"]
+        ends = "" if interval is None else f" [{interval[0]:+{form}}, {interval[1]:+{form}}]"
+        yield f"| {text} | {' | '.join(means)} | {found['mean']:+{form}}{ends} |"
+    yield ""
+
+
+def _short(command: str) -> str:
+    """A command with several runs, shortened."""
+    words = command.split()
+    runs = [word for word in words[2:] if not word.startswith("-")]
+    options = re.findall(r"--unknown \S+", command)
+    count = len([word for word in runs if re.match(r"\d{8}-\d{6}-", word)])
+    return " ".join([*words[:2], f"RUN... ({count})" if count > 1 else "RUN", *options])
+
+
+if __name__ == "__main__":
+    main()
