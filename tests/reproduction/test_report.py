@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from keras_fixhead.reproduction import paper_claims
 from keras_fixhead.reproduction.claims.findings import NUMBER
 from keras_fixhead.reproduction.report.content import read_report, write_report
 from keras_fixhead.reproduction.report.targets import target_text
+from keras_fixhead.reproduction.report.text import comparison_row, comparisons_csv
 
 FILES = ["report.json", "report.md", "report.tex", "report.html", "comparisons.csv", "cells.csv"]
 
@@ -148,6 +150,23 @@ def test_an_empty_comparison_says_what_would_fill_it_and_for_how_long(report):
             continue
         assert re.match(r"fixhead reproduce \w+( \w+)* --recipe honest --data-dir DATA$", each["command"])
         assert each["hours_per_seed"] > 0, each["label"]
+
+
+def test_a_comparison_with_a_part_of_its_runs_says_what_the_rest_costs(results, tmp_path):
+    shutil.copytree(results, tmp_path / "results")
+    for path in (tmp_path / "results" / "gpu").glob("cifar100*learned*"):
+        path.unlink()
+    content = read_report(tmp_path / "results")
+    (setting,) = content["settings"]
+    begun = [(claim["id"], each) for claim in setting["claims"] for each in claim["comparisons"]
+             if each["files"] and each["command"] and not each["values"]]
+
+    assert begun
+    for claim, each in begun:
+        assert comparison_row(claim, each)["hours"] == (
+            f"about {each['hours_per_seed']:g} a seed, {each['command_hours']:g} the command")
+    rows = list(csv.DictReader(comparisons_csv(content).splitlines()))
+    assert all(float(row["command_hours"]) > 0 for row in rows if row["n"] == "0" and row["command"])
 
 
 def test_every_table_and_figure_is_listed_with_what_the_rest_needs(report):

@@ -9,7 +9,7 @@ from keras_fixhead.reproduction.claims.answers import ARITHMETIC
 from keras_fixhead.reproduction.claims.verdict import STATES
 from keras_fixhead.reproduction.pages.figure import COLOURS
 from keras_fixhead.reproduction.report.targets import target_text
-from keras_fixhead.reproduction.report.text import across_text, cell_row, comparison_row, heading, minutes
+from keras_fixhead.reproduction.report.text import across_text, cell_row, comparison_row, heading, is_open, minutes
 
 CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
            ARITHMETIC: "arithmetic"}
@@ -179,7 +179,7 @@ def _comparison(claim: str, each: Mapping[str, Any]) -> str:
     notes = "".join(f" <small>{escape(text)}</small>" for text in (each["note"], each["warning"]) if text)
     kind = "" if each["counts"] else ' class="beside"'
     label = f"<td{kind}>{escape(each['label'])}{notes}</td>"
-    hours = each["hours"] if each["files"] else each["hours_per_seed"] if each["command"] else None
+    hours = each["hours_per_seed"] if is_open(each) else each["hours"] if each["files"] else None
     return _row(each["verdict"], [
         _code(claim), label, f"<td>{_badge(each['verdict'])}</td>", _cell(each["unit"]), _cell(each["expected"]),
         *(_number(text[name], key) for name, key in keys.items()), _number(str(each["n"]), each["n"]),

@@ -15,7 +15,7 @@ CELLS = ("block", "cell", "recipe and scale", "data", "paper, %", "here, %", "he
          "failed", "minutes", "files", "command")
 COLUMNS = ("plan", "claim", "comparison", "unit", "expected", "paper", "mean", "difference_from_paper", "low", "high",
            "bca_low", "bca_high", "sign_flip_p", "smallest_p", "n", "network", "recipe", "data", "hours", "counts",
-           "verdict", "after_holm", "warning", "note", "files", "command", "hours_per_seed")
+           "verdict", "after_holm", "warning", "note", "files", "command", "hours_per_seed", "command_hours")
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -134,10 +134,15 @@ def comparison_row(claim: str, each: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _hours_text(each: Mapping[str, Any]) -> str:
-    """The hours that the runs of a comparison took, or about how many a seed of it would take."""
-    if each["files"]:
-        return f"{each['hours']:g}"
-    return f"about {each['hours_per_seed']:g} a seed, {each['command_hours']:g} the command" if each["command"] else ""
+    """The hours that the runs of a comparison took, or about how many those would take that it still needs."""
+    if is_open(each):
+        return f"about {each['hours_per_seed']:g} a seed, {each['command_hours']:g} the command"
+    return f"{each['hours']:g}" if each["files"] else ""
+
+
+def is_open(each: Mapping[str, Any]) -> bool:
+    """Returns whether a comparison has no value yet and a command would give it one, even if some of its runs exist."""
+    return not each["values"] and bool(each["command"])
 
 
 def cell_row(each: Mapping[str, Any]) -> dict[str, str]:
