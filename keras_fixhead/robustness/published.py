@@ -77,7 +77,8 @@ def _block_file(path: Path, count: int, image_shape: Sequence[int]) -> NDArray[n
     if images.dtype != np.uint8 or images.shape != expected:
         raise ArgumentError(f"{path} has {images.dtype} values of shape {images.shape}; expected uint8 of shape "
                             f"{expected}: {len(SEVERITIES)} blocks of the {count} test images.",
-                            hint="Give the data set that the files were made from: --dataset NAME")
+                            hint="Give the data set that the files were made from: --dataset NAME; files made with "
+                            "--limit cannot be measured.")
     return images
 
 

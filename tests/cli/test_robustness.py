@@ -40,6 +40,24 @@ def test_images_written_by_data_corrupt_give_the_same_accuracy(fixhead, asked, t
     assert [each.suffix for each in sorted((tmp_path / "out").iterdir())] == [".csv", ".json", ".npz", ".png"]
 
 
+def test_data_corrupt_counts_one_file_and_several(fixhead, tmp_path):
+    one = fixhead("data", "corrupt", "digits", tmp_path / "one", "--corruption", "contrast", "--limit", 10, "--quiet")
+    two = fixhead("data", "corrupt", "digits", tmp_path / "two", "--corruption", "contrast", "--corruption", "fog",
+                  "--limit", 10, "--quiet")
+
+    assert "one: 1 file of 50 images, made here" in one.out and "two: 2 files of 50 images, made here" in two.out
+
+
+def test_data_corrupt_suggests_to_measure_only_what_can_be_measured(fixhead, asked, tmp_path):
+    part = fixhead("data", "corrupt", "digits", tmp_path / "part", "--corruption", "contrast", "--limit", 10, "--quiet")
+    whole = fixhead("data", "corrupt", "digits", tmp_path / "whole", "--corruption", "contrast", "--quiet")
+    refused = fixhead(*asked, "--suite", tmp_path / "part")
+
+    assert "Next:" not in part.out and "write all 360 test images: leave out --limit" in part.out
+    assert f"--suite {tmp_path / 'whole'}" in whole.out
+    assert refused.code == 2 and "files made with --limit cannot be measured" in refused.err
+
+
 def test_another_run_is_the_baseline(fixhead, asked, tmp_path):
     first = fixhead(*asked, "--corruption", "jpeg_compression", "--out", tmp_path, "--json").json
     (file,) = tmp_path.glob("*.json")

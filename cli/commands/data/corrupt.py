@@ -10,12 +10,14 @@ from fixhead_cli.output import command_line, data_dir_option, json_option, print
 @click.command("corrupt")
 @click.argument("dataset", type=dataset_paths.DATASET)
 @click.argument("out", type=paths.OUT_DIR)
-@click.option("--suite", default="cifar-c", show_default=True, help="Corruptions and their strengths.")
+@click.option("--suite", default="cifar-c", show_default=True, metavar="NAME",
+              help="Corruptions and their strengths.")
 @click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
               help="A corruption of the suite; may be repeated  [default: all].")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
               help="Seed of the corruptions.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N",
+              help="Use the first N test images; `fixhead robustness` needs all of them.")
 @data_dir_option
 @quiet_option
 @json_option
@@ -47,7 +49,9 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
     written = write_corrupted(
         split, out, suite=suite, seed=seed, corruptions=corruptions or None, threads=hardware.cpu_count(),
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
+    count = f"{len(written)} file{'s' * (len(written) > 1)} of {5 * len(split):,} images"
     print_result({"path": str(out.absolute()), "suite": suite, "seed": seed, "n": len(split),
                   "files": [path.name for path in written]}, as_json=as_json, text=[
-        f"{out}: {len(written)} files of {5 * len(split):,} images, made here, not the published ones",
-        "Next:", f"  {command_line('robustness', 'RUN', '--suite', out.absolute())}"])
+        f"{out}: {count}, made here, not the published ones",
+        *(["Next:", f"  {command_line('robustness', 'RUN', '--suite', out.absolute())}"] if len(split) == len(test) else
+          [f"To measure models on them, write all {len(test):,} test images: leave out --limit."])])

@@ -193,9 +193,11 @@ def _boxes(folder: Path, wanted: GatheredSet, plan: GatheringPlan,
     for split in plan.splits:
         path = found(split, tables.BOXES)
         if path is None:
+            there = [each for each in tables.SPLITS if tables.find_table(folder, each, [tables.BOXES])]
+            others = f"; or use what is there: {' '.join(f'--split {each}' for each in there)}" if there else ""
             raise DataError(f"{folder} has no {tables.BOXES.format(split=split)}.",
                             hint="Expected the CSV files of Open Images V4 there, or in annotations, and the pictures "
-                            f"in {split}; or choose other splits: --split validation")
+                            f"in {split}{others}.")
         if tables.find_pictures(folder, split) is None:
             raise DataError(f"{folder} has no folder of the pictures of {split}.",
                             hint=f"Expected {folder / split}/IMAGE_ID.jpg, or images/{split}/IMAGE_ID.jpg.")
