@@ -50,6 +50,7 @@ def test_every_public_name_of_the_package_is_in_the_index_of_the_reference():
 
 def test_every_command_and_option_is_documented():
     assert command_pages.undocumented() == []
+    assert command_pages._split_default("May be repeated  [default: all].") == ("May be repeated.", "all")
     pages = command_pages.pages()
     for words, command in command_pages.commands(command_pages.cli, ("fixhead",)):
         page = pages["README.md" if len(words) == 1 else f"{words[1]}.md"]

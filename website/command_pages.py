@@ -78,8 +78,8 @@ def _list(command: click.Command) -> list[str]:
     for option in options_of(command):
         value = "" if option.is_flag or option.count else f" {_metavar(option, command)}"
         names = " / ".join(f"`{name}{value}`" for name in (*option.opts, *option.secondary_opts))
-        text, _, stated = (option.help or "").partition("  [default: ")
-        default = stated.rstrip("]") if stated else _default(option)
+        text, default = _split_default(option.help or "")
+        default = default or _default(option)
         lines.append(f"- {names}: {_escaped(text)}" + (f" Default: `{default}`." if default else ""))
     return [*lines, ""]
 
@@ -87,6 +87,17 @@ def _list(command: click.Command) -> list[str]:
 def _metavar(option: click.Option, command: click.Command) -> str:
     shown = option.make_metavar(click.Context(command)).strip("[]<>")
     return {"TEXT": "VALUE", "INTEGER": "N", "INTEGER RANGE": "N", "FLOAT": "X", "FLOAT RANGE": "X"}.get(shown, shown)
+
+
+def _split_default(text: str) -> tuple[str, str]:
+    """Returns a help text as a sentence, and the default that it states in brackets at its end.
+
+    Example:
+        >>> _split_default("May be repeated  [default: all].")
+        ('May be repeated.', 'all')
+    """
+    text, _, stated = text.partition("  [default: ")
+    return text + "." * (not text.endswith(".")), stated.removesuffix(".").removesuffix("]")
 
 
 def _default(option: click.Option) -> str:
