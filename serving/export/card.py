@@ -235,7 +235,7 @@ def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
         + (f", {data['train_images']:,} training images" if data["train_images"] else "")
         + (f"; {data['subset']}" if data["subset"] else "") + ".",
         f"- Network: {training['network']}, width {training['width']:g}"
-        + (f"; {training['epochs']} epochs" if training["epochs"] else "")
+        + (f"; {training['epochs']} epoch{'s' * (training['epochs'] > 1)}" if training["epochs"] else "")
         + f", seed {training['seed']}, {training['precision']}.",
     ]
     for split, each in training["accuracy"].items():

@@ -87,6 +87,12 @@ def test_the_card_describes_the_actual_training_and_not_the_configuration(digits
     assert "2,000" not in text and "100 epochs" not in text
 
 
+def test_the_card_of_a_single_epoch_says_1_epoch(digits_run, exported):
+    card = json.loads((exported.path / "assets.extra" / "model_card.json").read_text())
+
+    assert "; 1 epoch, seed " in card_text({**card, "training": {**describe_run(digits_run), "epochs": 1}})
+
+
 def test_the_card_lists_the_classes_directly(exported):
     text = (exported.path / "assets.extra" / "model_card.md").read_text("utf-8")
 
