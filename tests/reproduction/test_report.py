@@ -271,4 +271,5 @@ def test_the_folder_of_one_plan_is_refused_with_the_way_out(fixhead, results):
 def test_a_folder_without_results_is_named_with_what_to_type(fixhead, tmp_path):
     none = fixhead("report", tmp_path)
     assert none.code == 2 and "has no results of a plan in " in none.err and "gpu" in none.err
+    assert "cpu, paper or paper-code." in none.err
     assert none.err.splitlines()[1].strip() == "fixhead reproduce table1 --data-dir DATA"

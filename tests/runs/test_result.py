@@ -47,8 +47,9 @@ def test_a_run_without_matrices_exports_none(run, tmp_path):
     file = export_result(run, tmp_path / "out")
 
     assert list((tmp_path / "out").iterdir()) == [file]
-    with pytest.raises(RunError, match=r"\.npz is damaged or missing"):
+    with pytest.raises(RunError, match=r"\.npz is damaged or missing") as error:
         read_result(file).matrices()
+    assert str(error.value).endswith("missing.")  # without [Errno 2] and the path again
 
 
 def test_a_missing_measurement_is_named(run):

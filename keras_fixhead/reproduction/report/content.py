@@ -45,7 +45,8 @@ def read_report(folder: Path) -> dict[str, Any]:
     results = {at.plan: read_results(folder / at.plan) for at in SETTINGS}
     if not any(len(each) for each in results.values()):
         inside = folder.absolute().name in results and any(folder.glob("*.json"))
-        raise ArgumentError(f"{folder} has no results of a plan in {' or '.join(results)}.",
+        *first, last = results
+        raise ArgumentError(f"{folder} has no results of a plan in {', '.join(first)} or {last}.",
                             hint=f"Give the folder that it is in: fixhead report {folder.absolute().parent}" if inside
                             else "fixhead reproduce table1 --data-dir DATA")
     return report_content(results, folder)
