@@ -8,6 +8,7 @@ import click
 
 from fixhead_cli.framework import load_keras
 from fixhead_cli.output import Function, show_progress
+from keras_fixhead.data.tfds import data_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import parse_seeds
 from keras_fixhead.hardware import threads_each
@@ -80,8 +81,10 @@ def reproduce(options: Options, *, engine: str, address: str | None, quiet: bool
 
     Raises:
         ArgumentError: for more runs than the cluster takes.
+        DataError: if the folder of data does not exist: every run would fail for it.
         DependencyError: if Ray is needed and not installed.
     """
+    data_folder(None if options.data_dir is None else str(options.data_dir))
     show_progress(quiet)
     keep_compiled_steps()
     if engine == "ray":

@@ -53,6 +53,19 @@ def test_seeds_that_no_run_has_are_refused(fixhead):
     assert "The seeds of these blocks are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100." in answer.err
 
 
+def test_a_data_folder_that_does_not_exist_is_reported_before_the_first_run(fixhead, tmp_path):
+    answer = fixhead("reproduce", "table1", "--data-dir", tmp_path / "none", "--out", tmp_path, "--runs-dir", tmp_path)
+
+    assert answer.code == 1 and answer.out == "" and not list(tmp_path.iterdir())
+    assert answer.err.startswith(f"Error: The data folder {tmp_path / 'none'} does not exist.")
+
+
+def test_a_plan_with_nothing_left_has_no_hours_and_no_disk_space(fixhead, tmp_path):
+    answer = fixhead("reproduce", "table1", "--only", "failed", "--out", tmp_path, "--dry-run")
+
+    assert answer.out.splitlines() == ["Runs: 0, of which 0 are done, 0 are to do.", "Nothing is left to run."]
+
+
 def test_an_address_without_ray_is_refused_before_anything_is_planned(fixhead):
     answer = fixhead("reproduce", "table1", "--address", "auto", "--dry-run")
 

@@ -73,6 +73,8 @@ def _counts(runs: int, asked: int, waiting: int, later: int) -> str:
 
 def _hours(options: Options, seconds: float, sizes: Sequence[int | None]) -> list[str]:
     """The hours of all runs that are not done, and the disk space of those to do."""
+    if not seconds:
+        return ["Nothing is left to run."]
     rate = setting_of(options.plan).rate
     space = total_bytes(sizes, discarded=not options.keep_models, at_once=max(1, options.jobs))
     return [f"Left: about {seconds / 3600:.1f} {rate.unit}; where nothing was timed on this device, {rate.source}.",
