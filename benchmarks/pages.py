@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import site_blocks
@@ -78,14 +79,13 @@ def effects_block() -> list[str]:
              *(_effect(each, "part, narrow ResNet18") for each in narrow)]
     config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
     assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
-    n, = {each.difference.n for each in [*whole, *narrow]}
-    text = (f"Test accuracy with cosine logits, mean of n = {n} seeds, paired: both arms of a seed have the same "
-            "initial weights, class vectors and batches. ")
+    text = (f"Mean test accuracy with {_seeds([*whole, *narrow])}, paired: both arms of a seed have the same initial "
+            "weights, class vectors and batches. ")
     if whole:
-        text += ("`fast_cnn` is not one of the paper's networks: all training images, recipe `fast`, "
-                 f"{build_config({'recipe': 'fast'}).epochs:g} epochs, on two CPU cores (`docs/evidence.md`). ")
+        text += ("`fast_cnn` is not one of the paper's networks: recipe `fast` on two CPU cores "
+                 "(`docs/evidence.md`). ")
     text += (f"ResNet18 at width {config['width']:g}: {config['limit_train']:,} training images, {config['epochs']} "
-             "epochs, last epoch. The paper's networks at full size have not been measured. All numbers: "
+             "epochs. The paper's networks at full size have not been measured. Numbers: "
              f"{'`results/evidence/`, ' * bool(whole)}`results/main_effect.json`, `results/margins.json`.")
     return [*lines, "", text]
 
@@ -95,8 +95,17 @@ def _effect(each: FixedAgainstLearned, network: str) -> str:
     verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
     data = each.dataset.upper().replace("CIFAR", "CIFAR-")
     means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
-    return (f"| S = {each.scale:g}: fixing {verdict} | {data}, {network} | {means} | "
+    logits = "" if each.head == "cos" else "dot, "
+    return (f"| {logits}S = {each.scale:g}: fixing {verdict} | {data}, {network} | {means} | "
             f"**{_signed(each.difference.mean)}** ({_signed(low)} to {_signed(high)}) |")
+
+
+def _seeds(found: Sequence[FixedAgainstLearned]) -> str:
+    """The kinds of logits, each with its number of seeds."""
+    numbers = {each.head: each.difference.n for each in found}
+    assert all(each.difference.n == numbers[each.head] for each in found)
+    kinds = {"cos": "cosine logits", "dot": "dot products"}
+    return " or ".join(f"{kinds[head]} (n = {n} seeds)" for head, n in sorted(numbers.items()))
 
 
 def _signed(value: float | None) -> str:

@@ -21,7 +21,6 @@ from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.errors import ArgumentError, FixheadError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
-from keras_fixhead.reproduction.claims.verdict import ENOUGH
 from keras_fixhead.reproduction.planning.cells import cell
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.runs import list_runs
@@ -29,6 +28,9 @@ from keras_fixhead.runs.result import Result, read_arrays, read_result, write_re
 
 MERGED = 0.95
 """Cosine above which two class vectors count as merged."""
+
+_PAIRS_ON_WHOLE_SETS = {("cos", 1.0): 3, ("dot", 0.2): 6}
+"""Head and S with recipe `fast` -> planned number of pairs of seeds: blocks E3, E1 and E2 of the evidence programme."""
 
 _SCHEMA = 1
 _CURVES = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",
@@ -206,18 +208,20 @@ def _matrix(arm: str, seed: int, kind: str) -> str:
 
 @dataclass(frozen=True)
 class FixedAgainstLearned:
-    """Fixed and learned class vectors with cosine logits, at one scale.
+    """Fixed and learned class vectors, at one scale.
 
     Attributes:
         dataset: its name.
         scale: S.
         fixed, learned: seed -> test accuracy in percent.
+        head: 'cos' or 'dot', the logits.
     """
 
     dataset: str
     scale: float
     fixed: Mapping[int, float]
     learned: Mapping[int, float]
+    head: str = "cos"
 
     @property
     def difference(self) -> PairedDifference:
@@ -244,22 +248,26 @@ def fixed_against_learned(folder: Path) -> list[FixedAgainstLearned]:
 
 
 def fixed_against_learned_on_whole_sets(folder: Path) -> list[FixedAgainstLearned]:
-    """Returns the effect of fixing at S = 1 with recipe `fast`, for data sets with enough pairs of seeds.
+    """Returns the effect of fixing with recipe `fast`, for data sets whose planned pairs of seeds are all measured.
 
     Args:
         folder: folder of the results; those of the evidence programme are in its folder `evidence`.
+
+    Returns:
+        cosine logits at S = 1, then dot logits at their chosen S.
 
     Raises:
         RunError: if a file is damaged.
     """
     results = read_results(folder / "evidence")
     found = []
-    for dataset in ("cifar10", "cifar100"):
-        fixed, learned = ({seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(cell(
-            dataset=dataset, recipe="fast", head="cos", scale=1.0, fixed=fixed, label_smoothing=0.0)).items()}
-            for fixed in (True, False))
-        if len(fixed.keys() & learned.keys()) >= ENOUGH:
-            found.append(FixedAgainstLearned(dataset, 1.0, fixed, learned))
+    for (head, scale), planned in _PAIRS_ON_WHOLE_SETS.items():
+        for dataset in ("cifar10", "cifar100"):
+            fixed, learned = ({seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(cell(
+                dataset=dataset, recipe="fast", head=head, scale=scale, fixed=fixed, label_smoothing=0.0)).items()}
+                for fixed in (True, False))
+            if len(fixed.keys() & learned.keys()) >= planned:
+                found.append(FixedAgainstLearned(dataset, scale, fixed, learned, head))
     return found
 
 

@@ -35,19 +35,20 @@ def test_fixed_vectors_win_at_scale_1_and_lose_at_scale_30_in_the_files():
         assert found.interval == pytest.approx(values["interval_95"]) and found.std == pytest.approx(values["std"])
 
 
-def test_whole_sets_count_once_three_pairs_of_seeds_are_measured(tmp_path):
+@pytest.mark.parametrize(("head", "scale", "planned"), [("cos", 1.0, 3), ("dot", 0.2, 6)])
+def test_whole_sets_count_once_all_planned_pairs_of_seeds_are_measured(tmp_path, head, scale, planned):
     folder = tmp_path / "evidence"
     folder.mkdir()
-    arms = [cell(dataset="cifar10", recipe="fast", head="cos", scale=1.0, fixed=fixed, label_smoothing=0.0)
+    arms = [cell(dataset="cifar10", recipe="fast", head=head, scale=scale, fixed=fixed, label_smoothing=0.0)
             for fixed in (True, False)]
-    for seed in range(3):
+    for seed in range(planned):
         assert fixed_against_learned_on_whole_sets(tmp_path) == []
         write_result(folder, arms[0], seed, 91.0 + seed)
         write_result(folder, arms[1], seed, 85.0)
     (found,) = fixed_against_learned_on_whole_sets(tmp_path)
 
-    assert (found.dataset, found.scale, found.difference.n) == ("cifar10", 1.0, 3)
-    assert found.difference.mean == pytest.approx(7.0)
+    assert (found.dataset, found.head, found.scale, found.difference.n) == ("cifar10", head, scale, planned)
+    assert found.difference.mean == pytest.approx(6.0 + (planned - 1) / 2)
 
 
 def test_a_file_that_is_not_a_study_is_named(tmp_path):
