@@ -142,7 +142,8 @@ def test_values_that_were_not_asked_for_yield_to_an_explicit_option(field, expli
 
 
 @pytest.mark.parametrize("field, explicit, value, message", [
-    (field, explicit, value, message) for field, explicit, _, _, value, message in CASES if message])
+    (field, explicit, value, message) for field, explicit, _, _, value, message in CASES if message],
+    ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES) if case[-1]])  # values contain a random folder
 def test_contradictory_explicit_options_are_refused(field, explicit, value, message):
     with pytest.raises(ArgumentError, match=message):
         resolve(build_config({**explicit, field: value}))
