@@ -80,7 +80,7 @@ def test_options_reach_the_server(fixhead, monkeypatch, tmp_path):
         (tmp_path / name).mkdir()
     answer = fixhead(
         "serve", f"pets={tmp_path / 'p'}", tmp_path / "q", "--versions", "pets=all", "--label", "pets:stable=3",
-        "--host", "::1", "--port", 0, "--token-file", tmp_path / "token", "--workers", 3, "--no-batching",
+        "--host", "::1", "--port", 0, "--token-file", tmp_path / "token", "--workers", 3, "--batching",
         "--max-batch-merge", 8,
         "--poll-seconds", 0, "--drain-seconds", 5, "--no-onednn", "--max-batch", 7, "--max-concurrent", 9,
         "--timeout-seconds", 2.5,
@@ -90,9 +90,19 @@ def test_options_reach_the_server(fixhead, monkeypatch, tmp_path):
 
     assert [(each.name, str(each.base_path), dict(each.labels)) for each in sources] == [
         ("pets", str(tmp_path / "p"), {"stable": 3}), ("q", str(tmp_path / "q"), {})]  # fmt: skip
-    assert config == ServerConfig("::1", 0, 3, False, 8, 0, 5, False, "secret",
+    assert config == ServerConfig("::1", 0, 3, True, 8, 0, 5, False, "secret",
                                   limits=Limits(batch=7, concurrent=9, timeout_seconds=2.5))  # fmt: skip
     kwargs["on_ready"](["http://a", "http://b"])
+
+
+def test_batching_can_be_switched_off_and_then_has_no_largest_batch(fixhead, monkeypatch, tmp_path):
+    called = []
+    monkeypatch.setattr("fixhead_serving.process.serve", lambda *args, **kwargs: called.append(args))
+    assert fixhead("serve", tmp_path, "--no-batching").code == 0
+    refused = fixhead("serve", tmp_path, "--no-batching", "--max-batch-merge", 8)
+
+    assert called[0][1].batching is False and len(called) == 1
+    assert refused.code == 2 and "--max-batch-merge has no effect with --no-batching." in refused.err
 
 
 def test_the_token_may_come_from_the_environment(fixhead, monkeypatch, tmp_path):
