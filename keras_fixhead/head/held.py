@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
 from keras_fixhead.errors import ReadOnlyError, VectorsError
+from keras_fixhead.head.readable import readable
 
 _LONGEST = 1e-3  # allowed deviation of a length from 1: above any rounding, below any intended change
 _LONGEST_OF_BFLOAT16 = 1e-2
@@ -62,11 +62,8 @@ def check_values(values: Any, layer: str, *, of_unit_length: bool) -> None:
 
 def _lengths(values: Any) -> NDArray[np.float64] | None:
     """The length of each row; None for values that cannot be read, or have another shape, which Keras refuses."""
-    try:
-        array = np.asarray(ops.convert_to_numpy(values))
-    except (NotImplementedError, TypeError, ValueError):  # symbolic tensors of TensorFlow, tracers of JAX; no array
-        return None
-    if array.ndim != 2 or array.size == 0:
+    array = readable(values)
+    if array is None or array.ndim != 2 or array.size == 0:
         return None
     rows = max(1, _ELEMENTS // array.shape[1])
     return np.concatenate([np.linalg.norm(array[start : start + rows].astype(np.float64), axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head.readable import readable
 from keras_fixhead.vectors import checked_integer
 
 
@@ -161,13 +162,3 @@ are counted from 0: subtract 1.
         hint = "Number the classes from 0."
     raise ArgumentError(f"Labels must be whole numbers in [0, {num_classes}), got {low:.6g} to {high:.6g} for "
                         f"{num_classes} classes.", hint=hint)
-
-
-def readable(labels: Any) -> Any:
-    """Returns the values of a tensor; None while a step is being compiled, when there are none yet."""
-    if isinstance(labels, keras.KerasTensor):
-        return None
-    try:
-        return np.asarray(ops.convert_to_numpy(labels))
-    except (NotImplementedError, TypeError):  # what a symbolic tensor of TensorFlow and a tracer of JAX raise here
-        return None

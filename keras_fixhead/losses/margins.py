@@ -10,9 +10,10 @@ from typing import Any
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head.readable import readable
 from keras_fixhead.head_config import checked_size, is_number
 from keras_fixhead.losses.arguments import checked_margin
-from keras_fixhead.losses.labels import class_numbers, full_precision_of, readable, target_logits, target_mask
+from keras_fixhead.losses.labels import class_numbers, full_precision_of, target_logits, target_mask
 
 EPSILON = 1e-6
 """Cosines are clipped to +-(1 - 1e-6) for the square root in ArcFace, so that its slope stays below 710."""

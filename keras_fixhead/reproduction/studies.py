@@ -22,15 +22,13 @@ from keras_fixhead.errors import ArgumentError, FixheadError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
 from keras_fixhead.reproduction.planning.cells import cell
+from keras_fixhead.reproduction.planning.plans import blocks_named
 from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.result import Result, read_arrays, read_result, write_result
 
 MERGED = 0.95
 """Cosine above which two class vectors count as merged."""
-
-_PAIRS_ON_WHOLE_SETS = {("cos", 1.0): 3, ("dot", 0.2): 6}
-"""Head and S with recipe `fast` -> planned number of pairs of seeds: blocks E3, E1 and E2 of the evidence programme."""
 
 _SCHEMA = 1
 _CURVES = ("epoch", "cross_entropy", "accuracy", "validation_accuracy", "validation_cross_entropy",
@@ -261,14 +259,15 @@ def fixed_against_learned_on_whole_sets(folder: Path) -> list[FixedAgainstLearne
     """
     results = read_results(folder / "evidence")
     found = []
-    for (head, scale), planned in _PAIRS_ON_WHOLE_SETS.items():
-        for dataset in ("cifar10", "cifar100"):
-            fixed, learned = ({seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(cell(
-                dataset=dataset, recipe="fast", head=head, scale=scale, fixed=fixed, label_smoothing=0.0)).items()}
-                for fixed in (True, False))
-            if len(fixed.keys() & learned.keys()) >= planned:
-                found.append(FixedAgainstLearned(dataset, scale, fixed, learned, head))
-    return found
+    for row in (row for block in blocks_named(["E1", "E2", "E3"], "evidence") for row in block.rows):
+        arms = {fixed: cell(dataset=row.dataset, recipe=row.recipe, head=row.head, fixed=fixed, **row.extra)
+                for fixed in row.fixed}  # at the recipe's S, which is the one that was chosen
+        fixed, learned = ({seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(arms[arm]).items()}
+                          for arm in (True, False))
+        if len(fixed.keys() & learned.keys()) >= len(row.seeds):
+            scale = float(arms[True].config.scale)
+            found.append(FixedAgainstLearned(row.dataset, scale, fixed, learned, row.head))
+    return sorted(found, key=lambda each: each.head)
 
 
 def main_effect_table(study: Study) -> list[str]:
