@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--suite", default="cifar-c")
     parser.add_argument("--augmenter", metavar="MODULE:NAME", help="an augmenter instead of the suite")
     parser.add_argument("--limit", type=int, metavar="N", help="first N test images (default: all)")
-    parser.add_argument("--data-dir", metavar="DIR")
+    parser.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: the run's)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="folder that keeps what is done")
     out_option(parser, FILE)
     options = parser.parse_args()
@@ -54,8 +54,9 @@ def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str,
     """Returns the measurements of a run: what differs, and images per second of both ways."""
     place = work / run.path.name
     here, there = place / "run", place / "url"
+    data_dir = options.data_dir or run.config().data_dir  # a server does not know where its images lie
     asked = [*corruptions(options), *(["--limit", options.limit] if options.limit else []),
-             *(["--data-dir", options.data_dir] if options.data_dir else [])]
+             *(["--data-dir", data_dir] if data_dir else [])]
     content = [finished(here) or command("robustness", run.path, *asked, "--out", here, "--json")]
     content.append(finished(there) or over_rest(run, place / "served", there, asked))
     first, second = (predictions(folder) for folder in (here, there))
