@@ -10,7 +10,7 @@ COLOURS = {HELD: ("#d3ecd9", "#12502a"), REFUTED: ("#f6d6d3", "#7c1c14"), UNDECI
 """Verdict -> background and text, everywhere."""
 
 FILE = "evidence.svg"
-_ROW, _TOP, _LEFT, _CLAIM, _BADGE, _SHARE, _GAP = 22, 64, 10, 258, 128, 34, 14  # pixels
+_ROW, _TOP, _LEFT, _CLAIM, _BADGE, _SHARE, _GAP = 22, 64, 10, 252, 138, 34, 14  # pixels
 
 
 def claims_figure(found: Mapping[str, Sequence[Answer]], columns: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from keras_fixhead.reproduction.results import Results
 
 
 def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer]]) -> list[str]:
-    """Returns the number of claims in each state, and one line for each claim that evidence decides or may decide.
+    """Returns the number of claims in each state, and one line for each verdict, with the claims that have it.
 
     Args:
         shown: the settings that have results.
@@ -22,17 +22,23 @@ def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer
     rest = [at.title for at in WRITTEN if at not in shown]
     if rest:
         lines += [f"No claim has been measured {', nor '.join(rest)}.", ""]
-    rows = [f"| {each.claim.short} | **{each.state}** | {seeds_text(each)} | {' of '.join(map(str, each.measured))} | "
-            f"{_where(each, at)} |"
-            for state in (HELD, REFUTED, UNDECIDED) for at in shown for each in found[at.plan] if each.state == state]
-    return [*lines, "| claim | verdict | seeds | comparisons measured | where |",
-            "| --- | --- | --- | --- | --- |", *rows, ""] if rows else lines
+    rows = [f"| **{state}** | {'; '.join(texts)} |" for at in shown for state in (HELD, REFUTED, UNDECIDED)
+            if (texts := [_claim_text(each) for each in found[at.plan] if each.state == state])]
+    if not rows:
+        return lines
+    return [*lines, "| verdict | claims: data, seeds, comparisons measured |", "| --- | --- |", *rows, ""]
+
+
+def _claim_text(each: Answer) -> str:
+    sets = dict.fromkeys(str(cell.config.dataset) for one in measured(each) for cell in one.cells)
+    return f"{each.claim.short} ({', '.join([*sets, seeds_text(each)])}, {' of '.join(map(str, each.measured))})"
 
 
 def counts_text(at: Setting, found: Sequence[Answer]) -> str:
     """Returns how many claims are in each state in a setting."""
     counts = Counter(each.state for each in found)
-    return (f"{at.title[0].upper()}{at.title[1:]} ({at.network}), of {len(found)} claims: "
+    protocols = dict.fromkeys(one.protocol for each in found for one in measured(each))
+    return (f"{at.title[0].upper()}{at.title[1:]} ({'; '.join([at.network, *protocols])}), of {len(found)} claims: "
             + ", ".join(f"{counts[state]} {state}" for state in (*STATES, ARITHMETIC)))
 
 
@@ -55,14 +61,6 @@ def rests_on(each: Answer) -> str:
     planned = sum(one.unresolved == SEEDS for one in found)
     more = [f"{planned} with seeds to come"] * bool(planned)
     return f" ({'; '.join([seeds_text(each), *more, *dict.fromkeys(one.protocol for one in found)])})"
-
-
-def _where(each: Answer, at: Setting) -> str:
-    """The data sets, network and protocol of a claim's comparisons."""
-    cells = [cell for one in measured(each) for cell in one.cells]
-    sets, networks = (dict.fromkeys(str(getattr(cell.config, name)) for cell in cells) for name in ("dataset", "model"))
-    protocols = dict.fromkeys(one.protocol for one in measured(each))
-    return "; ".join(filter(None, (", ".join(sets), ", ".join(networks), *protocols))) or at.title
 
 
 def plans_block(results: Mapping[str, Results]) -> list[str]:

@@ -184,7 +184,7 @@ def _marked(text: str) -> str:
 
 def _files(names: Sequence[str]) -> str:
     links = "<br>".join(f"<code>{escape(name)}</code>" for name in names)
-    return f"<details><summary>{len(names)}</summary>{links}</details>" if names else ""
+    return f"<details><summary>{len(names)} file{'s' * (len(names) > 1)}</summary>{links}</details>" if names else ""
 
 
 def _badge(verdict: str) -> str:
