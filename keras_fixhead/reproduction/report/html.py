@@ -37,7 +37,7 @@ input, select { font: inherit; padding: .25rem .45rem; border: 1px solid #b9c0cc
 td.id code { white-space: nowrap; overflow-wrap: normal; }
 input { flex: 1 1 16rem; } small { color: #5b6472; } code { font-size: .95em; overflow-wrap: anywhere; }
 section:not(.claims) td:not(.n):not(.id) { min-width: 5.5rem; }
-section:not(.claims) td.wide { min-width: 12rem; }
+section:not(.claims) td.wide:not(.n):not(.id) { min-width: 12rem; }
 .comparisons td.id code { white-space: normal; overflow-wrap: normal; }
 @media (max-width: 640px) {  /* claims one below the other, each with its verdict in view; other tables scroll */
   .claims :is(table, tbody, thead, td, tr) { display: block; }
