@@ -100,7 +100,7 @@ def _failures() -> tuple[str, str]:
                if names[-1] == "learned" and isinstance(value, float))
     return ("What does “fail to converge” mean?",
             f"The text says it of the learned models of Table 2, which reach up to {best:g} %. Only {len(failed)} "
-            "cells of all tables are NaN. Here only a run whose loss becomes NaN counts as failed.")
+            "cells of all tables are NaN. Here only a run whose loss is no longer a finite number counts as failed.")
 
 
 def _correlations() -> tuple[str, str]:

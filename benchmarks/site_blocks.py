@@ -28,15 +28,17 @@ def loses_block() -> list[str]:
         data = each.dataset.upper().replace("CIFAR", "CIFAR-")
         fixed, learned = (f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
         network = " with `fast_cnn` and all training images" if each in whole else " with a small ResNet18"
-        lines.append(f"- **At S = {each.scale:g} fixed class vectors {word} {abs(each.difference.mean):.1f} points** "
-                     f"on {data}{network}: {fixed} against {learned} (95 % interval of the difference {_signed(low)} "
-                     f"to {_signed(high)}, n = {each.difference.n} seeds, paired).")
+        logits = " with dot products" if each.head == "dot" else ""
+        lines.append(f"- **At S = {each.scale:g}{logits} fixed class vectors {word} {abs(each.difference.mean):.1f} "
+                     f"points** on {data}{network}: {fixed} against {learned} (95 % interval of the difference "
+                     f"{_signed(low)} to {_signed(high)}, n = {each.difference.n} seeds, paired).")
     config = read_study(RESULTS / "margins.json").config
-    return [*lines, "", f"The small ResNet18 has width {config['width']:g}, "
+    smallest, *_, largest = sorted({each.scale for each in [*narrow, *whole] if each.head == "cos"})
+    return [*lines, "", f"Other logits are cosines. The small ResNet18 has width {config['width']:g}, "
             f"{config['limit_train']:,} training images, {config['epochs']} epochs, recipe `cpu`. **The paper's "
-            "networks at full size have not been measured**, and no S between these two: what follows is what these "
-            f"runs and the construction support, not a law. Files: {'`results/evidence/`, ' * bool(whole)}"
-            "`results/main_effect.json`, `results/margins.json`."]
+            f"networks at full size have not been measured**, and no S of cosines between {smallest:g} and "
+            f"{largest:g}: what follows is what these runs and the construction support, not a law. Files: "
+            f"{'`results/evidence/`, ' * bool(whole)}`results/main_effect.json`, `results/margins.json`."]
 
 
 def robustness_rest_block() -> list[str]:

@@ -18,8 +18,11 @@ def keep_generalization(run: Run, predictor: "Predictor", measured: "MeasuredRun
                         data_dir: str | None) -> tuple[dict[str, Any], list[str]]:
     """Measures the drop from the run's own test set, keeps it in RUN/generalization, and returns JSON and text.
 
-    If the run's own data are missing, or the run cannot be written, the text says so.
+    If the run's own data are missing, or the run cannot be written, the text says so. With one common class there is
+    no drop to measure, as the notes of `measured` say.
     """
+    if measured.classes is not None and len(measured.classes.common) < 2:
+        return {"drop": None}, []
     from keras_fixhead.evaluation.outside import measure_generalization
     from keras_fixhead.runs.generalization import measurement_name, write_generalization
 

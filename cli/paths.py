@@ -18,6 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from keras_fixhead.errors import ArgumentError, FixheadError, RunError, ServingError
+from keras_fixhead.json_files import NotJson, parse_json
 
 ABSENT = "does not exist"
 _TEXT_BYTES = 2**20
@@ -190,7 +191,13 @@ class ClassWeights(InputFile):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "balanced":
             return value
-        return super().convert(value, param, ctx).read_text(encoding="utf-8")
+        content = super().convert(value, param, ctx).read_bytes()
+        try:
+            parse_json(content)
+        except NotJson as error:
+            raise ArgumentError(f"--class-weights: {shown(value)} is not valid JSON: {error}. Expected "
+                                f"{self.expected}.") from None
+        return content.decode("utf-8-sig")
 
 
 class SuiteName(PathType):

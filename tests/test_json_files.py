@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_fixhead.errors import RunError
-from keras_fixhead.json_files import copy_file, read_json, write_bytes, write_json
+from keras_fixhead.json_files import NotJson, copy_file, parse_json, read_json, write_bytes, write_json
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -61,7 +61,7 @@ def test_a_path_that_is_not_a_folder_gives_a_one_line_error():
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"", "is damaged: Expecting value"),
+    (b"", "is damaged: line 1, column 1: expected a value: text in double quotes, .* got the end of the text"),
     (b'{"schema": 1, "a"', "is damaged"),
     (b"[1, 2]", "is damaged: expected a JSON object"),
     (b'{"a": 1}', "is damaged: expected a JSON object with a 'schema' number"),
@@ -116,3 +116,36 @@ def test_an_older_schema_is_read(tmp_path):
 def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(RunError, match=r"x\.json is missing\."):
         read_json(tmp_path / "x.json", schema=1)
+
+
+@pytest.mark.parametrize("content, said", [
+    ('{"a": 1,\n "b" 2}', "line 2, column 6: expected a colon after the name, got '2'"),
+    ('{"a": 1\n "b": 2}', "line 2, column 2: expected a comma or a closing bracket, got '\"'"),
+    ('{"a": [1', "line 1, column 9: expected a comma or a closing bracket, got the end of the text"),
+    ("{a: 1}", "line 1, column 2: expected a name in double quotes, got 'a'"),
+    ('{"a": True}', "line 1, column 7: expected a value: text in double quotes, a number, true, false, null, [...] or "
+     "{...}, got 'True'"),
+    ("{} {}", "line 1, column 4: expected the end of the text, got '{'"),
+    ('{"a": "b}', "line 1, column 7: the text that begins here has no closing double quote"),
+    ('{"a": "b\tc"}', r"line 1, column 9: text cannot have a line break or tab in it; expected \n or \t"),
+    (r'{"a": "C:\data"}', r"line 1, column 10: a single backslash; expected \\ or an escape such as \n or \u00e9"),
+    (r'{"a": "\u00"}', r"line 1, column 9: a single backslash; expected \\ or an escape such as \n or \u00e9"),
+    ('{"a": 1,\n "b": "a",\n "a": 2}', "line 3, column 2: 'a' appears twice; expected each name once"),
+    (b'{"a":\n "\xc3\xa4\xff"}', "line 2, column 4: expected UTF-8 text, got the byte 0xff"),
+    ("[" * 200_000, "its brackets are nested too deeply"),
+    ("1" * 5_000, "a number has too many digits; expected fewer than 4,300"),
+])
+def test_what_is_not_json_is_named_with_its_place_and_what_would_be_valid(content, said):
+    with pytest.raises(NotJson) as caught:
+        parse_json(content)
+
+    assert str(caught.value) == said
+
+
+def test_a_mark_of_the_byte_order_is_passed_over():
+    assert parse_json('\ufeff{"a": 1}'.encode()) == {"a": 1}
+
+
+def test_lines_of_a_part_of_a_file_are_counted_from_its_first():
+    with pytest.raises(NotJson, match="line 8, column 1: expected a value"):
+        parse_json("\n}", first_line=7)

@@ -13,7 +13,8 @@ from headless import chromium, report_of
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["", "worth-it/", "margins/", "faq/", "benchmarks/", "evidence-tables/", "tutorials/layer_in_fit/",
+PAGES = ["", "worth-it/", "margins/", "faq/", "benchmarks/", "evidence/", "evidence-claims/",
+         "evidence-tables/", "tutorials/layer_in_fit/",
          "reference/commands/train/", "reference/python/head/", "architecture/"]
 FRAME = """<body style="margin: 0"><iframe src="PAGE" width="WIDTH" height="1900" style="border: 0"></iframe><script>
 window.addEventListener("load", () => setTimeout(() => {

@@ -9,7 +9,8 @@ from fixhead_cli.paths import InputFolder, OutputFolder
 
 @click.command("report")
 @click.argument("results", default="results", type=InputFolder("a folder of results, as reproduce writes it",
-                                                               "fixhead reproduce all --dry-run"))
+                                                               "See what would be run: fixhead reproduce all "
+                                                               "--dry-run"))
 @click.option("--out", type=OutputFolder("a folder for the report"), metavar="DIR", default="report", show_default=True,
               help="Folder to write into.")
 @json_option

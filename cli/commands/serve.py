@@ -41,7 +41,7 @@ def command(directories: tuple[str, ...], config_file: Path | None, versions: tu
 
     if bool(directories) == bool(config_file):
         raise ArgumentError("Expected either folders of versions or --config FILE, but not both.",
-                            hint="fixhead serve DIR")
+                            hint="Serve a folder of versions: fixhead serve DIR")
     if config_file and (versions or labels):
         raise ArgumentError("With --config, versions and labels are set in that file.", hint="Leave them out here.")
     if options["batching"] is False:

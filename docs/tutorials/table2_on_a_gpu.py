@@ -1,13 +1,13 @@
 """
 # Table 2 on a free hosted GPU
 
-**Never run.** The cells below have only been run as a plan. When you run them, please share the files in
-`results/gpu/`.
+The CIFAR cells of Table 2, the paper's main effect, at full width on one GPU: **never run here**, except as a plan.
+When you run them, please share the files in `results/gpu/`.
 
-Table 2 of the paper is its main effect: cosine logits at S = 1, fixed against learned class vectors. Its CIFAR cells
-are made for one GPU of a free hosted notebook: full width, 30 epochs, the recipe `honest` with the same
-hyperparameters in both arms. The plan runs cell by cell, skips what has a result, and continues a run that was cut off
-from its last checkpoint. Choose a GPU in the notebook's settings first.
+The table has cosine logits at S = 1, fixed against learned class vectors. Its CIFAR cells are made for one GPU of a
+free hosted notebook: full width, 30 epochs, the recipe `honest` with the same hyperparameters in both arms. The plan
+runs cell by cell, skips what has a result, and continues a run that was cut off from its last checkpoint. Choose a GPU
+in the notebook's settings first.
 
 ## Install
 

@@ -17,7 +17,7 @@ def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
     if entry.tests is not None:
         raise ArgumentError(f"{config.dataset} has no training images: it is a test set for models trained on "
                             f"{entry.tests}.",
-                            hint=f"fixhead evaluate RUN --dataset {config.dataset}")
+                            hint=f"Measure a trained run on it: fixhead evaluate RUN --dataset {config.dataset}")
     if lacks_validation_to_select(config):
         raise ArgumentError("Without hold_out there are no validation images to select the best epoch on.",
                             hint="Use --selection last (or test, which makes test accuracy too high).")

@@ -3,7 +3,6 @@
 Schema 2 has the configuration as asked for and as resolved. Schema 1 was one flat, resolved configuration, with a
 digest of class vectors and a history of extensions among its fields; exported results keep that form.
 """
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from keras_fixhead.config.resolved import Resolved, run_digest
 from keras_fixhead.config.train_config import TrainConfig, check_names
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.json_files import NotJson, parse_json
 from keras_fixhead.vectors import class_vectors, vectors_digest
 
 CONFIG_SCHEMA = 2
@@ -147,10 +147,10 @@ def read_config_file(path: Path) -> dict[str, Any]:
         ArgumentError: if the file cannot be read or is not a JSON object of known fields.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise ArgumentError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
+    except NotJson as error:
         raise ArgumentError(f"{path} is not valid JSON: {error}.") from None
     asked = content
     for key in ("asked", "config"):  # of a run or a dry run; otherwise flat, as in an exported result

@@ -43,6 +43,8 @@ def load_array_files(entry: DatasetEntry, data_dir: str | None) -> tuple[dict[st
 def _array(path: Path) -> NDArray[Any]:
     try:
         found: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint=_AGAIN) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", hint=_AGAIN) from None
+    except (ValueError, EOFError):
+        raise DataError(f"{path} is not a readable .npy file of numbers.", hint=_AGAIN) from None
     return found

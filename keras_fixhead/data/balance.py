@@ -1,6 +1,5 @@
 """Training sets whose classes have different numbers of images: weights of classes, and orders that balance them."""
 import difflib
-import json
 import math
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.json_files import NotJson, parse_json
 from keras_fixhead.vectors.hashing import BALANCE_STREAM, ORDER_STREAM, stream_key, words
 
 BALANCED = "balanced"
@@ -27,8 +27,8 @@ def parse_class_weights(text: str) -> str | dict[str, float]:
     if text == BALANCED:
         return BALANCED
     try:
-        weights = json.loads(text)
-    except ValueError as error:
+        weights = parse_json(text)
+    except NotJson as error:
         raise ArgumentError(f"class_weights is not valid JSON: {error}.", hint=f"For example {_FORM}") from None
     if not isinstance(weights, dict) or not weights:
         raise ArgumentError(f"class_weights must be 'balanced' or a JSON object of class and weight, got {text[:60]}.",

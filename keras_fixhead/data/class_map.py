@@ -5,10 +5,8 @@ of each other. A mapping that the user gives comes first.
 """
 import dataclasses
 import difflib
-import json
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.json_files import NotJson, parse_json
 
 ALIASES: tuple[tuple[str, ...], ...] = (
     ("automobile", "car"),  # CIFAR-10; STL-10, PASCAL VOC, COCO, Open Images
@@ -106,6 +105,9 @@ class ClassMap:
         if self.missing:
             notes.append(f"{set_name} has {len(self.common)} of the run's {len(self.run_names)} classes; missing: "
                          f"{_listed(self.missing)}.")
+        if len(self.common) == 1:
+            notes.append(f"Only one class is common, {self.run_names[self.common[0]]}: an accuracy among the common "
+                         "classes would be 100 % whatever the model answers, and is not reported.")
         return notes
 
 
@@ -174,21 +176,14 @@ def read_class_map(path: Path) -> dict[str, str | None]:
         DataError: if it cannot be read, or is not such an object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+    except NotJson as error:
         raise DataError(f"{path} is not valid JSON: {error}.", hint=_FORM) from None
     if not isinstance(content, dict) or not all(each is None or isinstance(each, str) for each in content.values()):
         raise DataError(f"{path} is not a JSON object of names.", hint=_FORM)
     return content
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
-    if twice:
-        raise ValueError(f"{twice[0]!r} appears twice")
-    return dict(pairs)
 
 
 def _tables(names: Sequence[str]) -> list[tuple[Form, dict[str, list[int]]]]:

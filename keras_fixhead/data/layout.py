@@ -6,7 +6,6 @@
 """
 import csv
 import io
-import json
 import os
 import re
 import unicodedata
@@ -17,6 +16,7 @@ from typing import Any
 
 from keras_fixhead.data.pictures import ENDINGS
 from keras_fixhead.errors import DataError
+from keras_fixhead.json_files import NotJson, parse_json
 
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
                "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
@@ -32,6 +32,7 @@ _NAMES = {"path": ("path", "file", "filename", "image"), "label": ("label", "cla
 _PARTS = ("train", "validation", "test", WHOLE)
 _NAMED = 5
 _COLUMNS = "Its first line is path,label or path,label,split; in JSON lines, these are the keys."
+_JSON_LINE = 'Such as {"path": "a.jpg", "label": "cat"}.'
 _FEW_HINT = "Add pictures, or move such classes elsewhere."
 
 Classes = dict[str, list[Path]]
@@ -239,12 +240,11 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str | None
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
+            row = parse_json(line, first_line=number)
+        except NotJson as error:
+            raise DataError(f"{path} is not valid JSON: {error}.", hint=_JSON_LINE) from None
         if not isinstance(row, dict):
-            raise DataError(f"Line {number} of {path} is not a JSON object.",
-                            hint='Such as {"path": "a.jpg", "label": "cat"}.')
+            raise DataError(f"Line {number} of {path} is not a JSON object.", hint=_JSON_LINE)
         yield number, row
 
 

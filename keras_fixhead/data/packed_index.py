@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.errors import DataError
+from keras_fixhead.json_files import NotJson, parse_json
 
 SUFFIX = ".packed"
 INDEX = "index.json"
@@ -157,9 +158,9 @@ def read_index(folder: Path) -> PackedIndex:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     try:
-        fields = json.loads(content)
-    except (ValueError, RecursionError):
-        raise DataError(f"{path} is damaged: it is not valid JSON.", hint=again(INDEX)) from None
+        fields = parse_json(content)
+    except NotJson as error:
+        raise DataError(f"{path} is damaged: {error}.", hint=again(INDEX)) from None
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise DataError(f"{path} is not the index of a packed data set, or is damaged.",
                         hint="Expected a folder written by `fixhead data pack`.")
@@ -172,17 +173,19 @@ def read_index(folder: Path) -> PackedIndex:
             f"{path} has schema {schema} and coding {fields.get('coding')!r}; this version of keras_fixhead reads "
             f"schema {SCHEMA} and {' or '.join(CODINGS)}.", hint="Upgrade: pip install -U keras-fixhead")
     try:
-        return _index(fields)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: {error!r}.", hint=again(INDEX)) from None
+        found = _index(fields)
+        outside = [file.name for file in found.files if Path(file.name).name != file.name]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError(f"{path} is damaged: an entry is missing or has a wrong value.", hint=again(INDEX)) from None
+    if outside:
+        raise DataError(f"{path} is damaged: {outside[0]!r} is not a file name.", hint=again(INDEX))
+    return found
 
 
 def _index(fields: Mapping[str, Any]) -> PackedIndex:
     height, width, channels = map(int, fields["image_shape"])
     files = tuple(PackedFile(each["name"], each["split"], each["array"], int(each["count"]),
                              tuple(map(int, each["blocks"])), each["sha256"]) for each in fields["files"])
-    if wrong := [file.name for file in files if Path(file.name).name != file.name]:
-        raise ValueError(f"{wrong[0]!r} is not a file name")
     return PackedIndex(
         name=str(fields["name"]), image_shape=(height, width, channels),
         splits={split: int(fields["splits"][split]) for split in ("train", "test")},

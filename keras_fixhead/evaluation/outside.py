@@ -36,7 +36,7 @@ def measure_generalization(run: Run, predictor: Predictor, measured: MeasuredRun
         own_logits: the model's logits of its own test set, if they are known, (N, m).
 
     Raises:
-        ArgumentError: (a ValueError) for a model that never has all logits.
+        ArgumentError: (a ValueError) for a model that never has all logits, or a set with only one of its classes.
         DataError: if the run's own data cannot be found or read.
     """
     outside, classes = measured.splits[TEST], measured.classes
@@ -44,6 +44,10 @@ def measure_generalization(run: Run, predictor: Predictor, measured: MeasuredRun
     if outside.logits is None:
         raise ArgumentError("The drop between two sets is measured with all logits, which a model of very many classes "
                             "does not have.", hint="Compare the two accuracies: fixhead evaluate.")
+    if len(classes.common) < 2:
+        raise ArgumentError("The drop between two sets is that among their common classes, of which there is only one, "
+                            f"{predictor.label_names[classes.common[0]]}: every answer would be right.",
+                            hint="Measure on a set with two or more of the run's classes.")
     fields = run.config().data_fields
     own = run_dataset(**{**fields, "data_dir": data_dir or fields["data_dir"]}).test
     used = np.flatnonzero(np.isin(own.labels, classes.common))

@@ -25,8 +25,8 @@ class MeasuredSplit:
 
     Attributes:
         evaluation: the measures, with predictions among all classes of the model.
-        common_accuracy: accuracy if only classes are predicted that the data set has; None if it has all of them, or if
-            the model never has all logits.
+        common_accuracy: accuracy if only classes are predicted that the data set has; None if it has all of them or
+            only one, or if the model never has all logits.
         split: the images, with the model's labels.
         logits: shape (N, m); None if the model never has all of them.
         best: the most probable classes and their probabilities, each (N, k), if it does not.
@@ -161,7 +161,7 @@ def _measured(measurer: Measurer | StreamedMeasurer, split: Split, tta: str, cla
 
 
 def _common_accuracy(logits: NDArray[np.float32], split: Split, classes: ClassMap | None) -> float | None:
-    if classes is None or not classes.missing:
+    if classes is None or not classes.missing or len(classes.common) < 2:
         return None
     common = np.array(classes.common)
     return float((common[logits[:, common].argmax(axis=1)] == split.labels).mean())

@@ -46,7 +46,8 @@ def compare_results(results: Sequence[Result], split: str = "test") -> tuple[lis
             that was not measured.
     """
     if len(results) < 2:
-        raise ArgumentError(f"Give two or more complete runs to compare, got {len(results)}.", hint="fixhead list runs")
+        raise ArgumentError(f"Give two or more complete runs to compare, got {len(results)}.",
+                            hint="List your runs: fixhead list runs")
     shared, varied = shared_and_varied([each.config for each in results])
     extended = len({each.extended_from for each in results}) > 1
     groups: dict[str, Group] = {}

@@ -59,6 +59,7 @@ class Claim:
 
     Attributes:
         id: our name for it.
+        short: the claim in a few words, for a figure or a list.
         section: the section that makes it.
         tables: the paper's tables about it.
         statement: the claim in our words.
@@ -67,6 +68,7 @@ class Claim:
     """
 
     id: str
+    short: str
     section: str
     tables: tuple[str, ...]
     statement: str
@@ -106,8 +108,8 @@ def paper_correlations() -> dict[str, dict[str, float]]:
 
 def paper_claims() -> dict[str, Claim]:
     """Returns the paper's claims by their names."""
-    return {each["id"]: Claim(each["id"], each["section"], tuple(each["tables"]), each["statement"], each["quantity"],
-                              each["paper"]) for each in _content("claims")["claims"]}
+    return {each["id"]: Claim(each["id"], each["short"], each["section"], tuple(each["tables"]), each["statement"],
+                              each["quantity"], each["paper"]) for each in _content("claims")["claims"]}
 
 
 def paper_claim(name: str) -> Claim:

@@ -71,8 +71,11 @@ def read_evidence(path: Path, *, rehearsal: bool = False) -> Result:
     content = result.content
     try:
         asked, seed, marked = cell(content["cell"]), int(content["seed"]), content["rehearsal"]
-    except (KeyError, TypeError, ArgumentError) as error:
-        raise RunError(f"{path} is damaged: it is not the result of a cell ({error}).") from None
+    except ArgumentError as error:
+        raise RunError(f"{path} is damaged: it is not the result of a cell: {error.what}") from None
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path} is damaged: it is not the result of a cell: its 'cell', 'seed' or 'rehearsal' is "
+                       "missing or wrong.") from None
     if marked is not rehearsal:
         raise RunError(f"{path} is a result of {'a rehearsal, which is not evidence' if marked else 'a real run'}.",
                        hint="Keep rehearsals in a separate folder.")

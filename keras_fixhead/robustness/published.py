@@ -98,8 +98,8 @@ def _array(path: Path) -> NDArray[Any]:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path} is missing.", hint=f"Expected {_LAYOUTS}.") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable .npy file: {error}.", hint="Download or copy it again.") from None
+    except (OSError, ValueError, EOFError):
+        raise DataError(f"{path} is not a readable .npy file of numbers.", hint="Download or copy it again.") from None
 
 
 def _block(files: Mapping[str, NDArray[np.uint8]], count: int, images: Images, name: str, severity: int, seed: int,

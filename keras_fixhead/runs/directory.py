@@ -28,7 +28,7 @@ from keras_fixhead.config import (
     to_store,
 )
 from keras_fixhead.errors import ArgumentError, RunError
-from keras_fixhead.json_files import read_json, write_bytes, write_json
+from keras_fixhead.json_files import NotJson, parse_json, read_json, write_bytes, write_json
 from keras_fixhead.runs.locking import locked_file
 
 SCHEMA = 1
@@ -182,12 +182,12 @@ class Run:
         """
         path = self.path / "metrics.jsonl"
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_bytes().splitlines()
         except FileNotFoundError:
             return []
         try:
-            rows = [json.loads(line) for line in lines]
-        except ValueError as error:
+            rows = [parse_json(line, first_line=number) for number, line in enumerate(lines, start=1)]
+        except NotJson as error:
             raise RunError(f"{path} is damaged: {error}.") from None
         if not all(isinstance(row, dict) and "epoch" in row for row in rows):
             raise RunError(f"{path} is damaged: expected JSON objects with an epoch.")

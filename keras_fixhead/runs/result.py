@@ -216,6 +216,5 @@ def read_arrays(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        detail = "" if isinstance(error, FileNotFoundError) else f": {error}"  # its text is the path again
-        raise RunError(f"{path} is damaged or missing{detail}.") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        raise RunError(f"{path} is damaged or missing.") from None

@@ -120,8 +120,9 @@ def load_checkpoint(path: Path, model: "keras.Model | Callable[[Progress], keras
         progress = Progress(**meta) if schema <= SCHEMA else Progress()
     except FileNotFoundError:
         raise RunError(f"{path} is missing, so there is nothing to resume from.", hint="Start a new run.") from None
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"The checkpoint {path} is damaged: {error}.", hint="Start a new run.") from None
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, zipfile.BadZipFile):
+        raise RunError(f"The checkpoint {path} is damaged: it is not a complete .npz file of a checkpoint.",
+                       hint="Start a new run.") from None
     if schema > SCHEMA:
         raise RunError(f"The checkpoint {path} is from a newer version.", hint="Upgrade: pip install -U keras-fixhead")
     if not isinstance(model, keras.Model):

@@ -55,6 +55,19 @@ def test_what_differs_is_said_in_words(fixhead, digits_run, pictures):
     assert "among the common classes" in answer.out
 
 
+def test_one_common_class_has_no_accuracy_among_the_common_classes_and_no_drop(fixhead, digits_run, pictures, tmp_path):
+    file = tmp_path / "map.json"
+    file.write_text(json.dumps({"3": None, "nine": None, "stranger": None}))
+    asked = ["evaluate", digits_run.path, "--dataset", pictures, "--class-map", file]
+    answer = fixhead(*asked, "--json").json
+    said = fixhead(*asked).out
+
+    assert "common_accuracy" not in answer and answer["drop"] is None and answer["classes"]["common"] == 1
+    assert ("Only one class is common, 7: an accuracy among the common classes would be 100 % whatever the model "
+            "answers, and is not reported.") in said
+    assert "among the common classes 1" not in said and "drop" not in said
+
+
 def test_the_drop_is_kept_with_its_interval_and_compared(fixhead, digits_run, pictures, class_map, tmp_path):
     runs = [tmp_path / name for name in ("one", "two")]
     for run, seed in zip(runs, (0, 1), strict=True):

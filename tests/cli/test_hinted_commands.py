@@ -89,6 +89,26 @@ def test_the_check_finds_most_rooms():
     assert {place.split("/")[1] for _, place in HINTED} >= {"data", "runs", "experiments", "models", "commands"}
 
 
+def hints_in_source():
+    """Yields each text of a hint, and where it stands: of an error, and the second argument of a type of paths."""
+    for room in ("keras_fixhead", "cli", "serving"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
+                typed = re.search(r"Input(File|Folder)$", ast.unparse(call.func))
+                for value in [*(each.value for each in call.keywords if each.arg == "hint"),
+                              *(call.args[1:2] if typed else [])]:
+                    for text in (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,):
+                        if isinstance(text, (ast.Constant, ast.JoinedStr)):
+                            yield _text(text), f"{path.relative_to(ROOT)}:{text.lineno}"
+
+
+def test_a_hint_says_what_its_command_is_for():
+    hints = list(hints_in_source())
+
+    assert len(hints) > 200
+    assert not [(text, place) for text, place in hints if text.startswith("fixhead ")]
+
+
 # followed: what fails, the last words of its hint, and what is filled in before that runs
 
 FOLLOWED = [

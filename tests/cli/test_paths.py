@@ -184,3 +184,12 @@ def test_a_character_split_at_the_limit_of_the_check_is_text(tmp_path):
 
     assert paths.LABELS_FILE.convert(str(file), None, None) == file
     assert Path(file).stat().st_size > 2**20
+
+
+def test_a_file_of_class_weights_that_is_not_json_is_named_with_the_place(fixhead, tmp_path):
+    file = tmp_path / "weights.json"
+    file.write_text('{"cat" 2}')
+    answer = fixhead("train", "--class-weights", file, "--dry-run")
+
+    said = f"{file} is not valid JSON: line 1, column 8: expected a colon after the name"
+    assert answer.code == 2 and said in answer.err

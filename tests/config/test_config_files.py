@@ -16,11 +16,12 @@ def test_a_configuration_file_may_come_from_a_run_or_a_dry_run(tmp_path):
 
 
 @pytest.mark.parametrize("content, message", [
-    ("{", "is not valid JSON"),
+    ("{", r"plan\.json is not valid JSON: line 1, column 2: expected a name in double quotes, got the end"),
+    ('{"epochs": 3, "epochs": 4}', "'epochs' appears twice; expected each name once"),
     ("[1]", "is not a JSON object of configuration fields"),
     ('{"config": [1]}', "is not a JSON object of configuration fields"),
     ('{"epoch": 3}', "Did you mean 'epochs'"),
-    ("\xff", "is not valid JSON"),
+    ("\xff", "is not valid JSON: line 1, column 1: expected UTF-8 text, got the byte 0xff"),
 ])
 def test_a_file_that_is_not_a_configuration_is_refused(tmp_path, content, message):
     file = tmp_path / "plan.json"

@@ -56,7 +56,7 @@ def test_when_it_is_not_there_the_message_says_where_to_get_which_files(tmp_path
     ("data", lambda array: array[:, :16], r"not uint8 of \(N, 32, 32, 3\)"),
     ("labels", lambda array: array[:-1], "does not have one label from 0 to 9 for each of the 20 images"),
     ("labels", lambda array: array + 1, "does not have one label"),
-    ("labels", lambda array: None, "cannot be read"),
+    ("labels", lambda array: None, r"labels\.npy is not a readable \.npy file of numbers\."),
 ])
 def test_damaged_files_are_named(tmp_path, which, change, message):
     write(tmp_path, "v6", 20)

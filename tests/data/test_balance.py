@@ -69,7 +69,7 @@ def test_weights_from_a_file_are_matched_by_name():
 
 
 @pytest.mark.parametrize("text, message", [
-    ("{", "class_weights is not valid JSON"),
+    ("{", "class_weights is not valid JSON: line 1, column 2: expected a name in double quotes"),
     ("[1, 2]", "must be 'balanced' or a JSON object of class and weight, got \\[1, 2\\]"),
     ("{}", "must be 'balanced' or a JSON object"),
     ('{"cat": -1}', "The weight of class 'cat' must be a number of at least 0, got -1"),

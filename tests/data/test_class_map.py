@@ -72,7 +72,8 @@ def test_a_class_map_is_an_object_of_names(tmp_path):
     file.write_text(json.dumps({"boat": "ship", "fox": None}))
     assert read_class_map(file) == {"boat": "ship", "fox": None}
     for content, message in [("[1]", "is not a JSON object of names"), ('{"a": 1}', "is not a JSON object of names"),
-                             ('{"a": "b", "a": "c"}', "'a' appears twice"), ("{", "is not valid JSON")]:
+                             ('{"a": "b", "a": "c"}', "'a' appears twice"),
+                             ("{", "is not valid JSON: line 1, column 2: expected a name")]:
         file.write_text(content)
         with pytest.raises(DataError, match=f'{message}.* Expected {{"name in the data set"'):
             read_class_map(file)

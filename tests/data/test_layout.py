@@ -140,7 +140,8 @@ def test_a_list_of_paths_and_labels_is_a_data_set(tmp_path, monkeypatch, name, t
     ("l.jsonl", '{"path": "a", "label": "b"}\n\n{"path": "c", "label": null}', "line 3 has path 'c', label ''"),
     ("l.csv", 'path,label\na.png,"a\nb"\nb.png,"a\nb"\nc.png,c\nd.png,c', r"cannot be written as one line of text: "
      r"'a\\nb'\. Rename them, without line breaks"),
-    ("l.jsonl", "{", r"Line 1 of .* is not a JSON object\. Such as"), ("l.jsonl", "[1]", "Line 1 of .* is not"),
+    ("l.jsonl", "\n{", r"l\.jsonl is not valid JSON: line 2, column 2: expected a name in .*\. Such as"),
+    ("l.jsonl", "[1]", r"Line 1 of .* is not a JSON object\. Such as"),
 ])
 def test_a_wrong_list_is_refused(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)

@@ -59,7 +59,9 @@ def test_a_result_on_part_of_a_data_set_is_not_evidence(tmp_path, state):
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"cell": {"no_field": 1}}, "not the result of a cell"), ({"config": None}, "not an exported result"),
+    ({"cell": {"no_field": 1}}, "not the result of a cell: Unknown"),
+    ({"cell": None}, "its 'cell', 'seed' or 'rehearsal' is missing or wrong"), ({"seed": "x"}, "is missing or wrong"),
+    ({"config": None}, "not an exported result"),
     ({"seed": 7}, "not that of its cell"), ({"accuracy": None}, "has no 'accuracy'"), ({"schema": 99}, "schema 99"),
 ])
 def test_a_damaged_result_is_named(tmp_path, change, message):

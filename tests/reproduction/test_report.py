@@ -13,8 +13,10 @@ from synthetic import write_blocks
 from keras_fixhead.reproduction import paper_claims
 from keras_fixhead.reproduction.claims.findings import NUMBER
 from keras_fixhead.reproduction.report.content import read_report, write_report
+from keras_fixhead.reproduction.report.latex import latex_text
+from keras_fixhead.reproduction.report.tables import BESIDE, COLUMNS, comparison_row, tables
 from keras_fixhead.reproduction.report.targets import target_text
-from keras_fixhead.reproduction.report.text import comparison_row, comparisons_csv
+from keras_fixhead.reproduction.report.text import comparisons_csv
 
 FILES = ["report.json", "report.md", "report.tex", "report.html", "comparisons.csv", "cells.csv"]
 
@@ -69,7 +71,7 @@ def test_every_claim_has_a_verdict_and_every_number_names_its_files(results, rep
     assert measured
     for each in measured:
         assert each["files"] and all((results / name).is_file() for name in each["files"])
-        assert each["unit"] in NUMBER and each["recipe"] and each["n"] == len(each["values"]) == 3
+        assert each["unit"] in NUMBER and each["protocol"] and each["n"] == len(each["values"]) == 3
         assert (each["sign_flip_p"] is None) == (each["smallest_p"] is None) == (each["minus"] is not None)
     dot, cos = setting["across_sets"]
     # gains of 20 points at every seed of both sets
@@ -163,7 +165,7 @@ def test_a_comparison_with_a_part_of_its_runs_says_what_the_rest_costs(results, 
 
     assert begun
     for claim, each in begun:
-        assert comparison_row(claim, each)["hours"] == (
+        assert comparison_row(claim, each).texts["hours"] == (
             f"about {each['hours_per_seed']:g} a seed, {each['command_hours']:g} the command")
     rows = list(csv.DictReader(comparisons_csv(content).splitlines()))
     assert all(float(row["command_hours"]) > 0 for row in rows if row["n"] == "0" and row["command"])
@@ -194,7 +196,7 @@ class Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.links, self.anchors, self.rows = [], [], set(), 0
+        self.open, self.links, self.anchors, self.rows, self.text = [], [], set(), 0, ""
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
@@ -206,6 +208,9 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
 
 
 def test_the_page_is_well_formed_and_refers_to_nothing_outside(report, written):
@@ -231,14 +236,30 @@ def test_the_tables_have_one_line_per_comparison_and_run(results, report, writte
     assert len(rows) == len(all_) and {row["verdict"] for row in rows} == {each["verdict"] for each in all_}
     assert [row["mean"] for row in rows] == ["" if each["mean"] is None else str(each["mean"]) for each in all_]
     assert len(list(csv.DictReader(io.StringIO(cells)))) == setting["runs"] == 24
-    assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 1
-    assert len(re.findall(r" \\\\$", latex, re.M)) == 1 + sum(bool(each["values"]) for each in all_)
-    assert markdown.count("| `cos-s1-fixed-converges` |") == 7
+    assert latex.count("\\begin{longtable}") == latex.count("\\end{longtable}") == 4
+    assert markdown.count("| `cos-s1-fixed-converges` |") == 1 + 6
     files = {path.stem for path in (results / "gpu").glob("*.json")}
     assert {row["file"] for row in csv.DictReader(io.StringIO(cells))} == {f"gpu/{name}.json" for name in files}
     for text in (markdown, latex):
         assert all(f"gpu/{name}.json" in text for name in files)  # every number can be traced to its files
         assert re.search(r"\+20\.00 to \+20\.00", text) and "0.25" in text  # BCa interval, smallest sign-flip p
+
+
+def test_all_forms_say_the_same_of_every_line(report, written):
+    """Each text of each column: claims, comparisons with their notes, tables and figures, cells with data and cost."""
+    _, markdown, latex, page = (path.read_text() for path in written[:4])
+    shown = Page()
+    shown.feed(page)
+    (setting,) = report["settings"]
+    found = tables(setting)
+    texts = {row.texts[each] for name, rows in found.items() for row in rows for each in COLUMNS[name]}
+
+    assert {BESIDE, "whole"} < {part for text in texts for part in text.split("; ")}
+    for text in texts:
+        assert text in markdown and latex_text(text) in latex
+        assert all(part in shown.text for part in re.split("[,;] ", text))  # HTML has a line for each file
+    for each in setting["across_sets"]:
+        assert all(name in form for name in each["files"] for form in (markdown, latex, page))
 
 
 def test_a_cell_stands_next_to_the_papers_number_with_its_command_and_figures(report):
@@ -272,4 +293,4 @@ def test_a_folder_without_results_is_named_with_what_to_type(fixhead, tmp_path):
     none = fixhead("report", tmp_path)
     assert none.code == 2 and "has no results of a plan in " in none.err and "gpu" in none.err
     assert "cpu, paper or paper-code." in none.err
-    assert none.err.splitlines()[1].strip() == "fixhead reproduce table1 --data-dir DATA"
+    assert none.err.splitlines()[1].strip() == "Make some: fixhead reproduce table1 --data-dir DATA"

@@ -29,7 +29,20 @@ def test_blocks_can_be_named_directly():
     assert blocks_of(["E7", "table2"], "evidence") == ("E7", "E3")
     with pytest.raises(ArgumentError, match="Unknown target 'tabel1'") as error:
         blocks_of(["tabel1"], "evidence")
-    assert "table1" in f"{error.value} {error.value.hint}"
+    assert error.value.hint == "Did you mean 'table1'?"
+
+
+@pytest.mark.parametrize("target, recipe, said, hint", [
+    ("E1", "honest", "E1 is a block of --recipe fast, not of --recipe honest. Expected table1 to table9, figure2 to "
+     "figure5, correlations, all, or a block of --recipe honest: 1, 2, 3, ", "Add --recipe fast."),
+    ("7b", "fast", "7b is a block of --recipe honest, cpu, paper, paper-code, not of --recipe fast. Expected "
+     "table1 to table9, figure2 to figure5, correlations, all, or a block of --recipe fast: E0, E1, ",
+     "Add --recipe honest."),
+])
+def test_a_block_of_another_plan_is_refused_with_what_would_be_valid(fixhead, target, recipe, said, hint):
+    answer = fixhead("reproduce", target, "--recipe", recipe, "--dry-run")
+
+    assert answer.code == 2 and f"Error: {said}" in answer.err and answer.err.splitlines()[-1].strip() == hint
 
 
 def test_a_dry_run_shows_the_plan_of_the_recipe(fixhead, tmp_path):

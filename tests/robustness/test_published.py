@@ -121,7 +121,7 @@ def test_files_of_other_images_are_refused(folder, tmp_path):
     with pytest.raises(DataError, match=r"has no corrupted images\. Expected NAME\.npy .* fixhead data corrupt"):
         published_names(tmp_path)
     (tmp_path / "fog.npy").write_bytes(b"\x93NUMPY")
-    with pytest.raises(DataError, match=r"is not a readable \.npy file"):
+    with pytest.raises(DataError, match=r"is not a readable \.npy file of numbers\."):
         published_suite(tmp_path, SPLIT.labels, NAMES, (16, 16, 3))
     np.save(tmp_path / "fog.npy", np.zeros((100, 16, 16, 3), np.uint8))
     with pytest.raises(DataError, match=r"labels\.npy is missing"):

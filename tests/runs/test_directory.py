@@ -267,10 +267,14 @@ def test_metrics_are_read_line_by_line(run):
     assert len((run.path / "metrics.jsonl").read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("content", ['{"epoch": 1}\n{"epo', "[1]\n", '{"loss": 1}\n'])
-def test_damaged_metrics_are_an_error(run, content):
-    (run.path / "metrics.jsonl").write_text(content)
-    with pytest.raises(RunError, match=r"metrics\.jsonl is damaged"):
+@pytest.mark.parametrize("content, said", [
+    (b'{"epoch": 1}\n{"epo', "line 2, column 2: the text that begins here has no closing double quote"),
+    (b'{"epoch": 1}\n\xff', "line 2, column 1: expected UTF-8 text"),
+    (b"[1]\n", "expected JSON objects with an epoch"), (b'{"loss": 1}\n', "expected JSON objects with an epoch"),
+])
+def test_damaged_metrics_are_an_error(run, content, said):
+    (run.path / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(RunError, match=rf"metrics\.jsonl is damaged: {said}"):
         run.metrics()
 
 

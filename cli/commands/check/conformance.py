@@ -37,7 +37,7 @@ def conformance(url: str | None, make_models: Path | None, server_name: str, rep
     """
     if bool(url) == bool(make_models):
         raise ArgumentError("Expected the URL of a server, or --make-models DIR.",
-                            hint="fixhead check conformance http://127.0.0.1:8501")
+                            hint="Check a server: fixhead check conformance http://127.0.0.1:8501")
     if make_models:
         refuse_typed("server_name", "report_file", "record_file", why="with --make-models, which checks no server")
         from fixhead_cli.framework import load_tensorflow

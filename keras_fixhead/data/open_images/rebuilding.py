@@ -35,7 +35,8 @@ def rebuild_set(name: str, folder: Path, out: Path, manifest: Path, *,
     content, entries = read_manifest(manifest)
     if content["set"] != name:
         raise ArgumentError(f"{manifest} is the manifest of {content['set']}, not of {name}.",
-                            hint=f"fixhead data build {content['set']} FOLDER OUT --manifest {manifest}")
+                            hint=f"Build that set: fixhead data build {content['set']} FOLDER OUT --manifest "
+                                 f"{manifest}")
     problems: dict[str, list[str]] = {}
     with new_folder(out) as aside:
         for entry in entries:

@@ -129,8 +129,10 @@ def check_names(path: Path, classes: Mapping[str, Mapping[str, str]]) -> None:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             named = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{path} is not a CSV file in UTF-8.") from None
     wrong = [f"{mid} is {named.get(mid, 'missing')!s}, not {name}" for found in classes.values()
              for name, mid in found.items() if named.get(mid) != name]
     if wrong:
@@ -153,5 +155,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]
                 if len(row) < len(header):
                     raise DataError(f"Line {rows.line_num} of {path} is cut off.", hint="Copy the file again.")
                 yield rows.line_num, [row[place] for place in places]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise DataError(f"{path} is not a CSV file in UTF-8.") from None

@@ -8,9 +8,9 @@ from keras_fixhead.reproduction.claims import accuracy as on_accuracy
 from keras_fixhead.reproduction.claims import geometry as on_geometry
 from keras_fixhead.reproduction.claims import outside as on_outside_sets
 from keras_fixhead.reproduction.claims.comparisons import Evidence, evidence
-from keras_fixhead.reproduction.claims.findings import Finding, combined
+from keras_fixhead.reproduction.claims.findings import Finding, combined, deciding
 from keras_fixhead.reproduction.claims.settings import GPU, Setting
-from keras_fixhead.reproduction.claims.verdict import REFUTED
+from keras_fixhead.reproduction.claims.verdict import NOT_MEASURED, REFUTED
 from keras_fixhead.reproduction.paper import Claim, paper_claim, paper_claims
 from keras_fixhead.reproduction.results import Results
 
@@ -56,6 +56,12 @@ class Answer:
         if self.question.arithmetic and not self.question.partly and found != REFUTED:
             return ARITHMETIC
         return found
+
+    @property
+    def measured(self) -> tuple[int, int]:
+        """The number of measured comparisons of those that decide it, and of all that do."""
+        found = deciding([each for each in self.findings if not each.beside])
+        return sum(each.verdict.state != NOT_MEASURED for each in found), len(found)
 
 
 def answers(results: Results, setting: Setting = GPU) -> list[Answer]:

@@ -78,7 +78,7 @@ class Finding:
 
     @property
     def protocol(self) -> str:
-        """Recipe and scale of the evidence."""
+        """The protocol of its cells, as in `protocol_text`."""
         return "; ".join(dict.fromkeys(protocol_text(each) for each in self.cells))
 
 
@@ -98,7 +98,7 @@ def _without(found: Verdict, void: Sequence[str]) -> Verdict:
 
 
 def protocol_text(one: Cell) -> str:
-    """Returns the recipe and scale of a cell's training.
+    """Returns how a cell is trained: its recipe, and what differs from full size.
 
     Example:
         >>> from keras_fixhead.reproduction.planning.cells import cell

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_fixhead.json_files import write_bytes
-from keras_fixhead.reproduction.claims.answers import ARITHMETIC, Answer, answers
+from keras_fixhead.reproduction.claims.answers import Answer, answers
 from keras_fixhead.reproduction.claims.findings import (
     NUMBER,
-    SEEDS,
-    counted,
     deciding,
     exact_text,
     holm_states,
@@ -21,13 +19,15 @@ from keras_fixhead.reproduction.claims.verdict import NOT_MEASURED, STATES, UNDE
 from keras_fixhead.reproduction.pages.cells import cells_block
 from keras_fixhead.reproduction.pages.figure import FILE, claims_figure
 from keras_fixhead.reproduction.pages.mechanism import mechanism_block
+from keras_fixhead.reproduction.pages.overview import plans_block, rests_on, verdicts_block
 from keras_fixhead.reproduction.pages.plan import plan_block, programme_block, rules_block
 from keras_fixhead.reproduction.pages.robustness import table6_block
 from keras_fixhead.reproduction.planning.plans import PLANS
 from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.reproduction.studies import collapse_text, read_study
 
-PARTS = {"evidence.md": ("measured", "rules"), "evidence-tables.md": ("comparisons", "mechanism", "table 6", "cells"),
+PARTS = {"evidence.md": ("verdicts",), "evidence-claims.md": ("plans", "measured", "rules"),
+         "evidence-tables.md": ("comparisons", "mechanism", "table 6", "cells"),
          "evidence-plan.md": ("programme",), "reproduction.md": ("plan",)}
 """Page -> its generated parts."""
 
@@ -58,9 +58,9 @@ def evidence_figure(results: Mapping[str, Results]) -> str:
     Args:
         results: plan -> its results.
     """
-    titles = {EVIDENCE.plan: f"{EVIDENCE.network}, at the paper's\naccuracy on two CPU cores",
-              GPU.plan: f"{GPU.network} and others,\nat full size on a GPU"}
-    return claims_figure({at.plan: answers(results[at.plan], at) for at in WRITTEN}, titles)
+    shown = [at for at in WRITTEN if len(results[at.plan])] or [GPU]
+    return claims_figure({at.plan: answers(results[at.plan], at) for at in shown}, {
+        at.plan: f"{at.network}, {at.title}" for at in shown})
 
 
 def with_block(text: str, name: str, lines: Sequence[str]) -> str:
@@ -88,6 +88,8 @@ def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]
     described = [at for at in SETTINGS if at in WRITTEN or at in measured]
     found = {at.plan: answers(results[at.plan], at) for at in described}
     return {
+        "verdicts": verdicts_block(measured, found),
+        "plans": plans_block(results),
         "measured": measured_block(measured or [GPU], found, quarter_width(folder)),
         "comparisons": in_each_setting("comparison has been measured", {
             at.title: comparisons_block(found[at.plan], at) for at in described}),
@@ -117,12 +119,7 @@ def in_each_setting(what: str, parts: Mapping[str, list[str]]) -> list[str]:
 def measured_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer]],
                    small: Mapping[str, str]) -> list[str]:
     """Returns one line for each claim that was measured in part, in any of the settings shown."""
-    lines = [""]
-    for at in shown:
-        counts = Counter(each.state for each in found[at.plan])
-        lines += [f"{at.title[0].upper()}{at.title[1:]} ({at.network}), of {len(found[at.plan])} claims: "
-                  + ", ".join(f"{counts[state]} {state}" for state in (*STATES, ARITHMETIC)) + ".", ""]
-    lines += ["| claim | in the paper | " + " | ".join(at.title for at in shown) + " | quarter width, CPU |",
+    lines = ["", "| claim | in the paper | " + " | ".join(at.title for at in shown) + " | quarter width, CPU |",
               "| --- | --- |" + " --- |" * (len(shown) + 1)]
     for several in zip(*(found[at.plan] for at in shown), strict=True):
         claim = several[0].claim
@@ -159,18 +156,6 @@ def state_text(each: Answer) -> str:
     return "; ".join([*texts, *([each.question.lacking] if each.question.lacking else [])])
 
 
-def rests_on(each: Answer) -> str:
-    """Returns the numbers of seeds and the recipes of the measured comparisons that count for a claim, in brackets."""
-    found = [one for one in counted(each.findings, somewhere=each.question.somewhere) if one.values]
-    if not found:
-        return ""
-    seeds = sorted({one.verdict.n for one in found})
-    text = f"n = {seeds[0]}" + f" to {seeds[-1]}" * (len(seeds) > 1)
-    planned = sum(one.unresolved == SEEDS for one in found)
-    more = [f"{planned} with seeds to come"] * bool(planned)
-    return f" ({'; '.join([text, *more, *dict.fromkeys(one.protocol for one in found)])})"
-
-
 def next_to(each: Answer) -> list[str]:
     """Returns what was measured next to a claim and does not count for it."""
     return [f"{one.label}: {measured_text(one)} ({one.unit})" for one in each.findings if one.beside and one.values]
@@ -185,7 +170,7 @@ def comparisons_block(found: Sequence[Answer], at: Setting) -> list[str]:
         "the others and do not count for the claim. Student's interval decides; BCa intervals of so few seeds are " \
         "too narrow and are shown for comparison only."
     return ["", title, "", "| claim | comparison | expected | the paper | measured: mean [95 % interval], n | "
-            "BCa interval; sign-flip p of a mean of 0 | recipe and scale | verdict | after Holm's correction |",
+            "BCa interval; sign-flip p of a mean of 0 | protocol | verdict | after Holm's correction |",
             "| --- |" + " --- |" * 8, *rows, ""]
 
 

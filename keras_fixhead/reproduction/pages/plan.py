@@ -1,4 +1,4 @@
-"""The tables of both plans, and the rules in a few lines."""
+"""The tables of the plans for two CPU cores and for a GPU, and the rules in a few lines."""
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

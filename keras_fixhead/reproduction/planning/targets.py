@@ -1,7 +1,8 @@
 """What can be reproduced by name: the paper's tables and figures, and the blocks of each plan that measure them."""
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
-from keras_fixhead.catalog import look_up
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.reproduction.claims.settings import SETTINGS
 from keras_fixhead.reproduction.planning.plans import PLANS
 
@@ -68,4 +69,19 @@ def blocks_of(targets: Sequence[str], plan: str) -> tuple[str, ...]:
     """
     blocks = {block.name: (block.name,) for block in PLANS[plan]}
     named = {**{name: plans[plan] for name, plans in TARGETS.items()}, **blocks}
-    return tuple(dict.fromkeys(name for each in targets for name in look_up(named, each, "target")))
+    for each in targets:
+        if each not in named:
+            raise _unknown(each, plan, named)
+    return tuple(dict.fromkeys(name for each in targets for name in named[each]))
+
+
+def _unknown(target: str, plan: str, named: Iterable[str]) -> ArgumentError:
+    """The error for a name that is neither a target nor a block of the plan."""
+    recipes = {other: recipe for recipe, other in PLAN_OF_RECIPE.items()}
+    others = [recipes[other] for other, blocks in PLANS.items() if target in (block.name for block in blocks)]
+    what = (f"{target} is a block of --recipe {', '.join(others)}, not of --recipe {recipes[plan]}." if others else
+            f"Unknown target {target!r}.")
+    near = difflib.get_close_matches(target, named, n=1)
+    hint = f"Add --recipe {others[0]}." if others else f"Did you mean {near[0]!r}?" if near else None
+    return ArgumentError(f"{what} Expected table1 to table9, figure2 to figure5, correlations, all, or a block of "
+                         f"--recipe {recipes[plan]}: {', '.join(block.name for block in PLANS[plan])}.", hint=hint)

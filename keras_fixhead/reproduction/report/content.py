@@ -1,7 +1,7 @@
 """The report: what results say about the paper, as one object, from result files alone.
 
-It is written as JSON, CSV, Markdown, LaTeX and one page of HTML (`report_text`, `report_html`). The same files give the
-same bytes: a report has no date and no paths of the machine.
+It is written as JSON, CSV, Markdown, LaTeX and one page of HTML, of which the last three have the tables of
+`report.tables`. The same files give the same bytes: a report has no date and no paths of the machine.
 """
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.runs import make_folder
 from keras_fixhead.runs.result import Result
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def read_report(folder: Path) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def read_report(folder: Path) -> dict[str, Any]:
         *first, last = results
         raise ArgumentError(f"{folder} has no results of a plan in {', '.join(first)} or {last}.",
                             hint=f"Give the folder that it is in: fixhead report {folder.absolute().parent}" if inside
-                            else "fixhead reproduce table1 --data-dir DATA")
+                            else "Make some: fixhead reproduce table1 --data-dir DATA")
     return report_content(results, folder)
 
 
@@ -144,7 +144,7 @@ def _comparison(one: Finding, source: _Source) -> dict[str, Any]:
         "bca_95": list(bca_interval(values)) if paired else None,
         "sign_flip_p": sign_flip_test(values) if paired else None, "smallest_p": smallest_p(said.n) if paired else None,
         "verdict": said.state, "counts": not one.beside, "note": one.note, "failed": list(one.failed),
-        "warning": warning_text(one), "recipe": one.protocol,
+        "warning": warning_text(one), "protocol": one.protocol,
         "network": ", ".join(dict.fromkeys(each.config.model for each in one.cells)),
         "data": "; ".join(dict.fromkeys(f"{each.config.dataset}, {_data(each)}" for each in runs.values())),
         "hours": round(sum(each.number("seconds") for each in runs.values()) / 3600, 2),
@@ -180,7 +180,7 @@ def _cells(source: _Source, figures: Sequence[Mapping[str, Any]]) -> list[dict[s
         paper = printed.get(name)
         files = {str(each.seed): source.name(each.path) for each in runs}
         found.append({
-            "block": source.where.get(name), "cell": one.label, "recipe": protocol_text(one), "id": name,
+            "block": source.where.get(name), "cell": one.label, "protocol": protocol_text(one), "id": name,
             "network": one.config.model, "paper": paper, "mean": said.mean,
             "interval_95": None if said.interval is None else list(said.interval),
             "difference_from_paper": None if said.mean is None or paper is None else said.mean - paper,
@@ -216,11 +216,12 @@ def write_report(report: Mapping[str, Any], folder: Path, results: Path) -> list
         RunError: if a file cannot be written.
     """
     from keras_fixhead.reproduction.report import html as report_html
+    from keras_fixhead.reproduction.report import latex as report_latex
     from keras_fixhead.reproduction.report import text as report_text
 
     make_folder(folder)
     figures = draw_figures(report, results, folder / "figures")
-    texts = {"report.md": report_text.markdown(report), "report.tex": report_text.latex(report),
+    texts = {"report.md": report_text.markdown(report), "report.tex": report_latex.latex(report),
              "report.html": report_html.html(report, {path.stem: path.read_bytes() for path in figures}),
              "comparisons.csv": report_text.comparisons_csv(report),
              "cells.csv": report_text.cells_csv(report)}

@@ -91,7 +91,7 @@ def _what(words: str, name: str, result: Result) -> str:
 
 
 def draw_figures(report: Mapping[str, Any], results: Path, folder: Path) -> list[Path]:
-    """Draws the figures of a report as PNG and SVG files; returns the PNG files. Both arms have the same scales.
+    """Draws the figures of a report as PNG and SVG files; returns the PNG files. Both arms have the same axes.
 
     Args:
         report: from `report.read_report`.

@@ -8,12 +8,16 @@ from typing import Any
 from keras_fixhead.reproduction.claims.answers import ARITHMETIC
 from keras_fixhead.reproduction.claims.verdict import STATES
 from keras_fixhead.reproduction.pages.figure import COLOURS
-from keras_fixhead.reproduction.report.targets import target_text
-from keras_fixhead.reproduction.report.text import across_text, cell_row, comparison_row, heading, is_open, minutes
+from keras_fixhead.reproduction.report.tables import COLUMNS, Row, about, across_text, heading, tables
 
 CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
            ARITHMETIC: "arithmetic"}
 """Verdict -> class of its badge."""
+
+_JUDGED = ("claims", "comparisons")
+"""Tables whose lines have a verdict."""
+_WIDE = ("comparison", "note", "protocol", "data", "measured", "cell", "command")
+"""Columns of long texts."""
 
 _STYLE = """
 :root { color-scheme: light; font: 15px/1.45 system-ui, sans-serif; color: #1d2430; }
@@ -32,9 +36,8 @@ td.beside { font-style: italic; color: #5b6472; }
 input, select { font: inherit; padding: .25rem .45rem; border: 1px solid #b9c0cc; border-radius: 4px; max-width: 100%; }
 td.id code { white-space: nowrap; overflow-wrap: normal; }
 input { flex: 1 1 16rem; } small { color: #5b6472; } code { font-size: .95em; overflow-wrap: anywhere; }
-.comparisons td:not(.n):not(.id), .tables-and-figures td:not(.n), .cells td:not(.n) { min-width: 5.5rem; }
-.comparisons td:is(:nth-child(2), :nth-child(13), :nth-child(14), :last-child):not(.n):not(.id) { min-width: 12rem; }
-.cells td:is(:nth-child(2), :nth-child(3), :last-child) { min-width: 12rem; }
+section:not(.claims) td:not(.n):not(.id) { min-width: 5.5rem; }
+section:not(.claims) td.wide:not(.n):not(.id) { min-width: 12rem; }
 .comparisons td.id code { white-space: normal; overflow-wrap: normal; }
 @media (max-width: 640px) {  /* claims one below the other, each with its verdict in view; other tables scroll */
   .claims :is(table, tbody, thead, td, tr) { display: block; }
@@ -109,35 +112,13 @@ def _colours() -> str:
 
 
 def _section(setting: Mapping[str, Any]) -> str:
-    about = (f"Network {setting['network']}; {setting['runs']} runs on {', '.join(setting['devices'])}. The paper's "
-             f"numbers are of {setting['paper_network']}. {'; '.join(map(across_text, setting['across_sets']))}")
-    claims = _table(("claim", "section", "in the paper", "verdict", "note"), [
-        _row(each["verdict"], [_code(each["id"]), _cell(each["section"]), _cell(each["statement"]),
-                               f"<td>{_badge(each['verdict'])}</td>",
-                               f"<td>{_marked(each['arithmetic'] or each['lacking'])}</td>"])
-        for each in setting["claims"]])
-    comparisons = _table(
-        ("claim", "comparison", "verdict", "unit", "expected", "paper", "here", "here − paper", "95 % interval",
-         "BCa interval", "sign-flip p", "n", "network, recipe and scale", "data", "after Holm", "hours", "files",
-         "command"),
-        [_comparison(claim["id"], each) for claim in setting["claims"] for each in claim["comparisons"]])
-    targets = _table(("table or figure", "blocks", "runs", "done", "hours left", "measured", "command for the rest"), [
-        _row("", [_linked(each["target"], setting), _cell(", ".join(each["blocks"])),
-                  _number(str(each["runs"]), each["runs"]), _number(str(each["done"]), each["done"]),
-                  _number("" if each["hours"] is None else f"{each['hours']:g}", each["hours"]),
-                  _cell(target_text(each)), _command(each["command"])])
-        for each in setting["targets"]])
-    cells = _table(("block", "cell", "recipe and scale", "data", "paper, %", "here, %", "here − paper",
-                    "95 % interval", "n", "failed", "minutes", "files", "figures", "command"),
-                   [_measured_cell(each, setting) for each in setting["cells"]])
+    across = "".join(f"<p>{escape(across_text(each))}</p>{_files(each['files'])}" for each in setting["across_sets"])
+    texts = {"claims": f"<p>{escape(about(setting))}</p>{across}"}
     return "\n".join(f"<section class=\"{name.replace(' ', '-')}\"><h2>{escape(heading(setting))}: {name}</h2>"
-                     f"{f'<p>{escape(text)}</p>' if text else ''}"
-                     f"<div class=\"filters\">{_TEXT_FILTER}{_VERDICT_FILTER if judged else ''}</div>"
-                     f"<div class=\"scroll\">{table}</div></section>"
-                     for name, text, table, judged in (("claims", about, claims, True),
-                                                       ("comparisons", "", comparisons, True),
-                                                       ("tables and figures", "", targets, False),
-                                                       ("cells", "", cells, False)))
+                     f"{texts.get(name, '')}"
+                     f"<div class=\"filters\">{_TEXT_FILTER}{_VERDICT_FILTER if name in _JUDGED else ''}</div>"
+                     f"<div class=\"scroll\">{_table(name, rows, setting)}</div></section>"
+                     for name, rows in tables(setting).items())
 
 
 def _figures(setting: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
@@ -160,61 +141,40 @@ def _figure_links(titles: Sequence[str], setting: Mapping[str, Any]) -> str:
                        for each in setting["figures"] if each["title"] in titles)
 
 
-def _linked(target: str, setting: Mapping[str, Any]) -> str:
-    """A table or figure of the paper, with links to its pictures on the page."""
-    links = _figure_links([each["title"] for each in setting["figures"] if each["figure"] == target], setting)
-    return f"<td>{escape(target)}{f'<br><small>{links}</small>' if links else ''}</td>"
-
-
 _TEXT_FILTER = "<input type=\"search\" placeholder=\"Show lines with ...\" aria-label=\"Show lines with\">"
 _VERDICT_FILTER = ("<select aria-label=\"Verdict\"><option value=\"\">every verdict</option>"
                    + "".join(f"<option>{each}</option>" for each in (*STATES, ARITHMETIC)) + "</select>")
 
 
-def _comparison(claim: str, each: Mapping[str, Any]) -> str:
-    text = comparison_row(claim, each)
-    intervals = {"interval": each["interval_95"], "bca": each["bca_95"]}
-    keys = {"paper": each["paper"], "here": each["mean"], "difference": each["difference_from_paper"],
-            **{name: None if pair is None else pair[0] for name, pair in intervals.items()}, "p": each["sign_flip_p"]}
-    notes = "".join(f" <small>{escape(text)}</small>" for text in (each["note"], each["warning"]) if text)
-    kind = "" if each["counts"] else ' class="beside"'
-    label = f"<td{kind}>{escape(each['label'])}{notes}</td>"
-    hours = each["hours_per_seed"] if is_open(each) else each["hours"] if each["files"] else None
-    return _row(each["verdict"], [
-        _code(claim), label, f"<td>{_badge(each['verdict'])}</td>", _cell(each["unit"]), _cell(each["expected"]),
-        *(_number(text[name], key) for name, key in keys.items()), _number(str(each["n"]), each["n"]),
-        _cell(text["recipe"]), _cell(text["data"]),
-        f"<td>{_badge(each['after_holm']) if each['after_holm'] else ''}</td>", _number(text["hours"], hours),
-        _files(each["files"]),
-        _command(each["command"])])
+def _table(name: str, rows: Sequence[Row], setting: Mapping[str, Any]) -> str:
+    heads = "".join(f"<th scope=\"col\">{escape(title)}</th>" for title in COLUMNS[name].values())
+    lines = [f"<tr data-verdict=\"{escape(row.texts.get('verdict', ''))}\">"
+             + "".join(_cell(column, row, setting) for column in COLUMNS[name]) + "</tr>" for row in rows]
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
 
 
-def _measured_cell(each: Mapping[str, Any], setting: Mapping[str, Any]) -> str:
-    text, pair = cell_row(each), each["interval_95"]
-    return _row("", [
-        *(_cell(text[name]) for name in ("block", "cell", "recipe", "data")), _number(text["paper"], each["paper"]),
-        _number(text["here"], each["mean"]), _number(text["difference"], each["difference_from_paper"]),
-        _number(text["interval"], None if pair is None else pair[0]), _number(text["n"], len(each["accuracy"])),
-        _number(text["failed"], len(each["failed"])), _number(text["minutes"], minutes(each)),
-        _files(list(each["files"].values())), f"<td>{_figure_links(each['figures'], setting)}</td>",
-        _command(each["command"])])
+def _cell(column: str, row: Row, setting: Mapping[str, Any]) -> str:
+    """A cell: its text, or a badge, a command, a list of files, links to figures, or a number that can be sorted."""
+    if column in row.numbers:
+        key = row.numbers[column]
+        return f"<td class=\"n\" data-key=\"{'' if key is None else key}\">{escape(row.texts[column])}</td>"
+    kinds = {"id": column == "claim", "wide": column in _WIDE, "beside": column == "comparison" and not row.counts}
+    names = " ".join(name for name, given in kinds.items() if given)
+    return f"<td class=\"{names}\">{_content(column, row, setting)}</td>"
 
 
-def _command(text: str) -> str:
-    return f"<td><code>{escape(text)}</code></td>"
-
-
-def _table(header: Sequence[str], rows: Sequence[str]) -> str:
-    heads = "".join(f"<th scope=\"col\">{escape(name)}</th>" for name in header)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
-
-
-def _row(verdict: str, cells: Sequence[str]) -> str:
-    return f"<tr data-verdict=\"{escape(verdict)}\">{''.join(cells)}</tr>"
-
-
-def _cell(text: str) -> str:
-    return f"<td>{escape(text)}</td>"
+def _content(column: str, row: Row, setting: Mapping[str, Any]) -> str:
+    text = row.texts[column]
+    if column in ("verdict", "holm"):
+        return _badge(text) if text else ""
+    if column in ("claim", "command"):
+        return f"<code>{escape(text)}</code>"
+    if column == "files":
+        return _files(row.names["files"])
+    if column == "figures":
+        return _figure_links(row.names["figures"], setting)
+    links = _figure_links(row.names.get(column, ()), setting)
+    return _marked(text) + (f"<br><small>{links}</small>" if links else "")
 
 
 def _marked(text: str) -> str:
@@ -222,17 +182,9 @@ def _marked(text: str) -> str:
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(escape(text).split("`")))
 
 
-def _code(text: str) -> str:
-    return f"<td class=\"id\"><code>{escape(text)}</code></td>"
-
-
-def _number(text: str, key: float | None) -> str:
-    return f"<td class=\"n\" data-key=\"{'' if key is None else key}\">{escape(text)}</td>"
-
-
 def _files(names: Sequence[str]) -> str:
     links = "<br>".join(f"<code>{escape(name)}</code>" for name in names)
-    return f"<td><details><summary>{len(names)}</summary>{links}</details></td>" if names else "<td></td>"
+    return f"<details><summary>{len(names)} file{'s' * (len(names) > 1)}</summary>{links}</details>" if names else ""
 
 
 def _badge(verdict: str) -> str:

@@ -1,5 +1,5 @@
 """The report's list of the paper's tables and figures: what is measured of each, and what the rest needs."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keras_fixhead.reproduction.claims.comparisons import Evidence
@@ -61,7 +61,7 @@ def _measures(target: str, result: Result) -> bool:
     return target != "table5" or bool(result.content.get("generalization"))
 
 
-def target_text(each: dict[str, Any]) -> str:
+def target_text(each: Mapping[str, Any]) -> str:
     """Returns how much of a table or figure is measured, and what the rest needs.
 
     Example:

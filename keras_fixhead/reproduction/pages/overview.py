@@ -1,0 +1,76 @@
+"""The page of evidence on one screen: how many claims hold, and where; and the plans that measure them."""
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from keras_fixhead.reproduction.claims.answers import ARITHMETIC, Answer
+from keras_fixhead.reproduction.claims.findings import SEEDS, Finding, counted
+from keras_fixhead.reproduction.claims.settings import EVIDENCE, SETTINGS, WRITTEN, Setting
+from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED, STATES, UNDECIDED
+from keras_fixhead.reproduction.results import Results
+
+
+def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer]]) -> list[str]:
+    """Returns the number of claims in each state, and one line for each verdict, with the claims that have it.
+
+    Args:
+        shown: the settings that have results.
+        found: plan -> the answers to all claims.
+    """
+    lines = [""]
+    for at in shown:
+        lines += [f"{counts_text(at, found[at.plan])}.", ""]
+    rest = [at.title for at in WRITTEN if at not in shown]
+    if rest:
+        lines += [f"No claim has been measured {', nor '.join(rest)}.", ""]
+    rows = [f"| **{state}** | {'; '.join(texts)} |" for at in shown for state in (HELD, REFUTED, UNDECIDED)
+            if (texts := [_claim_text(each) for each in found[at.plan] if each.state == state])]
+    if not rows:
+        return lines
+    return [*lines, "| verdict | claims: data, seeds, comparisons measured |", "| --- | --- |", *rows, ""]
+
+
+def _claim_text(each: Answer) -> str:
+    sets = dict.fromkeys(str(cell.config.dataset) for one in measured(each) for cell in one.cells)
+    return f"{each.claim.short} ({', '.join([*sets, seeds_text(each)])}, {' of '.join(map(str, each.measured))})"
+
+
+def counts_text(at: Setting, found: Sequence[Answer]) -> str:
+    """Returns how many claims are in each state in a setting."""
+    counts = Counter(each.state for each in found)
+    protocols = dict.fromkeys(one.protocol for each in found for one in measured(each))
+    return (f"{at.title[0].upper()}{at.title[1:]} ({'; '.join([at.network, *protocols])}), of {len(found)} claims: "
+            + ", ".join(f"{counts[state]} {state}" for state in (*STATES, ARITHMETIC)))
+
+
+def seeds_text(each: Answer) -> str:
+    """Returns the numbers of seeds of the measured comparisons that count for a claim; empty without any."""
+    seeds = sorted({one.verdict.n for one in measured(each)})
+    return f"n = {seeds[0]}" + f" to {seeds[-1]}" * (len(seeds) > 1) if seeds else ""
+
+
+def measured(each: Answer) -> list[Finding]:
+    """Returns the measured comparisons that count for a claim."""
+    return [one for one in counted(each.findings, somewhere=each.question.somewhere) if one.values]
+
+
+def rests_on(each: Answer) -> str:
+    """Returns the seeds and protocols of the measured comparisons that count for a claim, in brackets."""
+    found = measured(each)
+    if not found:
+        return ""
+    planned = sum(one.unresolved == SEEDS for one in found)
+    more = [f"{planned} with seeds to come"] * bool(planned)
+    return f" ({'; '.join([seeds_text(each), *more, *dict.fromkeys(one.protocol for one in found)])})"
+
+
+def plans_block(results: Mapping[str, Results]) -> list[str]:
+    """Returns one line for each plan: what `fixhead reproduce` calls it, what it trains, and how many runs it has.
+
+    Args:
+        results: plan -> its results.
+    """
+    return ["", f"`fixhead reproduce` has {len(SETTINGS)} plans, one for each recipe:", "",
+            "| `--recipe` | measured | network | results |", "| --- | --- | --- | --- |",
+            *(f"| `{at.recipe}`{' (default)' * (at is EVIDENCE)} | {at.title} | {at.network}"
+              f"{' and others' * (at is not EVIDENCE)} | {len(results.get(at.plan, ())) or 'none yet'} |"
+              for at in SETTINGS), ""]
