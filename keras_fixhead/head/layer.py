@@ -7,7 +7,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_fixhead.errors import ArgumentError, warn_once
-from keras_fixhead.head.held import hold, tell_of_first_assignment
+from keras_fixhead.head.held import hold, hold_bias, tell_of_first_assignment
 from keras_fixhead.head.lengths import unit_length
 from keras_fixhead.head.limits import Limits, limits_of
 from keras_fixhead.head.logits import remember
@@ -163,6 +163,8 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
                                         initializer=keras.initializers.Constant(INITIAL_BIAS),
                                         regularizer=keras.regularizers.L2(self.vector_weight_decay / 2)
                                         if self.bias_kind == "learned" and self.vector_weight_decay else None)
+        if self.bias_kind == "fixed":
+            hold_bias(self.bias, self.name)
 
     @property
     def dim(self) -> int | None:
