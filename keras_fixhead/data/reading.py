@@ -84,7 +84,7 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | st
             first picture, which all pictures must then have.
         fit: how pictures are fitted to that size, one of `pictures.FITS`; None for 'crop'.
         grey: whether images are levels of grey in one channel.
-        skip_broken: whether pictures of a folder that cannot be used are passed over.
+        skip_broken: whether pictures of a folder that cannot be used are skipped.
         hold_out: whether a validation part is held out; if not, those images stay in the training part.
 
     Raises:

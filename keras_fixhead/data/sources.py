@@ -58,6 +58,8 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
     if (folder := packed_folder(name, data_dir)) is not None:
         entry = packed_entry(folder)
         _check_packed(folder, entry, image_size, fit)
+        if not entry.resize and fit not in (None, FITS[0]):  # of pictures of other sizes, shown to the model later
+            entry = dataclasses.replace(entry, fit=fit)
     elif has_vectors(name):
         entry = embedding_entry(Path(name).expanduser().absolute())
         if image_size is not None:
