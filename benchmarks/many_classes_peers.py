@@ -5,7 +5,7 @@
 Every step is that of the streaming head: 512 features of 128 examples times a square matrix, the loss over all classes,
 backward, and SGD with momentum. PyTorch Metric Learning's losses learn their class vectors. jax-cce is timed with the
 gradient of the features alone, which is what fixed class vectors need, and of the class vectors too, as its users run
-it; ours on JAX stands beside it.
+it; ours on JAX stands next to it.
 """
 from collections.abc import Callable
 from typing import Any

@@ -58,7 +58,7 @@ def robustness_rest_block() -> list[str]:
 
 
 def corruption_speed_block() -> list[str]:
-    """Returns how fast images are corrupted, beside two other libraries, and the time of all of CIFAR-10-C."""
+    """Returns how fast images are corrupted, next to two other libraries, and the time of all of CIFAR-10-C."""
     report = _read("corruptions")
     ratios: dict[tuple[int, str], dict[str, float]] = {}
     for each in report["measurements"]:

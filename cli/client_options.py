@@ -1,13 +1,10 @@
 """Options of the commands that send requests to a server."""
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.output import Function
 from fixhead_serving.client import TIMEOUT_SECONDS
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def client_options(command: Function) -> Function:

@@ -9,7 +9,7 @@ from fixhead_cli.output import percent, print_result, table
 from keras_fixhead.analysis.exact import smallest_p
 from keras_fixhead.analysis.over_images import Difference
 from keras_fixhead.analysis.paired import PairedDifference
-from keras_fixhead.experiments.compare import Group
+from keras_fixhead.experiments.compare import Group, compare_results
 from keras_fixhead.experiments.measured import MeasuredGroup, compare_measured
 from keras_fixhead.runs import list_runs
 from keras_fixhead.runs.result import Result, read_result
@@ -25,6 +25,18 @@ def converged_results(path: Path) -> list[Result]:
         if not each.converged:
             click.echo(f"Left out: {each.path} has no accuracy: {each.content['reason']}", err=True)
     return [each for each in found if each.converged]
+
+
+def print_compared(paths: Sequence[Path], split: str, figure: Path, *, as_json: bool) -> None:
+    """Compares accuracies of runs, draws their learning curves in one figure, and prints the comparison."""
+    from keras_fixhead.figures import plot_comparison
+
+    groups, shared = compare_results([result for path in paths for result in converged_results(path)], split)
+    plot_comparison({group.name: [each.curves for each in group.results.values()] for group in groups}, figure,
+                    title=f"{Path(shared.get('dataset', '')).name} {shared.get('model', '')}".strip(), split=split,
+                    accuracies={group.name: list(group.accuracy.values()) for group in groups})
+    print_result({"split": split, "shared": shared, "figure": str(figure.absolute()), **comparison_content(groups)},
+                 as_json=as_json, text=[*comparison_table(groups, split), f"Figure: {figure}"])
 
 
 def comparison_table(groups: Sequence[Group], split: str) -> list[str]:

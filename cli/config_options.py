@@ -1,15 +1,14 @@
 """Command-line options generated from the fields of the configuration."""
 from collections.abc import Callable
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import click
 
 from fixhead_cli import dataset_paths, paths, weights_paths
+from fixhead_cli.output import Function
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.recipes import RECIPES
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FLAGS = {"fixed": "--fixed/--learned"}
 _PATHS = {"dataset": dataset_paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR,

@@ -10,8 +10,9 @@ import click
 
 from fixhead_cli.baselines import Divided, Measurements, fitting_baseline
 from fixhead_cli.corruption_options import ChosenSuite
+from fixhead_cli.dependent import refuse_data_dir, refuse_typed
 from fixhead_cli.measured_data import MeasuredData, classes_content
-from fixhead_cli.output import percent, table
+from fixhead_cli.output import percent, print_result, table
 from fixhead_cli.targets import Array, open_target
 from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
@@ -91,12 +92,16 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
         labels: names of a server's classes.
         asked: `dataset`, `data_dir`, `class_map` and `skip_broken` of `MeasuredData`.
     """
+    runs = [each for each in targets if isinstance(each, Run)]
+    if len(runs) == len(targets):
+        refuse_typed("labels", "token", "ca_cert", "timeout", why="with runs: it is for a server")
+    refuse_data_dir(*(each.config().dataset for each in runs), asked["dataset"])
     found = []
     checked = [MeasuredData(target.config().data_fields if isinstance(target, Run) else {}, **asked)
                for target in targets]
     for target, measured in zip(targets, checked, strict=True):
         run = target if isinstance(target, Run) else None
-        model = open_target(target, connection, labels=labels if run is None else None, reach=True)
+        model = open_target(target, connection, labels if run is None else None, reach=True)
         data, classes = measured.load(model.form(), model.label_names)
         name = str(run.path) if run else str(target)
         notes = [*outside_notes(measured.name, data), *(classes.notes(measured.name) if classes else []),
@@ -199,6 +204,16 @@ def _corrupted(report: RobustnessReport) -> int:
     return sum(len(each) for each in report.predictions.values())
 
 
+def report_results(results: Sequence[Measured], limit: int | None, *, as_json: bool) -> None:
+    """Prints one measurement, or several with the names of their models, and then writes them: what was measured must
+    not be lost if a folder cannot be written to."""
+    contents = [each.content for each in results]
+    print_result(contents[0] if len(contents) == 1 else {"measurements": contents}, as_json=as_json, text=[
+        line for each in results
+        for line in [*([each.target.name] if len(results) > 1 else []), *report_text(each)]])
+    _write(results, limit)
+
+
 def report_text(measured: Measured) -> list[str]:
     """Returns the lines that are printed for a model."""
     target, report = measured.target, measured.report
@@ -218,8 +233,7 @@ def _is_generated(report: RobustnessReport) -> bool:
     return report.engine == NATIVE and "frost" in report.accuracy
 
 
-def write_results(results: Sequence[Measured], limit: int | None) -> None:
-    """Writes the results; called after printing, which must not be lost if a folder cannot be written to."""
+def _write(results: Sequence[Measured], limit: int | None) -> None:
     from keras_fixhead.figures import plot_robustness
 
     for each in results:

@@ -1,15 +1,14 @@
 """Options that choose corruptions, and the suite that they choose."""
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.dependent import refuse_typed
+from fixhead_cli.output import Function
 from keras_fixhead.catalog import look_up
 from keras_fixhead.errors import ArgumentError
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 DEFAULT_SUITE = "paper"
 
@@ -31,6 +30,12 @@ def corruption_options(command: Function) -> Function:
     ):
         command = option(command)
     return command
+
+
+def corruption_seed_option(command: Function) -> Function:
+    """Adds `--seed` to a command that corrupts images."""
+    return click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
+                        help="Seed of the corruptions.")(command)
 
 
 class ChosenSuite:
@@ -62,6 +67,7 @@ class ChosenSuite:
             if engine != "native" or augmenter:
                 raise ArgumentError(f"{suite} has corrupted images: nothing is left to corrupt.",
                                     hint="Leave --engine and --augmenter out.")
+            refuse_typed("seed", why="with a folder of corrupted images")
             names, _ = published_names(suite)
             for name in corruptions:
                 look_up(dict.fromkeys(names), name, "corruption")

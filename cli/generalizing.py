@@ -50,7 +50,7 @@ def print_outside(paths: Sequence[Path], name: str, figure: Path, *, as_json: bo
         ArgumentError: (a ValueError) unless it is the only comparison asked for.
     """
     if not alone:
-        raise ArgumentError("--generalization and --robustness are two comparisons.", hint="Give one at a time.")
+        raise ArgumentError("--generalization and --robustness are different comparisons.", hint="Give one at a time.")
     from keras_fixhead.figures.generalization import plot_generalization
     from keras_fixhead.runs.generalization import measurement_name
 

@@ -1,9 +1,10 @@
 """The pictures and arrays given to `fixhead predict`, and the loop that classifies them."""
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fixhead_cli.counting import counting
 from fixhead_cli.predictions import Predictions
 from fixhead_cli.targets import Array, Target
 from fixhead_serving.client import (
@@ -28,6 +29,11 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.files) + sum(map(len, self.arrays.values()))
 
+    @property
+    def sends_numbers(self) -> bool:
+        """Whether some are sent to a server as numbers, and not as encoded pictures."""
+        return any(each.ndim == 2 or each.dtype.kind == "f" for each in self.arrays.values())
+
 
 def find_inputs(paths: Sequence[Path]) -> Inputs:
     """Returns the pictures at the given paths, in folders at any depth, and the images of .npy and .npz files.
@@ -39,35 +45,36 @@ def find_inputs(paths: Sequence[Path]) -> Inputs:
                   {path: read_images(path) for path in paths if _is_array(path)})
 
 
-def predict_inputs(target: Target, inputs: Inputs, batch_size: int, predictions: Predictions,
-                   update: Callable[[int], None]) -> dict[str, str]:
-    """Adds a row to `predictions` for each picture and image; returns the files that were left out, with the reason.
+def predict_inputs(target: Target, inputs: Inputs, batch_size: int, top_k: int,
+                   quiet: bool) -> tuple[Predictions, dict[str, str]]:
+    """Returns a row for each picture and image; and the files that were left out, with the reason.
 
     Args:
         target: the model.
         inputs: pictures and images.
         batch_size: number of images read and classified at a time.
-        predictions: receives the rows.
-        update: called with the number of images done since the last call.
+        top_k: classes per row.
+        quiet: whether to show no progress.
 
     Raises:
         DataError: for an image or vector in an array file that has NaN or infinity.
     """
-    skipped: dict[str, str] = {}
-    for batch in predict_files(target.pictures, inputs.files, batch_size, target.read):
-        if batch.files:
-            predictions.add([{"file": str(file)} for file in batch.files], batch.outputs)
-        skipped |= {str(file): reason for file, reason in batch.skipped.items()}
-        update(len(batch.files) + len(batch.skipped))
-    for path, images in inputs.arrays.items():
-        for start in range(0, len(images), batch_size):
-            part = images[start : start + batch_size]
-            if (row := first_not_finite(part)) is not None:
-                raise DataError(f"{path} has NaN or infinity, first in row {start + row:,}.", hint="Leave it out.")
-            predictions.add([{"file": str(path), "index": start + number} for number in range(len(part))],
-                            target.arrays(part))
-            update(len(part))
-    return skipped
+    predictions, skipped = Predictions(top_k, target.label_names), dict[str, str]()
+    with counting(len(inputs), "Predicted", quiet) as update:
+        for batch in predict_files(target.pictures, inputs.files, batch_size, target.read):
+            if batch.files:
+                predictions.add([{"file": str(file)} for file in batch.files], batch.outputs)
+            skipped |= {str(file): reason for file, reason in batch.skipped.items()}
+            update(len(batch.files) + len(batch.skipped))
+        for path, images in inputs.arrays.items():
+            for start in range(0, len(images), batch_size):
+                part = images[start : start + batch_size]
+                if (row := first_not_finite(part)) is not None:
+                    raise DataError(f"{path} has NaN or infinity, first in row {start + row:,}.", hint="Leave it out.")
+                predictions.add([{"file": str(path), "index": start + number} for number in range(len(part))],
+                                target.arrays(part))
+                update(len(part))
+    return predictions, skipped
 
 
 def curl_lines(target: Any, inputs: Inputs, batch_size: int, connection: Mapping[str, Any]) -> list[str]:

@@ -19,8 +19,8 @@ _ANY_SIDE = 32
 
 def outside_options(command: Function) -> Function:
     """Adds `--dataset`, `--class-map` and `--skip-broken` to a command."""
-    command = click.option("--skip-broken", is_flag=True, help="Pass over pictures of the --dataset FOLDER that cannot "
-                           "be used.")(command)
+    command = click.option("--skip-broken", is_flag=True, help="Skip pictures of the --dataset FOLDER that cannot be "
+                           "used.")(command)
     command = click.option("--class-map", type=paths.CLASS_MAP, metavar="FILE",
                            help="JSON file for --dataset: name of a class there -> name in the run, or null to leave "
                            "the class out. Other classes are matched by name.")(command)
@@ -36,14 +36,14 @@ class MeasuredData:
         outside: a data set that is not the run's own, used whole; None for the run's own.
         other: its name, unless it is the one that the run was trained on.
         class_map: name of a class there -> name in the run.
-        skip_broken: whether its pictures that cannot be used are passed over.
+        skip_broken: whether its pictures that cannot be used are skipped.
 
     Args:
         own: the arguments of `run_dataset` for the run's own data; empty for a server.
         dataset: another data set.
         data_dir: folder of the data.
         class_map: file of `read_class_map`.
-        skip_broken: whether pictures of another folder that cannot be used are passed over.
+        skip_broken: whether pictures of another folder that cannot be used are skipped.
 
     Raises:
         ArgumentError: for a server without a data set, a class map without one, or `skip_broken` without a folder.
@@ -54,10 +54,10 @@ class MeasuredData:
                  class_map: Path | None, skip_broken: bool = False) -> None:
         if not own and dataset is None:
             raise ArgumentError("A server does not report the data set of its model.", hint="Add --dataset NAME.")
-        if class_map is not None and dataset is None:
-            raise ArgumentError("--class-map applies to another data set.", hint="Add --dataset NAME|FOLDER.")
         if dataset is not None and own and is_same_folder(dataset, own["dataset"]):
             dataset = None
+        if class_map is not None and dataset is None:
+            raise ArgumentError("--class-map applies to another data set.", hint="Add --dataset NAME|FOLDER.")
         if skip_broken and (dataset is None or not is_image_folder(dataset)):
             raise ArgumentError("--skip-broken applies to another folder of pictures. The run's own are divided as "
                                 "they were in training, so they must all be there.", hint="Add --dataset FOLDER.")

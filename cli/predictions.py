@@ -1,13 +1,18 @@
 """Rows of predictions: the outputs of a model, collected batch by batch, with the names of their classes."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from numpy.typing import NDArray
 
-from fixhead_cli.output import percent
+from fixhead_cli.output import percent, print_result
 from keras_fixhead.errors import ArgumentError, DataError, ServingError
+from keras_fixhead.runs import Run
+
+if TYPE_CHECKING:
+    from fixhead_cli.inputs import Inputs
 
 Array = NDArray[Any]
 _SHOWN_REASONS = 20
@@ -105,24 +110,43 @@ def line(row: Mapping[str, Any]) -> str:
         f"{each['label'] or 'class ' + str(each['class_index'])} ({percent(each['probability'])})" for each in classes)
 
 
-def nothing_read(skipped: Mapping[str, str]) -> DataError:
-    """Returns the error for the case that none of the files could be read.
+def print_predictions(target: Run | str, predictions: Predictions, inputs: "Inputs", skipped: Mapping[str, str],
+                      sheet: Path | None, *, as_json: bool) -> int:
+    """Prints predictions, draws them if asked, and reports files that were left out; returns the exit status.
 
     Args:
-        skipped: file -> reason.
+        target: what was asked: a run, or a server's address.
+        predictions: the predictions.
+        inputs: the pictures and images.
+        skipped: file -> the reason why it was left out.
+        sheet: file of a contact sheet to draw.
+
+    Raises:
+        DataError: if no file could be read.
     """
+    rows = predictions.rows()
+    if not rows:
+        raise _nothing_read(skipped)
+    result = {"target": str(target.path) if isinstance(target, Run) else target, "predictions": rows, "skipped": [
+        {"file": file, "reason": reason} for file, reason in skipped.items()]}
+    text = [line(row) for row in rows]
+    if sheet:
+        from fixhead_cli.sheet import draw_sheet
+
+        result["sheet"] = str(draw_sheet(sheet, rows, inputs.arrays))
+        text.append(f"Sheet: {sheet}")
+    print_result(result, as_json=as_json, text=text)
+    _report_skipped(skipped, len(inputs.files))
+    return 1 if skipped else 0
+
+
+def _nothing_read(skipped: Mapping[str, str]) -> DataError:
     first, *others = skipped.values()
     return DataError(first + "".join(f" {each}" for each in others[:_SHOWN_REASONS]),
                      hint="Give PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF files.")
 
 
-def report_skipped(skipped: Mapping[str, str], total: int) -> None:
-    """Prints, on standard error, the files that were left out.
-
-    Args:
-        skipped: file -> reason.
-        total: number of files.
-    """
+def _report_skipped(skipped: Mapping[str, str], total: int) -> None:
     if skipped:
         click.echo(f"Left out {len(skipped):,} of {total:,} files:", err=True)
     for reason in list(skipped.values())[:_SHOWN_REASONS]:

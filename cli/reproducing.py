@@ -32,7 +32,7 @@ def options_from(targets: Sequence[str], recipe: str, *, seeds: str | None, only
             address without Ray.
     """
     if address is not None and engine != "ray":
-        raise ArgumentError("--address is that of a Ray cluster.", hint="Add --engine ray, or leave out --address.")
+        raise ArgumentError("--address is for a Ray cluster.", hint="Add --engine ray, or leave out --address.")
     if dataset is not None and not rehearse:
         raise ArgumentError("--dataset is the data set of a rehearsal; the paper's runs have their own.",
                             hint="Add --rehearse, or leave out --dataset.")
@@ -63,8 +63,8 @@ def _planned_seeds(text: str, blocks: Sequence[str], plan: str) -> tuple[int, ..
 def engine_options(command: Function) -> Function:
     """Adds the options on how many runs go at once, and where."""
     for option in (
-        click.option("--address", metavar="ADDRESS", help="Address of the Ray cluster (default: a Ray of its own on "
-                     "this machine)."),
+        click.option("--address", metavar="ADDRESS", help="Address of the Ray cluster (default: start Ray on this "
+                     "machine)."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
                      help="Run on this machine, or on a Ray cluster (extra [ray])."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of each run (default: the "

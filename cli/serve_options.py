@@ -1,14 +1,15 @@
 """Options of `fixhead serve`, from which a `ServerConfig` and its `Limits` are made."""
-from collections.abc import Callable
-from typing import Any, TypeVar
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.output import Function
 from fixhead_serving.config import ACCESS_LOGS, ServerConfig
 from fixhead_serving.server.limits import Limits
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _POSITIVE = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0)
@@ -61,3 +62,11 @@ def process_options(command: Function) -> Function:
     for option in reversed(OPTIONS):
         command = option(command)
     return command
+
+
+def server_config(token_file: Path | None, options: Mapping[str, Any]) -> ServerConfig:
+    """Returns the configuration of a server from these options; the token is that of the file, or $FIXHEAD_TOKEN."""
+    token = token_file.read_text("utf-8").strip() if token_file else os.environ.get("FIXHEAD_TOKEN")
+    limits = {name: value for name, value in options.items() if hasattr(Limits, name)}
+    others = {name: value for name, value in options.items() if name not in limits}
+    return ServerConfig(token=token, limits=Limits(**limits), **others)

@@ -3,19 +3,22 @@ import functools
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fixhead_cli.output import percent, print_result, table
-from keras_fixhead.config import Resolved, arm_name
+from keras_fixhead.config import Resolved, TrainConfig, arm_name, read_config_file, refuse_without_effect
 from keras_fixhead.errors import ArgumentError, RunError, warn_once
 from keras_fixhead.experiments.disk import disk_text
 from keras_fixhead.experiments.plan import (
     PlannedRun,
     estimate_text,
+    parse_grid,
+    parse_seeds,
+    plan_runs,
     plan_summary,
     plan_warnings,
     shared_and_varied,
@@ -31,20 +34,18 @@ _AFTER = ("evaluate", "robustness", "export")
 _PROGRAM = (sys.executable, "-m", "fixhead_cli")
 
 
-def train_by_command(resolved: Resolved, resume: Run | None, threads: int | None = None) -> Run:
+def train_by_command(resolved: Resolved, resume: Run | None, quiet: bool) -> Run:
     """Trains with `fixhead train` in a new process, which shows progress and reports errors in one line.
 
     Args:
         resolved: the configuration.
         resume: an interrupted run of it, if there is one.
-        threads: of a run that is not alone, which shows no progress; the configuration's own number goes first.
+        quiet: whether to show no progress, because other runs are trained at the same time.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = write_asked(resolved, Path(folder))
         arguments = ["--resume", str(resume.path)] if resume else ["--config", str(file)]
-        if threads is not None:
-            arguments += ["--quiet", "--threads", str(resolved.asked.threads or threads)]
-        return run_trained_by([*_PROGRAM, "train", *arguments, "--json"], resolved)
+        return run_trained_by([*_PROGRAM, "train", *arguments, *["--quiet"] * quiet, "--json"], resolved)
 
 
 def commands_after(then: str | None) -> list[str]:
@@ -63,6 +64,30 @@ def commands_after(then: str | None) -> list[str]:
             raise ArgumentError(f"--then runs {', '.join(_AFTER)}, with their options; got {each!r}.",
                                 hint="--then 'robustness --limit 1000'")
     return commands
+
+
+def make_plan(explicit: Mapping[str, Any], axes: Sequence[str], seeds: str | None, config_file: Path | None,
+              jobs: int) -> list[PlannedRun]:
+    """Returns the runs of a grid; several at once share the cores, unless the threads of a run are given.
+
+    Args:
+        explicit: fields that all runs share.
+        axes: the grid, each as FIELD=VALUE,...
+        seeds: seeds of each point, such as '0-2'; None for that of the file, or the default.
+        config_file: file of values that are not given.
+        jobs: number of runs at once.
+
+    Raises:
+        ArgumentError: (a ValueError) for values that cannot be used or have no effect, or too many runs at once.
+    """
+    grid = parse_grid(axes)
+    file = read_config_file(config_file) if config_file else {}
+    if file.get("threads") is None:
+        file["threads"] = threads_each(jobs)
+    numbers = [file.get("seed", TrainConfig.seed)] if seeds is None else parse_seeds(seeds)
+    plan = plan_runs(explicit, grid, numbers, file)
+    refuse_without_effect({**explicit, **grid}, [each.resolved for each in plan])
+    return plan
 
 
 def run_after(run: Run, commands: Sequence[str]) -> None:
@@ -107,16 +132,18 @@ def print_plan(plan: Sequence[PlannedRun], *, discard_models: bool, jobs: int, a
                        + ("." if discard_models else ", or add --discard-models."), summary["free_bytes"])])
 
 
-def sweep(plan: Sequence[PlannedRun], *, then: str | None, export_results: Path | None, retry_failed: bool,
+def sweep(plan: Sequence[PlannedRun], commands: Sequence[str], *, export_results: Path | None, retry_failed: bool,
           discard_models: bool, jobs: int) -> list[Outcome]:
     """Trains the remaining runs of a plan, says how each has ended, and returns the outcomes in the order of the plan.
 
-    Raises:
-        ArgumentError: for wrong commands after each run, or too many runs at once.
+    Args:
+        plan: the plan.
+        commands: from `commands_after`, to run on each complete run.
+        export_results, retry_failed, discard_models, jobs: as for the command.
     """
-    commands, threads, names = commands_after(then), threads_each(jobs), run_names(plan)
+    names = run_names(plan)
     outcomes: dict[int, Outcome] = {}
-    for outcome in run_plan(plan, functools.partial(train_by_command, threads=threads),
+    for outcome in run_plan(plan, functools.partial(train_by_command, quiet=jobs > 1),
                             then=lambda run: run_after(run, commands), retry_failed=retry_failed,
                             discard_models=discard_models, jobs=jobs):
         if outcome.run is not None and outcome.is_complete and export_results:

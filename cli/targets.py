@@ -145,7 +145,7 @@ class ServerTarget:
         return classes
 
 
-def open_target(target: Run | str, connection: Mapping[str, Any], *, labels: Path | None = None,
+def open_target(target: Run | str, connection: Mapping[str, Any], labels: Path | None = None, *,
                 batch_size: int = BATCH_SIZE, compress: bool = False, reach: bool = False,
                 checkpoint: str | None = None) -> Target:
     """Returns a run, or the server at an address, as a model to query; the command's end closes the connection.

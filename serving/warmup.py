@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fixhead_serving.messages import message
+from fixhead_serving.specs import DEFAULT_SIGNATURE
 from keras_fixhead.errors import ServingError
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -15,8 +16,6 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 
 BATCH_SIZES = (1, 8, 32)
 MAX_REQUESTS = 1000  # TensorFlow Serving refuses a version that has more
-
-_DEFAULT_SIGNATURE = "serving_default"
 
 
 def write_requests(path: Path, model: str, signatures: Mapping[str, Any]) -> None:
@@ -80,7 +79,7 @@ def read_requests(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             log.ParseFromString(record)
             request = log.predict_log.request
             if request.inputs:
-                name = request.model_spec.signature_name or _DEFAULT_SIGNATURE
+                name = request.model_spec.signature_name or DEFAULT_SIGNATURE
                 yield name, {entry.key: _tensor(entry.value) for entry in request.inputs}
     except ServingError:
         raise

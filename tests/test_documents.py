@@ -221,6 +221,13 @@ def test_the_changelog_starts_with_this_version():
     assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
+def test_every_command_is_shorter_than_60_lines():
+    """CONTRIBUTING.md says so."""
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "cli" / "commands").rglob("*.py")}
+
+    assert len(lengths) > 20 and {name: lines for name, lines in lengths.items() if lines >= 60} == {}
+
+
 def test_no_module_is_longer_than_400_lines():
     """CONTRIBUTING.md says so."""
     folders = ("keras_fixhead", "cli", "serving", "tests", "benchmarks", "website")

@@ -1,14 +1,12 @@
 """`fixhead analyze`."""
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from fixhead_cli import dataset_paths, paths
-from fixhead_cli.framework import load_keras, load_reader
-from fixhead_cli.output import data_dir_option, json_option, percent, print_result, quiet_option, show_progress, table
-from keras_fixhead.data import check_available
+from fixhead_cli.analyzing import analysis_content, analysis_text, prepare
+from fixhead_cli.dependent import refuse_data_dir
+from fixhead_cli.output import data_dir_option, json_option, print_result, quiet_option, show_progress
 from keras_fixhead.runs import Run
 
 
@@ -34,26 +32,9 @@ def command(runs: tuple[Run, ...], out: Path | None, unknown: str | None, data_d
         fixhead analyze runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --unknown cifar100
         fixhead analyze runs/*-cos-fixed-* runs/*-cos-learned-* --out fixed-against-learned
     """
+    refuse_data_dir(*(run.config().dataset for run in runs), unknown)
     show_progress(quiet)
     from keras_fixhead.run_analysis import analyze_runs
 
-    analysis = analyze_runs(runs, out, data_dir=data_dir, unknown=unknown, prepare=_prepare)
-    rows = [[each.arm, each.config.seed, percent(each.numbers["accuracy"]["accuracy"] or 0),
-             *(_cell(each.numbers[section][name]) for section, name, _ in _SHOWN)] for each in analysis.runs]
-    print_result({"folder": str(analysis.folder.absolute()), "page": str(analysis.page.absolute()),
-                  "figures": [each.name for each in analysis.pictures], **analysis.numbers}, as_json=as_json, text=[
-        *table(["arm", "seed", "accuracy", *(label for _, _, label in _SHOWN)], rows), f"page: {analysis.page}"])
-
-
-def _prepare(fields: Mapping[str, Any]) -> None:
-    check_available(**fields)
-    load_reader(fields["dataset"], fields["data_dir"])
-    load_keras()
-
-
-_SHOWN = (("compactness", "own", "own cosine"), ("class_vectors", "max_cosine", "largest cosine"),
-          ("confusion", "unordered_correlation", "confusion vs similarity"), ("calibration", "ece", "ECE"))
-
-
-def _cell(value: float | None) -> str:
-    return "—" if value is None else f"{value:.3f}"
+    analysis = analyze_runs(runs, out, data_dir=data_dir, unknown=unknown, prepare=prepare)
+    print_result(analysis_content(analysis), as_json=as_json, text=analysis_text(analysis))

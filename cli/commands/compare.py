@@ -3,11 +3,10 @@ from pathlib import Path
 
 import click
 
-from fixhead_cli.comparing import comparison_content, comparison_table, converged_results, print_measured
+from fixhead_cli.comparing import print_compared, print_measured
 from fixhead_cli.dependent import refuse_typed
-from fixhead_cli.output import json_option, print_result
+from fixhead_cli.output import json_option
 from fixhead_cli.paths import PNG_FILE, RUN_OR_RESULTS
-from keras_fixhead.experiments.compare import compare_results
 
 
 @click.command("compare")
@@ -20,7 +19,7 @@ from keras_fixhead.experiments.compare import compare_results
               help="Compare accuracy on corrupted images instead, as `fixhead robustness` wrote it to "
               "RUN/robustness/NAME.json.")
 @click.option("--generalization", "outside", metavar="NAME",
-              help="Compare accuracy on an outside set, and the drop from the own test set, instead, as `fixhead "
+              help="Compare accuracy on an outside set instead, and the drop from the run's own test set, as `fixhead "
               "evaluate RUN --dataset NAME` measured them.")
 @json_option
 def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str | None, outside: str | None,
@@ -52,11 +51,4 @@ def command(runs: tuple[Path, ...], split: str, figure: Path, measurement: str |
     if measurement is not None:
         print_measured(runs, measurement, figure, as_json=as_json)
         return
-    groups, shared = compare_results([result for path in runs for result in converged_results(path)], split)
-    from keras_fixhead.figures import plot_comparison
-
-    plot_comparison({group.name: [each.curves for each in group.results.values()] for group in groups}, figure,
-                    title=f"{Path(shared.get('dataset', '')).name} {shared.get('model', '')}".strip(), split=split,
-                    accuracies={group.name: list(group.accuracy.values()) for group in groups})
-    print_result({"split": split, "shared": shared, "figure": str(figure.absolute()), **comparison_content(groups)},
-                 as_json=as_json, text=[*comparison_table(groups, split), f"Figure: {figure}"])
+    print_compared(runs, split, figure, as_json=as_json)

@@ -4,14 +4,12 @@ from pathlib import Path
 import click
 
 from fixhead_cli import paths
-from fixhead_cli.checkpoints import checkpoint_content, checkpoint_model
-from fixhead_cli.framework import load_keras
-from fixhead_cli.measured_data import MeasuredData, classes_content, outside_options
-from fixhead_cli.measures import measured_content, measured_text
+from fixhead_cli.dependent import refuse_data_dir
+from fixhead_cli.evaluating import evaluate, write_predictions
+from fixhead_cli.measured_data import MeasuredData, outside_options
 from fixhead_cli.output import checkpoint_option, data_dir_option, json_option, print_result
 from keras_fixhead.catalog import TTA
 from keras_fixhead.data import SPLITS
-from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.runs import Run
 
 
@@ -40,27 +38,10 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0
         fixhead evaluate runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 --dataset photographs
     """
+    refuse_data_dir(run.config().dataset, dataset)
     data = MeasuredData(run.config().data_fields, dataset, data_dir, class_map, skip_broken)
-    load_keras()
-    data.load_reader()
-    from keras_fixhead.evaluation import measure_run, run_predictor
-
-    model = checkpoint_model(run, checkpoint, data_dir)
-    predictor = model.predictor if model else run_predictor(run)
-    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map, predictor=predictor,
-                           skip_broken=data.skip_broken)
-    result = {"run": str(run.path), "dataset": data.name, **dataset_version(data.name), "tta": tta,
-              **measured_content(measured), **classes_content(measured.classes),
-              **checkpoint_content(checkpoint, model)}
-    text = measured_text(measured, tta)
-    if data.other and model is None and tta == "none" and "test" in measured.splits and not predictor.streams:
-        from fixhead_cli.generalizing import keep_generalization
-
-        kept, lines = keep_generalization(run, predictor, measured, data.other, data_dir)
-        result, text = {**result, **kept}, text + lines
+    measured, result, text = evaluate(run, data, splits, tta=tta, checkpoint=checkpoint, data_dir=data_dir)
     if predictions:
-        from fixhead_cli.measures import write_predictions
-
         write_predictions(predictions, measured)
         result["predictions"] = str(predictions)
         text.append(f"Predictions: {predictions}")

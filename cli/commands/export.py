@@ -6,9 +6,10 @@ import click
 
 from fixhead_cli import paths
 from fixhead_cli.checkpoints import checkpoint_content, checkpoint_model
+from fixhead_cli.dependent import refuse_data_dir, refuse_typed
+from fixhead_cli.exporting import exported_text
 from fixhead_cli.output import (
     checkpoint_option,
-    command_line,
     data_dir_option,
     json_option,
     print_result,
@@ -42,6 +43,9 @@ def command(run: Run, directory: Path, format_name: str, calibrate: bool, checkp
     Example:
         fixhead export runs/20261123-120000-cifar10-resnet18-cos-fixed-s0 served/cifar10
     """
+    if not (calibrate or checkpoint):
+        refuse_typed("data_dir", why="without --calibrate or --checkpoint: no data are read")
+    refuse_data_dir(run.config().dataset)
     from fixhead_cli.framework import load_keras
 
     show_progress(quiet)
@@ -51,10 +55,5 @@ def command(run: Run, directory: Path, format_name: str, calibrate: bool, checkp
     model = checkpoint_model(run, checkpoint, data_dir)
     exported = export_run(run.path, directory, format=format_name, calibrate=calibrate, data_dir=data_dir,
                           checkpoint=model)
-    after = ["Next:", f"  {command_line('serve', directory)}"] if format_name == "saved_model" else []
     print_result({"run": str(run.path), **checkpoint_content(checkpoint, model), **dataclasses.asdict(exported),
-                  "path": str(exported.path)}, as_json=as_json,
-                 text=[f"{exported.name}, version {exported.version}: {exported.path}",
-                       f"{exported.size_bytes / 1e6:.1f} MB; {exported.images_per_second:,.0f} images per second here "
-                       f"in batches of 32; logits match the Keras model's to {exported.largest_difference:.0e}.",
-                       *after])
+                  "path": str(exported.path)}, as_json=as_json, text=exported_text(exported, directory))

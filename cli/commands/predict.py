@@ -6,11 +6,10 @@ import click
 
 from fixhead_cli import paths
 from fixhead_cli.client_options import client_options
-from fixhead_cli.counting import counting
 from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.inputs import curl_lines, find_inputs, predict_inputs
 from fixhead_cli.output import checkpoint_option, json_option, print_result, quiet_option
-from fixhead_cli.predictions import Predictions, line, nothing_read, report_skipped
+from fixhead_cli.predictions import print_predictions
 from fixhead_cli.targets import open_target
 from fixhead_serving.client import BATCH_SIZE
 from keras_fixhead.runs import Run
@@ -22,8 +21,7 @@ from keras_fixhead.runs import Run
 @click.option("--top-k", type=click.IntRange(min=1), default=1, show_default=True, help="Classes shown per picture.")
 @click.option("--labels", metavar="FILE", type=paths.LABELS_FILE,
               help="URL: names of all classes, one per line (labels.txt of the export).")
-@click.option("--sheet", metavar="FILE.png", type=paths.PNG_FILE,
-              help="Draw a contact sheet of the pictures with their labels.")
+@click.option("--sheet", metavar="FILE.png", type=paths.PNG_FILE, help="Draw a contact sheet of pictures and labels.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=BATCH_SIZE, show_default=True,
               help="Pictures read and predicted at a time.")
 @click.option("--gzip", "compress", is_flag=True, help="URL: compress images that are sent as numbers.")
@@ -49,29 +47,13 @@ def command(target: Run | str, pictures: tuple[Path, ...], top_k: int, labels: P
     if isinstance(target, Run):
         refuse_typed("compress", "token", "ca_cert", "timeout", why="with a run: it is for a server")
     if curl:
-        refuse_typed("top_k", "labels", "sheet", "compress", "checkpoint",
-                     why="with --curl, which only prints commands")
-    inputs = find_inputs(pictures)
-    if curl:
-        lines = curl_lines(target, inputs, batch_size, connection)
+        refuse_typed("top_k", "labels", "sheet", "compress", "checkpoint", why="with --curl, which prints commands")
+        lines = curl_lines(target, find_inputs(pictures), batch_size, connection)
         print_result({"curl": lines}, as_json=as_json, text=lines)
         return 0
-    model = open_target(target, connection, labels=labels, batch_size=batch_size, compress=compress,
-                        checkpoint=checkpoint)
-    predictions = Predictions(top_k, model.label_names)
-    with counting(len(inputs), "Predicted", quiet) as update:
-        skipped = predict_inputs(model, inputs, batch_size, predictions, update)
-    rows = predictions.rows()
-    if not rows:
-        raise nothing_read(skipped)
-    result = {"target": str(target.path) if isinstance(target, Run) else target, "predictions": rows, "skipped": [
-        {"file": file, "reason": reason} for file, reason in skipped.items()]}
-    text = [line(row) for row in rows]
-    if sheet:
-        from fixhead_cli.sheet import draw_sheet
-
-        result["sheet"] = str(draw_sheet(sheet, rows, inputs.arrays))
-        text.append(f"Sheet: {sheet}")
-    print_result(result, as_json=as_json, text=text)
-    report_skipped(skipped, len(inputs.files))
-    return 1 if skipped else 0
+    inputs = find_inputs(pictures)
+    if not inputs.sends_numbers:
+        refuse_typed("compress", why="on pictures, which are sent as they are")
+    model = open_target(target, connection, labels, batch_size=batch_size, compress=compress, checkpoint=checkpoint)
+    predictions, skipped = predict_inputs(model, inputs, batch_size, top_k, quiet)
+    return print_predictions(target, predictions, inputs, skipped, sheet, as_json=as_json)

@@ -4,6 +4,7 @@ import dataclasses
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
 from keras_fixhead.runs import Run
 
@@ -11,7 +12,7 @@ from keras_fixhead.runs import Run
 @click.command("publish")
 @click.argument("run", type=paths.RUN)
 @click.argument("target")
-@click.option("--private", is_flag=True, help="Make a new model on Hugging Face private (on Kaggle it always is).")
+@click.option("--private", is_flag=True, help="Hugging Face: make a new model private (on Kaggle it always is).")
 @click.option("--license", metavar="NAME", help="Licence of the weights, as the hub names it, such as mit (default: "
               "none is stated).")
 @click.option("--dry-run", is_flag=True, help="Do everything except the upload; print the model card.")
@@ -33,7 +34,8 @@ def command(run: Run, target: str, private: bool, license: str | None, dry_run: 
     from fixhead_serving.export.sharing import check_publishing, publish_run
 
     show_progress(quiet)
-    check_publishing(run, target, dry_run=dry_run)  # before anything slow
+    if check_publishing(run, target, dry_run=dry_run).hub == "kaggle":  # before anything slow
+        refuse_typed("private", why="on Kaggle, where new models are private and others stay as they are")
     load_keras()
     published = publish_run(run.path, target, private=private, license=license, dry_run=dry_run)
     size = f"{sum(published.files.values()) / 1e6:.1f} MB in {len(published.files)} files"

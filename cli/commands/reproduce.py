@@ -29,10 +29,10 @@ from keras_fixhead.reproduction.planning.targets import PLAN_OF_RECIPE
 @click.option("--keep-models", is_flag=True, help="Keep the model of each run, for fixhead analyze, robustness and "
               "export (default: remove it once the run has a result).")
 @click.option("--commit", is_flag=True, help="Commit each result to Git once it is written.")
-@click.option("--out", type=OutputFolder("a folder for results"), metavar="DIR", help="Folder of results, of which "
-              "each plan has a folder of its own (default: results).")
+@click.option("--out", type=OutputFolder("a folder for results"), metavar="DIR", help="Folder of results, "
+              "with a subfolder for each plan (default: results).")
 @click.option("--runs-dir", type=OutputFolder("a folder for run directories"), metavar="DIR", help="Folder of run "
-              "directories (default: one of the plan's own in runs).")
+              "directories (default: a folder in runs, named after the plan).")
 @click.option("--dry-run", is_flag=True, help="Show the plan: runs, what is done, hours, disk space.")
 @data_dir_option
 @quiet_option

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.baselines import read_measurements
 from fixhead_cli.client_options import client_options
-from fixhead_cli.corruption_options import ChosenSuite, corruption_options
-from fixhead_cli.dependent import refuse_typed
+from fixhead_cli.corruption_options import ChosenSuite, corruption_options, corruption_seed_option
 from fixhead_cli.measured_data import outside_options
-from fixhead_cli.output import data_dir_option, json_option, print_result, quiet_option
+from fixhead_cli.output import data_dir_option, json_option, quiet_option
 from keras_fixhead.runs import Run
 
 
@@ -20,10 +20,9 @@ from keras_fixhead.runs import Run
 @click.option("--labels", metavar="FILE", type=paths.LABELS_FILE,
               help="URL: names of all classes, one per line (labels.txt of the export); without it, pictures of "
               "classes that the model does not have count as wrong.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N test images, and as many of "
-              "each class from a folder of corrupted images.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
-              help="Seed of the corruptions.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N",
+              help="Use the first N test images; from a folder of corrupted images, the same number of each class.")
+@corruption_seed_option
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
               help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
               "and corruptions.")
@@ -49,21 +48,12 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
         fixhead robustness runs/* --suite CIFAR-10-C
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
-    if all(isinstance(each, Run) for each in targets):
-        refuse_typed("labels", "token", "ca_cert", "timeout", why="with runs: it is for a server")
-    if isinstance(suite, Path):
-        refuse_typed("seed", why="with a folder of corrupted images")
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
-    from fixhead_cli.baselines import read_measurements
-    from fixhead_cli.corrupting import find_targets, measure_targets, report_text, write_results
-
     given = read_measurements(baseline, chosen.options) if baseline else None
+    from fixhead_cli.corrupting import find_targets, measure_targets, report_results
+
     found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map,
                          skip_broken=skip_broken)
     results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=given,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
-    contents = [each.content for each in results]
-    print_result(contents[0] if len(contents) == 1 else {"measurements": contents}, as_json=as_json, text=[
-        line for each in results
-        for line in [*([each.target.name] if len(results) > 1 else []), *report_text(each)]])
-    write_results(results, limit)
+    report_results(results, limit, as_json=as_json)

@@ -1,5 +1,4 @@
 """`fixhead serve`."""
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,7 @@ import click
 from fixhead_cli import paths
 from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
-from fixhead_cli.serve_options import process_options
-from fixhead_serving.config import ServerConfig
-from fixhead_serving.server.limits import Limits
+from fixhead_cli.serve_options import process_options, server_config
 from fixhead_serving.server.sources import parse_sources
 from keras_fixhead.errors import ArgumentError
 
@@ -47,10 +44,7 @@ def command(directories: tuple[str, ...], config_file: Path | None, versions: tu
     if options["batching"] is False:
         refuse_typed("max_batch_merge", why="with --no-batching")
     sources = read_model_config(config_file) if config_file else parse_sources(directories, versions, labels)
-    token = token_file.read_text("utf-8").strip() if token_file else os.environ.get("FIXHEAD_TOKEN")
-    limits = Limits(**{name: options.pop(name) for name in tuple(options) if hasattr(Limits, name)})
-    config = ServerConfig(token=token, limits=limits, **options)
-
+    config = server_config(token_file, options)
     from fixhead_cli.framework import load_tensorflow
     from fixhead_serving.process import serve
 

@@ -7,17 +7,15 @@ import click
 from fixhead_cli.config_options import config_options
 from fixhead_cli.output import json_option
 from fixhead_cli.paths import CONFIG_FILE, OutputFolder
-from fixhead_cli.sweeping import commands_after, print_outcomes, print_plan, sweep
-from keras_fixhead.config import read_config_file, refuse_without_effect
+from fixhead_cli.sweeping import commands_after, make_plan, print_outcomes, print_plan, sweep
 from keras_fixhead.errors import RunError
-from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
 
 
 @click.command("sweep")
 @config_options()
 @click.option("--grid", "axes", multiple=True, metavar="FIELD=VALUE,...",
               help="Values of a field; may be given several times.")
-@click.option("--seeds", default="0", show_default=True, metavar="N-N,N", help="Seeds for each point of the grid.")
+@click.option("--seeds", metavar="N-N,N", help="Seeds for each point of the grid (default: that of --config, or 0).")
 @click.option("--config", "config_file", metavar="FILE", type=CONFIG_FILE,
               help="JSON file with values for options that are not given.")
 @click.option("--then", metavar="CMD,...", help="Commands to run on each complete run, like evaluate,robustness.")
@@ -29,7 +27,7 @@ from keras_fixhead.experiments.plan import parse_grid, parse_seeds, plan_runs
               "cores.")
 @click.option("--dry-run", is_flag=True, help="Show the plan: runs, hours, disk space.")
 @json_option
-def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: str | None,
+def command(axes: tuple[str, ...], seeds: str | None, config_file: Path | None, then: str | None,
             export_results: Path | None, discard_models: bool, retry_failed: bool, jobs: int, dry_run: bool,
             as_json: bool, **fields: Any) -> None:
     """Train a grid of configurations, each run only once.
@@ -43,14 +41,12 @@ def command(axes: tuple[str, ...], seeds: str, config_file: Path | None, then: s
         fixhead sweep --dataset cifar10 --recipe cpu --grid head=dot,cos --grid lr=0.1,0.01 --export-results results/lr
     """
     explicit = {name: value for name, value in fields.items() if value is not None}
-    commands_after(then)  # a wrong one is reported before the plan is made
-    grid = parse_grid(axes)
-    plan = plan_runs(explicit, grid, parse_seeds(seeds), read_config_file(config_file) if config_file else None)
-    refuse_without_effect({**explicit, **grid}, [each.resolved for each in plan])
+    commands = commands_after(then)  # a mistake is reported before the plan is made
+    plan = make_plan(explicit, axes, seeds, config_file, jobs)
     if dry_run:
         print_plan(plan, discard_models=discard_models, jobs=jobs, as_json=as_json)
         return
-    outcomes = sweep(plan, then=then, export_results=export_results, retry_failed=retry_failed,
+    outcomes = sweep(plan, commands, export_results=export_results, retry_failed=retry_failed,
                      discard_models=discard_models, jobs=jobs)
     print_outcomes(outcomes, as_json=as_json)
     if failed := sum(each.what == "failed" for each in outcomes):

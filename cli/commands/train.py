@@ -48,8 +48,7 @@ def command(config_file: Path | None, run: Run | None, dry_run: bool, quiet: boo
             print_trained(run, as_json=as_json)
             return
     resolved = resolve(config)  # any mistake is reported before Keras is loaded
-    if run is None:
-        refuse_without_effect(explicit, [resolved])
+    refuse_without_effect(explicit, [resolved])
     if dry_run:
         print_result(plan_content(resolved), as_json=True)
     elif trained := train_resolved(resolved, run, quiet):

@@ -49,7 +49,7 @@ if not smoke:
 """
 ## The result
 
-Each cell beside the paper's, with differences, intervals and n, and a page of all claims.
+Each cell next to the paper's, with differences, intervals and n, and a page of all claims.
 """
 
 if not smoke:

@@ -8,7 +8,7 @@ from keras_fixhead.hardware import keras_backend
 from keras_fixhead.head_config import BYTES_PER_LOGIT, MEMORY_BYTES
 from keras_fixhead.vectors import KINDS, kind_of
 
-PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "normalization", "fit", "skip_broken")
+PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "augment_on", "normalization", "fit", "skip_broken")
 """Fields that only make sense for pictures."""
 
 
@@ -34,7 +34,7 @@ def check_vectors(config: TrainConfig, entry: DatasetEntry) -> None:
         raise ArgumentError(f"{changed[0]} applies to pictures, but {config.dataset} has vectors.",
                             hint=f"Leave out --{changed[0].replace('_', '-')}.")
     if learns_nothing(config):
-        raise ArgumentError("Nothing would be learned: the vectors go to fixed class vectors as they are.",
+        raise ArgumentError("Nothing would be learned: the vectors go straight to fixed class vectors.",
                             hint="Use --model mlp, --feature-dim N for a linear layer, or --learned.")
 
 
@@ -62,7 +62,7 @@ def check_training(config: TrainConfig) -> None:
             raise ArgumentError(f"{name} applies only to the triangular schedule, but schedule is {config.schedule!r}.",
                                 hint="Use --schedule triangular.")
     if decays_twice(config):
-        raise ArgumentError("AdamW has a decay of its own, so there is no L2 penalty with it.",
+        raise ArgumentError("AdamW has its own weight decay and takes no L2 penalty.",
                             hint="Use --decoupled-decay, with --weight-decay 0 and --vector-weight-decay 0.")
     if decouples_nothing(config):
         raise ArgumentError(f"decoupled_decay applies only to AdamW, but optimizer is {config.optimizer!r}.",

@@ -106,6 +106,9 @@ def check_pretrained(config: TrainConfig) -> None:
     if config.weights != "none" and not find_model(config.model).takes_weights:
         raise ArgumentError(f"There are no published weights of {config.model}.",
                             hint=f"Use --init-from RUN, or --model {APPLICATIONS_PREFIX}NAME.")
+    if config.weights == IMAGENET and not is_preset(config.model) and config.pretrained not in (None, IMAGENET):
+        raise ArgumentError(f"pretrained is {config.pretrained!r}, but weights is 'imagenet'.",
+                            hint="Leave out --pretrained, or use --weights FILE.")
     if config.weights != "none" and is_preset(config.model):
         check_preprocessing(config.model.removeprefix(HUB_PREFIX))
     for name, value in source_network(config.init_from).items():
@@ -118,7 +121,7 @@ def check_pretrained(config: TrainConfig) -> None:
             raise ArgumentError("unfreeze_after is given, but nothing is frozen.", hint="Add --freeze backbone.")
         return
     if not starts:
-        raise ArgumentError("A frozen backbone must be trained already.", hint="Add --init-from RUN or --weights FILE.")
+        raise ArgumentError("A frozen backbone must already be trained.", hint="Add --init-from RUN or --weights FILE.")
     if config.fixed and config.scale != "learned" and config.bias != "learned":
         raise ArgumentError("The backbone is frozen and the class vectors are fixed: there is nothing to learn.",
                             hint="Use --learned, or leave out --freeze.")

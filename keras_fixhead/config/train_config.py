@@ -29,6 +29,7 @@ from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.figures.classes import NUMBERED_CLASSES
 from keras_fixhead.hardware import PRECISIONS
 from keras_fixhead.head_config import BIASES, HEADS, MEMORY_BYTES, SCALE_WORDS, HeadConfig
 from keras_fixhead.vectors import KINDS
@@ -102,8 +103,8 @@ class TrainConfig:
                                            low=MIN_SIDE, high=MAX_SIDE)
     fit: str = _option("data", FITS[0], "How a picture gets the size of the model's input: crop to the centre, squash, "
                        "or pad with black.", choices=FITS, newer=True)
-    grey: bool = _option("data", False, "Turn images into levels of grey: one channel instead of three.", newer=True)
-    skip_broken: bool = _option("data", False, "Pass over a folder's pictures that cannot be used, instead of "
+    grey: bool = _option("data", False, "Convert images to grey: one channel instead of three.", newer=True)
+    skip_broken: bool = _option("data", False, "Skip a folder's pictures that cannot be used, instead of "
                                 "stopping.", newer=True)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
     limit_train: int | None = _option("data", None, "Use at most this many training images, the same number per "
@@ -121,7 +122,7 @@ class TrainConfig:
     weights: str = _option("place", "none", "Start a network of keras.applications or KerasHub from published weights: "
                            "imagenet (of a preset: its own), or a file of them without the classifier.")
     pretrained: str | None = _option("model", None, "What identifies these weights: imagenet, or the SHA-256 of their "
-                                     "file, and of a preset's (default: found when they are read).", newer=True)
+                                     "file or of a preset's files (default: computed when they are read).", newer=True)
     width: float = _option("model", 1.0, "Factor on the network's channels.", low=1 / 64, high=16, identity=True)
     signed_features: bool | None = _option("model", None, "End without a ReLU, so that features can be negative "
                                            "(default: the network's usual form).", open=None)
@@ -149,10 +150,10 @@ class TrainConfig:
                                         high=3.1, open=None)
     class_weights: str | None = _option("optimisation", None, "Weights of the classes in the loss: balanced, or from a "
                                         "JSON file of class and weight (default: all 1).", newer=True)
-    sampling: str = _option("optimisation", "random", "Images of an epoch: each once in random order, or as many of "
-                            "each class, those of small classes several times.", choices=SAMPLINGS, newer=True)
+    sampling: str = _option("optimisation", "random", "Images of an epoch: each once in random order, or the same "
+                            "number of each class, with repeats in small classes.", choices=SAMPLINGS, newer=True)
     label_smoothing: float = _option("head", 0.0, "Share of the target spread over all classes.", low=0, high=0.999)
-    epochs: int | float = _option("optimisation", 200, "Passes over the training images; of 9.9, the last has nine "
+    epochs: int | float = _option("optimisation", 200, "Passes over the training images; with 9.9, the last has nine "
                                   "tenths of the steps.", low=1, high=1_000_000, identity=True)
     batch_size: int = _option("optimisation", 128, "Images per step.", low=1, high=1_000_000)
     partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
@@ -164,7 +165,7 @@ class TrainConfig:
                           "statistics.", choices=FREEZES, newer=True)
     unfreeze_after: int | None = _option("optimisation", None, "Epochs after which a frozen backbone is trained too "
                                          "(default: never).", low=1, high=1_000_000, newer=True)
-    optimizer: str = _option("optimisation", "sgd", "SGD with Nesterov momentum, or AdamW with a decay of its own.",
+    optimizer: str = _option("optimisation", "sgd", "SGD with Nesterov momentum, or AdamW with its own weight decay.",
                              choices=OPTIMIZERS, newer=True)
     momentum: float = _option("optimisation", 0.9, "Nesterov momentum of SGD; beta_1 of AdamW.", low=0, high=0.9999)
     schedule: str = _option("optimisation", "cosine", "Learning rate after warm-up: cosine decay, or one_cycle's "
@@ -206,7 +207,7 @@ class TrainConfig:
     flip: bool | None = _option("augmentation", None, "Mirror training images at random (default: the data set's).",
                                 open=None)
     flip_mode: str = _option("augmentation", "random", "Mirror each image at random in each epoch, or at random in the "
-                             "first one and in alternation from then on.", choices=FLIP_MODES, newer=True)
+                             "first and alternately after that.", choices=FLIP_MODES, newer=True)
     rotation: float = _option("augmentation", 0.0, "Largest angle of random rotation, in degrees.", low=0, high=180)
     randaugment: int = _option("augmentation", 0, "Number of RandAugment operations per image.", low=0, high=14)
     randaugment_magnitude: float = _option("augmentation", 9.0, "Strength of RandAugment.", low=0, high=10)
@@ -241,7 +242,7 @@ class TrainConfig:
     logger: str = _option("place", "none", "Additional logger, besides TensorBoard and CSV files.", choices=LOGGERS,
                           resumable=True)
     confusion_counts: bool = _option("place", False, "Write numbers of images into the confusion matrix instead of "
-                                     "percentages, for up to 12 classes.", resumable=True)
+                                     f"percentages, for up to {NUMBERED_CLASSES} classes.", resumable=True)
     runs_dir: str = _option("place", "runs", "Folder of run directories.")
 
     def __post_init__(self) -> None:

@@ -7,7 +7,6 @@ cache off.
 import hashlib
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 
@@ -15,12 +14,12 @@ from keras_fixhead._version import __version__
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.packed import read_packed, write_packed
 from keras_fixhead.data.packed_index import SCHEMA, SUFFIX, PackedIndex, file_name, read_index
+from keras_fixhead.data.pixel_cache import SWITCH, is_on
 from keras_fixhead.data.sources import array_files, data_folder_of, packed_entry
 from keras_fixhead.data.whole import WholeSet
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hardware import cache_dir
 
-SWITCH = "FIXHEAD_DATA_CACHE"
 PART_BYTES = 64_000_000
 _FREE_SHARE = 4  # a set may take a quarter of the free space
 
@@ -31,16 +30,6 @@ _warned: set[str] = set()
 def folder_of_sets() -> Path:
     """Returns the folder of the cached sets."""
     return cache_dir() / "data"
-
-
-def is_on() -> bool:
-    """Returns whether the cache is used.
-
-    Example:
-        >>> is_on()
-        True
-    """
-    return os.environ.get(SWITCH, "on").lower() not in ("off", "0", "no", "false")
 
 
 def source_state(entry: DatasetEntry, data_dir: str | None) -> str | None:

@@ -29,8 +29,8 @@ class DatasetEntry:
         archive: the file that this builder looks for in the folder downloads/manual.
         resize: whether images whose size is not `image_shape` are resized; for folders of images only.
         own_validation: whether the last `validation` images of the training part are a validation part of their own.
-        skip_broken: whether pictures that cannot be used are passed over; for folders of images only.
-        skipped: why each picture that was passed over cannot be used.
+        skip_broken: whether pictures that cannot be used are skipped; for folders of images only.
+        skipped: why each picture that was skipped cannot be used.
         fit: how pictures are fitted to that size (see `pictures.PictureForm`), in training and in prediction.
         tests: the data set whose models it tests, for a set without training images.
         arrays: names of the two NumPy files, of images and of labels, that its authors publish.

@@ -55,7 +55,7 @@ class Dataset:
             those of each number of a vector, shape (D,).
         groups: group -> names of its classes, if the set has coarse labels.
         subset: description of what it is a subset of; None for a whole set.
-        skipped: number of pictures that could not be used and were passed over.
+        skipped: number of pictures that could not be used and were skipped.
     """
 
     name: str

@@ -63,7 +63,7 @@ def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
 def sample_files(folder: str, count: int, classes: str | None = None) -> list[Path]:
     """Returns at most `count` pictures of a folder of images, spread evenly over its parts and classes.
 
-    Pictures that cannot be used are passed over: the next one that can is taken instead.
+    Pictures that cannot be used are skipped: the next one that can is taken instead.
 
     Args:
         folder: its path.
@@ -88,10 +88,10 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
     If there is no test part, one is held out, stratified, with a constant seed; if there is a validation part, its
     pictures stand at the end of the training part (`entry.own_validation`). Pictures of other sizes than the entry's
     are fitted to it (see `pictures.PictureForm`); if no size was requested, all must have the size of the first one.
-    Files that are not pictures, and class folders without pictures, are passed over, with a warning.
+    Files that are not pictures, and class folders without pictures, are skipped, with a warning.
 
     Args:
-        entry: from `folder_entry`; with `skip_broken`, pictures that cannot be used are passed over as well.
+        entry: from `folder_entry`; with `skip_broken`, pictures that cannot be used are skipped as well.
 
     Raises:
         DataError: for pictures that cannot be read, are too small or, if no size was requested, have a different size;
@@ -105,7 +105,7 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
     decoded = decode_files(files, form, any_size=entry.resize)
     if decoded.refused and not entry.skip_broken:
         raise DataError(f"{_refused(decoded.refused, len(files))}",
-                        hint=("Fix or remove them, or pass them over with --skip-broken"
+                        hint=("Fix or remove them, or skip them with --skip-broken"
                               + ("." if entry.resize else "; or give --image-size.")))
     if decoded.refused:
         _log.warning("%s", _refused(decoded.refused, len(files)))
@@ -139,7 +139,7 @@ def _refused(reasons: Sequence[str], count: int) -> str:
 def _warn_of(layout: Layout) -> None:
     if passed := layout.passed_over:
         more = f" and {len(passed) - _REPORTED} more" if len(passed) > _REPORTED else ""
-        _log.warning("Passed over, without pictures: %s%s.", ", ".join(map(str, passed[:_REPORTED])), more)
+        _log.warning("Skipped, without pictures: %s%s.", ", ".join(map(str, passed[:_REPORTED])), more)
 
 
 def _joined(splits: dict[str, Split], entry: DatasetEntry) -> dict[str, Split]:

@@ -27,7 +27,7 @@ WHOLE = "all"
 LEAST = 2
 """The fewest pictures to train that a class needs."""
 MANIFEST = "manifest.json"
-"""A file next to the class folders that says where the pictures come from; it is not a picture that is passed over."""
+"""A file next to the class folders that says where the pictures come from; it is not reported as skipped."""
 _NAMES = {"path": ("path", "file", "filename", "image"), "label": ("label", "class"), "split": ("split",)}
 _PARTS = ("train", "validation", "test", WHOLE)
 _NAMED = 5
@@ -155,7 +155,7 @@ def _one_name(name: str) -> str:
 
 
 def _passed(path: Path, layout: Layout) -> bool:
-    """Notes a path that is passed over where class folders are expected."""
+    """Notes a path that is skipped where class folders are expected."""
     if path.name == MANIFEST:
         return True
     passed = path.name.startswith((".", "__")) or not path.is_dir()

@@ -25,7 +25,7 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm, skip_bro
         name: a name in the catalogue, or the path of a folder of images or of a packed set.
         data_dir: folder of packed or prepared data sets.
         form: how the model's pictures become arrays.
-        skip_broken: whether pictures of a folder that cannot be used are passed over.
+        skip_broken: whether pictures of a folder that cannot be used are skipped.
 
     Raises:
         ArgumentError: (a ValueError) for an unknown name.

@@ -27,7 +27,7 @@ def pack_dataset(dataset: str, out: Path, *, data_dir: str | None = None, image_
         data_dir: folder of packed or prepared data sets, as for `load_dataset`.
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'.
         fit: how they are fitted to it, one of `pictures.FITS`; None for 'crop'.
-        skip_broken: whether pictures that cannot be used are passed over.
+        skip_broken: whether pictures that cannot be used are skipped.
         name: name for a packed folder of images; None for the folder's own.
         part_mb: maximum size of a file in megabytes; a single image that is larger gets a file of its own.
 

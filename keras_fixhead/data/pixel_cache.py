@@ -24,6 +24,7 @@ from keras_fixhead.errors import DataError
 from keras_fixhead.hardware import cache_dir, cpu_count
 
 SWITCH = "FIXHEAD_DATA_CACHE"
+"""Environment variable that switches this cache and that of prepared sets off."""
 _VERSION = 2  # of pixels: of `pictures`, and of what is stored here
 _FREE_SHARE = 2  # pixels may take half of the free space
 _AHEAD = 16  # pictures per thread that are decoded before they are written
@@ -91,7 +92,7 @@ def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) ->
 
 
 def is_on() -> bool:
-    """Returns whether pixels are kept on disk."""
+    """Returns whether pixels and prepared sets are kept on disk."""
     return os.environ.get(SWITCH, "on").lower() not in ("off", "0", "no", "false")
 
 

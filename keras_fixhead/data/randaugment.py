@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.pictures import LUMA
 from keras_fixhead.data.pixels import Images, Whole, blend, column, matrices, rotations, shares, transform, whole
 
 Strengths = NDArray[np.float64]
@@ -19,7 +20,6 @@ MAX_ROTATION = 30.0
 MAX_SHEAR = 0.3
 MAX_TRANSLATION = 10 / 32
 MAX_ENHANCEMENT = 0.9
-_LUMA = (19595, 38470, 7471)  # ITU-R 601-2 in 65536ths
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _sharpness(images: Images, parameters: Any, xp: Any) -> Images:
 
 
 def _grey(images: Images, xp: Any) -> Any:
-    red, green, blue = (whole(images[..., channel], xp) * weight for channel, weight in enumerate(_LUMA))
+    red, green, blue = (whole(images[..., channel], xp) * weight for channel, weight in enumerate(LUMA))
     return xp.right_shift(red + green + blue + 0x8000, 16)
 
 

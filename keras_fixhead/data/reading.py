@@ -1,6 +1,7 @@
 """Reads a data set from wherever it is: packed, in the cache, prepared, a folder of images, vectors, or embedded."""
 import dataclasses
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from keras_fixhead.data.image_folder import read_image_folder
 from keras_fixhead.data.packed_index import PackedIndex, read_index
 from keras_fixhead.data.sources import array_files, data_folder_of, describe, is_folder
 from keras_fixhead.data.whole import WholeSet
-from keras_fixhead.errors import DataError
+from keras_fixhead.errors import ArgumentError, DataError
 
 HALF = 127.5
 
@@ -70,9 +71,9 @@ def measured_fields(own: Mapping[str, Any], dataset: str | None, data_dir: str |
     return {**own, "data_dir": folder} if dataset is None else {"dataset": dataset, "data_dir": folder}
 
 
-def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | str | None = None,
-                 fit: str | None = None, grey: bool = False, skip_broken: bool = False,
-                 hold_out: bool = True) -> Dataset:
+def load_dataset(name: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None, *,
+                 image_size: int | str | None = None, fit: str | None = None, grey: bool = False,
+                 skip_broken: bool = False, hold_out: bool = True) -> Dataset:
     """Returns a data set, with a validation part held out of its training images.
 
     Args:
@@ -84,11 +85,11 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | st
             first picture, which all pictures must then have.
         fit: how pictures are fitted to that size, one of `pictures.FITS`; None for 'crop'.
         grey: whether images are levels of grey in one channel.
-        skip_broken: whether pictures of a folder that cannot be used are passed over.
+        skip_broken: whether pictures of a folder that cannot be used are skipped.
         hold_out: whether a validation part is held out; if not, those images stay in the training part.
 
     Raises:
-        ArgumentError: (a ValueError) for an unknown name.
+        ArgumentError: (a ValueError) for an unknown name, or an argument of the wrong type.
         DataError: if the data are missing, cannot be downloaded or read, or do not match their own description.
 
     Example:
@@ -96,11 +97,18 @@ def load_dataset(name: str, data_dir: str | None = None, *, image_size: int | st
         >>> len(dataset.train), len(dataset.validation), len(dataset.test)
         (1257, 180, 360)
     """
+    name, data_dir = _text("name", name), None if data_dir is None else _text("data_dir", data_dir)
     whole, known = read_whole(name, data_dir, image_size, fit, skip_broken, grey)
     if whole.subset:
         _log.warning("The data are %s.", whole.subset)
     data = whole.dataset(hold_out, None if known is None else known.view(hold_out))
     return data.in_grey() if grey else data
+
+
+def _text(argument: str, value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise ArgumentError(f"{argument} must be text or a path, got {value!r}.")
+    return str(os.fspath(value))
 
 
 def check_available(dataset: str, data_dir: str | None = None, *, image_size: int | str | None = None,

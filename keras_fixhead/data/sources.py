@@ -23,7 +23,7 @@ def is_folder(name: str) -> bool:
         >>> is_folder("cifar10"), is_folder("./photographs")
         (False, True)
     """
-    if name in DATASETS:
+    if name in DATASETS or not name:
         return False
     if os.sep in name or name.startswith("~"):
         return True
@@ -55,9 +55,13 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
         >>> describe("digits").test
         360
     """
+    if fit is not None:
+        look_up(dict.fromkeys(FITS), fit, "fit")
     if (folder := packed_folder(name, data_dir)) is not None:
         entry = packed_entry(folder)
         _check_packed(folder, entry, image_size, fit)
+        if not entry.resize and fit not in (None, FITS[0]):  # of pictures of other sizes, shown to the model later
+            entry = dataclasses.replace(entry, fit=fit)
     elif has_vectors(name):
         entry = embedding_entry(Path(name).expanduser().absolute())
         if image_size is not None:

@@ -57,7 +57,7 @@ class MeasuredRun:
         classes: how the classes of another data set were matched; None for the run's own data.
         splits: name of a split -> its measures.
         notes: where a gathered data set comes from; what the run and another data set do not have in common.
-        skipped: number of pictures that could not be used and were passed over.
+        skipped: number of pictures that could not be used and were skipped.
     """
 
     label_names: tuple[str, ...]
@@ -99,7 +99,7 @@ def measure_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = Non
         tta: test-time augmentation: 'none', 'flip' or 'flip-shift' (see `test_time_views`).
         class_map: name in the other data set -> name in the run, or None for a class to leave out.
         predictor: the run's model; None for that of a finished run.
-        skip_broken: whether pictures of another folder that cannot be used are passed over.
+        skip_broken: whether pictures of another folder that cannot be used are skipped.
 
     Raises:
         ArgumentError: (a ValueError) if the other data set has none of the run's classes, a split has no images, or the

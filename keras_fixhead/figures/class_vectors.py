@@ -9,7 +9,14 @@ from keras_fixhead.analysis.class_vectors import cosine_density
 from keras_fixhead.analysis.geometry import different_pairs
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import new_figure, save_figure
-from keras_fixhead.figures.classes import GROUP_NAMES, GROUPED_SIDE, LARGEST_SIDE, label_axes, matrix_side
+from keras_fixhead.figures.classes import (
+    GROUP_NAMES,
+    GROUPED_SIDE,
+    LARGEST_SIDE,
+    NUMBERED_CLASSES,
+    label_axes,
+    matrix_side,
+)
 from keras_fixhead.figures.text import plain
 
 COSINE_MAP = "cividis"
@@ -58,7 +65,7 @@ def plot_cosine_matrix(cosines: NDArray[np.floating], label_names: Sequence[str]
     image = axes.imshow(shown, vmin=low, vmax=high, cmap=COSINE_MAP, interpolation="nearest")
     axes.set_title(plain(title), fontsize=size)
     label_axes(axes, label_names, order, groups)
-    if m <= 12:
+    if m <= NUMBERED_CLASSES:
         for row, column in zip(*np.nonzero(different_pairs(m)), strict=True):
             light = shown[row, column] > (low + high) / 2
             axes.text(column, row, f"{shown[row, column]:.2f}".replace("0.", "."), ha="center", va="center",

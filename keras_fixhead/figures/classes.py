@@ -9,6 +9,8 @@ from keras_fixhead.figures.text import class_names, plain
 
 NAMED_CLASSES = 30
 """Largest number of classes whose names fit on the axes of a matrix."""
+NUMBERED_CLASSES = 12
+"""Largest number of classes for which each cell of a matrix has its number."""
 ROW_NAMES = 110
 """Largest number of classes whose names fit next to the rows of a matrix, in small letters."""
 LARGEST_SIDE = 8.0

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import new_figure, save_figure
-from keras_fixhead.figures.classes import GROUP_NAMES, NAMED_CLASSES, grouped_order, label_axes
+from keras_fixhead.figures.classes import GROUP_NAMES, NAMED_CLASSES, NUMBERED_CLASSES, grouped_order, label_axes
 from keras_fixhead.figures.text import plain
 
 _MARKED = 30
@@ -86,7 +86,7 @@ def plot_confusion(confusion: NDArray[np.integer[Any]], label_names: Sequence[st
     axes.set(title=plain(title) + accuracy, xlabel="predicted", ylabel="class")
     axes.title.set_fontsize("medium")
     label_axes(axes, label_names, order, groups if order is not None else None)
-    if m <= 12:
+    if m <= NUMBERED_CLASSES:
         for row, column in np.argwhere(sorted_counts > 0 if counts else shares >= 0.005):
             text = f"{sorted_counts[row, column]:,}" if counts else f"{100 * shares[row, column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize="small", in_layout=False,

@@ -1,4 +1,7 @@
-"""The variable of fixed class vectors: it is not trained, and refuses values that such a head cannot have."""
+"""The variables of fixed class vectors and a fixed bias: they are not trained.
+
+Those of class vectors also refuse values that such a head cannot have.
+"""
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +27,14 @@ def hold(variable: Any, layer: str, *, of_unit_length: bool) -> None:
     variable.__class__ = _held(kind)
     variable.held_by = layer
     variable.of_unit_length = of_unit_length
+
+
+def hold_bias(variable: Any, layer: str) -> None:
+    """Makes the variable of a fixed bias refuse to be trained, which would contradict the head's configuration."""
+    kind: Any = type(variable)
+    variable.__class__ = _untrained(kind, "bias", "is",
+                                    "To learn it, create another head: HypersphereHead(..., bias='learned').")
+    variable.held_by = layer
 
 
 def tell_of_first_assignment(variable: Any, tell: Callable[[], None]) -> None:
@@ -71,16 +82,11 @@ def _lengths(values: Any) -> NDArray[np.float64] | None:
 
 
 @functools.cache
-def _held(kind: Any) -> Any:
-    """The class of a backend's variables, for fixed class vectors."""
+def _untrained(kind: Any, what: str, verb: str, way_out: str) -> Any:
+    """The class of a backend's variables, for one that is not trained."""
 
-    class FixedClassVectors(kind):
+    class Untrained(kind):
         held_by: str
-        of_unit_length: bool
-
-        def assign(self, value: Any) -> Any:
-            check_values(value, self.held_by, of_unit_length=self.of_unit_length)
-            return super().assign(value)
 
         @property
         def trainable(self) -> bool:
@@ -89,8 +95,23 @@ def _held(kind: Any) -> Any:
         @trainable.setter
         def trainable(self, value: bool) -> None:
             if value:
-                raise ReadOnlyError(f"The class vectors of layer {self.held_by!r} are fixed: trainable cannot be set "
-                                    "to True.", hint="To learn them from their current values, create another head: "
-                                    "HypersphereHead(..., fixed=False, class_vectors=W).")
+                raise ReadOnlyError(f"The {what} of layer {self.held_by!r} {verb} fixed: trainable cannot be set to "
+                                    "True.", hint=way_out)
+
+    return Untrained
+
+
+@functools.cache
+def _held(kind: Any) -> Any:
+    """The class of a backend's variables, for fixed class vectors."""
+    untrained: Any = _untrained(kind, "class vectors", "are", "To learn them from their current values, create another "
+                                "head: HypersphereHead(..., fixed=False, class_vectors=W).")
+
+    class FixedClassVectors(untrained):
+        of_unit_length: bool
+
+        def assign(self, value: Any) -> Any:
+            check_values(value, self.held_by, of_unit_length=self.of_unit_length)
+            return super().assign(value)
 
     return FixedClassVectors

@@ -7,7 +7,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_fixhead.errors import ArgumentError, warn_once
-from keras_fixhead.head.held import hold, tell_of_first_assignment
+from keras_fixhead.head.held import hold, hold_bias, tell_of_first_assignment
 from keras_fixhead.head.lengths import unit_length
 from keras_fixhead.head.limits import Limits, limits_of
 from keras_fixhead.head.logits import remember
@@ -163,6 +163,8 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
                                         initializer=keras.initializers.Constant(INITIAL_BIAS),
                                         regularizer=keras.regularizers.L2(self.vector_weight_decay / 2)
                                         if self.bias_kind == "learned" and self.vector_weight_decay else None)
+        if self.bias_kind == "fixed":
+            hold_bias(self.bias, self.name)
 
     @property
     def dim(self) -> int | None:
@@ -234,6 +236,7 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
         Returns:
             tensor of shape (..., num_classes), in the layer's precision.
         """
+        self._check_built()
         embedding = unit_length(ops.cast(features, self.compute_dtype))
         return ops.matmul(embedding, self._transposed(normalize=True))
 
@@ -242,7 +245,13 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
 
         With a schedule, this is the S of the last training step, or of step 0 before any training.
         """
+        if not isinstance(self.scale, float):
+            self._check_built()
         return scale_now(self.scale, self.log_scale, self.step, self.compute_dtype)
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ArgumentError("The layer has no class vectors yet.", hint="Call it or build it first.")
 
     def _transposed(self, normalize: bool = False) -> Any:
         vectors = ops.convert_to_tensor(self.class_vectors)
@@ -271,8 +280,7 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
         """
         if self.logits != "cos":
             raise ArgumentError("Dot logits have no limit, because they scale with the length of the features.")
-        if not self.built:
-            raise ArgumentError("The layer has no class vectors yet.", hint="Call it or build it first.")
+        self._check_built()
         self._origin.require(self.name)
         self._note_changes()
         return limits_of(self._values(), float(ops.convert_to_numpy(self.current_scale())),
@@ -333,7 +341,7 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
         variables = self._stored_variables()
         for key, variable in variables.items():
             store[key] = variable
-        if self.fixed and "class_vectors" in variables:
+        if self.fixed:
             store[RECORD] = self._origin.record()
 
     def load_own_variables(self, store: Any) -> None:
@@ -342,11 +350,13 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
             return
         variables = self._stored_variables()
         if missing := [key for key in variables if key not in store]:
-            raise ValueError(f"The file has no {', '.join(missing)} for layer {self.name!r}; it has "
-                             f"{', '.join(store.keys()) or 'nothing'}.")
+            there = ", ".join(key for key in store.keys() if key != RECORD) or "nothing"  # noqa: SIM118
+            raise ValueError(f"The file has no {', '.join(missing)} for layer {self.name!r}; it has {there}.")
+        record = store[RECORD] if RECORD in store else None  # noqa: SIM401 - a store's `get` differs
         if "class_vectors" in variables:  # before assigning: if Keras ignores the error, the layer keeps its own
-            record = store[RECORD] if RECORD in store else None  # noqa: SIM401 - a store's `get` differs
             self._origin.check_loaded(np.asarray(store["class_vectors"]), record, self.name)
+        elif record is not None:
+            self._origin.check_record(record, self.name)
         for key, variable in variables.items():
             variable.assign(store[key])
 
@@ -355,8 +365,8 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
         if self.kind == "array" and "class_vectors" in store:
             self._origin.array = np.array(store["class_vectors"], np.float32)
             self._origin.awaited = False
-        elif store.keys():
-            raise ValueError(f"Layer {self.name!r} is not built yet, so it cannot load {', '.join(store.keys())}. Call "
+        elif keys := set(store.keys()) - {RECORD}:
+            raise ValueError(f"Layer {self.name!r} is not built yet, so it cannot load {', '.join(sorted(keys))}. Call "
                              "the model once, or model.build(INPUT_SHAPE), first.")
 
     def _stored_variables(self) -> dict[str, Any]:
@@ -366,22 +376,21 @@ class HypersphereHead(ReadOnlyOptions, keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         self._note_changes()
-        origin = self._origin
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
             "logits": self.logits,
             "scale": scale_to_config(self.scale),
             "fixed": self.fixed,
-            "class_vectors": origin.kind,
+            "class_vectors": self._origin.kind,
             "seed": self.seed,
             "rotate": self.rotate,
             "bias": self.bias_kind,
             "vector_lr": self.vector_lr,
             "vector_weight_decay": self.vector_weight_decay,
-            "store_vectors": origin.stored,
-            "vectors_digest": origin.digest,
-            "vectors_shape": None if origin.shape is None else list(origin.shape),
+            "store_vectors": self._origin.stored,
+            "vectors_digest": self._origin.digest,
+            "vectors_shape": None if self._origin.shape is None else list(self._origin.shape),
         }
 
 

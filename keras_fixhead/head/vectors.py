@@ -48,6 +48,9 @@ class Origin:
         self._num_classes = num_classes
         if self.kind == "array":
             self._take(given, shape)
+        elif shape is not None:
+            raise ArgumentError(f"vectors_shape is that of an array, but class_vectors is {self.kind!r}.",
+                                hint="Leave vectors_shape out.")
 
     def _take(self, given: Any, shape: Any) -> None:
         """Keeps an array until the layer is built; or only its shape, from a saved configuration."""

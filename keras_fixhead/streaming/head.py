@@ -8,7 +8,6 @@ from keras_fixhead.errors import ArgumentError, VectorsError
 from keras_fixhead.head import HypersphereHead, unit_length
 from keras_fixhead.head.limits import Limits
 from keras_fixhead.head.logits import remember
-from keras_fixhead.head.vectors import RECORD
 from keras_fixhead.head_config import MEMORY_BYTES, checked_flag
 from keras_fixhead.streaming.chunks import chunk_rows
 from keras_fixhead.streaming.passes import best_classes, logsumexp_of_others
@@ -246,18 +245,11 @@ class StreamingHead(HypersphereHead):
         """
         return _twin(head, cls, {**head.get_config(), **options})
 
-    def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
-        if self.built and not self.store_vectors:
-            store[RECORD] = self._origin.record()
-
     def load_own_variables(self, store: Any) -> None:
         if self.built and self._stored_variables() and not list(store.keys()):
             raise ValueError(f"The file has nothing for layer {self.name!r}. If it is of a model with a "
                              "HypersphereHead, use keras_fixhead.as_streaming(keras_fixhead.load_model(FILE)).")
         super().load_own_variables(store)
-        if self.built and not self.store_vectors and RECORD in store:
-            self._origin.check_record(store[RECORD], self.name)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in _OWN_OPTIONS}}

@@ -36,9 +36,12 @@ def start(config: TrainConfig | Resolved) -> Resolved:
     it is the one that writes and reports.
 
     Raises:
-        ArgumentError: (a ValueError) if it cannot join them.
+        ArgumentError: (a ValueError) if `config` is none, or it cannot join them.
         TrainingError: if the backend has already started with other settings.
     """
+    if not isinstance(config, (TrainConfig, Resolved)):
+        raise ArgumentError(f"config must be a TrainConfig, got {type(config).__name__}.",
+                            hint="Make one: keras_fixhead.recipes.build_config({'dataset': 'digits'})")
     resolved = config if isinstance(config, Resolved) else resolve(config)
     start_backend(resolved.config)  # before anything asks for devices
     return resolved.for_device(gpu=on_gpu())

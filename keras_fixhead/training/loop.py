@@ -130,7 +130,7 @@ class Loop:
         """Freezes the backbone, or trains it too, as the next epoch asks for; returns the progress that says so."""
         frozen = is_frozen(self.config, progress.epoch)
         if progress.epoch and frozen != progress.frozen:
-            _log.info("The backbone is trained too from epoch %d on.", progress.epoch + 1)
+            _log.info("From epoch %d on, the backbone is trained as well.", progress.epoch + 1)
         self.models.enter(frozen=frozen)
         return dataclasses.replace(progress, frozen=frozen)
 

@@ -12,6 +12,7 @@ from keras_fixhead.config import TrainConfig, refuse_without_effect, resolve
 from keras_fixhead.config.dependent import DEPENDENT
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.runs import create_run
 
 # a value of each dependent field, and options with which it has an effect
 CASES = {
@@ -21,10 +22,15 @@ CASES = {
     "decay_norms": (True, {"weight_decay": 1e-3}), "whitening_bias_epochs": (1, {"recipe": "fast"}),
     "backbone_lr": (0.1, {"freeze": "none"}), "randaugment_magnitude": (5.0, {"randaugment": 2}),
     "crop_border": ("reflect", {"crop_padding": 2}), "flip_mode": ("alternating", {"flip": True}),
-    "skip_broken": (True, {"dataset": "FOLDER"}),
+    "skip_broken": (True, {"dataset": "FOLDER", "image_size": 8}), "vector_seed": (3, {"class_vectors": "uniform"}),
+    "norm_offset_lr": (64.0, {"freeze": "none"}), "weight_decay": (1e-3, {"freeze": "none"}),
+    "pretrained": ("0" * 64, {"init_from": "FILE"}), "confusion_counts": (True, {"dataset": "cifar10"}),
+    "data_dir": ("prepared", {"dataset": "digits"}),
 }
-WITHOUT = {"decay_norms": {"weight_decay": 0.0}, "backbone_lr": {"freeze": "backbone", "init_from": "FILE",
-                                                                   "fixed": False}}
+FROZEN = {"freeze": "backbone", "init_from": "FILE", "fixed": False}
+WITHOUT = {"decay_norms": {"weight_decay": 0.0}, "backbone_lr": FROZEN, "norm_offset_lr": FROZEN,
+           "weight_decay": FROZEN, "vector_seed": {"class_vectors": "simplex", "rotate": False},
+           "confusion_counts": {"dataset": "cifar100"}, "data_dir": {"dataset": "FOLDER", "image_size": 8}}
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def test_a_training_option_that_does_nothing_is_refused_with_what_it_needs(field
     config = TrainConfig.from_dict({**build_config({"dataset": "digits"}, file).as_dict(), **(
         {} if field in ("crop_border", "flip_mode") else explicit)})
     option = f"--{field.replace('_', '-')}"
-    message = rf"^{option} has no effect without --.*\. Add it, or leave out {option}\.$"
+    message = rf"^{option} has no effect (without --.*\. Add it, or leave|(with|on) .*\. Leave) out {option}\.$"
     with pytest.raises(ArgumentError, match=message):
         refuse_without_effect(explicit, [resolve(config)])
 
@@ -91,7 +97,7 @@ COMMANDS = [
     ("data check VECTORS --sheet s.png", "--sheet has no effect on VECTORS, which has vectors"),
     ("data check VECTORS --each 3", "--each has no effect on VECTORS"),
     ("data check FOLDER --each 3", "--each has no effect without --sheet"),
-    ("data pack digits out --name it", "--name has no effect on digits, which is not a folder"),
+    ("data pack digits out --name it", "--name has no effect on digits, which has its own"),
     ("data pack digits out --skip-broken", "--skip-broken has no effect on digits"),
     ("data show digits --randaugment-magnitude 3", "--randaugment-magnitude has no effect without --randaugment N"),
     ("data build stl_gen FOLDER out --manifest FILE --seed 3", "--seed has no effect with --manifest"),
@@ -109,6 +115,24 @@ COMMANDS = [
     ("list models --runs-dir FOLDER", "--runs-dir has no effect on models"),
     ("serve FOLDER --no-batching --max-batch-merge 8", "--max-batch-merge has no effect with --no-batching"),
     ("check conformance --make-models out --server-name it", "--server-name has no effect with --make-models"),
+    (f"predict {URL} PICTURE --gzip", "--gzip has no effect on pictures, which are sent as they are"),
+    ("data show digits --fit pad", "--fit has no effect on the images of digits, which all have the same size"),
+    ("data show FOLDER --data-dir FOLDER", "--data-dir has no effect on a data set that is given by its path"),
+    ("data pack FOLDER out --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    ("data corrupt FOLDER out --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    ("train --dataset VECTORS --model mlp --augment-on host --dry-run", "augment_on applies to pictures, but VECTORS"),
+    ("train --dataset cifar100 --confusion-counts --dry-run", "--confusion-counts has no effect with more than 12"),
+    ("train --resume OWN --data-dir FOLDER --dry-run", "--data-dir has no effect on a data set that is given by"),
+    ("train --weights imagenet --pretrained 0f --model keras_applications/ResNet50 --dry-run",
+     "pretrained is '0f', but weights is 'imagenet'"),
+    ("export RUN out --data-dir FOLDER", "--data-dir has no effect without --calibrate or --checkpoint"),
+    ("export OWN out --calibrate --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    ("analyze OWN --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    ("evaluate OWN --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    ("evaluate OWN --dataset FOLDER --class-map FILE", "--class-map applies to another data set"),
+    ("robustness OWN --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    (f"check parity OWN {URL} --data-dir FOLDER", "--data-dir has no effect on FOLDER, which is a path"),
+    ("publish RUN kaggle://me/digits/keras/small --private --dry-run", "--private has no effect on Kaggle"),
     ("sweep --dataset digits --plateau-factor 0.1 --dry-run", "--plateau-factor has no effect without --schedule"),
     ("sweep --dataset digits --grid lookahead_decay=0.9,0.95 --dry-run", "--lookahead-decay has no effect without"),
 ]
@@ -121,12 +145,17 @@ def test_an_option_that_does_nothing_in_this_call_is_refused(line, message, fixh
              "PICTURE": tmp_path / "FOLDER" / "a" / "0.png"}
     if "RUN" in line.split():
         names["RUN"] = request.getfixturevalue("digits_run").path
+    if "OWN" in line.split():
+        names["OWN"] = create_run(resolve(TrainConfig(dataset=str(names["FOLDER"]), image_size=8,
+                                                      runs_dir=str(tmp_path / "runs")))).path
     if "--manifest" in line:
         (tmp_path / "FILE").write_text("{}")
     answer = fixhead(*(names.get(word, word) for word in line.split()))
 
     assert answer.code == 2, answer
-    assert message.replace("VECTORS", str(names["VECTORS"])) in answer.err
+    for word in ("VECTORS", "FOLDER"):
+        message = message.replace(word, str(names[word]))
+    assert message in answer.err
     assert answer.err.strip().splitlines()[-2].startswith("Error: ")  # and a hint
 
 

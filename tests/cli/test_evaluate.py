@@ -114,7 +114,7 @@ def test_broken_pictures_are_passed_over_and_counted(fixhead, digits_run, pictur
     for command in (["evaluate"], ["robustness", "--corruption", "jpeg_compression", "--severities", "1", "--limit", 4,
                                    "--out", tmp_path / "out"]):
         asked = [*command, digits_run.path, "--dataset", tmp_path / "pictures"]
-        assert "pass them over with --skip-broken" in fixhead(*asked).err
+        assert "skip them with --skip-broken" in fixhead(*asked).err
         assert fixhead(*asked, "--skip-broken", "--json").json["skipped_pictures"] == 1
     answer = fixhead("evaluate", digits_run.path, "--skip-broken")
     assert answer.code == 2 and "--skip-broken applies to another folder of pictures." in answer.err

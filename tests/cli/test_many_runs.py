@@ -72,12 +72,33 @@ def test_a_sweep_trains_and_exports_missing_runs_and_compare_pairs_them(fixhead,
         assert picture.size[0] > 800
 
 
+def test_a_sweep_has_the_seed_of_its_configuration_file_unless_seeds_are_given(fixhead, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"seed": 7}))
+    command = ["sweep", *SMALL, "--config", tmp_path / "config.json", "--runs-dir", tmp_path / "runs", "--dry-run",
+               "--json"]
+
+    assert [each["config"]["seed"] for each in fixhead(*command).json["plan"]] == [7]
+    assert [each["config"]["seed"] for each in fixhead(*command, "--seeds", "0,2").json["plan"]] == [0, 2]
+
+
+@pytest.mark.slow
+def test_a_sweep_of_two_runs_at_once_finds_its_runs_again(fixhead, tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "cpu_count", lambda: 2)
+    command = ["sweep", *SMALL, "--seeds", "0-1", "--jobs", 2, "--runs-dir", tmp_path / "runs", "--json"]
+    first, again = fixhead(*command), fixhead(*command)
+
+    assert first.code == again.code == 0, first.err
+    assert [each["outcome"] for each in first.json["runs"]] == ["trained"] * 2
+    assert [each["outcome"] for each in again.json["runs"]] == ["done"] * 2
+
+
 def test_several_runs_of_a_sweep_at_once_share_the_cores_unless_their_configuration_says_otherwise(
         fixhead, tmp_path, monkeypatch):
     called = []
 
     def train(command, resolved):
-        called.append(command[command.index("--quiet") :])
+        asked = json.loads(Path(command[command.index("--config") + 1]).read_text())
+        called.append((command[-2:], asked["threads"], resolved.config.threads))
         raise RunError("not trained")
 
     monkeypatch.setattr(sweeping, "run_trained_by", train)
@@ -86,7 +107,7 @@ def test_several_runs_of_a_sweep_at_once_share_the_cores_unless_their_configurat
     answer = fixhead("sweep", *SMALL, "--seeds", "0-1", "--jobs", 2, "--runs-dir", tmp_path / "runs")
     fixhead("sweep", *SMALL, "--threads", 1, "--jobs", 2, "--runs-dir", tmp_path / "runs")
 
-    assert called == 2 * [["--quiet", "--threads", "3", "--json"]] + [["--quiet", "--threads", "1", "--json"]]
+    assert called == 2 * [(["--quiet", "--json"], 3, 3)] + [(["--quiet", "--json"], 1, 1)]
     assert answer.code == 1 and "[2/2] seed=" in answer.err and "2 of 2 runs failed" in answer.err
     too_many = fixhead("sweep", *SMALL, "--jobs", 7).err
     assert too_many.startswith("Error: 7 runs at once need as many cores; there are 6.")

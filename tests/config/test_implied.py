@@ -24,7 +24,7 @@ VECTORS = f"{SOURCE}/vectors.npz"
 np.savez(VECTORS, features=np.ones((4, 3), np.float32), labels=np.arange(4))
 OF_PICTURES = {"crop_padding": 2, "crop_border": "reflect", "flip": True, "flip_mode": "alternating", "rotation": 10.0,
                "randaugment": 1, "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.5, "cutmix": 0.5,
-               "normalization": "half", "fit": "squash", "skip_broken": True}
+               "normalization": "half", "fit": "squash", "skip_broken": True, "augment_on": "host"}
 
 RESNET50 = "keras_applications/ResNet50"
 WEIGHTS = '{"cat": 2.0, "wolf": 1.0}'
@@ -42,11 +42,11 @@ CASES = [
     ("final_lr_fraction", {"schedule": "cosine"}, {"schedule": "triangular", "final_lr_fraction": 0.1}, 0.07, 0.1,
      "final_lr_fraction applies only to the triangular schedule"),
     ("schedule", {"final_lr_fraction": 0.1}, {}, "triangular", "constant", "applies only to the triangular schedule"),
-    ("weight_decay", {"optimizer": "adamw"}, {}, 0.0, 1e-3, "AdamW has a decay of its own"),
+    ("weight_decay", {"optimizer": "adamw"}, {}, 0.0, 1e-3, "AdamW has its own weight decay"),
     ("vector_weight_decay", {"optimizer": "adamw"}, {"vector_weight_decay": 1e-3}, 0.0, 1e-3,
-     "AdamW has a decay of its own"),
+     "AdamW has its own weight decay"),
     ("optimizer", {"vector_weight_decay": 1e-3}, {"optimizer": "adamw"}, "sgd", "adamw",
-     "AdamW has a decay of its own"),
+     "AdamW has its own weight decay"),
     ("decoupled_decay", {"optimizer": "sgd"}, {"decoupled_decay": 0.1}, 0.05, 0.1, "decoupled_decay applies only to"),
     ("decoupled_decay", {"weight_decay": 1e-3}, {"decoupled_decay": 0.1}, 0.05, None, None),
     ("optimizer", {"decoupled_decay": 0.1}, {}, "adamw", "sgd", "decoupled_decay applies only to AdamW"),
@@ -119,7 +119,7 @@ CASES = [
      "no published weights of mobilenet_v2"),
     ("pretrained", {"model": RESNET50, "weights": "imagenet"}, {"pretrained": "0" * 64}, None, None, None),
     ("freeze", {"init_from": SOURCE, "fixed": False, "unfreeze_after": 2}, {}, "backbone", "none", "nothing is frozen"),
-    ("freeze", {"model": "mobilenet_v2"}, FREEZING, "none", "backbone", "must be trained already"),
+    ("freeze", {"model": "mobilenet_v2"}, FREEZING, "none", "backbone", "must already be trained"),
     ("freeze", {"fixed": True}, FREEZING, "none", None, None),
     ("freeze", {"bias": "none"}, {**FREEZING, "fixed": True, "bias": "learned"}, "none", None, None),
     ("unfreeze_after", {"freeze": "none"}, {**FREEZING, "unfreeze_after": 2}, None, 2, "nothing is frozen"),
@@ -192,7 +192,7 @@ FROZEN = {"init_from": SOURCE, "freeze": "backbone"}
 
 
 @pytest.mark.parametrize("values, message", [
-    ({"freeze": "backbone", "fixed": False}, "A frozen backbone must be trained already. Add --init-from RUN"),
+    ({"freeze": "backbone", "fixed": False}, "A frozen backbone must already be trained. Add --init-from RUN"),
     (FROZEN, "there is nothing to learn. Use --learned"),
     ({"init_from": SOURCE, "freeze": "none", "unfreeze_after": 2}, "but nothing is frozen. Add --freeze"),
     ({**FROZEN, "fixed": False, "epochs": 3, "unfreeze_after": 3}, "unfreeze_after must be less than the number of ep"),

@@ -124,3 +124,20 @@ def test_data_that_do_not_match_the_catalogue_are_refused(monkeypatch, change):
     monkeypatch.setitem(catalog.DATASETS, "digits", dataclasses.replace(DATASETS["digits"], **change))
     with pytest.raises(DataError, match=r"digits was read with .* but its files say"):
         load_dataset("digits")
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"name": 3}, "name must be text or a path, got 3"), ({"name": None}, "name must be text or a path, got None"),
+    ({"name": ""}, "Unknown data set ''"),
+    ({"name": "digits", "data_dir": 5}, "data_dir must be text or a path, got 5"),
+    ({"name": "digits", "fit": "stretch"}, "Unknown fit 'stretch'. Expected one of crop, squash, pad"),
+])
+def test_wrong_arguments_give_a_one_line_error(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        load_dataset(**arguments)
+
+
+def test_a_data_set_may_be_given_by_a_path_object(tmp_path):
+    np.savez(tmp_path / "set.npz", features=np.ones((10, 3), np.float32), labels=np.arange(10) % 2)
+
+    assert load_dataset(tmp_path / "set.npz", data_dir=tmp_path).num_classes == 2

@@ -64,7 +64,7 @@ def test_all_problems_are_reported_in_one_go(fixhead, folder):
         "1 pictures are in more than one class of a split."]
     assert sorted(name.rpartition("/")[2] for name in found["passed_over"]) == ["Thumbs.db", "bird"]
     text = fixhead("data", "check", folder)
-    for said in ("Problem: ", "broken.png is not a readable picture", "Note: 1 classes", " = ", "Passed over: "):
+    for said in ("Problem: ", "broken.png is not a readable picture", "Note: 1 classes", " = ", "Skipped: "):
         assert said in text.out
     assert "cannot be trained on as it is: 2 problems. " not in text.out and "2 problems" in text.err
 

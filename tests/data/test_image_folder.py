@@ -122,7 +122,7 @@ def test_an_invalid_image_folder_is_refused_before_reading_anything(folder, spoi
 def test_broken_pictures_are_passed_over_on_request_and_counted(folder, caplog):
     (folder / "cats" / "000.png").write_bytes(b"no picture")
     (folder / "dogs" / "new.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"2 of 61 files cannot be used.*pass them over with --skip-broken"):
+    with pytest.raises(DataError, match=r"2 of 61 files cannot be used.*skip them with --skip-broken"):
         load_dataset(str(folder), image_size=20)
     data = load_dataset(str(folder), image_size=20, skip_broken=True)
 

@@ -60,7 +60,7 @@ def test_a_large_folder_is_measured_without_reading_it_into_memory(folder, monke
 
 def test_broken_pictures_of_another_folder_are_passed_over_on_request(folder):
     (folder / "cat" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="pass them over with --skip-broken"):
+    with pytest.raises(DataError, match="skip them with --skip-broken"):
         outside_dataset(str(folder), None, PictureForm(16, 16))
 
     assert outside_dataset(str(folder), None, PictureForm(16, 16), skip_broken=True).skipped == 1

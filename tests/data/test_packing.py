@@ -82,6 +82,13 @@ def test_a_packed_set_is_found_by_name_by_its_folder_and_by_path(packed):
     assert packed_folder("cifar10", str(packed)) is None and packed_folder("mine", str(packed)) is None
 
 
+def test_pictures_shown_to_the_model_are_fitted_as_asked_wherever_its_set_is_read_from(packed):
+    for data_dir in (None, str(packed)):
+        assert resolve(TrainConfig(dataset="digits", data_dir=data_dir, fit="pad")).config.fit == "pad"
+    with pytest.raises(ArgumentError, match=r"was packed with --fit crop, not pad"):
+        describe(str(packed / "mine.packed"), fit="pad")
+
+
 def test_a_packed_set_takes_precedence_over_prepared_and_embedded_ones(packed, tmp_path, whole_set):
     version = tmp_path / "cifar10" / "3.0.2"
     version.mkdir(parents=True)

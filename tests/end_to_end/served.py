@@ -1,4 +1,4 @@
-"""Commands in processes of their own, and the answers of a run beside those of its export at a server."""
+"""Commands in processes of their own, and the answers of a run next to those of its served export."""
 import json
 import os
 import subprocess

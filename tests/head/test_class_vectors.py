@@ -192,6 +192,28 @@ def test_kinds_that_are_not_portable_must_be_stored(arguments):
         HypersphereHead(CLASSES, store_vectors=False, **arguments)
 
 
+def test_a_file_without_class_vectors_is_refused_by_a_head_with_another_draw(tmp_path):
+    """The other weights of the file belong to class vectors that it does not contain."""
+    model = model_with(store_vectors=False, seed=1)
+    model.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.weights.h5")
+
+    with pytest.raises(ValueError, match="of kind 'uniform' with seed 1, but layer 'head' has kind 'uniform', seed 2"):
+        model_with(store_vectors=False, seed=2).load_weights(tmp_path / "m.weights.h5")
+
+
+def test_a_head_that_is_not_built_says_so():
+    for ask in (lambda head: head.cosines(np.ones((2, 8), "float32")), lambda head: head.current_scale(),
+                lambda head: head.limits()):
+        with pytest.raises(ArgumentError, match=r"The layer has no class vectors yet\. Call it or build it first"):
+            ask(HypersphereHead(5, scale="learned"))
+
+
+def test_a_shape_of_vectors_is_refused_for_a_draw():
+    with pytest.raises(ArgumentError, match="vectors_shape is that of an array, but class_vectors is 'uniform'"):
+        HypersphereHead(5, vectors_shape=(5, 8))
+
+
 def test_loading_a_file_without_class_vectors_into_a_head_that_stores_them_fails(tmp_path):
     model_with(store_vectors=False, bias="learned").save_weights(tmp_path / "m.weights.h5")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_fixhead
-from keras_fixhead.errors import FixheadWarning
+from keras_fixhead.errors import FixheadWarning, ReadOnlyError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.losses import ArcFace, CosFace, NormFace
 from keras_fixhead.models import feature_model
@@ -18,6 +18,7 @@ LABELS = np.arange(6) % CLASSES
 OWN = np.random.default_rng(1).normal(size=(CLASSES, DIM))
 SCHEDULE = keras.optimizers.schedules.PolynomialDecay(1.0, 10, 20.0)
 HEADS = [{}, {"logits": "dot"}, {"fixed": False, "scale": 9.0}, {"scale": "learned", "bias": "learned"},
+         {"bias": "fixed"},
          {"scale": SCHEDULE}, {"class_vectors": OWN}, {"class_vectors": OWN, "fixed": False, "scale": 9.0},
          {"class_vectors": "cube", "store_vectors": False, "seed": 3}, {"class_vectors": "simplex", "rotate": False},
          {"dtype": "float64"}]
@@ -164,3 +165,14 @@ def test_a_second_stage_learns_starting_from_the_fixed_vectors(tmp_path):
     second.save(tmp_path / "m.keras")
     learned = keras_fixhead.load_model(tmp_path / "m.keras").layers[-1]
     assert not learned.fixed and np.abs(np.array(learned.class_vectors) - vectors).max() > 1e-4
+
+
+def test_a_fixed_bias_cannot_be_made_trainable():
+    head = HypersphereHead(CLASSES, bias="fixed")
+    head(FEATURES)
+    with pytest.raises(ReadOnlyError, match=r"The bias of layer .* is fixed: trainable.*bias='learned'"):
+        head.bias.trainable = True
+    with pytest.raises(ReadOnlyError, match=r"The class vectors of layer .* are fixed: trainable"):
+        head.class_vectors.trainable = True
+
+    assert not head.trainable_weights and head.get_config()["bias"] == "fixed"

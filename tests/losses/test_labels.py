@@ -138,7 +138,7 @@ def test_labels_can_be_checked_without_logits():
     (["a"], "labels must be an array of numbers, got <U1"), ([[1], [1, 2]], "got rows of different lengths"),
     ([float("nan")], "Labels must be whole numbers"),
 ])
-def test_labels_that_are_no_numbers_are_refused_in_one_line(labels, message):
+def test_labels_of_other_types_are_refused_in_one_line(labels, message):
     with pytest.raises(ArgumentError, match=rf"^[^\n]*{message}[^\n]*$"):
         check_labels(labels, 4)
 

@@ -1,4 +1,4 @@
-"""Networks of KerasHub beside KerasHub itself: presets are built here, with few filters, and saved by it."""
+"""Networks of KerasHub next to KerasHub's own: presets are built here, with few filters, and saved by it."""
 import keras
 import numpy as np
 import pytest

@@ -43,8 +43,8 @@ def test_a_run_in_progress_is_left_to_its_process(asked):
         here.say_done()
 
     assert len({(each.cell.id, each.seed) for each in (first, second, third, fourth)}) == 4
-    assert others[0] == f"block 1: {first.label}, seed 0: another process is making it."
-    assert "Nothing is left to start in blocks 1; runs that other processes were making: 2." in lines[-1]
+    assert others[0] == f"block 1: {first.label}, seed 0: another process is training it."
+    assert "Nothing is left to start in blocks 1; runs of other processes: 2." in lines[-1]
 
 
 def test_a_run_that_ended_without_a_result_or_with_its_process_is_free_again(asked):

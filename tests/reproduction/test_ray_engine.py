@@ -22,7 +22,7 @@ def test_a_missing_ray_and_an_address_without_it_are_one_line(fixhead, monkeypat
         "Install it: pip install 'keras-fixhead[ray]'"]
 
     answer = fixhead("reproduce", "E0", "--address", "auto")
-    assert answer.code == 2 and answer.err.startswith("Error: --address is that of a Ray cluster.\nAdd --engine ray")
+    assert answer.code == 2 and answer.err.startswith("Error: --address is for a Ray cluster.\nAdd --engine ray")
 
 
 @pytest.mark.long

@@ -82,7 +82,7 @@ def test_a_plan_with_nothing_left_has_no_hours_and_no_disk_space(fixhead, tmp_pa
 def test_an_address_without_ray_is_refused_before_anything_is_planned(fixhead):
     answer = fixhead("reproduce", "table1", "--address", "auto", "--dry-run")
 
-    assert answer.code == 2 and "--address is that of a Ray cluster." in answer.err
+    assert answer.code == 2 and "--address is for a Ray cluster." in answer.err
 
 
 @pytest.mark.parametrize("recipe, epochs, unit", [("cpu", 10, "hours on two CPU cores"), ("paper", 200, "GPU hours"),

@@ -275,3 +275,9 @@ def test_labels_out_of_range_are_refused_before_training(tiny, tmp_path, monkeyp
     with pytest.raises(ArgumentError, match=r"Labels must be whole numbers in \[0, 10\), got -1 to 9 for 10 classes"):
         train(tiny())
     assert not list(list_runs(tiny().runs_dir))
+
+
+def test_what_is_not_a_configuration_is_refused_in_one_line():
+    for config in ({"dataset": "digits"}, None, "digits"):
+        with pytest.raises(ArgumentError, match=r"config must be a TrainConfig, got .*build_config"):
+            train(config)

@@ -2,6 +2,8 @@
 import click
 
 from fixhead_cli import paths
+from fixhead_cli.corruption_options import corruption_seed_option
+from fixhead_cli.dependent import refuse_data_dir
 from fixhead_cli.output import data_dir_option, json_option, print_result, quiet_option
 from fixhead_serving.checks.parity import LIMIT
 from keras_fixhead.runs import Run
@@ -13,8 +15,7 @@ from keras_fixhead.runs import Run
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True,
               help="Use the first N test images.")
 @click.option("--suite", default="paper", show_default=True, help="Corruptions and their strengths.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
-              help="Seed of the corruptions.")
+@corruption_seed_option
 @click.option("--calibrated", is_flag=True, help="The model was exported with --calibrate.")
 @data_dir_option
 @quiet_option
@@ -33,8 +34,9 @@ def parity(run: Run, url: str, limit: int, suite: str, seed: int, calibrated: bo
     from fixhead_cli.framework import load_keras, load_reader
     from fixhead_serving.checks import parity as checks
 
-    checks.check_call(url, suite)  # reported before anything is loaded
     config = run.config()
+    refuse_data_dir(config.dataset)
+    checks.check_call(url, suite)  # reported before anything is loaded
     load_keras()
     load_reader(config.dataset, data_dir or config.data_dir)
     report = checks.check_parity(run.path, url, data_dir=data_dir, limit=limit, suite=suite, seed=seed,

@@ -22,7 +22,7 @@ from keras_fixhead.data.open_images.tables import SPLITS
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=GatheringPlan.seed, show_default=True,
               help="Seed of the order in which boxes are taken.")
 @click.option("--manifest", type=paths.InputFile("a manifest.json that this command wrote"), metavar="FILE",
-              help="Make the set of this manifest again, byte for byte.")
+              help="Rebuild the set of this manifest, byte for byte.")
 @data_dir_option
 @quiet_option
 @json_option
@@ -31,7 +31,7 @@ def build(gathered: str, open_images: Path, out: Path, per_class: int | None, sp
           as_json: bool) -> None:
     """Gather a test set from a folder of Open Images V4, in place of the paper's unpublished one of that name.
 
-    OUT gets a folder of images per class and manifest.json, from which they can be made again. They are not the paper's
+    OUT gets a folder of images per class and manifest.json, from which it can be rebuilt. They are not the paper's
     images, and every number measured on them says so.
 
     \b

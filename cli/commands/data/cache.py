@@ -25,11 +25,11 @@ def cache(clear: bool, as_json: bool) -> None:
     if clear:
         cached.clear()
         pixel_cache.clear()
-    print_result({"folder": str(cached.folder_of_sets()), "on": cached.is_on(), "cleared": clear, "sets": sets,
+    print_result({"folder": str(cached.folder_of_sets()), "on": pixel_cache.is_on(), "cleared": clear, "sets": sets,
                   "pictures": pictures},
                  as_json=as_json, text=[
         f"{cached.folder_of_sets()}: {len(sets)} data sets, {sum(sets.values()) / 1e6:,.1f} MB"
-        f"{'; cleared' if clear else ''}{'' if cached.is_on() else f' (switched off by {cached.SWITCH})'}",
+        f"{'; cleared' if clear else ''}{'' if pixel_cache.is_on() else f' (switched off by {pixel_cache.SWITCH})'}",
         *[f"  {size / 1e6:,.1f} MB  {Path(folder).name}" for folder, size in sets.items()],
         *([f"{pixel_cache.folder_of_pixels()}: pixels of pictures, {sum(pictures.values()) / 1e6:,.1f} MB"
            f"{'; cleared' if clear else ''}"] if pictures else [])])

@@ -4,6 +4,8 @@ from pathlib import Path
 import click
 
 from fixhead_cli import dataset_paths, paths
+from fixhead_cli.corruption_options import corruption_seed_option
+from fixhead_cli.dependent import refuse_data_dir
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, quiet_option
 
 
@@ -14,8 +16,7 @@ from fixhead_cli.output import command_line, data_dir_option, json_option, print
               help="Corruptions and their strengths.")
 @click.option("--corruption", "corruptions", multiple=True, metavar="NAME",
               help="A corruption of the suite; may be repeated  [default: all].")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True,
-              help="Seed of the corruptions.")
+@corruption_seed_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
               help="Use the first N test images; `fixhead robustness` needs all of them.")
 @data_dir_option
@@ -40,6 +41,7 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
     from keras_fixhead.robustness.corrupting import native_suite
     from keras_fixhead.robustness.writing import write_corrupted
 
+    refuse_data_dir(dataset)
     check_pictures(dataset)
     native_suite(suite).keys(corruptions)
     check_available(dataset, data_dir)

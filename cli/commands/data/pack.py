@@ -4,7 +4,7 @@ from pathlib import Path
 import click
 
 from fixhead_cli import dataset_paths, paths
-from fixhead_cli.dependent import refuse_typed
+from fixhead_cli.dependent import refuse_data_dir, refuse_typed
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result
 from keras_fixhead.data.pictures import FITS
 
@@ -17,7 +17,7 @@ from keras_fixhead.data.pictures import FITS
 @click.option("--name", help="Name for a packed folder of images [default: the folder's].")
 @click.option("--image-size", metavar="PIXELS|WIDTHxHEIGHT", help="Size that a folder's pictures get.")
 @click.option("--fit", type=click.Choice(FITS), help="How pictures are fitted to that size [default: crop].")
-@click.option("--skip-broken", is_flag=True, help="Pass over pictures of a folder that cannot be used.")
+@click.option("--skip-broken", is_flag=True, help="Skip pictures of a folder that cannot be used.")
 @data_dir_option
 @json_option
 def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: str | None, fit: str | None,
@@ -32,11 +32,15 @@ def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: 
     """
     from fixhead_cli.framework import load_reader
     from keras_fixhead.data import check_available
+    from keras_fixhead.data.outside import is_image_folder
     from keras_fixhead.data.packing import pack_dataset
     from keras_fixhead.data.sources import is_folder
 
+    refuse_data_dir(dataset)
     if not is_folder(dataset):
-        refuse_typed("name", "skip_broken", why=f"on {dataset}, which is not a folder of pictures")
+        refuse_typed("name", why=f"on {dataset}, which has its own")
+    if not is_image_folder(dataset):
+        refuse_typed("skip_broken", why=f"on {dataset}, which is not a folder of pictures")
     check_available(dataset, data_dir, image_size=image_size, fit=fit)
     load_reader(dataset, data_dir)
     folder, index = pack_dataset(dataset, out, data_dir=data_dir, image_size=image_size, fit=fit,

@@ -6,6 +6,7 @@ import click
 
 from fixhead_cli import dataset_paths, paths
 from fixhead_cli.config_options import config_options
+from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result
 from keras_fixhead.config import TrainConfig
 
@@ -31,13 +32,16 @@ def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool,
         fixhead data show ./photographs --image-size 64
     """
     from fixhead_cli.framework import load_reader
+    from fixhead_cli.shown_data import shown_content, shown_text
     from keras_fixhead.config import refuse_without_effect, resolve
     from keras_fixhead.data import Augmentation, check_available, epoch_order, make_batch, run_dataset
-    from keras_fixhead.data.sources import check_pictures
+    from keras_fixhead.data.sources import check_pictures, is_folder
     from keras_fixhead.figures import label_texts, plot_images
     from keras_fixhead.recipes import build_config
 
     check_pictures(dataset)
+    if not is_folder(dataset):
+        refuse_typed("fit", why=f"on the images of {dataset}, which all have the same size")
     explicit = {name: value for name, value in fields.items() if value is not None}
     resolved = resolve(build_config({**explicit, "dataset": dataset}))
     refuse_without_effect(explicit, [resolved])
@@ -52,20 +56,4 @@ def show(dataset: str, out: Path | None, images: int, epoch: int, as_json: bool,
     path = out or Path(f"{name}.png")
     plot_images(batch, label_texts(labels, data.label_names), path,
                 title=f"{name}: training images, epoch {epoch}, seed {config.seed}")
-    print_result({
-        "figure": str(path.absolute()), "dataset": config.dataset, "classes": data.num_classes,
-        "train": len(data.train), "validation": len(data.validation), "test": len(data.test),
-        "image_shape": list(data.image_shape), "mean": data.mean.tolist(), "std": data.std.tolist(),
-        "label_names": list(data.label_names), "subset": data.subset,
-    }, as_json=as_json, text=[
-        f"{name}: {len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test images "
-        f"of {data.num_classes} classes, {'x'.join(map(str, data.image_shape))}",
-        f"pixels are normalized with mean {_three(data.mean)} and standard deviation {_three(data.std)}, as shares of "
-        "255",
-        *([f"This is {data.subset}."] if data.subset else []),
-        f"Figure: {path}",
-    ])
-
-
-def _three(values: Any) -> str:
-    return " ".join(f"{value / 255:.4f}" for value in values)
+    print_result(shown_content(config, data, path), as_json=as_json, text=shown_text(name, data, path))

@@ -80,7 +80,7 @@ def read_boxes(path: Path, split: str, class_of: Mapping[str, str]) -> list[Box]
     Args:
         path: the CSV file.
         split: its split.
-        class_of: MID -> name of the class; other boxes are passed over.
+        class_of: MID -> name of the class; other boxes are ignored.
 
     Raises:
         DataError: if it cannot be read, or a number in it is not one.

@@ -3,6 +3,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from keras_fixhead.head_config import HEADS
 from keras_fixhead.reproduction.claims.comparisons import Evidence, all_runs, arm
 from keras_fixhead.reproduction.claims.settings import Setting
 from keras_fixhead.reproduction.claims.verdict import NOT_MEASURED
@@ -12,7 +13,6 @@ from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.runs.result import Result
 
 DATASETS = ("stl10", "cifar10", "cifar100", "tiny_imagenet")
-HEADS = ("dot", "cos")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Chooser:
             self._tried.add((cell.id, planned.seed))
             if not self._progress.begin(result_name(planned, self._options)):
                 self._elsewhere += 1
-                self._say(f"{run_name(planned, self._options)}: another process is making it.")
+                self._say(f"{run_name(planned, self._options)}: another process is training it.")
             elif is_missing(planned, read_results(self._options.out, rehearsal=self._options.rehearsal), self._options):
                 self._started += 1
                 return planned
@@ -76,7 +76,7 @@ class Chooser:
         if not self._elsewhere:
             self._say(f"Nothing is left to do in {where}.")
         else:
-            self._say(f"Nothing is left to start in {where}; runs that other processes were making: {self._elsewhere}. "
+            self._say(f"Nothing is left to start in {where}; runs of other processes: {self._elsewhere}. "
                       "Once these have ended, start again for whatever is left.")
 
     def _limit(self, planned: Planned, found: Results) -> str | None:

@@ -1,12 +1,18 @@
-"""What is printed and written about a measured run."""
+"""What `fixhead evaluate` measures, prints and writes."""
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fixhead_cli.checkpoints import checkpoint_content, checkpoint_model
+from fixhead_cli.framework import load_keras
+from fixhead_cli.measured_data import MeasuredData, classes_content
 from fixhead_cli.output import percent
 from fixhead_cli.run_report import accuracy_lines, class_lines
+from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.json_files import write_bytes
+from keras_fixhead.runs import Run
 
 if TYPE_CHECKING:
     from keras_fixhead.evaluation import MeasuredRun, MeasuredSplit
@@ -15,7 +21,38 @@ TOP = 5
 """Most classes in a row of `write_predictions`."""
 
 
-def measured_content(measured: "MeasuredRun") -> dict[str, Any]:
+def evaluate(run: Run, data: MeasuredData, splits: Sequence[str], *, tta: str, checkpoint: str | None,
+             data_dir: str | None) -> tuple["MeasuredRun", dict[str, Any], list[str]]:
+    """Returns the measures of a run's model; the same for JSON; and as lines of text.
+
+    Args:
+        run: a run.
+        data: the data to measure on.
+        splits: names of splits; if empty, validation and test.
+        tta: kind of test-time augmentation.
+        checkpoint: 'best' or 'newest' for the model of a checkpoint; None for the trained model.
+        data_dir: folder of the data.
+    """
+    load_keras()
+    data.load_reader()
+    from keras_fixhead.evaluation import measure_run, run_predictor
+
+    model = checkpoint_model(run, checkpoint, data_dir)
+    predictor = model.predictor if model else run_predictor(run)
+    measured = measure_run(run, splits, data_dir, data.outside, tta, class_map=data.class_map, predictor=predictor,
+                           skip_broken=data.skip_broken)
+    content = {"run": str(run.path), "dataset": data.name, **dataset_version(data.name), "tta": tta,
+               **_content(measured), **classes_content(measured.classes), **checkpoint_content(checkpoint, model)}
+    text = _text(measured, tta)
+    if data.other and model is None and tta == "none" and "test" in measured.splits and not predictor.streams:
+        from fixhead_cli.generalizing import keep_generalization
+
+        kept, lines = keep_generalization(run, predictor, measured, data.other, data_dir)
+        return measured, {**content, **kept}, text + lines
+    return measured, content, text
+
+
+def _content(measured: "MeasuredRun") -> dict[str, Any]:
     """Returns the measures of a run, for JSON."""
     splits = measured.splits.items()
     content = {
@@ -28,7 +65,7 @@ def measured_content(measured: "MeasuredRun") -> dict[str, Any]:
             **({"notes": list(measured.notes)} if measured.notes else {})}
 
 
-def measured_text(measured: "MeasuredRun", tta: str) -> list[str]:
+def _text(measured: "MeasuredRun", tta: str) -> list[str]:
     """Returns the measures of a run as lines of text."""
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     lines = accuracy_lines({f"{split}{named}": each.evaluation.as_dict() for split, each in measured.splits.items()})
