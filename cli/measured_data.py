@@ -96,7 +96,7 @@ class MeasuredData:
                 raise ArgumentError("--class-map needs the names of the server's classes.",
                                     hint="Add --labels FILE, the labels.txt of the export.")
             return data.with_test(resized(data.test, form)), None
-        data, classes = fitted(data, tuple(label_names), self.class_map)
+        data, classes = fitted(data, label_names, self.class_map)
         return data.with_test(resized(data.test, form)), classes
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fixhead_cli.output import command_line, percent, print_result, table
+from keras_fixhead.class_names import names_from_json
 from keras_fixhead.config import Resolved, TrainConfig, arm_name, scale_text
 from keras_fixhead.runs import Run
 
@@ -35,7 +36,7 @@ def print_trained(run: Run, *, as_json: bool) -> None:
     """Prints the result of a training, and what to type next."""
     result = run.read("result")
     text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]),
-            *class_lines(result["evaluation"], result["label_names"]), _cost_line(result),
+            *class_lines(result["evaluation"], names_from_json(result["label_names"])), _cost_line(result),
             f"figures: {run.path / 'curves.png'}"
             + "".join(f", {name}" for name in _FIGURES if (run.path / name).is_file()), "Next:",
             f"  {command_line('show', run.path)}",
@@ -139,9 +140,10 @@ def _result_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{line}, cosine to own class vector {each['own_cosine']:.3f}, to the nearest other "
              f"{each['nearest_wrong_cosine']:.3f}"
              for line, each in zip(accuracy_lines(evaluations), evaluations.values(), strict=True)]
-    lines += class_lines(evaluations, result.get("label_names", ()))
+    names = names_from_json(result.get("label_names", ()))
+    lines += class_lines(evaluations, names)
     for split, each in result.get("classes", {}).items():
-        lines += _class_lines(split, each, result["label_names"])
+        lines += _class_lines(split, each, names)
     if "class_vectors_max_cosine" in result:
         lines.append(f"class vectors: mean cosine {result['class_vectors_mean_cosine']:.3f}, largest "
                      f"{result['class_vectors_max_cosine']:.3f}")

@@ -60,7 +60,6 @@ class RunTarget:
         model = checkpoint_model(run, checkpoint)
         self._predictor = model.predictor if model else run_predictor(run)
         self.label_names: Sequence[str] | None = self._predictor.label_names
-        self._names = np.array(self._predictor.label_names)
 
     def read(self, file: Path) -> bytes:
         return read_unchanged(file)
@@ -81,14 +80,17 @@ class RunTarget:
         return self._predictor.classes
 
     def _outputs(self, images: Array) -> Outputs:
-        names = self._names
         if self._predictor.streams:
             classes, shares = self._predictor.best(images)
-            return {"top_classes": classes, "top_labels": names[classes], "top_probabilities": shares}
+            return {"top_classes": classes, "top_labels": self._named(classes), "top_probabilities": shares}
         probabilities = self._predictor.probabilities(images)
         index = probabilities.argmax(axis=1)
-        return {"label": names[index], "class_index": index,
-                "probabilities": probabilities}
+        return {"label": self._named(index), "class_index": index, "probabilities": probabilities}
+
+    def _named(self, classes: Array) -> Array:
+        """The names of classes, an array of the same shape."""
+        names = self._predictor.label_names
+        return np.array([names[each] for each in classes.ravel().tolist()]).reshape(classes.shape)
 
 
 class ServerTarget:

@@ -1,5 +1,6 @@
 """Training sets whose classes have different numbers of images: weights of classes, and orders that balance them."""
 import difflib
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from keras_fixhead.json_files import NotJson, parse_json
 from keras_fixhead.vectors.hashing import BALANCE_STREAM, ORDER_STREAM, stream_key, words
 
 BALANCED = "balanced"
+_LISTED = 1_000  # classes in an error message
 _FORM = '{"cat": 2.0, "dog": 1.0}'
 
 
@@ -67,10 +69,12 @@ def loss_weights(asked: str | None, labels: NDArray[np.int32],
         return shares.astype(np.float32)
     unknown = [name for name in weights if name not in label_names]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], label_names, n=1)
+        known = label_names[:_LISTED]
+        near = difflib.get_close_matches(unknown[0], known, n=1)
         raise ArgumentError(f"class_weights has a weight for {unknown[0]!r}, which is not a class of the data set.",
-                            hint=f"Did you mean {near[0]!r}?" if near else f"Its classes: {', '.join(label_names)}.")
-    missing = [name for name in label_names if name not in weights]
+                            hint=f"Did you mean {near[0]!r}?" if near else
+                            f"Its classes: {', '.join(known)}{', ...' * (len(label_names) > len(known))}.")
+    missing = list(itertools.islice((name for name in label_names if name not in weights), 6))
     if missing:
         raise ArgumentError(f"class_weights has no weight for {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}.",
                             hint="Give every class a weight; 1 is the usual one.")

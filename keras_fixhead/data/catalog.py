@@ -2,7 +2,7 @@
 
 This module is only a table: a loader is written as 'module:function' and imported when it is needed.
 """
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keras_fixhead.data import label_names
@@ -52,7 +52,7 @@ class DatasetEntry:
     flip: bool
     probe_url: str | None
     citation: str
-    label_names: tuple[str, ...] | None = None
+    label_names: Sequence[str] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     look_alikes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     builder: str | None = None

@@ -16,6 +16,7 @@ from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.vectors.hashing import SPLIT_STREAM, stream_key, words
 
 SPLIT_SEED = 20_201_122
+_LISTED = 1_000  # classes in an error message
 _TEST, _VALIDATION, _LIMIT, _TAIL = range(4)  # keep the choices independent of each other; never reuse a number
 
 
@@ -67,11 +68,17 @@ def chosen_labels(label_names: Sequence[str], groups: Mapping[str, tuple[str, ..
         >>> chosen_labels(("cat", "dog", "ship"), {"animals": ("cat", "dog")}, "animals,ship")
         [0, 1, 2]
     """
-    table = {**{name: (name,) for name in label_names}, **groups}
-    names = {name for part in classes.split(",") for name in look_up(table, part.strip(), "class")}
+    names = {name for part in classes.split(",") for name in _named(part.strip(), label_names, groups)}
     if len(names) < 2:
         raise ArgumentError(f"classes must name at least 2 classes, got {classes!r}.")
     return [label for label, name in enumerate(label_names) if name in names]
+
+
+def _named(name: str, label_names: Sequence[str], groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The classes of a group, or the class with a name."""
+    if name in label_names and name not in groups:
+        return (name,)
+    return look_up({**dict.fromkeys(label_names[:_LISTED], ()), **groups}, name, "class")
 
 
 def limit_train(dataset: Dataset, count: int | None) -> Dataset:

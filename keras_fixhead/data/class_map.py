@@ -5,6 +5,7 @@ of each other. A mapping that the user gives comes first.
 """
 import dataclasses
 import difflib
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.data.dataset import Split
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.json_files import NotJson, parse_json
@@ -33,6 +35,7 @@ ALIASES: tuple[tuple[str, ...], ...] = (
 """Names of the same class in different data sets. Wider and narrower classes (ship and boat) are not in it."""
 
 Form = Callable[[str], str]
+LookUp = Callable[[str], Sequence[int]]
 
 _SHOWN = 5
 _FORM = 'Expected {"name in the data set": "name in the run", "to be left out": null}.'
@@ -48,8 +51,8 @@ class ClassMap:
         to_run: the model's class of each class of the data set; None for a class that the model does not have.
     """
 
-    run_names: tuple[str, ...]
-    set_names: tuple[str, ...]
+    run_names: Sequence[str]
+    set_names: Sequence[str]
     to_run: tuple[int | None, ...]
 
     @property
@@ -60,7 +63,8 @@ class ClassMap:
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of the model's classes that the data set does not have."""
-        return tuple(name for index, name in enumerate(self.run_names) if index not in self.to_run)
+        common = set(self.common)
+        return tuple(name for index, name in enumerate(self.run_names) if index not in common)
 
     @property
     def new(self) -> tuple[str, ...]:
@@ -138,10 +142,10 @@ def match_classes(run_names: Sequence[str], set_names: Sequence[str],
     for target in mapping.values():
         if target is not None:
             _check_known(target, run_names, "a class of the run")
-    tables = _tables(run_names)
+    look_ups = _look_ups(run_names)
     targets = {name: name if target is None else target for name, target in mapping.items()}
-    found = ClassMap(tuple(run_names), tuple(set_names), tuple(
-        None if mapping.get(name, name) is None else _found(targets.get(name, name), run_names, tables)
+    found = ClassMap(_kept(run_names), _kept(set_names), tuple(
+        None if mapping.get(name, name) is None else _found(targets.get(name, name), run_names, look_ups)
         for name in set_names))
     if not found.common:
         raise ArgumentError(f"The data set does not have the run's classes: {_listed(set_names, 3)} instead of "
@@ -165,8 +169,8 @@ def find_class(name: str, names: Sequence[str]) -> int | None:
 
 def find_classes(wanted: Iterable[str], names: Sequence[str]) -> dict[str, int | None]:
     """Returns the classes with some names, as `find_class` does, in one pass."""
-    tables = _tables(names)
-    return {name: _found(name, names, tables) for name in wanted}
+    look_ups = _look_ups(names)
+    return {name: _found(name, names, look_ups) for name in wanted}
 
 
 def read_class_map(path: Path) -> dict[str, str | None]:
@@ -186,20 +190,32 @@ def read_class_map(path: Path) -> dict[str, str | None]:
     return content
 
 
-def _tables(names: Sequence[str]) -> list[tuple[Form, dict[str, list[int]]]]:
-    """For each form of a name, from the strictest on: form of a name -> classes with it."""
-    tables: list[tuple[Form, dict[str, list[int]]]] = []
-    for form in (str, _plain, _common_name):
+def _kept(names: Sequence[str]) -> Sequence[str]:
+    return names if isinstance(names, NumberedNames) else tuple(names)
+
+
+def _look_ups(names: Sequence[str]) -> list[LookUp]:
+    """For each form of a name, from the strictest on, a function from a name to the classes with that form of it."""
+    return [_look_up(names, form) for form in (str, _plain, _common_name)]
+
+
+def _look_up(names: Sequence[str], form: Form) -> LookUp:
+    if isinstance(names, NumberedNames):  # each of which is its own form
+        return lambda name: [names.index(form(name))] if form(name) in names else []
+
+    @functools.cache
+    def table() -> Mapping[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for index, name in enumerate(names):
-            found.setdefault(form(name), []).append(index)
-        tables.append((form, found))
-    return tables
+        for index, each in enumerate(names):
+            found.setdefault(form(each), []).append(index)
+        return found
+
+    return lambda name: table().get(form(name), [])
 
 
-def _found(name: str, names: Sequence[str], tables: Sequence[tuple[Form, Mapping[str, list[int]]]]) -> int | None:
-    for form, table in tables:
-        matches = table.get(form(name), [])
+def _found(name: str, names: Sequence[str], look_ups: Sequence[LookUp]) -> int | None:
+    for look_up in look_ups:
+        matches = look_up(name)
         if len(matches) > 1:
             raise ArgumentError(f"The class {name!r} could be {' or '.join(repr(names[each]) for each in matches)}.",
                                 hint="Say which: --class-map FILE")

@@ -1,7 +1,7 @@
 """A data set in memory."""
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,7 +49,7 @@ class Dataset:
 
     Attributes:
         train, validation, test: its parts.
-        label_names: one name per class.
+        label_names: one name per class, a tuple or `NumberedNames`.
         mean, std: per-channel mean and standard deviation with which a model normalizes pixels, in units of [0, 255],
             float64, shape (C,); computed from the training pixels, or 0 and 1 if there are none. For an embedding set,
             those of each number of a vector, shape (D,).
@@ -62,7 +62,7 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    label_names: tuple[str, ...]
+    label_names: Sequence[str]
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -10,12 +10,14 @@ An .npz file has the same arrays under these names, and `class_names` as an arra
 import functools
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.choice import hold_out_test
 from keras_fixhead.data.dataset import Split
@@ -87,11 +89,11 @@ def _entry(path: Path, state: tuple[Any, ...]) -> DatasetEntry:
         image_shape=(dims["train"],), num_classes=num_classes,
         train=train if "validation" in counts else train - validation, validation=validation, test=test,
         crop_padding=0, flip=False, probe_url=None, citation="",
-        label_names=tuple(map(str, range(num_classes))) if names is None else names,
+        label_names=NumberedNames(num_classes) if names is None else names,
         own_validation="validation" in counts)
 
 
-def read_embeddings(entry: DatasetEntry) -> tuple[dict[str, Split], tuple[str, ...]]:
+def read_embeddings(entry: DatasetEntry) -> tuple[dict[str, Split], Sequence[str]]:
     """Returns the parts 'train', with a validation part at its end, and 'test' of an embedding set, and class names.
 
     Features of more than a gigabyte stay on disk. If there is no test part, a stratified one is held out, with a

@@ -1,6 +1,6 @@
 """Data on which a trained model is measured although it was not trained on them, in the form that it takes."""
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm, skip_bro
     return data if folder_files(name).keys() != {"all"} else _all_test(data)
 
 
-def fitted(data: Dataset, label_names: tuple[str, ...],
+def fitted(data: Dataset, label_names: Sequence[str],
            mapping: Mapping[str, str | None] | None = None) -> tuple[Dataset, ClassMap]:
     """Returns a data set with a model's classes and labels, and how its classes were matched.
 

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -171,8 +171,8 @@ def _write_files(folder: Path, name: str, whole: WholeSet, part_bytes: int, codi
     write(None, None, "README.md", 1, [readme.encode()])
     return PackedIndex(
         name=name, image_shape=image_shape, splits={split: len(part) for split, part in whole.parts.items()},
-        validation=entry.validation, label_names=whole.label_names, groups=dict(entry.groups), subset=whole.subset,
-        held_out=view_of(whole, True), whole=view_of(whole, False), citation=entry.citation,
+        validation=entry.validation, label_names=tuple(whole.label_names), groups=dict(entry.groups),
+        subset=whole.subset, held_out=view_of(whole, True), whole=view_of(whole, False), citation=entry.citation,
         terms=entry.terms, coding=coding, block_images=block_images, files=tuple(files), source=source,
         fit=entry.fit, own_validation=entry.own_validation)
 
@@ -184,7 +184,7 @@ def view_of(whole: WholeSet, hold_out: bool) -> View:
 
 
 def _label_arrays(labels: NDArray[np.int32], groups: Mapping[str, tuple[str, ...]],
-                  label_names: tuple[str, ...]) -> dict[str, NDArray[np.int32]]:
+                  label_names: Sequence[str]) -> dict[str, NDArray[np.int32]]:
     """Returns the labels and, if classes are grouped, the coarse labels: the number of each label's group."""
     if not groups:
         return {"labels": labels}

@@ -1,5 +1,5 @@
 """A data set as read, before a validation part is held out."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ class WholeSet:
     name: str
     entry: DatasetEntry
     parts: Mapping[str, Split]
-    label_names: tuple[str, ...]
+    label_names: Sequence[str]
 
     def __post_init__(self) -> None:
         found = {split: len(part) for split, part in self.parts.items()}

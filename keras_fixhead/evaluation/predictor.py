@@ -32,7 +32,7 @@ class Predictor:
     """
 
     model: keras.Model
-    label_names: tuple[str, ...]
+    label_names: Sequence[str]
     fit: str = FITS[0]
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.analysis.calibration import log_softmax
+from keras_fixhead.class_names import names_from_json
 from keras_fixhead.data import SPLITS, Dataset, Split, load_dataset, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap
 from keras_fixhead.data.outside import fitted, is_same_folder, outside_dataset, outside_notes, resized
@@ -60,7 +61,7 @@ class MeasuredRun:
         skipped: number of pictures that could not be used and were skipped.
     """
 
-    label_names: tuple[str, ...]
+    label_names: Sequence[str]
     classes: ClassMap | None
     splits: dict[str, MeasuredSplit]
     notes: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ def run_predictor(run: Run) -> Predictor:
     Raises:
         RunError: if the run has no model.
     """
-    return Predictor(load_model(run.path), tuple(run.read("result")["label_names"]), run.config().fit)
+    return Predictor(load_model(run.path), names_from_json(run.read("result")["label_names"]), run.config().fit)
 
 
 def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,

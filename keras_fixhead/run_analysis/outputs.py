@@ -1,7 +1,7 @@
 """The features and logits of a run's images, computed once and kept under the data and the digest of the model file."""
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.analysis.summary import Arrays
+from keras_fixhead.class_names import names_from_json
 from keras_fixhead.data import Dataset, Split, limit_train, measured_fields, run_dataset
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.run_analysis.data_identity import data_key, data_state
@@ -57,9 +58,9 @@ class RunOutputs:
         self._predictor: Any = None
 
     @property
-    def label_names(self) -> tuple[str, ...]:
+    def label_names(self) -> Sequence[str]:
         """The names of the run's classes."""
-        return tuple(self.run.read("result")["label_names"])
+        return names_from_json(self.run.read("result")["label_names"])
 
     def arrays(self, split: str) -> Arrays | None:
         """Returns features, logits, labels and class vectors of a split; None if the split has no images.

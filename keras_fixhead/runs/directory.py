@@ -34,9 +34,9 @@ from keras_fixhead.runs.locking import locked_file
 SCHEMA = 1
 """Schema number of the JSON files of a run, except config.json."""
 
-_NEEDED: dict[str, dict[str, type]] = {
+_NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "status": {"state": str, "epoch": int},
-    "result": {"accuracy": dict, "evaluation": dict, "label_names": list},
+    "result": {"accuracy": dict, "evaluation": dict, "label_names": (list, dict)},
 }
 
 

@@ -20,8 +20,8 @@ COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
 MATRICES = ("confusion", "cosines")
 """Test images by true class (rows) and predicted class, and cosines between class vectors; both (m, m)."""
 
-_NEEDED: dict[str, dict[str, type]] = {COMPLETE: {"accuracy": dict, "evaluation": dict, "label_names": list},
-                                       FAILED_TO_CONVERGE: {"reason": str}}
+_NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
+    COMPLETE: {"accuracy": dict, "evaluation": dict, "label_names": (list, dict)}, FAILED_TO_CONVERGE: {"reason": str}}
 
 Matrices = Mapping[str, Any]
 """Arrays of a result by name, as in the .npz file next to it."""

@@ -32,9 +32,9 @@ class StreamingHead(HypersphereHead):
         in_memory: whether the class vectors are held in memory. False draws them again whenever they are needed, for
             the kind 'rademacher' only: the head then takes no memory at all, and saved files contain no class vectors.
         product_dtype: 'bfloat16' for products in bfloat16, with sums in float32: on processors with bfloat16
-            instructions about twice as fast. The loss of an example is then off by up to scale |f| / 150, with |f| = 1
-            for cosine logits; logits that are as close count as equal or change places, and another class may be
-            predicted. Class vectors of kinds 'uniform', 'cube' and 'rademacher' are held
+            instructions about twice as fast. The loss of an example is then off by up to scale |f| / 150 + 0.002, with
+            |f| = 1 for cosine logits; logits that are as close count as equal or change places, and another class may
+            be predicted. Class vectors of kinds 'uniform', 'cube' and 'rademacher' are held
             in bfloat16, and drawn again when a file is loaded. None for the precision of the layer.
         chunk: number of classes whose logits are held at a time; None for as many as `memory_bytes` allows.
         memory_bytes: memory for one chunk. It has at least 16 classes, which for a batch of 100,000 examples take 26 MB
@@ -259,13 +259,12 @@ def _twin(head: HypersphereHead, kind: type[Any], config: dict[str, Any]) -> Any
     """A head of another kind, with the class vectors and weights of a head."""
     of_array = head.built and config["class_vectors"] == "array"
     if of_array:
-        config = {**config, "class_vectors": ops.convert_to_numpy(head.class_vectors.value), "vectors_shape": None}
-        if head.logits == "dot":  # vectors changed by hand may have any length, but those of an argument get length 1
-            config["vectors_digest"] = None
+        config = {**config, "class_vectors": ops.convert_to_numpy(head.class_vectors.value), "vectors_shape": None,
+                  "vectors_digest": None}
     twin = kind.from_config(config)
     if head.built:
         twin.build((None, head.dim))
-        if of_array and head.logits == "dot":
+        if of_array:  # those of an argument get length 1, which changes last bits, and all of dot vectors set by hand
             twin.class_vectors.assign(head.class_vectors.value)
         for mine, its in ((head.log_scale, twin.log_scale), (head.step, twin.step)):
             if mine is not None:

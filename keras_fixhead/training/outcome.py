@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from keras_fixhead import hardware
 from keras_fixhead.analysis.confusion import balanced_accuracy, class_scores, confusion_matrix
 from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.class_names import names_to_json
 from keras_fixhead.config import Stored, TrainConfig, dataset_entry
 from keras_fixhead.data import Dataset
 from keras_fixhead.evaluation import Outputs, StreamedMeasurer, measurer_of, summarize, summarize_streamed
@@ -65,7 +66,7 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
     run.write("result", {
         "config_digest": stored.digest,
         "class_vectors_digest": head_of(final).vectors_digest,
-        "label_names": list(dataset.label_names),
+        "label_names": names_to_json(dataset.label_names),
         "data_digest": dataset.digest(),
         "data_mean": dataset.mean.tolist(),
         "data_std": dataset.std.tolist(),

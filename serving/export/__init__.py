@@ -16,6 +16,7 @@ from typing import Any
 
 from fixhead_serving.export.formats import FORMATS, SIGNATURES, Format, look_up_format
 from fixhead_serving.export.publishing import folder_aside, publish, versions
+from keras_fixhead.class_names import names_from_json
 from keras_fixhead.data.pictures import FITS, PictureForm
 from keras_fixhead.errors import ArgumentError, DataError, DependencyError, RunError, ServingError
 
@@ -89,7 +90,7 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
     if checkpoint is None:
         with precision_policy("float32"):
             model = load_model(opened.path)
-        label_names, training = opened.read("result")["label_names"], describe_run(opened)
+        label_names, training = names_from_json(opened.read("result")["label_names"]), describe_run(opened)
         if calibrate:
             check_calibration(model)
     else:
@@ -261,7 +262,8 @@ def _write(answers: Any, folder: Path, name: str, label_names: Sequence[str], ch
     chosen.write(answers, folder, label_names, form)
     extras = folder / chosen.extras_folder
     extras.mkdir(exist_ok=True)
-    (extras / "labels.txt").write_text("".join(f"{each}\n" for each in label_names), "utf-8")
+    with (extras / "labels.txt").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{each}\n" for each in label_names)
     reference.write_reference(extras / reference.FILE, reference.ask_model(
         answers, scale, label_names, form, temperature))
     if not chosen.prefix:

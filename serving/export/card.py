@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_fixhead.catalog import short_name
+from keras_fixhead.class_names import names_from_json, names_to_json
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.runs import Run
@@ -117,7 +118,7 @@ def describe_model(model: Any, outputs: Sequence[str], label_names: Sequence[str
             "class_vectors_digest": digest,
         },
         "outputs": list(outputs),
-        "label_names": list(label_names),
+        "label_names": names_to_json(label_names),
     }
 
 
@@ -157,13 +158,14 @@ def card_text(card: Mapping[str, Any], use: Sequence[str] = ()) -> str:
         use: lines on how to use the model, for its second section.
     """
     model, training = card["model"], card["training"]
+    names = names_from_json(model["label_names"])
     head = model["head"]
     given = head["class_vectors"] == "array"
     arm = "learned" if not head["fixed"] else "fixed as given" if given else "fixed as drawn"
     seed = "" if given else f"seed {head['seed']}, "
     lines = [
         f"# {card['name']}", "",
-        f"{'An image classifier' if 'pixels' in model else 'A classifier of vectors'} of {len(model['label_names'])} "
+        f"{'An image classifier' if 'pixels' in model else 'A classifier of vectors'} of {len(names)} "
         f"classes, exported as {card['format']} on {card['created']}.",
         *(["", "## Use", "", *use] if use else []),
         "", "## Model", "",
@@ -175,8 +177,8 @@ def card_text(card: Mapping[str, Any], use: Sequence[str] = ()) -> str:
         f"- Logits: {head['logits']}, S = {head['scale']:g}; class vectors of kind {head['class_vectors']}, {arm}, "
         f"{seed}{' x '.join(map(str, head['class_vectors_shape']))}.",
         f"- Digest of the class vectors: `{head['class_vectors_digest']}`",
-        f"- Classes: {', '.join(model['label_names'])}" if len(model["label_names"]) <= _LISTED_CLASSES else
-        f"- Classes: {len(model['label_names']):,}, named in labels.txt",
+        f"- Classes: {', '.join(names)}" if len(names) <= _LISTED_CLASSES else
+        f"- Classes: {len(names):,}, named in labels.txt",
         *_calibration_lines(model.get("calibration")),
         "", "## Training", "", *_training_lines(training),
         "", "## Intended use", "", card["intended_use"],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fixhead_serving.export.picture_graph import picture_graph
+from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError, DependencyError
 
@@ -60,18 +61,18 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], fo
     import tensorflow as tf
 
     shape = [None, *answers.input_shape[1:]]
-    names = tf.constant(list(label_names))
+    named = _naming(label_names)
 
     def classify(images: Any) -> dict[str, Any]:
         found = answers(tf.ensure_shape(images, shape), training=False)
         if "top_classes" in found:
             classes = tf.cast(found["top_classes"], tf.int64)
             return {name: found[name] for name in CLASSIFY if name in found} | {
-                "top_classes": classes, "top_labels": tf.gather(names, classes), "class_index": classes[:, 0],
-                "label": tf.gather(names, classes[:, 0])}
+                "top_classes": classes, "top_labels": named(classes), "class_index": classes[:, 0],
+                "label": named(classes[:, 0])}
         index = tf.argmax(found["logits"], axis=1)
         return {name: found[name] for name in CLASSIFY if name in found} | {
-            "class_index": index, "label": tf.gather(names, index)}
+            "class_index": index, "label": named(index)}
 
     pixels_of = None if form is None else picture_graph(form)
 
@@ -98,6 +99,16 @@ def write_saved_model(answers: Any, folder: Path, label_names: Sequence[str], fo
     for name, function in signatures.items():
         setattr(module, name, function)
     tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def _naming(label_names: Sequence[str]) -> Callable[[Any], Any]:
+    """The function of the graph from classes to their names."""
+    import tensorflow as tf
+
+    if isinstance(label_names, NumberedNames):
+        return tf.strings.as_string
+    names = tf.constant(list(label_names))
+    return lambda classes: tf.gather(names, classes)
 
 
 def write_onnx(answers: Any, folder: Path, label_names: Sequence[str], form: PictureForm | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.data.pictures import PictureForm, in_channels, picture_array
 
 PICTURES = 5
@@ -121,7 +122,7 @@ def write_reference(path: Path, reference: Reference) -> None:
     arrays: dict[str, Any] = {
         "images": reference.images, "scale": np.float64(reference.scale),
         "temperature": np.float64(reference.temperature),
-        "label_names": np.frombuffer("\n".join(reference.label_names).encode(), np.uint8),
+        "label_names": _names_to_array(reference.label_names),
         **{f"picture/{number:03}": np.frombuffer(each, np.uint8) if isinstance(each, bytes) else each
            for number, each in enumerate(reference.pictures)},
         **{f"of_images/{name}": value for name, value in reference.of_images.items()},
@@ -139,8 +140,19 @@ def read_reference(path: Path) -> Reference:
         pictures = [value.tobytes() if value.ndim == 1 else value  # earlier versions had arrays, called others
                     for _, value in sorted((group("picture") or group("other")).items())]
         return Reference(file["images"], pictures, group("of_images"), group("of_pictures") or group("of_others"),
-                         float(file["scale"]), file["label_names"].tobytes().decode().split("\n"),
+                         float(file["scale"]), _names_from_array(file["label_names"]),
                          float(file["temperature"]) if "temperature" in file.files else 1.0)
+
+
+def _names_to_array(names: Sequence[str]) -> Array:
+    """The text of names, or the number of classes that have none."""
+    if isinstance(names, NumberedNames):
+        return np.array(len(names))
+    return np.frombuffer("\n".join(names).encode(), np.uint8)
+
+
+def _names_from_array(array: Array) -> Sequence[str]:
+    return NumberedNames(int(array)) if array.ndim == 0 else array.tobytes().decode().split("\n")
 
 
 def compare(found: Mapping[str, Array], expected: Mapping[str, Array], reference: Reference) -> dict[str, float]:

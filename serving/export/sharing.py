@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_fixhead import hubs
+from keras_fixhead.class_names import names_from_json
 from keras_fixhead.errors import ArgumentError, RunError, ServingError
 from keras_fixhead.runs import Run, open_run
 
@@ -109,8 +110,9 @@ def _write(run: Run, target: hubs.Target, folder: Path, license: str | None) -> 
         empty.rmdir()  # a hub has no empty folders
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     form = PictureForm.of((height, width, channels), run.config().fit)
-    card = make_card(target.title, "Keras 3 files", describe_model(model, ["logits"], run.read("result")["label_names"],
-                     form), describe_run(run), {"reloaded_images": IMAGES}, size_bytes)
+    described = describe_model(model, ["logits"], names_from_json(run.read("result")["label_names"]), form)
+    card = make_card(target.title, "Keras 3 files", described, describe_run(run), {"reloaded_images": IMAGES},
+                     size_bytes)
     text = front_matter(card, license) + "\n" + card_text(card, _use(target))
     write_json(folder / "model_card.json", card, schema=SCHEMA)
     write_bytes(folder / "README.md", text.encode())

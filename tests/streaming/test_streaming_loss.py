@@ -1,4 +1,7 @@
 """The streaming loss against the dense one in float64, for every option and their pairs."""
+import itertools
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.losses import loss_of
 from keras_fixhead.streaming import StreamingHead, StreamingLoss, streaming_loss
-from keras_fixhead.streaming.loss import streamed
+from keras_fixhead.streaming.result import kept
 
 MARGIN_SIZES = {"none": None, "cosface": 0.35, "arcface": 0.5}
 
@@ -40,63 +43,36 @@ def _loss_and_gradients(head, features, labels, upstream, **options):
     return numbers(losses), numbers(gradients[0]), *(float(each) for each in gradients[1:])
 
 
-PAIRS = [  # every value of every option, in many pairs; hypothesis draws more of them
-    ("cos", "auto", "none", None, 0.1, "uniform", "numbers"),
-    ("cos", "learned", "cosface", 0.2, 0.0, "array", "column"),
-    ("cos", "schedule", "arcface", 0.3, 0.7, "drawn again", "one-hot"),
-    ("cos", 30.0, "arcface", None, 0.1, "orthogonal", "float"), ("cos", 64.0, "cosface", None, 0.7, "cube", "numbers"),
-    ("cos", "learned", "arcface", None, 0.0, "rademacher", "float"),
-    ("cos", "schedule", "cosface", None, 0.1, "uniform", "column"),
-    ("cos", "auto", "arcface", 1.0, 0.7, "array", "one-hot"),
-    ("cos", "learned", "none", None, 0.7, "orthogonal", "one-hot"),
-    ("cos", "schedule", "none", None, 0.0, "rademacher", "numbers"),
-    ("cos", 10.0, "cosface", 0.5, 0.0, "drawn again", "one-hot"), ("dot", 1.0, "none", None, 0.0, "array", "float"),
-    ("dot", "learned", "none", None, 0.1, "drawn again", "column"),
-    ("dot", "schedule", "none", None, 0.7, "cube", "float"),
-    ("dot", "auto", "none", None, 0.0, "orthogonal", "numbers"), ("dot", 0.5, "none", None, 0.1, "uniform", "one-hot"),
-]
-OPTIONS = st.fixed_dictionaries({
-    "logits": st.sampled_from(["cos", "dot"]),
-    "scale": st.sampled_from([1.0, 10.0, 30.0, 64.0, "auto", "learned", "schedule"]),
-    "margin": st.sampled_from(sorted(MARGIN_SIZES)),
-    "smoothing": st.sampled_from([0.0, 0.1, 0.7]),
-    "kind": st.sampled_from(["uniform", "cube", "rademacher", "drawn again"]),
-    "training": st.booleans(),
-})
+OPTIONS = {
+    "logits": ("cos", "dot"),
+    "scale": (1.0, 10.0, 64.0, "auto", "learned", "schedule"),
+    "margin": (("none", None), ("cosface", None), ("cosface", 0.2), ("arcface", None), ("arcface", 1.0)),
+    "label_smoothing": (0.0, 0.1, 0.7),
+    "kind": ("uniform", "cube", "rademacher", "drawn again", "orthogonal", "array"),
+    "form": ("numbers", "column", "float", "one-hot"),
+    "product_dtype": (None, "bfloat16"),
+    "chunks": ("chunk", "memory_bytes", "one"),
+    "weighted": (False, True),
+    "training": (False, True),
+}
+IN_CHUNKS_BY_MEMORY = 4096  # examples, for which the least memory has 16 classes at a time
 
 
-@settings(max_examples=40, deadline=None)
-@given(OPTIONS, st.integers(2, 90), st.integers(2, 40), st.integers(1, 6), st.integers(1, 100), st.integers(0, 10**6))
-def test_loss_and_gradients_equal_the_dense_ones_for_any_options(options, num_classes, dim, examples, chunk, seed):
-    margin = options["margin"] if options["logits"] == "cos" else "none"
-    scale = options["scale"]
-    if scale == "schedule":
-        scale = keras.optimizers.schedules.PolynomialDecay(4.0, 10, 12.0)
-    again = options["kind"] == "drawn again"
-    head = built(num_classes, dim, logits=options["logits"], scale=scale, seed=seed, in_memory=not again, chunk=chunk,
-                  class_vectors="rademacher" if again else options["kind"])
-    number = float(numbers(head.current_scale()))
-    # dot logits are kept as large as cosine logits, so that float32 has the digits that are compared
-    features, labels = _case(num_classes, dim, examples, seed, 1.0 if options["logits"] == "cos" else 1 / dim)
-    upstream = np.random.default_rng(seed).uniform(0.5, 2, examples).astype("float32")
+def _fits(case):
+    return case.get("logits") != "dot" or case.get("margin", ("none", None)) == ("none", None)
 
-    found = _loss_and_gradients(head, features, labels, upstream, margin=margin, label_smoothing=options["smoothing"],
-                                training=options["training"])
 
-    expected = dense_loss(features, _vectors(head), labels, logits=options["logits"], scale=number, margin=margin,
-                          size=MARGIN_SIZES[margin], smoothing=options["smoothing"])
-    # a loss is a difference of logits of up to 2 S, which float32 has to 1e-7
-    np.testing.assert_allclose(found[0], expected.loss, rtol=1e-5, atol=2e-7 * max(1, number))
-    by_features = expected.by_features * upstream[:, None]
-    allowed = (1e-4 + 1e-6 * number) * expected.parts * upstream
-    if margin == "arcface":
-        # the slope c / sqrt(1 - c^2), of a cosine that float32 has to 1e-7, changes with c by (1 - c^2)^-3/2
-        cosine = np.minimum(np.abs(expected.own / number), 1 - 1e-6)
-        allowed += 3e-7 * number * upstream / (1 - cosine**2) / np.linalg.norm(features, axis=1)
-    assert (np.abs(found[1] - by_features).max(axis=1) <= allowed).all()
-    if options["scale"] == "learned":
-        by_log_scale = number * upstream * expected.by_scale
-        assert found[2] == pytest.approx(by_log_scale.sum(), abs=1e-4 * np.abs(by_log_scale).sum())
+def _cases_of_all_pairs():
+    """Cases in which every value of an option occurs together with every value of every other that it fits."""
+    draw = random.Random(0)
+    left = [{a: x, b: y} for a, b in itertools.combinations(OPTIONS, 2) for x in OPTIONS[a] for y in OPTIONS[b]]
+    left = [pair for pair in left if _fits(pair)]
+    while left:
+        drawn = ({name: draw.choice(values) for name, values in OPTIONS.items()} | left[0] for _ in range(60))
+        case = max((each for each in drawn if _fits(each)),
+                   key=lambda case: sum(pair.items() <= case.items() for pair in left))
+        left = [pair for pair in left if not pair.items() <= case.items()]
+        yield case
 
 
 def _labels_as(form, labels, num_classes):
@@ -104,30 +80,83 @@ def _labels_as(form, labels, num_classes):
             "one-hot": np.eye(num_classes, dtype="float32")[labels]}[form]
 
 
-@pytest.mark.parametrize(("logits", "scale", "margin", "size", "smoothing", "kind", "form"), PAIRS)
-def test_pairs_of_options_equal_the_dense_reference(logits, scale, margin, size, smoothing, kind, form):
-    """Also what metrics get, by the function and by the loss for `compile`, with features longer than 1."""
-    num_classes, dim, draw = 12, 16, np.random.default_rng(8)
+def _head_of(case, num_classes, dim, chunk, seed):
+    scale, kind = case["scale"], case["kind"]
     if scale == "schedule":
         scale = keras.optimizers.schedules.PolynomialDecay(4.0, 10, 12.0)
-    vectors = {"array": draw.normal(size=(num_classes, dim)), "drawn again": "rademacher"}.get(kind, kind)
-    head = built(num_classes, dim, logits=logits, scale=scale, class_vectors=vectors, in_memory=kind != "drawn again",
-                 **({"chunk": 5} if smoothing else {"memory_bytes": 1 << 20}))
-    features, labels = _case(num_classes, dim, 6, seed=9, scale=2.0)
-    given_labels = _labels_as(form, labels, num_classes)
-    options = {"margin": margin, "margin_size": size, "label_smoothing": smoothing}
-    found = streamed(given_labels, features, head, **options)
+    vectors = {"array": np.random.default_rng(seed).normal(size=(num_classes, dim)), "drawn again": "rademacher"}
+    return built(num_classes, dim, logits=case["logits"], scale=scale, seed=seed, class_vectors=vectors.get(kind, kind),
+                 in_memory=kind != "drawn again", product_dtype=case["product_dtype"],
+                 **{"chunk": {"chunk": chunk}, "memory_bytes": {"memory_bytes": 1 << 20}, "one": {}}[case["chunks"]])
+
+
+def _check(case, num_classes, dim, examples, chunk, seed):
+    """The loss for `compile`, its gradients and what metrics get, from one pass, against the dense ones."""
+    margin, size = case["margin"]
+    options = {"margin": margin, "margin_size": size, "label_smoothing": case["label_smoothing"]}
+    head = _head_of(case, num_classes, dim, chunk, seed)
+    # dot logits are kept as large as cosine logits, so that float32 has the digits that are compared
+    features, labels = _case(num_classes, dim, examples, seed, 2.0 if case["logits"] == "cos" else 1 / dim)
+    if case["chunks"] == "memory_bytes":
+        examples = IN_CHUNKS_BY_MEMORY
+        features, labels = np.resize(features, (examples, dim)), np.resize(labels, examples)
+        assert head.rows_per_chunk(examples) == min(16, num_classes)
+    weights = np.random.default_rng(seed).uniform(0.5, 2, examples).astype("float32") if case["weighted"] else None
+    given_labels, watched = _labels_as(case["form"], labels, num_classes), tf.constant(features)
+    with tf.GradientTape() as tape:
+        tape.watch(watched)
+        made = head(watched, training=case["training"])
+        loss = StreamingLoss(**options)(given_labels, made, sample_weight=weights)
+    found = kept(given_labels, made)
+    variables = [] if head.log_scale is None else [head.log_scale.value]
+    by_features, *by_log_scale = map(numbers, tape.gradient(loss, [watched, *variables]))
 
     number = float(numbers(head.current_scale()))
-    expected = dense_loss(features, _vectors(head), labels, logits=logits, scale=number, margin=margin,
-                          smoothing=smoothing, size=MARGIN_SIZES[margin] if size is None else size)
-    plain = dense_loss(features, _vectors(head), labels, logits=logits, scale=number)
-    longest = number * (1 if logits == "cos" else np.linalg.norm(features, axis=1).max())
-    for mine, its in ((found.loss, expected.loss), (found.cross_entropy, plain.loss), (number * found.own, plain.own),
-                      (number * found.highest, plain.highest)):
-        np.testing.assert_allclose(numbers(mine), its, rtol=1e-5, atol=4e-7 * max(1, longest))
-    loss = StreamingLoss(**options)(given_labels, head(features))
-    assert float(loss) == pytest.approx(expected.loss.mean(), rel=1e-5)
+    dense = {"logits": case["logits"], "scale": number}
+    expected = dense_loss(features, _vectors(head), labels, margin=margin, smoothing=case["label_smoothing"],
+                          size=MARGIN_SIZES[margin] if size is None else size, **dense)
+    plain = dense_loss(features, _vectors(head), labels, **dense)
+    length = np.linalg.norm(features, axis=1)
+    reach = np.ones(examples) if case["logits"] == "cos" else length  # of a cosine or dot product
+    in_bfloat16 = case["product_dtype"] is not None
+    # a product is off by rounding of its factors; a loss is a difference of logits, of up to 2 S reach
+    off = reach / 150 + 0.002 / number if in_bfloat16 else 6e-7 * np.maximum(1 / number, reach)
+    for mine, its in ((found.own, plain.own / number), (found.highest, plain.highest / number)):
+        assert (np.abs(numbers(mine) - its) <= off + 1e-5 * np.abs(its)).all()
+    cosine = np.minimum(np.abs(plain.own / number), 1 - 1e-6)
+    steeper = 1 / np.sqrt(1 - cosine**2) if margin == "arcface" else 1  # the most by which a margin multiplies errors
+    for mine, its, more in ((found.loss, expected.loss, steeper), (found.cross_entropy, plain.loss, 1)):
+        assert (np.abs(numbers(mine) - its) <= number * off * more + 1e-5 * its).all()
+    upstream = (np.ones(examples) if weights is None else weights) / examples
+    assert float(loss) == pytest.approx((upstream * expected.loss).sum(), rel=1e-5,
+                                        abs=float((upstream * number * off * steeper).sum()))
+
+    # a share of the softmax is off by the error of its logit, relatively
+    relative = 2**-7 + 2 * number * off if in_bfloat16 else 1e-4 + 1e-6 * number
+    allowed = relative * expected.parts * upstream
+    if margin == "arcface":
+        # the slope c / sqrt(1 - c^2), of a cosine that float32 has to 1e-7, changes with c by (1 - c^2)^-3/2
+        allowed += (off if in_bfloat16 else 3e-7) * number * upstream / (1 - cosine**2) / length
+    assert (np.abs(by_features - expected.by_features * upstream[:, None]).max(axis=1) <= allowed).all()
+    for each in by_log_scale:
+        terms = number * upstream * expected.by_scale
+        largest = allowed * (length if case["logits"] == "cos" else 1) * reach if in_bfloat16 else 1e-4 * np.abs(terms)
+        assert float(each) == pytest.approx(terms.sum(), abs=float(largest.sum()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in OPTIONS.items()}).filter(_fits),
+       st.integers(2, 90), st.integers(2, 40), st.integers(1, 6), st.integers(1, 100), st.integers(0, 10**6))
+def test_loss_and_gradients_equal_the_dense_ones_for_any_options(case, num_classes, dim, examples, chunk, seed):
+    if case["kind"] == "orthogonal":
+        num_classes = min(num_classes, dim)
+    _check(case, num_classes, dim, examples, chunk, seed)
+
+
+@pytest.mark.parametrize("case", list(_cases_of_all_pairs()), ids=lambda case: "-".join(map(str, case.values())))
+def test_every_pair_of_options_equals_the_dense_reference(case):
+    classes = 16 if case["kind"] == "orthogonal" else 21
+    _check(case, classes, 16, 6, 5, seed=9)
 
 
 def test_it_equals_the_dense_loss_of_a_hypersphere_head():
@@ -208,13 +237,17 @@ def test_features_that_are_nan_give_a_loss_that_is_nan():
     {"class_vectors": "cube", "dim": 32},
     {"class_vectors": "orthogonal", "dim": 40}, {"logits": "dot", "dim": 64, "scale": 1.0},
     {"dim": 64, "margin": "arcface", "label_smoothing": 0.1}, {"dim": 64, "margin": "cosface"},
+    {"logits": "dot", "dim": 64, "scale": 0.01, "classes": 21},
 ], ids=str)
 def test_bfloat16_products_change_a_loss_by_at_most_scale_times_length_over_150(options):
-    """A logit of up to S |f| is rounded to 8 bits, by up to 2^-9 of it; so are the factors, whose errors add up."""
+    """A logit of up to S |f| is rounded to 8 bits, by up to 2^-9 of it; so are the factors, whose errors add up.
+
+    So is a share of the softmax: 2^-9 = 0.00195 of a loss, which is the larger one for logits near 0.
+    """
     options = dict(options)
     loss = {name: options.pop(name) for name in ("margin", "label_smoothing") if name in options}
     dim = options.pop("dim")
-    classes = 40 if options.get("class_vectors") == "orthogonal" else 500
+    classes = 40 if options.get("class_vectors") == "orthogonal" else options.pop("classes", 500)
     features, labels = _case(classes, dim, 200, seed=3, scale=20 / np.sqrt(dim))
     options = {"scale": 30.0, "chunk": 300, **options}
     head = built(classes, dim, product_dtype="bfloat16", **options)
@@ -224,9 +257,9 @@ def test_bfloat16_products_change_a_loss_by_at_most_scale_times_length_over_150(
     rounded, gradient = _loss_and_gradients(head, features, labels, np.ones(200, "float32"), **loss)
 
     length = np.linalg.norm(features, axis=1) if options.get("logits") == "dot" else np.ones(200)
-    assert (np.abs(rounded - exact) < options["scale"] * length / 150).all()
+    assert (np.abs(rounded - exact) < options["scale"] * length / 150 + 0.002).all()
     error = np.linalg.norm(gradient - expected, axis=1) / np.linalg.norm(expected, axis=1)
-    assert np.median(error) < 0.002 * options["scale"] * length.max()
+    assert np.median(error) < 0.002 * max(1, options["scale"] * length.max())
     differ = dim >= 32 and numbers(head.top_classes(features)[1]) != numbers(precise.top_classes(features)[1])
     assert np.mean(differ) <= 0.05
 

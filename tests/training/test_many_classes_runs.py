@@ -4,8 +4,9 @@ import pytest
 from interruptions import assert_equal_runs, stop_by_a_signal
 
 from keras_fixhead import train
+from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.config import TrainConfig, resolve, streams
-from keras_fixhead.errors import ArgumentError
+from keras_fixhead.errors import ArgumentError, TrainingError
 from keras_fixhead.evaluation import Measurer, StreamedMeasurer, evaluate_run, measure_run, measurer_of, run_predictor
 from keras_fixhead.models import as_dense, head_of, load_model
 from keras_fixhead.recipes import build_config
@@ -120,6 +121,21 @@ def test_what_needs_all_logits_or_pictures_says_so_in_one_line(streamed_run):
                       (lambda: evaluate_run(streamed_run, dataset="digits"), "has examples of shape")):
         with pytest.raises(ArgumentError, match=says):
             ask()
+
+
+def test_classes_without_names_are_their_numbers_in_the_result_and_to_who_reads_it(streamed_run, tmp_path):
+    assert streamed_run.read("result")["label_names"] == {"numbered": CLASSES}
+    assert run_predictor(streamed_run).label_names == NumberedNames(CLASSES) == RunOutputs(streamed_run).label_names
+    features, labels = vectors(60)
+    np.savez(tmp_path / "some.npz", features=features, labels=labels % (CLASSES - 1))
+    measured = measure_run(streamed_run, ["test"], dataset=str(tmp_path / "some.npz"))
+    assert measured.classes.missing == ("11",) and measured.label_names[:2] == ("0", "1")
+
+
+def test_a_run_that_streams_stops_when_its_features_are_no_numbers(config, caplog):
+    with caplog.at_level("INFO", "keras_fixhead"), pytest.raises(TrainingError, match=r"this run failed to converge"):
+        train(config(streaming="yes", lr=1e4, weight_decay=1e3, epochs=5))
+    assert "The loss streams over the classes: all logits of a batch would take 0 MB (--streaming yes)" in caplog.text
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ from fixhead_serving.export import answers as answers_module
 from fixhead_serving.export.answers import answers_model
 from fixhead_serving.export.reference import Mismatch, Reference, compare
 from fixhead_serving.server.classifying import classification
+from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.models import as_dense, build_model
 
@@ -69,11 +70,11 @@ def test_a_large_table_is_drawn_in_the_graph_or_refused_in_one_line(monkeypatch)
             answers_model(others)
 
 
-def test_an_export_has_the_signatures_of_vectors_and_no_table(tmp_path, monkeypatch):
+def test_an_export_has_the_signatures_of_vectors_and_no_table_of_them_or_of_numbers(tmp_path, monkeypatch):
     import tensorflow as tf
 
     streaming = model(in_memory=False)
-    exported = export_model(streaming, tmp_path / "vectors", label_names=NAMES)
+    exported = export_model(streaming, tmp_path / "vectors", label_names=NumberedNames(CLASSES))
     signatures = tf.saved_model.load(str(exported.path)).signatures
     assert set(signatures) == {"serving_default", "features"}
     graph = signatures["serving_default"].graph.as_graph_def()
@@ -83,11 +84,17 @@ def test_an_export_has_the_signatures_of_vectors_and_no_table(tmp_path, monkeypa
     classes, _, shares = expected(streaming)
 
     np.testing.assert_array_equal(found["top_classes"], classes)
-    assert found["top_labels"].tolist() == [[NAMES[each].encode() for each in row] for row in classes]
-    assert found["label"].tolist() == [NAMES[row[0]].encode() for row in classes]
+    assert found["top_labels"].tolist() == [[b"%d" % each for each in row] for row in classes]
+    assert found["label"].tolist() == [b"%d" % row[0] for row in classes]
+    assert (exported.path / "assets.extra" / "labels.txt").read_text().split() == list(NumberedNames(CLASSES))
+    constants = [tf.make_ndarray(node.attr["value"].tensor) for function in graph.library.function
+                 for node in function.node_def if node.op == "Const"]
+    assert constants and not any(each.dtype == object and each.size > 1 for each in constants)
     np.testing.assert_allclose(found["top_probabilities"], shares, rtol=1e-4)
     card = json.loads((exported.path / "assets.extra" / "model_card.json").read_text())
     assert card["model"]["image_shape"] == [DIM] and "pictures" not in card["model"]
+    assert card["model"]["label_names"] == {"numbered": CLASSES}
+    assert ", ".join(NumberedNames(CLASSES)) in (exported.path / "assets.extra" / "model_card.md").read_text()
     assert card["model"]["head"]["class_vectors_shape"] == [CLASSES, 32]
     assert set(card["self_check"]["largest_difference"]) == {"top_logits", "top_probabilities", "features", "embedding"}
     monkeypatch.setitem(FORMATS, "onnx", dataclasses.replace(FORMATS["onnx"], packages=()))
