@@ -38,7 +38,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError
               struct.error)
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
 """The formats that are read, by Pillow's names; AVIF only where Pillow was built with it."""
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
 KNOWN = "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file."
 MIN_SIDE = 8
 MAX_SIDE = 4_096
