@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fixhead_cli.output import percent
 from fixhead_cli.run_report import accuracy_lines, class_lines
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.json_files import write_bytes
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ def measured_content(measured: "MeasuredRun") -> dict[str, Any]:
             **({"notes": list(measured.notes)} if measured.notes else {})}
 
 
-def measured_text(measured: "MeasuredRun", tta: str) -> list[str]:
-    """Returns the measures of a run as lines of text."""
+def measured_text(measured: "MeasuredRun", tta: str, config: TrainConfig) -> list[str]:
+    """Returns the measures of a run with a configuration as lines of text."""
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     lines = accuracy_lines({f"{split}{named}": each.evaluation.as_dict() for split, each in measured.splits.items()})
     classes = class_lines({split: each.evaluation.as_dict() for split, each in measured.splits.items()},
-                          measured.label_names)
+                          measured.label_names, config)
     return [*measured.notes, *(f"{line}{_more(each)}"
                                for line, each in zip(lines, measured.splits.values(), strict=True)), *classes]
 

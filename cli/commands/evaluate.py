@@ -52,7 +52,7 @@ def command(run: Run, splits: tuple[str, ...], dataset: str | None, class_map: P
     result = {"run": str(run.path), "dataset": data.name, **dataset_version(data.name), "tta": tta,
               **measured_content(measured), **classes_content(measured.classes),
               **checkpoint_content(checkpoint, model)}
-    text = measured_text(measured, tta)
+    text = measured_text(measured, tta, run.config())
     if data.other and model is None and tta == "none" and "test" in measured.splits and not predictor.streams:
         from fixhead_cli.generalizing import keep_generalization
 

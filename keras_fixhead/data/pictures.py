@@ -278,7 +278,7 @@ def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8
 def fit_upright(picture: "Image.Image", form: PictureForm) -> NDArray[np.uint8]:
     """Returns an upright Pillow image, of mode RGB or L, as `fit_picture` does.
 
-    Only the result becomes an array: copying all pixels of a photograph takes longer than fitting it.
+    Only the result becomes an array: the pixels of a photograph are not copied.
 
     Example:
         >>> from PIL import Image
