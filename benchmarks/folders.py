@@ -157,17 +157,23 @@ def tf_data(folder: Path) -> Iterator[int]:
     import tensorflow as tf
 
     def image(path: Any, label: Any) -> tuple[Any, Any]:
-        pixels = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
-        side = tf.minimum(tf.shape(pixels)[0], tf.shape(pixels)[1])
-        pixels = tf.image.resize_with_crop_or_pad(pixels, side, side)
-        pixels = tf.image.resize(pixels, (SIDE, SIDE), "bicubic", antialias=True)
-        return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8), label
+        return anti_aliased(tf.io.decode_jpeg(tf.io.read_file(path), channels=3)), label
 
     files = sorted((folder / "train").rglob("*.jpg"))
     labels = [int(file.parent.name) for file in files]
     data = tf.data.Dataset.from_tensor_slices(([str(file) for file in files], labels))
     data = data.map(image, num_parallel_calls=tf.data.AUTOTUNE).cache()
     yield from _epochs(data.shuffle(len(files), seed=0).batch(BATCH).prefetch(tf.data.AUTOTUNE))
+
+
+def anti_aliased(pixels: Any) -> Any:
+    """Returns the centre of a picture, resized by TensorFlow with anti-aliasing, in uint8."""
+    import tensorflow as tf
+
+    side = tf.minimum(tf.shape(pixels)[0], tf.shape(pixels)[1])
+    pixels = tf.image.resize_with_crop_or_pad(pixels, side, side)
+    pixels = tf.image.resize(pixels, (SIDE, SIDE), "bicubic", antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
 
 
 def _epochs(data: Any) -> Iterator[int]:

@@ -13,6 +13,7 @@ from typing import Any
 import site_blocks
 from analysis_page import analysis_block
 from faq_block import faq_block
+from folder_stages import block as folder_stages_block
 from folders import block as folders_block
 from report import README, RESULTS, ROOT, write_block
 
@@ -306,6 +307,7 @@ BLOCKS = (
     (DOCS / "data.md", "data sets", data_block),
     (DOCS / "data.md", "loading", loading_block),
     (DOCS / "data.md", "folders", folders_block),
+    (DOCS / "data.md", "folder stages", folder_stages_block),
     (DOCS / "data.md", "formats", formats_block),
     (DOCS / "training.md", "first runs", first_runs_block),
     (DOCS / "training.md", "peers", peers_block),

@@ -10,6 +10,7 @@ from fixhead_cli.framework import load_keras
 from fixhead_cli.measured_data import MeasuredData, classes_content
 from fixhead_cli.output import percent
 from fixhead_cli.run_report import accuracy_lines, class_lines
+from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.sources import dataset_version
 from keras_fixhead.json_files import write_bytes
 from keras_fixhead.runs import Run
@@ -43,7 +44,7 @@ def evaluate(run: Run, data: MeasuredData, splits: Sequence[str], *, tta: str, c
                            skip_broken=data.skip_broken)
     content = {"run": str(run.path), "dataset": data.name, **dataset_version(data.name), "tta": tta,
                **_content(measured), **classes_content(measured.classes), **checkpoint_content(checkpoint, model)}
-    text = _text(measured, tta)
+    text = _text(measured, tta, run.config())
     if data.other and model is None and tta == "none" and "test" in measured.splits and not predictor.streams:
         from fixhead_cli.generalizing import keep_generalization
 
@@ -65,12 +66,12 @@ def _content(measured: "MeasuredRun") -> dict[str, Any]:
             **({"notes": list(measured.notes)} if measured.notes else {})}
 
 
-def _text(measured: "MeasuredRun", tta: str) -> list[str]:
-    """Returns the measures of a run as lines of text."""
+def _text(measured: "MeasuredRun", tta: str, config: TrainConfig) -> list[str]:
+    """Returns the measures of a run with a configuration as lines of text."""
     named = "" if tta == "none" else f" with test-time augmentation {tta}"
     lines = accuracy_lines({f"{split}{named}": each.evaluation.as_dict() for split, each in measured.splits.items()})
     classes = class_lines({split: each.evaluation.as_dict() for split, each in measured.splits.items()},
-                          measured.label_names)
+                          measured.label_names, config)
     return [*measured.notes, *(f"{line}{_more(each)}"
                                for line, each in zip(lines, measured.splits.values(), strict=True)), *classes]
 

@@ -36,8 +36,8 @@ def print_trained(run: Run, *, as_json: bool) -> None:
     """Prints the result of a training, and what to type next."""
     result = run.read("result")
     text = [f"run: {run.path}", *accuracy_lines(result["evaluation"]),
-            *class_lines(result["evaluation"], names_from_json(result["label_names"])), _cost_line(result),
-            f"figures: {run.path / 'curves.png'}"
+            *class_lines(result["evaluation"], names_from_json(result["label_names"]), run.config()),
+            _cost_line(result), f"figures: {run.path / 'curves.png'}"
             + "".join(f", {name}" for name in _FIGURES if (run.path / name).is_file()), "Next:",
             f"  {command_line('show', run.path)}",
             f"  {command_line('export', run.path, f'served/{Path(run.config().dataset).name}')}"]
@@ -61,7 +61,7 @@ def print_run(run: Run, *, as_json: bool) -> None:
         f"{stored.config.vector_seed}, digest {stored.class_vectors_digest[:16]}",
         f"training: recipe {stored.config.recipe}, {_batches(stored.config, result, environment)}, rate "
         f"{stored.config.lr:g}, {stored.config.precision}, seed {stored.config.seed}",
-        *_result_lines(result),
+        *_result_lines(result, stored.config),
         *([f"resume: {status['resume']}"] if status.get("resume") else []),
     ]
     robustness = {file.stem: run.read(f"robustness/{file.stem}")
@@ -83,16 +83,21 @@ def accuracy_lines(evaluations: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"{percent(each['accuracy_high'])})" for split, each in evaluations.items()]
 
 
-def class_lines(evaluations: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+def class_lines(evaluations: Mapping[str, Mapping[str, Any]], names: Sequence[str], config: TrainConfig) -> list[str]:
     """Returns one line per split on its classes, and a note if one was never predicted; none for results without them.
+
+    The note recommends what the run's configuration does not balance yet.
 
     Example:
         >>> found = {"balanced_accuracy": 0.5, "recalls": [1.0, 0.0], "never_predicted": [1]}
-        >>> for line in class_lines({"test": found}, ["cat", "dog"]):
+        >>> for line in class_lines({"test": found}, ["cat", "dog"], TrainConfig(sampling="balanced")):
         ...     print(line)
         test by class: balanced accuracy 50.00 %, recall from 0.00 % (dog) to 100.00 % (cat)
-        Note: no test image was predicted as dog. Try --class-weights balanced, or --sampling balanced.
+        Note: no test image was predicted as dog. Try --class-weights balanced.
     """
+    unused = [*(["--class-weights balanced"] if config.class_weights is None else []),
+              *(["--sampling balanced"] if config.sampling == "random" else [])]
+    advice = f" Try {', or '.join(unused)}." if unused else ""
     lines = []
     for split, each in evaluations.items():
         known = [(recall, name) for recall, name in zip(each.get("recalls") or (), names, strict=False)
@@ -103,8 +108,7 @@ def class_lines(evaluations: Mapping[str, Mapping[str, Any]], names: Sequence[st
                          f"{percent(low[0])} ({low[1]}) to {percent(high[0])} ({high[1]})")
         if missed := [names[label] for label in each.get("never_predicted", ())]:
             listed = ", ".join(missed[:_LISTED]) + f" and {len(missed) - _LISTED} more" * (len(missed) > _LISTED)
-            lines.append(f"Note: no {split} image was predicted as {listed}. Try --class-weights balanced, or "
-                         "--sampling balanced.")
+            lines.append(f"Note: no {split} image was predicted as {listed}.{advice}")
     return lines
 
 
@@ -135,13 +139,13 @@ def _model(config: TrainConfig, result: Mapping[str, Any]) -> str:
     return f"{config.model}, width {config.width:g}{signed}; {arm_name(config)}, S = {scale}{margin}"
 
 
-def _result_lines(result: Mapping[str, Any]) -> list[str]:
+def _result_lines(result: Mapping[str, Any], config: TrainConfig) -> list[str]:
     evaluations = result.get("evaluation", {})
     lines = [f"{line}, cosine to own class vector {each['own_cosine']:.3f}, to the nearest other "
              f"{each['nearest_wrong_cosine']:.3f}"
              for line, each in zip(accuracy_lines(evaluations), evaluations.values(), strict=True)]
     names = names_from_json(result.get("label_names", ()))
-    lines += class_lines(evaluations, names)
+    lines += class_lines(evaluations, names, config)
     for split, each in result.get("classes", {}).items():
         lines += _class_lines(split, each, names)
     if "class_vectors_max_cosine" in result:

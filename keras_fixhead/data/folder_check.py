@@ -4,7 +4,6 @@ import io
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.ahead import mapped_ahead
 from keras_fixhead.data.dataset import SPLITS
 from keras_fixhead.data.layout import WHOLE, Layout, find_layout
 from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, decode_picture, fit_picture, readable_formats
 from keras_fixhead.errors import DataError
-from keras_fixhead.hardware import cpu_count
 
 FEW = 10
 """A class with fewer training pictures than this is named."""
 THUMBNAIL = PictureForm(64, 64, "pad")
 FLAT_LEVELS = 16
 """The levels of grey of a picture of which hardly anything is seen: 12 bits that are stored as 16 have as many."""
-_AHEAD = 16
 
 
 @dataclass(frozen=True)
@@ -143,11 +141,9 @@ def thumbnail(seen: SeenPicture) -> NDArray[np.uint8]:
 
 def _seen_pictures(layout: Layout) -> Iterator[SeenPicture]:
     """Yields every picture, decoded by a bounded pool of threads."""
-    waiting = ((part, label, file) for part, classes in layout.parts.items() for label, files in classes.items()
-               for file in files)
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        while chunk := list(itertools.islice(waiting, _AHEAD * cpu_count())):
-            yield from pool.map(lambda each: _seen(*each), chunk)
+    where = ((part, label, file) for part, classes in layout.parts.items() for label, files in classes.items()
+             for file in files)
+    return mapped_ahead(lambda each: _seen(*each), where)
 
 
 def _seen(part: str, label: str, file: Path) -> SeenPicture:

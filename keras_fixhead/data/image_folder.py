@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,9 +105,7 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
     form = PictureForm.of(entry.image_shape, entry.fit)
     decoded = decode_files(files, form, any_size=entry.resize)
     if decoded.refused and not entry.skip_broken:
-        raise DataError(f"{_refused(decoded.refused, len(files))}",
-                        hint=("Fix or remove them, or skip them with --skip-broken"
-                              + ("." if entry.resize else "; or give --image-size.")))
+        raise DataError(_refused(decoded.refused, len(files)), hint=_way_out(entry, len(decoded.refused)))
     if decoded.refused:
         _log.warning("%s", _refused(decoded.refused, len(files)))
         layout.check_usable(str(entry.source), {files[each] for each in decoded.used})
@@ -134,6 +133,14 @@ def _labelled(classes: Sequence[list[Path]]) -> tuple[list[Path], NDArray[np.int
 def _refused(reasons: Sequence[str], count: int) -> str:
     more = f" And {len(reasons) - _REPORTED} more." if len(reasons) > _REPORTED else ""
     return f"{len(reasons)} of {count} files cannot be used. {' '.join(reasons[:_REPORTED])}{more}"
+
+
+def _way_out(entry: DatasetEntry, count: int) -> str:
+    fix = "Fix or remove them, or skip them with --skip-broken"
+    if not entry.resize:
+        return f"{fix}; or give --image-size."
+    whole_list = f". To list all of them: fixhead data check {shlex.quote(str(entry.source))} --json"
+    return fix + (whole_list if count > _REPORTED else ".")
 
 
 def _warn_of(layout: Layout) -> None:

@@ -38,7 +38,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError
               struct.error)
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
 """The formats that are read, by Pillow's names; AVIF only where Pillow was built with it."""
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
 KNOWN = "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file."
 MIN_SIDE = 8
 MAX_SIDE = 4_096
@@ -278,7 +278,7 @@ def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8
 def fit_upright(picture: "Image.Image", form: PictureForm) -> NDArray[np.uint8]:
     """Returns an upright Pillow image, of mode RGB or L, as `fit_picture` does.
 
-    Only the result becomes an array: copying all pixels of a photograph takes longer than fitting it.
+    Only the result becomes an array: the pixels of a photograph are not copied.
 
     Example:
         >>> from PIL import Image

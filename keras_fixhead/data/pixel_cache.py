@@ -4,14 +4,12 @@ Training then reads pixels instead of pictures, from the first epoch on, and dat
 pages that are not needed are left on disk. FIXHEAD_DATA_CACHE=off keeps pixels in memory instead.
 """
 import hashlib
-import itertools
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.ahead import mapped_ahead
 from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, fit_upright, upright_picture
 from keras_fixhead.errors import DataError
-from keras_fixhead.hardware import cache_dir, cpu_count
+from keras_fixhead.hardware import cache_dir
 
 SWITCH = "FIXHEAD_DATA_CACHE"
 """Environment variable that switches this cache and that of prepared sets off."""
 _VERSION = 2  # of pixels: of `pictures`, and of what is stored here
 _FREE_SHARE = 2  # pixels may take half of the free space
-_AHEAD = 16  # pictures per thread that are decoded before they are written
 _KEPT = 4
 _PIXELS, _FACTS = "pixels.npy", "facts.json"
 
@@ -111,14 +109,6 @@ def clear() -> None:
     shutil.rmtree(folder_of_pixels(), ignore_errors=True)
 
 
-def decoded_ahead(files: Iterable[Path], form: PictureForm, any_size: bool) -> Iterator[NDArray[np.uint8] | str]:
-    """Yields the pixels of each file, or why it cannot be used, from a bounded pool of threads."""
-    waiting = iter(files)
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        while chunk := list(itertools.islice(waiting, _AHEAD * cpu_count())):
-            yield from pool.map(lambda file: _pixels(file, form, any_size), chunk)
-
-
 def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] | str:
     try:
         picture = upright_picture(file.read_bytes(), str(file))
@@ -144,7 +134,7 @@ def _fill(pixels: NDArray[np.uint8], files: Sequence[Path], form: PictureForm,
           any_size: bool) -> tuple[list[int], list[str]]:
     used: list[int] = []
     refused = []
-    for index, found in enumerate(decoded_ahead(files, form, any_size)):
+    for index, found in enumerate(mapped_ahead(lambda file: _pixels(file, form, any_size), files)):
         if isinstance(found, str):
             refused.append(found)
         else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PNG_LIMIT_BYTES = 8 * 2**20
-"""A rotated photograph whose PNG is larger would not fit in a request, and is written as JPEG instead."""
+"""A photograph whose PNG is larger would not fit in a request, and is written as JPEG instead."""
 
 FILE_LIMIT_BYTES = 256 * 2**20
 """The most that is read: a file may be a device that never ends."""
@@ -53,8 +53,8 @@ def read_unchanged(path: str | os.PathLike[str]) -> bytes:
     Raises:
         DataError: as for `read_picture`.
     """
-    from keras_fixhead.data.encodings import decoded_alike
     from keras_fixhead.data.pictures import decode_picture
+    from keras_fixhead.encodings import decoded_alike
 
     content, name = read_file(path), os.fspath(path)
     with open_picture(content, name):
@@ -92,22 +92,24 @@ def upright(content: bytes, name: str = "The picture") -> bytes:
     """
     from PIL import Image
 
-    from keras_fixhead.data.encodings import decoded_alike
     from keras_fixhead.data.orientation import orientation
     from keras_fixhead.data.pictures import decode_picture
+    from keras_fixhead.encodings import decoded_alike
 
     with open_picture(content, name) as picture:
         if not decoded_alike(content):
-            return encode_png(decode_picture(content, name))
+            return _as_sent(Image.fromarray(decode_picture(content, name)))
         if (how := orientation(content)) == 1:
             return content
         turned = picture.transpose(Image.Transpose(_TRANSPOSES[how]))
-    if turned.mode not in _PNG_MODES:  # such as CMYK
-        turned = turned.convert("RGB")
-    png = _encoded(turned, "PNG")
-    if len(png) <= PNG_LIMIT_BYTES or turned.mode != "RGB":
+    return _as_sent(turned if turned.mode in _PNG_MODES else turned.convert("RGB"))  # such as CMYK
+
+
+def _as_sent(picture: "Image.Image") -> bytes:
+    png = _encoded(picture, "PNG")
+    if len(png) <= PNG_LIMIT_BYTES or picture.mode != "RGB":
         return png
-    return _encoded(turned, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return _encoded(picture, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
 
 
 @contextmanager

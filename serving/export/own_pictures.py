@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from fixhead_serving.client.pictures import read_file, upright
 from fixhead_serving.export.picture_graph import picture_graph
 from fixhead_serving.export.reference import Reference, answers_of
-from keras_fixhead.data.encodings import decoded_alike
 from keras_fixhead.data.pictures import PictureForm, picture_array
+from keras_fixhead.encodings import decoded_alike
 from keras_fixhead.errors import ServingError
 
 FILES = 12

@@ -8,8 +8,8 @@ orientation is read from the file's bytes, which `tf.io.decode_image` ignores.
 from collections.abc import Callable
 from typing import Any
 
-from keras_fixhead.data.encodings import BGR
 from keras_fixhead.data.pictures import LUMA, TURNS, PictureForm, place
+from keras_fixhead.encodings import BGR
 
 _WEIGHT_BITS = 22
 _BLOCK = 16  # outputs per matrix product: each needs only some of the inputs
@@ -47,7 +47,7 @@ def contents(picture: Any) -> Any:
 def decoded(picture: Any, content: Any) -> Any:
     """Returns the pixels of an encoded picture, uint8 (H, W, 3); of an animated GIF, its first frame.
 
-    What TensorFlow decodes to other pixels than Pillow is refused, see `keras_fixhead.data.encodings`.
+    What TensorFlow decodes to other pixels than Pillow is refused, see `keras_fixhead.encodings`.
 
     Args:
         picture: scalar string tensor.

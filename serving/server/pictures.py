@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from fixhead_serving.server.limits import Limits
 from fixhead_serving.server.refusals import InvalidRequest, TooLarge
+from keras_fixhead.encodings import is_animated_webp
 
 # Start-of-frame markers, which contain a JPEG's size: all of C0 to CF but tables (C4, CC) and an extension (C8).
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -34,7 +35,7 @@ def check_pictures(values: Iterable[bytes], limits: Limits) -> int:
         if len(value) > limits.picture_bytes:
             text = f"Picture {index} has {len(value)} bytes. Expected at most {limits.picture_bytes}."
             raise TooLarge(text)
-        if _is_animated_webp(value):
+        if is_animated_webp(value):
             text = f"Picture {index} is an animated WebP, which TensorFlow cannot decode. Send its first frame alone"
             raise InvalidRequest(f"{text}, or use `fixhead predict`, which does that.")
         pixels = count_pixels(value) or 0
@@ -160,10 +161,6 @@ def _webp(data: bytes) -> int | None:
         width, height = struct.unpack_from("<HH", data, 26)
         return (width & 0x3FFF) * (height & 0x3FFF)
     return None
-
-
-def _is_animated_webp(data: bytes) -> bool:
-    return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20:21]) and bool(data[20] & 2)
 
 
 def _jxl(data: bytes) -> int | None:

@@ -79,3 +79,14 @@ def test_accuracy_is_shown_with_its_interval(fixhead, make_run):
     assert line(fixhead("show", run.path), "test") == (
         "test: 50.00 % of 360 (95 % interval 45.00 % to 55.00 %), cosine to own class vector 0.800, to the nearest "
         "other 0.300")
+
+
+@pytest.mark.parametrize("balanced, advice", [
+    ({}, " Try --class-weights balanced, or --sampling balanced."),
+    ({"sampling": "balanced"}, " Try --class-weights balanced."),
+    ({"class_weights": "balanced", "sampling": "balanced"}, "")])
+def test_what_a_run_already_balances_is_not_recommended_again(fixhead, make_run, balanced, advice):
+    classes = {"balanced_accuracy": 0.5, "recalls": [1.0, 0.0], "never_predicted": [1]}
+    run = make_run({"result": result(evaluation={"test": MEASURED | classes})}, **balanced)
+
+    assert line(fixhead("show", run.path), "Note") == f"Note: no test image was predicted as b.{advice}"

@@ -5,6 +5,7 @@ from PIL import Image
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import Augmentation, epoch_order, load_dataset, make_batch, pixel_cache, rows, run_dataset
+from keras_fixhead.data.folder_check import check_folder
 from keras_fixhead.data.image_folder import sample_files
 from keras_fixhead.data.rows import Rows
 from keras_fixhead.data.sources import describe, is_folder
@@ -100,11 +101,14 @@ def test_broken_and_small_files_are_all_named_at_once(folder):
         assert name in text
 
 
-def test_the_first_ten_of_many_broken_files_are_named(folder):
+def test_the_first_ten_of_many_broken_files_are_named_and_where_to_find_all(folder):
     for number in range(14):
         (folder / "cats" / f"broken{number:02}.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"14 of 74 .*broken09\.png.* And 4 more\."):
-        load_dataset(str(folder))
+    with pytest.raises(DataError, match=r"14 of 74 .*broken09\.png.* And 4 more\.") as caught:
+        load_dataset(str(folder), image_size=20)
+    report, _ = check_folder(str(folder))
+
+    assert str(caught.value.hint).endswith(f"fixhead data check {folder} --json") and len(report.broken) == 14
 
 
 @pytest.mark.parametrize("spoil, message", [

@@ -61,12 +61,12 @@ def test_splits_that_are_not_classes_are_accepted_after_renaming_as_the_hint_say
 
 
 def test_what_is_not_a_picture_is_passed_over_and_listed(tmp_path):
-    touch(tmp_path, "a/1.png", "a/2.JPG", "a/deep/er/3.webp", "a/Thumbs.db", "a/notes.txt", "a/.hidden.png",
-          "a/.cache/4.png", "b/1.tif", "b/2.avif", "readme.md", ".git/x/1.png", "__MACOSX/a/1.png")
+    touch(tmp_path, "a/1.png", "a/2.JPG", "a/3.jfif", "a/deep/er/4.webp", "a/Thumbs.db", "a/notes.txt", "a/.hidden.png",
+          "a/.cache/5.png", "b/1.tif", "b/2.avif", "readme.md", ".git/x/1.png", "__MACOSX/a/1.png")
     (tmp_path / "empty").mkdir()
     layout = find_layout(str(tmp_path)).checked()
 
-    assert names(layout, tmp_path) == {"all": {"a": ["a/1.png", "a/2.JPG", "a/deep/er/3.webp"],
+    assert names(layout, tmp_path) == {"all": {"a": ["a/1.png", "a/2.JPG", "a/3.jfif", "a/deep/er/4.webp"],
                                                "b": ["b/1.tif", "b/2.avif"]}}
     assert sorted(os.path.relpath(each, tmp_path) for each in layout.passed_over) == [
         ".git", "__MACOSX", "a/.cache", "a/.hidden.png", "a/Thumbs.db", "a/notes.txt", "empty", "readme.md"]

@@ -18,6 +18,7 @@ from fixhead_serving.client import (
     upright,
 )
 from fixhead_serving.client import pictures as module
+from keras_fixhead.data.pictures import FITS, PictureForm, fit_picture
 from keras_fixhead.errors import ArgumentError, DataError
 
 DRAW = np.random.default_rng(0)
@@ -109,20 +110,21 @@ def test_pictures_of_every_mode_can_be_rotated(mode):
         np.testing.assert_array_equal(np.asarray(turned.convert("RGB")), np.rot90(np.asarray(stored)))
 
 
-def test_a_rotated_photograph_too_large_as_png_is_sent_as_jpeg_within_one_grey_level(monkeypatch):
-    """Both are compared at 32x32, as models see far fewer pixels; the noise is like in a photograph."""
+@pytest.mark.parametrize("form, orientation, options", [("JPEG", 6, {"quality": 90}), ("TIFF", None, {})])
+@pytest.mark.parametrize("fit", FITS)
+def test_a_photograph_too_large_as_png_is_sent_as_jpeg_within_one_grey_level(form, orientation, options, fit,
+                                                                             monkeypatch):
+    """Both are compared at a model's size, as models see far fewer pixels; the noise is like in a photograph."""
     from sklearn.datasets import load_sample_image
 
-    photograph = Image.fromarray(load_sample_image("flower.jpg"))
-    content = encoded(photograph, "JPEG", 6, quality=90)
+    content = encoded(Image.fromarray(load_sample_image("flower.jpg")), form, orientation, **options)
     exact = upright(content)
     monkeypatch.setattr(module, "PNG_LIMIT_BYTES", len(exact) - 1)
     smaller = upright(content)
 
-    assert smaller.startswith(b"\xff\xd8") and len(smaller) < 0.7 * len(exact)
-    at_32 = [np.asarray(Image.fromarray(decoded(each)).resize((32, 32), Image.Resampling.BILINEAR)).astype(int)
-             for each in (exact, smaller)]  # fmt: skip
-    assert np.abs(at_32[0] - at_32[1]).max() <= 1
+    assert exact.startswith(b"\x89PNG") and smaller.startswith(b"\xff\xd8") and len(smaller) < 0.7 * len(exact)
+    seen = [fit_picture(decoded(each), PictureForm(32, 32, fit)).astype(int) for each in (exact, smaller)]
+    assert np.abs(seen[0] - seen[1]).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535, "6"])

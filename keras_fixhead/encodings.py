@@ -1,8 +1,8 @@
 """Which picture files TensorFlow decodes to the pixels that Pillow gives, from their bytes alone.
 
 TensorFlow crashes on an animated WebP, gives a GIF's first frame without the canvas around it, and refuses or misreads
-the rarer kinds of BMP. A served model's graph refuses such files (`fixhead_serving.export.picture_graph`), and the
-client sends them as PNG.
+the rarer kinds of BMP. A served model's graph refuses such files (`fixhead_serving.export.picture_graph`), the server
+refuses the first for any model, and the client sends them as PNG.
 """
 import struct
 import zlib
