@@ -2,12 +2,15 @@
 import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 from command_tree import leaves
+
+from keras_fixhead.data.packing import pack_dataset
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(leaves())
@@ -121,28 +124,52 @@ FOLLOWED = [
     ("report none", "fixhead reproduce all --dry-run"),
     ("data show VECTORS", "fixhead data check VECTORS"),
     ("data corrupt VECTORS out", "fixhead data check VECTORS"),
-    ("list models --runs-dir RUNS", "fixhead list runs --runs-dir RUNS"),
+    ("list models --runs-dir RUNS", "fixhead list runs --runs-dir DIR"),
     ("data pack digits PACKED", "fixhead data verify PACKED/digits.packed"),
     ("train --config FILE --dry-run", "fixhead train --dry-run"),
+    ("train --init-from EMPTY --dry-run", "fixhead list runs"),
+    ("train --init-from UNFINISHED --dry-run", "fixhead show UNFINISHED"),
+    ("train --dataset DAMAGED/digits.packed --dry-run", "fixhead data pack DATASET OUT"),
+    ("train --dataset digits --recipe smoke --devices 9", "fixhead doctor"),
+    ("data verify EMPTY", "fixhead data pack DATASET EMPTY"),
+    ("robustness RUN --suite EMPTY", "fixhead data corrupt DATASET DIR"),
+    ("robustness RUN --suite paper --limit 9 --baseline EMPTY", "fixhead robustness RUN --suite paper --limit 9"),
+    ("compare RUN", "fixhead list runs"),
 ]
+
+
+def make(line, names, request):
+    """Makes what the names in a command stand for."""
+    if re.search(r"\bRUN\b", line) or "UNFINISHED" in line:
+        run = request.getfixturevalue("digits_run").path
+        names["RUN"] = str(shutil.copytree(run, Path(names["RUNS"]) / run.name))
+    for folder in {"PACKED", "DAMAGED"} & set(re.findall("[A-Z]+", line)):
+        pack_dataset("digits", Path(names[folder]))
+    if "DAMAGED" in line:
+        (index,) = Path(names["DAMAGED"]).rglob("index.json")
+        index.write_text("{")
+    if "EMPTY" in line:
+        Path(names["EMPTY"]).mkdir()
+    if "UNFINISHED" in line:
+        shutil.move(names["RUN"], names["UNFINISHED"])
+        for file in ("model.keras", "result.json"):
+            (Path(names["UNFINISHED"]) / file).unlink()
 
 
 @pytest.mark.parametrize("line, command", FOLLOWED, ids=[line for line, _ in FOLLOWED])
 def test_the_command_of_a_hint_works_where_it_is_printed(line, command, fixhead, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     np.savez("vectors.npz", features=np.ones((20, 3), np.float32), labels=np.arange(20) % 2)
-    names = {"VECTORS": f"{tmp_path}/vectors.npz", "RUNS": str(tmp_path), "PACKED": f"{tmp_path}/packed",
-             "FILE": f"{tmp_path}/plan.json"}
-    if "RUN" in (line + command).split(" "):
-        names["RUN"] = str(request.getfixturevalue("digits_run").path)
-    if "PACKED" in line:
-        assert fixhead("data", "pack", "digits", names["PACKED"]).code == 0
+    names = {each: str(tmp_path / each.lower()) for each in ("PACKED", "DAMAGED", "EMPTY", "OUT", "UNFINISHED")}
+    names |= {"VECTORS": f"{tmp_path}/vectors.npz", "RUNS": str(tmp_path), "FILE": f"{tmp_path}/plan.json",
+              "DATASET": "digits", "DIR": str(tmp_path / ("corrupted" if "--suite" in line else ""))}
+    make(line, names, request)
 
     def filled(text):
         return [re.sub(r"[A-Z]{3,}", lambda found: names.get(found[0], found[0]), word) for word in text.split(" ")]
 
     answer = fixhead(*filled(line))
-    hint = answer.err.strip().splitlines()[-1].replace("DIR", "RUNS")
+    hint = answer.err.strip().splitlines()[-1]
     assert answer.code in (1, 2) and shlex.join(filled(command)) in " ".join(filled(hint)), answer.err
     followed = fixhead(*filled(command)[1:])
     assert followed.code == 0, followed.err
