@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-AGAIN = "many_classes_again.json"
 FILES = ("many_classes.json", "many_classes_memory.json", "many_classes_peers.json")
 SAID = {
     "drawn-bfloat16": "ours, bfloat16, signs drawn again",
@@ -73,20 +72,7 @@ def block(report: dict[str, Any]) -> list[str]:
     machine = report["hardware"]
     one = next(iter(found.values()))
     return [*lines, "", f"Wall time of a training step, median (quartiles) of the ratio in n = {one['n']} alternating "
-            f"rounds; {machine['cpu']}, {machine['cores']} cores; by `{report['command']}`.", *_measured_again()]
-
-
-def _measured_again() -> list[str]:
-    """Returns what was measured after a change to some variants, until all of them are measured again."""
-    file = ROOT / "results" / AGAIN
-    if not file.is_file():
-        return []
-    report = json.loads(file.read_text())
-    found = [(each, RATIOS[each["name"].rpartition("/")[0]].partition(" (goal")[0]) for each in report["measurements"]
-             if each["unit"] == "1"]
-    said = "; ".join(f"{text}, {each['config']['classes']:,} classes: **{_cell(each)}**" for each, text in found)
-    return ["", f"Since then, signs are drawn by a function that XLA compiles. Measured again, n = {found[0][0]['n']}: "
-            f"{said}; by `{report['command']}`."]
+            f"rounds; {machine['cpu']}, {machine['cores']} cores; by `{report['command']}`."]
 
 
 def _cell(one: dict[str, Any] | None) -> str:
