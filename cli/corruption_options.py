@@ -1,4 +1,5 @@
 """Options that choose corruptions, and the suite that they choose."""
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,6 @@ class ChosenSuite:
     Attributes:
         corruptions: names; None for all.
         severities: None for all.
-        options: of the command, that choose the same suite.
 
     Raises:
         ArgumentError: for an unknown suite, corruption or severity, or options that contradict each other.
@@ -60,7 +60,10 @@ class ChosenSuite:
         from keras_fixhead.robustness.suites import parse_severities
 
         self._folder = suite if isinstance(suite, Path) else None
-        self.options = f"--augmenter {augmenter}" if augmenter else f"--suite {suite or DEFAULT_SUITE}"
+        self._typed = [*(("--augmenter", augmenter) if augmenter else ("--suite", str(suite or DEFAULT_SUITE))),
+                       *(("--engine", engine) if engine != "native" else ()),
+                       *(word for name in corruptions for word in ("--corruption", name)),
+                       *(("--severities", severities) if severities else ())]
         self.corruptions = list(corruptions) or None
         self.severities = list(parse_severities(severities)) if severities else None
         if isinstance(suite, Path):
@@ -79,6 +82,11 @@ class ChosenSuite:
             self._suite = (augmenter_suite(augmenter) if augmenter else imgaug_suite(name) if engine == "imgaug"
                            else native_suite(name))
             self._suite.keys(self.corruptions, self.severities)
+
+    def options(self, **others: object) -> str:
+        """Returns the options of the command that make the same choice, and others that have a value."""
+        return shlex.join([*self._typed, *(word for name, value in others.items() if value
+                                           for word in (f"--{name}", str(value)))])
 
     def suite(self, data: Any, limit: int | None) -> Any:
         """Returns the suite for the first `limit` of a data set's test images."""

@@ -49,7 +49,7 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
         fixhead robustness http://127.0.0.1:8501/v1/models/cifar10 --dataset cifar10 --limit 1000
     """
     chosen = ChosenSuite(suite, corruptions, severities, engine, augmenter)
-    given = read_measurements(baseline, chosen.options) if baseline else None
+    given = read_measurements(baseline, chosen.options(dataset=dataset, limit=limit, seed=seed)) if baseline else None
     from fixhead_cli.corrupting import find_targets, measure_targets, report_results
 
     found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map,

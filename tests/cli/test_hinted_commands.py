@@ -128,19 +128,17 @@ FOLLOWED = [
     ("data pack digits PACKED", "fixhead data verify PACKED/digits.packed"),
     ("train --config FILE --dry-run", "fixhead train --dry-run"),
     ("train --init-from EMPTY --dry-run", "fixhead list runs"),
-    ("train --init-from UNFINISHED --dry-run", "fixhead show UNFINISHED"),
     ("train --dataset DAMAGED/digits.packed --dry-run", "fixhead data pack DATASET OUT"),
     ("train --dataset digits --recipe smoke --devices 9", "fixhead doctor"),
     ("data verify EMPTY", "fixhead data pack DATASET EMPTY"),
     ("robustness RUN --suite EMPTY", "fixhead data corrupt DATASET DIR"),
-    ("robustness RUN --suite paper --limit 9 --baseline EMPTY", "fixhead robustness RUN --suite paper --limit 9"),
     ("compare RUN", "fixhead list runs"),
 ]
 
 
 def make(line, names, request):
     """Makes what the names in a command stand for."""
-    if re.search(r"\bRUN\b", line) or "UNFINISHED" in line:
+    if re.search(r"\bRUN\b", line):
         run = request.getfixturevalue("digits_run").path
         names["RUN"] = str(shutil.copytree(run, Path(names["RUNS"]) / run.name))
     for folder in {"PACKED", "DAMAGED"} & set(re.findall("[A-Z]+", line)):
@@ -150,20 +148,16 @@ def make(line, names, request):
         index.write_text("{")
     if "EMPTY" in line:
         Path(names["EMPTY"]).mkdir()
-    if "UNFINISHED" in line:
-        shutil.move(names["RUN"], names["UNFINISHED"])
-        for file in ("model.keras", "result.json"):
-            (Path(names["UNFINISHED"]) / file).unlink()
 
 
 @pytest.mark.parametrize("line, command", FOLLOWED, ids=[line for line, _ in FOLLOWED])
 def test_the_command_of_a_hint_works_where_it_is_printed(line, command, fixhead, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     np.savez("vectors.npz", features=np.ones((20, 3), np.float32), labels=np.arange(20) % 2)
-    names = {each: str(tmp_path / each.lower()) for each in ("PACKED", "DAMAGED", "EMPTY", "OUT", "UNFINISHED")}
+    names = {each: str(tmp_path / each.lower()) for each in ("PACKED", "DAMAGED", "EMPTY", "OUT")}
     names |= {"VECTORS": f"{tmp_path}/vectors.npz", "RUNS": str(tmp_path), "FILE": f"{tmp_path}/plan.json",
               "DATASET": "digits", "DIR": str(tmp_path / ("corrupted" if "--suite" in line else ""))}
-    make(line, names, request)
+    make(f"{line} {command}", names, request)
 
     def filled(text):
         return [re.sub(r"[A-Z]{3,}", lambda found: names.get(found[0], found[0]), word) for word in text.split(" ")]
@@ -173,3 +167,15 @@ def test_the_command_of_a_hint_works_where_it_is_printed(line, command, fixhead,
     assert answer.code in (1, 2) and shlex.join(filled(command)) in " ".join(filled(hint)), answer.err
     followed = fixhead(*filled(command)[1:])
     assert followed.code == 0, followed.err
+
+
+def test_the_hint_for_a_baseline_makes_one_that_fits(fixhead, tmp_path, digits_run):
+    run = shutil.copytree(digits_run.path, tmp_path / "run")
+    (other := tmp_path / "other").mkdir()
+    asked = ("robustness", run, "--corruption", "jpeg_compression", "--severities", "1-2", "--limit", 9, "--baseline")
+
+    refused = fixhead(*asked, other)
+    (hint,) = re.findall("Make one: fixhead robustness RUN (.*)", refused.err)
+
+    assert fixhead("robustness", run, *shlex.split(hint), "--quiet").code == 0
+    assert fixhead(*asked, run).code == 0
