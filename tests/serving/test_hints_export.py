@@ -137,7 +137,7 @@ def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkey
            "fixhead serve ... --versions all ", "Serve it: ")
 def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monkeypatch):
     """From invalid arguments through a server without the model to one that serves it."""
-    assert hint_of(fixhead("check", "conformance")) == "fixhead check conformance http://127.0.0.1:8501"
+    assert hint_of(fixhead("check", "conformance")) == "Check a server: fixhead check conformance http://127.0.0.1:8501"
     assert hint_of(fixhead("check", "conformance", "127.0.0.1:8501")) == "For example: http://127.0.0.1:8501"
     with serving(create_app(ModelServer([ServedModel("other", {})]))) as origin:
         hint = hint_of(fixhead("check", "conformance", origin))
