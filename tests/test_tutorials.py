@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
-LONG = {"folder_to_server", "margins_and_scale"}  # two more processes that load TensorFlow; many compilations
-SCRIPTS = [pytest.param(script, id=script.stem, marks=pytest.mark.long if script.stem in LONG else pytest.mark.slow)
-           for script in sorted(FOLDER.glob("*.py"))]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted(FOLDER.glob("*.py")), ids=lambda script: script.stem)
 def test_a_tutorial_runs(script, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUTORIAL_SMOKE", "1")
