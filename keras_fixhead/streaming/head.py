@@ -33,9 +33,10 @@ class StreamingHead(HypersphereHead):
             the kind 'rademacher' only: the head then takes no memory at all, and saved files contain no class vectors.
         product_dtype: 'bfloat16' for products in bfloat16, with sums in float32: on processors with bfloat16
             instructions about twice as fast. The loss of an example is then off by up to scale |f| / 150 + 0.002, with
-            |f| = 1 for cosine logits; logits that are as close count as equal or change places, and another class may
-            be predicted. Class vectors of kinds 'uniform', 'cube' and 'rademacher' are held
-            in bfloat16, and drawn again when a file is loaded. None for the precision of the layer.
+            |f| = 1 for cosine logits, and with ArcFace by that over the sine of the angle to the own class vector;
+            logits that are as close count as equal or change places, and another class may be predicted. Class vectors
+            of kinds 'uniform', 'cube' and 'rademacher' are held in bfloat16, and drawn again when a file is loaded.
+            None for the precision of the layer.
         chunk: number of classes whose logits are held at a time; None for as many as `memory_bytes` allows.
         memory_bytes: memory for one chunk. It has at least 16 classes, which for a batch of 100,000 examples take 26 MB
             whatever is given here; if the batch size is not known, it is taken to be 256.
