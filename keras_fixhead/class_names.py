@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+LISTED = 1_000
+"""Most names that a message lists or suggests."""
+
 _KEY = "numbered"
 _MOST_DIGITS = 20
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.class_names import LISTED
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.json_files import NotJson, parse_json
 from keras_fixhead.vectors.hashing import BALANCE_STREAM, ORDER_STREAM, stream_key, words
 
 BALANCED = "balanced"
-_LISTED = 1_000  # classes in an error message
 _FORM = '{"cat": 2.0, "dog": 1.0}'
 
 
@@ -69,7 +69,7 @@ def loss_weights(asked: str | None, labels: NDArray[np.int32],
         return shares.astype(np.float32)
     unknown = [name for name in weights if name not in label_names]
     if unknown:
-        known = label_names[:_LISTED]
+        known = label_names[:LISTED]
         near = difflib.get_close_matches(unknown[0], known, n=1)
         raise ArgumentError(f"class_weights has a weight for {unknown[0]!r}, which is not a class of the data set.",
                             hint=f"Did you mean {near[0]!r}?" if near else

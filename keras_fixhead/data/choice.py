@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.catalog import look_up
+from keras_fixhead.class_names import LISTED
 from keras_fixhead.data.dataset import SPLITS, Dataset, Split
 from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.vectors.hashing import SPLIT_STREAM, stream_key, words
 
 SPLIT_SEED = 20_201_122
-_LISTED = 1_000  # classes in an error message
 _TEST, _VALIDATION, _LIMIT, _TAIL = range(4)  # keep the choices independent of each other; never reuse a number
 
 
@@ -78,7 +78,7 @@ def _named(name: str, label_names: Sequence[str], groups: Mapping[str, tuple[str
     """The classes of a group, or the class with a name."""
     if name in label_names and name not in groups:
         return (name,)
-    return look_up({**dict.fromkeys(label_names[:_LISTED], ()), **groups}, name, "class")
+    return look_up({**dict.fromkeys(label_names[:LISTED], ()), **groups}, name, "class")
 
 
 def limit_train(dataset: Dataset, count: int | None) -> Dataset:
