@@ -9,7 +9,7 @@ import httpx
 import keras
 import numpy as np
 import pytest
-from hints import FOLLOWED, ROOT, follow, hint_of, hints_in_source, leads_out, serving
+from hints import ROOT, follow, hint_of, leads_out, serving
 from PIL import Image
 
 from fixhead_serving import export
@@ -134,7 +134,7 @@ def test_a_check_that_failed_once_may_pass_the_next_time(model, tmp_path, monkey
 
 @leads_out("fixhead check conformance http://127.0.0.1:8501", "For example: http://127.0.0.1:8501",
            "Serve the suite's model: fixhead check conformance --make-models DIR && ",
-           "fixhead serve ... --versions all ", "Serve it: ")
+           "Serve it: ")
 def test_a_server_without_the_model_of_the_suite_gets_it(fixhead, tmp_path, monkeypatch):
     """From invalid arguments through a server without the model to one that serves it."""
     assert hint_of(fixhead("check", "conformance")) == "Check a server: fixhead check conformance http://127.0.0.1:8501"
@@ -187,19 +187,3 @@ def test_a_run_is_exported_after_saving_pictures_that_decoders_disagree_on_as_pn
 
 
 # All of them
-
-
-def test_every_hint_in_the_source_is_followed_by_a_test():
-    import test_hints_client
-    import test_hints_serving  # noqa: F401
-    import test_hints_vectors  # noqa: F401
-
-    assert test_hints_client.__doc__
-    unread = {text: place for text, place in hints_in_source() if not any(piece in text for piece in FOLLOWED)}
-    assert not unread
-
-
-def test_no_test_follows_a_hint_that_no_longer_exists():
-    texts = [text for text, _ in hints_in_source()]
-
-    assert not [piece for piece in FOLLOWED if not any(piece in text for text in texts)]
