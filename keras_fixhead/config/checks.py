@@ -1,4 +1,6 @@
 """Checks between the fields of a configuration; `implied` resolves what can be resolved before."""
+from typing import Any
+
 from keras_fixhead.catalog import MARGINS, size_without_margin
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.data.balance import parse_class_weights
@@ -32,10 +34,20 @@ def check_vectors(config: TrainConfig, entry: DatasetEntry) -> None:
         return
     if changed := [name for name in PICTURE_FIELDS if changes_pictures(config, name)]:
         raise ArgumentError(f"{changed[0]} applies to pictures, but {config.dataset} has vectors.",
-                            hint=f"Leave out --{changed[0].replace('_', '-')}.")
+                            hint=f"Leave out {option(changed[0], getattr(config, changed[0]))}.")
     if learns_nothing(config):
         raise ArgumentError("Nothing would be learned: the vectors go straight to fixed class vectors.",
                             hint="Use --model mlp, --feature-dim N for a linear layer, or --learned.")
+
+
+def option(name: str, value: Any) -> str:
+    """Returns the option that gives a field a value.
+
+    Example:
+        >>> option("augment_on", "host"), option("signed_features", False)
+        ('--augment-on', '--no-signed-features')
+    """
+    return f"--{'no-' * (value is False)}{name.replace('_', '-')}"
 
 
 def changes_pictures(config: TrainConfig, name: str) -> bool:
@@ -63,10 +75,10 @@ def check_training(config: TrainConfig) -> None:
                                 hint="Use --schedule triangular.")
     if decays_twice(config):
         raise ArgumentError("AdamW has its own weight decay and takes no L2 penalty.",
-                            hint="Use --decoupled-decay, with --weight-decay 0 and --vector-weight-decay 0.")
+                            hint="Use --decoupled-decay C, with --weight-decay 0 and --vector-weight-decay 0.")
     if decouples_nothing(config):
         raise ArgumentError(f"decoupled_decay applies only to AdamW, but optimizer is {config.optimizer!r}.",
-                            hint="Use --optimizer adamw, or --weight-decay.")
+                            hint="Use --optimizer adamw, or --weight-decay C.")
     if averages_twice(config):
         raise ArgumentError("Lookahead and ema both average the weights.",
                             hint="Use one of them: --ema 0, or --lookahead-every 0.")

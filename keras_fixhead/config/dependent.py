@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_fixhead.catalog import is_preset
+from keras_fixhead.config.checks import option
 from keras_fixhead.config.resolved import Resolved
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import ArgumentError
@@ -111,6 +112,5 @@ leave out --lookahead-decay.
     for each in DEPENDENT:
         asked = each.field in explicit and explicit[each.field] != each.off
         if asked and not any(each.works(run) for run in runs):
-            option = f"--{each.field.replace('_', '-')}"
-            option = option if explicit[each.field] is not False else f"--no-{each.field.replace('_', '-')}"
-            raise ArgumentError(f"{option} has no effect {each.why}.", hint=f"{each.hint} {option}.")
+            typed = option(each.field, explicit[each.field])
+            raise ArgumentError(f"{typed} has no effect {each.why}.", hint=f"{each.hint} {typed}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_fixhead.catalog import APPLICATIONS_PREFIX, HUB_PREFIX, find_model, is_preset
+from keras_fixhead.config.checks import option
 from keras_fixhead.config.train_config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.hub_presets import absolute_name, check_preprocessing, described_by, preset_weights
@@ -115,13 +116,16 @@ def check_pretrained(config: TrainConfig) -> None:
         asked = absolute_name(config.model) if name == "model" else getattr(config, name)
         if asked not in (value, None):  # None is the network's own form
             raise ArgumentError(f"{config.init_from} was trained with {name} {value!r}, not {asked!r}.",
-                                hint=f"Leave out --{name.replace('_', '-')}.")
+                                hint=f"Leave out {option(name, asked)}.")
     if config.freeze == "none":
         if config.unfreeze_after is not None:
-            raise ArgumentError("unfreeze_after is given, but nothing is frozen.", hint="Add --freeze backbone.")
+            raise ArgumentError("unfreeze_after is given, but nothing is frozen.",
+                                hint="Leave out --unfreeze-after, or use --freeze backbone and --learned.")
         return
     if not starts:
-        raise ArgumentError("A frozen backbone must already be trained.", hint="Add --init-from RUN or --weights FILE.")
+        takes = find_model(config.model).takes_weights
+        raise ArgumentError("A frozen backbone must already be trained.",
+                            hint="Add --init-from RUN or --weights FILE." if takes else "Add --init-from RUN.")
     if config.fixed and config.scale != "learned" and config.bias != "learned":
         raise ArgumentError("The backbone is frozen and the class vectors are fixed: there is nothing to learn.",
                             hint="Use --learned, or leave out --freeze.")
