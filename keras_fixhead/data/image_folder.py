@@ -39,17 +39,22 @@ def folder_entry(folder: str, image_size: int | str | None, fit: str) -> Dataset
         DataError: if it is not a folder or list of pictures.
     """
     layout = find_layout(folder).checked()
-    counts = {part: sum(map(len, classes.values())) for part, classes in layout.parts.items()}
     height, width = _size(layout) if image_size is None else picture_sides(image_size)
+    train, validation, test = _counts(layout)
+    return dataclasses.replace(
+        own_entry(f"the pictures in {folder}", height, width), source=folder, num_classes=len(layout.label_names),
+        train=train, validation=validation, test=test, label_names=layout.label_names, resize=image_size is not None,
+        fit=fit, own_validation="validation" in layout.parts)
+
+
+def _counts(layout: Layout) -> tuple[int, int, int]:
+    """The numbers of pictures to train, validate and test, with those that are held out."""
+    counts = {part: sum(map(len, classes.values())) for part, classes in layout.parts.items()}
     rest = counts.get("train", counts.get(WHOLE, 0))
     test = counts.get("test", rest // FOLDER_TEST_SHARE)
     train = rest if "test" in counts else rest - test
     validation = counts.get("validation", train // VALIDATION_SHARE)
-    return dataclasses.replace(
-        own_entry(f"the pictures in {folder}", height, width), source=folder, num_classes=len(layout.label_names),
-        train=train if "validation" in counts else train - validation, validation=validation, test=test,
-        label_names=layout.label_names, resize=image_size is not None, fit=fit,
-        own_validation="validation" in counts)
+    return train if "validation" in counts else train - validation, validation, test
 
 
 def folder_files(folder: str) -> dict[str, dict[str, list[Path]]]:
@@ -96,9 +101,21 @@ def read_image_folder(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Spli
 
     Raises:
         DataError: for pictures that cannot be read, are too small or, if no size was requested, have a different size;
-            it names each of them. With `skip_broken`, for classes of which hardly any picture can be used.
+            it names each of them. With `skip_broken`, for classes of which hardly any picture can be used. If files
+            were added or removed since the entry was made.
     """
+    try:
+        return _read(entry)
+    except DataError:
+        folder_entry.cache_clear()  # what is fixed now is looked at again
+        raise
+
+
+def _read(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[str, ...]]:
     layout = find_layout(str(entry.source)).checked()
+    if (layout.label_names, *_counts(layout)) != (entry.label_names, entry.train, entry.validation, entry.test):
+        raise DataError(f"The pictures of {entry.source} have changed since they were first looked at.",
+                        hint="Read them again.")
     _warn_of(layout)
     parts = {part: _labelled(list(classes.values())) for part, classes in layout.parts.items()}
     files = [file for some, _ in parts.values() for file in some]
