@@ -13,6 +13,7 @@ Labels are little-endian int32, also a zlib stream.
 import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -134,7 +135,8 @@ def _rename(aside: Path, target: Path) -> None:
 def already_packed(target: Path) -> ArgumentError:
     """Returns the error for a packed set that already exists."""
     return ArgumentError(f"{target} already exists.",
-                         hint=f"Check it: fixhead data verify {target}. To pack it again, remove it first.")
+                         hint=f"Check it: fixhead data verify {shlex.quote(str(target))}. To pack it again, remove it "
+                         "first.")
 
 
 def _remove_leftovers(target: Path) -> None:

@@ -1,5 +1,6 @@
 """Packing data sets, and checking packed ones."""
 import re
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def verify_packed(path: Path) -> list[Verified]:
     folders = packed_under(path)
     if not folders:
         raise DataError(f"There is no packed data set at {path} or below it.",
-                        hint=f"Write one: fixhead data pack DATASET {path}")
+                        hint=f"Write one: fixhead data pack DATASET {shlex.quote(str(path))}")
     return [_verified(folder) for folder in folders]
 
 

@@ -2,6 +2,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def has_vectors(name: str) -> bool:
 def check_pictures(name: str) -> None:
     """Raises an ArgumentError if a data set's name is the path of an embedding set, which has no pictures."""
     if has_vectors(name):
-        raise ArgumentError(f"{name} has vectors, not pictures.", hint=f"Check it: fixhead data check {name}")
+        raise ArgumentError(f"{name} has vectors, not pictures.",
+                            hint=f"Check it: fixhead data check {shlex.quote(name)}")
 
 
 def _check_packed(folder: Path, entry: DatasetEntry, image_size: int | str | None, fit: str | None) -> None:

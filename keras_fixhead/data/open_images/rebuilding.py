@@ -1,5 +1,6 @@
 """Makes a gathered set again from its manifest and the same pictures, to the byte."""
 import hashlib
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def rebuild_set(name: str, folder: Path, out: Path, manifest: Path, *,
     if content["set"] != name:
         raise ArgumentError(f"{manifest} is the manifest of {content['set']}, not of {name}.",
                             hint=f"Build that set: fixhead data build {content['set']} FOLDER OUT --manifest "
-                                 f"{manifest}")
+                                 f"{shlex.quote(str(manifest))}")
     problems: dict[str, list[str]] = {}
     with new_folder(out) as aside:
         for entry in entries:
