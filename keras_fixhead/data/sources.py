@@ -76,7 +76,7 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
             raise ArgumentError(f"{name} has images of {_size(entry)} pixels; an image "
                                 "size applies only to folders of images.", hint="Leave --image-size out.")
         entry = dataclasses.replace(entry, fit=fit or entry.fit)
-    return entry if classes is None else _part_of(entry, name, classes)
+    return entry if classes is None else _part_of(entry, name, data_dir, classes)
 
 
 def has_vectors(name: str) -> bool:
@@ -247,11 +247,12 @@ def _resized(entry: DatasetEntry, train: int, test: int) -> DatasetEntry:
     return dataclasses.replace(entry, train=train - validation, validation=validation, test=test)
 
 
-def _part_of(entry: DatasetEntry, name: str, classes: str) -> DatasetEntry:
+def _part_of(entry: DatasetEntry, name: str, data_dir: str | None, classes: str) -> DatasetEntry:
     """Returns the entry reduced to some classes; its sizes are exact if all classes have the same number of images."""
     if entry.label_names is None:
+        there = "" if data_dir is None else f" --data-dir {shlex.quote(data_dir)}"
         raise DataError(f"The classes of {name} are not known until it is prepared.",
-                        hint=f"Prepare it first: fixhead data show {name}")
+                        hint=f"Prepare it first: fixhead data show {name}{there}")
     labels = chosen_labels(entry.label_names, entry.groups, classes)
     share = len(labels) / entry.num_classes
     return dataclasses.replace(
