@@ -68,6 +68,13 @@ def test_vectors_and_labels_are_saved_as_the_hint_says(tmp_path, monkeypatch, wr
         load_dataset(write(path, RIGHT | wrong | right))
 
 
+def test_a_set_has_the_arrays_that_the_hint_names(tmp_path):
+    path = write(tmp_path / "vectors", {"features": FEATURES})
+    with refused("Expected features.npy, float16 or float32 (N, D), and labels.npy, whole numbers (N,)."):
+        load_dataset(path)
+    load_dataset(write(tmp_path / "vectors", {"labels": LABELS}))
+
+
 @leads_out("Write one class name per line.")
 def test_names_are_written_as_text(tmp_path):
     path = write(tmp_path / "vectors", RIGHT)
@@ -87,6 +94,7 @@ def test_vectors_are_not_used_as_pictures(fixhead, tmp_path):
         assert fixhead(*shlex.split(hint.partition("fixhead ")[2])).code == 0
     check_way_out(fixhead, f"train --dry-run --dataset {path} --image-size 32", "Leave --image-size out.",
                   f"train --dry-run --dataset {path}")
+    check_way_out(fixhead, "train --dry-run --image-size 64", "Leave --image-size out.", "train --dry-run")
 
     form = PictureForm(32, 32)
     with refused("Give a --dataset of pictures."):

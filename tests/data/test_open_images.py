@@ -204,17 +204,6 @@ def test_a_folder_of_another_layout_is_refused_in_one_line(tree, tmp_path, break
         build(tree, tmp_path / "out")
 
 
-def test_without_the_boxes_of_a_split_the_hint_names_the_splits_that_have_them(tree, tmp_path):
-    (tree / "validation-annotations-bbox.csv").rename(tree / "train-annotations-bbox.csv")
-    with pytest.raises(DataError) as error:
-        build(tree, tmp_path / "out")
-    assert error.value.hint.endswith("in validation; or use what is there: --split train.")
-    (tree / "train-annotations-bbox.csv").unlink()
-    with pytest.raises(DataError) as error:
-        build(tree, tmp_path / "out")
-    assert error.value.hint.endswith("and the pictures in validation.")
-
-
 def test_a_rebuild_names_the_pictures_that_are_missing_or_others(tree, tmp_path):
     content = build(tree, tmp_path / "out")
     manifest = tmp_path / "out" / "manifest.json"
