@@ -1,4 +1,5 @@
 """Every hint about a configuration: printed by `fixhead train` in its situation, and followed."""
+import hashlib
 import json
 import re
 import shlex
@@ -50,9 +51,9 @@ WAYS_OUT = [
     ("--init-from RUN --weights imagenet", "Leave out --weights.", "--init-from RUN"),
     ("--weights imagenet", "Use --init-from RUN, or --model keras_applications/NAME.", "--init-from RUN",
      "--weights imagenet --model keras_applications/ResNet50"),
-    ("--model keras_applications/ResNet50 --weights imagenet --pretrained 0f",
+    ("--model keras_applications/ResNet50 --weights imagenet --pretrained SHA256",
      "Leave out --pretrained, or use --weights FILE.", "--model keras_applications/ResNet50 --weights imagenet",
-     "--model keras_applications/ResNet50 --weights FILE --pretrained 0f"),
+     "--model keras_applications/ResNet50 --weights FILE --pretrained SHA256"),
     ("--init-from RUN --width 0.25", "Leave out --width.", "--init-from RUN"),
     ("--init-from RUN --no-signed-features", "Leave out --no-signed-features.", "--init-from RUN"),
     ("--init-from RUN --freeze none --unfreeze-after 2",
@@ -80,7 +81,8 @@ def train(fixhead, tmp_path):
     (tmp_path / "run" / "model.keras").write_bytes(b"weights")
     (tmp_path / "run" / "config.json").write_text(json.dumps({"resolved": {
         "model": "preact_resnet18", "width": 0.5, "pooling": "global", "signed_features": True, "feature_dim": None}}))
-    names = {"VECTORS": tmp_path / "v.npz", "FILE": tmp_path / "notop.h5", "RUN": tmp_path / "run"}
+    names = {"VECTORS": tmp_path / "v.npz", "FILE": tmp_path / "notop.h5", "RUN": tmp_path / "run",
+             "SHA256": hashlib.sha256(b"weights").hexdigest()}
     return lambda *options: fixhead("train", "--dry-run", *(names.get(each, each) for each in options))
 
 
