@@ -16,7 +16,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "cells": ("block", "cell")}
 """Table -> columns that are written above the others."""
 _BESIDE: dict[str, dict[str, float]] = {
-    "claims": {"section": .3, "verdict": .7},
+    "claims": {"section": .15, "verdict": .3, "measured": .55},
     "comparisons": {"verdict": .23, "paper": .1, "here": .1, "difference": .12, "interval": .22, "p": .17, "n": .06},
     "tables and figures": {"runs": .3, "done": .3, "hours": .4},
     "cells": {"paper": .11, "here": .33, "difference": .12, "interval": .21, "n": .05, "failed": .08, "minutes": .1}}
