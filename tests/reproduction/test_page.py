@@ -1,4 +1,5 @@
 """The page of evidence: generated from code and results."""
+import json
 import re
 from collections import Counter
 from html import escape
@@ -83,6 +84,16 @@ def test_a_verdict_says_how_many_of_its_comparisons_wait_for_seeds(tmp_path):
     assert whole == "n = 3, 2 of 5"
     assert basis_text(answer("dot-accuracy", read_results(tmp_path))) == f"{whole}, 1 with seeds to come"
     assert basis_text(answer("dot-accuracy", Results())) == "0 of 5"
+
+
+def test_the_rules_say_how_often_simulations_found_them_wrong():
+    rows = json.loads((RESULTS / "checks" / "false_verdicts.json").read_text())["rows"]
+    single = {low: [100 * row["share"] for row in rows if row["rule"] == "above 0" and (row["seeds"] < 6) == low]
+              for low in (True, False)}
+    exact, student = (f"{min(single[low]):.1f} to {max(single[low]):.1f} %" for low in (False, True))
+
+    assert all(row["share"] <= row["limit"] for row in rows) and max(single[False]) <= 5
+    assert f"in {exact} with six seeds and more, in {student} with fewer" in text_of(Results())["rules"]
 
 
 def test_the_plans_are_listed_with_their_results(measured):

@@ -73,11 +73,12 @@ def _false_verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
     seeds = [str(n) for n in sorted({row["seeds"] for row in rows})]
     arms = len({row["arm"] for row in rows}) - 1
     return (f"- How often that is wrong, in {max(row['simulations'] for row in rows):,} simulations of the same arm "
-            f"twice for each of {', '.join(seeds[:-1])} and {seeds[-1]} seeds, of normal values and of our own runs "
-            f"drawn again ({arms} sets of them): a difference from 0 was decided in {shares('above 0', exact=True)} "
-            f"with six seeds and more, in {shares('above 0', exact=False)} with fewer; a difference between data sets "
-            f"in {shares('difference between')}; a claim of eight comparisons was refuted in {shares('claim of')}, and "
-            f"one that something \"can be\" was held in {shares('existence claim')} (`results/{FALSE_VERDICTS}`).")
+            f"twice (of claims, a tenth) for each of {', '.join(seeds[:-1])} and {seeds[-1]} seeds, of normal values "
+            f"and of our own runs drawn again ({arms} sets of them): a difference from 0 was decided in "
+            f"{shares('above 0', exact=True)} with six seeds and more, in {shares('above 0', exact=False)} with fewer, "
+            f"for which no exact test exists; a difference between data sets in {shares('difference between')}; a "
+            f"claim of eight comparisons was refuted in {shares('claim of')}, and one that something \"can be\" was "
+            f"held in {shares('existence claim')} (`results/{FALSE_VERDICTS}`).")
 
 
 def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:

@@ -59,7 +59,7 @@ def _row(texts: Mapping[str, str], table: str) -> list[str]:
              for name in titles if name not in elsewhere and texts[name]]
     name = ": ".join(latex_text(texts[each]) for each in _NAMES[table] if texts[each])
     lines = [_across(f"\\textbf{{{name}}}", table),
-             _beside(texts, table), *([_across("; ".join(below), table)] if below else [])]
+             _beside(texts, table), *([_across("; ".join(below).replace(".; ", ". "), table)] if below else [])]
     files = [f"% {texts['files']}"] if texts.get("files") else []
     return [*(f"{line} \\\\*" for line in lines[:-1]), f"{lines[-1]} \\\\ \\addlinespace", *files]
 
