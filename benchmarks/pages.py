@@ -22,6 +22,7 @@ from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.recipes import RECIPES, build_config
+from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED
 from keras_fixhead.reproduction.pages.evidence import write_pages
 from keras_fixhead.reproduction.studies import (
     FixedAgainstLearned,
@@ -93,7 +94,7 @@ def effects_block() -> list[str]:
 
 def _effect(each: FixedAgainstLearned, network: str) -> str:
     low, high = each.difference.interval or (math.nan, math.nan)
-    verdict = "wins" if low > 0 else "loses" if high < 0 else "makes no clear difference"
+    verdict = {HELD: "wins", REFUTED: "loses"}.get(each.state, "makes no clear difference")
     data = each.dataset.upper().replace("CIFAR", "CIFAR-")
     means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
     logits = "" if each.head == "cos" else "dot, "

@@ -10,6 +10,7 @@ from typing import Any
 
 from report import RESULTS
 
+from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED
 from keras_fixhead.reproduction.studies import (
     fixed_against_learned,
     fixed_against_learned_on_whole_sets,
@@ -24,7 +25,7 @@ def loses_block() -> list[str]:
     narrow, whole = fixed_against_learned(RESULTS), fixed_against_learned_on_whole_sets(RESULTS)
     for each in sorted([*narrow, *whole], key=lambda arms: arms.difference.mean):
         low, high = each.difference.interval or (math.nan, math.nan)
-        word = "lose" if high < 0 else "win" if low > 0 else "differ, undecided, by"
+        word = {HELD: "win", REFUTED: "lose"}.get(each.state, "differ, undecided, by")
         data = each.dataset.upper().replace("CIFAR", "CIFAR-")
         fixed, learned = (f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
         network = " with `fast_cnn` and all training images" if each in whole else " with a small ResNet18"

@@ -20,6 +20,9 @@ def command(results: Path, out: Path, as_json: bool) -> None:
     Everything comes from the files in RESULTS, and every number names its file. The paper's Figures 2 to 5 are drawn
     where both arms were measured. The same files give the same bytes.
 
+    report.tex is for \\input in a document that loads the packages array, booktabs, graphicx and longtable, in one
+    column (\\onecolumn), compiled in the folder of the report.
+
     \b
     Example:
         fixhead report

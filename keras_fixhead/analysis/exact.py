@@ -1,7 +1,9 @@
 """Exact tests that assume no distribution, and Holm's correction for the number of tests."""
-import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 EXHAUSTIVE = 20
 """Number of values up to which all signs are tried; more are refused."""
@@ -35,12 +37,43 @@ def sign_flip_test(values: Sequence[float]) -> float:
     """
     if not 1 <= len(values) <= EXHAUSTIVE:
         raise ValueError(f"A sign-flip test takes 1 to {EXHAUSTIVE} values, got {len(values)}.")
-    size = abs(math.fsum(values)) * (1 - 1e-12)  # sums of the same numbers in another order are not less extreme
-    # the sign of one value is kept: with all signs changed, the sum has the same size
     first, *others = values
-    sums = (first + math.fsum(sign * value for sign, value in zip(signs, others, strict=True))
-            for signs in itertools.product((1, -1), repeat=len(others)))
-    return sum(abs(each) >= size for each in sums) / 2 ** len(others)
+    sums = np.array([first], np.float64)  # its sign is kept: with all signs changed, a sum has the same size
+    for value in others:
+        sums = np.concatenate([sums + value, sums - value])
+    rounding = 1e-12 * math.fsum(map(abs, values))  # sums of the same numbers in another order are not less extreme
+    return float(np.mean(np.abs(sums) >= abs(math.fsum(values)) - rounding))
+
+
+@dataclass(frozen=True)
+class SignFlips:
+    """Sign-flip tests of a mean against any number, with the same methods as `estimates.Estimate`.
+
+    They assume only that a value is as likely to be above the true mean as to be as far below it.
+
+    Attributes:
+        values: 1 to `EXHAUSTIVE` numbers.
+
+    Example:
+        >>> SignFlips([1.0, 2.0, 3.0]).p_above(0.0), SignFlips([1.0, 2.0, 3.0]).p_below(0.0)
+        (0.125, 1.0)
+    """
+
+    values: Sequence[float]
+
+    def p_above(self, bound: float) -> float:
+        """Returns the one-sided p of 'the true mean is above `bound`'; 1 if the mean of the values is not."""
+        return self._p([value - bound for value in self.values])
+
+    def p_below(self, bound: float) -> float:
+        """Returns the one-sided p of 'the true mean is below `bound`'; 1 if the mean of the values is not."""
+        return self._p([bound - value for value in self.values])
+
+    def _p(self, distances: Sequence[float]) -> float:
+        total = math.fsum(distances)
+        if math.isinf(total):
+            return 0.0 if total > 0 else 1.0
+        return sign_flip_test(distances) / 2 if total > 0 else 1.0
 
 
 def smallest_p(n: int) -> float:

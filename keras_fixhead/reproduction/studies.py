@@ -21,6 +21,7 @@ from keras_fixhead.config import RESULT_ROLES, TrainConfig, arm_name
 from keras_fixhead.errors import ArgumentError, FixheadError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
+from keras_fixhead.reproduction.claims.verdict import above, verdict
 from keras_fixhead.reproduction.planning.cells import cell
 from keras_fixhead.reproduction.planning.plans import blocks_named
 from keras_fixhead.reproduction.results import read_results
@@ -225,6 +226,11 @@ class FixedAgainstLearned:
     def difference(self) -> PairedDifference:
         """Fixed minus learned, in percentage points."""
         return paired_difference(self.fixed, self.learned)
+
+    @property
+    def state(self) -> str:
+        """The verdict on 'fixed is more accurate', by the rules of the claims."""
+        return verdict(list(self.difference.values.values()), above()).state
 
 
 def fixed_against_learned(folder: Path) -> list[FixedAgainstLearned]:

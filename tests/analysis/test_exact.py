@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
-from keras_fixhead.analysis.exact import holm, sign_flip_test, sign_test, smallest_p
+from keras_fixhead.analysis.exact import SignFlips, holm, sign_flip_test, sign_test, smallest_p
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
@@ -24,6 +24,24 @@ def test_the_sign_flip_test_is_the_exact_permutation_test_of_paired_samples(n):
                                 n_resamples=np.inf).pvalue
 
     assert sign_flip_test(list(values)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bound", [-0.5, 0.0, 0.4])
+def test_sign_flips_test_a_mean_against_any_number_and_both_sides(bound):
+    values = np.random.default_rng(4).normal(0.6, 1, 8)
+    above, below = (permutation_test((values - bound, np.zeros(8)), lambda a, b: np.mean(a - b), alternative=side,
+                                     permutation_type="samples", n_resamples=np.inf).pvalue
+                    for side in ("greater", "less"))
+    found = SignFlips(list(values))
+
+    assert found.p_above(bound) == pytest.approx(above if values.mean() > bound else 1.0)
+    assert found.p_below(bound) == pytest.approx(below if values.mean() < bound else 1.0)
+    assert found.p_above(-np.inf) == found.p_below(np.inf) == 0 and found.p_above(np.inf) == 1
+
+
+def test_rounding_does_not_make_equal_sums_unequal():
+    assert sign_flip_test([0.1, 0.2, -0.3]) == 1.0  # a sum of 0 but for rounding
+    assert sign_flip_test([0.1, 0.7, 0.2, -0.1]) == sign_flip_test([1, 7, 2, -1]) == 0.375
 
 
 def test_values_of_one_sign_reach_the_smallest_possible_p():

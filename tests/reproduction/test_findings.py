@@ -86,6 +86,8 @@ def test_a_number_of_seeds_that_cannot_decide_an_effect_of_the_papers_size_is_na
     down = finding([-value for value in wide], paper=-0.5, expected=below(0))
     assert warning_text(down) == "3 seeds cannot decide an effect of the paper's size"
     assert "cannot decide" not in measured_text(finding(narrow, paper=0.5))
+    outlier = finding([0.4, 0.4, 0.4, 0.4, 0.4, -0.7], paper=0.8)  # narrow enough, but not for the exact test
+    assert warning_text(outlier) == "6 seeds cannot decide an effect of the paper's size"
 
 
 def test_the_exact_test_stands_next_to_the_interval_with_the_smallest_p_it_can_reach():

@@ -1,4 +1,5 @@
 """The page of evidence: generated from code and results."""
+import json
 import re
 from collections import Counter
 from html import escape
@@ -7,13 +8,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from synthetic import CHOSEN, write_matrices, write_result
+from synthetic import CHOSEN, write_blocks, write_matrices, write_result
 
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction import Decisions, blocks_named, paper_claims, plan, read_results
-from keras_fixhead.reproduction.claims.answers import answers
+from keras_fixhead.reproduction.claims.answers import answer, answers
 from keras_fixhead.reproduction.claims.settings import GPU, SETTINGS
 from keras_fixhead.reproduction.pages import evidence as page
+from keras_fixhead.reproduction.pages.overview import basis_text
 from keras_fixhead.reproduction.planning.gpu_blocks import GPU_BLOCKS
 from keras_fixhead.reproduction.results import Results
 
@@ -72,6 +74,26 @@ def test_the_page_has_the_claims_of_each_verdict_with_their_data_seeds_and_compa
     assert lines[1].startswith(f"At full size on a GPU (ResNet18; honest, 30 epochs), of 27 claims: {held} held, "
                                f"{refuted} refuted, ")
     assert "No claim has been measured on whole data sets, on two CPU cores." in lines
+
+
+def test_a_verdict_says_how_many_of_its_comparisons_wait_for_seeds(tmp_path):
+    write_blocks(tmp_path, ["2"])
+    whole = basis_text(answer("dot-accuracy", read_results(tmp_path)))
+    next(tmp_path.glob("cifar100*fixed*s0*.json")).unlink()
+
+    assert whole == "n = 3, 2 of 5"
+    assert basis_text(answer("dot-accuracy", read_results(tmp_path))) == f"{whole}, 1 with seeds to come"
+    assert basis_text(answer("dot-accuracy", Results())) == "0 of 5"
+
+
+def test_the_rules_say_how_often_simulations_found_them_wrong():
+    rows = json.loads((RESULTS / "checks" / "false_verdicts.json").read_text())["rows"]
+    single = {low: [100 * row["share"] for row in rows if row["rule"] == "above 0" and (row["seeds"] < 6) == low]
+              for low in (True, False)}
+    exact, student = (f"{min(single[low]):.1f} to {max(single[low]):.1f} %" for low in (False, True))
+
+    assert all(row["share"] <= row["limit"] for row in rows) and max(single[False]) <= 5
+    assert f"in {exact} with six seeds and more, in {student} with fewer" in text_of(Results())["rules"]
 
 
 def test_the_plans_are_listed_with_their_results(measured):

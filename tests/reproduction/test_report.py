@@ -245,6 +245,20 @@ def test_the_tables_have_one_line_per_comparison_and_run(results, report, writte
         assert re.search(r"\+20\.00 to \+20\.00", text) and "0.25" in text  # BCa interval, smallest sign-flip p
 
 
+def test_no_column_of_the_latex_can_be_wider_than_its_share_of_the_page(report, written):
+    """All columns wrap their texts, and their shares make up the width of a line."""
+    latex = written[2].read_text()
+    specs = re.findall(r"\\begin\{longtable\}\{(.*)\}", latex)
+    rows = [line for line in latex.splitlines() if re.search(r" \\\\\*?( \\addlinespace)?$", line)]
+
+    assert len(specs) == 4 and len(rows) > 200
+    for spec in specs:
+        shares = re.findall(r">\{\\raggedright\\arraybackslash\}p\{\\dimexpr ([\d.]+)\\linewidth-2\\tabcolsep\}", spec)
+        assert sum(map(float, shares)) == pytest.approx(1) and spec.count("{") == 2 * len(shares)
+    assert latex.isascii() and "--" not in latex.replace("-{}-", "")  # LaTeX makes a dash of two hyphens
+    assert "\\texttt{fixhead reproduce 1 -{}-recipe honest -{}-data-dir DATA}" in latex
+
+
 def test_all_forms_say_the_same_of_every_line(report, written):
     """Each text of each column: claims, comparisons with their notes, tables and figures, cells with data and cost."""
     _, markdown, latex, page = (path.read_text() for path in written[:4])

@@ -10,6 +10,7 @@ from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.reproduction.planning.cells import cell
 from keras_fixhead.reproduction.studies import (
+    FixedAgainstLearned,
     collect,
     fixed_against_learned,
     fixed_against_learned_on_whole_sets,
@@ -119,3 +120,13 @@ def test_class_vectors_are_merged_if_above_the_bound_for_every_seed():
     apart = np.array([[1, 0.97, 0], [0.97, 1, 0], [0, 0, 1]])
 
     assert merged_pairs(["cat", "dog", "ship"], [near, apart]) == "dog and cat"
+
+
+def test_fixing_wins_or_loses_by_the_rules_of_the_claims():
+    """Five of six seeds ahead are not enough for the exact test, whatever Student's interval says."""
+    learned = dict.fromkeys(range(6), 90.0)
+    ahead = FixedAgainstLearned("cifar10", 1.0, {seed: 91.0 + 0.1 * seed for seed in range(6)}, learned)
+    open_ = FixedAgainstLearned("cifar10", 1.0, {**dict.fromkeys(range(5), 91.0), 5: 89.9}, learned)
+
+    assert open_.difference.interval[0] > 0 and open_.state == "undecided at this n"
+    assert ahead.state == "held"

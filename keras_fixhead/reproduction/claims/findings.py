@@ -1,5 +1,5 @@
 """Findings: comparisons with their values, what they say, and what several of them say about a claim."""
-import math
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,7 +65,7 @@ class Finding:
     every: "tuple[Finding, ...]" = ()
     beside: bool = False
 
-    @property
+    @functools.cached_property
     def verdict(self) -> Verdict:
         """The verdict on the values; if every run failed to converge, nothing is decided."""
         if not self.values and self.failed:
@@ -134,14 +134,15 @@ def measured_text(finding: Finding) -> str:
 def warning_text(finding: Finding) -> str:
     """Returns a warning if its seeds cannot decide an effect of exactly the paper's size, else an empty string.
 
-    Fewer than `ENOUGH` never can; others cannot if the interval is so wide that such an effect would be undecided too.
+    Fewer than `ENOUGH` never can; others cannot if the same values around the paper's number were undecided too.
     """
     said, expected = finding.verdict, finding.expected
-    if finding.paper is None or said.state != UNDECIDED or not said.n:
+    if finding.paper is None or said.mean is None or said.state != UNDECIDED:
         return ""
     if said.n >= ENOUGH:
-        bound = expected.low if math.isfinite(expected.low) else expected.high
-        if said.interval is None or (said.interval[1] - said.interval[0]) / 2 < abs(finding.paper - bound):
+        moved = [value + finding.paper - said.mean for value in seeds_in_order(finding.values)]
+        minus = None if finding.minus is None else seeds_in_order(finding.minus)
+        if expected.counted or verdict(moved, expected, minus).state != UNDECIDED:
             return ""
     return f"{said.n} seed{'s' * (said.n > 1)} cannot decide an effect of the paper's size"
 

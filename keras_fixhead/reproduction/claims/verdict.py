@@ -3,6 +3,10 @@
 There is one value per seed. The interval is Student's 95 % interval of their mean, or Welch's for two groups of seeds
 that are not paired; outcomes that are counted have an exact sign test instead. With fewer than `ENOUGH` seeds,
 nothing is decided: one seed is an anecdote, and the interval of two is almost unbounded.
+
+Student's interval is exact for normal values only. From six seeds on, which can reach p < 0.05 in the exact sign-flip
+test, a verdict on paired values needs that too: then an arm compared with itself is decided in at most 5 % of cases,
+however its values are distributed. Fewer seeds have Student's interval alone, and so do groups that are not paired.
 """
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from keras_fixhead.analysis.estimates import Estimate, difference_estimate, mean_estimate
-from keras_fixhead.analysis.exact import sign_test
+from keras_fixhead.analysis.exact import EXHAUSTIVE, SignFlips, sign_test, smallest_p
 
 HELD, REFUTED, UNDECIDED, NOT_MEASURED = "held", "refuted", "undecided at this n", "not measured"
 STATES = (HELD, REFUTED, UNDECIDED, NOT_MEASURED)
@@ -95,7 +99,8 @@ class Verdict:
         n: number of seeds; of the smaller group, if there are two.
         mean: their mean, or the difference of the groups' means.
         interval: its 95 % interval for n >= 2; None for outcomes that are counted.
-        p_held, p_refuted: two-sided p values; the verdict is held, or refuted, below 0.05.
+        p_held, p_refuted: two-sided p values; the verdict is held, or refuted, below 0.05. They are Student's, unless
+            the sign-flip test is needed and has a p of 0.05 or more.
         sign: 'above 0' or 'below 0' if the interval excludes 0, else ''.
     """
 
@@ -139,19 +144,26 @@ def verdict(values: Sequence[float], expected: Expectation, minus: Sequence[floa
     sign = "above 0" if low > 0 else "below 0" if high < 0 else ""
     if n < ENOUGH:
         return Verdict(UNDECIDED, n, mean, (low, high), sign=sign)
-    p_held, p_refuted = _p_inside(found, expected), _p_outside(found, expected)
-    if expected.outside:
-        p_held, p_refuted = p_refuted, p_held
+    p_held, p_refuted = _p_values(found, expected)
+    if minus is None and smallest_p(n) < ALPHA > min(p_held, p_refuted) and n <= EXHAUSTIVE:
+        exact = _p_values(SignFlips(values), expected)
+        p_held, p_refuted = (max(p, q) if q >= ALPHA else p for p, q in zip((p_held, p_refuted), exact, strict=True))
     state = HELD if p_held < ALPHA else REFUTED if p_refuted < ALPHA else UNDECIDED
     return Verdict(state, n, mean, (low, high), p_held, p_refuted, sign)
 
 
-def _p_inside(found: Estimate, expected: Expectation) -> float:
+def _p_values(found: Estimate | SignFlips, expected: Expectation) -> tuple[float, float]:
+    """The two-sided p of a mean where the claim is held, and of one where it is refuted."""
+    inside, outside = _p_inside(found, expected), _p_outside(found, expected)
+    return (outside, inside) if expected.outside else (inside, outside)
+
+
+def _p_inside(found: Estimate | SignFlips, expected: Expectation) -> float:
     """The two-sided p of a mean inside [low, high]: both ends must be excluded."""
     return min(1.0, 2 * max(found.p_above(expected.low), found.p_below(expected.high)))
 
 
-def _p_outside(found: Estimate, expected: Expectation) -> float:
+def _p_outside(found: Estimate | SignFlips, expected: Expectation) -> float:
     """The two-sided p of a mean below `wrong_below` or above `wrong_above`: one is enough."""
     return min(1.0, 2 * min(found.p_below(expected.wrong_below), found.p_above(expected.wrong_above)))
 

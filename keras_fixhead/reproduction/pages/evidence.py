@@ -98,7 +98,7 @@ def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]
         "table 6": in_each_setting("cell of Table 6 has been measured", {
             at.title: table6_block(results[at.plan], at) for at in described}),
         "mechanism": mechanism_block(results[EVIDENCE.plan]),
-        "rules": rules_block(),
+        "rules": rules_block(folder),
         "programme": programme_block(results[EVIDENCE.plan]),
         "plan": plan_block(results[GPU.plan], found[GPU.plan]),
     }
@@ -167,8 +167,9 @@ def comparisons_block(found: Sequence[Answer], at: Setting) -> list[str]:
     if not rows:
         return []
     title = f"Comparisons {at.title}. The paper's numbers are of {at.paper_network}. Lines in italics stand next to " \
-        "the others and do not count for the claim. Student's interval decides; BCa intervals of so few seeds are " \
-        "too narrow and are shown for comparison only."
+        "the others and do not count for the claim. Student's interval decides, from six seeds on together with the " \
+        "sign-flip test of the end of the expected range; BCa intervals of so few seeds are too narrow and are shown " \
+        "for comparison only."
     return ["", title, "", "| claim | comparison | expected | the paper | measured: mean [95 % interval], n | "
             "BCa interval; sign-flip p of a mean of 0 | protocol | verdict | after Holm's correction |",
             "| --- |" + " --- |" * 8, *rows, ""]

@@ -3,7 +3,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from keras_fixhead.reproduction.claims.answers import ARITHMETIC, Answer
-from keras_fixhead.reproduction.claims.findings import SEEDS, Finding, counted
+from keras_fixhead.reproduction.claims.findings import SEEDS, Finding, counted, deciding
 from keras_fixhead.reproduction.claims.settings import EVIDENCE, SETTINGS, WRITTEN, Setting
 from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED, STATES, UNDECIDED
 from keras_fixhead.reproduction.results import Results
@@ -31,7 +31,15 @@ def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer
 
 def _claim_text(each: Answer) -> str:
     sets = dict.fromkeys(str(cell.config.dataset) for one in measured(each) for cell in one.cells)
-    return f"{each.claim.short} ({', '.join([*sets, seeds_text(each)])}, {' of '.join(map(str, each.measured))})"
+    return f"{each.claim.short} ({', '.join([*sets, basis_text(each)])})"
+
+
+def basis_text(each: Answer) -> str:
+    """Returns what a verdict is based on: seeds, comparisons measured of those that decide it, and unfinished ones."""
+    done, planned = each.measured
+    begun = sum(one.unresolved == SEEDS for one in deciding([one for one in each.findings if not one.beside]))
+    return ", ".join(filter(None, (seeds_text(each), f"{done} of {planned}" * bool(planned),
+                                   f"{begun} with seeds to come" * bool(begun))))
 
 
 def counts_text(at: Setting, found: Sequence[Answer]) -> str:

@@ -2,20 +2,31 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from keras_fixhead.analysis.exact import smallest_p
+from keras_fixhead.json_files import read_json
 from keras_fixhead.reproduction.claims.accuracy import TOLERANCE_POINTS
 from keras_fixhead.reproduction.claims.answers import Answer
 from keras_fixhead.reproduction.claims.geometry import TOLERANCE_COSINE
-from keras_fixhead.reproduction.claims.verdict import ENOUGH, NOT_MEASURED
+from keras_fixhead.reproduction.claims.verdict import ALPHA, ENOUGH, NOT_MEASURED
 from keras_fixhead.reproduction.planning import cost
 from keras_fixhead.reproduction.planning.cells import Block, Choice, Chosen, Decisions, Planned, plan
 from keras_fixhead.reproduction.planning.evidence_blocks import COS_SCALE, DOT_SCALE, EVIDENCE_BLOCKS
 from keras_fixhead.reproduction.planning.gpu_blocks import BEST, GPU_BLOCKS, NOT_RUN_HERE, SCALES
 from keras_fixhead.reproduction.results import Results, chosen, decide, validation_scores
 
+FALSE_VERDICTS = "checks/false_verdicts.json"
+"""In results/: the share of false verdicts in simulations, by `benchmarks/false_verdicts.py`."""
 
-def rules_block() -> list[str]:
-    """Returns the rules for the state of a claim."""
+
+def rules_block(folder: Path) -> list[str]:
+    """Returns the rules for the state of a claim.
+
+    Args:
+        folder: results/, for how often simulations found them wrong.
+    """
     return [
         "",
         f"- A comparison has one value per seed. With fewer than {ENOUGH} seeds it is undecided: one seed is an "
@@ -28,6 +39,11 @@ def rules_block() -> list[str]:
         "- A comparison is **held** if the whole interval lies where the claim expects it (*expected*), **refuted** if "
         "it lies entirely where the claim excludes it, and otherwise **undecided at this n**. Outcomes that are "
         "counted have an exact sign test and no interval.",
+        "- From six seeds on, a verdict also needs p ≤ 0.05 in the exact two-sided sign-flip test of the same end of "
+        "the range: of the values for \"above 0\", of the values plus 0.5 for \"above −0.5\", at both ends of a range. "
+        "It assumes only that, without an effect, a difference is as likely as its negative. Fewer seeds cannot reach "
+        "such a p, and data sets are not paired: there Student's t decides alone.",
+        _false_verdicts(read_json(folder / FALSE_VERDICTS, schema=1)["rows"]),
         f"- \"At least as accurate\" is held above −{TOLERANCE_POINTS:g} points and refuted below; the sign of the "
         f"difference is reported separately. \"About 0.95\" means within {TOLERANCE_COSINE:g}.",
         "- A claim is held if all comparisons that were measured are held, and refuted if one of them is refuted after "
@@ -45,6 +61,24 @@ def rules_block() -> list[str]:
         "- What is **arithmetic**, or true by construction, is labelled so and is not evidence.",
         "",
     ]
+
+
+def _false_verdicts(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns how often comparisons and claims were decided falsely, as a line."""
+    def shares(start: str, *, exact: bool | None = None) -> str:
+        found = [100 * row["share"] for row in rows if row["rule"].startswith(start)
+                 and exact in (None, smallest_p(row["seeds"]) < ALPHA)]
+        return f"{min(found):.1f} to {max(found):.1f} %"
+
+    seeds = [str(n) for n in sorted({row["seeds"] for row in rows})]
+    arms = len({row["arm"] for row in rows}) - 1
+    return (f"- How often that is wrong, in {max(row['simulations'] for row in rows):,} simulations of the same arm "
+            f"twice (of claims, a tenth) for each of {', '.join(seeds[:-1])} and {seeds[-1]} seeds, of normal values "
+            f"and of our own runs drawn again ({arms} sets of them): a difference from 0 was decided in "
+            f"{shares('above 0', exact=True)} with six seeds and more, in {shares('above 0', exact=False)} with fewer, "
+            f"for which no exact test exists; a difference between data sets in {shares('difference between')}; a "
+            f"claim of eight comparisons was refuted in {shares('claim of')}, and one that something \"can be\" was "
+            f"held in {shares('existence claim')} (`results/{FALSE_VERDICTS}`).")
 
 
 def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:

@@ -20,6 +20,7 @@ from keras_fixhead.reproduction.claims.settings import SETTINGS, Setting
 from keras_fixhead.reproduction.claims.verdict import ENOUGH, above, seeds_in_order, verdict
 from keras_fixhead.reproduction.measures import accuracy
 from keras_fixhead.reproduction.pages.cells import printed_numbers
+from keras_fixhead.reproduction.pages.overview import basis_text
 from keras_fixhead.reproduction.paper import SOURCE
 from keras_fixhead.reproduction.planning.cells import Block, Cell, Decisions, plan
 from keras_fixhead.reproduction.planning.plans import PLANS
@@ -125,8 +126,8 @@ def _across_sets(source: _Source) -> list[dict[str, Any]]:
 def _claim(each: Answer, source: _Source) -> dict[str, Any]:
     after = holm_states(each.findings, somewhere=each.question.somewhere)
     return {"id": each.claim.id, "section": each.claim.section, "statement": each.claim.statement,
-            "printed": dict(each.claim.paper), "verdict": each.state, "lacking": each.question.lacking,
-            "arithmetic": each.question.arithmetic,
+            "printed": dict(each.claim.paper), "verdict": each.state, "measured": basis_text(each),
+            "lacking": each.question.lacking, "arithmetic": each.question.arithmetic,
             "comparisons": [_comparison(one, source) | {"after_holm": after.get(id(one))} for one in each.findings]}
 
 

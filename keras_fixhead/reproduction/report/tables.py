@@ -9,11 +9,11 @@ from keras_fixhead.reproduction.report.targets import target_text
 BESIDE = "stands next to the others and does not count for the claim"
 COLUMNS: dict[str, dict[str, str]] = {
     "claims": {"claim": "claim", "section": "section", "statement": "in the paper", "verdict": "verdict",
-               "note": "note"},
+               "measured": "seeds, comparisons measured", "note": "note"},
     "comparisons": {
         "claim": "claim", "comparison": "comparison", "verdict": "verdict", "unit": "unit", "expected": "expected",
         "paper": "paper", "here": "here", "difference": "here − paper", "interval": "95 % interval",
-        "bca": "BCa interval", "p": "sign-flip p", "n": "n", "note": "note", "network": "network",
+        "bca": "BCa interval", "p": "sign-flip p (mean 0)", "n": "n", "note": "note", "network": "network",
         "protocol": "protocol", "data": "data", "holm": "after Holm", "hours": "hours", "files": "files",
         "command": "command"},
     "tables and figures": {"target": "table or figure", "blocks": "blocks", "runs": "runs", "done": "done",
@@ -79,7 +79,8 @@ def across_text(each: Mapping[str, Any]) -> str:
 
 def _claim(each: Mapping[str, Any]) -> Row:
     return Row({"claim": each["id"], "section": each["section"], "statement": each["statement"],
-                "verdict": each["verdict"], "note": each["arithmetic"] or each["lacking"]})
+                "verdict": each["verdict"], "measured": each["measured"],
+                "note": each["arithmetic"] or each["lacking"]})
 
 
 def comparison_row(claim: str, each: Mapping[str, Any]) -> Row:
