@@ -40,6 +40,13 @@ def test_a_margin_gets_cosines_or_is_left_out(arguments, right):
     loss_of(LABELS, FEATURES, head)
 
 
+def test_the_margins_that_are_named_have_a_size():
+    with refused("Pass margin='cosface' or 'arcface'.") as caught:
+        loss_of(LABELS, FEATURES, HypersphereHead(3), margin_size=0.2)
+    for margin in re.findall(r"'\w+'", caught.value.hint):
+        loss_of(LABELS, FEATURES, HypersphereHead(3), margin_size=0.2, margin=eval(margin))
+
+
 @leads_out("Use keras_fixhead.StreamingLoss(margin=...).")
 @pytest.mark.parametrize("loss", [NormFace(), CosFace(scale=None), ArcFace(scale=None)])
 def test_the_loss_that_is_named_for_a_streaming_head_is_the_same_loss(loss):

@@ -89,11 +89,16 @@ def test_a_published_network_is_taken_in_its_own_form(network):
     check_channels("MobileNetV3Small", model_of(network, channels=3).input)
 
 
-def test_a_model_starts_from_one_that_is_built_as_the_hint_says():
+def test_a_model_starts_from_one_that_is_built_as_the_hint_says(network, tmp_path):
+    weights = str(tmp_path / "tiny_notop.weights.h5")
     source, other = (build_model("resnet18", (8, 8, 3), 3, width=width) for width in (1 / 64, 1 / 32))
     with refused("Give the --model and --width that it was trained with, and --pooling and --signed-features."):
         start_from_model(other, source, "the run")
     start_from_model(build_model("resnet18", (8, 8, 3), 3, width=1 / 64), source, "the run")
+
+    with refused("Give the weights of the same network."):
+        start_from_weights(source, network, weights)
+    start_from_weights(model_of(network), network, weights)
 
 
 # packages
