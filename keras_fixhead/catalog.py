@@ -333,7 +333,7 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
     scaled(1, width)
     if width != 1 and not entry.widths:
         raise ArgumentError(f"{model} supports width 1 only, got {width:g}.",
-                            hint="Use --width 1 (a recipe may set another), or choose another --model.")
+                            hint="Use --width 1, or choose another --model.")
     channels = scaled(entry.channels or 1, width)
     if not entry.scales:
         channels = entry.channels
@@ -344,7 +344,7 @@ def feature_dim(model: str, width: float, image_shape: Sequence[Any] = (32, 32, 
         raise ArgumentError(f"Model {model} takes the vectors of an embedding set, but the data are pictures."
                             if entry.takes_vectors else
                             f"Model {model} takes pictures, but the data are vectors of {image_shape[0]} numbers.",
-                            hint=f"Use --model {'resnet18' if entry.takes_vectors else ' or '.join(VECTOR_MODELS)}.")
+                            hint=f"Use --model {'resnet18' if entry.takes_vectors else 'mlp'}.")
     if entry.takes_vectors:
         if pooling != "global":
             raise ArgumentError(f"Pooling {pooling} applies to pictures, but the data are vectors.",

@@ -162,6 +162,8 @@ def _downloaded(preset: str, target: Target) -> Path:
     try:
         return download(target)
     except HubError as error:
+        if error.hint is None:  # the hub was reached, and refused
+            raise
         raise HubError(error.what, hint="On a machine with a network, save it: keras_hub.models.Backbone.from_preset("
                        f"{preset!r}).save_to_preset(FOLDER), and its ImageConverter too; then --model "
                        f"{HUB_PREFIX}FOLDER.") from error

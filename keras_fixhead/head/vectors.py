@@ -94,7 +94,7 @@ class Origin:
         if self._fixed and self.digest not in (None, found) and self.digest != self.recipe_digest(dim):
             raise VectorsError(f"The class vectors drawn from its configuration have digest {found[:16]}, but layer "
                                f"{layer!r} was saved with {str(self.digest)[:16]} ({self}).",
-                               hint="The configuration was edited, or the file is damaged.")
+                               hint="Load another copy: the configuration was edited, or the file is damaged.")
         self.digest = found
 
     def recipe_digest(self, dim: int) -> str | None:
@@ -147,8 +147,8 @@ class Origin:
         mine = f"layer {layer!r} has {self.digest[:16]} ({self})"
         saved = _read_record(record)
         if saved is None:  # a file from an earlier version
-            raise VectorsError(f"{told} {mine}.", hint="The file is damaged, belongs to a head with other class "
-                               "vectors, or was saved after they were changed by hand.")
+            raise VectorsError(f"{told} {mine}.", hint="Load the whole model (keras_fixhead.load_model), or another "
+                               "copy: the file is damaged, or of a head with other class vectors.")
         if saved.get("digest") != found:
             raise VectorsError(f"{told} were saved with {str(saved.get('digest'))[:16]}: the file is damaged.",
                                hint="Load another copy of the file.")

@@ -41,7 +41,7 @@ def margin_size_of(margin: str, size: Any) -> tuple[MarginEntry | None, float]:
     """
     if margin == "none":
         if size is not None:
-            raise size_without_margin(f"Pass margin={' or '.join(MARGINS)}.")
+            raise size_without_margin(f"Pass margin={' or '.join(map(repr, MARGINS))}.")
         return None, 0.0
     entry = look_up(MARGINS, margin, "margin")
     return entry, checked_margin(entry.size if size is None else size, entry.largest)

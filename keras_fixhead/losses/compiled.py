@@ -22,38 +22,45 @@ from keras_fixhead.losses.margins import arcface, cosface
 Scale = float | Callable[[], Any]
 
 
-def check_takes_cosines(loss: str, head: HypersphereHead) -> None:
-    """Raises an ArgumentError if a loss for cosines is used with a head that returns other logits."""
+def check_takes_cosines(loss: str, head: HypersphereHead,
+                        otherwise: str = "use keras_fixhead.cross_entropy") -> None:
+    """Raises an ArgumentError if a loss for cosines is used with a head that returns other logits.
+
+    Args:
+        loss: what needs cosines, for the message.
+        head: the head.
+        otherwise: what works with this head, for the message.
+    """
     if head.logits != "cos":
         raise ArgumentError(f"{loss} needs cosines, but the logits of layer {head.name!r} are dot products.",
-                            hint="Create the head with logits='cos', or use keras_fixhead.cross_entropy.")
+                            hint=f"Create the head with logits='cos', or {otherwise}.")
     if head.bias_kind != "none":
         raise ArgumentError(f"{loss} needs cosines, but layer {head.name!r} adds a bias to them.",
-                            hint="Create the head with bias='none', or use keras_fixhead.cross_entropy.")
-
-
-def _head_of_logits(logits: Any, loss: str) -> HypersphereHead | None:
-    """The head that made these logits, if it is known.
-
-    Raises:
-        ArgumentError: if they are the features of a head that returns no logits.
-    """
-    head: HypersphereHead | None = head_that_made(logits)
-    if head is not None and head.returns != "logits":
-        raise ArgumentError(f"{loss} needs logits, but layer {head.name!r} returns features.",
-                            hint="Use keras_fixhead.StreamingLoss(margin=...).")
-    return head
+                            hint=f"Create the head with bias='none', or {otherwise}.")
 
 
 class _CosineLoss(ReadOnlyOptions, keras.losses.Loss):
     """What the losses below have in common: precision, smoothing, and copies."""
 
     _read_only: ClassVar[dict[str, str]] = {name: name for name in ("margin", "scale", "label_smoothing")}
+    _streaming_margin: ClassVar[str] = "none"
 
     def __init__(self, label_smoothing: float, **kwargs: Any) -> None:
         kwargs["dtype"] = full_precision(kwargs.get("dtype"), type(self).__name__)
         super().__init__(**kwargs)
         self.label_smoothing = checked_smoothing(label_smoothing)
+
+    def _head_of_logits(self, logits: Any) -> HypersphereHead | None:
+        """The head that made these logits, if it is known.
+
+        Raises:
+            ArgumentError: if they are the features of a head that returns no logits.
+        """
+        head: HypersphereHead | None = head_that_made(logits)
+        if head is not None and head.returns != "logits":
+            raise ArgumentError(f"{type(self).__name__} needs logits, but layer {head.name!r} returns features.",
+                                hint=f"Use keras_fixhead.StreamingLoss(margin={self._streaming_margin!r}).")
+        return head
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dtype": self.dtype, "label_smoothing": self.label_smoothing}
@@ -82,7 +89,7 @@ class _MarginLoss(_CosineLoss):
             self._check_fits(owner)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        head = _head_of_logits(y_pred, type(self).__name__)
+        head = self._head_of_logits(y_pred)
         if head is not None:
             self._check_fits(head)
         logits = self._transform(y_true, y_pred, self._current_scale(head), self.margin)
@@ -147,6 +154,7 @@ class CosFace(_MarginLoss):
     """
 
     _transform = staticmethod(cosface)
+    _streaming_margin = "cosface"
 
     def __init__(self, margin: float = 0.35, scale: Scale | None = 30.0, label_smoothing: float = 0.0,
                  name: str = "cosface", **kwargs: Any) -> None:
@@ -185,6 +193,7 @@ class ArcFace(_MarginLoss):
     """
 
     _transform = staticmethod(arcface)
+    _streaming_margin = "arcface"
     _largest = math.pi
 
     def __init__(self, margin: float = 0.5, scale: Scale | None = 30.0, label_smoothing: float = 0.0,
@@ -223,7 +232,7 @@ class NormFace(_CosineLoss):
         super().__init__(label_smoothing, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        head = _head_of_logits(y_pred, type(self).__name__)
+        head = self._head_of_logits(y_pred)
         if head is not None:
             check_takes_cosines(type(self).__name__, head)
         return cross_entropy(y_true, y_pred, self.label_smoothing)

@@ -42,7 +42,7 @@ def loss_of(labels: Any, features: Any, head: HypersphereHead, *, margin: str = 
     entry, size = margin_size_of(margin, margin_size)
     if entry is None:
         return cross_entropy(labels, head(features, training=training), label_smoothing)
-    check_takes_cosines(f"Margin {margin!r}", head)
+    check_takes_cosines(f"Margin {margin!r}", head, otherwise="leave out the margin")
     logits = head(features, training=training)
     logits = import_object(entry.function)(labels, logits, head.current_scale(), size)
     return cross_entropy(labels, logits, label_smoothing)

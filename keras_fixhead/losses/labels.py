@@ -152,9 +152,10 @@ are counted from 0: subtract 1.
     if not values.size:
         return
     low, high = values.min().item(), values.max().item()
-    if low >= 0 and high < num_classes and (values.dtype.kind != "f" or (np.floor(values) == values).all()):
+    whole = values.dtype.kind != "f" or (np.floor(values) == values).all()
+    if low >= 0 and high < num_classes and whole:
         return
-    if (low, high) == (1, num_classes):
+    if (low, high) == (1, num_classes) and whole:
         hint = "Classes are counted from 0: subtract 1."
     elif low == -1:
         hint = "Leave out examples whose class is unknown (-1), or give them a class of their own."

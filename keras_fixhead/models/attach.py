@@ -43,7 +43,8 @@ def attach_head(backbone: keras.Model, num_classes: int, **head_arguments: Any) 
     if not outputs or len(outputs) != 1:
         raise ArgumentError(
             f"{getattr(backbone, 'name', backbone)!r} has no single symbolic output to attach a head to.",
-            hint="Pass a functional or sequential model that has been built, for example starting with keras.Input.",
+            hint="Choose one: keras.Model(model.inputs, model.outputs[0])." if outputs else
+            "Pass a functional or sequential model that has been built, for example starting with keras.Input.",
         )
     x = outputs[0]
     if len(x.shape) not in (2, 4):

@@ -81,4 +81,4 @@ def _unusable(name: str, weights: str, error: Exception) -> DataError:
                          hint="On a machine with a network, Keras keeps them in ~/.keras/models; give that file: "
                          "--weights FILE. Or start without: --weights none.")
     return DataError(f"{weights} does not have the weights of {name} without its classifier: {lines[0]}",
-                     hint="Files of Keras have 'notop' in their names. Or start without: --weights none.")
+                     hint="Files of Keras have 'notop' or 'no_top' in their names. Or start without: --weights none.")

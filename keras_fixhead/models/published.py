@@ -16,7 +16,8 @@ def check_form(name: str, entry: ModelEntry, *, signed_features: bool) -> None:
     """Raises an ArgumentError if a network is asked for in another form than its own."""
     if signed_features != entry.signed_features:
         raise ArgumentError(f"{name} has one form only, with features that are "
-                            f"{'' if entry.signed_features else 'not '}signed.", hint="Leave --signed-features out.")
+                            f"{'' if entry.signed_features else 'not '}signed.",
+                            hint=f"Leave --{'' if signed_features else 'no-'}signed-features out.")
 
 
 def check_channels(name: str, images: Tensor) -> None:

@@ -227,5 +227,5 @@ def _read_from_head(features: Any) -> Read | None:
 def _no_head(what: str, head: Any) -> ArgumentError:
     got = "other values" if head is None else f"the logits of layer {head.name!r}"
     return ArgumentError(f"{what} needs features straight from a StreamingHead, got {got}.",
-                         hint="End the model in a single StreamingHead, or use a loss for logits, such as "
-                              "keras_fixhead.ArcFace.")
+                         hint="End the model in a single StreamingHead, or use a loss and metrics for logits, such as "
+                              "keras_fixhead.cross_entropy and 'accuracy'.")

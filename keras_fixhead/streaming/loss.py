@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.head import HypersphereHead
 from keras_fixhead.losses.arguments import checked_smoothing, margin_size_of
 from keras_fixhead.losses.compiled import check_takes_cosines
 from keras_fixhead.losses.labels import numbers_among
@@ -118,8 +119,8 @@ def _checked(head: Any, margin: str, margin_size: float | None) -> float:
     """The size of the margin; 0 without one."""
     if not isinstance(head, StreamingHead):
         raise ArgumentError(f"head must be a StreamingHead, got {type(head).__name__}.",
-                            hint="Pass StreamingHead.of(head).")
+                            hint="Pass StreamingHead.of(head)." if isinstance(head, HypersphereHead) else None)
     entry, size = margin_size_of(margin, margin_size)
     if entry is not None:
-        check_takes_cosines(f"Margin {margin!r}", head)
+        check_takes_cosines(f"Margin {margin!r}", head, otherwise="leave out the margin")
     return size

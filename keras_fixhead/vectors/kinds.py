@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from keras_fixhead.vectors.cube import cube_vectors
 from keras_fixhead.vectors.hadamard import hadamard_vectors
 from keras_fixhead.vectors.hypercube import hypercube_vectors
-from keras_fixhead.vectors.optimized import LARGEST_OPTIMIZED, optimized_vectors
+from keras_fixhead.vectors.optimized import largest_optimized, optimized_vectors
 from keras_fixhead.vectors.orthogonal import orthogonal_vectors
 from keras_fixhead.vectors.orthoplex import orthoplex_vectors
 from keras_fixhead.vectors.rademacher import rademacher_vectors
@@ -91,6 +91,6 @@ KINDS: dict[str, Kind] = {
     "optimized": Kind(
         optimized_vectors, conditions="made for m > 2 d, m <= 10,000; below, it is the simplex (m <= d + 1) or the "
         "orthoplex", cosines="the largest is made small", reach=_ABOUT_HALF,
-        source="Mettes et al. (2019), arXiv:1901.10514", largest=lambda dim: LARGEST_OPTIMIZED, portable=False),
+        source="Mettes et al. (2019), arXiv:1901.10514", largest=largest_optimized, portable=False),
 }
 """The kinds of class vectors by name, each with its generator, its limits and what is known of it."""

@@ -4,13 +4,13 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.errors import ArgumentError, warn_once
+from keras_fixhead.errors import warn_once
 from keras_fixhead.vectors.normalize import unit_rows
 from keras_fixhead.vectors.orthoplex import orthoplex_vectors
 from keras_fixhead.vectors.simplex import simplex_vectors
 from keras_fixhead.vectors.uniform import uniform_vectors
 
-LARGEST_OPTIMIZED = 10_000
+_LARGEST = 10_000
 _STAGES = 12
 _STEPS = 60
 
@@ -26,15 +26,12 @@ def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.fl
     The same seed returns the same vectors on one machine; the last bits depend on its linear algebra.
 
     Args:
-        num_classes: m, at most 10,000.
+        num_classes: m; beyond 2 d at most 10,000, because the pairs must fit in memory.
         dim: embedding size d.
         seed: integer in [0, 2^64).
 
     Returns:
         float32 array of shape (m, d) with rows of length 1.
-
-    Raises:
-        ArgumentError: if m > 10,000, because the pairs would not fit in memory.
 
     Reference: Mettes, van der Pol and Snoek (2019), Hyperspherical prototype networks, arXiv:1901.10514.
 
@@ -49,10 +46,12 @@ def optimized_vectors(num_classes: int, dim: int, *, seed: int) -> NDArray[np.fl
         warn_once(f"Kind 'optimized' uses the {known} for {m} classes in {dim} dimensions: no vectors have a smaller "
                   "largest cosine.", stacklevel=2)
         return vectors(m, dim, seed=seed)
-    if m > LARGEST_OPTIMIZED:
-        raise ArgumentError(f"Kind 'optimized' takes at most {LARGEST_OPTIMIZED:,} classes, got {m:,}.",
-                            hint="Use kind 'uniform', which is nearly as good for this many classes.")
     return _spread(m, dim, seed).copy()
+
+
+def largest_optimized(dim: int) -> int:
+    """Returns the largest number of classes: that of the orthoplex, or 10,000."""
+    return max(2 * dim, _LARGEST)
 
 
 @functools.lru_cache(maxsize=4)  # a run needs the same draw several times

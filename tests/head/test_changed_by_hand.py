@@ -279,8 +279,8 @@ FILES = [
     (other_draw, r"a different draw, kind 'cube' with seed 7\. Build the head with that kind and seed"),
     (changed_by_hand, "given as an array or changed by hand. Load the whole model"),
     (damaged("values"), r"were saved with [0-9a-f]{16}: the file is damaged\. Load another copy"),
-    (older, "The file is damaged, belongs to a head with other class vectors, or was saved after they were changed"),
-    (damaged("older file, values"), "The file is damaged, belongs to a head with other class vectors, or was"),
+    (older, "or another copy: the file is damaged, or of a head with other class vectors"),
+    (damaged("older file, values"), "or another copy: the file is damaged, or of a head with other class vectors"),
 ]
 
 

@@ -22,7 +22,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 def test_a_run_that_is_not_finished_has_no_model(tmp_path, digits_run):
     (tmp_path / "config.json").write_bytes((digits_run.path / "config.json").read_bytes())
-    with pytest.raises(RunError, match=r"has no model\.keras: the run is not finished\. See: fixhead show"):
+    with pytest.raises(RunError, match=r"has no model\.keras: the run is not finished\. Finish it: fixhead train"):
         load_model(tmp_path)
 
 

@@ -150,10 +150,3 @@ def test_a_caller_may_modify_its_copy():
     first[:] = 0
 
     np.testing.assert_array_equal(optimized_vectors(5, 2, seed=0), kept)
-
-
-def test_too_many_vectors_to_optimize_are_refused():
-    with pytest.raises(ArgumentError, match=r"'optimized' has at most 10000 class vectors .* got num_classes 10001"):
-        class_vectors("optimized", 10_001, 4)
-    with pytest.raises(ArgumentError, match=r"at most 10,000 classes, got 10,001\. Use kind 'uniform'"):
-        optimized_vectors(10_001, 4, seed=0)

@@ -127,7 +127,7 @@ def test_a_name_invalid_in_a_url_is_refused_before_loading_the_model(tmp_path, d
 
 def test_a_run_without_a_model_is_reported_as_such(tmp_path, digits_run):
     run = create_run(resolve(TrainConfig(dataset="digits", runs_dir=str(tmp_path))))
-    with pytest.raises(RunError, match=r"has no model.keras: the run is not finished\. See: fixhead show"):
+    with pytest.raises(RunError, match=r"has no model.keras: the run is not finished\. Finish it: fixhead train"):
         export_run(run.path, tmp_path / "m")
     with pytest.raises(RunError, match="does not exist"):
         export_run(tmp_path / "nothing", tmp_path / "m")
