@@ -168,6 +168,36 @@ def test_names_of_classes_do_not_cover_the_marks_of_their_class_vectors(tmp_path
         assert name.get_window_extent().y0 >= axes.transData.transform(place)[1] + 5
 
 
+def test_names_do_not_lie_on_each_other(tmp_path, monkeypatch):
+    """Three classes at one place and one far from them: the legend has all four names, the figure two."""
+    drawn = []
+    monkeypatch.setattr("keras_fixhead.figures.features.save_figure", lambda figure, path: drawn.append(figure))
+    points = np.array([[0, 0], [0.01, 0], [0, 0.01], [1, 1.0]])
+    plot_features(points, np.arange(4), ["cat", "dog", "fox", "car"], tmp_path / "f.png", title="x")
+
+    assert [each.get_text() for each in drawn[0].axes[0].texts] == ["cat", "car"]
+    assert [each.get_text() for each in drawn[0].legends[0].get_texts()] == ["cat", "dog", "fox", "car"]
+
+
+@pytest.mark.parametrize("module, axis, draw, numbers", [
+    ("distributions", "x", lambda path: plot_distributions(
+        ONE, path, title="x", label="y", limits=(18, 120), log=True), ["20", "50", "100"]),
+    ("distributions", "y", lambda path: plot_points(
+        {"a": {"b": [0.28, 3.2]}}, path, title="x", label="y", log=True), ["0.5", "1", "2"]),
+    ("verification", "x", lambda path: plot_verification(
+        {"a": [(np.array([0.0, 1]), np.array([0.0, 1]))]}, path, title="x"), ["0.0001", "0.001", "0.01", "0.1", "1"])])
+def test_logarithmic_axes_have_plain_numbers(tmp_path, monkeypatch, module, axis, draw, numbers):
+    drawn = []
+    monkeypatch.setattr(f"keras_fixhead.figures.{module}.save_figure", lambda figure, path: drawn.append(figure))
+    draw(tmp_path / "x.png")
+    drawn[0].draw_without_rendering()
+    shown = getattr(drawn[0].axes[0], f"{axis}axis")
+    low, high = shown.get_view_interval()
+
+    assert [each.get_text() for each in shown.get_ticklabels(which="both")
+            if each.get_text() and low * 0.999 <= each.get_position()[axis == "y"] <= high * 1.001] == numbers
+
+
 def test_cosines_rise_in_lightness_throughout(tmp_path):
     """A ramp of cosines in one row: the grey levels of its cells rise."""
     from matplotlib import colormaps
