@@ -8,6 +8,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import analysis_page
 import fast_step
 import minutes_to
+import pytest
+import site_blocks
 
 MACHINE = {"hardware": {"cpu": "a processor", "cores": 2}, "versions": {"tensorflow": "9.9"}, "command": "the command"}
 
@@ -75,3 +77,19 @@ def test_analyses_of_one_data_set_are_told_apart_and_one_seed_has_no_interval(tm
     assert "Unknown classes: classes of cifar100 that were not trained, 2,000 images of 20 classes." in part
     assert "recall at 1 | 0.250 | 0.500 | -0.250 |" in part and "interval" not in part and "claim" not in part
     assert "(analysis-b-verification-held_out.png)" in part and "confusion-similarity" not in part
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_speed_over_rest_is_shown_only_where_it_was_measured_alone(tmp_path, monkeypatch, timed):
+    monkeypatch.setattr(site_blocks, "RESULTS", tmp_path)
+    config = {"run": "a", "what": "cifar100 dot-fixed", "variants": 95, "images": 1000}
+    ways = ("in process", "over REST")
+    values = {"different predicted classes": 0, **{f"mean accuracy {way}": 0.25 for way in ways},
+              **{f"throughput {way}, corruptions included": 64 for way in ways if timed}}
+    (tmp_path / "robustness_rest.json").write_text(json.dumps({**MACHINE, "measurements": [
+        {"metric": name, "values": [value], "config": config} for name, value in values.items()]}))
+    text = "\n".join(site_blocks.robustness_rest_block())
+
+    assert f"| cifar100 dot-fixed | 95 | 1,000 | 0 | 25.00 % | 25.00 % |{' 64 | 64 |' * timed}\n" in text
+    assert ("| images/s over REST |" in text) == ("include the time" in text) == timed
+    assert ("other programs used the 2 cores" in text) != timed

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import new_figure, plain_logarithms, save_figure
-from keras_fixhead.figures.text import plain
+from keras_fixhead.figures.text import in_lines, plain
 
 Values = Mapping[str, Sequence[NDArray[np.floating]]]
 
@@ -48,7 +48,7 @@ def plot_distributions(values: Values, path: Path, *, title: str, label: str, li
     if log:
         plain_logarithms(axes.xaxis)
     axes.set_ylim(bottom=0)
-    axes.set_title(plain(title), fontsize="medium")
+    axes.set_title(in_lines(title), fontsize="medium")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
     save_figure(figure, path)
@@ -85,7 +85,7 @@ def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path,
     if log:
         axes.set_yscale("log")
         plain_logarithms(axes.yaxis)
-    axes.set_title(plain(title), fontsize="medium")
+    axes.set_title(in_lines(title), fontsize="medium")
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
     save_figure(figure, path)

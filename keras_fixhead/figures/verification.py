@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import new_figure, plain_logarithms, save_figure
-from keras_fixhead.figures.text import plain
+from keras_fixhead.figures.text import in_lines, plain
 
 Curve = tuple[NDArray[np.floating], NDArray[np.floating]]
 
@@ -36,7 +36,7 @@ def plot_verification(curves: Mapping[str, Sequence[Curve]], path: Path, *, titl
     axes.set(xscale="log", xlim=(1e-4, 1), ylim=(0, 1.02), xlabel="accepted pairs of different classes, share",
              ylabel="accepted pairs of one class, share")
     plain_logarithms(axes.xaxis)
-    axes.set_title(plain(title), fontsize="medium")
+    axes.set_title(in_lines(title), fontsize="medium")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
     save_figure(figure, path)

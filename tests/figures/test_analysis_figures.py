@@ -198,6 +198,24 @@ def test_logarithmic_axes_have_plain_numbers(tmp_path, monkeypatch, module, axis
             if each.get_text() and low * 0.999 <= each.get_position()[axis == "y"] <= high * 1.001] == numbers
 
 
+@pytest.mark.parametrize("module, draw", [
+    ("distributions", lambda path, title: plot_points({"a": {"b": [0.5]}}, path, title=title, label="y")),
+    ("distributions", lambda path, title: plot_distributions(ONE, path, title=title, label="y", limits=(0, 1))),
+    ("verification", lambda path, title: plot_verification(
+        {"a": [(np.array([0.0, 1]), np.array([0.0, 1]))]}, path, title=title))])
+def test_long_titles_are_not_cut_off(tmp_path, monkeypatch, module, draw):
+    """A title with the unknown classes of a run that left some out of training."""
+    drawn = []
+    monkeypatch.setattr(f"keras_fixhead.figures.{module}.save_figure", lambda figure, path: drawn.append(figure))
+    draw(tmp_path / "x.png", "Positive class: unknown (classes of cifar100 that were not trained, 2,000 images of 20)")
+    drawn[0].draw_without_rendering()
+    (axes,), box = drawn[0].axes, drawn[0].bbox
+
+    title = axes.title.get_window_extent()
+    assert title.x0 >= 0 and title.x1 <= box.x1 and title.y1 <= box.y1
+    assert axes.get_title().replace("\n", " ").endswith("2,000 images of 20)")
+
+
 def test_cosines_rise_in_lightness_throughout(tmp_path):
     """A ramp of cosines in one row: the grey levels of its cells rise."""
     from matplotlib import colormaps
