@@ -1,6 +1,6 @@
 """What analyses of real runs say, for docs/analysis.md: from the numbers.json that `fixhead analyze` wrote.
 
-    fixhead analyze RUN ... --unknown NAME --out DIR && python benchmarks/analysis_page.py DIR NAME
+    fixhead analyze RUN ... [--unknown DATASET] --out DIR && python benchmarks/analysis_page.py DIR NAME
 
 keeps DIR/numbers.json as results/analysis/NAME.json, and the figures that the page shows; benchmarks/pages.py, which
 needs neither runs nor data, writes the page from these files.
@@ -9,17 +9,22 @@ import argparse
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from report import RESULTS, ROOT
+
+from keras_fixhead.run_analysis.measured import LEFT_OUT, unknown_text
 
 FOLDER = RESULTS / "analysis"
 PAGE = ROOT / "docs" / "analysis.md"
 FIGURES = {"cosine-to-own": "cosines between features and the class vector of their own class",
            "confusion-similarity-{learned}": "errors between two classes against the cosine of their class vectors"}
 """Name of a figure of an analysis -> what it shows; {learned} is the learned arm."""
+LEFT_OUT_FIGURES = {"held-out": "retrieval among images of classes that were not trained",
+                    "verification-held_out": "verification among images of classes that were not trained"}
+"""The same for runs that left out classes: they were trained to see what the features of other classes are good for."""
 NUMBERS = {
     "accuracy.accuracy": ("test accuracy", ".3f"),
     "class_vectors.max_cosine": ("largest cosine between two class vectors", ".3f"),
@@ -34,6 +39,8 @@ NUMBERS = {
     "open_set.auroc_max_cosine": ("unknown classes by the largest cosine, AUROC", ".3f"),
     "open_set.auroc_nearest_neighbours": ("unknown classes by nearest neighbours, AUROC", ".3f"),
     "retrieval.recall_at_1": ("retrieval among test images, recall at 1", ".3f"),
+    "held_out.recall_at_1": ("retrieval among images of unknown classes, recall at 1", ".3f"),
+    "held_out.nearest_10": ("10-NN accuracy among images of unknown classes", ".3f"),
     "held_out.map_at_r": ("retrieval among images of unknown classes, MAP@R", ".3f"),
     "held_out.auroc": ("verification among images of unknown classes, AUROC", ".3f"),
 }
@@ -62,7 +69,8 @@ def keep(analysis: Path, name: str) -> None:
 def figures(numbers: Mapping[str, Any]) -> dict[str, str]:
     """Returns the names of the figures that the page shows of an analysis, and what they show."""
     learned = numbers["differences"][0]["learned"]
-    return {name.format(learned=learned): text for name, text in FIGURES.items()}
+    chosen = LEFT_OUT_FIGURES if _left_out(numbers) else FIGURES
+    return {name.format(learned=learned): text for name, text in chosen.items()}
 
 
 def analysis_block() -> list[str]:
@@ -70,21 +78,28 @@ def analysis_block() -> list[str]:
     return ["", *(line for file in sorted(FOLDER.glob("*.json")) for line in _lines(file))]
 
 
+def _left_out(numbers: Mapping[str, Any]) -> bool:
+    """Whether its unknown classes are those that the runs themselves left out."""
+    first = numbers["runs"][0]
+    return first["unknown"] is not None and first["unknown"]["data"] == LEFT_OUT.format(first["dataset"])
+
+
 def _lines(file: Path) -> Iterator[str]:
     numbers = json.loads(file.read_text())
     runs = numbers["runs"]
     first = runs[0]
+    logits = "cosines" if first["arm"].startswith("cos") else "dot products"
+    left_out = f" without {first['unknown']['classes']} of its classes" if _left_out(numbers) else ""
     arms = ", ".join(f"{name} (n = {arm['n']})" for name, arm in numbers["arms"].items())
-    yield f"### {first['dataset']}, {first['model']}, recipe `{first['recipe']}`"
+    yield (f"### {first['dataset']}{left_out}, {logits} at S = {first['scale']:g}, {first['model']}, recipe "
+           f"`{first['recipe']}`")
     yield ""
-    yield f"Arms: {arms}. Numbers: `results/analysis/{file.name}`, by `{_short(numbers['command'])}`."
+    unknown = unknown_text(each["unknown"] for each in runs)
+    yield (f"Arms: {arms}; n is the number of seeds." + f" Unknown classes: {unknown}." * bool(unknown)
+           + f" Numbers: `results/analysis/{file.name}`, by `{_short(numbers['command'])}`.")
     yield ""
-    yield "| claim | measured | n | in these runs | verdict |"
-    yield "| --- | --- | --- | --- | --- |"
-    for each in numbers["claims"]:
-        held = "" if each["verdict"] == "not measured" else "held" if each["held"] else "not held"
-        yield f"| `{each['claim']}` | {each['measured']} | {each['n']} | {held} | {each['verdict']} |"
-    yield ""
+    if not left_out:  # the paper's claims are about all classes
+        yield from _claims(numbers["claims"])
     for pair in numbers["differences"]:
         yield from _pair(numbers, pair)
     for name, text in figures(numbers).items():
@@ -92,9 +107,20 @@ def _lines(file: Path) -> Iterator[str]:
         yield ""
 
 
+def _claims(answers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A table of the paper's claims that the runs answer."""
+    yield "| claim | measured | n | in these runs | verdict |"
+    yield "| --- | --- | --- | --- | --- |"
+    for each in answers:
+        held = "" if each["verdict"] == "not measured" else "held" if each["held"] else "not held"
+        yield f"| `{each['claim']}` | {each['measured']} | {each['n']} | {held} | {each['verdict']} |"
+    yield ""
+
+
 def _pair(numbers: Mapping[str, Any], pair: Mapping[str, Any]) -> Iterator[str]:
     """A table of the numbers of two arms, and of their difference."""
-    yield f"| number | {pair['fixed']} | {pair['learned']} | difference [95 % interval] |"
+    spread = " [95 % interval]" if numbers["arms"][pair["fixed"]]["n"] > 1 else ""
+    yield f"| number | {pair['fixed']} | {pair['learned']} | difference{spread} |"
     yield "| --- | --- | --- | --- |"
     for key, (text, form) in NUMBERS.items():
         section, name = key.split(".")

@@ -2,6 +2,7 @@
 
     python benchmarks/robustness_rest.py RUN [RUN ...] --data-dir DIR               # all variants of CIFAR-10-C
     python benchmarks/robustness_rest.py RUN --limit 200 --work robustness-work     # fewer images of each
+    python benchmarks/robustness_rest.py RUN --no-speed                             # while other programs run
     PYTHONPATH=. python benchmarks/robustness_rest.py RUN --augmenter mine:rain     # an augmenter of imgaug
 
 Each run is exported and served by `fixhead serve` on loopback, then measured by `fixhead robustness` twice, as a run
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--suite", default="cifar-c")
     parser.add_argument("--augmenter", metavar="MODULE:NAME", help="an augmenter instead of the suite")
     parser.add_argument("--limit", type=int, metavar="N", help="first N test images (default: all)")
+    parser.add_argument("--no-speed", action="store_true", help="leave out images per second: other programs run, too")
     parser.add_argument("--data-dir", metavar="DIR", help="folder of data sets (default: the run's)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="folder that keeps what is done")
     out_option(parser, FILE)
@@ -44,7 +46,7 @@ def main() -> int:
         found = [measure(open_run(path), work, options) for path in options.runs]
     write_report(options.out, [each for several in found for each in several], command="python " + " ".join(
         ["benchmarks/robustness_rest.py", "RUN", *corruptions(options),
-         *(["--limit", str(options.limit)] if options.limit else [])]))
+         *(["--limit", str(options.limit)] if options.limit else []), *(["--no-speed"] if options.no_speed else [])]))
     different = sum(int(each["values"][0]) for several in found for each in several if each["unit"] == "images"
                     and each["metric"].startswith("different"))
     return int(different > 0)
@@ -71,11 +73,12 @@ def measure(run: Run, work: Path, options: argparse.Namespace) -> list[dict[str,
     print(f"{run.path.name}: {len(first) - 1} variants of {content[0]['n']:,} images, {sum(differences.values())} "
           f"predicted classes differ; images/s in process {content[0]['images_per_second']:,.0f}, over REST "
           f"{content[1]['images_per_second']:,.0f}", file=sys.stderr)
+    speed = [] if options.no_speed else [
+        number("throughput in process, corruptions included", "images/s", content[0]["images_per_second"], config),
+        number("throughput over REST, corruptions included", "images/s", content[1]["images_per_second"], config)]
     return [number("different predicted classes", "images", sum(differences.values()), config),
             number("mean accuracy in process", "share", content[0]["mean_accuracy"], config),
-            number("mean accuracy over REST", "share", content[1]["mean_accuracy"], config),
-            number("throughput in process, corruptions included", "images/s", content[0]["images_per_second"], config),
-            number("throughput over REST, corruptions included", "images/s", content[1]["images_per_second"], config)]
+            number("mean accuracy over REST", "share", content[1]["mean_accuracy"], config), *speed]
 
 
 def corruptions(options: argparse.Namespace) -> list[str]:

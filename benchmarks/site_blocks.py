@@ -48,14 +48,20 @@ def robustness_rest_block() -> list[str]:
     runs: dict[str, dict[str, Any]] = {}
     for each in report["measurements"]:
         runs.setdefault(each["config"]["run"], {"config": each["config"]})[each["metric"]] = each["values"][0]
+    ways = ("in process", "over REST")
+    timed = all(f"throughput {way}, corruptions included" in found for found in runs.values() for way in ways)
+    head = ["run", "corruptions and severities", "images of each", "predicted classes that differ",
+            *(f"mean accuracy {way}" for way in ways), *(f"images/s {way}" for way in ways if timed)]
     rows = [[found["config"]["what"], str(found["config"]["variants"]), f"{found['config']['images']:,}",
-             *(f"{found[name]:,.0f}" for name in (
-                 "different predicted classes", "throughput in process, corruptions included",
-                 "throughput over REST, corruptions included"))] for found in runs.values()]
-    return ["", "| run | corruptions and severities | images of each | predicted classes that differ | images/s in "
-            "process | images/s over REST |", "| --- |" + " --- |" * 5, *(f"| {' | '.join(row)} |" for row in rows), "",
-            f"`{report['command']}`, n = 1 call, on {report['hardware']['cores']} cores that other programs used as "
-            "well; the time of making the corrupted images is included.", ""]
+             f"{found['different predicted classes']:,.0f}",
+             *(f"{100 * found[f'mean accuracy {way}']:.2f} %" for way in ways),
+             *(f"{found[f'throughput {way}, corruptions included']:,.0f}" for way in ways if timed)]
+            for found in runs.values()]
+    speed = "Images per second include the time of making the corrupted images." if timed else (
+        f"Images per second are not given: other programs used the {report['hardware']['cores']} cores as well.")
+    return ["", *(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)), "",
+            f"`{report['command']}`, n = 1 call for each run. Uncorrupted images are compared as well; the mean is "
+            f"that over the main corruptions without frost. {speed}", ""]
 
 
 def corruption_speed_block() -> list[str]:

@@ -1,12 +1,15 @@
-"""The tables that benchmarks of fast_cnn write, from made-up measurements."""
+"""The tables that benchmarks write, from made-up measurements."""
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import analysis_page
 import fast_step
 import minutes_to
+import pytest
+import site_blocks
 
 MACHINE = {"hardware": {"cpu": "a processor", "cores": 2}, "versions": {"tensorflow": "9.9"}, "command": "the command"}
 
@@ -43,3 +46,50 @@ def test_the_step_is_shown_in_images_per_second_and_ratios(tmp_path):
 
     assert "512 images/s, batch 1,024" in lines[1]
     assert sum("(0.85 to 0.85) | 12 |" in line or "(1.30 to 1.30) | 12 |" in line for line in lines) == 2
+
+
+def analysis_of(unknown, n):
+    """The numbers.json of two arms, with one number each."""
+    runs = [{"dataset": "cifar100", "model": "fast_cnn", "recipe": "fast", "arm": f"dot-{arm}", "scale": 0.2,
+             "unknown": unknown} for arm in ("fixed", "learned") for _ in range(n)]
+    arms = {f"dot-{arm}": {"n": n, "numbers": {"held_out": {"recall_at_1": {"mean": value, "n": n}}}}
+            for arm, value in (("fixed", 0.25), ("learned", 0.5))}
+    difference = {"n": n, "mean": -0.25, "interval_95": None if n == 1 else [-0.375, -0.125]}
+    return {"runs": runs, "arms": arms, "command": "fixhead analyze 20261130-180117-a 20261130-180118-b",
+            "claims": [{"claim": "dot-accuracy", "measured": "much", "n": n, "held": False, "verdict": "refuted"}],
+            "differences": [{"fixed": "dot-fixed", "learned": "dot-learned",
+                             "numbers": {"held_out": {"recall_at_1": difference}}}]}
+
+
+def test_analyses_of_one_data_set_are_told_apart_and_one_seed_has_no_interval(tmp_path, monkeypatch):
+    """Runs that left classes out say so, and do not answer claims about all classes."""
+    monkeypatch.setattr(analysis_page, "FOLDER", tmp_path)
+    left_out = {"data": "classes of cifar100 that were not trained", "images": 2000, "classes": 20}
+    other = {"data": "cifar10", "images": 10_000, "classes": 10}
+    for name, unknown, n in (("a", other, 3), ("b", left_out, 1)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(analysis_of(unknown, n)))
+    lines = analysis_page.analysis_block()
+    middle = lines.index("### cifar100 without 20 of its classes, dot products at S = 0.2, fast_cnn, recipe `fast`")
+    whole, part = ("\n".join(each) for each in (lines[:middle], lines[middle:]))
+
+    assert "### cifar100, dot products at S = 0.2, fast_cnn, recipe `fast`" in whole and "`dot-accuracy`" in whole
+    assert "recall at 1 | 0.250 | 0.500 | -0.250 [-0.375, -0.125] |" in whole and "confusion-similarity" in whole
+    assert "Unknown classes: classes of cifar100 that were not trained, 2,000 images of 20 classes." in part
+    assert "recall at 1 | 0.250 | 0.500 | -0.250 |" in part and "interval" not in part and "claim" not in part
+    assert "(analysis-b-verification-held_out.png)" in part and "confusion-similarity" not in part
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_speed_over_rest_is_shown_only_where_it_was_measured_alone(tmp_path, monkeypatch, timed):
+    monkeypatch.setattr(site_blocks, "RESULTS", tmp_path)
+    config = {"run": "a", "what": "cifar100 dot-fixed", "variants": 95, "images": 1000}
+    ways = ("in process", "over REST")
+    values = {"different predicted classes": 0, **{f"mean accuracy {way}": 0.25 for way in ways},
+              **{f"throughput {way}, corruptions included": 64 for way in ways if timed}}
+    (tmp_path / "robustness_rest.json").write_text(json.dumps({**MACHINE, "measurements": [
+        {"metric": name, "values": [value], "config": config} for name, value in values.items()]}))
+    text = "\n".join(site_blocks.robustness_rest_block())
+
+    assert f"| cifar100 dot-fixed | 95 | 1,000 | 0 | 25.00 % | 25.00 % |{' 64 | 64 |' * timed}\n" in text
+    assert ("| images/s over REST |" in text) == ("include the time" in text) == timed
+    assert ("other programs used the 2 cores" in text) != timed

@@ -6,8 +6,10 @@ RETRIEVAL = {
     "recall_at_2": "Recall@2, the same for one of the 2 nearest",
     "recall_at_4": "Recall@4, the same for one of the 4 nearest",
     "recall_at_8": "Recall@8, the same for one of the 8 nearest",
-    "r_precision": "R-precision, share of an image's class among its R nearest images, R being the number of others",
-    "map_at_r": "MAP@R, the mean over these R of the precision at each place of the class, divided by R",
+    "r_precision": "R-precision, share of an image's class among its R nearest images; R is the number of other "
+    "images of its class",
+    "map_at_r": "MAP@R, precision at each of the R nearest images that is of its class, added up and divided by R, "
+    "the number of other images of its class",
     "nearest_10": "share of images whose class has most votes among the 10 nearest other images",
     "auroc": "verification, probability that a pair of one class has a larger cosine than a pair of two classes",
     "equal_error_rate": "verification, error rate where as many pairs of one class are refused as others are accepted",
@@ -75,7 +77,7 @@ DEFINITIONS: dict[str, str] = {
     "compactness.margin": "mean of own minus nearest_wrong",
     "separability.intra_class_angle": "mean angle between an embedding and the mean embedding of its class, in degrees",
     "separability.inter_class_angle": "mean angle between mean embeddings of different classes, in degrees",
-    "separability.smallest_inter_class_angle": "smallest of these angles",
+    "separability.smallest_inter_class_angle": "smallest angle between mean embeddings of two classes, in degrees",
     "separability.angle_ratio": "intra_class_angle divided by inter_class_angle; both are means, so it does not show "
     "classes whose means nearly coincide: compare smallest_inter_class_angle and nearest_mean_accuracy",
     "separability.within_to_between": "mean squared distance of embeddings to the mean of their class, divided by that "

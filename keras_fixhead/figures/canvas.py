@@ -19,6 +19,19 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
+def plain_logarithms(axis: Any) -> None:
+    """Labels a logarithmic axis of Matplotlib with plain numbers; at 1, 2 and 5 of each decade if it has few decades.
+
+    Call it when the axis has its limits.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
 def save_figure(figure: Any, path: Path) -> None:
     """Writes a figure as a PNG file, or as an SVG file if the name ends in .svg, with the fonts that its texts need.
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.arm_styles import arm_style
-from keras_fixhead.figures.canvas import new_figure, save_figure
-from keras_fixhead.figures.text import plain
+from keras_fixhead.figures.canvas import new_figure, plain_logarithms, save_figure
+from keras_fixhead.figures.text import in_lines, plain
 
 Values = Mapping[str, Sequence[NDArray[np.floating]]]
 
@@ -44,17 +44,18 @@ def plot_distributions(values: Values, path: Path, *, title: str, label: str, li
         axes.axvline(position, color="0.3", linestyle=("-", ":", "--")[number % 3], linewidth=1, label=plain(text))
     if log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel=label, ylabel=f"% of images in each of {bins} bins", xlim=limits)
+    if log:
+        plain_logarithms(axes.xaxis)
     axes.set_ylim(bottom=0)
-    axes.set_title(plain(title), fontsize="medium")
+    axes.set_title(in_lines(title), fontsize="medium")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
     save_figure(figure, path)
 
 
 def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path, *, title: str, label: str,
-                limits: tuple[float, float] | None = None, log: bool = False) -> None:
+                log: bool = False) -> None:
     """Writes a value of several kinds for several arms: a point per run, and a bar at the mean of an arm's runs.
 
     Args:
@@ -62,7 +63,6 @@ def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path,
         path: file to write, as in `canvas.save_figure`.
         title: line above the figure.
         label: label of the vertical axis.
-        limits: range of the vertical axis.
         log: whether the vertical axis is logarithmic.
 
     Raises:
@@ -84,9 +84,8 @@ def plot_points(values: Mapping[str, Mapping[str, Sequence[float]]], path: Path,
     axes.set(ylabel=label)
     if log:
         axes.set_yscale("log")
-    if limits is not None:
-        axes.set_ylim(limits)
-    axes.set_title(plain(title), fontsize="medium")
+        plain_logarithms(axes.yaxis)
+    axes.set_title(in_lines(title), fontsize="medium")
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
     save_figure(figure, path)

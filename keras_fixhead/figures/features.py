@@ -18,6 +18,8 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
                   path: Path, *, title: str, vectors: NDArray[np.floating] | None = None, origin: bool = False) -> None:
     """Writes a point per image, with a colour and a marker per class, named in a legend and where its middle is.
 
+    A name that would lie on another one is in the legend alone.
+
     Args:
         points: shape (N, 2).
         labels: integers in [0, m), shape (N,).
@@ -45,8 +47,7 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
             axes.plot(*vectors[each], marker=_MARKERS[number % len(_MARKERS)], color=color, markersize=8,
                       markeredgecolor="black", zorder=4)
         handles += axes.plot([], [], _MARKERS[number % len(_MARKERS)], color=color, markersize=6, label=names[each])
-    for each in shown:
-        _label(axes, np.median(points[labels == each], axis=0), names[each])
+    texts = [_label(axes, np.median(points[labels == each], axis=0), names[each]) for each in shown]
     if origin or vectors is not None:
         axes.plot(0, 0, "+", color="black", markersize=10)
     axes.set_aspect("equal", adjustable="datalim")
@@ -55,6 +56,7 @@ def plot_features(points: NDArray[np.floating], labels: NDArray[np.integer[Any]]
     if len(shown) <= _IN_LEGEND:
         figure.legend(handles=handles, loc="outside lower center", frameon=False, fontsize="small", ncols=5,
                       handletextpad=0.1, columnspacing=1.0)
+        _remove_covered(figure, texts)
     save_figure(figure, path)
 
 
@@ -111,9 +113,21 @@ def plot_turns(turns: NDArray[np.floating], labels: NDArray[np.integer[Any]], la
     save_figure(figure, path)
 
 
-def _label(axes: Any, place: NDArray[np.floating], name: str) -> None:
-    """Writes a name above a place, so that a marker there stays visible."""
+def _label(axes: Any, place: NDArray[np.floating], name: str) -> Any:
+    """Writes a name above a place, so that a marker there stays visible, and returns its text."""
     from matplotlib.patheffects import withStroke
 
-    axes.annotate(name, place, xytext=(0, 7), textcoords="offset points", ha="center", va="bottom", fontsize="small",
-                  path_effects=[withStroke(linewidth=2.5, foreground="white")])
+    return axes.annotate(name, place, xytext=(0, 7), textcoords="offset points", ha="center", va="bottom",
+                         fontsize="small", path_effects=[withStroke(linewidth=2.5, foreground="white")])
+
+
+def _remove_covered(figure: Any, texts: Sequence[Any]) -> None:
+    """Removes each text that would lie on an earlier one."""
+    figure.draw_without_rendering()  # places everything
+    kept: list[Any] = []
+    for text in texts:
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in kept):
+            text.remove()
+        else:
+            kept.append(box)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.analysis.geometry import different_pairs
-from keras_fixhead.figures.canvas import COLORS, new_figure, save_figure
+from keras_fixhead.figures.canvas import COLORS, new_figure, plain_logarithms, save_figure
 from keras_fixhead.figures.text import class_names, plain
 
 
@@ -62,8 +62,11 @@ def plot_confusion_similarity(cosines: NDArray[np.floating], confusion: NDArray[
         axes.set_yscale("log")
     else:
         axes.set_yscale("symlog", linthresh=1)
-    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0.7 * least or -0.3, 2 * max(1, most))
+    if least > 0:
+        plain_logarithms(axes.yaxis)
+    else:
+        axes.yaxis.set_major_formatter("{x:g}")
     if limits is not None:
         pad = 0.04 * (limits[1] - limits[0] or 1)
         axes.set_xlim(limits[0] - pad, limits[1] + pad)

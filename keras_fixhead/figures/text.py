@@ -1,6 +1,7 @@
 """Text for figures, in any script: without warnings, and never interpreted as a formula."""
 import functools
 import logging
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,6 +40,16 @@ def plain(text: str) -> str:
     """
     lines = ["".join("?" if _is_missing(each) else each for each in _one_line(line)) for line in text.split("\n")]
     return "\n".join(lines).replace("$", r"\$")  # Matplotlib would read a formula
+
+
+def in_lines(title: str, width: int = 52) -> str:
+    """Returns a title as `plain` does, in lines of at most `width` characters: as many as fit above a small figure.
+
+    Example:
+        >>> in_lines("Retrieval, classes of cifar100 that were not trained", 40)
+        'Retrieval, classes of cifar100 that were\\nnot trained'
+    """
+    return textwrap.fill(plain(title), width)
 
 
 def families(texts: Iterable[str]) -> list[str]:

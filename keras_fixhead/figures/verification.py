@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.figures.arm_styles import arm_style
-from keras_fixhead.figures.canvas import new_figure, save_figure
-from keras_fixhead.figures.text import plain
+from keras_fixhead.figures.canvas import new_figure, plain_logarithms, save_figure
+from keras_fixhead.figures.text import in_lines, plain
 
 Curve = tuple[NDArray[np.floating], NDArray[np.floating]]
 
@@ -35,7 +35,8 @@ def plot_verification(curves: Mapping[str, Sequence[Curve]], path: Path, *, titl
             axes.fill_between(grid, lines.min(axis=0), lines.max(axis=0), color=style.color, alpha=0.2, linewidth=0)
     axes.set(xscale="log", xlim=(1e-4, 1), ylim=(0, 1.02), xlabel="accepted pairs of different classes, share",
              ylabel="accepted pairs of one class, share")
-    axes.set_title(plain(title), fontsize="medium")
+    plain_logarithms(axes.xaxis)
+    axes.set_title(in_lines(title), fontsize="medium")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False, fontsize="small", ncols=2)
     save_figure(figure, path)

@@ -63,8 +63,10 @@ class Answer:
         return [each for each in self.findings if each.values and not each.beside] or self.findings
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns what is written to numbers.json; `held` is None where other runs than these decide the claim."""
+        verdict = self.verdict
         return {"claim": self.claim, "statement": self.statement, "measured": self.measured, "n": self.n,
-                "held": self.held, "verdict": self.verdict}
+                "held": None if verdict == "not measured" else self.held, "verdict": verdict}
 
 
 def answer_claims(runs: Runs) -> list[Answer]:

@@ -85,7 +85,8 @@ def _confusion(runs: Sequence[MeasuredRun], folder: Path) -> Iterator[Figure]:
         rho, ceiling = found["unordered_correlation"], found["unordered_ceiling"]
         said = f" Most confused: {_most_confused(errors[arm], each.facts.label_names)}." + (
             "" if rho is None or ceiling is None else
-            f" Spearman's correlation is {_rounded(rho)}; the ties in the counts allow at most {ceiling:.2f}.")
+            f" Spearman's correlation over these pairs is {_rounded(rho)}; the ties in the counts allow at most "
+            f"{ceiling:.2f}.")
         plot_confusion_similarity(cosines[arm], errors[arm], each.facts.label_names, folder / name, limits=limits,
                                   counts=counts, together=each.facts.together,
                                   title=f"{arm}: confusions and similarity"

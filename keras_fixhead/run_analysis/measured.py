@@ -31,6 +31,8 @@ from keras_fixhead.runs import Run
 
 PAPER_PAIRS = (("boy", "girl"), ("apple", "orange"))
 """Pairs of classes that the paper names as look-alikes."""
+LEFT_OUT = "classes of {} that were not trained"
+"""What unknown classes are called that `--classes` left out of a data set."""
 P_VALUE = "p_value"
 """How the names of p-values end."""
 
@@ -250,7 +252,7 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
         numbers["open_set"] = open_set_numbers(_seen(test, config), _seen(others[0], config),
                                                None if train is None else _seen(train, config))
         numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
-    data = Path(unknown).name if unknown else f"classes of {Path(config.dataset).name} that were not trained"
+    data = Path(unknown).name if unknown else LEFT_OUT.format(Path(config.dataset).name)
     return MeasuredRun(run, config, arm, outputs, test, train, others, data, facts, numbers)
 
 

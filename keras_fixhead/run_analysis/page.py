@@ -12,6 +12,8 @@ from keras_fixhead.reproduction.pages.figure import COLOURS
 from keras_fixhead.run_analysis.captioned_figure import Figure
 from keras_fixhead.run_analysis.measured import unknown_text
 
+HELD = {True: "held", False: "did not hold", None: "—"}
+"""Whether a claim held in the given runs, in words; None where other runs than these decide it."""
 SECTIONS: dict[str, tuple[str, str]] = {
     "accuracy": ("Accuracy", "Measured on the test images."),
     "class_vectors": ("Class vectors", "A classifier compares an image's features with one vector per class. Learned "
@@ -125,11 +127,12 @@ def _claims(answers: Sequence[Mapping[str, Any]], command: str) -> str:
     if not answers:
         return ""
     rows = [[_text(each["statement"]) + f"<br><code>{_text(each['claim'])}</code>", _text(each["measured"]),
-             str(each["n"]), "held" if each["held"] else "did not hold", _badge(each["verdict"])] for each in answers]
+             str(each["n"]), HELD[each["held"]], _badge(each["verdict"])] for each in answers]
     return (f'<section id="claims">\n<h2>What the paper claims, and what these runs show</h2>\n<p>arXiv:2011.08704, in '
             "our words. Each answer is about these runs only; n is the number of seeds, or of pairs of seeds for a "
             f"difference. Measures and verdicts are those of <code>fixhead report</code>: with fewer than {ENOUGH} "
-            "seeds nothing is decided, and what follows without a run is arithmetic, not evidence.</p>\n"
+            "seeds nothing is decided, what follows without a run is arithmetic, not evidence, and a claim is not "
+            "measured where other runs than these decide it.</p>\n"
             f"{_table(['claim', 'measured', 'n', 'in these runs', 'verdict'], rows)}"
             f'<p>Measured by <code>{_text(command)}</code></p>\n</section>\n')
 

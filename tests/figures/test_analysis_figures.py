@@ -168,6 +168,54 @@ def test_names_of_classes_do_not_cover_the_marks_of_their_class_vectors(tmp_path
         assert name.get_window_extent().y0 >= axes.transData.transform(place)[1] + 5
 
 
+def test_names_do_not_lie_on_each_other(tmp_path, monkeypatch):
+    """Three classes at one place and one far from them: the legend has all four names, the figure two."""
+    drawn = []
+    monkeypatch.setattr("keras_fixhead.figures.features.save_figure", lambda figure, path: drawn.append(figure))
+    points = np.array([[0, 0], [0.01, 0], [0, 0.01], [1, 1.0]])
+    plot_features(points, np.arange(4), ["cat", "dog", "fox", "car"], tmp_path / "f.png", title="x")
+
+    assert [each.get_text() for each in drawn[0].axes[0].texts] == ["cat", "car"]
+    assert [each.get_text() for each in drawn[0].legends[0].get_texts()] == ["cat", "dog", "fox", "car"]
+
+
+@pytest.mark.parametrize("module, axis, draw, numbers", [
+    ("distributions", "x", lambda path: plot_distributions(
+        ONE, path, title="x", label="y", limits=(18, 120), log=True), ["20", "50", "100"]),
+    ("distributions", "y", lambda path: plot_points(
+        {"a": {"b": [0.28, 3.2]}}, path, title="x", label="y", log=True), ["0.5", "1", "2"]),
+    ("verification", "x", lambda path: plot_verification(
+        {"a": [(np.array([0.0, 1]), np.array([0.0, 1]))]}, path, title="x"), ["0.0001", "0.001", "0.01", "0.1", "1"])])
+def test_logarithmic_axes_have_plain_numbers(tmp_path, monkeypatch, module, axis, draw, numbers):
+    drawn = []
+    monkeypatch.setattr(f"keras_fixhead.figures.{module}.save_figure", lambda figure, path: drawn.append(figure))
+    draw(tmp_path / "x.png")
+    drawn[0].draw_without_rendering()
+    shown = getattr(drawn[0].axes[0], f"{axis}axis")
+    low, high = shown.get_view_interval()
+
+    assert [each.get_text() for each in shown.get_ticklabels(which="both")
+            if each.get_text() and low * 0.999 <= each.get_position()[axis == "y"] <= high * 1.001] == numbers
+
+
+@pytest.mark.parametrize("module, draw", [
+    ("distributions", lambda path, title: plot_points({"a": {"b": [0.5]}}, path, title=title, label="y")),
+    ("distributions", lambda path, title: plot_distributions(ONE, path, title=title, label="y", limits=(0, 1))),
+    ("verification", lambda path, title: plot_verification(
+        {"a": [(np.array([0.0, 1]), np.array([0.0, 1]))]}, path, title=title))])
+def test_long_titles_are_not_cut_off(tmp_path, monkeypatch, module, draw):
+    """A title with the unknown classes of a run that left some out of training."""
+    drawn = []
+    monkeypatch.setattr(f"keras_fixhead.figures.{module}.save_figure", lambda figure, path: drawn.append(figure))
+    draw(tmp_path / "x.png", "Positive class: unknown (classes of cifar100 that were not trained, 2,000 images of 20)")
+    drawn[0].draw_without_rendering()
+    (axes,), box = drawn[0].axes, drawn[0].bbox
+
+    title = axes.title.get_window_extent()
+    assert title.x0 >= 0 and title.x1 <= box.x1 and title.y1 <= box.y1
+    assert axes.get_title().replace("\n", " ").endswith("2,000 images of 20)")
+
+
 def test_cosines_rise_in_lightness_throughout(tmp_path):
     """A ramp of cosines in one row: the grey levels of its cells rise."""
     from matplotlib import colormaps

@@ -7,6 +7,7 @@ from keras_fixhead.config import TrainConfig
 from keras_fixhead.reproduction.paper import paper_claims
 from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.measured import arm_differences, arm_names
+from keras_fixhead.run_analysis.page import HELD
 
 GOOD = {
     ("cos", True, 1.0): {"accuracy": {"accuracy": 0.9, "validation_accuracy": 0.9},
@@ -69,6 +70,14 @@ def test_claims_hold_where_the_numbers_say_so():
     assert {claim for (claim, _), said in found.items() if said == (True, "undecided at this n")} == {
         "cos-s1-fixed-converges"}  # without fixed runs at other S
     assert all(held for held, _ in found.values())
+
+
+def test_it_is_not_said_that_a_claim_held_in_runs_that_do_not_decide_it():
+    """Separability is decided by signed features; its numbers are shown for other runs too."""
+    written = {each["claim"]: each for each in (answer.as_dict() for answer in answer_claims(runs(GOOD)))}
+
+    assert written["separability-features"]["held"] is None and written["dot-accuracy"]["held"] is True
+    assert written["separability-features"]["verdict"] == "not measured" and None in HELD
 
 
 def test_separability_and_compactness_are_decided_by_signed_features():
