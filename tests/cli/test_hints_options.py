@@ -85,14 +85,6 @@ def test_one_set_of_corruptions_is_measured(fixhead, digits_run, tmp_path, monke
                   f"{measure} --augmenter darker:mine")
 
 
-@leads_out("Give one at a time.")
-def test_one_comparison_at_a_time_is_made(fixhead, tmp_path):
-    both = ("compare", tmp_path, "--robustness", "paper", "--generalization", "cifar10_1")
-    assert hint_of(fixhead(*both)) == "Give one at a time."
-    for alone in (both[:4], (*both[:2], *both[4:])):
-        assert "two or more complete runs" in fixhead(*alone).err  # the folder is empty
-
-
 @leads_out("Fix the cause, then repeat the command with --retry-failed.")
 def test_a_failed_run_of_a_sweep_is_repeated(fixhead, tmp_path, monkeypatch):
     from fixhead_cli import sweeping
