@@ -19,8 +19,8 @@ PLANS = [
     ("--grid seed=0,1", "Set seeds with --seeds.", "--seeds 0,1"),
     ("--grid lr=0.1,0.2 --lr 0.1", "Give it once.", "--grid lr=0.1,0.2"),
     ("--grid lr=0.1,0.1", "Remove repeated values, and fields that change nothing, from --grid.", "--grid lr=0.1"),
-    ("--grid threads=1,2 --grid lr=0.1,0.2", "Remove repeated values, and fields that change nothing, from --grid.",
-     "--grid lr=0.1,0.2"),
+    ("--grid checkpoint_minutes=1,2 --grid lr=0.1,0.2", "Remove repeated values, and fields that change nothing, from "
+     "--grid.", "--grid lr=0.1,0.2"),
 ]
 
 

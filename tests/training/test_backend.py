@@ -89,20 +89,6 @@ def test_the_environment_outside_a_repository_has_no_commit(monkeypatch, tmp_pat
     assert describe_environment()["git"] is None
 
 
-@pytest.fixture
-def jax_backend(monkeypatch):
-    """Makes Keras report JAX; returns a function that sets whether JAX has started and has a GPU."""
-    monkeypatch.setattr(backend.keras.backend, "backend", lambda: "jax")
-    for name in ("NPROC", "XLA_FLAGS"):
-        monkeypatch.setenv(name, "")  # so that it is restored
-
-    def state(*, started, gpu=False):
-        monkeypatch.setattr(backend, "_jax_has_started", lambda: started)
-        monkeypatch.setattr(backend, "on_gpu", lambda: gpu)
-
-    return state
-
-
 def test_threads_and_determinism_are_set_before_jax_starts(monkeypatch, jax_backend):
     jax_backend(started=False)
     monkeypatch.setenv("XLA_FLAGS", "--mine=1")
