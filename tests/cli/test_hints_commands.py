@@ -126,3 +126,4 @@ def test_several_runs_at_once_are_for_machines_without_a_gpu_and_with_enough_cor
     monkeypatch.setattr(hardware, "gpus", lambda: (("H200", 9.0), ("H200", 9.0)))
     check_way_out(fixhead, f"{many} --jobs 2", "start one command for each: CUDA_VISIBLE_DEVICES=1 fixhead ... "
                   "--seeds 3-5", f"sweep --dataset digits --seeds 3-5 --runs-dir {tmp_path} --dry-run")
+    assert fixhead(*many.split()).code == 0

@@ -111,5 +111,5 @@ def test_a_lower_rate_keeps_the_loss_finite(fixhead):
         fit(1e20)
     assert np.isfinite(fit(0.1)).all()
     lr, warm_up = re.findall(r"\((--\S+)\)", caught.value.hint)
-    slower = fixhead("train", "--recipe", "smoke", lr, 0.001, warm_up, 0.5, "--dry-run").json["resolved"]
+    slower = fixhead("train", "--recipe", "smoke", lr, 0.001, warm_up, 0.5, "--dry-run").json["config"]
     assert (slower["lr"], slower["warmup_fraction"]) == (0.001, 0.5)
