@@ -37,6 +37,21 @@ def followed_until_compared(fixhead, compare, texts, **filled):
     raise AssertionError(hint)
 
 
+def change_images(path, fixhead, compare):
+    """Other images of equal number are refused; of a measurement of an earlier version, other labels are."""
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "images": "0" * 64}))
+    other = fixhead(*compare)
+    assert hint_of(other) == "Measure all runs with the same options."
+    assert "was measured on other images, corruptions or severities than the first" in other.err
+    path.write_text(json.dumps({key: value for key, value in content.items() if key != "images"}))
+    assert fixhead(*compare).code == 0
+    with np.load(path.with_suffix(".npz")) as arrays:
+        kept = dict(arrays)
+    np.savez(path.with_suffix(".npz"), **{**kept, "labels": kept["labels"][::-1]})
+    assert hint_of(fixhead(*compare)) == "Measure all runs with the same options."
+
+
 @leads_out("Measure it: fixhead robustness ... ...", "Measure all runs with the same options.", "Give one at a time.",
            "Measure it with fixhead robustness and the options that gave ... for the other runs.")
 def test_what_is_missing_for_a_comparison_of_robustness_is_measured(fixhead, runs, tmp_path):
@@ -45,12 +60,15 @@ def test_what_is_missing_for_a_comparison_of_robustness_is_measured(fixhead, run
     assert hint_of(fixhead(*compare, "--generalization", "x")) == "Give one at a time."
     assert followed_until_compared(fixhead, compare, ["Measure it: fixhead robustness"]) == 2
 
+    answer = fixhead(*compare, "--json").json
+    assert [group["mean"] for group in answer["groups"]] == [answer["groups"][0]["mean"]] * 2  # of equal models
+    assert answer["differences"][0]["interval"] == [0.0, 0.0] and (tmp_path / "r.png").is_file()
+    assert answer["differences"][0]["verdict"] == "undecided: the interval includes 0"
+
     (runs[0] / "robustness" / f"{name}.npz").unlink()  # as an earlier version left it
     assert followed_until_compared(fixhead, compare, ["Measure it: fixhead robustness"]) == 1
 
-    path = runs[1] / "robustness" / f"{name}.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "images": "0" * 64}))
-    assert hint_of(fixhead(*compare)) == "Measure all runs with the same options."
+    change_images(runs[1] / "robustness" / f"{name}.json", fixhead, compare)
     options = ["--suite", "cifar-c", "--limit", 12, "--seed", 3, "--corruption", "impulse_noise", "--severities", 2]
     assert fixhead("robustness", runs[1], *options, "--quiet").code == fixhead(*compare).code == 0
 

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 from colour_server import COLOURS, LABELS, picture
-from hints import hint_of, leads_out
+from hints import check_way_out, hint_of, leads_out
 from PIL import Image
 
 GOOD = {"class_index": [0], "label": ["red"], "probabilities": [[1.0, 0.0, 0.0, 0.0]]}
@@ -97,3 +97,22 @@ def test_a_server_is_measured_on_data_of_its_classes_with_their_names(fixhead, s
     hint = hint_of(fixhead(*ask, *own, "--class-map", tmp_path / "map.json"))
     assert hint == "Add --labels FILE, the labels.txt of the export."
     assert fixhead(*ask, *own, "--class-map", tmp_path / "map.json", "--labels", tmp_path / "labels.txt").code == 0
+
+
+@leads_out("Leave --engine and --augmenter out.", "Leave one of them out.")
+def test_one_set_of_corruptions_is_measured(fixhead, server, tmp_path, monkeypatch):
+    (tmp_path / "darker.py").write_text("class Darker:\n    def seed_(self, seed): pass\n"
+                                        "    def augment_image(self, image): return image // 2\n\n\nmine = Darker()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("red", "blue"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(2):
+            picture(tmp_path / "set" / name / f"{number}.png", name, (32, 32))
+    (suite := tmp_path / "corrupted").mkdir()
+    np.save(suite / "fog.npy", np.zeros((20, 32, 32, 3), np.uint8))
+    np.save(suite / "labels.npy", np.tile([0, 0, 1, 1], 5))
+    measure = f"robustness {server.url} --dataset {tmp_path / 'set'} --quiet"
+    check_way_out(fixhead, f"{measure} --suite {suite} --engine imgaug", "Leave --engine and --augmenter out.",
+                  f"{measure} --suite {suite}")
+    check_way_out(fixhead, f"{measure} --suite paper --augmenter darker:mine", "Leave one of them out.",
+                  f"{measure} --augmenter darker:mine")

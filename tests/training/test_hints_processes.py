@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 import tensorflow as tf
-from hints import ROOT, follow, leads_out, refused
+from hints import ROOT, command_in, follow, leads_out, refused
 from test_backend import threads_in_use
 
 from keras_fixhead.config import TrainConfig
@@ -30,7 +30,8 @@ def test_settings_of_the_process_are_kept_or_a_new_one_is_started(monkeypatch):
     from tensorflow.python.framework import config
 
     there = threads_in_use()
-    with pytest.raises(TrainingError) as caught:
+    message = f"uses {there + 1} threads, but TensorFlow has already started with {there} in"
+    with pytest.raises(TrainingError, match=message) as caught:
         start_backend(TrainConfig(threads=there + 1))
     start_backend(TrainConfig(threads=int(re.search(r"--threads (\d+)", caught.value.hint)[1])))
     assert in_a_new_process("--threads", str(there + 1)) == 0
@@ -47,7 +48,9 @@ def test_the_flags_in_the_hint_make_jax_deterministic(monkeypatch, jax_backend):
     jax_backend(started=True, gpu=True)
     monkeypatch.setenv("NPROC", "3")
     asked = TrainConfig(threads=3, deterministic=True)
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(TrainingError, match="uses 4 threads, but JAX has already started with 3 in"):
+        start_backend(TrainConfig(threads=4))
+    with pytest.raises(TrainingError, match="without XLA's deterministic operations") as caught:
         start_backend(asked)
     monkeypatch.setenv("XLA_FLAGS", re.search(r"XLA_FLAGS='(.*)'", caught.value.hint)[1])
     start_backend(asked)
@@ -57,10 +60,10 @@ def test_the_flags_in_the_hint_make_jax_deterministic(monkeypatch, jax_backend):
 
 
 @leads_out("Use --devices 1, or check: fixhead doctor", "Use --devices ...", "Use --devices 1.")
-def test_devices_that_are_there_are_used(monkeypatch, fixhead):
-    with pytest.raises(ArgumentError) as caught, device_scope(99):
+def test_devices_that_are_there_are_used(monkeypatch):
+    with pytest.raises(ArgumentError, match="devices is 99, but TensorFlow sees 1") as caught, device_scope(99):
         pass
-    assert follow(fixhead, caught.value.hint).out
+    assert command_in(caught.value.hint) == "fixhead doctor"  # followed in tests/cli/test_hints_commands.py
     with device_scope(1):
         pass
 
@@ -85,13 +88,16 @@ def test_processes_join_with_jax_and_before_it_starts(monkeypatch, jax_backend):
     joined = []
     monkeypatch.setattr(keras.distribution, "initialize", lambda: joined.append(os.environ[NAME]))
     monkeypatch.setenv(NAME, "2")
-    with monkeypatch.context() as patched, pytest.raises(ArgumentError) as caught:
+    monkeypatch.setenv("NPROC", "3")
+    with monkeypatch.context() as patched, pytest.raises(
+            ArgumentError, match=r"NUM_PROCESSES=2: .* only JAX trains in several .* tensorflow") as caught:
         patched.setattr(keras.backend, "backend", lambda: "tensorflow")
-        processes.join_processes(started=False)
+        start_backend(TrainConfig(threads=threads_in_use()))
     processes.join_processes(started=False)  # the backend is JAX now
     assert joined == ["2"]
+    jax_backend(started=True)
     with refused("Call keras.distribution.initialize() before anything else."):
-        processes.join_processes(started=True)
+        start_backend(TrainConfig(threads=3))
     with monkeypatch.context() as patched:
         patched.setattr(processes, "_have_joined", lambda: True)  # as after that call
         processes.join_processes(started=True)
@@ -106,7 +112,7 @@ def test_processes_join_with_jax_and_before_it_starts(monkeypatch, jax_backend):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(keras.distribution, "initialize", initialize)
     monkeypatch.setenv(NAME, "two")
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises(ArgumentError, match="NUM_PROCESSES=two do not describe processes that train") as caught:
         processes.join_processes(started=False)
     variables, page = re.fullmatch(r"Set (.*) in each process: (\S+)", caught.value.hint).groups()
     assert all(name in (ROOT / page).read_text() for name in variables.split(", "))
@@ -116,7 +122,7 @@ def test_processes_join_with_jax_and_before_it_starts(monkeypatch, jax_backend):
            "Give each process the same number: CUDA_VISIBLE_DEVICES.")
 def test_batches_and_devices_are_shared_equally(monkeypatch, jax_backend):
     jax_backend(started=True)
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises(ArgumentError, match="Batches of 61 images cannot be split equally between 2") as caught:
         processes.check_shares(61, 2)
     factor = int(re.search(r"multiple of (\d+)", caught.value.hint)[1])
     processes.check_shares(30 * factor, 2)
