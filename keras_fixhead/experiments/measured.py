@@ -79,7 +79,7 @@ def _measured(group: Group, name: str) -> MeasuredGroup:
     options = result_options(name)
     for seed, result in group.results.items():
         folder = result.path / _FOLDER
-        hint = (f"Measure it: fixhead robustness {result.path} {shlex.join(options)}" if options else
+        hint = (f"Measure it: fixhead robustness {shlex.join([str(result.path), *options])}" if options else
                 f"Measure it with fixhead robustness and the options that gave {name} for the other runs.")
         if not (folder / f"{name}.json").is_file():
             raise RunError(f"{result.path} has no measurement {name!r} of its robustness.", hint=hint)

@@ -8,6 +8,7 @@ docs/ and the figure of the main effect are generated from these files.
 import argparse
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def collect(name: str, runs_dir: Path, folder: Path) -> Path:
     shared = {json.dumps(_shared(each, question), sort_keys=True) for each in results}
     if len(shared) != 1:
         raise ArgumentError(f"The runs in {runs_dir} differ in more than arm and seed, or there are none.",
-                            hint=f"Run: {question.command} --runs-dir {runs_dir}")
+                            hint=f"Run: {question.command} --runs-dir {shlex.quote(str(runs_dir))}")
     accuracy: dict[str, dict[int, float]] = {}
     for each in results:
         accuracy.setdefault(question.arm(each.config), {})[each.seed] = 100 * each.accuracy()
@@ -155,7 +156,7 @@ def collect(name: str, runs_dir: Path, folder: Path) -> Path:
     for arm in (arm for pair in question.pairs for arm in pair):
         if missing := [seed for seed in seeds if seed not in accuracy.get(arm, {})]:
             raise ArgumentError(f"The runs of {arm!r} with the seeds {', '.join(map(str, missing))} are missing in "
-                                f"{runs_dir}.", hint=f"Run: {question.command} --runs-dir {runs_dir}")
+                                f"{runs_dir}.", hint=f"Run: {question.command} --runs-dir {shlex.quote(str(runs_dir))}")
     first = results[0].content
     environment = first["environment"]
     content = {

@@ -16,13 +16,13 @@ from keras_fixhead.runs.generalization import read_generalization
 @pytest.fixture
 def runs(digits_run, tmp_path):
     """Copies of a run, one as if trained with another rate."""
-    for name, rate in (("one", 0.123), ("other", 0.234)):
+    for name, rate in (("one run", 0.123), ("other run", 0.234)):
         shutil.copytree(digits_run.path, tmp_path / name, ignore=shutil.ignore_patterns(
             "checkpoints", "robustness", "generalization"))
         config = json.loads((tmp_path / name / "config.json").read_text())
         config["resolved"]["lr"] = config["asked"]["lr"] = rate
         (tmp_path / name / "config.json").write_text(json.dumps(config))
-    return [tmp_path / "one", tmp_path / "other"]
+    return [tmp_path / "one run", tmp_path / "other run"]
 
 
 def followed_until_compared(fixhead, compare, texts, **filled):
@@ -52,7 +52,7 @@ def change_images(path, fixhead, compare):
     assert hint_of(fixhead(*compare)) == "Measure all runs with the same options."
 
 
-@leads_out("Measure it: fixhead robustness ... ...", "Measure all runs with the same options.", "Give one at a time.",
+@leads_out("Measure it: fixhead robustness ...", "Measure all runs with the same options.", "Give one at a time.",
            "Measure it with fixhead robustness and the options that gave ... for the other runs.")
 def test_what_is_missing_for_a_comparison_of_robustness_is_measured(fixhead, runs, tmp_path):
     name = "cifar-c-n12-s3-impulse_noise-severity2"
@@ -98,7 +98,7 @@ def test_what_is_missing_for_a_comparison_of_generalization_is_measured(fixhead,
     with np.load(kept / "pictures.npz") as arrays:
         np.savez(kept / "pictures.npz", own=arrays["own"], outside=arrays["outside"][1:])
     assert hint_of(fixhead(*compare)) == "Measure the run again."
-    again = command_in(same, RUN=runs[1], NAME=folder).rstrip(".").split()[1:]
+    again = [{"RUN": runs[1], "NAME": folder}.get(word, word) for word in command_in(same).rstrip(".").split()[1:]]
     assert fixhead(*again).code == fixhead(*compare).code == 0
 
 

@@ -1,6 +1,7 @@
 """Hints of reproducing the paper: each is printed in its situation, and leads out."""
 import json
 import re
+import shlex
 import socket
 import sys
 from types import SimpleNamespace
@@ -43,10 +44,10 @@ def test_a_target_of_the_plan_is_listed(wrong, hint, right, fixhead, tmp_path):
 @leads_out("Give the folder that it is in: fixhead report ...", "Make some: fixhead reproduce table1 --data-dir DATA")
 def test_results_are_reported_from_the_folder_of_the_hint(fixhead, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "results" / "gpu"
+    folder = tmp_path / "my results" / "gpu"
     folder.mkdir(parents=True)
     with pytest.raises(ArgumentError) as caught:
-        read_report(tmp_path / "results")
+        read_report(tmp_path / "my results")
     make = command_in(caught.value.hint, DATA=tmp_path).split()[1:]
     assert fixhead(*make, "--dry-run").code == 0
 
@@ -84,11 +85,11 @@ def test_a_folder_of_results_is_read_once_hints_are_followed(tmp_path):
 @leads_out("Run: ...")
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_study_is_collected_from_the_runs_of_the_command_in_the_hint(name, fixhead, tmp_path):
-    folder, varied = tmp_path / "runs", ("signed_features", "margin", "margin_size")
+    folder, varied = tmp_path / "my runs", ("signed_features", "margin", "margin_size")
     with pytest.raises(ArgumentError) as none:
         collect(name, folder, tmp_path)
     plan = [TrainConfig.from_dict(each["config"]) for each in fixhead(
-        *command_in(none.value.hint).split()[1:], "--dry-run", "--json").json["plan"]]
+        *shlex.split(command_in(none.value.hint))[1:], "--dry-run", "--json").json["plan"]]
     for number, config in enumerate(plan):
         assert config.runs_dir == str(folder)
         finished(folder, config.seed, config.fixed, 0.5, **{field: getattr(config, field) for field in varied})
