@@ -53,7 +53,7 @@ class RunOutputs:
         self._prepare = prepare
         self._data_dir = data_dir
         if not run.model_path.is_file():
-            raise RunError(f"{run.path} has no model.", hint=run.resume_command)
+            raise RunError(f"{run.path} has no model.", hint=f"Continue it: {run.resume_command}")
         self.digest = hashlib.sha256(run.model_path.read_bytes()).hexdigest()[:DIGITS]
         self._datasets: dict[str, Dataset] = {}
         self._predictor: Any = None

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from hints import check_way_out, command_in, follow, leads_out, refused
+from hints import check_way_out, follow, leads_out, refused
 
 from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.errors import RunError
+from keras_fixhead.run_analysis import RunOutputs
 from keras_fixhead.runs import continued, create_run, extended, make_folder, open_run
 from keras_fixhead.runs.locking import locked_file
 from keras_fixhead.runs.result import read_result
@@ -44,11 +45,24 @@ def test_a_run_is_resumed_as_it_was_or_trained_again(run, fixhead):
     for right in (resume, f"{again} --lr 0.3"):
         check_way_out(fixhead, f"{resume} --lr 0.3", "Leave out --lr, or start a new run.", right)
 
-    with pytest.raises(ValueError, match="is not finished") as caught:
-        extended(run, 9)
-    assert fixhead(*command_in(caught.value.hint).split()[1:], "--dry-run").code == 0
     run.write_status("complete", epoch=run.config().epochs)
     check_way_out(fixhead, f"{resume} --epochs 99", "Train again with more epochs.", f"{again} --epochs 99")
+
+
+@leads_out("Continue it: ...")
+def test_a_run_that_was_stopped_before_its_result_is_continued(digits_run, fixhead, tmp_path):
+    run = open_run(shutil.copytree(digits_run.path, tmp_path / "a run"))
+    run.write_status("interrupted", epoch=2)
+    for name in ("model.keras", "result.json"):
+        (run.path / name).unlink()
+    hints = set()
+    for ask in (lambda: extended(run, 9), lambda: read_result(run.path), lambda: RunOutputs(run)):
+        with refused("Continue it: fixhead train --resume ") as caught:
+            ask()
+        hints.add(caught.value.hint)
+    (hint,) = hints
+    follow(fixhead, f"{hint} --quiet")
+    assert extended(run, 9).epochs == 9 and read_result(run.path).accuracy() and RunOutputs(run).digest
 
 
 @leads_out("Resume with the run's own configuration: train(run.config(), resume=run)",
