@@ -74,10 +74,8 @@ def test_a_run_is_continued_with_what_started_it(run, resolved):
 
     stored = run.stored()
     run.write_config(dataclasses.replace(stored, class_vectors_digest="0" * 64))
-    elsewhere = json.loads((run.path / "config.json").read_text())
     with refused("Resume it with the version of keras_fixhead, and on the type of machine, that started it."):
         continued(run, resolved)
-    assert elsewhere["class_vectors_digest"] == "0" * 64
     run.write_config(stored)  # of this version and machine
     continued(run, resolved)
 
