@@ -31,7 +31,7 @@ class WeightsFile(paths.InputFile):
 
     def __init__(self) -> None:
         super().__init__("imagenet, none, or a file of weights without the classifier",
-                         "Files of Keras have 'notop' in their names.", text=False)
+                         "Files of Keras have 'notop' or 'no_top' in their names.", text=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if value in ("imagenet", "none") else str(super().convert(value, param, ctx))

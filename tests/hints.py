@@ -54,7 +54,8 @@ def _values_of_hints(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from (each.value for each in node.keywords if each.arg == "hint")
-            if re.search(r"Input(File|Folder)$|(?<!click\..)Error$|^refusal$", ast.unparse(node.func)):
+            if re.search(r"Input(File|Folder)$|(?<!click\..)Error$|^refusal$|^super\(\)\.__init__$",
+                         ast.unparse(node.func)):
                 yield from node.args[1:2]
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "hint":
             yield node.value

@@ -1,4 +1,5 @@
 """Compares measurements of robustness: groups that differ only in their seeds, over seeds and images."""
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from keras_fixhead.analysis.over_images import Difference, difference_over_images, difference_over_seeds
 from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.experiments.compare import Group, compare_results
+from keras_fixhead.robustness.measure import result_options
 from keras_fixhead.robustness.record import read_labels, read_measurement
 from keras_fixhead.runs.result import Result
 
@@ -74,9 +76,11 @@ def compare_measured(results: Sequence[Result], name: str) -> tuple[list[Measure
 
 def _measured(group: Group, name: str) -> MeasuredGroup:
     contents, correct = {}, {}
+    options = result_options(name)
     for seed, result in group.results.items():
         folder = result.path / _FOLDER
-        hint = f"Measure it: fixhead robustness {result.path}"
+        hint = (f"Measure it: fixhead robustness {shlex.join([str(result.path), *options])}" if options else
+                f"Measure it with fixhead robustness and the options that gave {name} for the other runs.")
         if not (folder / f"{name}.json").is_file():
             raise RunError(f"{result.path} has no measurement {name!r} of its robustness.", hint=hint)
         contents[seed], by_key = read_measurement(folder, name)

@@ -8,6 +8,7 @@ docs/ and the figure of the main effect are generated from these files.
 import argparse
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,20 +57,20 @@ class Question:
 QUESTIONS: dict[str, Question] = {
     "main_effect": Question(
         arm=arm_name, varied=frozenset({"fixed"}), pairs=(("cos-fixed", "cos-learned"),),
-        command="fixhead train --dataset cifar10 --head cos --fixed|--learned --recipe cpu --seed 0|1|2"),
+        command="fixhead sweep --dataset cifar10 --head cos --recipe cpu --grid fixed=yes,no --seeds 0-2"),
     "signed_features": Question(
         arm=lambda config: "signed" if config.signed_features else "ending in ReLU",
         varied=frozenset({"signed_features"}), pairs=(("signed", "ending in ReLU"),),
-        command="fixhead train --dataset cifar10 --head cos --fixed --signed-features|--no-signed-features "
-                "--recipe cpu --seed 0|1|2"),
+        command="fixhead sweep --dataset cifar10 --head cos --fixed --recipe cpu --grid signed_features=yes,no "
+                "--seeds 0-2"),
     "margins": Question(
         arm=lambda config: f"{config.margin}, {'fixed' if config.fixed else 'learned'}",
         varied=frozenset({"fixed", "margin", "margin_size"}),
         pairs=tuple((f"{margin}, fixed", f"{margin}, learned") for margin in ("none", "cosface", "arcface")),
-        command="fixhead train --dataset cifar100 --head cos --fixed|--learned --scale 30 "
-                "--margin none|cosface|arcface --recipe cpu --seed 0|1|2"),
+        command="fixhead sweep --dataset cifar100 --head cos --scale 30 --recipe cpu --grid fixed=yes,no "
+                "--grid margin=none,cosface,arcface --seeds 0-2"),
 }
-"""Study -> its question. Run the commands for every combination of their alternatives."""
+"""Study -> its question."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def collect(name: str, runs_dir: Path, folder: Path) -> Path:
     shared = {json.dumps(_shared(each, question), sort_keys=True) for each in results}
     if len(shared) != 1:
         raise ArgumentError(f"The runs in {runs_dir} differ in more than arm and seed, or there are none.",
-                            hint=f"Run: {question.command}")
+                            hint=f"Run: {question.command} --runs-dir {shlex.quote(str(runs_dir))}")
     accuracy: dict[str, dict[int, float]] = {}
     for each in results:
         accuracy.setdefault(question.arm(each.config), {})[each.seed] = 100 * each.accuracy()
@@ -156,7 +157,7 @@ def collect(name: str, runs_dir: Path, folder: Path) -> Path:
     for arm in (arm for pair in question.pairs for arm in pair):
         if missing := [seed for seed in seeds if seed not in accuracy.get(arm, {})]:
             raise ArgumentError(f"The runs of {arm!r} with the seeds {', '.join(map(str, missing))} are missing in "
-                                f"{runs_dir}.", hint=f"Run: {question.command}")
+                                f"{runs_dir}.", hint=f"Run: {question.command} --runs-dir {shlex.quote(str(runs_dir))}")
     first = results[0].content
     environment = first["environment"]
     content = {

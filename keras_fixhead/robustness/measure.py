@@ -1,5 +1,6 @@
 """Accuracy on corrupted images."""
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.corrupting import CLEAN, CorruptedChunk, native_suite, parts, variants
 from keras_fixhead.robustness.draws import checked_seed
 from keras_fixhead.robustness.scores import Baseline, error_summary
-from keras_fixhead.robustness.suites import NATIVE, SEVERITIES, Images, Key, Suite
+from keras_fixhead.robustness.suites import NATIVE, SEVERITIES, SUITES, Images, Key, Suite
 from keras_fixhead.runs.generalization import measurement_name
 
 Classes = NDArray[np.integer[Any]]
@@ -107,6 +108,32 @@ def result_name(suite: str, *, dataset: str | None = None, limit: int | None = N
                      *([measurement_name(dataset)] if dataset else []), *([f"n{limit}"] if limit else []),
                      *([f"s{seed}"] if seed else []), *sorted(corruptions or ()),
                      *(["severity" + "".join(map(str, severities))] if severities else [])])
+
+
+def result_options(name: str) -> list[str] | None:
+    """Returns the options of `fixhead robustness` for the measurement of a name; None if they are not all in it.
+
+    Example:
+        >>> result_options("cifar-c-n12-s3-fog-severity15")
+        ['--suite', 'cifar-c', '--limit', '12', '--seed', '3', '--corruption', 'fog', '--severities', '1,5']
+        >>> result_options("CIFAR-10-C-files-5f3a9c01") is None
+        True
+    """
+    suite = max((each for each in SUITES if f"{name}-".startswith(f"{each}-")), key=len, default=None)
+    if suite is None:
+        return None
+    options = ["--suite", suite]
+    for part in name.removeprefix(suite).split("-")[1:]:
+        match = re.fullmatch(r"(severity|n|s)(\d+)", part)
+        if match and match[1] == "severity":
+            options += ["--severities", ",".join(match[2])]
+        elif match:
+            options += ["--limit" if match[1] == "n" else "--seed", match[2]]
+        elif part in SUITES[suite]:
+            options += ["--corruption", part]
+        else:
+            return None
+    return options
 
 
 def measure_robustness(predict: Predict, split: Split, *, suite: str | Suite = "paper", limit: int | None = None,

@@ -1,6 +1,7 @@
 """The features and logits of a run's images, computed once and kept under the data and the digest of the model file."""
 import hashlib
 import logging
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class RunOutputs:
         self._prepare = prepare
         self._data_dir = data_dir
         if not run.model_path.is_file():
-            raise RunError(f"{run.path} has no model.", hint=run.resume_command)
+            raise RunError(f"{run.path} has no model.", hint=f"Continue it: {run.resume_command}")
         self.digest = hashlib.sha256(run.model_path.read_bytes()).hexdigest()[:DIGITS]
         self._datasets: dict[str, Dataset] = {}
         self._predictor: Any = None
@@ -118,7 +119,7 @@ class RunOutputs:
             self._predictor = run_predictor(self.run)
         if self._predictor.streams:
             raise ArgumentError(f"{self.run.path} never has the logits of all its classes, which this needs.",
-                                hint=f"Measure it: fixhead evaluate {self.run.path}")
+                                hint=f"Measure it: fixhead evaluate {shlex.quote(str(self.run.path))}")
         shape = self._predictor.image_shape
         if len(part) and part.images.shape[1:] != shape:
             raise ArgumentError(f"These images have shape {part.images.shape[1:]}; the model of {self.run.path} takes "

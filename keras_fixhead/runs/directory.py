@@ -293,7 +293,8 @@ def extended(run: Run, epochs: float) -> TrainConfig:
     """
     config = run.config()
     if not run.is_complete():
-        raise ArgumentError(f"{run.path} is not finished, so it cannot be extended.", hint=run.resume_command)
+        raise ArgumentError(f"{run.path} is not finished, so it cannot be extended.",
+                            hint=f"Continue it: {run.resume_command}")
     if not run.newest_checkpoint.exists():
         raise ArgumentError(f"{run.path} has no checkpoint left to continue from.",
                             hint="Train again with more epochs.")

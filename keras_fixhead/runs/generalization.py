@@ -1,5 +1,6 @@
 """What was measured of a run on an outside set, next to its own test set: RUN/generalization/NAME.json and .npz."""
 import io
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.packed_index import file_name
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import RunError
@@ -66,8 +68,11 @@ def read_generalization(run: Path, name: str) -> Generalization:
     """
     path = run / FOLDER / f"{name}.json"
     if not path.is_file():
-        raise RunError(f"{run} has not been measured on {name}.", hint=f"Measure it: fixhead evaluate {run} --dataset "
-                       f"{name}")
+        dataset = next((each for each in DATASETS if measurement_name(each) == name), None)
+        quoted = shlex.quote(str(run))
+        raise RunError(f"{run} has not been measured on {name}.",
+                       hint=f"Measure it: fixhead evaluate {quoted} --dataset {dataset}" if dataset else
+                       f"Measure it: fixhead evaluate {quoted} --dataset FOLDER, where FOLDER is the path of {name}.")
     content, arrays = read_json(path, schema=SCHEMA), read_arrays(path.with_suffix(".npz"))
     try:
         found = Generalization(content, arrays["own"], arrays["outside"])

@@ -101,7 +101,7 @@ def read_result(path: Path) -> Result:
         return _read_exported(path.absolute())
     run = open_run(path)
     if not run.has("result"):
-        raise RunError(f"{run.path} is not complete: it has no result.json.", hint=run.resume_command)
+        raise RunError(f"{run.path} is not complete: it has no result.json.", hint=f"Continue it: {run.resume_command}")
     return Result(run.path, run.config(), result_content(run), lambda: _matrices_of_run(run))
 
 

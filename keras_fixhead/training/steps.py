@@ -90,4 +90,5 @@ class StepGuard(keras.callbacks.Callback):
         self._unread = None
         if not math.isfinite(loss):
             raise TrainingError(f"The loss is {float(loss)} in epoch {self._progress.epoch + 1}, step {step}: this run "
-                                "failed to converge.", hint="Try a lower learning rate (--lr) or a longer warm-up.")
+                                "failed to converge.", hint="Try a lower learning rate (--lr) or a longer warm-up "
+                                "(--warmup-fraction).")

@@ -1,7 +1,6 @@
 """`fixhead robustness` and `fixhead data corrupt` on a run, up to their files."""
 import csv
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -125,39 +124,3 @@ def test_a_folder_of_images_cannot_be_corrupted_further(fixhead, asked, tmp_path
 
     assert answer.code == 2 and "Leave --engine and --augmenter out" in answer.err
     assert "Unknown corruption 'snow'" in fixhead(*asked, "--suite", tmp_path, "--corruption", "snow").err
-
-
-def check_what_is_compared(fixhead, runs, name):
-    """Other images of equal number are refused; of a measurement of an earlier version, other labels are."""
-    compare = ("compare", *runs, "--robustness", name, "--figure", runs[0] / "r.png")
-    path = runs[1] / "robustness" / f"{name}.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "images": "0" * 64}))
-    other = fixhead(*compare)
-    assert other.code == 2 and "was measured on other images, corruptions or severities than the first" in other.err
-    path.write_text(json.dumps({key: value for key, value in content.items() if key != "images"}))
-    assert fixhead(*compare).code == 0
-    with np.load(path.with_suffix(".npz")) as arrays:
-        kept = dict(arrays)
-    np.savez(path.with_suffix(".npz"), **{**kept, "labels": kept["labels"][::-1]})
-    assert "was measured on other images" in fixhead(*compare).err
-
-
-def test_runs_are_compared_on_what_was_measured(fixhead, digits_run, tmp_path):
-    """Two copies of a run, one as if trained with another rate: equal models differ by nothing."""
-    for name, field, value in (("seed", "seed", 7), ("rate", "lr", 0.123)):
-        shutil.copytree(digits_run.path, tmp_path / name, ignore=shutil.ignore_patterns("checkpoints", "robustness"))
-        config = json.loads((tmp_path / name / "config.json").read_text())
-        config["resolved"][field] = config["asked"][field] = value
-        (tmp_path / name / "config.json").write_text(json.dumps(config))
-    runs = [tmp_path / name for name in ("seed", "rate")]
-    fixhead("robustness", *runs, "--corruption", "impulse_noise", "--severities", "1", "--limit", 12, "--quiet")
-    answer = fixhead("compare", *runs, "--robustness", "paper-n12-impulse_noise-severity1", "--figure",
-                     tmp_path / "r.png", "--json").json
-
-    assert [group["mean"] for group in answer["groups"]] == [answer["groups"][0]["mean"]] * 2
-    assert answer["differences"][0]["interval"] == [0.0, 0.0] and (tmp_path / "r.png").is_file()
-    assert answer["differences"][0]["verdict"] == "undecided: the interval includes 0"
-    check_what_is_compared(fixhead, runs, "paper-n12-impulse_noise-severity1")
-    missing = fixhead("compare", *runs, "--robustness", "cifar-c")
-    assert missing.code == 1 and "Measure it: fixhead robustness" in missing.err

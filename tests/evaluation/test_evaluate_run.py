@@ -69,16 +69,6 @@ def test_classes_are_matched_by_name_and_predictions_can_be_kept_to_the_common_o
     assert measure_run(digits_run, dataset="digits_1", class_map={"zero": "0"}).splits["test"].common_accuracy is None
 
 
-def test_a_drop_needs_two_common_classes(digits_run, monkeypatch):
-    outside(monkeypatch, label_names=("0", *"abcdefghi"))
-    predictor = run_predictor(digits_run)
-    found = measure_run(digits_run, dataset="digits_1", predictor=predictor)
-
-    assert found.splits["test"].common_accuracy is None
-    with pytest.raises(ArgumentError, match=r"there is only one, 0: every answer would be right\. Measure on a set "):
-        measure_generalization(digits_run, predictor, found, "digits_1")
-
-
 def test_images_of_another_size_are_brought_to_the_size_of_the_run(digits_run, monkeypatch):
     images = load_dataset("digits").test.images
     large = np.repeat(np.repeat(images, 2, axis=1), 2, axis=2)[:40]

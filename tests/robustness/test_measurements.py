@@ -14,6 +14,7 @@ from keras_fixhead.robustness import (
     result_name,
 )
 from keras_fixhead.robustness.imgaug_engine import augmenter_suite, custom_suite, imgaug_suite
+from keras_fixhead.robustness.measure import result_options
 from keras_fixhead.robustness.record import Record, csv_table, data_digest, read_measurement, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line, error_summary
 
@@ -175,3 +176,14 @@ def test_a_baseline_gives_the_relative_error_as_well():
 
     assert summary["value"] == pytest.approx(0.75) and summary["relative"] == pytest.approx((1 / 2 + 4 / 3) / 2)
     assert error_summary({"c": (0.5,)}, 0.9, ["c"], Baseline("B", {"a": 1.0}))["normalised_by"] is None
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_name_says_the_options_of_its_measurement(suite):
+    first = next(iter(SUITES[suite]))
+    asked = {"limit": 12, "seed": 3, "corruptions": [first], "severities": [1, 5]}
+    assert result_options(result_name(suite)) == ["--suite", suite]
+    assert result_options(result_name(suite, **asked)) == [
+        "--suite", suite, "--limit", "12", "--seed", "3", "--corruption", first, "--severities", "1,5"]
+    for others in ({"engine": "imgaug"}, {"dataset": "photographs"}, {"digest": "5f3a9c01d2e4"}):
+        assert result_options(result_name(suite, **others)) is None

@@ -312,4 +312,4 @@ def test_runs_that_cannot_be_analyzed_are_refused_in_one_line(two_runs, tmp_path
     (tmp_path / "config.json").write_text((two_runs[0].path / "config.json").read_text())
     with pytest.raises(RunError, match="has no model") as empty:
         analyze_runs([open_run(tmp_path)], tmp_path)
-    assert empty.value.hint == open_run(tmp_path).resume_command
+    assert empty.value.hint == f"Continue it: {open_run(tmp_path).resume_command}"

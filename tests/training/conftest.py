@@ -2,12 +2,13 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
 
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.recipes import build_config
-from keras_fixhead.training import outcome
+from keras_fixhead.training import backend, outcome
 
 
 @pytest.fixture
@@ -25,3 +26,17 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Train
                              "precision": "float32", "runs_dir": str(tmp_path / "runs"), **values})
 
     return config
+
+
+@pytest.fixture
+def jax_backend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes Keras report JAX; returns a function that sets whether JAX has started and has a GPU."""
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    for name in ("NPROC", "XLA_FLAGS"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+
+    def state(*, started: bool, gpu: bool = False) -> None:
+        monkeypatch.setattr(backend, "_jax_has_started", lambda: started)
+        monkeypatch.setattr(backend, "on_gpu", lambda: gpu)
+
+    return state

@@ -4,6 +4,7 @@ It is written as JSON, CSV, Markdown, LaTeX and one page of HTML, of which the l
 `report.tables`. The same files give the same bytes: a report has no date and no paths of the machine.
 """
 import functools
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ def read_report(folder: Path) -> dict[str, Any]:
         inside = folder.absolute().name in results and any(folder.glob("*.json"))
         *first, last = results
         raise ArgumentError(f"{folder} has no results of a plan in {', '.join(first)} or {last}.",
-                            hint=f"Give the folder that it is in: fixhead report {folder.absolute().parent}" if inside
+                            hint="Give the folder that it is in: fixhead report "
+                            f"{shlex.quote(str(folder.absolute().parent))}" if inside
                             else "Make some: fixhead reproduce table1 --data-dir DATA")
     return report_content(results, folder)
 
