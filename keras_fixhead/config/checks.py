@@ -8,7 +8,8 @@ from keras_fixhead.hardware import keras_backend
 from keras_fixhead.head_config import BYTES_PER_LOGIT, MEMORY_BYTES
 from keras_fixhead.vectors import KINDS, kind_of
 
-PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "augment_on", "normalization", "fit", "skip_broken")
+PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "augment_on", "normalization", "fit", "decoding",
+                  "skip_broken")
 """Fields that only make sense for pictures."""
 
 
