@@ -1,7 +1,7 @@
 """Checks between the fields of a configuration; `implied` resolves what can be resolved before."""
 from keras_fixhead.catalog import MARGINS, size_without_margin
 from keras_fixhead.config.train_config import TrainConfig
-from keras_fixhead.data.balance import parse_class_weights
+from keras_fixhead.data.balance import check_weighed_classes, parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import keras_backend
@@ -19,6 +19,8 @@ def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
         raise ArgumentError(f"{config.dataset} has no training images: it is a test set for models trained on "
                             f"{entry.tests}.",
                             hint=f"Measure a trained run on it: fixhead evaluate RUN --dataset {config.dataset}")
+    if entry.label_names is not None:
+        check_weighed_classes(config.class_weights, entry.label_names)
     if lacks_validation_to_select(config):
         raise ArgumentError("Without hold_out there are no validation images to select the best epoch on.",
                             hint="Use --selection last (or test, which makes test accuracy too high).")

@@ -13,7 +13,8 @@ from typing import Any
 DECODINGS = ("full", "reduced")
 GAP = (3, 2)
 """A reduced picture still has at least 3/2 times the pixels that are needed, in both directions. Compared with full
-decoding, pixels then differ by 1 to 1.5 of 255 levels in the mean (docs/data.md): less than by another filter."""
+decoding, pixels then differ by 1 to 1.5 of 255 levels in the mean, as with another anti-aliasing filter (docs/data.md).
+"""
 _RATIOS = (1, 1, 2, 2, 4, 4, 4, 4, 8)  # by how often the needed pixels, times the gap, fit into the picture
 
 

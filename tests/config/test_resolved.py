@@ -244,3 +244,10 @@ def test_very_many_class_vectors_are_identified_by_recipe_without_drawing(monkey
 
     assert time.perf_counter() - start < 2  # drawing 512 million numbers would take half a minute
     assert found.class_vectors_digest == draw_digest("uniform", 1_000_000, 512, 3)
+
+
+def test_weights_of_other_classes_are_reported_before_the_data_are_read():
+    for weights, what in (('{"1": 2, "one": 1}', "has a weight for 'one', which is not a class of the data set"),
+                          ('{"1": 2}', "has no weight for 0, 2, 3, 4, 5, ...")):
+        with pytest.raises(ArgumentError, match=what):
+            resolve(TrainConfig(dataset="digits", class_weights=weights))
