@@ -158,8 +158,7 @@ class TrainConfig:
     epochs: int | float = _option("optimisation", 200, "Passes over the training images; with 9.9, the last has nine "
                                   "tenths of the steps.", low=1, high=1_000_000, identity=True)
     batch_size: int = _option("optimisation", 128, "Images per step.", low=1, high=1_000_000)
-    partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
-                                  "smaller batch.")
+    partial_batch: bool = _option("optimisation", False, "Train on what is left of an epoch as a smaller batch.")
     lr: float = _option("optimisation", 0.1, "Peak learning rate.", low=0, high=1e4)
     backbone_lr: float = _option("optimisation", 1.0, "Factor on the learning rate of everything but the head.", low=0,
                                  high=1, newer=True)
