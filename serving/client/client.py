@@ -27,7 +27,6 @@ from fixhead_serving.client.files import FileBatch, find_pictures, predict_files
 from fixhead_serving.client.fitting import served_decoding, served_fit
 from fixhead_serving.client.pictures import encode_png, read_file, upright
 from fixhead_serving.client.retries import Retries
-from keras_fixhead.encodings import JPEG
 from keras_fixhead.errors import RequestError, ServingError
 
 if TYPE_CHECKING:
@@ -150,6 +149,8 @@ class Client:
         Raises:
             DataError: if the file cannot be read or is not such a picture.
         """
+        from keras_fixhead.encodings import JPEG
+
         content = read_file(path)
         sent = upright(content, os.fspath(path))
         is_turned_jpeg = sent != content and content.startswith(JPEG)
