@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from folders import SIDE, anti_aliased, keras_images, ours, tf_data, write_folder
+from folders import OURS, SIDE, anti_aliased, keras_images, tf_data, write_folder
 from report import RESULTS, measurement, out_option, write_report
 
 FILE = RESULTS / "folder_stages.json"
-READERS = {"ours": "`load_dataset`", "keras": "`image_dataset_from_directory`", "tf.data": "tf.data, anti-aliased"}
+READERS = {"ours": "`load_dataset`", "ours-reduced": "`load_dataset`, `decoding=\"reduced\"`",
+           "keras": "`image_dataset_from_directory`", "tf.data": "tf.data, anti-aliased"}
 STAGES = {"read": "read the file", "decode": "decode the JPEG, to RGB", "resize": "crop, and resize to 96 px",
           "rest": "everything else", "whole": "the whole first epoch"}
 Pass = Callable[[], Any]
@@ -53,8 +54,8 @@ def main() -> None:
 def milliseconds(folder: Path, rounds: int) -> dict[tuple[str, str], list[float]]:
     """Returns milliseconds an image of each stage of each reader, by (reader, stage), one value a round."""
     files = sorted((folder / "train").rglob("*.jpg"))
-    epochs = {"ours": ours, "keras": keras_images, "tf.data": tf_data}
-    passes = {"ours": _our_passes(files), **_tensorflow_passes(files)}
+    epochs = {**OURS, "keras": keras_images, "tf.data": tf_data}
+    passes = {"ours": _our_passes(files), "ours-reduced": _our_passes(files, "reduced"), **_tensorflow_passes(files)}
     found: dict[tuple[str, str], list[float]] = {(reader, stage): [] for reader in READERS for stage in STAGES}
     for number in range(-1, rounds):
         for reader in list(READERS)[:: 1 if number % 2 else -1]:
@@ -68,13 +69,13 @@ def milliseconds(folder: Path, rounds: int) -> dict[tuple[str, str], list[float]
     return {key: values[1:] for key, values in found.items()}
 
 
-def _our_passes(files: Sequence[Path]) -> list[Pass]:
+def _our_passes(files: Sequence[Path], decoding: str = "full") -> list[Pass]:
     from keras_fixhead.data.pictures import PictureForm, fit_upright, upright_picture
 
-    form = PictureForm(SIDE, SIDE)
+    form = PictureForm(SIDE, SIDE, decoding=decoding)
 
     def decoded(file: Path) -> Any:
-        return upright_picture(file.read_bytes(), "a picture")
+        return upright_picture(file.read_bytes(), "a picture", form)
 
     def over_all(function: Callable[[Path], Any]) -> Pass:
         return lambda: deque(map(function, files), maxlen=0)

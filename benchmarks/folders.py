@@ -4,19 +4,22 @@
     python benchmarks/folders.py --memory 100000     # memory of the loader in two epochs
 
 Speeds. Every reader gets the same folder of JPEG files of photographs' proportions, in the page cache, and gives
-shuffled batches of 128 images of 96x96 pixels, the centre of each picture. `keras` is
-`keras.utils.image_dataset_from_directory` with `cache().shuffle().prefetch()`, as its guides have it: it keeps whole
-batches of float32, so the same images meet in a batch in every epoch. `keras-images` is the same function without
-batches, followed by `cache().shuffle().batch().prefetch()`: images are shuffled, as ours are. `tf.data` maps a decoding
-function in parallel, with anti-aliasing as ours, caches single images as uint8, shuffles, batches and prefetches; the
-function of Keras has no anti-aliasing. The first epoch is from nothing: our cache on disk is emptied, and the data sets
-are built again. Another run begins with what is then on disk. Readers alternate, in changing order. Images are read,
-and not trained on.
+shuffled batches of 128 images of 96x96 pixels, the centre of each picture. `ours` decodes files in full, and
+`ours-reduced` with `decoding="reduced"`. `keras` is `keras.utils.image_dataset_from_directory` with
+`cache().shuffle().prefetch()`, as its guides have it: it keeps whole batches of float32, so the same images meet in a
+batch in every epoch. `keras-images` is the same function without batches, followed by
+`cache().shuffle().batch().prefetch()`: images are shuffled, as ours are. `tf.data` maps a decoding function in
+parallel, with anti-aliasing as ours, caches single images as uint8, shuffles, batches and prefetches; the function of
+Keras has no anti-aliasing. The first epoch is from nothing: our cache on disk is emptied, and the data sets are built
+again. Another run begins with what is then on disk. Readers alternate, in changing order. Images are read, and not
+trained on.
 
 Memory. A process reads the folder and goes through two epochs of batches. What it holds for itself (anonymous memory)
 is reported apart from the pages of the mapped file of pixels, which the system may take back at any time.
 """
 import argparse
+import functools
+import itertools
 import json
 import os
 import shutil
@@ -35,6 +38,10 @@ from report import RESULTS, measurement, out_option, write_report
 SIDE, BATCH, CLASSES = 96, 128, 10
 SIZES = ((400, 300), (300, 400), (480, 320), (360, 360))
 EPOCHS = 3  # of a round: the first, and two later ones
+TITLES = {"ours": "`load_dataset`", "ours-reduced": "`load_dataset`, `decoding=\"reduced\"`",
+          "keras": "`image_dataset_from_directory`, batches cached, images not shuffled again",
+          "keras-images": "`image_dataset_from_directory`, images cached and shuffled",
+          "tf.data": "tf.data, anti-aliased, images cached and shuffled"}
 KINDS = {"first": "first epoch", "later": "later epochs", "again": "first epoch of another run"}
 READER = """
 import sys, threading, time
@@ -87,12 +94,12 @@ def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
     """Returns images per second of each reader in the first and the later epochs, and our share of each round."""
     folder = write_folder(scratch / "pictures", pictures)
     readers: dict[str, Callable[[Path], Iterator[int]]] = {
-        "ours": ours, "keras": keras_batches, "keras-images": keras_images, "tf.data": tf_data}
+        **OURS, "keras": keras_batches, "keras-images": keras_images, "tf.data": tf_data}
     for reader in readers.values():
         list(reader(folder))
     found: dict[str, dict[str, list[float]]] = {name: {kind: [] for kind in KINDS} for name in readers}
     for number in range(rounds):
-        shutil.rmtree(os.environ["FIXHEAD_CACHE_DIR"], ignore_errors=True)
+        shutil.rmtree(os.environ["FIXHEAD_CACHE_DIR"], ignore_errors=True)  # each of ours has pixels of its own there
         for name in list(readers)[:: 1 if number % 2 else -1]:
             seconds, images = [], []
             started = time.perf_counter()
@@ -111,22 +118,25 @@ def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
     return [*(measurement(name=f"folders/{name}/{kind}", metric=f"images per second, {KINDS[kind]}", unit="1/s",
                           values=values, warmup=warmup, config=config)
               for name, each in found.items() for kind, values in each.items()),
-            *(measurement(name=f"folders/{name}/{kind}/ratio", metric=f"ours divided by {name}, {KINDS[kind]}",
-                          unit="1", values=[mine / theirs for mine, theirs in
-                                            zip(found["ours"][kind], found[name][kind], strict=True)],
+            *(measurement(name=f"folders/{_of(own)}{name}/{kind}/ratio", unit="1",
+                          metric=f"{own} divided by {name}, {KINDS[kind]}", values=[mine / theirs for mine, theirs in
+                                            zip(found[own][kind], found[name][kind], strict=True)],
                           warmup=warmup, config=config)
-              for name in ("keras", "keras-images", "tf.data") for kind in KINDS)]
+              for own in OURS for name in readers if name not in OURS for kind in KINDS)]
 
 
-def ours(folder: Path) -> Iterator[int]:
+def ours(folder: Path, decoding: str = "full") -> Iterator[int]:
     """Yields the number of images of each epoch, when it is over."""
     from keras_fixhead.data import load_dataset
     from keras_fixhead.training.batches import TrainBatches
 
-    train = load_dataset(str(folder), image_size=SIDE).train
+    train = load_dataset(str(folder), image_size=SIDE, decoding=decoding).train
     for epoch in range(EPOCHS):
         batches = TrainBatches(train, BATCH, seed=0, epoch=epoch, partial_batch=True)
         yield sum(len(batches[step][0]) for step in range(len(batches)))
+
+
+OURS = {"ours": ours, "ours-reduced": functools.partial(ours, decoding="reduced")}
 
 
 def keras_batches(folder: Path) -> Iterator[int]:
@@ -231,20 +241,22 @@ def block() -> list[str]:
         report = json.loads(file.read_text())
         found = {each["name"].removeprefix("folders/"): each for each in report["measurements"]}
         config = found["ours/first"]["config"]
-        lines += [f"| reader | {' | '.join(f'{kind} | ours over it' for kind in KINDS.values())} |",
-                  "|---|" + "---:|" * (2 * len(KINDS))]
-        for name, title in (("ours", "`load_dataset`"),
-                            ("keras", "`image_dataset_from_directory`, batches cached, images not shuffled again"),
-                            ("keras-images", "`image_dataset_from_directory`, images cached and shuffled"),
-                            ("tf.data", "tf.data, anti-aliased, images cached and shuffled")):
-            cells = [cell for kind in KINDS for cell in (
-                _spread(found[f"{name}/{kind}"], ",.0f"),
-                "" if name == "ours" else _spread(found[f"{name}/{kind}/ratio"], ".2f"))]
+        measured = {name: title for name, title in TITLES.items() if f"{name}/first" in found}
+        lines += [f"| reader | {' | '.join(KINDS.values())} |", "|---|" + "---:|" * len(KINDS)]
+        for name, title in measured.items():
+            cells = [_spread(found[f"{name}/{kind}"], ",.0f") for kind in KINDS]
             lines.append(f"| {title} | {' | '.join(cells)} |")
-        lines += ["", f"Images per second, median (quartiles) of n = {found['ours/first']['n']} alternating rounds, "
-                  f"{config['pictures']:,} JPEG files of 0.1 megapixels, {config['pixels']} px, batches of "
-                  f"{config['batch_size']}, "
-                  f"{report['hardware']['cpu']}, {report['hardware']['cores']} cores, by `{report['command']}`."]
+        for own, name in itertools.product(*(
+                [name for name in measured if (name in OURS) == is_own] for is_own in (True, False))):
+            cells = [_spread(found[f"{_of(own)}{name}/{kind}/ratio"], ".2f") for kind in KINDS]
+            lines.append(f"| {measured[own]} / {measured[name]} | {' | '.join(cells)} |")
+        lines += ["", f"Images per second, and ratios of ours to others in the same round: median (quartiles) of n = "
+                  f"{found['ours/first']['n']} alternating rounds, {config['pictures']:,} JPEG files of 0.1 "
+                  f"megapixels, {config['pixels']} px, batches of {config['batch_size']}, {report['hardware']['cpu']}, "
+                  f"{report['hardware']['cores']} cores, load average {config['load_average']:g}, by "
+                  f"`{report['command']}`."]
+        if "ours-reduced" not in measured:
+            lines += ["", '`decoding="reduced"` has not been measured in this way yet; its processor time is below.']
     else:
         lines += ["Speeds have not been measured yet: `python benchmarks/folders.py`."]
     if (file := RESULTS / "folders_memory.json").exists():
@@ -259,6 +271,11 @@ def block() -> list[str]:
                   f"it needs them, are not in these numbers: at most {value['epoch2/mapped']:,.0f} MiB. By "
                   f"`{report['command']}`."]
     return lines
+
+
+def _of(own: str) -> str:
+    """How the names of a reader's ratios begin; those of `ours` are from before there was another one of ours."""
+    return "" if own == "ours" else f"{own}/"
 
 
 def _spread(found: dict[str, Any], form: str) -> str:

@@ -15,6 +15,8 @@ from analysis_page import analysis_block
 from faq_block import faq_block
 from folder_stages import block as folder_stages_block
 from folders import block as folders_block
+from later_epochs import block as later_epochs_block
+from reduced_decoding import block as reduced_decoding_block
 from report import README, RESULTS, ROOT, write_block
 
 from fixhead_cli.commands import COMMANDS
@@ -307,8 +309,10 @@ BLOCKS = (
     (DOCS / "recipes.md", "recipes", recipes_block),
     (DOCS / "data.md", "data sets", data_block),
     (DOCS / "data.md", "loading", loading_block),
+    (DOCS / "data.md", "reduced decoding", reduced_decoding_block),
     (DOCS / "data.md", "folders", folders_block),
     (DOCS / "data.md", "folder stages", folder_stages_block),
+    (DOCS / "data.md", "later epochs", later_epochs_block),
     (DOCS / "data.md", "formats", formats_block),
     (DOCS / "training.md", "first runs", first_runs_block),
     (DOCS / "training.md", "peers", peers_block),

@@ -8,7 +8,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names, read_picture
+from fixhead_serving.client import BATCH_SIZE, Client, encode_png, read_label_names
 from fixhead_serving.client.pictures import read_unchanged
 from keras_fixhead.data.class_map import find_class
 from keras_fixhead.data.pictures import PictureForm
@@ -118,7 +118,7 @@ class ServerTarget:
         return form
 
     def read(self, file: Path) -> bytes:
-        return read_picture(file)
+        return self._client.read_picture(file)
 
     def pictures(self, contents: list[bytes], names: list[str]) -> Outputs:
         return self._client.predict_pictures(contents, self._batch_size)

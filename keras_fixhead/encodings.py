@@ -10,6 +10,9 @@ import zlib
 PALETTE_BYTES = 256 * 4
 """A shorter palette of a BMP may lack colours that its pixels have: Pillow takes them for black."""
 
+JPEG = b"\xff\xd8\xff"
+"""The first bytes of a JPEG file."""
+
 BGR = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
 """The only masks of a BMP's 32 bits that TensorFlow reads, the usual ones."""
 
@@ -29,7 +32,7 @@ def decoded_alike(content: bytes) -> bool:
         return _plain_bmp(content)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return not is_animated_webp(content)
-    return content.startswith(b"\xff\xd8\xff")  # JPEG
+    return content.startswith(JPEG)
 
 
 def is_animated_webp(content: bytes) -> bool:

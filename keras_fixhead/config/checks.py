@@ -3,14 +3,15 @@ from typing import Any
 
 from keras_fixhead.catalog import MARGINS, size_without_margin
 from keras_fixhead.config.train_config import TrainConfig
-from keras_fixhead.data.balance import parse_class_weights
+from keras_fixhead.data.balance import check_weighed_classes, parse_class_weights
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.hardware import keras_backend
 from keras_fixhead.head_config import BYTES_PER_LOGIT, MEMORY_BYTES
 from keras_fixhead.vectors import KINDS, kind_of
 
-PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "augment_on", "normalization", "fit", "skip_broken")
+PICTURE_FIELDS = (*TrainConfig.names("augmentation"), "augment_on", "normalization", "fit", "decoding",
+                  "skip_broken")
 """Fields that only make sense for pictures."""
 
 
@@ -20,6 +21,8 @@ def check_data(config: TrainConfig, entry: DatasetEntry) -> None:
         raise ArgumentError(f"{config.dataset} has no training images: it is a test set for models trained on "
                             f"{entry.tests}.",
                             hint=f"Measure a trained run on it: fixhead evaluate RUN --dataset {config.dataset}")
+    if entry.label_names is not None:
+        check_weighed_classes(config.class_weights, entry.label_names)
     if lacks_validation_to_select(config):
         raise ArgumentError("Without hold_out there are no validation images to select the best epoch on.",
                             hint="Use --selection last (or test, which makes test accuracy too high).")

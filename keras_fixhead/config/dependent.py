@@ -89,6 +89,7 @@ DEPENDENT = (
     Dependent("crop_border", lambda run: bool(run.config.crop_padding), "without --crop-padding N", off="black"),
     Dependent("flip_mode", lambda run: bool(run.config.flip), "without --flip", off="random"),
     Dependent("skip_broken", _reads_pictures, "without --dataset FOLDER", off=False),
+    Dependent("decoding", _reads_pictures, "without --dataset FOLDER", off="full"),
     Dependent("confusion_counts", _writes_into_cells, f"with more than {NUMBERED_CLASSES} classes", off=False),
     Dependent("data_dir", _has_a_named_set, "on a data set that is given by its path"),
 )

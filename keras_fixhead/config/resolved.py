@@ -142,6 +142,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
         else asked.margin_size,
         crop_padding=entry.crop_padding if asked.crop_padding is None else asked.crop_padding,
         fit=entry.fit,
+        decoding=entry.decoding,
         flip=entry.flip if asked.flip is None else asked.flip,
         flip_mode=asked.flip_mode if asked.flip or (asked.flip is None and entry.flip) else "random",
         precision=resolve_precision(asked.precision, gpu=gpu),
@@ -157,7 +158,7 @@ def resolve(asked: TrainConfig, *, gpu: bool | None = None) -> Resolved:
 def dataset_entry(config: TrainConfig) -> DatasetEntry:
     """Returns what is known about a run's data set before its images are read."""
     entry = describe(config.dataset, config.data_dir, image_size=config.image_size, fit=config.fit,
-                     classes=config.classes)
+                     decoding=config.decoding, classes=config.classes)
     if not config.grey:
         return entry
     if len(entry.image_shape) != 3:

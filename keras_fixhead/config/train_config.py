@@ -27,6 +27,7 @@ from keras_fixhead.catalog import (
 )
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import FITS, MAX_SIDE, MIN_SIDE, picture_sides
+from keras_fixhead.data.reduced import DECODINGS
 from keras_fixhead.data.sources import is_folder
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.figures.classes import NUMBERED_CLASSES
@@ -96,16 +97,17 @@ class TrainConfig:
     dataset: str = _option("data", "digits", "Data set, packed set, folder of images with one subfolder per class, or "
                            "embedding set (.npz, or a folder of .npy).",
                            choices=DATASETS, identity=True)
-    data_dir: str | None = _option("place", None, "Folder of packed or prepared data sets (default: $TFDS_DATA_DIR, or "
+    data_dir: str | None = _option("place", None, "Folder of packed or prepared data sets (default: $TFDS_DATA_DIR or "
                                    "TFDS's own).", resumable=True)
     image_size: int | str | None = _option("data", None, "Size that a folder's pictures get: 64 for squares, or "
                                            "WIDTHxHEIGHT (default: that of the first picture; all must have it).",
                                            low=MIN_SIDE, high=MAX_SIDE)
     fit: str = _option("data", FITS[0], "How a picture gets the size of the model's input: crop to the centre, squash, "
                        "or pad with black.", choices=FITS, newer=True)
+    decoding: str = _option("data", DECODINGS[0], "Decode a folder's JPEG files in full, or large ones faster, at a "
+                            "reduced size.", choices=DECODINGS, newer=True)
     grey: bool = _option("data", False, "Convert images to grey: one channel instead of three.", newer=True)
-    skip_broken: bool = _option("data", False, "Skip a folder's pictures that cannot be used, instead of "
-                                "stopping.", newer=True)
+    skip_broken: bool = _option("data", False, "Skip a folder's unusable pictures instead of stopping.", newer=True)
     classes: str | None = _option("data", None, "Only these classes: names of classes or groups, separated by commas.")
     limit_train: int | None = _option("data", None, "Use at most this many training images, the same number per "
                                       "class (or all images of a class that has fewer).",
@@ -156,8 +158,7 @@ class TrainConfig:
     epochs: int | float = _option("optimisation", 200, "Passes over the training images; with 9.9, the last has nine "
                                   "tenths of the steps.", low=1, high=1_000_000, identity=True)
     batch_size: int = _option("optimisation", 128, "Images per step.", low=1, high=1_000_000)
-    partial_batch: bool = _option("optimisation", False, "Train on the remaining images at the end of an epoch as a "
-                                  "smaller batch.")
+    partial_batch: bool = _option("optimisation", False, "Train on what is left of an epoch as a smaller batch.")
     lr: float = _option("optimisation", 0.1, "Peak learning rate.", low=0, high=1e4)
     backbone_lr: float = _option("optimisation", 1.0, "Factor on the learning rate of everything but the head.", low=0,
                                  high=1, newer=True)

@@ -63,6 +63,11 @@ class Augmentation:
         return self.mixup > 0 or self.cutmix > 0
 
     @property
+    def draws(self) -> bool:
+        """Whether anything is drawn for single images: drawing takes as long as a fifth of copying them."""
+        return any((self.crop_padding, self.flip, self.rotation, self.randaugment, self.cutout, self.erasing))
+
+    @property
     def computes(self) -> bool:
         """Whether pixels are computed and not only copied: anything beyond crop, flip and Cutout."""
         return self.mixes or self.rotation > 0 or self.randaugment > 0 or self.erasing > 0
@@ -169,9 +174,11 @@ def draw(indices: NDArray[np.intp], image_shape: tuple[int, ...], augmentation: 
         seed: the run's seed.
         epoch: from 0.
     """
+    draws: Draws = {}
+    if not augmentation.draws:
+        return draws
     key = stream_key(seed, AUGMENT_STREAM, epoch)
     bits = words(key, indices, range(_RANDAUGMENT))  # (N, 16)
-    draws: Draws = {}
     if augmentation.crop_padding or augmentation.flip:
         offsets = _below(2 * augmentation.crop_padding + 1, bits[:, _CROP : _CROP + 2]) - augmentation.crop_padding
         draws[_OFFSETS[augmentation.crop_border]] = offsets.astype(np.int32)

@@ -60,6 +60,7 @@ def loss_weights(asked: str | None, labels: NDArray[np.int32],
         >>> loss_weights("balanced", np.array([0, 0, 0, 1]), ("cat", "dog")).round(3).tolist()
         [0.6669999957084656, 2.0]
     """
+    check_weighed_classes(asked, label_names)
     if asked is None:
         return None
     weights = parse_class_weights(asked)
@@ -67,6 +68,18 @@ def loss_weights(asked: str | None, labels: NDArray[np.int32],
         counts = np.bincount(labels, minlength=len(label_names))
         shares = np.where(counts > 0, len(labels) / np.maximum(counts, 1) / max(1, (counts > 0).sum()), 0.0)
         return shares.astype(np.float32)
+    return np.array([weights[name] for name in label_names], np.float32)
+
+
+def check_weighed_classes(asked: str | None, label_names: Sequence[str]) -> None:
+    """Raises an ArgumentError if weights are given that are not those of exactly these classes.
+
+    Args:
+        asked, label_names: as in `loss_weights`.
+    """
+    weights = None if asked is None else parse_class_weights(asked)
+    if weights is None or isinstance(weights, str):
+        return
     unknown = [name for name in weights if name not in label_names]
     if unknown:
         known = label_names[:LISTED]
@@ -78,7 +91,6 @@ def loss_weights(asked: str | None, labels: NDArray[np.int32],
     if missing:
         raise ArgumentError(f"class_weights has no weight for {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}.",
                             hint="Give every class a weight; 1 is the usual one.")
-    return np.array([weights[name] for name in label_names], np.float32)
 
 
 def balanced_order(labels: NDArray[np.int32], *, seed: int, epoch: int) -> NDArray[np.intp]:

@@ -32,6 +32,7 @@ class DatasetEntry:
         skip_broken: whether pictures that cannot be used are skipped; for folders of images only.
         skipped: why each picture that was skipped cannot be used.
         fit: how pictures are fitted to that size (see `pictures.PictureForm`), in training and in prediction.
+        decoding: how a folder's JPEG files are decoded (see `pictures.PictureForm`), in training and in prediction.
         tests: the data set whose models it tests, for a set without training images.
         arrays: names of the two NumPy files, of images and of labels, that its authors publish.
         published: where they publish them.
@@ -59,6 +60,7 @@ class DatasetEntry:
     archive: str | None = None
     resize: bool = False
     fit: str = "crop"
+    decoding: str = "full"
     own_validation: bool = False
     skip_broken: bool = False
     skipped: tuple[str, ...] = ()

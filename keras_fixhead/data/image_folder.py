@@ -27,13 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 @functools.lru_cache(maxsize=8)
-def folder_entry(folder: str, image_size: int | str | None, fit: str) -> DatasetEntry:
+def folder_entry(folder: str, image_size: int | str | None, fit: str, decoding: str) -> DatasetEntry:
     """Returns the entry of a folder or list of pictures, from its file names and the size of its first picture.
 
     Args:
         folder: its path.
         image_size: size that pictures get: the side of a square, or 'WIDTHxHEIGHT'; None for that of the first picture.
         fit: how they are fitted to it.
+        decoding: how JPEG files are decoded.
 
     Raises:
         DataError: if it is not a folder or list of pictures.
@@ -44,7 +45,7 @@ def folder_entry(folder: str, image_size: int | str | None, fit: str) -> Dataset
     return dataclasses.replace(
         own_entry(f"the pictures in {folder}", height, width), source=folder, num_classes=len(layout.label_names),
         train=train, validation=validation, test=test, label_names=layout.label_names, resize=image_size is not None,
-        fit=fit, own_validation="validation" in layout.parts)
+        fit=fit, decoding=decoding, own_validation="validation" in layout.parts)
 
 
 def _counts(layout: Layout) -> tuple[int, int, int]:
@@ -119,7 +120,7 @@ def _read(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[st
     _warn_of(layout)
     parts = {part: _labelled(list(classes.values())) for part, classes in layout.parts.items()}
     files = [file for some, _ in parts.values() for file in some]
-    form = PictureForm.of(entry.image_shape, entry.fit)
+    form = PictureForm.of(entry.image_shape, entry.fit, entry.decoding)
     decoded = decode_files(files, form, any_size=entry.resize)
     if decoded.refused and not entry.skip_broken:
         raise DataError(_refused(decoded.refused, len(files)), hint=_way_out(entry, len(decoded.refused)))
@@ -137,7 +138,8 @@ def _read(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[st
 
 def _usable(file: Path) -> bool:
     try:
-        return min(upright_picture(file.read_bytes(), str(file)).size) >= MIN_SIDE
+        picture = upright_picture(file.read_bytes(), str(file))
+        return min(picture.rows, picture.columns) >= MIN_SIDE
     except (OSError, DataError):
         return False
 

@@ -1,6 +1,13 @@
 """The EXIF orientation of a picture's file, without a library: a graph reads it in the same way."""
 import struct
 
+import numpy as np
+from numpy.typing import NDArray
+
+TURNS = ((False, False, False), (False, False, True), (False, True, True), (False, True, False),
+         (True, False, False), (True, False, True), (True, True, True), (True, True, False))
+"""For EXIF orientations 1 to 8, what shows the picture upright: transpose, then reverse rows, then reverse columns."""
+
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -18,6 +25,18 @@ def orientation(content: bytes) -> int:
         return 1 if start is None else _orientation_at(content, start)
     except (IndexError, struct.error):
         return 1
+
+
+def turned(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Returns an image as it is shown with an EXIF orientation.
+
+    Example:
+        >>> turned(np.array([[[1], [2]]], np.uint8), 6)[..., 0].tolist()
+        [[1], [2]]
+    """
+    transpose, rows, columns = TURNS[orientation - 1]
+    image = image.transpose(1, 0, 2) if transpose else image
+    return np.ascontiguousarray(image[:: -1 if rows else 1, :: -1 if columns else 1])
 
 
 def _exif_start(content: bytes) -> int | None:

@@ -37,8 +37,8 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm, skip_bro
             raise ArgumentError(f"{name} has vectors, but the model takes pictures.",
                                 hint="Give a --dataset of pictures.")
         return data
-    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit, hold_out=False,
-                        grey=form.channels == 1, skip_broken=skip_broken)
+    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit,
+                        decoding=form.decoding, hold_out=False, grey=form.channels == 1, skip_broken=skip_broken)
     return data if folder_files(name).keys() != {"all"} else _all_test(data)
 
 

@@ -10,13 +10,14 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.data.orientation import orientation
+from keras_fixhead.data.orientation import TURNS, orientation, turned
+from keras_fixhead.data.reduced import DECODINGS, GAP, Upright, part_of, ratio_of
 from keras_fixhead.errors import ArgumentError, DataError
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ FILTER = "bicubic"
 LUMA = (19_595, 38_470, 7_471)
 """What red, green and blue contribute to a level of grey, in units of 2^-16; together 1."""
 
-TURNS = ((False, False, False), (False, False, True), (False, True, True), (False, True, False),
-         (True, False, False), (True, False, True), (True, True, True), (True, True, False))
-"""For EXIF orientations 1 to 8, what shows the picture upright: transpose, then reverse rows, then reverse columns."""
-
 # What Pillow raises for damaged files; UnidentifiedImageError is an OSError
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError,
               struct.error)
@@ -42,6 +39,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".
 KNOWN = "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file."
 MIN_SIDE = 8
 MAX_SIDE = 4_096
+_TURNED_BY_BYTES = ("JPEG", "MPO", "PNG", "WEBP")  # as an exported graph does, which reads their orientation too
 _one_at_a_time = threading.Lock()
 
 
@@ -55,6 +53,7 @@ class PictureForm:
             changes its proportions; 'pad' takes the whole picture and adds black bars on two sides.
         filter: 'bicubic', as in Pillow, with anti-aliasing and rounding to whole levels.
         channels: 3, or 1 for levels of grey.
+        decoding: 'full'; or 'reduced' to decode JPEG files at 1/2, 1/4 or 1/8 of their size, see `decoding_ratio`.
     """
 
     height: int
@@ -62,12 +61,13 @@ class PictureForm:
     fit: str = "crop"
     filter: str = FILTER
     channels: int = 3
+    decoding: str = DECODINGS[0]
 
     @classmethod
-    def of(cls, image_shape: Sequence[int], fit: str = FITS[0]) -> "PictureForm":
+    def of(cls, image_shape: Sequence[int], fit: str = FITS[0], decoding: str = DECODINGS[0]) -> "PictureForm":
         """Returns the form of arrays of shape (H, W, C)."""
         height, width, channels = image_shape
-        return cls(height, width, fit, channels=channels)
+        return cls(height, width, fit, channels=channels, decoding=decoding)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the fields as a dictionary."""
@@ -76,7 +76,9 @@ class PictureForm:
     def __str__(self) -> str:
         words = {"crop": "cropped to the centre", "squash": "squashed", "pad": "padded with black"}[self.fit]
         grey = ", levels of grey" if self.channels == 1 else ""
-        return f"{words} to {self.width}x{self.height} pixels, {self.filter} with anti-aliasing{grey}"
+        reduced = (f"; JPEG files are decoded at 1/2, 1/4 or 1/8 of their size where {GAP[0] / GAP[1]:g} times these "
+                   "pixels are left" if self.decoding == "reduced" else "")
+        return f"{words} to {self.width}x{self.height} pixels, {self.filter} with anti-aliasing{grey}{reduced}"
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,26 @@ def place(rows: Any, columns: Any, form: PictureForm, at_most: Callable[[Any, An
                      inner_height, inner_width)
 
 
+def decoding_ratio(rows: Any, columns: Any, form: PictureForm, at_most: Callable[[Any, Any], Any] = min,
+                   at_least: Callable[[Any, Any], Any] = max,
+                   pick: Callable[[tuple[int, ...], Any], Any] = tuple.__getitem__) -> Any:
+    """Returns at which part of its size a JPEG file is decoded: 1, 2, 4 or 8.
+
+    Args:
+        rows, columns: size of the upright picture: integers, or scalar tensors.
+        form: what is made of it.
+        at_most, at_least, pick: minimum, maximum, and element of a tuple, for these numbers.
+
+    Example:
+        >>> decoding_ratio(600, 400, PictureForm(64, 64, decoding="reduced"))
+        4
+    """
+    if form.decoding == "full":
+        return 1
+    where = place(rows, columns, form, at_most, at_least)
+    return ratio_of(where.rows, where.columns, where.height, where.width, at_most, pick)
+
+
 def picture_sides(size: int | str) -> tuple[int, int]:
     """Returns (height, width) of a size: the side of a square, or 'WIDTHxHEIGHT'.
 
@@ -162,7 +184,7 @@ def picture_array(content: bytes, name: str, form: PictureForm) -> NDArray[np.ui
     Raises:
         DataError: if it cannot be read.
     """
-    return fit_upright(upright_picture(content, name), form)
+    return fit_upright(upright_picture(content, name, form), form)
 
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
@@ -189,14 +211,15 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
         keras_fixhead.errors.DataError: a.png is not a readable picture. Give a PNG, JPEG, BMP, GIF, WebP, \
 TIFF or AVIF file.
     """
-    return np.asarray(upright_picture(content, name))
+    return np.asarray(upright_picture(content, name).pixels)
 
 
-def upright_picture(content: bytes, name: str) -> "Image.Image":
+def upright_picture(content: bytes, name: str, form: PictureForm | None = None) -> Upright:
     """Returns an encoded picture as an upright Pillow image of mode RGB, decoded as `decode_picture` does.
 
     Args:
         content, name: as in `decode_picture`.
+        form: what is to be made of it: a JPEG file is decoded at the part of its size that this says.
 
     Raises:
         DataError: if it cannot be read.
@@ -204,24 +227,25 @@ def upright_picture(content: bytes, name: str) -> "Image.Image":
     Example:
         >>> from PIL import Image
         >>> file = io.BytesIO()
-        >>> Image.new("L", (30, 20)).save(file, "PNG")
-        >>> picture = upright_picture(file.getvalue(), "a.png")
-        >>> picture.mode, picture.size
-        ('RGB', (30, 20))
+        >>> Image.new("L", (300, 200)).save(file, "JPEG")
+        >>> picture = upright_picture(file.getvalue(), "a.jpg", PictureForm(32, 32, decoding="reduced"))
+        >>> picture.columns, picture.ratio, picture.pixels.mode, picture.pixels.size
+        (300, 4, 'RGB', (75, 50))
     """
     from PIL import Image, ImageOps
 
     try:
         with without_warnings():
             picture = Image.open(io.BytesIO(content), formats=readable_formats())
-        picture.load()
+        how = orientation(content) if picture.format in _TURNED_BY_BYTES else 1
+        stored = _loaded(picture, how, form)
         if picture.format == "JPEG" and picture.mode == "RGB":
-            return _turned(picture, orientation(content))
+            return replace(stored, pixels=_turned(picture, how))
         with picture, without_warnings():
             _check_range(picture, name)
-            if picture.format in ("JPEG", "MPO", "PNG", "WEBP"):
-                return _turned(_in_colour(picture), orientation(content))
-            return _in_colour(ImageOps.exif_transpose(picture))
+            if picture.format in _TURNED_BY_BYTES:
+                return replace(stored, pixels=_turned(_in_colour(picture), how))
+            return _whole(_in_colour(ImageOps.exif_transpose(picture)))
     except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{name} is not a readable picture.", hint=KNOWN) from None
 
@@ -272,29 +296,35 @@ def fit_picture(image: NDArray[np.uint8], form: PictureForm) -> NDArray[np.uint8
     if image.shape[:2] == (form.height, form.width):
         return in_channels(image, form.channels)
     levels = image[..., 0] if image.shape[2] == 1 else image
-    return fit_upright(Image.fromarray(np.ascontiguousarray(levels)), form)
+    return fit_upright(_whole(Image.fromarray(np.ascontiguousarray(levels))), form)
 
 
-def fit_upright(picture: "Image.Image", form: PictureForm) -> NDArray[np.uint8]:
-    """Returns an upright Pillow image, of mode RGB or L, as `fit_picture` does.
+def fit_upright(upright: Upright, form: PictureForm) -> NDArray[np.uint8]:
+    """Returns an upright picture, a Pillow image of mode RGB or L, as `fit_picture` does.
 
     Only the result becomes an array: the pixels of a photograph are not copied.
 
     Example:
         >>> from PIL import Image
-        >>> fit_upright(Image.new("RGB", (30, 20)), PictureForm(10, 12)).shape
+        >>> fit_upright(Upright(Image.new("RGB", (30, 20)), 20, 30), PictureForm(10, 12)).shape
         (10, 12, 3)
     """
     from PIL import Image
 
-    picture = _in_mode(picture, "L" if form.channels == 1 else "RGB")
-    where = place(picture.height, picture.width, form)
-    if (where.columns, where.rows) != picture.size:
-        picture = picture.crop((where.left, where.top, where.left + where.columns, where.top + where.rows))
+    picture = _in_mode(upright.pixels, "L" if form.channels == 1 else "RGB")
+    where = place(upright.rows, upright.columns, form)
+    down = part_of(where.top, where.rows, upright.ratio, upright.above)
+    across = part_of(where.left, where.columns, upright.ratio, upright.before)
+    if (across.first, down.first, across.last, down.last) != (0, 0, *picture.size):
+        picture = picture.crop((across.first, down.first, across.last, down.last))
+    resampling = Image.Resampling[form.filter.upper()]
     # rows first, then columns: which one Pillow itself starts with depends on its version
-    for size in ((where.width, picture.height), (where.width, where.height)):
-        if picture.size != size:
-            picture = picture.resize(size, Image.Resampling[form.filter.upper()])
+    if (where.width, 0) != (across.length, across.start):
+        picture = picture.resize((where.width, picture.height), resampling,
+                                 (across.start, 0, across.start + across.length, picture.height))
+    if (where.height, 0) != (down.length, down.start):
+        picture = picture.resize((where.width, where.height), resampling,
+                                 (0, down.start, where.width, down.start + down.length))
     part = np.asarray(picture).reshape(where.height, where.width, form.channels)
     if part.shape[:2] == (form.height, form.width):
         return part
@@ -325,16 +355,20 @@ def in_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     return ((weighted.sum(axis=-1, keepdims=True, dtype=np.uint32) + 0x8000) >> 16).astype(np.uint8)
 
 
-def turned(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Returns an image as it is shown with an EXIF orientation.
+def _loaded(picture: "Image.Image", orientation: int, form: PictureForm | None) -> Upright:
+    """Decodes a picture; its pixels are as they are stored, and what is said of it holds when it is upright."""
+    transpose, upwards, leftwards = TURNS[orientation - 1]
+    columns, rows = picture.size[::-1] if transpose else picture.size
+    is_jpeg = picture.format in ("JPEG", "MPO")
+    ratio = decoding_ratio(rows, columns, form) if is_jpeg and form is not None else 1
+    if ratio > 1:  # Pillow takes the largest ratio that leaves at least this size
+        picture.draft(None, (picture.width // ratio, picture.height // ratio))
+    picture.load()
+    return Upright(picture, rows, columns, ratio, -rows % ratio * upwards, -columns % ratio * leftwards)
 
-    Example:
-        >>> turned(np.array([[[1], [2]]], np.uint8), 6)[..., 0].tolist()
-        [[1], [2]]
-    """
-    transpose, rows, columns = TURNS[orientation - 1]
-    image = image.transpose(1, 0, 2) if transpose else image
-    return np.ascontiguousarray(image[:: -1 if rows else 1, :: -1 if columns else 1])
+
+def _whole(picture: "Image.Image") -> Upright:
+    return Upright(picture, picture.height, picture.width)
 
 
 def _check_range(picture: "Image.Image", name: str) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +111,12 @@ def clear() -> None:
 
 def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] | str:
     try:
-        picture = upright_picture(file.read_bytes(), str(file))
+        picture = upright_picture(file.read_bytes(), str(file), form)
     except DataError as error:
         return error.what
     except OSError as error:
         return f"{file} cannot be read: {error.strerror}."
-    width, height = picture.size
+    width, height = picture.columns, picture.rows
     if not any_size and (height, width) != (form.height, form.width):
         return f"{file} has {width}x{height} pixels, not the {form.width}x{form.height} of the first picture."
     if min(height, width) < MIN_SIDE:
@@ -185,7 +185,10 @@ def _state(files: Sequence[Path], form: PictureForm, any_size: bool) -> str:
     """A digest of the files' paths, sizes and times of change, and of what is made of them."""
     import PIL
 
-    digest = hashlib.sha256(json.dumps([_VERSION, PIL.__version__, asdict(form), any_size]).encode())
+    how = form.as_dict()
+    if form.decoding == "full":
+        del how["decoding"]  # which is newer than pixels that are kept
+    digest = hashlib.sha256(json.dumps([_VERSION, PIL.__version__, how, any_size]).encode())
     for file in files:
         try:
             found = file.stat()

@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 
 
 def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | str | None = None,
-                fit: str | None = None, grey: bool = False, skip_broken: bool = False, hold_out: bool = True,
-                classes: str | None = None, limit_train: int | None = None, imbalance: float = 1.0,
-                normalization: str = "dataset") -> Dataset:
+                fit: str | None = None, decoding: str | None = None, grey: bool = False, skip_broken: bool = False,
+                hold_out: bool = True, classes: str | None = None, limit_train: int | None = None,
+                imbalance: float = 1.0, normalization: str = "dataset") -> Dataset:
     """Returns the data of a run, with its choice of classes, training images and validation part.
 
     The arguments are fields of `TrainConfig`: `run_dataset(**config.data_fields)`.
 
     Args:
-        dataset, data_dir, image_size, fit, grey, skip_broken, hold_out: as in `load_dataset`.
+        dataset, data_dir, image_size, fit, decoding, grey, skip_broken, hold_out: as in `load_dataset`.
         classes: names of classes or groups, separated by commas; None for all.
         limit_train: number of training images, the same number from each class; None for all.
         imbalance: for long-tailed training images, the size of the largest class divided by that of the smallest.
@@ -45,8 +45,8 @@ def run_dataset(dataset: str, data_dir: str | None = None, *, image_size: int | 
         >>> np.bincount(data.train.labels).tolist(), len(data.test)
         ([10, 10], 72)
     """
-    data = load_dataset(dataset, data_dir, image_size=image_size, fit=fit, grey=grey, skip_broken=skip_broken,
-                        hold_out=hold_out)
+    data = load_dataset(dataset, data_dir, image_size=image_size, fit=fit, decoding=decoding, grey=grey,
+                        skip_broken=skip_broken, hold_out=hold_out)
     data = choice.limit_train(choice.choose_classes(data, classes), limit_train)
     data = choice.long_tail(data, imbalance)
     if normalization == "half":
@@ -72,8 +72,8 @@ def measured_fields(own: Mapping[str, Any], dataset: str | None, data_dir: str |
 
 
 def load_dataset(name: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None, *,
-                 image_size: int | str | None = None, fit: str | None = None, grey: bool = False,
-                 skip_broken: bool = False, hold_out: bool = True) -> Dataset:
+                 image_size: int | str | None = None, fit: str | None = None, decoding: str | None = None,
+                 grey: bool = False, skip_broken: bool = False, hold_out: bool = True) -> Dataset:
     """Returns a data set, with a validation part held out of its training images.
 
     Args:
@@ -84,6 +84,8 @@ def load_dataset(name: str | os.PathLike[str], data_dir: str | os.PathLike[str] 
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'; None for the side of the
             first picture, which all pictures must then have.
         fit: how pictures are fitted to that size, one of `pictures.FITS`; None for 'crop'.
+        decoding: 'reduced' to decode a folder's JPEG files at 1/2, 1/4 or 1/8 of their size where enough pixels are
+            left (see `pictures.decoding_ratio`): faster, and nearly the same pixels; None for 'full'.
         grey: whether images are levels of grey in one channel.
         skip_broken: whether pictures of a folder that cannot be used are skipped.
         hold_out: whether a validation part is held out; if not, those images stay in the training part.
@@ -98,7 +100,7 @@ def load_dataset(name: str | os.PathLike[str], data_dir: str | os.PathLike[str] 
         (1257, 180, 360)
     """
     name, data_dir = _text("name", name), None if data_dir is None else _text("data_dir", data_dir)
-    whole, known = read_whole(name, data_dir, image_size, fit, skip_broken, grey)
+    whole, known = read_whole(name, data_dir, image_size, fit, skip_broken, grey, decoding)
     if whole.subset:
         _log.warning("The data are %s.", whole.subset)
     data = whole.dataset(hold_out, None if known is None else known.view(hold_out))
@@ -145,9 +147,9 @@ def reads_tfds(name: str, data_dir: str | None = None) -> bool:
     return state is None or cache.find(name, data_dir, state) is None
 
 
-def read_whole(name: str, data_dir: str | None = None,
-               image_size: int | str | None = None, fit: str | None = None,
-               skip_broken: bool = False, grey: bool = False) -> tuple[WholeSet, PackedIndex | None]:
+def read_whole(name: str, data_dir: str | None = None, image_size: int | str | None = None, fit: str | None = None,
+               skip_broken: bool = False, grey: bool = False,
+               decoding: str | None = None) -> tuple[WholeSet, PackedIndex | None]:
     """Returns a data set with its whole training part, and the index of the packed files that it came from, if any.
 
     With `grey`, the pictures of a folder are read as levels of grey; other sets are read as they are.
@@ -158,7 +160,7 @@ def read_whole(name: str, data_dir: str | None = None,
         DataError: if the data are missing, cannot be read, or do not match their own description.
         DependencyError: if a package that reads them is not installed.
     """
-    entry = describe(name, data_dir, image_size=image_size, fit=fit)
+    entry = describe(name, data_dir, image_size=image_size, fit=fit, decoding=decoding)
     if entry.packed is not None:
         parts, label_names = import_object(entry.loader)(entry, data_dir)
         return WholeSet(name, entry, parts, label_names), read_index(Path(entry.packed))

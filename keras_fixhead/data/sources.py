@@ -14,6 +14,7 @@ from keras_fixhead.data.image_folder import folder_entry
 from keras_fixhead.data.layout import is_list
 from keras_fixhead.data.packed_index import find_packed, is_packed, read_index
 from keras_fixhead.data.pictures import FITS, picture_sides
+from keras_fixhead.data.reduced import DECODINGS
 from keras_fixhead.errors import ArgumentError, DataError
 
 
@@ -36,7 +37,7 @@ def is_folder(name: str) -> bool:
 
 
 def describe(name: str, data_dir: str | None = None, *, image_size: int | str | None = None, fit: str | None = None,
-             classes: str | None = None) -> DatasetEntry:
+             decoding: str | None = None, classes: str | None = None) -> DatasetEntry:
     """Returns the entry of a data set, with the classes and sizes that it has on this machine.
 
     A packed set is preferred to one prepared by TensorFlow Datasets in the same folder, and to the embedded one.
@@ -46,6 +47,7 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
         data_dir: folder of packed or prepared data sets; None for $TFDS_DATA_DIR, or TensorFlow Datasets' own.
         image_size: size that a folder's pictures get: the side of a square, or 'WIDTHxHEIGHT'.
         fit: how pictures are fitted to that size, one of `pictures.FITS`; None for the set's own, 'crop' for most.
+        decoding: how a folder's JPEG files are decoded, one of `reduced.DECODINGS`; None for 'full'.
         classes: names of classes or groups, separated by commas; None for all classes.
 
     Raises:
@@ -58,6 +60,8 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
     """
     if fit is not None:
         look_up(dict.fromkeys(FITS), fit, "fit")
+    if decoding is not None:
+        look_up(dict.fromkeys(DECODINGS), decoding, "decoding")
     if (folder := packed_folder(name, data_dir)) is not None:
         entry = packed_entry(folder)
         _check_packed(folder, entry, image_size, fit)
@@ -69,7 +73,8 @@ def describe(name: str, data_dir: str | None = None, *, image_size: int | str | 
             raise ArgumentError(f"{name} has vectors, not pictures: an image size does not apply.",
                                 hint="Leave --image-size out.")
     elif is_folder(name):
-        entry = folder_entry(str(Path(name).expanduser().absolute()), image_size, fit or FITS[0])
+        entry = folder_entry(str(Path(name).expanduser().absolute()), image_size, fit or FITS[0],
+                             decoding or DECODINGS[0])
     else:
         entry = _prepared_entry(look_up(DATASETS, name, "data set"), data_folder_of(data_dir))
         if image_size is not None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from keras_fixhead.catalog import TOP_CLASSES
 from keras_fixhead.data import Dataset
-from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, in_channels
+from keras_fixhead.data.pictures import FITS, PictureForm, fit_picture, in_channels, picture_array
+from keras_fixhead.data.reduced import DECODINGS
 from keras_fixhead.data.rows import first_not_finite
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.evaluation.measurer import predict_arrays
@@ -29,11 +30,13 @@ class Predictor:
             the features of a `StreamingHead`.
         label_names: names of its m classes.
         fit: how pictures are fitted to the size of its images, as they were in its training.
+        decoding: how JPEG files are decoded, one of `DECODINGS`, as they were in its training.
     """
 
     model: keras.Model
     label_names: Sequence[str]
     fit: str = FITS[0]
+    decoding: str = DECODINGS[0]
 
     def __post_init__(self) -> None:
         head_of(self.model)
@@ -59,7 +62,7 @@ class Predictor:
             raise ArgumentError(f"The model takes vectors of {self.image_shape[0]} numbers, not pictures.",
                                 hint="Give an .npy or .npz file of vectors: float16 or float32, "
                                      f"(N, {self.image_shape[0]}).")
-        return PictureForm.of(self.image_shape, self.fit)
+        return PictureForm.of(self.image_shape, self.fit, self.decoding)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -145,9 +148,8 @@ class Predictor:
         Raises:
             DataError: if one of them cannot be read.
         """
-        if self.takes_vectors:
-            _ = self.form  # raises
-        return self.resized([decode_picture(content, name) for content, name in zip(contents, names, strict=True)])
+        form = self.form
+        return np.stack([picture_array(content, name, form) for content, name in zip(contents, names, strict=True)])
 
     def resized(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """Returns upright images of any size, each uint8, (H, W, 3), as images that the model takes."""

@@ -74,7 +74,9 @@ def run_predictor(run: Run) -> Predictor:
     Raises:
         RunError: if the run has no model.
     """
-    return Predictor(load_model(run.path), names_from_json(run.read("result")["label_names"]), run.config().fit)
+    config = run.config()
+    return Predictor(load_model(run.path), names_from_json(run.read("result")["label_names"]), config.fit,
+                     config.decoding)
 
 
 def evaluate_run(run: Run, splits: Sequence[str] = (), data_dir: str | None = None,

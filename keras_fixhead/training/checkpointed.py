@@ -62,7 +62,8 @@ def checkpoint_predictor(run: Run, which: str, data_dir: str | None = None) -> C
     dataset = with_normalization(run, config, dataset, resumed=True)
     models = Models(config, dataset, length_of(config, len(dataset.train), stored.extensions))
     progress, model = model_at(path, config, dataset, models)
-    return Checkpointed(Predictor(model, dataset.label_names, config.fit), progress.epoch, progress.step)
+    return Checkpointed(Predictor(model, dataset.label_names, config.fit, config.decoding), progress.epoch,
+                        progress.step)
 
 
 def model_at(checkpoint: Path, config: TrainConfig, dataset: Dataset, models: Models) -> tuple[Progress, keras.Model]:

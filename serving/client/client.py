@@ -1,5 +1,6 @@
 """The client itself: sends requests to a served model and returns its answers as arrays."""
 
+import functools
 import gzip
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,8 +24,8 @@ from fixhead_serving.client.answers import (
 )
 from fixhead_serving.client.connection import ADDRESS_HINT, TIMEOUT_SECONDS, Connection, refusal
 from fixhead_serving.client.files import FileBatch, find_pictures, predict_files
-from fixhead_serving.client.fitting import served_fit
-from fixhead_serving.client.pictures import encode_png
+from fixhead_serving.client.fitting import served_decoding, served_fit
+from fixhead_serving.client.pictures import encode_png, read_file, upright
 from fixhead_serving.client.retries import Retries
 from keras_fixhead.errors import RequestError, ServingError
 
@@ -123,7 +124,7 @@ class Client:
             raise self._malformed(str(error)) from None
 
     def picture_form(self) -> "PictureForm | None":
-        """Returns how the model's `serving_bytes` turns a picture into an image: it is sent two pictures to find out.
+        """Returns how the model's `serving_bytes` turns a picture into an image: it is sent three pictures to find out.
 
         None if it fits pictures in another way than this library does.
 
@@ -134,7 +135,35 @@ class Client:
 
         height, width, channels = self.image_shape()
         fit = served_fit(height, width, channels, self.predict_pictures, self.predict_images)
-        return None if fit is None else PictureForm(height, width, fit, channels=channels)
+        if fit is None:
+            return None
+        form = PictureForm(height, width, fit, channels=channels)
+        return served_decoding(form, self.predict_pictures, self.predict_images)
+
+    def read_picture(self, path: str | os.PathLike[str]) -> bytes:
+        """Returns the contents of a picture file in the form in which this model takes it.
+
+        It is turned upright, as by `client.read_picture`; except a JPEG file for a model that decodes them at a reduced
+        size, which turns them itself: in another format, it would be decoded in full.
+
+        Raises:
+            DataError: if the file cannot be read or is not such a picture.
+        """
+        from keras_fixhead.encodings import JPEG
+
+        content = read_file(path)
+        sent = upright(content, os.fspath(path))
+        is_turned_jpeg = sent != content and content.startswith(JPEG)
+        return content if is_turned_jpeg and self._reduces else sent
+
+    @functools.cached_property
+    def _reduces(self) -> bool:
+        """Whether the model decodes JPEG files at a reduced size, as far as it can be asked."""
+        try:
+            form = self.picture_form()
+        except ServingError:
+            return False
+        return form is not None and form.decoding == "reduced"
 
     def predict(self, images: npt.ArrayLike) -> dict[str, Array]:
         """Returns the model's outputs for images, sent in the shorter of two forms.
@@ -230,7 +259,7 @@ class Client:
         def predict(contents: list[bytes], names: list[str]) -> dict[str, Array]:
             return self.predict_pictures(contents, batch_size)
 
-        return predict_files(predict, find_pictures(paths), batch_size)
+        return predict_files(predict, find_pictures(paths), batch_size, self.read_picture)
 
     def classify(self, images: npt.NDArray[np.uint8]) -> dict[str, Array]:
         """Returns the outputs of `serving_bytes` for images, sent as PNG.

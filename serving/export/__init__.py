@@ -18,6 +18,7 @@ from fixhead_serving.export.formats import FORMATS, SIGNATURES, Format, look_up_
 from fixhead_serving.export.publishing import folder_aside, publish, versions
 from keras_fixhead.class_names import names_from_json
 from keras_fixhead.data.pictures import FITS, PictureForm
+from keras_fixhead.data.reduced import DECODINGS
 from keras_fixhead.errors import ArgumentError, DataError, DependencyError, RunError, ServingError
 
 __all__ = ["FORMATS", "SIGNATURES", "ExportedModel", "check_backend", "export_model", "export_run", "versions"]
@@ -100,6 +101,7 @@ def export_run(run: str | os.PathLike[str], base_path: str | os.PathLike[str], *
         model, label_names = checkpoint.predictor.model, checkpoint.predictor.label_names
         training = describe_checkpoint(opened, checkpoint.epoch)
     return export_model(model, base_path, label_names=label_names, format=format, training=training, fit=config.fit,
+                        decoding=config.decoding,
                         pictures=_own_pictures(config.dataset, config.data_dir, config.classes),
                         calibration=_calibration(opened, data_dir) if calibrate else None)
 
@@ -129,7 +131,8 @@ def _own_pictures(dataset: str, data_dir: str | None, classes: str | None) -> li
 
 def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: Sequence[str],
                  format: str = "saved_model", training: Mapping[str, Any] | None = None, fit: str = FITS[0],
-                 pictures: Sequence[Path] = (), calibration: Mapping[str, Any] | None = None) -> ExportedModel:
+                 decoding: str = DECODINGS[0], pictures: Sequence[Path] = (),
+                 calibration: Mapping[str, Any] | None = None) -> ExportedModel:
     """Exports a model with a `HypersphereHead` as the next version under a base path.
 
     The signatures of a SavedModel take batches of any size, but only images of the model's size:
@@ -152,6 +155,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
         format: 'saved_model', 'onnx' or 'litert'.
         training: the model card's part on training, as `card.describe_run` returns it.
         fit: how pictures were fitted to the model's size in training, one of `data.pictures.FITS`.
+        decoding: how JPEG files were decoded in training, one of `data.reduced.DECODINGS`.
         pictures: files that were trained on or measured; a SavedModel must answer them as the Keras model does.
         calibration: a 'temperature' by which logits are divided before they become probabilities, and what is known
             about it, for the model card; None for 1.
@@ -177,7 +181,7 @@ def export_model(model: Any, base_path: str | os.PathLike[str], *, label_names: 
     temperature = 1.0 if calibration is None else float(calibration["temperature"])
     answers = answers_model(model, temperature=temperature)
     shape = answers.input_shape[1:]
-    form = PictureForm.of(shape, fit) if len(shape) == 3 else None
+    form = PictureForm.of(shape, fit, decoding) if len(shape) == 3 else None
     if chosen.prefix and (form is None or "top_classes" in answers.output):
         raise ArgumentError(f"A model of {'vectors' if form is None else 'very many classes'} is exported as a "
                             f"SavedModel only, not as {format}.", hint="Leave out --format.")

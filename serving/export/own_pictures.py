@@ -10,7 +10,7 @@ from fixhead_serving.client.pictures import read_file, upright
 from fixhead_serving.export.picture_graph import picture_graph
 from fixhead_serving.export.reference import Reference, answers_of
 from keras_fixhead.data.pictures import PictureForm, picture_array
-from keras_fixhead.encodings import decoded_alike
+from keras_fixhead.encodings import JPEG, decoded_alike
 from keras_fixhead.errors import ServingError
 
 FILES = 12
@@ -37,7 +37,7 @@ def own_reference(model: Any, scale: float, label_names: Sequence[str], form: Pi
     """
     own = [(str(file), read_file(file)) for file in files]
     sent, names, arrays = zip(*((each, name, picture_array(content, name, form)) for name, content in own
-                                for each in _as_sent(content)), strict=True)
+                                for each in _as_sent(content, form)), strict=True)
     graph = picture_graph(form)
     trained, served = np.stack(arrays), np.stack([graph(each).numpy() for each in sent])
     answers = answers_of(model, served)
@@ -45,8 +45,10 @@ def own_reference(model: Any, scale: float, label_names: Sequence[str], form: Pi
     return Reference(served, sent, answers, answers, scale, label_names)
 
 
-def _as_sent(content: bytes) -> list[bytes]:
+def _as_sent(content: bytes, form: PictureForm) -> list[bytes]:
     """The bytes that a client sends; if it turns a picture that the graph turns too, also those of the file."""
+    if form.decoding == "reduced" and content.startswith(JPEG):
+        return [content]  # see `Client.read_picture`
     sent = upright(content)
     return [sent] if sent == content or not decoded_alike(content) else [sent, content]
 

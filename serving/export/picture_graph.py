@@ -5,16 +5,21 @@ matrix products with weights of 22 bits, each rounded to whole levels; in float6
 same. The accurate DCT makes JPEG pixels the same as well; TensorFlow's default is a faster, coarser one. Cameras'
 orientation is read from the file's bytes, which `tf.io.decode_image` ignores.
 """
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from keras_fixhead.data.pictures import LUMA, TURNS, PictureForm, place
-from keras_fixhead.encodings import BGR
+from keras_fixhead.data.orientation import TURNS
+from keras_fixhead.data.pictures import LUMA, PictureForm, decoding_ratio, place
+from keras_fixhead.data.reduced import Part, Upright, part_of
+from keras_fixhead.encodings import BGR, JPEG
 
 _WEIGHT_BITS = 22
 _BLOCK = 16  # outputs per matrix product: each needs only some of the inputs
 _MOST_SEGMENTS = 2**16
 _MOST_TAGS = 512
+_BRANCHES = (0, 0, 1, 1, 2, 2, 2, 2, 3)  # from a ratio to its place among 1, 2, 4 and 8
 _REFUSED = "unknown"
 """Decoded in place of a picture that is refused: TensorFlow says that it does not know the format."""
 
@@ -29,9 +34,10 @@ def picture_graph(form: PictureForm) -> Callable[[Any], Any]:
 
     def pixels_of(picture: Any) -> Any:
         content = contents(picture)
-        pixels = turned(decoded(picture, content), orientation(content))
-        pixels = grey(pixels) if form.channels == 1 else pixels
-        return tf.ensure_shape(fitted(pixels, form), [form.height, form.width, form.channels])
+        upright = upright_picture(picture, content, orientation(content), form)
+        if form.channels == 1:
+            upright = dataclasses.replace(upright, pixels=grey(upright.pixels))
+        return tf.ensure_shape(fitted(upright, form), [form.height, form.width, form.channels])
 
     unconverted: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert(pixels_of)
     return unconverted
@@ -42,6 +48,44 @@ def contents(picture: Any) -> Any:
     import tensorflow as tf
 
     return tf.io.decode_raw(tf.strings.join([picture, "\0"]), tf.uint8)
+
+
+def upright_picture(picture: Any, content: Any, orientation: Any, form: PictureForm) -> Upright:
+    """Returns an encoded picture, decoded and turned, as `keras_fixhead.data.pictures.upright_picture` does.
+
+    Args:
+        picture: scalar string tensor.
+        content: its bytes, from `contents`.
+        orientation: its EXIF orientation, a scalar from 1 to 8.
+        form: what is to be made of it.
+    """
+    import tensorflow as tf
+
+    if form.decoding == "full":
+        return whole(turned(decoded(picture, content), orientation))
+    transpose, upwards, leftwards = (tf.gather([each[axis] for each in TURNS], orientation - 1) for axis in range(3))
+
+    def jpeg() -> tuple[Any, ...]:
+        stored = tf.io.extract_jpeg_shape(picture)
+        rows, columns = tf.where(transpose, stored[1], stored[0]), tf.where(transpose, stored[0], stored[1])
+        ratio = decoding_ratio(rows, columns, form, tf.minimum, tf.maximum, tf.gather)
+        ways = [functools.partial(_jpeg, picture, each) for each in (1, 2, 4, 8)]
+        pixels = tf.switch_case(tf.gather(_BRANCHES, ratio), ways)
+        return (turned(pixels, orientation), rows, columns, ratio,
+                tf.where(upwards, -rows % ratio, 0), tf.where(leftwards, -columns % ratio, 0))
+
+    def other() -> tuple[Any, ...]:
+        pixels = turned(decoded(picture, content), orientation)
+        return pixels, tf.shape(pixels)[0], tf.shape(pixels)[1], 1, 0, 0
+
+    return Upright(*tf.cond(_starts(content, JPEG), jpeg, other))
+
+
+def whole(pixels: Any) -> Upright:
+    """Returns upright pixels, uint8 (H, W, C), as a picture that was decoded at its full size."""
+    import tensorflow as tf
+
+    return Upright(pixels, tf.shape(pixels)[0], tf.shape(pixels)[1])
 
 
 def decoded(picture: Any, content: Any) -> Any:
@@ -58,9 +102,6 @@ def decoded(picture: Any, content: Any) -> Any:
     def any_format(picture: Any = picture) -> Any:
         # without expand_animations=False a GIF would have an additional axis
         return tf.ensure_shape(tf.io.decode_image(picture, channels=3, expand_animations=False), [None, None, 3])
-
-    def jpeg() -> Any:
-        return tf.io.decode_jpeg(picture, channels=3, dct_method="INTEGER_ACCURATE")
 
     def webp() -> Any:  # with transparency it has four channels, and TensorFlow refuses to give three of them
         # an animated one would make TensorFlow write beyond the end of its memory
@@ -88,8 +129,14 @@ def decoded(picture: Any, content: Any) -> Any:
         return any_format(tf.where(whole, tf.where(flags > 0, opaque, picture), _REFUSED))
 
     return tf.ensure_shape(tf.case([
-        (_starts(content, b"\xff\xd8\xff"), jpeg), (_is_webp(content), webp), (_starts(content, b"BM"), bmp),
+        (_starts(content, JPEG), lambda: _jpeg(picture)), (_is_webp(content), webp), (_starts(content, b"BM"), bmp),
         (_starts(content, b"GIF8"), gif)], default=any_format), [None, None, 3])
+
+
+def _jpeg(picture: Any, ratio: int = 1) -> Any:
+    import tensorflow as tf
+
+    return tf.io.decode_jpeg(picture, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
 
 def turned(pixels: Any, orientation: Any) -> Any:
@@ -113,38 +160,39 @@ def grey(pixels: Any) -> Any:
     return tf.cast((weighted + 0x8000) // 2**16, tf.uint8)
 
 
-def fitted(pixels: Any, form: PictureForm) -> Any:
-    """Returns uint8 pixels of the form's size, as `keras_fixhead.data.pictures.fit_picture` does."""
+def fitted(upright: Upright, form: PictureForm) -> Any:
+    """Returns uint8 pixels of the form's size, as `keras_fixhead.data.pictures.fit_upright` does."""
     import tensorflow as tf
 
-    shape = tf.shape(pixels)
-    where = place(shape[0], shape[1], form, tf.minimum, tf.maximum)
-    part = pixels[where.top : where.top + where.rows, where.left : where.left + where.columns]
-    part = _along(part, where.columns, where.before, where.width, form.width, "hlc,lo->hoc", axis=1)
-    return _along(part, where.rows, where.above, where.height, form.height, "lwc,lo->owc", axis=0)
+    where = place(upright.rows, upright.columns, form, tf.minimum, tf.maximum)
+    down = part_of(where.top, where.rows, upright.ratio, upright.above)
+    across = part_of(where.left, where.columns, upright.ratio, upright.before)
+    pixels = upright.pixels[down.first : down.last, across.first : across.last]
+    pixels = _along(pixels, across, where.before, where.width, form.width, "hlc,lo->hoc", axis=1)
+    return _along(pixels, down, where.above, where.height, form.height, "lwc,lo->owc", axis=0)
 
 
-def _along(pixels: Any, size: Any, start: Any, count: Any, outputs: int, product: str, *, axis: int) -> Any:
-    """Resizes one axis of `size` pixels to `count`, placed at `start` of `outputs`.
+def _along(pixels: Any, part: Part, start: Any, count: Any, outputs: int, product: str, *, axis: int) -> Any:
+    """Resizes one axis of a part to `count` pixels, placed at `start` of `outputs`.
 
     A few outputs at a time, because they need only a part of the inputs: a product with all weights would take fifty
     times as long for a photograph.
     """
     import tensorflow as tf
 
-    first, last, weights_of = _resampling(size, start, count, outputs)
+    first, last, weights_of = _resampling(part, start, count, outputs)
     blocks = [slice(each, min(each + _BLOCK, outputs)) for each in range(0, outputs, _BLOCK)]
     ranges = [(tf.reduce_min(first[block]), tf.reduce_max(last[block])) for block in blocks]
     done = []
     for block, (low, high) in zip(blocks, ranges, strict=True):
-        part = pixels[:, low:high] if axis == 1 else pixels[low:high]
-        sums = tf.einsum(product, tf.cast(part, tf.float64), weights_of(block, low, high))
+        inputs = pixels[:, low:high] if axis == 1 else pixels[low:high]
+        sums = tf.einsum(product, tf.cast(inputs, tf.float64), weights_of(block, low, high))
         levels = tf.floor((sums + 2.0 ** (_WEIGHT_BITS - 1)) / 2.0**_WEIGHT_BITS)
         done.append(tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8))
     return tf.concat(done, axis=axis)
 
 
-def _resampling(size: Any, start: Any, count: Any, outputs: int) -> tuple[Any, Any, Callable[[slice, Any, Any], Any]]:
+def _resampling(part: Part, start: Any, count: Any, outputs: int) -> tuple[Any, Any, Callable[[slice, Any, Any], Any]]:
     """Returns the first input of each output, the one after its last, and a function that returns weights.
 
     Weights are integers of 22 bits in float64, shape (inputs, outputs), computed as in Pillow's `Resample.c`: sums of
@@ -152,11 +200,12 @@ def _resampling(size: Any, start: Any, count: Any, outputs: int) -> tuple[Any, A
     """
     import tensorflow as tf
 
-    ratio = tf.cast(size, tf.float64) / tf.cast(count, tf.float64)
+    size = part.last - part.first
+    ratio = tf.cast(part.length, tf.float64) / tf.cast(count, tf.float64)
     stretch = tf.maximum(ratio, 1.0)
     numbers = tf.range(outputs) - start
     inside = tf.logical_and(numbers >= 0, numbers < count)
-    centres = (tf.cast(numbers, tf.float64) + 0.5) * ratio
+    centres = part.start + (tf.cast(numbers, tf.float64) + 0.5) * ratio
 
     def whole(values: Any) -> Any:  # truncated, as C does; black bars may lie outside the range
         return tf.clip_by_value(tf.cast(tf.clip_by_value(values, 0.0, 2.0**30), tf.int32), 0, size)

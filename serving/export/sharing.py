@@ -109,7 +109,8 @@ def _write(run: Run, target: hubs.Target, folder: Path, license: str | None) -> 
     for empty in (path for path in folder.iterdir() if path.is_dir() and not any(path.iterdir())):
         empty.rmdir()  # a hub has no empty folders
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    form = PictureForm.of((height, width, channels), run.config().fit)
+    config = run.config()
+    form = PictureForm.of((height, width, channels), config.fit, config.decoding)
     described = describe_model(model, ["logits"], names_from_json(run.read("result")["label_names"]), form)
     card = make_card(target.title, "Keras 3 files", described, describe_run(run), {"reloaded_images": IMAGES},
                      size_bytes)

@@ -83,4 +83,5 @@ def inflate(body: bytes, limit_bytes: int) -> bytes:
 
 def too_large(limit_bytes: int) -> Refusal:
     """Returns the refusal for a body that is too large."""
-    return Refusal(f"The request body is larger than {limit_bytes} bytes. Send fewer pictures at once.", status=413)
+    return Refusal(f"The request body is larger than {limit_bytes} bytes. Send fewer pictures at once, or a smaller "
+                   "one.", status=413)

@@ -24,7 +24,8 @@ VECTORS = f"{SOURCE}/vectors.npz"
 np.savez(VECTORS, features=np.ones((4, 3), np.float32), labels=np.arange(4))
 OF_PICTURES = {"crop_padding": 2, "crop_border": "reflect", "flip": True, "flip_mode": "alternating", "rotation": 10.0,
                "randaugment": 1, "randaugment_magnitude": 5.0, "cutout": 8, "erasing": 0.5, "mixup": 0.5, "cutmix": 0.5,
-               "normalization": "half", "fit": "squash", "skip_broken": True, "augment_on": "host"}
+               "normalization": "half", "fit": "squash", "decoding": "reduced", "skip_broken": True,
+               "augment_on": "host"}
 
 RESNET50 = "keras_applications/ResNet50"
 WEIGHTS = '{"cat": 2.0, "wolf": 1.0}'

@@ -1,5 +1,7 @@
 import dataclasses
+import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from keras_fixhead.catalog import feature_dim
 from keras_fixhead.config import TrainConfig, earlier_digest, resolve, resolved, run_digest
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.errors import ArgumentError
+from keras_fixhead.reproduction import cell
 from keras_fixhead.vectors import draw_digest
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
@@ -20,7 +23,8 @@ CHANGES = {
     "epochs": 3, "batch_size": 64, "lr": 0.2, "momentum": 0.5, "schedule": "one_cycle", "warmup_fraction": 0.1,
     "weight_decay": 1e-3, "vector_weight_decay": 1e-3, "limit_train": 100, "crop_padding": 0, "flip": True,
     "selection": "last", "precision": "float32", "threads": 1, "deterministic": True,
-    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "skip_broken": True, "grey": True,
+    "recipe": "cpu", "runs_dir": "elsewhere", "image_size": 32, "fit": "pad", "decoding": "reduced",
+    "skip_broken": True, "grey": True,
     "classes": "1,2", "imbalance": 10.0, "hold_out": False, "normalization": "half", "pooling": "4x4", "feature_dim": 2,
     "partial_batch": True,
     "plateau_patience": 5, "plateau_factor": 0.5, "decay_norms": True, "rotation": 5.0, "randaugment": 2,
@@ -69,6 +73,21 @@ def test_a_field_of_a_later_version_does_not_change_the_digest_of_runs_trained_a
     expected = "9c15894ab3e7948e2437f6bfd1c4340959d9f76c8983b14063569908ceb14fde"
 
     assert {digest(TrainConfig()), digest(TrainConfig(fit="crop"))} == {expected}
+
+
+def test_results_in_the_repository_are_recognized_as_those_of_their_configurations():
+    """The evidence is found by these names and digests: a change of either would have it computed again."""
+    files = sorted((Path(__file__).parents[2] / "results" / "evidence").glob("*.json"))
+    for file in files:
+        content = json.loads(file.read_text())
+        config = TrainConfig.from_dict(content["config"])
+        dim = feature_dim(config.model, config.width, (32, 32, 3), config.pooling)
+        drawn = draw_digest(config.class_vectors, len(content["label_names"]), dim, config.vector_seed,
+                            rotate=config.rotate)
+
+        assert run_digest(config, drawn, content["extended_from"]) == content["config_digest"], file
+        assert cell(**content["cell"]).file_name(content["seed"]) == file.stem
+    assert len(files) >= 36
 
 
 def test_the_digest_does_not_depend_on_field_order():
@@ -225,3 +244,10 @@ def test_very_many_class_vectors_are_identified_by_recipe_without_drawing(monkey
 
     assert time.perf_counter() - start < 2  # drawing 512 million numbers would take half a minute
     assert found.class_vectors_digest == draw_digest("uniform", 1_000_000, 512, 3)
+
+
+def test_weights_of_other_classes_are_reported_before_the_data_are_read():
+    for weights, what in (('{"1": 2, "one": 1}', "has a weight for 'one', which is not a class of the data set"),
+                          ('{"1": 2}', "has no weight for 0, 2, 3, 4, 5, ...")):
+        with pytest.raises(ArgumentError, match=what):
+            resolve(TrainConfig(dataset="digits", class_weights=weights))

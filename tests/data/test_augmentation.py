@@ -6,7 +6,7 @@ from scipy.stats import beta, chi2, kstest
 
 from keras_fixhead.data import Augmentation, epoch_order
 from keras_fixhead.data import augment as augment_by
-from keras_fixhead.data.augmentation import change, mixing
+from keras_fixhead.data.augmentation import change, draw, mixing
 from keras_fixhead.vectors.hashing import AUGMENT_STREAM, stream_key, words
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (300, 8, 6, 3)).astype("uint8")  # no black: the border is visible
@@ -240,3 +240,10 @@ def test_mixed_images_are_weighted_means_or_have_a_pasted_rectangle():
         else:
             expected = how.shares[number] * one + (1 - how.shares[number]) * other
         assert np.abs(mixed[number] - expected).max() <= 0.5 + 1e-4
+
+
+def test_nothing_is_drawn_for_images_that_stay_as_they_are(monkeypatch):
+    monkeypatch.setattr("keras_fixhead.data.augmentation.words", None)
+
+    for augmentation in (Augmentation(), Augmentation(crop_border="reflect", mixup=0.2)):
+        assert draw(NUMBERS, IMAGES.shape[1:], augmentation, seed=0, epoch=0) == {}

@@ -139,8 +139,8 @@ def test_the_card_says_how_pictures_become_images(exported):
     extras = exported.path / "assets.extra"
 
     assert json.loads((extras / "model_card.json").read_text())["model"]["pictures"] == {
-        "height": 32, "width": 32, "channels": 3, "fit": "crop", "filter": "bicubic", "rounded": "uint8",
-        "orientation": "EXIF", "transparency": "dropped"}
+        "height": 32, "width": 32, "channels": 3, "fit": "crop", "filter": "bicubic", "decoding": "full",
+        "rounded": "uint8", "orientation": "EXIF", "transparency": "dropped"}
     assert ("- Pictures: turned upright by their EXIF orientation, cropped to the centre to 32x32 pixels, bicubic with "
             "anti-aliasing; ") in (extras / "model_card.md").read_text()
 

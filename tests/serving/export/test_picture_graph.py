@@ -1,5 +1,6 @@
 """A served model's graph sees the same pixels as training, for pictures of many sizes, modes and formats."""
 import io
+import json
 import struct
 import subprocess
 import sys
@@ -9,13 +10,14 @@ import pytest
 from PIL import Image
 
 from fixhead_serving.client import upright
-from fixhead_serving.export import export_model
+from fixhead_serving.export import export_model, own_pictures
+from fixhead_serving.export.answers import answers_model
 from fixhead_serving.export.own_pictures import own_reference
-from fixhead_serving.export.picture_graph import contents, fitted, orientation, picture_graph
+from fixhead_serving.export.picture_graph import contents, fitted, orientation, picture_graph, whole
 from keras_fixhead.data import load_dataset
 from keras_fixhead.data import pictures as definition
 from keras_fixhead.data.pictures import FITS, PictureForm, decode_picture, fit_picture, picture_array
-from keras_fixhead.errors import DataError
+from keras_fixhead.errors import DataError, ServingError
 from keras_fixhead.evaluation import Predictor
 from keras_fixhead.models import build_model
 
@@ -85,6 +87,15 @@ PICTURES = {
     **{f"turned {turn}.jpg": encoded(photograph(50, 70), "JPEG", turn) for turn in range(2, 9)},
     "turned 6.png": encoded(photograph(50, 70), "PNG", 6), "turned 8.webp": encoded(photograph(50, 70), "WEBP", 8),
 }
+LARGE = {  # of JPEG files: reduced to 1/2, 1/4 and 1/8
+    **{f"{height}x{width}.jpg": encoded(photograph(height, width), "JPEG")
+       for height, width in [(61, 83), (90, 31), (157, 203), (301, 307), (500, 61)]},
+    **{f"large {turn}.jpg": encoded(photograph(157, 203), "JPEG", turn) for turn in range(1, 9)},
+    **{f"large {mode}.jpg": encoded(photograph(203, 157).convert(mode), "JPEG") for mode in ("L", "CMYK")},
+    "large progressive.jpg": encoded(photograph(203, 157), "JPEG", progressive=True),
+    "two pictures.jpg": encoded(photograph(157, 203), "MPO", save_all=True, append_images=[photograph(50, 70)]),
+    **{f"large {number}.jpg": encoded(photograph(157, 203), "JPEG", subsampling=number) for number in range(2)},
+}
 RLE = b"".join(b"".join(bytes([1, level]) for level in row) + b"\0\0" for row in noise(50, 70)) + b"\0\1"
 BGR = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
 ONLY_CLIENT = {  # TensorFlow refuses them, or gives other pixels; the client sends them as PNG
@@ -123,6 +134,20 @@ def test_every_picture_has_the_same_pixels_in_training_in_a_graph_and_through_th
             np.testing.assert_array_equal(graphs[fit](content).numpy(), trained, err_msg=name)
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("fit", FITS)
+def test_a_graph_reduces_jpeg_files_bit_for_bit_like_pillow(fit, channels):
+    import tensorflow as tf
+
+    form = PictureForm(24, 20, fit, channels=channels, decoding="reduced")
+    graph = tf.function(picture_graph(form), input_signature=[tf.TensorSpec([], tf.string)])
+    ratios = set()
+    for name, content in (LARGE | {"a.png": PICTURES["90x31.png"], "a.gif": PICTURES["a.gif"]}).items():
+        ratios.add(definition.upright_picture(content, name, form).ratio)
+        np.testing.assert_array_equal(graph(content).numpy(), picture_array(content, name, form), err_msg=name)
+    assert ratios == {1, 2, 4, 8}
+
+
 @pytest.mark.parametrize("name", ONLY_CLIENT)
 def test_a_graph_refuses_what_tensorflow_would_decode_to_other_pixels(graphs, name):
     import tensorflow as tf
@@ -154,7 +179,7 @@ def test_a_graph_resizes_bit_for_bit_like_pillow(fit):
     import tensorflow as tf
 
     form = PictureForm(33, 17, fit)
-    resize = tf.function(tf.autograph.experimental.do_not_convert(lambda image: fitted(image, form)),
+    resize = tf.function(tf.autograph.experimental.do_not_convert(lambda image: fitted(whole(image), form)),
                          input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
     for _ in range(40):
         height, width = DRAW.integers(1, 150, 2)
@@ -204,6 +229,31 @@ def test_an_export_is_checked_on_the_files_of_its_run(files, tmp_path, checked_h
 
     assert "2 of the run's own pictures, as files, give the answers that they gave in training." in card
     assert "padded with black to 16x16 pixels" in card
+
+
+def test_an_export_with_reduced_decoding_is_checked_on_large_and_turned_files(tmp_path, checked_here):
+    files = []
+    for name, content in LARGE.items():
+        files.append(tmp_path / name)
+        files[-1].write_bytes(content)
+    model = build_model("resnet18", (16, 16, 3), 3, width=1 / 64)
+    made = export_model(model, tmp_path / "m", label_names=["a", "b", "c"], decoding="reduced", pictures=files)
+    card = (made.path / "assets.extra" / "model_card.md").read_text()
+    described = json.loads((made.path / "assets.extra" / "model_card.json").read_text())["model"]["pictures"]
+
+    assert f"{len(files)} of the run's own pictures, as files, give the answers that they gave in training." in card
+    assert "JPEG files are decoded at 1/2, 1/4 or 1/8 of their size where 1.5 times these pixels are left" in card
+    assert described["decoding"] == "reduced"
+
+
+def test_an_export_with_another_decoding_than_in_training_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "noise.jpg").write_bytes(encoded(Image.fromarray(noise(100, 100, 3)), "JPEG", quality=95))
+    in_full = picture_graph(PictureForm(16, 16))
+    monkeypatch.setattr(own_pictures, "picture_graph", lambda form: in_full)
+    answers = answers_model(build_model("resnet18", (16, 16, 3), 3, width=1 / 64))
+
+    with pytest.raises(ServingError, match=r"would see other pixels than training did: .*noise\.jpg differs by"):
+        own_reference(answers, 1.0, ["a", "b", "c"], PictureForm(16, 16, decoding="reduced"), [tmp_path / "noise.jpg"])
 
 
 def test_a_file_that_is_gone_is_named(tmp_path):

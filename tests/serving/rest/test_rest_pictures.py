@@ -76,6 +76,13 @@ def test_the_limits_of_pictures_hold_here_too(ask, pets):
     assert ask(app, "GET", PATH).status == 400
 
 
+def test_a_single_picture_that_is_too_large_is_answered_with_what_can_be_done(ask, pets):
+    app = create_app(ModelServer(pets, limits=Limits(body_bytes=len(PNG) - 1)))
+    answer = ask(app, "POST", PATH, PNG)
+
+    assert answer.status == 413 and answer.json["error"].endswith("Send fewer pictures at once, or a smaller one.")
+
+
 @pytest.mark.parametrize("body, headers", [(PNG, {}), ONE])
 def test_a_picture_that_is_sent_to_predict_is_answered_with_the_right_request(ask, pets, body, headers):
     error = ask(create_app(ModelServer(pets)), "POST", "/v1/models/pets:predict", body, headers).json["error"]
