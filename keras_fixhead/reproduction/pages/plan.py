@@ -10,7 +10,7 @@ from keras_fixhead.json_files import read_json
 from keras_fixhead.reproduction.claims.accuracy import TOLERANCE_POINTS
 from keras_fixhead.reproduction.claims.answers import Answer
 from keras_fixhead.reproduction.claims.geometry import TOLERANCE_COSINE
-from keras_fixhead.reproduction.claims.verdict import ALPHA, ENOUGH, NOT_MEASURED
+from keras_fixhead.reproduction.claims.verdict import ALPHA, ALPHA_OF_FEW, ENOUGH, NOT_MEASURED
 from keras_fixhead.reproduction.planning import cost
 from keras_fixhead.reproduction.planning.cells import Block, Choice, Chosen, Decisions, Planned, plan
 from keras_fixhead.reproduction.planning.evidence_blocks import COS_SCALE, DOT_SCALE, EVIDENCE_BLOCKS
@@ -42,7 +42,8 @@ def rules_block(folder: Path) -> list[str]:
         "- From six seeds on, a verdict also needs p ≤ 0.05 in the exact two-sided sign-flip test of the same end of "
         "the range: of the values for \"above 0\", of the values plus 0.5 for \"above −0.5\", at both ends of a range. "
         "It assumes only that, without an effect, a difference is as likely as its negative. Fewer seeds cannot reach "
-        "such a p, and data sets are not paired: there Student's t decides alone.",
+        f"such a p: there Student's t decides alone, at p < {ALPHA_OF_FEW:g}. Data sets are not paired: there, too, it "
+        "decides alone.",
         _false_verdicts(read_json(folder / FALSE_VERDICTS, schema=1)["rows"]),
         f"- \"At least as accurate\" is held above −{TOLERANCE_POINTS:g} points and refuted below; the sign of the "
         f"difference is reported separately. \"About 0.95\" means within {TOLERANCE_COSINE:g}.",
