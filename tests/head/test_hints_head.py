@@ -83,11 +83,13 @@ def test_every_kind_that_is_said_to_extend_does():
 
 
 @leads_out("Create another one: ...(..., ...=...).")
-@pytest.mark.parametrize("owner, name, value", [
-    (HypersphereHead(3), "fixed", False), (HypersphereHead(3), "scale", "learned"), (HypersphereHead(3), "seed", 7),
-    (HypersphereHead(3), "bias_kind", "learned"), (HypersphereHead(3), "class_vectors", W),
-    (StreamingHead(3), "chunk", 2), (CosFace(), "margin", 0.2), (StreamingAccuracy(), "k", 2)], ids=str)
-def test_an_object_that_is_created_as_the_hint_says_has_the_value(owner, name, value):
+@pytest.mark.parametrize("kind, arguments, name, value", [
+    (HypersphereHead, (3,), "fixed", False), (HypersphereHead, (3,), "scale", "learned"),
+    (HypersphereHead, (3,), "seed", 7), (HypersphereHead, (3,), "bias_kind", "learned"),
+    (HypersphereHead, (3,), "class_vectors", W), (StreamingHead, (3,), "chunk", 2), (CosFace, (), "margin", 0.2),
+    (StreamingAccuracy, (), "k", 2)])
+def test_an_object_that_is_created_as_the_hint_says_has_the_value(kind, arguments, name, value):
+    owner = kind(*arguments)
     with refused(f"Create another one: {type(owner).__name__}(") as caught:
         setattr(owner, name, value)
     call = caught.value.hint.removeprefix("Create another one: ").rstrip(".")
