@@ -10,7 +10,6 @@ import keras
 
 from keras_fixhead import hubs
 from keras_fixhead.errors import ArgumentError, RunError, VectorsError
-from keras_fixhead.runs import Run
 
 _WEIGHTS = "model.weights.h5"  # in the folder that Keras writes for a hub
 
@@ -76,6 +75,8 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
             raise RunError(f"{path} is not a run directory, and has no model.keras.",
                            hint="Pass a run directory or a .keras file; list runs with: fixhead list runs")
         if not file.is_file():
+            from keras_fixhead.runs import Run  # not above: importing a layer must not load data and configurations
+
             raise RunError(f"{path} has no model.keras: the run is not finished.",
                            hint=f"Finish it: {Run(file.parent).resume_command}")
     if not file.exists():

@@ -114,8 +114,10 @@ def test_a_rotated_picture_is_sent_upright(fixhead, server, tmp_path):
     file = picture(tmp_path / "a.jpg", size=(6, 4), exif=exif)
     fixhead("predict", server.url, file)
 
-    (_, _, body), = server.requests
+    *asked, (_, _, body) = server.requests  # before, how the model fits and decodes pictures
     assert Image.open(io.BytesIO(base64.b64decode(body["inputs"][0]["b64"]))).size == (4, 6)
+    fixhead("predict", server.url, picture(tmp_path / "b.jpg", size=(6, 4)))
+    assert len(asked) > 1 and len(server.requests) == len(asked) + 2  # nothing is asked for pictures that are upright
 
 
 def test_the_token_comes_from_the_option_or_the_environment(fixhead, server, tmp_path, monkeypatch):

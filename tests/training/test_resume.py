@@ -264,7 +264,7 @@ def test_a_finished_run_can_be_extended_and_logs_its_schedule(tiny, caplog, monk
         stop_by_a_signal(patch)
         train(extended(run, 7), resume=run)
     assert run.stored().extended_from == "2,4"
-    with pytest.raises(ArgumentError, match=r"is not finished, so it cannot be extended\. fixhead train --resume"):
+    with pytest.raises(ArgumentError, match=r"is not finished, so it cannot be extended\. Continue it: fixhead train"):
         extended(run, 9)
     train(run.config(), resume=run)  # an interrupted extension resumes like any run
     assert [row["epoch"] for row in run.metrics()] == list(range(1, 8))
