@@ -7,10 +7,9 @@ import click
 
 from fixhead_cli import dataset_paths, paths, weights_paths
 from fixhead_cli.output import Function
-from keras_fixhead.config import TrainConfig
+from keras_fixhead.config import TrainConfig, option
 from keras_fixhead.recipes import RECIPES
 
-_FLAGS = {"fixed": "--fixed/--learned"}
 _PATHS = {"dataset": dataset_paths.DATASET, "data_dir": paths.DATA_DIR, "runs_dir": paths.RUNS_DIR,
           "class_weights": paths.CLASS_WEIGHTS, "init_from": weights_paths.TRAINED_MODEL,
           "weights": weights_paths.WEIGHTS}
@@ -36,8 +35,7 @@ def _option(name: str) -> Callable[[Any], Any]:
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
     kind = next((kind for kind in (str, float) if kind in kinds), kinds[0])  # TrainConfig tells them apart
     choices = tuple(RECIPES) if name == "recipe" else field.metadata["choices"]
-    long = name.replace("_", "-")
-    declaration = _FLAGS.get(name, f"--{long}/--no-{long}") if kind is bool else f"--{long}"
+    declaration = f"{option(name, True)}/{option(name, False)}" if kind is bool else option(name, None)
     default = "" if field.default is None else f"  [default: {_shown_default(field)}]"
     return click.option(
         declaration, name, type=_PATHS.get(name, kind), default=None, help=field.metadata["help"] + default,
@@ -46,6 +44,7 @@ def _option(name: str) -> Callable[[Any], Any]:
 
 def _shown_default(field: Any) -> str:
     if field.type in (bool, "bool"):
-        on, off = _FLAGS.get(field.name, "on/off").split("/")
-        return (on if field.default else off).strip("-")
+        if field.name == "fixed":
+            return option("fixed", field.default).strip("-")
+        return "on" if field.default else "off"
     return str(field.default)

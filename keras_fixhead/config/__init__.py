@@ -1,5 +1,5 @@
 """The configuration of a run: as asked for (`train_config`), as resolved (`resolved`), and its files (`files`)."""
-from keras_fixhead.config.checks import logits_bytes, stops_streaming, streams
+from keras_fixhead.config.checks import logits_bytes, option, stops_streaming, streams
 from keras_fixhead.config.dependent import refuse_without_effect
 from keras_fixhead.config.files import (
     CONFIG_SCHEMA,
@@ -25,5 +25,6 @@ from keras_fixhead.config.train_config import (
 
 __all__ = ["CONFIG_SCHEMA", "RESULT_ROLES", "ROLES", "Length", "Resolved", "Stored", "TrainConfig", "arm_name",
            "check_names", "dataset_entry", "earlier_digest", "epoch_count", "file_stem", "from_stored", "length_of",
-           "logits_bytes", "names_draw", "read_config_file", "refuse_without_effect", "resolve", "resolved_fields",
-           "run_digest", "scale_text", "steps_of", "stops_streaming", "streams", "to_store", "train_size"]
+           "logits_bytes", "names_draw", "option", "read_config_file", "refuse_without_effect", "resolve",
+           "resolved_fields", "run_digest", "scale_text", "steps_of", "stops_streaming", "streams", "to_store",
+           "train_size"]

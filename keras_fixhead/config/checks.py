@@ -47,9 +47,11 @@ def option(name: str, value: Any) -> str:
     """Returns the option that gives a field a value.
 
     Example:
-        >>> option("augment_on", "host"), option("signed_features", False)
-        ('--augment-on', '--no-signed-features')
+        >>> option("augment_on", "host"), option("signed_features", False), option("fixed", False)
+        ('--augment-on', '--no-signed-features', '--learned')
     """
+    if name == "fixed" and value is False:
+        return "--learned"
     return f"--{'no-' * (value is False)}{name.replace('_', '-')}"
 
 

@@ -24,6 +24,7 @@ from keras_fixhead.config import (
     file_stem,
     from_stored,
     names_draw,
+    option,
     run_digest,
     to_store,
 )
@@ -271,7 +272,7 @@ def resumed(run: Run, changes: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ArgumentError: (a ValueError) for other fields, or if the run cannot be extended.
     """
-    others = [f"--{name.replace('_', '-')}" for name in changes
+    others = [option(name, value) for name, value in changes.items()
               if name != "epochs" and not TrainConfig.field(name).metadata["resumable"]]
     if others:
         raise ArgumentError(f"A run is resumed with its own configuration; {', '.join(others)} cannot change it.",

@@ -197,7 +197,7 @@ def test_a_run_can_be_resumed_with_changes_that_do_not_affect_the_result(run, co
     for name in TrainConfig.names():
         if not TrainConfig.field(name).metadata["resumable"] and name != "epochs":
             with pytest.raises(ArgumentError, match=f"--{name.replace('_', '-')} cannot change it"):
-                resumed(run, {name: getattr(config, name)})
+                resumed(run, {name: getattr(config, name) or None})  # None, not False: not --no-...
     with pytest.raises(ArgumentError, match="is not finished, so it cannot be extended"):
         resumed(run, {"epochs": 300})
     finished(run)

@@ -45,6 +45,9 @@ def test_a_run_is_resumed_as_it_was_or_trained_again(run, fixhead):
     for right in (resume, f"{again} --lr 0.3"):
         check_way_out(fixhead, f"{resume} --lr 0.3", "Leave out --lr, or start a new run.", right)
 
+    for typed in ("--no-flip", "--learned"):
+        check_way_out(fixhead, f"{resume} {typed}", f"Leave out {typed}, or start a new run.", resume)
+
     run.write_status("complete", epoch=run.config().epochs)
     check_way_out(fixhead, f"{resume} --epochs 99", "Train again with more epochs.", f"{again} --epochs 99")
 
