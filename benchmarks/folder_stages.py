@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from folders import OURS, SIDE, anti_aliased, keras_images, tf_data, write_folder
+from folders import OURS, SIDE, SIZES, anti_aliased, keras_images, tf_data, write_folder
 from report import RESULTS, measurement, out_option, write_report
 
 FILE = RESULTS / "folder_stages.json"
@@ -43,7 +43,9 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before TensorFlow counts cores
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["FIXHEAD_CACHE_DIR"] = f"{scratch}/cache"
-        found = milliseconds(write_folder(Path(scratch) / "pictures", options.pictures), options.rounds)
+        folder = Path(scratch, "pictures")
+        write_folder(folder, options.pictures, SIZES)
+        found = milliseconds(folder, options.rounds)
     config = {"pictures": options.pictures, "pixels": SIDE, "cores": 1}
     write_report(options.out, [
         measurement(name=f"folder_stages/{reader}/{stage}", metric=f"processor time an image, {STAGES[stage]}",

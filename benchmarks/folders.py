@@ -1,18 +1,18 @@
 """Images per second from a folder of pictures: our loader, Keras' and tf.data; and the memory of a large folder.
 
-    python benchmarks/folders.py                     # speeds: 10 rounds on 2,000 pictures
+    python benchmarks/folders.py                     # speeds: 10 rounds on 2,000 small pictures and 200 larger ones
     python benchmarks/folders.py --memory 100000     # memory of the loader in two epochs
 
-Speeds. Every reader gets the same folder of JPEG files of photographs' proportions, in the page cache, and gives
-shuffled batches of 128 images of 96x96 pixels, the centre of each picture. `ours` decodes files in full, and
-`ours-reduced` with `decoding="reduced"`. `keras` is `keras.utils.image_dataset_from_directory` with
-`cache().shuffle().prefetch()`, as its guides have it: it keeps whole batches of float32, so the same images meet in a
-batch in every epoch. `keras-images` is the same function without batches, followed by
-`cache().shuffle().batch().prefetch()`: images are shuffled, as ours are. `tf.data` maps a decoding function in
-parallel, with anti-aliasing as ours, caches single images as uint8, shuffles, batches and prefetches; the function of
-Keras has no anti-aliasing. The first epoch is from nothing: our cache on disk is emptied, and the data sets are built
-again. Another run begins with what is then on disk. Readers alternate, in changing order. Images are read, and not
-trained on.
+Speeds. Every reader gets the same folder of JPEG files of photographs' proportions, in the page cache: small ones of
+0.1 megapixels, and then larger ones of 2 megapixels. It gives shuffled batches of 128 images of 96x96 pixels, the
+centre of each picture. `ours` decodes files in full, and `ours-reduced` with `decoding="reduced"`. `keras` is
+`keras.utils.image_dataset_from_directory` with `cache().shuffle().prefetch()`, as its guides have it: it keeps whole
+batches of float32, so the same images meet in a batch in every epoch. `keras-images` is the same function without
+batches, followed by `cache().shuffle().batch().prefetch()`: images are shuffled, as ours are. `tf.data` maps a decoding
+function in parallel, with anti-aliasing as ours, caches single images as uint8, shuffles, batches and prefetches; the
+function of Keras has no anti-aliasing. The first epoch is from nothing: our cache on disk is emptied, and the data sets
+are built again. Another run begins with what is then on disk. Readers alternate, in changing order. Images are read,
+and not trained on.
 
 Memory. A process reads the folder and goes through two epochs of batches. What it holds for itself (anonymous memory)
 is reported apart from the pages of the mapped file of pixels, which the system may take back at any time.
@@ -36,7 +36,9 @@ from PIL import Image
 from report import RESULTS, measurement, out_option, write_report
 
 SIDE, BATCH, CLASSES = 96, 128, 10
-SIZES = ((400, 300), (300, 400), (480, 320), (360, 360))
+Sizes = tuple[tuple[int, int], ...]
+SIZES: Sizes = ((400, 300), (300, 400), (480, 320), (360, 360))
+LARGE: Sizes = tuple((4 * width, 4 * height) for width, height in SIZES)
 EPOCHS = 3  # of a round: the first, and two later ones
 TITLES = {"ours": "`load_dataset`", "ours-reduced": "`load_dataset`, `decoding=\"reduced\"`",
           "keras": "`image_dataset_from_directory`, batches cached, images not shuffled again",
@@ -74,7 +76,7 @@ print("images", count, data.train.images.nbytes / 2**20)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--pictures", type=int, default=2_000)
+    parser.add_argument("--pictures", type=int, default=2_000, help="small pictures; a tenth of it is larger ones")
     parser.add_argument("--memory", type=int, metavar="N", help="measure the memory of N pictures instead")
     out_option(parser, RESULTS / "folders.json")
     options = parser.parse_args()
@@ -86,13 +88,15 @@ def main() -> None:
             write_report(out, memory(Path(scratch), options.memory),
                          command=f"python benchmarks/folders.py --memory {options.memory}")
         else:
-            write_report(options.out, speeds(Path(scratch), options.pictures, options.rounds),
+            found = [*speeds(Path(scratch, "small"), options.pictures, options.rounds),
+                     *speeds(Path(scratch, "large"), options.pictures // 10, options.rounds, LARGE, "large/")]
+            write_report(options.out, found,
                          command="python benchmarks/folders.py")
 
 
-def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
+def speeds(folder: Path, pictures: int, rounds: int, sizes: Sizes = SIZES, prefix: str = "") -> list[dict[str, Any]]:
     """Returns images per second of each reader in the first and the later epochs, and our share of each round."""
-    folder = write_folder(scratch / "pictures", pictures)
+    write_folder(folder, pictures, sizes)
     readers: dict[str, Callable[[Path], Iterator[int]]] = {
         **OURS, "keras": keras_batches, "keras-images": keras_images, "tf.data": tf_data}
     for reader in readers.values():
@@ -112,13 +116,13 @@ def speeds(scratch: Path, pictures: int, rounds: int) -> list[dict[str, Any]]:
             started = time.perf_counter()
             found[name]["again"].append(next(readers[name](folder)) / (time.perf_counter() - started))
         print({name: [round(each[-1]) for each in values.values()] for name, values in found.items()}, file=sys.stderr)
-    config = {"pictures": pictures, "sizes": SIZES, "pixels": SIDE, "batch_size": BATCH, "later_epochs": EPOCHS - 1,
+    config = {"pictures": pictures, "sizes": sizes, "pixels": SIDE, "batch_size": BATCH, "later_epochs": EPOCHS - 1,
               "load_average": round(os.getloadavg()[1], 1)}
     warmup = "one round, not counted"
-    return [*(measurement(name=f"folders/{name}/{kind}", metric=f"images per second, {KINDS[kind]}", unit="1/s",
+    return [*(measurement(name=f"folders/{prefix}{name}/{kind}", metric=f"images per second, {KINDS[kind]}", unit="1/s",
                           values=values, warmup=warmup, config=config)
               for name, each in found.items() for kind, values in each.items()),
-            *(measurement(name=f"folders/{_of(own)}{name}/{kind}/ratio", unit="1",
+            *(measurement(name=f"folders/{prefix}{_of(own)}{name}/{kind}/ratio", unit="1",
                           metric=f"{own} divided by {name}, {KINDS[kind]}", values=[mine / theirs for mine, theirs in
                                             zip(found[own][kind], found[name][kind], strict=True)],
                           warmup=warmup, config=config)
@@ -193,7 +197,8 @@ def _epochs(data: Any) -> Iterator[int]:
 
 def memory(scratch: Path, pictures: int) -> list[dict[str, Any]]:
     """Returns the largest memory of a process before, while it reads a folder, and in each of two epochs."""
-    folder = write_folder(scratch / "pictures", pictures, distinct=1_000, size=(128, 96))
+    folder = scratch / "pictures"
+    write_folder(folder, pictures, ((128, 96),), distinct=1_000)
     done = subprocess.run([sys.executable, "-c", READER, str(folder), str(SIDE), str(BATCH)], capture_output=True,
                           text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -205,14 +210,14 @@ def memory(scratch: Path, pictures: int) -> list[dict[str, Any]]:
             for phase, anonymous, mapped in phases for kind, value in (("own", anonymous), ("mapped", mapped))]
 
 
-def write_folder(folder: Path, pictures: int, distinct: int | None = None, size: tuple[int, int] | None = None) -> Path:
-    """Returns a folder of JPEG files with smooth random content, `train` and a small `test`.
+def write_folder(folder: Path, pictures: int, sizes: Sizes, distinct: int | None = None) -> None:
+    """Writes a folder of JPEG files with smooth random content, `train` and a small `test`.
 
     Args:
         folder: its path.
         pictures: number of files in `train`.
+        sizes: their widths and heights, in turn.
         distinct: number of different ones; the others are further names of them (None: all).
-        size: width and height of all; None for `SIZES` in turn.
     """
     draw = np.random.default_rng(0)
     for label in range(CLASSES):
@@ -225,12 +230,12 @@ def write_folder(folder: Path, pictures: int, distinct: int | None = None, size:
             os.link(folder / "train" / str(first % CLASSES) / f"{first:07}.jpg", file)
             continue
         coarse = Image.fromarray(draw.integers(0, 256, (24, 32, 3)).astype(np.uint8))
-        picture = coarse.resize(size or SIZES[number % len(SIZES)], Image.Resampling.BICUBIC)
+        picture = coarse.resize(sizes[number % len(sizes)], Image.Resampling.BICUBIC)
         noise = draw.normal(0, 8, (picture.height, picture.width, 1))
         Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8)).save(file, quality=90)
     for label in range(CLASSES):
         os.link(folder / "train" / str(label) / f"{label:07}.jpg", folder / "test" / str(label) / "0.jpg")
-    return folder
+    os.sync()  # the system would write them while readers are timed
 
 
 def block() -> list[str]:
@@ -240,23 +245,15 @@ def block() -> list[str]:
     if file.exists():
         report = json.loads(file.read_text())
         found = {each["name"].removeprefix("folders/"): each for each in report["measurements"]}
-        config = found["ours/first"]["config"]
-        measured = {name: title for name, title in TITLES.items() if f"{name}/first" in found}
-        lines += [f"| reader | {' | '.join(KINDS.values())} |", "|---|" + "---:|" * len(KINDS)]
-        for name, title in measured.items():
-            cells = [_spread(found[f"{name}/{kind}"], ",.0f") for kind in KINDS]
-            lines.append(f"| {title} | {' | '.join(cells)} |")
-        for own, name in itertools.product(*(
-                [name for name in measured if (name in OURS) == is_own] for is_own in (True, False))):
-            cells = [_spread(found[f"{_of(own)}{name}/{kind}/ratio"], ".2f") for kind in KINDS]
-            lines.append(f"| {measured[own]} / {measured[name]} | {' | '.join(cells)} |")
-        lines += ["", f"Images per second, and ratios of ours to others in the same round: median (quartiles) of n = "
+        config, larger = (found[f"{prefix}ours/first"]["config"] for prefix in ("", "large/"))
+        lines += [*_table(found, "", KINDS), "",
+                  f"Images per second, and ratios of ours to others in the same round: median (quartiles) of n = "
                   f"{found['ours/first']['n']} alternating rounds, {config['pictures']:,} JPEG files of 0.1 "
                   f"megapixels, {config['pixels']} px, batches of {config['batch_size']}, {report['hardware']['cpu']}, "
                   f"{report['hardware']['cores']} cores, load average {config['load_average']:g}, by "
-                  f"`{report['command']}`."]
-        if "ours-reduced" not in measured:
-            lines += ["", '`decoding="reduced"` has not been measured in this way yet; its processor time is below.']
+                  f"`{report['command']}`.", "",
+                  f"The same for {larger['pictures']:,} files of 2 megapixels:", "",
+                  *_table(found, "large/", {"first": KINDS["first"]})]
     else:
         lines += ["Speeds have not been measured yet: `python benchmarks/folders.py`."]
     if (file := RESULTS / "folders_memory.json").exists():
@@ -270,6 +267,18 @@ def block() -> list[str]:
                   f"{own['epoch2']} in the second (n = 1). Pages of the mapped file, which the system takes back when "
                   f"it needs them, are not in these numbers: at most {value['epoch2/mapped']:,.0f} MiB. By "
                   f"`{report['command']}`."]
+    return lines
+
+
+def _table(found: dict[str, Any], prefix: str, kinds: dict[str, str]) -> list[str]:
+    """Returns the lines of a table of readers, and of ours divided by others."""
+    lines = [f"| reader | {' | '.join(kinds.values())} |", "|---|" + "---:|" * len(kinds)]
+    for name, title in TITLES.items():
+        cells = [_spread(found[f"{prefix}{name}/{kind}"], ",.0f") for kind in kinds]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    for own, name in itertools.product(OURS, (name for name in TITLES if name not in OURS)):
+        cells = [_spread(found[f"{prefix}{_of(own)}{name}/{kind}/ratio"], ".2f") for kind in kinds]
+        lines.append(f"| {TITLES[own]} / {TITLES[name]} | {' | '.join(cells)} |")
     return lines
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from folders import BATCH, SIDE, keras_batches, keras_images, ours, tf_data, write_folder
+from folders import BATCH, SIDE, SIZES, keras_batches, keras_images, ours, tf_data, write_folder
 from report import RESULTS, measurement, out_option, write_report
 
 FILE = RESULTS / "later_epochs.json"
@@ -36,7 +36,8 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before TensorFlow counts cores
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["FIXHEAD_CACHE_DIR"] = f"{scratch}/cache"
-        folder = write_folder(Path(scratch) / "pictures", options.pictures, distinct=200)
+        folder = Path(scratch, "pictures")
+        write_folder(folder, options.pictures, SIZES, distinct=200)
         found = microseconds(folder, options.rounds)
     config = {"pictures": options.pictures, "pixels": SIDE, "batch_size": BATCH, "cores": 1}
     write_report(options.out, [

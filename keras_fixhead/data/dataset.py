@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_fixhead.data.pictures import in_channels
-from keras_fixhead.data.rows import chosen, chunks, joined
+from keras_fixhead.data.rows import chosen, chunks, joined, loaded
 
 SPLITS = ("train", "validation", "test")
 """The parts of a data set, in this order everywhere."""
@@ -36,6 +36,10 @@ class Split:
         """Returns the images and labels at these indices."""
         return Split(chosen(self.images, indices), self.labels[indices],
                      None if self.files is None else self.files[indices])
+
+    def loaded(self) -> "Split":
+        """Returns the split with its images in memory, if they are not too large for it."""
+        return dataclasses.replace(self, images=loaded(self.images))
 
     def followed_by(self, other: "Split") -> "Split":
         """Returns these images and labels, and then those of another split."""

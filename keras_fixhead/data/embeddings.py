@@ -21,7 +21,7 @@ from keras_fixhead.class_names import NumberedNames
 from keras_fixhead.data.catalog import DatasetEntry
 from keras_fixhead.data.choice import hold_out_test
 from keras_fixhead.data.dataset import Split
-from keras_fixhead.data.rows import chunks, first_not_finite, rows_of
+from keras_fixhead.data.rows import Rows, chunks, first_not_finite
 from keras_fixhead.errors import DataError
 
 ENDING = ".npz"
@@ -111,7 +111,8 @@ def read_embeddings(entry: DatasetEntry) -> tuple[dict[str, Split], Sequence[str
         if (arrays := _part(path, part)) is not None:
             features, labels = arrays
             _check_finite(features, path, part)
-            splits[part] = Split(rows_of(features, np.arange(len(labels))), labels.astype(np.int32))
+            images: Any = Rows(features, np.arange(len(labels)))
+            splits[part] = Split(images, labels.astype(np.int32))
     train, test = splits["train"], splits.get("test")
     if test is None:
         train, test = hold_out_test(train, entry.test)

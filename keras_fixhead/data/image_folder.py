@@ -5,6 +5,7 @@ import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from keras_fixhead.data.dataset import Split
 from keras_fixhead.data.layout import WHOLE, Layout, find_layout
 from keras_fixhead.data.pictures import MIN_SIDE, UNREADABLE, PictureForm, picture_sides, upright_picture
 from keras_fixhead.data.pixel_cache import decode_files
-from keras_fixhead.data.rows import rows_of
+from keras_fixhead.data.rows import Rows
 from keras_fixhead.errors import DataError
 
 FOLDER_TEST_SHARE = 5
@@ -131,7 +132,8 @@ def _read(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[st
     for part, (some, labels) in parts.items():
         mine = np.flatnonzero((decoded.used >= start) & (decoded.used < start + len(some)))
         own = decoded.used[mine] - start
-        splits[part] = Split(rows_of(decoded.pixels, mine), labels[own], np.array([str(some[each]) for each in own]))
+        images: Any = Rows(decoded.pixels, mine)
+        splits[part] = Split(images, labels[own], np.array([str(some[each]) for each in own]))
         start += len(some)
     return _as_read(entry, splits, decoded.refused), _joined(splits, entry), layout.label_names
 

@@ -27,6 +27,7 @@ SWITCH = "FIXHEAD_DATA_CACHE"
 _VERSION = 2  # of pixels: of `pictures`, and of what is stored here
 _FREE_SHARE = 2  # pixels may take half of the free space
 _KEPT = 4
+_TOGETHER = 8  # files that a thread decodes before it asks for more
 _PIXELS, _FACTS = "pixels.npy", "facts.json"
 
 _log = logging.getLogger(__name__)
@@ -127,20 +128,31 @@ def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] 
 def _in_memory(files: Sequence[Path], form: PictureForm, any_size: bool) -> Decoded:
     pixels = np.empty((len(files), form.height, form.width, form.channels), np.uint8)
     used, refused = _fill(pixels, files, form, any_size)
-    return Decoded(pixels[: len(used)], np.array(used, np.intp), tuple(refused))
+    return Decoded(pixels[: len(used)], used, refused)
 
 
 def _fill(pixels: NDArray[np.uint8], files: Sequence[Path], form: PictureForm,
-          any_size: bool) -> tuple[list[int], list[str]]:
-    used: list[int] = []
-    refused = []
-    for index, found in enumerate(mapped_ahead(lambda file: _pixels(file, form, any_size), files)):
-        if isinstance(found, str):
-            refused.append(found)
-        else:
-            pixels[len(used)] = found
-            used.append(index)
-    return used, refused
+          any_size: bool) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """Decodes files into the first rows, a few files at a time in each thread."""
+    def decode(start: int) -> list[str | None]:
+        return [_put(pixels, index, files[index], form, any_size)
+                for index in range(start, min(start + _TOGETHER, len(files)))]
+
+    reasons = [each for some in mapped_ahead(decode, range(0, len(files), _TOGETHER)) for each in some]
+    used = np.array([index for index, reason in enumerate(reasons) if reason is None], np.intp)
+    for row, index in enumerate(used):
+        if row != index:  # closes the gaps of files that were refused
+            pixels[row] = pixels[index]
+    return used, tuple(reason for reason in reasons if reason is not None)
+
+
+def _put(pixels: NDArray[np.uint8], row: int, file: Path, form: PictureForm, any_size: bool) -> str | None:
+    """Writes a picture's pixels, or returns why it cannot be used."""
+    found = _pixels(file, form, any_size)
+    if isinstance(found, str):
+        return found
+    pixels[row] = found
+    return None
 
 
 def _write(folder: Path, files: Sequence[Path], form: PictureForm, any_size: bool) -> None:
@@ -149,7 +161,7 @@ def _write(folder: Path, files: Sequence[Path], form: PictureForm, any_size: boo
     pixels = np.lib.format.open_memmap(folder / _PIXELS, "w+", np.uint8, shape)
     used, refused = _fill(pixels, files, form, any_size)
     pixels.flush()
-    facts = {"used": used, "refused": refused, "shape": shape}
+    facts = {"used": used.tolist(), "refused": refused, "shape": shape}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
     for name in (_PIXELS, _FACTS):  # after a crash of the machine, the folder must not be there without its content
         with (folder / name).open("rb") as file:

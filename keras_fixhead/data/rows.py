@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 IN_MEMORY_BYTES = 2**30
-"""Pixels up to this size are read into memory; larger ones stay on disk, and are read a batch at a time."""
+"""Arrays up to this size are read into memory; larger ones stay on disk, and are read a batch at a time."""
 _CHUNK_BYTES = 2**24
 
 
@@ -75,6 +75,10 @@ class Rows:
         """Returns rows of these rows."""
         return Rows(self._base, self._index[indices])
 
+    def loaded(self) -> Any:
+        """Returns these rows as an array in memory, or themselves if their array is too large for it."""
+        return self if self._base.nbytes > IN_MEMORY_BYTES else self[:]
+
     def followed_by(self, other: "Rows") -> "Rows":
         """Returns these rows and other rows, of the same array or of another one with rows of the same shape."""
         if other._base is self._base:
@@ -91,6 +95,7 @@ class _Stacked:
         self.shape = (len(first) + len(second), *first.shape[1:])
         self.dtype = first.dtype
         self.ndim = first.ndim
+        self.nbytes = first.nbytes + second.nbytes
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -104,19 +109,22 @@ class _Stacked:
         return found
 
 
-def rows_of(pixels: NDArray[Any], index: NDArray[np.intp]) -> Any:
-    """Returns rows of an array: in memory if they fit there well, or as `Rows` of one that is mapped from disk."""
-    if isinstance(pixels, np.memmap) and pixels.nbytes > IN_MEMORY_BYTES:
-        return Rows(pixels, index)
-    return np.asarray(pixels)[index]
-
-
 def joined(one: Any, other: Any) -> Any:
     """Returns the images of one split, followed by those of another; `Rows` if one of them is."""
     if isinstance(one, Rows) or isinstance(other, Rows):
         first, second = (each if isinstance(each, Rows) else Rows(each, np.arange(len(each))) for each in (one, other))
         return first.followed_by(second)
     return np.concatenate([one, other])
+
+
+def loaded(images: Any) -> Any:
+    """Returns images as an array in memory, if they are not too large for it.
+
+    Example:
+        >>> loaded(Rows(np.arange(6).reshape(3, 2), np.array([2, 0]))).tolist()
+        [[4, 5], [0, 1]]
+    """
+    return images.loaded() if isinstance(images, Rows) else images
 
 
 def chosen(images: Any, indices: NDArray[np.intp]) -> Any:

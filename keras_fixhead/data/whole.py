@@ -52,12 +52,12 @@ class WholeSet:
         Raises:
             DataError: if the digest differs.
         """
-        train, validation = self._training(hold_out)
+        train, validation, test = (part.loaded() for part in (*self._training(hold_out), self.parts["test"]))
         if known is not None:
             mean, std = np.array(known.mean), np.array(known.std)
         else:
             mean, std = (feature_statistics if self.entry.has_vectors else pixel_statistics)(train.images)
-        dataset = Dataset(self.name, train, validation, self.parts["test"], self.label_names, mean, std,
+        dataset = Dataset(self.name, train, validation, test, self.label_names, mean, std,
                           self.entry.groups, self.subset, len(self.entry.skipped))
         if known is not None and (digest := dataset.digest()) != known.digest:
             raise DataError(f"{self.name} has the digest {digest}, but was packed with {known.digest}.",

@@ -7,6 +7,7 @@ from keras_fixhead.config import TrainConfig, resolve
 from keras_fixhead.data import Augmentation, epoch_order, load_dataset, make_batch, pixel_cache, rows, run_dataset
 from keras_fixhead.data.folder_check import check_folder
 from keras_fixhead.data.image_folder import sample_files
+from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.data.rows import Rows
 from keras_fixhead.data.sources import describe, is_folder
 from keras_fixhead.errors import ArgumentError, DataError
@@ -163,6 +164,22 @@ def test_pictures_are_decoded_once_and_read_from_disk_afterwards(folder, monkeyp
     monkeypatch.undo()
     write_pictures(folder / "cats", 20, level=51)  # files that have changed are decoded again
     assert load_dataset(str(folder), image_size=12).digest() != first.digest()
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+@pytest.mark.parametrize("broken", [range(0, 20, 3), range(20), range(7, 60), (59,)])
+def test_pixels_keep_the_order_of_the_files_where_some_are_broken(folder, monkeypatch, switch, broken):
+    files = sorted(folder.rglob("*.png"))
+    for number, file in enumerate(files):
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(file)
+    for number in broken:
+        files[number].write_bytes(b"no picture")
+    monkeypatch.setenv(pixel_cache.SWITCH, switch)
+    decoded = pixel_cache.decode_files(files, PictureForm(20, 20), any_size=False)
+
+    whole = [number for number in range(60) if number not in broken]
+    assert decoded.used.tolist() == whole and decoded.pixels[:, 9, 9, 0].tolist() == whole
+    assert [reason.split(" is not")[0] for reason in decoded.refused] == [str(files[number]) for number in broken]
 
 
 @pytest.mark.parametrize("switch", ["on", "off"])
