@@ -59,12 +59,12 @@ def test_all_problems_are_reported_in_one_go(fixhead, folder):
         "is not a readable picture", "is empty", "has 20x5 pixels; each side needs at least 8"]
     assert len(found["duplicates"]) == 2
     assert found["warnings"] == [
-        "1 classes have fewer than 10 pictures in train: ant (3).",
-        "1 pictures are in more than one split, so what is measured was trained on.",
-        "1 pictures are in more than one class of a split."]
+        "1 class has fewer than 10 pictures in train: ant (3).",
+        "1 picture is in more than one split, so what is measured was trained on.",
+        "1 picture is in more than one class of a split."]
     assert sorted(name.rpartition("/")[2] for name in found["passed_over"]) == ["Thumbs.db", "bird"]
     text = fixhead("data", "check", folder)
-    for said in ("Problem: ", "broken.png is not a readable picture", "Note: 1 classes", " = ", "Skipped: "):
+    for said in ("Problem: ", "broken.png is not a readable picture", "Note: 1 class has", " = ", "Skipped: "):
         assert said in text.out
     assert "cannot be trained on as it is: 2 problems. " not in text.out and "2 problems" in text.err
 
@@ -90,7 +90,7 @@ def test_copies_in_a_class_are_named_where_training_holds_pictures_out(folder, t
     for root in (folder / "train", flat):
         for number in (1, 2):
             (root / "cat" / f"{number}.png").write_bytes((root / "cat" / "0.png").read_bytes())
-    said = ["1 pictures are more than once in a class: one copy may be held out for testing or validation, and another "
+    said = ["1 picture is more than once in a class: one copy may be held out for testing or validation, and another "
             "trained on."]
 
     assert check_folder(str(flat))[0].warnings == said and len(check_folder(str(flat))[0].duplicates[0]) == 3
@@ -110,7 +110,7 @@ def test_pictures_without_a_known_range_or_of_one_level_are_named(tmp_path):
     report, _ = check_folder(str(flat))
 
     assert "has pixels of 32 bits (floats, mode F)" in report.broken[str(flat / "cat" / "float.tif")]
-    assert report.warnings == [f"1 pictures have nearly one level of grey, such as {flat / 'dog' / 'twelve bits.tif'}. "
+    assert report.warnings == [f"1 picture has nearly one level of grey, such as {flat / 'dog' / 'twelve bits.tif'}. "
                                "Files of 16 bits with fewer bits in them become black: convert them to 8 bits."]
 
 

@@ -7,6 +7,7 @@ from fixhead_cli import dataset_paths, paths
 from fixhead_cli.corruption_options import corruption_seed_option
 from fixhead_cli.dependent import refuse_data_dir
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, quiet_option
+from keras_fixhead.wording import counted
 
 
 @click.command("corrupt")
@@ -51,7 +52,7 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
     written = write_corrupted(
         split, out, suite=suite, seed=seed, corruptions=corruptions or None, threads=hardware.cpu_count(),
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
-    count = f"{len(written)} file{'s' * (len(written) > 1)} of {5 * len(split):,} images"
+    count = f"{counted(len(written), 'file')} of {5 * len(split):,} images"
     print_result({"path": str(out.absolute()), "suite": suite, "seed": seed, "n": len(split),
                   "files": [path.name for path in written]}, as_json=as_json, text=[
         f"{out}: {count}, made here, not the published ones",

@@ -114,7 +114,7 @@ def test_the_command_prints_the_address_and_how_to_load(digits_run, hub, fixhead
     answer = fixhead("publish", digits_run.path, ON_KAGGLE, "--license", "mit", "--quiet")
 
     assert answer.code == 0 and answer.out.splitlines() == [
-        "https://www.kaggle.com/models/me/digits/keras/small: 0.0 MB in 1 files",
+        "https://www.kaggle.com/models/me/digits/keras/small: 0.0 MB in 1 file",
         f'Load it: keras_fixhead.load_model("{ON_KAGGLE}")']
     assert (hub / "kaggle" / "me" / "digits" / "keras" / "small" / "1" / "a").read_text() == "mit"
 
