@@ -82,7 +82,8 @@ def corruption_speed_block() -> list[str]:
     config = stream["config"]
     rounds = next(each["n"] for each in report["measurements"] if each["unit"] == "1")
     return [*lines, "", f"Images per second divided by the other library's, median of n = {rounds} alternating rounds "
-            f"of {len(found)} corruptions (frost apart) at ImageNet-C's strength 3. All {stream['n']} corruptions "
+            f"of {len(found)} corruptions (frost apart; the others' elastic transform has no affine map, ours has) at "
+            f"ImageNet-C's strength 3. All {stream['n']} corruptions "
             f"and severities of CIFAR-10-C for {config['images']:,} images take {config['total_seconds'] / 60:.1f} "
             f"minutes with {config['threads']} threads, at most {config['peak_mb']:,.0f} MB "
             f"({config['peak_mb_before']:,.0f} MB before). {report['hardware']['cpu']}, "

@@ -15,13 +15,14 @@ class Divided:
     """The measurement whose errors are divided.
 
     Attributes:
-        suite, engine, n, dataset, images: as in its result.
+        suite, engine, seed, n, dataset, images: as in its result.
         severities: the severities.
         corruptions: the corruptions in its mean.
     """
 
     suite: str
     engine: str
+    seed: int
     n: int
     dataset: str
     images: str
@@ -83,7 +84,7 @@ def fitting_baseline(given: Measurements, divided: Divided) -> Baseline:
 
 def _problems(content: Mapping[str, Any], divided: Divided) -> Iterator[str]:
     """Yields why a measurement cannot divide another; those of earlier versions lack some of what is compared."""
-    for name, own in (("suite", divided.suite), ("engine", divided.engine)):
+    for name, own in (("suite", divided.suite), ("engine", divided.engine), ("seed", divided.seed)):
         if (found := content.get(name, own)) != own:
             yield f"has the {name} {found!r}, not {own!r}."
     if sorted(content["severities"]) != sorted(divided.severities):

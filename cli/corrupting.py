@@ -19,6 +19,7 @@ from keras_fixhead.data import Dataset
 from keras_fixhead.data.outside import outside_notes
 from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.data.sources import dataset_version
+from keras_fixhead.errors import ArgumentError
 from keras_fixhead.robustness.measure import RobustnessReport, measure_models, result_name
 from keras_fixhead.robustness.record import Record, data_digest, measured_digest, suite_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
@@ -118,15 +119,20 @@ def measure_targets(targets: Sequence[Target], chosen: ChosenSuite, *, limit: in
                     baseline: Measurements | None, say: Callable[[str], None]) -> list[Measured]:
     """Returns the measurements of models; those on the same images are measured together.
 
-    An interrupted measurement continues with what it has in RUN/robustness, or in `out`.
+    An interrupted measurement continues with what it has in RUN/robustness, or in `out`. Nothing is kept of a server's
+    without `out`.
     """
+    if out is None and any(target.run is None for target in targets):
+        say("Of a server's measurement, nothing is kept without --out DIR.")
     results = []
     groups = _together(targets, chosen, limit)
-    divided = [_baseline(baseline, group, chosen) for group in groups]
-    for group, normaliser in zip(groups, divided, strict=True):
+    divided = [_baseline(baseline, group, chosen, seed) for group in groups]
+    of_groups = [[_record(target, group, chosen, limit, seed, out, alone=len(targets) == 1)
+                  for target in group.targets] for group in groups]
+    _check_apart([record for records in of_groups for record in records if record])
+    for group, normaliser, records in zip(groups, divided, of_groups, strict=True):
         started = time.monotonic()
         with ExitStack() as stack:
-            records = [_record(target, group, chosen, limit, seed, out) for target in group.targets]
             for record in records:
                 if record:
                     stack.enter_context(record)
@@ -155,15 +161,23 @@ def _together(targets: Sequence[Target], chosen: ChosenSuite, limit: int | None)
     return groups
 
 
-def _baseline(given: Measurements | None, group: Together, chosen: ChosenSuite) -> Baseline | None:
+def _check_apart(records: Sequence[Record]) -> None:
+    """Refuses to measure models whose results would have the same names: one would overwrite the other."""
+    paths = [record.path("json") for record in records]
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        raise ArgumentError(f"Two of the models would write {twice[0]}.",
+                            hint="Measure them one after the other, each with a folder of its own: --out DIR")
+
+
+def _baseline(given: Measurements | None, group: Together, chosen: ChosenSuite, seed: int) -> Baseline | None:
     if given is None:
         return None
     suite = group.suite
     names = list(dict.fromkeys(name for name, _ in suite.keys(chosen.corruptions, chosen.severities)))
     return fitting_baseline(given, Divided(
-        suite=suite.name, engine=suite.engine, n=len(group.labels), dataset=group.targets[0].content["dataset"],
-        images=group.images, severities=chosen.severities or suite.severities,
-        corruptions=suite.averaged(names) or names))
+        suite=suite.name, engine=suite.engine, seed=seed, n=len(group.labels),
+        dataset=group.targets[0].content["dataset"], images=group.images,
+        severities=chosen.severities or suite.severities, corruptions=suite.averaged(names) or names))
 
 
 def _measure(group: Together, chosen: ChosenSuite, records: Sequence[Record | None], limit: int | None, seed: int,
@@ -186,8 +200,8 @@ def _measure(group: Together, chosen: ChosenSuite, records: Sequence[Record | No
                           kept=[record.kept() if record else {} for record in records])
 
 
-def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | None, seed: int,
-            out: Path | None) -> Record | None:
+def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | None, seed: int, out: Path | None, *,
+            alone: bool) -> Record | None:
     if out is None and target.run is None:
         return None
     suite = group.suite
@@ -195,8 +209,8 @@ def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | N
                        severities=chosen.severities, corruptions=chosen.corruptions, digest=group.own)
     question = {"suite": suite.name, "engine": suite.engine, "seed": seed, "n": limit, "data": group.data,
                 "own": group.own}
-    if out is not None and target.run is not None:
-        name = f"{target.run.name}-{name}"
+    if out is not None and (target.run is not None or not alone):
+        name = f"{Path(target.name).name}-{name}"
     return Record(out or target.run.path / "robustness", name, question)  # type: ignore[union-attr]
 
 

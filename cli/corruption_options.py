@@ -43,8 +43,8 @@ class ChosenSuite:
     """The corruptions that were asked for, checked before any work.
 
     Attributes:
-        corruptions: names; None for all.
-        severities: None for all.
+        corruptions: names, each once; None for all.
+        severities: in ascending order; None for all, also where each was typed: it is the same measurement.
 
     Raises:
         ArgumentError: for an unknown suite, corruption or severity, or options that contradict each other.
@@ -57,23 +57,24 @@ class ChosenSuite:
         from keras_fixhead.robustness.corrupting import native_suite
         from keras_fixhead.robustness.imgaug_engine import augmenter_suite, imgaug_suite
         from keras_fixhead.robustness.published import published_names
-        from keras_fixhead.robustness.suites import parse_severities
+        from keras_fixhead.robustness.suites import SEVERITIES, parse_severities
 
         self._folder = suite if isinstance(suite, Path) else None
         self._typed = [*(("--augmenter", augmenter) if augmenter else ("--suite", str(suite or DEFAULT_SUITE))),
                        *(("--engine", engine) if engine != "native" else ()),
                        *(word for name in corruptions for word in ("--corruption", name)),
                        *(("--severities", severities) if severities else ())]
-        self.corruptions = list(corruptions) or None
+        self.corruptions = list(dict.fromkeys(corruptions)) or None
         self.severities = list(parse_severities(severities)) if severities else None
+        all_severities: tuple[int, ...] = SEVERITIES
         if isinstance(suite, Path):
             if engine != "native" or augmenter:
                 raise ArgumentError(f"{suite} has corrupted images: nothing is left to corrupt.",
                                     hint="Leave --engine and --augmenter out.")
             refuse_typed("seed", why="with a folder of corrupted images")
-            names, _ = published_names(suite)
+            all_names, _ = published_names(suite)
             for name in corruptions:
-                look_up(dict.fromkeys(names), name, "corruption")
+                look_up(dict.fromkeys(all_names), name, "corruption")
         else:
             if augmenter and suite:
                 raise ArgumentError(f"--suite {suite} and --augmenter {augmenter} are two sets of corruptions.",
@@ -82,6 +83,11 @@ class ChosenSuite:
             self._suite = (augmenter_suite(augmenter) if augmenter else imgaug_suite(name) if engine == "imgaug"
                            else native_suite(name))
             self._suite.keys(self.corruptions, self.severities)
+            all_names, all_severities = list(self._suite.corruptions), self._suite.severities
+        if self.corruptions and set(self.corruptions) == set(all_names):
+            self.corruptions = None
+        if self.severities == list(all_severities):
+            self.severities = None
 
     def options(self, **others: object) -> str:
         """Returns the options of the command that make the same choice, and others that have a value."""

@@ -27,7 +27,7 @@ from keras_fixhead.runs import Run
               help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
               "and corruptions.")
 @click.option("--out", type=paths.OUT_DIR, metavar="DIR",
-              help="Folder for the result: JSON, CSV, predicted classes and figure  [default: RUN/robustness].")
+              help="Folder for JSON, CSV, predicted classes and figure  [default: RUN/robustness; nothing for a URL].")
 @data_dir_option
 @client_options
 @quiet_option
@@ -38,8 +38,8 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
             out: Path | None, data_dir: str | None, quiet: bool, as_json: bool, **connection: Any) -> None:
     """Measure the accuracy of runs or servers on corrupted images.
 
-    An interrupted measurement continues when the command is repeated. Several models that are measured on the same
-    images share the corrupted ones.
+    An interrupted measurement continues when the command is repeated; that of a URL needs --out. Several models that
+    are measured on the same images share the corrupted ones.
 
     \b
     Example:

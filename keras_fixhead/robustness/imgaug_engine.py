@@ -26,8 +26,9 @@ _PLAIN: Mapping[str, Callable[[Any, Mapping[str, Any], int], Any]] = {
     "gaussian_blur": lambda library, strength, severity: library.GaussianBlur(strength["sigma_px"]),
 }
 
-_OTHER = "elastic_transform"
-"""In imgaug it has no affine map before the displacements, so it is not the published one."""
+_OTHER = ("elastic_transform", "frost")
+"""In imgaug they are not the published ones: the first has no affine map before the displacements, the other six
+textures instead of five, enlarged 1.1 times."""
 
 
 def imgaug_suite(name: str) -> Suite:
@@ -42,7 +43,7 @@ def imgaug_suite(name: str) -> Suite:
                             hint="Use --suite paper, paper-plain or imagenet-c, or --engine native.")
     library = _library()
     builders = {each: functools.partial(_build, library, name, each) for each in SUITES[name]}
-    known = {each: Known(main=entry.main, as_published=each != _OTHER) for each, entry in SUITES[name].items()}
+    known = {each: Known(main=entry.main, as_published=each not in _OTHER) for each, entry in SUITES[name].items()}
     numbers = {each: entry.number for each, entry in SUITES[name].items()}
     return Suite(name, IMGAUG, known, functools.partial(_make, builders, numbers), serial=True)
 
@@ -60,6 +61,10 @@ def augmenter_suite(path: str) -> Suite:
     """
     augmenter = _imported(path)
     name = path.partition(":")[2]
+    if isinstance(augmenter, type):
+        raise ArgumentError(f"{path} is a class, not an augmenter.",
+                            hint=f"Give an object of it in a module of yours, such as fog = {name}(...), or a "
+                            "function from a severity to one.")
     if hasattr(augmenter, "augment_image"):
         return custom_suite(name, lambda severity: augmenter, severities=(1,))
     if not callable(augmenter):
@@ -119,9 +124,13 @@ def _library() -> Any:
     try:
         import imgaug.augmenters as library
     except ImportError as error:
-        raise DependencyError(f"imgaug is not installed: {error}.",
-                              hint="Install it: pip install 'keras-fixhead[imgaug]'") from None
+        raise _missing(error) from None
     return library
+
+
+def _missing(error: ImportError) -> DependencyError:
+    return DependencyError(f"imgaug is not installed: {error}.",
+                           hint="Install it: pip install 'keras-fixhead[imgaug]'")
 
 
 def _imported(path: str) -> Any:
@@ -131,7 +140,12 @@ def _imported(path: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
-        raise ArgumentError(f"{module} cannot be imported: {error}.",
-                            hint="It must be on PYTHONPATH: PYTHONPATH=. fixhead robustness ...") from None
+        if error.name == "imgaug":
+            raise _missing(error) from None
+        is_absent = error.name is not None and f"{module}.".startswith(f"{error.name}.")
+        raise ArgumentError(
+            f"{module} cannot be imported: {error}.",
+            hint="It must be on PYTHONPATH: PYTHONPATH=. fixhead robustness ..." if is_absent else
+            f"Install what {module} imports, or correct its import.") from None
     except AttributeError:
         raise ArgumentError(f"{module} has no {name!r}.", hint="Expected MODULE:NAME, such as mine:fog.") from None

@@ -15,7 +15,9 @@ from keras_fixhead.data.class_map import find_classes
 from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.data.pictures import PictureForm, picture_array
 from keras_fixhead.errors import ArgumentError, DataError
+from keras_fixhead.json_files import read_json
 from keras_fixhead.robustness.suites import FILES, SEVERITIES, SUITES, Images, Known, Suite, alexnet
+from keras_fixhead.runs.directory import SCHEMA
 
 LABELS = "labels.npy"
 MADE = "made.json"
@@ -58,9 +60,10 @@ def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequen
         ArgumentError: (a ValueError) if the images are not those of the test set, or of another size.
     """
     names, arrays = published_names(folder)
-    made = (folder / MADE).is_file()
-    corruptions = {name: Known(main=_PUBLISHED[name].main if name in _PUBLISHED else True,
-                               as_published=not made or name not in _PUBLISHED or _PUBLISHED[name].as_published)
+    made = read_json(folder / MADE, schema=SCHEMA) if (folder / MADE).is_file() else None
+    suite = _PUBLISHED if made is None else SUITES.get(made.get("suite", ""), _PUBLISHED)
+    corruptions = {name: Known(main=suite[name].main if name in suite else True,
+                               as_published=made is None or name not in suite or suite[name].as_published)
                    for name in names}
     if arrays:
         files = {name: _block_file(folder / f"{name}.npy", len(labels), image_shape) for name in names}

@@ -129,13 +129,13 @@ def check_severity(severity: int) -> None:
 
 
 def parse_severities(text: str) -> tuple[int, ...]:
-    """Returns the severities of a list like '1-3,5'.
+    """Returns the severities of a list like '1-3,5', in ascending order.
 
     Raises:
         ArgumentError: (a ValueError) for anything else.
 
     Example:
-        >>> parse_severities("1-3,5"), parse_severities("4")
+        >>> parse_severities("5,1-3"), parse_severities("4")
         ((1, 2, 3, 5), (4,))
     """
     found: list[int] = []
@@ -146,7 +146,7 @@ def parse_severities(text: str) -> tuple[int, ...]:
             raise ArgumentError(f"Severities must be numbers from 1 to 5 and ranges, got {text!r}.",
                                 hint="--severities 1-5")
         found += range(int(bounds[0]), int(bounds[1]) + 1)
-    return tuple(dict.fromkeys(found))
+    return tuple(sorted(set(found)))
 
 
 @dataclass(frozen=True)

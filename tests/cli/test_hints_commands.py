@@ -127,3 +127,15 @@ def test_several_runs_at_once_are_for_machines_without_a_gpu_and_with_enough_cor
     check_way_out(fixhead, f"{many} --jobs 2", "start one command for each: CUDA_VISIBLE_DEVICES=1 fixhead ... "
                   "--seeds 3-5", f"sweep --dataset digits --seeds 3-5 --runs-dir {tmp_path} --dry-run")
     assert fixhead(*many.split()).code == 0
+
+
+@leads_out("Measure them one after the other, each with a folder of its own: --out DIR")
+def test_models_whose_results_would_have_one_name(fixhead, digits_run, tmp_path):
+    copy = shutil.copytree(digits_run.path, tmp_path / digits_run.path.name)
+    asked = ("robustness", "--limit", 12, "--severities", 1, "--quiet")
+    refused = fixhead(*asked, digits_run.path, copy, "--out", tmp_path / "out")
+
+    assert f"Two of the models would write {tmp_path / 'out' / copy.name}-paper-n12-severity1.json" in refused.err
+    assert refused.code == 2 and not (tmp_path / "out").exists()
+    for number, run in enumerate((digits_run.path, copy)):
+        assert fixhead(*asked, run, "--out", tmp_path / f"out{number}").code == 0

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from colour_server import COLOURS, picture
 
 from keras_fixhead.robustness.record import read_measurement
 
@@ -100,6 +101,33 @@ def test_measurements_of_other_images_have_other_files(fixhead, asked, digits_ru
 
     assert len(files) == 3 and files[0].startswith("cifar-c-files-") and files[1].startswith("cifar-c-files-")
     assert files[2] == "cifar-c-n12-impulse_noise.json"
+
+
+def test_what_is_asked_for_in_another_way_has_the_same_files(fixhead, asked, tmp_path):
+    every = [word for name in ("jpeg_compression", "impulse_noise", "defocus_blur", "defocus_blur")
+             for word in ("--corruption", name)]
+    for options in ((), ("--severities", "1-5"), ("--severities", "5,1-4", *every),  # everything, and then a part
+                    ("--severities", "5,1"), ("--severities", "1,5,5", *every)):
+        assert fixhead(*asked, *options, "--out", tmp_path).code == 0
+
+    assert sorted(each.name.partition("-paper-")[2] for each in tmp_path.glob("*.json")) == [
+        "n12-severity15.json", "n12.json"]
+
+
+def test_of_servers_results_are_written_by_model_and_only_on_request(fixhead, server, tmp_path):
+    for color in COLOURS:
+        (tmp_path / "data" / "test" / color).mkdir(parents=True)
+        (tmp_path / "data" / "train" / color).mkdir(parents=True)
+        for number in range(2):
+            for part in ("train", "test"):
+                picture(tmp_path / "data" / part / color / f"{number}.png", color, (32, 32))
+    asked = ("robustness", server.url, f"{server.url}2", "--dataset", tmp_path / "data")
+    nothing = fixhead(*asked, "--severities", "1")
+    kept = fixhead(*asked, "--severities", "1", "--out", tmp_path / "out")
+
+    assert nothing.code == 0 and "nothing is kept without --out DIR" in nothing.err
+    assert kept.code == 0 and "nothing is kept" not in kept.err
+    assert sorted(each.name.partition("-")[0] for each in (tmp_path / "out").glob("*.json")) == ["colours", "colours2"]
 
 
 def test_an_augmenter_that_was_changed_does_not_continue_an_interrupted_measurement(fixhead, asked, tmp_path,

@@ -1,6 +1,7 @@
 """Sets gathered from Open Images, on a synthetic tree of its layout: random pictures, not Open Images itself."""
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from keras_fixhead.data.label_names import CIFAR100, STL10
 from keras_fixhead.data.open_images import GatheringPlan, build_set, built_note, rebuild_set
 from keras_fixhead.data.open_images.class_maps import gathered_set
 from keras_fixhead.data.open_images.crops import chosen_boxes, cut, square_of
-from keras_fixhead.data.open_images.tables import Box, read_boxes
+from keras_fixhead.data.open_images.tables import PICTURES, Box, read_boxes
 from keras_fixhead.errors import ArgumentError, DataError
 
 AIRPLANE, BIRD, DUCK = "/m/0cmf2", "/m/015p6", "/m/09ddx"
@@ -47,6 +48,18 @@ def add(tree, rows, seeds=()):
             file.write(",".join(row.values()) + "\r\n")
     for number in seeds:
         Image.fromarray(picture(number)).save(tree / "validation" / f"{image_id(number)}.jpg", quality=90)
+
+
+@pytest.mark.parametrize("place", PICTURES)
+def test_pictures_are_found_in_every_place_that_has_any(tree, tmp_path, place):
+    """Folders with tables of a split, or without pictures, are not taken for that of its pictures."""
+    expected = build(tree, tmp_path / "expected")
+    (tree / "validation").rename(tmp_path / "pictures")
+    for each in ("validation", "images/validation"):
+        (tree / each).mkdir(parents=True)
+    shutil.copytree(tmp_path / "pictures", tree / place.format(split="validation"), dirs_exist_ok=True)
+
+    assert build(tree, tmp_path / "out")["images"] == expected["images"]
 
 
 def test_a_set_has_equal_classes_and_is_read_like_any_folder(tree, tmp_path):

@@ -265,3 +265,11 @@ def test_a_seed_is_an_integer_of_64_bits(seed, tmp_path):
 def test_the_index_of_the_first_image_is_a_whole_number(start):
     with pytest.raises(ArgumentError, match="start must be"):
         corrupt(IMAGES[:1], "impulse_noise", 1, start=start)
+
+
+@pytest.mark.parametrize("height, width", [(12, 1_100), (1_030, 8)])
+def test_frost_covers_images_that_are_larger_than_its_textures(height, width):
+    grey = np.full((1, height, width, 3), 100, np.uint8)
+    changed = np.abs(corrupt(grey, "frost", 3, suite="imagenet-c").astype(int) - grey).max(axis=(0, 3))
+
+    assert min(changed[:, -8:].mean(), changed[-8:].mean(), changed.mean()) > 5

@@ -1,4 +1,5 @@
 """Hints of corruptions and of measuring them: each is printed in its situation, and leads out."""
+import importlib
 import re
 import shutil
 import sys
@@ -119,7 +120,8 @@ def module(tmp_path, monkeypatch):
 
 @leads_out("Expected MODULE:NAME, such as mine:fog.",
            "It must be on PYTHONPATH: PYTHONPATH=. fixhead robustness ...",
-           "Expected an imgaug augmenter, or a function from a severity to one.")
+           "Expected an imgaug augmenter, or a function from a severity to one.",
+           "Give an object of it in a module of yours, such as fog = ", "Install what ")
 def test_an_augmenter_is_found_by_module_and_name(module, monkeypatch):
     with pytest.raises(ArgumentError) as caught:
         augmenter_suite("fog")
@@ -136,6 +138,17 @@ def test_an_augmenter_is_found_by_module_and_name(module, monkeypatch):
     with refused("Expected an imgaug augmenter, or a function from a severity to one."):
         augmenter_suite("mine:number")
     assert augmenter_suite("mine:rain").severities == (1, 2, 3, 4, 5)
+    with refused("Give an object of it in a module of yours, such as fog = Darker(...), or a function from a severity "
+                 "to one."):
+        augmenter_suite("mine:Darker")  # fog and rain are these
+
+    (module / "broken.py").write_text("import not_installed\nfrom mine import fog\n")
+    with pytest.raises(ArgumentError, match="broken cannot be imported: No module named 'not_installed'") as caught:
+        augmenter_suite("broken:fog")
+    assert caught.value.hint == "Install what broken imports, or correct its import."
+    (module / "not_installed.py").touch()
+    importlib.invalidate_caches()
+    assert augmenter_suite("broken:fog").name == "fog"
 
 
 @leads_out("Expected uint8 of the same shape.", "Use --suite paper, paper-plain or imagenet-c, or --engine native.")

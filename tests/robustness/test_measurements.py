@@ -1,4 +1,6 @@
 """Suites from augmenters, scores, and what a measurement leaves on disk."""
+import sys
+
 import numpy as np
 import pytest
 
@@ -65,11 +67,20 @@ def test_an_augmenter_is_found_by_module_and_name():
     for path, message in ((f"{module}:nothing", "has no 'nothing'.* Expected MODULE:NAME"),
                           (f"{module}:not_an_augmenter", "is not an augmenter, but int.* a function from a severity"),
                           ("no_such_module:a", "no_such_module cannot be imported.* PYTHONPATH"),
+                          ("collections:Counter", r"is a class.* such as fog = Counter\(\.\.\.\)"),
                           ("noise", "'noise' does not name an augmenter.* Expected MODULE:NAME")):
         with pytest.raises(ArgumentError, match=message):
             augmenter_suite(path)
     with pytest.raises(ArgumentError, match=r"an_augmenter has no severity 2\. It has 1"):
         augmenter_suite(f"{module}:an_augmenter").keys(severities=[2])
+
+
+def test_an_augmenter_that_needs_imgaug_says_so(tmp_path, monkeypatch):
+    (tmp_path / "needs_imgaug.py").write_text("import imgaug\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "imgaug", None)
+    with pytest.raises(DependencyError, match=r"imgaug is not installed.*\[imgaug\]"):
+        augmenter_suite("needs_imgaug:fog")
 
 
 def test_an_augmenter_that_changes_the_shape_is_refused():
@@ -89,12 +100,13 @@ def test_imgaug_has_no_strengths_for_small_images_and_must_be_installed(monkeypa
         imgaug_suite("paper")
 
 
-def test_elastic_transform_of_imgaug_is_not_the_published_one(monkeypatch):
+def test_elastic_transform_and_frost_of_imgaug_are_not_the_published_ones(monkeypatch):
     monkeypatch.setattr(imgaug_engine, "_library", lambda: None)
     suite = imgaug_suite("imagenet-c")
 
-    assert "elastic_transform" in suite.corruptions and len(suite.averaged(list(suite.corruptions))) == 14
-    assert "elastic_transform" not in suite.averaged(list(suite.corruptions))
+    averaged = suite.averaged(list(suite.corruptions))
+    assert {"elastic_transform", "frost"} < set(suite.corruptions) and len(averaged) == 13
+    assert not {"elastic_transform", "frost"} & set(averaged)
 
 
 # several models, interrupted measurements, files

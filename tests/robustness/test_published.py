@@ -12,7 +12,7 @@ from keras_fixhead.data import Split
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.label_names import TINY_IMAGENET
 from keras_fixhead.errors import ArgumentError, DataError
-from keras_fixhead.robustness import SEVERITIES, corrupt, measure_robustness
+from keras_fixhead.robustness import SEVERITIES, SUITES, corrupt, measure_robustness
 from keras_fixhead.robustness.published import published_names, published_suite
 from keras_fixhead.robustness.scores import error_line
 from keras_fixhead.robustness.writing import write_corrupted
@@ -100,6 +100,14 @@ def test_frost_of_published_files_is_in_the_mean(folder, tmp_path):
     suite = published_suite(tmp_path, SPLIT.labels, NAMES, (16, 16, 3))
 
     assert suite.averaged(list(suite.corruptions)) == ("frost", "fog")
+
+
+def test_files_that_were_made_here_are_averaged_as_their_suite_is(tmp_path):
+    """In the suite cifar-c, gaussian_blur is an extra corruption; in paper-plain it is in the mean."""
+    write_corrupted(SPLIT, tmp_path, suite="paper-plain")
+    suite = published_suite(tmp_path, SPLIT.labels, NAMES, (16, 16, 3))
+
+    assert set(suite.averaged(list(suite.corruptions))) == set(SUITES["paper-plain"])
 
 
 def test_writing_continues_and_refuses_a_folder_with_other_images(folder, tmp_path):

@@ -52,9 +52,8 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
     written = write_corrupted(
         split, out, suite=suite, seed=seed, corruptions=corruptions or None, threads=hardware.cpu_count(),
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
-    count = f"{counted(len(written), 'file')} of {5 * len(split):,} images"
     print_result({"path": str(out.absolute()), "suite": suite, "seed": seed, "n": len(split),
                   "files": [path.name for path in written]}, as_json=as_json, text=[
-        f"{out}: {count}, made here, not the published ones",
+        f"{out}: {counted(len(written), 'file')} of {5 * len(split):,} images, made here, not the published ones",
         *(["Next:", f"  {command_line('robustness', 'RUN', '--suite', out.absolute())}"] if len(split) == len(test) else
           [f"To measure models on them, write all {len(test):,} test images: leave out --limit."])])

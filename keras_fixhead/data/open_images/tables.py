@@ -3,6 +3,7 @@
 Columns are found by name, so that the files of V4 and of later versions are read alike.
 """
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ SPLITS = ("validation", "test", "train")
 PLACES = ("", "annotations", "{split}", "2018_04/{split}", "labels", "metadata")
 """Where files of a split are looked for, below the folder."""
 PICTURES = ("{split}", "images/{split}", "{split}/data", "{split}/images", "images")
-"""Where the pictures of a split are looked for, below the folder; named IMAGE_ID.jpg."""
+"""Where the pictures of a split are looked for, below the folder: the first place with any; named IMAGE_ID.jpg."""
 BOXES = "{split}-annotations-bbox.csv"
 LABELS = ("{split}-annotations-human-imagelabels-boxable.csv", "{split}-annotations-human-imagelabels.csv")
 ROTATIONS = ("{split}-images-with-rotation.csv", "{split}-images-boxable-with-rotation.csv",
@@ -71,7 +72,14 @@ def find_table(folder: Path, split: str, names: Sequence[str]) -> Path | None:
 
 def find_pictures(folder: Path, split: str) -> Path | None:
     """Returns the folder with the pictures of a split; None if there is none."""
-    return next((found for place in PICTURES if (found := folder / place.format(split=split)).is_dir()), None)
+    return next((found for place in PICTURES if _has_pictures(found := folder / place.format(split=split))), None)
+
+
+def _has_pictures(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        return any(entry.name.endswith(".jpg") for entry in entries)
 
 
 def read_boxes(path: Path, split: str, class_of: Mapping[str, str]) -> list[Box]:

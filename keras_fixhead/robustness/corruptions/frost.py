@@ -33,7 +33,8 @@ def frost(images: Images, draws: Draws, *, image_weight: float, frost_weight: fl
     layers = textures(texture_scale)
     side = layers[0].shape[0]
     if side < max(height, width):  # larger images than the scale is meant for
-        layers, side = textures(1.0), _TEXTURE_SIDE
+        layers = textures(max(1.0, max(height, width) / _TEXTURE_SIDE))
+        side = layers[0].shape[0]
     chosen = draws.integers(1, 0, _TEXTURES)[:, 0]
     rows = draws.integers(1, 0, max(1, side - height), first=1)[:, 0]
     columns = draws.integers(1, 0, max(1, side - width), first=2)[:, 0]
@@ -59,7 +60,7 @@ def _texture_draws(kind: int) -> Draws:
 
 
 def _scaled(layer: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """The layer at a smaller scale, read bilinearly without smoothing, as the published textures are."""
+    """The layer at another scale, read bilinearly without smoothing, as the published textures are."""
     if scale == 1:
         return layer
     side = round(len(layer) * scale)
