@@ -22,7 +22,7 @@ from keras_fixhead.analysis.geometry import (
 from keras_fixhead.analysis.projection import feature_plane
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.data import Split, run_dataset
-from keras_fixhead.data.sources import is_on_this_machine
+from keras_fixhead.data.sources import data_folder_of, is_on_this_machine
 from keras_fixhead.errors import DependencyError
 from keras_fixhead.evaluation import Measurer, Predictor, run_predictor
 from keras_fixhead.evaluation import measure_run as measure_on
@@ -44,8 +44,10 @@ SUITES = ("paper", "paper-plain")
 """Suites of corruptions: both readings of the paper's Table 6. The first is measured on all images that are asked for;
 the other, and both as imgaug makes them if it is installed, on at most `BESIDE_IMAGES`."""
 BESIDE_IMAGES = 1_000
-OUTSIDE = {"cifar10": ("cifar10_1", "cifar10_1/v4", "stl10")}
-"""Data set -> outside sets on which its runs are measured, if they are on this machine."""
+GATHERED = ("cifar100_gen", "stl_gen")
+OUTSIDE = {"cifar10": ("cifar10_1", "cifar10_1/v4", "stl10"), "cifar100": GATHERED[:1], "stl10": GATHERED[1:]}
+"""Data set -> outside sets on which its runs are measured, if they are on this machine: sets of the catalogue, and
+those that `fixhead data build` has written into a folder of this name in the data folder."""
 TEST_TIME = "flip-shift"
 """Test-time augmentation used by the CIFAR-10 speed records to 94 %."""
 CHUNK_IMAGES = 500
@@ -105,11 +107,19 @@ def _generalization(run: Run, predictor: Predictor, own_logits: NDArray[np.float
     """Accuracy on outside sets, and the drop from the own test set, by the names of their measurements."""
     fields, found = run.config().data_fields, {}
     for name in OUTSIDE.get(fields["dataset"], ()):
-        if is_on_this_machine(name, fields["data_dir"]):
-            measured = measure_on(run, ("test",), dataset=name, predictor=predictor)
-            outside = measure_generalization(run, predictor, measured, name, own_logits=own_logits)
+        if (place := _outside_set(name, fields["data_dir"])) is not None:
+            measured = measure_on(run, ("test",), dataset=place, predictor=predictor)
+            outside = measure_generalization(run, predictor, measured, place, own_logits=own_logits)
             found[measurement_name(name)] = dict(outside.content)
     return found
+
+
+def _outside_set(name: str, data_dir: str | None) -> str | None:
+    """The name of a set in the catalogue, or the path of one that was gathered; None if it is not here."""
+    if name not in GATHERED:
+        return name if is_on_this_machine(name, data_dir) else None
+    folder = data_folder_of(data_dir) / name
+    return str(folder) if folder.is_dir() else None
 
 
 def _robustness(measurer: Measurer, test: Split, clean: NDArray[np.int64]) -> dict[str, Any]:
