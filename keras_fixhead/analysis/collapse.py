@@ -71,6 +71,8 @@ def within_class_variability(rows: NDArray[np.float64], index: NDArray[Any], mea
     # S_B = (V s^2 V^T) / C with C - 1 directions at most, so the trace needs only their projections
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
     kept = sizes > sizes.max(initial=0.0) * max(centred.shape) * np.finfo(float).eps
+    if not kept.any():  # all class means are equal: nothing lies between classes, whatever lies within them
+        return float("inf") if (rows != means[index]).any() else 0.0
     spread = ((rows - means[index]) @ directions[kept].T) ** 2  # (N, rank)
     return float((spread.mean(axis=0) / sizes[kept] ** 2).sum())  # the factors 1 / C cancel
 

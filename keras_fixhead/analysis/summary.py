@@ -212,14 +212,39 @@ def collapse_numbers(train: Arrays) -> dict[str, float | None]:
     return dict(neural_collapse(train.features, train.labels, train.class_vectors, train.predicted))
 
 
-def retrieval_numbers(features: NDArray[Any], labels: NDArray[Any]) -> dict[str, float | None]:
-    """Returns the numbers on retrieval and verification among at most `RETRIEVED` images.
+def searched(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Returns the indices of the images that search each other: at most `RETRIEVED`, the same number of each class.
+
+    Of more classes than half of that number, the first ones are taken, those with two images before others.
+
+    Args:
+        labels: integers, shape (N,).
+
+    Returns:
+        indices in ascending order; none if there are not two classes, or no class has two images.
+
+    Example:
+        >>> searched(np.array([0, 0, 1])).tolist(), searched(np.array([0, 0])).tolist()
+        ([0, 1, 2], [])
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2 or counts.max() < 2:
+        return np.arange(0)
+    taken = np.concatenate([classes[counts > 1], classes[counts == 1]])[: RETRIEVED // 2]
+    members = np.flatnonzero(np.isin(labels, taken))
+    return members[few_of_each(labels[members], RETRIEVED)]
+
+
+def retrieval_numbers(features: NDArray[Any], labels: NDArray[Any]) -> dict[str, float | None] | None:
+    """Returns the numbers on retrieval and verification among the images that are `searched`; None without any.
 
     Args:
         features: shape (N, d).
         labels: integers, shape (N,); of any classes, also of others than the classifier's.
     """
-    some = few_of_each(labels, RETRIEVED)
+    some = searched(labels)
+    if not len(some):
+        return None
     found, own = features[some], labels[some]
     return {"images": float(len(some)), **retrieval(found, own), "nearest_10": neighbours_accuracy(found, own),
             **verification(found, own)}

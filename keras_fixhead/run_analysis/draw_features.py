@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.analysis.arrays import few_of_each
 from keras_fixhead.analysis.definitions import SCORES
 from keras_fixhead.analysis.projection import feature_plane, neighbour_embedding, turn
 from keras_fixhead.analysis.retrieval import verification_curve
-from keras_fixhead.analysis.summary import RETRIEVED
+from keras_fixhead.analysis.summary import searched
 from keras_fixhead.figures.distributions import plot_distributions, plot_points
 from keras_fixhead.figures.features import plane_text, plot_features, plot_turns
 from keras_fixhead.figures.verification import plot_verification
@@ -124,7 +123,7 @@ def _searched(run: MeasuredRun, section: str) -> tuple[NDArray[Any], NDArray[Any
     features, labels = run.test.features, run.test.labels
     if section == "held_out" and run.unknown is not None:
         features, labels = run.unknown[0].features, run.unknown[1]
-    some = few_of_each(labels, RETRIEVED)
+    some = searched(labels)
     return features[some], labels[some]
 
 

@@ -246,12 +246,13 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
     numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
     if train is not None and len(np.unique(train.labels)) > 1:
         numbers["collapse"] = collapse_numbers(_seen(train, config))
-    if len(np.unique(test.labels)) > 1 and np.bincount(test.labels).max() > 1:
-        numbers["retrieval"] = retrieval_numbers(test.features, test.labels)
+    if (retrieved := retrieval_numbers(test.features, test.labels)) is not None:
+        numbers["retrieval"] = retrieved
     if others is not None:
         numbers["open_set"] = open_set_numbers(_seen(test, config), _seen(others[0], config),
                                                None if train is None else _seen(train, config))
-        numbers["held_out"] = retrieval_numbers(others[0].features, others[1])
+        if (retrieved := retrieval_numbers(others[0].features, others[1])) is not None:
+            numbers["held_out"] = retrieved
     data = Path(unknown).name if unknown else LEFT_OUT.format(Path(config.dataset).name)
     return MeasuredRun(run, config, arm, outputs, test, train, others, data, facts, numbers)
 

@@ -86,7 +86,7 @@ class RunOutputs:
             dataset: another data set, used whole; None for the classes of the run's own that it was not trained on.
 
         Returns:
-            None if `dataset` is None and the run was trained on all classes.
+            None if there are no such images: `dataset` is None, and the run was trained on all classes.
 
         Raises:
             DataError: if the data cannot be found or read.
@@ -98,6 +98,8 @@ class RunOutputs:
             found = self._kept(HELD_OUT, self._fields(None, classes=None), self._of_other_classes)
         else:
             found = self._kept(f"of-{Path(dataset).name}", self._fields(dataset), lambda data: data.test)
+        if not len(found["labels"]):  # `--classes` may name all of them
+            return None
         none = np.zeros(len(found["labels"]), np.int32)
         return Arrays(found["features"], found["logits"], none, found["class_vectors"]), found["labels"]
 

@@ -68,7 +68,8 @@ def test_a_simplex_has_no_distance_to_a_simplex():
 def test_equal_class_means_have_infinite_variance():
     found = neural_collapse([[1.0, 0], [-1, 0], [1, 0], [-1, 0]], [0, 0, 1, 1], np.eye(2), [0, 0, 1, 1])
 
-    assert found["cdnv"] == np.inf
+    assert found["cdnv"] == found["nc1"] == np.inf  # nothing has collapsed
+    assert neural_collapse(np.ones((4, 2)), [0, 0, 1, 1], np.eye(2), [0, 0, 1, 1])["nc1"] == 0
 
 
 @pytest.mark.parametrize("features, labels, message", [

@@ -8,6 +8,8 @@ from keras_fixhead.analysis.summary import (
     Facts,
     collapse_numbers,
     open_set_numbers,
+    retrieval_numbers,
+    searched,
     summarize_arrays,
 )
 from keras_fixhead.errors import ArgumentError
@@ -71,3 +73,17 @@ def test_lengths_of_features_change_nothing_that_is_measured_of_unit_length():
     assert collapse_numbers(one) == pytest.approx(collapse_numbers(two))
     assert collapse_numbers(whole)["nc1"] != pytest.approx(collapse_numbers(other)["nc1"])
     assert open_set_numbers(one, one, one) == pytest.approx(open_set_numbers(two, two, two))
+
+
+@pytest.mark.parametrize("labels, images, classes", [
+    (np.arange(4), 0, 0), (np.zeros(5, int), 0, 0), (np.repeat(np.arange(3), 2), 6, 3),
+    (np.concatenate([np.arange(1_200), np.arange(600, 1_200)]), 1_600, 1_000),
+    (np.repeat(np.arange(500), 5), 2_000, 500)])
+def test_images_that_search_each_other_always_have_something_to_find(labels, images, classes):
+    """Also with more classes than can have two images each."""
+    some = searched(labels)
+    features = np.random.default_rng(0).normal(size=(len(labels), 4))
+    numbers = retrieval_numbers(features, labels)
+
+    assert len(some) == images and len(np.unique(labels[some])) == classes
+    assert (numbers is None) if not images else (numbers["images"] == images and 0 <= numbers["recall_at_1"] <= 1)

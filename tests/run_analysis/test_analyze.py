@@ -14,11 +14,13 @@ from keras_fixhead.analysis.calibration import reliability
 from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.errors import ArgumentError, RunError
+from keras_fixhead.recipes import build_config
 from keras_fixhead.run_analysis import RunOutputs, analyze, analyze_runs, draw_features, draw_figures, measured
 from keras_fixhead.run_analysis.data_identity import data_key
 from keras_fixhead.run_analysis.measured import arm_means, arm_names
 from keras_fixhead.run_analysis.page import COMPARED, _value, page
 from keras_fixhead.runs import open_run
+from keras_fixhead.training import train
 
 
 def test_several_runs_are_written_next_to_the_first_one(analysis, two_runs):
@@ -313,3 +315,17 @@ def test_runs_that_cannot_be_analyzed_are_refused_in_one_line(two_runs, tmp_path
     with pytest.raises(RunError, match="has no model") as empty:
         analyze_runs([open_run(tmp_path)], tmp_path)
     assert empty.value.hint == f"Continue it: {open_run(tmp_path).resume_command}"
+
+
+@pytest.mark.parametrize("classes, unknown", [("0,1,2,3,4,5,6,7,8", 1), ("0,1,2,3,4,5,6,7,8,9", 0)])
+def test_runs_on_all_classes_but_one_or_on_all_of_them_by_name_are_analyzed(classes, unknown, tmp_path, monkeypatch):
+    """One left-out class can be told from the others, but nothing can be retrieved among its images."""
+    monkeypatch.setattr(summary, "PERMUTATIONS", 19)
+    monkeypatch.setattr(summary, "DRAWS", 9)
+    monkeypatch.setattr(draw_figures, "PARTS", draw_figures.PARTS[:1])
+    run = train(build_config({"recipe": "smoke", "width": 1 / 16, "limit_train": 90, "epochs": 1, "classes": classes,
+                              "runs_dir": str(tmp_path)}))
+    (found,) = analyze_runs([run]).numbers["runs"]
+
+    assert ("held_out" in found["numbers"], "open_set" in found["numbers"]) == (False, bool(unknown))
+    assert (found["unknown"] or {"classes": 0})["classes"] == unknown
