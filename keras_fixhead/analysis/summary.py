@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from keras_fixhead.analysis.arrays import checked_labels, few_of_each, finite_rows
 from keras_fixhead.analysis.calibration import (
+    TEMPERATURES,
     adaptive_reliability,
     brier_score,
     fit_temperature,
@@ -198,8 +199,12 @@ def reach_numbers(class_vectors: NDArray[Any], facts: Facts, own_cosine: float) 
 
 
 def calibration_numbers(test: Arrays, facts: Facts, validation: Arrays | None) -> dict[str, float | None]:
-    """Returns the numbers on calibration, before and after a temperature is fitted on validation images."""
+    """Returns the numbers on calibration, before and after a temperature is fitted on validation images.
+
+    If none of the possible ones fits them best, there is no temperature, as in `fixhead export --calibrate`.
+    """
     temperature = None if validation is None else fit_temperature(validation.logits, validation.labels)
+    temperature = None if temperature in TEMPERATURES else temperature
     numbers: dict[str, float | None] = {**_calibration(test.logits, test.labels)}
     after = {} if temperature is None else _calibration(np.asarray(test.logits, np.float64) / temperature, test.labels)
     ceiling = None if facts.cosine_scale is None else probability_ceiling(test.num_classes, facts.cosine_scale)

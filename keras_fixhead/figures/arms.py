@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_fixhead.analysis.geometry import cosine_matrix
+from keras_fixhead.analysis.geometry import cosine_matrix, different_pairs
 from keras_fixhead.figures.arm_styles import arm_style
 from keras_fixhead.figures.canvas import new_figure, save_figure
+from keras_fixhead.figures.class_vectors import COSINE_MAP
 from keras_fixhead.figures.text import class_names, plain
 
 
@@ -55,8 +56,12 @@ def _plot_curves(figure: Any, metrics: Mapping[str, Sequence[Mapping[str, Any]]]
 def _plot_cosines(figure: Any, class_vectors: Mapping[str, NDArray[np.float32]], label_names: Sequence[str]) -> None:
     grid = figure.subplots(1, len(class_vectors), squeeze=False)[0]
     names = [plain(name) for name in class_names(label_names)]
-    for axes, (arm, vectors) in zip(grid, class_vectors.items(), strict=True):
-        shown = axes.imshow(cosine_matrix(vectors), vmin=-1, vmax=1, cmap="RdBu_r")
+    cosines = {arm: np.ma.masked_array(found := cosine_matrix(vectors), ~different_pairs(len(found)))
+               for arm, vectors in class_vectors.items()}
+    low = min(float(each.min()) for each in cosines.values())
+    high = max(float(each.max()) for each in cosines.values())
+    for axes, (arm, matrix) in zip(grid, cosines.items(), strict=True):
+        shown = axes.imshow(matrix, vmin=low, vmax=high, cmap=COSINE_MAP, interpolation="nearest")
         axes.set_title(f"cosines between class vectors, {arm}", fontsize="medium")
         if len(names) <= 20:
             axes.set_xticks(range(len(names)), names, rotation=90, fontsize="small")

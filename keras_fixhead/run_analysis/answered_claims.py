@@ -48,8 +48,8 @@ class Answer:
 
     @property
     def held(self) -> bool:
-        """Whether it held for each of these runs."""
-        return not any(each.unresolved for each in self._counted) and all(
+        """Whether it held for each of these runs; not if a part of the claim was not measured in them."""
+        return not self._lacks_a_part and not any(each.unresolved for each in self._counted) and all(
             each.expected.low <= value <= each.expected.high for each in self._counted
             for value in each.values.values())
 
@@ -59,14 +59,19 @@ class Answer:
         return claims.Answer(paper_claim(self.claim), claims.QUESTIONS[self.claim], self.findings).state
 
     @property
+    def _lacks_a_part(self) -> bool:
+        return any(each.required and not each.values for each in self.findings)
+
+    @property
     def _counted(self) -> Sequence[Finding]:
         return [each for each in self.findings if each.values and not each.beside] or self.findings
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns what is written to numbers.json; `held` is None where other runs than these decide the claim."""
+        """Returns what is written to numbers.json; `held` is None where it takes other runs, or more, to decide."""
         verdict = self.verdict
+        is_open = verdict == "not measured" or self._lacks_a_part
         return {"claim": self.claim, "statement": self.statement, "measured": self.measured, "n": self.n,
-                "held": None if verdict == "not measured" else self.held, "verdict": verdict}
+                "held": None if is_open else self.held, "verdict": verdict}
 
 
 def answer_claims(runs: Runs) -> list[Answer]:

@@ -120,7 +120,8 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
         prepare: as in `RunOutputs`.
 
     Raises:
-        ArgumentError: (a ValueError) if no run is given, one is given twice, or it has no test images.
+        ArgumentError: (a ValueError) if no run is given, one is given twice, it has no test images, or it was trained
+            on all classes of `unknown`.
         RunError: if a run has no model.
         DataError: if its data cannot be found or read.
     """
@@ -158,11 +159,14 @@ def arm_names(configs: Sequence[TrainConfig]) -> list[str]:
     Example:
         >>> arm_names([TrainConfig(head="cos", fixed=True), TrainConfig(head="cos", fixed=False, scale=20.0, seed=3)])
         ['cos-fixed, S = 1', 'cos-learned, S = 20']
+        >>> arm_names([TrainConfig(head="dot", dataset=name) for name in ("a/birds", "b/birds")])
+        ['dot-fixed, dataset = a/birds', 'dot-fixed, dataset = b/birds']
     """
     _, varied = shared_and_varied(configs)
-    others = [name for name in varied if name not in ("head", "fixed")]
-    return [", ".join([arm_name(config), *(f"{_SHORT.get(name, name)} = {_text(getattr(config, name))}"
-                                           for name in others)]) for config in configs]
+    others = {name: _texts([getattr(config, name) for config in configs])
+              for name in varied if name not in ("head", "fixed")}
+    return [", ".join([arm_name(config), *(f"{_SHORT.get(name, name)} = {text[number]}"
+                                           for name, text in others.items())]) for number, config in enumerate(configs)]
 
 
 def by_arm(runs: Sequence[MeasuredRun]) -> dict[str, list[MeasuredRun]]:
@@ -226,8 +230,10 @@ def _has_no_mean(name: str, values: Sequence[float]) -> bool:
     return name.endswith(P_VALUE) and len(values) > 1
 
 
-def _text(value: Any) -> str:
-    return Path(value).name if isinstance(value, str) and "/" in value else value_text(value)
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Values as text: the last parts of paths, where these tell them apart."""
+    names = [Path(each).name if isinstance(each, str) and "/" in each else value_text(each) for each in values]
+    return names if len(set(names)) == len(set(map(repr, values))) else [value_text(each) for each in values]
 
 
 def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str | None,
@@ -242,6 +248,11 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
         None,
         signed_features=_may_be_negative(config),
         training_loss=next((row["cross_entropy"] for row in reversed(run.metrics()) if "cross_entropy" in row), None))
+    if unknown == config.dataset:
+        if config.classes is None:
+            raise ArgumentError(f"{run.path} was trained on all classes of {unknown}: it has no unknown ones.",
+                                hint="Give another data set: --unknown NAME")
+        unknown = None  # the classes that were left out
     train, others = outputs.arrays("train"), outputs.unknown(unknown)
     numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
     if train is not None and len(np.unique(train.labels)) > 1:

@@ -169,7 +169,7 @@ def _section(key: str, numbers: Mapping[str, Any], pictures: Sequence[Figure], f
     pairs = _pairs_table(numbers["runs"]) if key == "class_vectors" else ""
     table = _numbers_table(key, numbers["arms"], at_chance) + pairs
     if key == "calibration" and not _has(numbers["arms"], key, "temperature"):
-        about += " No temperature is fitted here, as no run kept validation images."
+        about += " No temperature is fitted here: no run kept validation images, or none fits them best."
     if not (table or pictures):
         return ""
     if key in ("open_set", "held_out"):

@@ -78,3 +78,12 @@ def test_verification_matches_scikit_learn_over_all_pairs(tied):
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n, depth", [(5, 2), (700, 3), (700, 699)])
+def test_of_equal_cosines_the_first_images_are_the_nearest(n, depth):
+    """Also where sums of products differ in the last bit, and in every chunk."""
+    embeddings = np.tile(room.unit_rows(np.random.default_rng(0).normal(size=(1, 33))), (n, 1))
+    for some, near in room._nearest(embeddings, np.arange(n), depth):
+        expected = np.arange(depth) + (np.arange(depth) >= some[:, None])
+        np.testing.assert_array_equal(near, expected)

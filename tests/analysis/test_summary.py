@@ -1,4 +1,6 @@
 """All numbers of an analysis: each has a definition, whatever the classifier."""
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from keras_fixhead.analysis.definitions import DEFINITIONS
 from keras_fixhead.analysis.summary import (
     Arrays,
     Facts,
+    calibration_numbers,
     collapse_numbers,
     open_set_numbers,
     retrieval_numbers,
@@ -87,3 +90,14 @@ def test_images_that_search_each_other_always_have_something_to_find(labels, ima
 
     assert len(some) == images and len(np.unique(labels[some])) == classes
     assert (numbers is None) if not images else (numbers["images"] == images and 0 <= numbers["recall_at_1"] <= 1)
+
+
+def test_a_temperature_that_ends_the_range_is_not_given():
+    """As in `fixhead export --calibrate`: none fits images that are all classified correctly, or all wrongly."""
+    test = arrays()
+    right = dataclasses.replace(test, logits=10 * np.eye(6)[test.labels])
+
+    for each in (right, dataclasses.replace(right, logits=-right.logits)):
+        found = calibration_numbers(each, FACTS, each)
+        assert found["temperature"] is None and found["ece_after"] is None and found["ece"] is not None
+    assert calibration_numbers(test, FACTS, test)["temperature"] is not None

@@ -72,3 +72,14 @@ def test_a_temperature_is_fitted_on_images_that_are_held_out(fixhead):
     assert fitted_temperature(outputs(arrays())).value > 0
     train = ("train", "--dataset", "digits", "--recipe", "paper-code", "--dry-run")
     assert [fixhead(*train, *option).json["config"]["hold_out"] for option in ((), ("--hold-out",))] == [False, True]
+
+
+@leads_out("Give another data set: --unknown NAME")
+def test_unknown_classes_are_those_of_another_data_set(digits_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(summary, "PERMUTATIONS", 3)
+    monkeypatch.setattr(summary, "DRAWS", 3)
+    with refused("Give another data set: --unknown NAME"):
+        measure_runs([digits_run], unknown="digits")
+    write_images(tmp_path / "flowers", 40)
+    (found,) = measure_runs([digits_run], unknown=str(tmp_path / "flowers"))
+    assert found.unknown_facts == {"data": "flowers", "images": 4, "classes": 2}
