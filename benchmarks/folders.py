@@ -90,8 +90,7 @@ def main() -> None:
         else:
             found = [*speeds(Path(scratch, "small"), options.pictures, options.rounds),
                      *speeds(Path(scratch, "large"), options.pictures // 10, options.rounds, LARGE, "large/")]
-            write_report(options.out, found,
-                         command="python benchmarks/folders.py")
+            write_report(options.out, found, command="python benchmarks/folders.py")
 
 
 def speeds(folder: Path, pictures: int, rounds: int, sizes: Sizes = SIZES, prefix: str = "") -> list[dict[str, Any]]:
@@ -262,7 +261,8 @@ def block() -> list[str]:
         config, value = found["read/own"]["config"], {name: each["values"][0] for name, each in found.items()}
         own = {phase: f"{value[f'{phase}/own']:,.0f} MiB" for phase in ("start", "read", "epoch1", "epoch2")}
         lines += ["", f"Memory for {config['pictures']:,} pictures at {config['pixels']} px "
-                  f"({config['pixels_mib']:,} MiB of pixels), of the loader alone: {own['start']} before, at most "
+                  f"({config['pixels_mib']:,} MiB of pixels; {config['distinct']:,} different files, each under "
+                  f"several names), of the loader alone, without training: {own['start']} before, at most "
                   f"{own['read']} while they are decoded, {own['epoch1']} in the first epoch of batches and "
                   f"{own['epoch2']} in the second (n = 1). Pages of the mapped file, which the system takes back when "
                   f"it needs them, are not in these numbers: at most {value['epoch2/mapped']:,.0f} MiB. By "

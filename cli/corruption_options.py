@@ -1,5 +1,6 @@
 """Options that choose corruptions, and the suite that they choose."""
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class ChosenSuite:
     """The corruptions that were asked for, checked before any work.
 
     Attributes:
-        corruptions: names, each once; None for all.
-        severities: in ascending order; None for all, also where each was typed: it is the same measurement.
+        corruptions, severities: those that were asked for, each once, in the order of the suite; None for all, also
+            where each was typed: it is the same measurement.
 
     Raises:
         ArgumentError: for an unknown suite, corruption or severity, or options that contradict each other.
@@ -64,17 +65,16 @@ class ChosenSuite:
                        *(("--engine", engine) if engine != "native" else ()),
                        *(word for name in corruptions for word in ("--corruption", name)),
                        *(("--severities", severities) if severities else ())]
-        self.corruptions = list(dict.fromkeys(corruptions)) or None
-        self.severities = list(parse_severities(severities)) if severities else None
-        all_severities: tuple[int, ...] = SEVERITIES
+        numbers = parse_severities(severities) if severities else ()
         if isinstance(suite, Path):
             if engine != "native" or augmenter:
                 raise ArgumentError(f"{suite} has corrupted images: nothing is left to corrupt.",
                                     hint="Leave --engine and --augmenter out.")
             refuse_typed("seed", why="with a folder of corrupted images")
-            all_names, _ = published_names(suite)
+            names, _ = published_names(suite)
             for name in corruptions:
-                look_up(dict.fromkeys(all_names), name, "corruption")
+                look_up(dict.fromkeys(names), name, "corruption")
+            self.corruptions, self.severities = _part(corruptions, names), _part(numbers, SEVERITIES)
         else:
             if augmenter and suite:
                 raise ArgumentError(f"--suite {suite} and --augmenter {augmenter} are two sets of corruptions.",
@@ -82,12 +82,9 @@ class ChosenSuite:
             name = suite or DEFAULT_SUITE
             self._suite = (augmenter_suite(augmenter) if augmenter else imgaug_suite(name) if engine == "imgaug"
                            else native_suite(name))
-            self._suite.keys(self.corruptions, self.severities)
-            all_names, all_severities = list(self._suite.corruptions), self._suite.severities
-        if self.corruptions and set(self.corruptions) == set(all_names):
-            self.corruptions = None
-        if self.severities == list(all_severities):
-            self.severities = None
+            self._suite.keys(corruptions, numbers)
+            self.corruptions = _part(corruptions, list(self._suite.corruptions))
+            self.severities = _part(numbers, self._suite.severities)
 
     def options(self, **others: object) -> str:
         """Returns the options of the command that make the same choice, and others that have a value."""
@@ -103,3 +100,9 @@ class ChosenSuite:
         labels = data.test.labels
         suite = published_suite(self._folder, labels, data.label_names, (*data.test.images.shape[1:3], 3))
         return suite if limit is None else suite.like(labels[:limit])
+
+
+def _part(asked: Sequence[Any], known: Sequence[Any]) -> list[Any] | None:
+    """What was asked for, each once, in the order of all that are known; None for all of them."""
+    found = [each for each in known if each in asked]
+    return found if found and len(found) < len(known) else None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fixhead_cli.output import percent, print_result
 from keras_fixhead.errors import ArgumentError, DataError, ServingError
 from keras_fixhead.runs import Run
-from keras_fixhead.wording import counted
+from keras_fixhead.wording import count_text
 
 if TYPE_CHECKING:
     from fixhead_cli.inputs import Inputs
@@ -149,7 +149,7 @@ def _nothing_read(skipped: Mapping[str, str]) -> DataError:
 
 def _report_skipped(skipped: Mapping[str, str], total: int) -> None:
     if skipped:
-        click.echo(f"Left out {len(skipped):,} of {counted(total, 'file')}:", err=True)
+        click.echo(f"Left out {len(skipped):,} of {count_text(total, 'file')}:", err=True)
     for reason in list(skipped.values())[:_SHOWN_REASONS]:
         click.echo(f"  {reason}", err=True)
     if len(skipped) > _SHOWN_REASONS:

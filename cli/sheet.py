@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fixhead_cli.output import percent
 from fixhead_serving.client import encode_png, read_picture, thumbnail
+from keras_fixhead.wording import count_text
 
 PICTURES = 96
 SIDE = 128
@@ -31,7 +32,7 @@ def draw_sheet(path: Path, rows: Sequence[Mapping[str, Any]], arrays: Mapping[Pa
     from keras_fixhead.figures import class_names, plot_pictures
 
     chosen = [rows[number] for number in np.unique(np.linspace(0, len(rows) - 1, PICTURES).astype(int))]
-    title = f"{len(rows):,} prediction{'s' if len(rows) > 1 else ''}"
+    title = count_text(len(rows), "prediction")
     if len(chosen) < len(rows):
         title = f"{len(chosen)} of {title}"
     labels = class_names([row["label"] for row in chosen], [row["class_index"] for row in chosen])

@@ -7,7 +7,7 @@ from fixhead_cli import paths
 from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result, quiet_option, show_progress
 from keras_fixhead.runs import Run
-from keras_fixhead.wording import counted
+from keras_fixhead.wording import count_text
 
 
 @click.command("publish")
@@ -39,7 +39,7 @@ def command(run: Run, target: str, private: bool, license: str | None, dry_run: 
         refuse_typed("private", why="on Kaggle, where new models are private and others stay as they are")
     load_keras()
     published = publish_run(run.path, target, private=private, license=license, dry_run=dry_run)
-    size = f"{sum(published.files.values()) / 1e6:.1f} MB in {counted(len(published.files), 'file')}"
+    size = f"{sum(published.files.values()) / 1e6:.1f} MB in {count_text(len(published.files), 'file')}"
     print_result({"run": str(run.path), **dataclasses.asdict(published)}, as_json=as_json, text=[
         published.card, f"Not uploaded: {size}, for {target}."] if dry_run else [
         f"{published.address}: {size}", f'Load it: keras_fixhead.load_model("{target}")'])

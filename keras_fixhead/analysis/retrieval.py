@@ -137,7 +137,15 @@ def _nearest(embeddings: NDArray[np.float64], queries: NDArray[np.intp],
         some = queries[start:start + CHUNK]
         cosines = (embeddings[some] @ embeddings.T).round(12)  # equal ones must stay equal
         cosines[np.arange(len(some)), some] = -np.inf
-        found.append((some, np.argsort(-cosines, axis=1, kind="stable")[:, :depth]))  # ties: in the order of the images
+        near = np.argpartition(-cosines, depth - 1, axis=1)[:, :depth]
+        near = np.sort(near, axis=1)  # equal cosines: in the order of the images
+        kept = np.take_along_axis(cosines, near, axis=1)
+        order = np.argsort(-kept, axis=1, kind="stable")
+        near = np.take_along_axis(near, order, axis=1)
+        least = kept.min(axis=1, keepdims=True)
+        tied = (cosines == least).sum(axis=1) > (kept == least).sum(axis=1)  # some that are as near were left out
+        near[tied] = np.argsort(-cosines[tied], axis=1, kind="stable")[:, :depth]
+        found.append((some, near))
     return found
 
 

@@ -16,7 +16,7 @@ from keras_fixhead.data.dataset import SPLITS
 from keras_fixhead.data.layout import WHOLE, Layout, find_layout
 from keras_fixhead.data.pictures import MIN_SIDE, PictureForm, decode_picture, fit_picture, readable_formats
 from keras_fixhead.errors import DataError
-from keras_fixhead.wording import counted
+from keras_fixhead.wording import count_text
 
 FEW = 10
 """A class with fewer training pictures than this is named."""
@@ -192,18 +192,18 @@ def _copied(duplicates: Sequence[Sequence[SeenPicture]]) -> Iterator[str]:
     splits = sum(len({each.part for each in group}) > 1 for group in duplicates)
     copies = sum(len({(each.part, each.label) for each in group}) == 1 for group in duplicates)
     if splits:
-        yield f"{counted(splits, 'picture', 'is')} in more than one split, so what is measured was trained on."
+        yield f"{count_text(splits, 'picture', 'is')} in more than one split, so what is measured was trained on."
     if count := len(duplicates) - splits - copies:
-        yield f"{counted(count, 'picture', 'is')} in more than one class of a split."
+        yield f"{count_text(count, 'picture', 'is')} in more than one class of a split."
     if copies:
-        yield (f"{counted(copies, 'picture', 'is')} more than once in a class: one copy may be held out for testing or "
-               "validation, and another trained on.")
+        yield (f"{count_text(copies, 'picture', 'is')} more than once in a class: one copy may be held out for testing "
+               "or validation, and another trained on.")
 
 
 def _flat(good: Sequence[SeenPicture]) -> Iterator[str]:
     flat = [each for each in good if each.flat]
     if flat:
-        yield (f"{counted(len(flat), 'picture', 'has')} nearly one level of grey, such as {flat[0].file}. Files of "
+        yield (f"{count_text(len(flat), 'picture', 'has')} nearly one level of grey, such as {flat[0].file}. Files of "
                "16 bits with fewer bits in them become black: convert them to 8 bits.")
 
 
@@ -221,7 +221,7 @@ def _few(parts: dict[str, dict[str, int]]) -> list[str]:
     found = [f"{label} ({count})" for label, count in classes.items() if count < FEW]
     if not found:
         return []
-    return [f"{counted(len(found), 'class', 'has')} fewer than {FEW} pictures in {part}: {', '.join(found)}."]
+    return [f"{count_text(len(found), 'class', 'has')} fewer than {FEW} pictures in {part}: {', '.join(found)}."]
 
 
 def _three(values: list[int]) -> list[int]:

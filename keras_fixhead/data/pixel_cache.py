@@ -140,9 +140,8 @@ def _fill(pixels: NDArray[np.uint8], files: Sequence[Path], form: PictureForm,
 
     reasons = [each for some in mapped_ahead(decode, range(0, len(files), _TOGETHER)) for each in some]
     used = np.array([index for index, reason in enumerate(reasons) if reason is None], np.intp)
-    for row, index in enumerate(used):
-        if row != index:  # closes the gaps of files that were refused
-            pixels[row] = pixels[index]
+    for row in np.flatnonzero(used != np.arange(len(used))):  # closes the gaps of files that were refused
+        pixels[row] = pixels[used[row]]
     return used, tuple(reason for reason in reasons if reason is not None)
 
 

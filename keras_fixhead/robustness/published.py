@@ -60,10 +60,10 @@ def published_suite(folder: Path, labels: NDArray[np.int32], label_names: Sequen
         ArgumentError: (a ValueError) if the images are not those of the test set, or of another size.
     """
     names, arrays = published_names(folder)
-    made = read_json(folder / MADE, schema=SCHEMA) if (folder / MADE).is_file() else None
-    suite = _PUBLISHED if made is None else SUITES.get(made.get("suite", ""), _PUBLISHED)
+    made = read_json(folder / MADE, schema=SCHEMA) if (folder / MADE).is_file() else {}
+    suite = SUITES.get(made.get("suite", ""), _PUBLISHED)
     corruptions = {name: Known(main=suite[name].main if name in suite else True,
-                               as_published=made is None or name not in suite or suite[name].as_published)
+                               as_published=not made or name not in suite or suite[name].as_published)
                    for name in names}
     if arrays:
         files = {name: _block_file(folder / f"{name}.npy", len(labels), image_shape) for name in names}

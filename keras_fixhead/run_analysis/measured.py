@@ -23,6 +23,7 @@ from keras_fixhead.analysis.summary import (
 from keras_fixhead.catalog import MODELS
 from keras_fixhead.config import TrainConfig, arm_name
 from keras_fixhead.data.catalog import DATASETS
+from keras_fixhead.data.outside import is_same_folder
 from keras_fixhead.data.sources import describe
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.experiments.plan import shared_and_varied, value_text
@@ -132,8 +133,9 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
                             hint="List your runs: fixhead list runs" if twice is None else "Give each run once.")
     configs = [run.config() for run in runs]
     names = arm_names(configs)
-    return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir, unknown)
-            for run, config, name in zip(runs, configs, names, strict=True)]
+    others = [_unknown_data(run, config, unknown) for run, config in zip(runs, configs, strict=True)]
+    return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir, other)
+            for run, config, name, other in zip(runs, configs, names, others, strict=True)]
 
 
 def chance_text(runs: Sequence[MeasuredRun]) -> str:
@@ -236,6 +238,16 @@ def _texts(values: Sequence[Any]) -> list[str]:
     return names if len(set(names)) == len(set(map(repr, values))) else [value_text(each) for each in values]
 
 
+def _unknown_data(run: Run, config: TrainConfig, unknown: str | None) -> str | None:
+    """The data set of unknown classes; None for those of the run's own that it was not trained on."""
+    if unknown is None or not (unknown == config.dataset or is_same_folder(unknown, config.dataset)):
+        return unknown
+    if config.classes is None:
+        raise ArgumentError(f"{run.path} was trained on all classes of {unknown}: it has no unknown ones.",
+                            hint="Give another data set: --unknown NAME")
+    return None
+
+
 def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str | None,
               unknown: str | None) -> MeasuredRun:
     run, test = outputs.run, outputs.arrays("test")
@@ -248,11 +260,6 @@ def _measured(outputs: RunOutputs, config: TrainConfig, arm: str, data_dir: str 
         None,
         signed_features=_may_be_negative(config),
         training_loss=next((row["cross_entropy"] for row in reversed(run.metrics()) if "cross_entropy" in row), None))
-    if unknown == config.dataset:
-        if config.classes is None:
-            raise ArgumentError(f"{run.path} was trained on all classes of {unknown}: it has no unknown ones.",
-                                hint="Give another data set: --unknown NAME")
-        unknown = None  # the classes that were left out
     train, others = outputs.arrays("train"), outputs.unknown(unknown)
     numbers = summarize_arrays(test, facts, outputs.arrays("validation"))
     if train is not None and len(np.unique(train.labels)) > 1:

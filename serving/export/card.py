@@ -15,6 +15,7 @@ from keras_fixhead.class_names import names_from_json, names_to_json
 from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.runs import Run
+from keras_fixhead.wording import count_text
 
 SCHEMA = 1
 _LISTED_CLASSES = 1_000
@@ -224,7 +225,7 @@ def _picture_lines(model: Mapping[str, Any]) -> list[str]:
     form = PictureForm(**{name: model["pictures"][name] for name in PictureForm.__annotations__
                           if name in model["pictures"]})
     return [f"- Pictures: turned upright by their EXIF orientation, {form}; whole levels from 0 to 255 in "
-            f"{form.channels} channel{'s' if form.channels > 1 else ''}, without transparency."]
+            f"{count_text(form.channels, 'channel')}, without transparency."]
 
 
 def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
@@ -237,7 +238,7 @@ def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
         + (f", {data['train_images']:,} training images" if data["train_images"] else "")
         + (f"; {data['subset']}" if data["subset"] else "") + ".",
         f"- Network: {training['network']}, width {training['width']:g}"
-        + (f"; {training['epochs']} epoch{'s' * (training['epochs'] > 1)}" if training["epochs"] else "")
+        + (f"; {count_text(training['epochs'], 'epoch')}" if training["epochs"] else "")
         + f", seed {training['seed']}, {training['precision']}.",
     ]
     for split, each in training["accuracy"].items():

@@ -1,4 +1,5 @@
 """Hints of analysing runs: each is printed in its situation, and leads out."""
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from keras_fixhead.run_analysis import RunOutputs
 from keras_fixhead.run_analysis.measured import measure_runs
 from keras_fixhead.run_analysis.outputs import Arrays
 from keras_fixhead.run_analysis.temperature import fitted_temperature
-from keras_fixhead.runs import open_run
+from keras_fixhead.runs import Run, open_run
 
 DRAW = np.random.default_rng(0)
 LABELS = np.arange(40, dtype=np.int32) % 10
@@ -83,3 +84,8 @@ def test_unknown_classes_are_those_of_another_data_set(digits_run, tmp_path, mon
     write_images(tmp_path / "flowers", 40)
     (found,) = measure_runs([digits_run], unknown=str(tmp_path / "flowers"))
     assert found.unknown_facts == {"data": "flowers", "images": 4, "classes": 2}
+
+    config = dataclasses.replace(digits_run.config(), dataset=str(tmp_path / "flowers"))
+    monkeypatch.setattr(Run, "config", lambda run: config)
+    with refused("Give another data set: --unknown NAME"):
+        measure_runs([digits_run], unknown=f"{tmp_path}/./flowers/")  # in other letters

@@ -7,6 +7,7 @@ from fixhead_cli import dataset_paths, paths
 from fixhead_cli.dependent import refuse_typed
 from fixhead_cli.output import json_option, print_result
 from keras_fixhead.errors import DataError
+from keras_fixhead.wording import count_text
 
 
 @click.command("check")
@@ -47,6 +48,6 @@ def check(path: str, sheet: Path | None, each: int, as_json: bool) -> None:
         result["sheet"] = str(sheet.absolute())
     print_result(result, as_json=as_json, text=folder_text(report, sheet))
     if not report.ok:
-        count = len(report.problems)
-        raise DataError(f"{path} cannot be trained on as it is: {count} problem{'s' if count > 1 else ''}.",
+        count = count_text(len(report.problems), "problem")
+        raise DataError(f"{path} cannot be trained on as it is: {count}.",
                         hint="Fix what is listed, and check it again.")

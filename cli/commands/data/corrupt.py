@@ -7,7 +7,7 @@ from fixhead_cli import dataset_paths, paths
 from fixhead_cli.corruption_options import corruption_seed_option
 from fixhead_cli.dependent import refuse_data_dir
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result, quiet_option
-from keras_fixhead.wording import counted
+from keras_fixhead.wording import count_text
 
 
 @click.command("corrupt")
@@ -54,6 +54,6 @@ def corrupt(dataset: str, out: Path, suite: str, corruptions: tuple[str, ...], s
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     print_result({"path": str(out.absolute()), "suite": suite, "seed": seed, "n": len(split),
                   "files": [path.name for path in written]}, as_json=as_json, text=[
-        f"{out}: {counted(len(written), 'file')} of {5 * len(split):,} images, made here, not the published ones",
+        f"{out}: {count_text(len(written), 'file')} of {5 * len(split):,} images, made here, not the published ones",
         *(["Next:", f"  {command_line('robustness', 'RUN', '--suite', out.absolute())}"] if len(split) == len(test) else
           [f"To measure models on them, write all {len(test):,} test images: leave out --limit."])])

@@ -7,7 +7,7 @@ from fixhead_cli import dataset_paths, paths
 from fixhead_cli.dependent import refuse_data_dir, refuse_typed
 from fixhead_cli.output import command_line, data_dir_option, json_option, print_result
 from keras_fixhead.data.pictures import FITS
-from keras_fixhead.wording import counted
+from keras_fixhead.wording import count_text
 
 
 @click.command("pack")
@@ -53,7 +53,7 @@ def pack(dataset: str, out: Path, part_mb: float, name: str | None, image_size: 
         "digest": index.held_out.digest, "subset": index.subset,
     }, as_json=as_json, text=[
         f"{folder}: {index.splits['train']:,} training and {index.splits['test']:,} test images, "
-        f"{index.size_bytes / 1e6:,.1f} MB in {counted(len(index.files), 'file')}",
+        f"{index.size_bytes / 1e6:,.1f} MB in {count_text(len(index.files), 'file')}",
         *([f"This is {index.subset}."] if index.subset else []),
         *([f"Terms: {index.terms}."] if index.terms else []),
         "Next:", f"  {command_line('data', 'verify', folder)}", f"  {command_line('train', *use)}"])

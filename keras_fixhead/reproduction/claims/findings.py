@@ -19,6 +19,7 @@ from keras_fixhead.reproduction.claims.verdict import (
     verdict,
 )
 from keras_fixhead.reproduction.planning.cells import Cell
+from keras_fixhead.wording import count_text
 
 POINTS, COSINE, SHARE, DECADES = "points", "cosine", "share", "decades"
 EDGE, BOUND, SEEDS = "a best S at the edge of its grid", "too few errors", "not all planned seeds"
@@ -144,7 +145,7 @@ def warning_text(finding: Finding) -> str:
         minus = None if finding.minus is None else seeds_in_order(finding.minus)
         if expected.counted or verdict(moved, expected, minus).state != UNDECIDED:
             return ""
-    return f"{said.n} seed{'s' * (said.n > 1)} cannot decide an effect of the paper's size"
+    return f"{count_text(said.n, 'seed')} cannot decide an effect of the paper's size"
 
 
 def exact_text(finding: Finding) -> str:

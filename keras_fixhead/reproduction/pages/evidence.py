@@ -25,6 +25,7 @@ from keras_fixhead.reproduction.pages.robustness import table6_block
 from keras_fixhead.reproduction.planning.plans import PLANS
 from keras_fixhead.reproduction.results import Results, read_results
 from keras_fixhead.reproduction.studies import collapse_text, read_study
+from keras_fixhead.wording import count_text
 
 PARTS = {"evidence.md": ("verdicts",), "evidence-claims.md": ("plans", "measured", "rules"),
          "evidence-tables.md": ("comparisons", "mechanism", "table 6", "cells"),
@@ -144,7 +145,7 @@ def state_text(each: Answer) -> str:
     found = deciding([one for one in each.findings if not one.beside])
     if found:
         states = Counter(one.verdict.state for one in found)
-        number = f"{len(found)} comparison{'s' * (len(found) > 1)}"
+        number = count_text(len(found), "comparison")
         texts.append(f"{number} planned" if states[NOT_MEASURED] == len(found) else f"{number}: "
                      + ", ".join(f"{states[state]} {state}" for state in STATES if states[state]))
     if each.state == UNDECIDED and (needed := open_requirements(each.findings)):

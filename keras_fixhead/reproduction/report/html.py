@@ -9,6 +9,7 @@ from keras_fixhead.reproduction.claims.answers import ARITHMETIC
 from keras_fixhead.reproduction.claims.verdict import STATES
 from keras_fixhead.reproduction.pages.figure import COLOURS
 from keras_fixhead.reproduction.report.tables import COLUMNS, Row, about, across_text, heading, tables
+from keras_fixhead.wording import count_text
 
 CLASSES = {"held": "held", "refuted": "refuted", "undecided at this n": "undecided", "not measured": "missing",
            ARITHMETIC: "arithmetic"}
@@ -184,7 +185,7 @@ def _marked(text: str) -> str:
 
 def _files(names: Sequence[str]) -> str:
     links = "<br>".join(f"<code>{escape(name)}</code>" for name in names)
-    return f"<details><summary>{len(names)} file{'s' * (len(names) > 1)}</summary>{links}</details>" if names else ""
+    return f"<details><summary>{count_text(len(names), 'file')}</summary>{links}</details>" if names else ""
 
 
 def _badge(verdict: str) -> str:

@@ -13,7 +13,7 @@ from keras_fixhead.reproduction.results import Results, decide, read_results
 from keras_fixhead.reproduction.running.alarm import Alarm
 from keras_fixhead.reproduction.running.in_progress import InProgress
 from keras_fixhead.reproduction.running.run import Options, cell_of, explicit_fields, result_name, run_name, state_of
-from keras_fixhead.wording import counted
+from keras_fixhead.wording import count_text
 
 SAFETY = 1.1  # a run is started if this many times its measured seconds are left
 
@@ -83,7 +83,7 @@ class Chooser:
     def _limit(self, planned: Planned, found: Results) -> str | None:
         """Why a run may not start; None if it may."""
         if self._options.most_runs is not None and self._started >= self._options.most_runs:
-            runs = counted(self._started, "run", "is")
+            runs = count_text(self._started, "run", "is")
             return f"No more than {runs} started, as requested."
         if self._whole is not None and (
                 reason := why_not_now(planned, self._options, found, self._alarm, self._whole)):
