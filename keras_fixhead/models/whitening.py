@@ -1,6 +1,6 @@
 """A first layer that whitens small patches of the image, with kernels from training images."""
 import math
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -97,7 +97,7 @@ def second_moment(images: NDArray[Any], scale: Any, offset: Any) -> NDArray[np.f
     """
     size = PATCH * PATCH * images.shape[-1]
     total, squares, count = np.zeros(size), np.zeros((size, size)), 0
-    for part in _parts(images[:IMAGES]):
+    for part in _parts(images):
         patches = _patches(part)
         total += patches.sum(axis=0)
         squares += patches.T @ patches
@@ -135,13 +135,13 @@ def both_signs(rows: NDArray[np.float64], channels: int) -> NDArray[np.float32]:
 
 
 def _parts(images: NDArray[Any]) -> Any:
-    """Images in parts of few patches, which share the pixels at their border."""
-    count, height, width = images.shape[:3]
+    """The first images in parts of few patches, which share the pixels at their border."""
+    count, (height, width) = min(len(images), IMAGES), images.shape[1:3]
     rows = max(1, min(height, _PATCHES_AT_ONCE // width))
     step = max(1, _PATCHES_AT_ONCE // (rows * width))
     for first in range(0, count, step):
         for top in range(0, height - PATCH + 1, rows):
-            yield images[first : first + step, top : top + rows + PATCH - 1]
+            yield images[first : min(first + step, count), top : top + rows + PATCH - 1]
 
 
 def _patches(images: NDArray[Any]) -> NDArray[np.float64]:
@@ -151,10 +151,10 @@ def _patches(images: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _checked(images: Any, channels: int) -> NDArray[Any]:
-    array = images if isinstance(images, np.ndarray) else np.asarray(images)
+    array = images if hasattr(images, "ndim") else np.asarray(images)  # may be on disk, and larger than memory
     if array.ndim != 4 or not len(array) or min(array.shape[1:3]) < PATCH or array.shape[3] != channels:
         raise ArgumentError(f"images must be an array of shape (N, H, W, {channels}) with at least one image of 2x2 "
                             f"pixels, got shape {array.shape}.")
-    if not np.isfinite(array[:IMAGES]).all():
+    if array.dtype.kind == "f" and not np.isfinite(array[:IMAGES]).all():
         raise ArgumentError("images must be finite numbers, got NaN or infinity.")
-    return array
+    return cast(NDArray[Any], array)

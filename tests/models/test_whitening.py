@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_fixhead.data.rows import Rows
 from keras_fixhead.errors import ArgumentError
 from keras_fixhead.models import build_model, initialize_from_images
 from keras_fixhead.models.whitening import IMAGES, second_moment, whitening_kernel
@@ -15,6 +16,19 @@ def correlated_images(count=40, side=9, channels=3, seed=0):
     draw = np.random.default_rng(seed).normal(size=(count, side + 2, side + 2, channels + 1))
     smooth = draw[:, 1:-1, 1:-1] + draw[:, :-2, 1:-1] + draw[:, 1:-1, 2:]
     return np.clip(128 + 30 * (smooth[..., 1:] + smooth[..., :1]), 0, 255).astype(np.uint8)
+
+
+class Recorded(Rows):
+    """Rows that keep how many of them were read at a time."""
+
+    def __init__(self, base, index):
+        super().__init__(base, index)
+        self.read = []
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        self.read.append(len(found))
+        return found
 
 
 def network(channels=3, **arguments):
@@ -54,6 +68,19 @@ def test_only_the_first_images_count():
     images = correlated_images(IMAGES + 3, 3)
 
     np.testing.assert_array_equal(second_moment(images, 1.0, 0.0), second_moment(images[:IMAGES], 1.0, 0.0))
+
+
+def test_images_on_disk_are_read_in_parts_and_those_that_do_not_count_not_at_all(monkeypatch):
+    """A hundred thousand images were read into memory here, for the sake of the first five thousand."""
+    images = correlated_images(60, 9)
+    on_disk, model, other = Recorded(images, np.arange(60)), network(), network()
+    monkeypatch.setattr("keras_fixhead.models.whitening.IMAGES", 40)
+    monkeypatch.setattr("keras_fixhead.models.whitening._PATCHES_AT_ONCE", 9 * 9 * 8)
+    initialize_from_images(model, on_disk)
+    initialize_from_images(other, images)
+
+    np.testing.assert_array_equal(model.get_layer("whitening").kernel, other.get_layer("whitening").kernel)
+    assert max(on_disk.read) == 8 and sum(on_disk.read) == 40
 
 
 def test_the_largest_entry_of_each_filter_is_positive_and_eigenvalues_fall():
