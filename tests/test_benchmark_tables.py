@@ -1,7 +1,10 @@
 """The tables that benchmarks write, from made-up measurements."""
+import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -11,6 +14,10 @@ import minutes_to
 import pytest
 import site_blocks
 
+from keras_fixhead.config import to_store
+from keras_fixhead.json_files import write_json
+from keras_fixhead.runs import Run
+
 MACHINE = {"hardware": {"cpu": "a processor", "cores": 2}, "versions": {"tensorflow": "9.9"}, "command": "the command"}
 
 
@@ -18,21 +25,72 @@ def row(epochs, seed, minutes, plain, averaged):
     return {"epochs": epochs, "seed": seed, "minutes": minutes, "none": plain, "flip-shift": averaged}
 
 
+def table_of(rows):
+    """(target, test images) -> the other cells; and all lines of the page."""
+    lines = minutes_to.block({**MACHINE, "measurements": minutes_to.measurements(rows, {"recipe": "fast"})})
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return {tuple(each[1:3]): each[3:] for each in cells if len(each) > 2 and each[1].endswith("%")}, "\n".join(lines)
+
+
 def test_a_target_is_reached_by_the_shortest_length_whose_mean_is_high_enough():
     """Means at 2 epochs: 0.85 as they are; at 3: 0.86, but of two seeds only; at 5: 0.90 and, with views, 0.94."""
-    rows = [*(row(2.0, seed, 4 + seed, accuracy, 0.86) for seed, accuracy in enumerate((0.84, 0.85, 0.86))),
-            *(row(3.0, seed, 7, 0.86, 0.91) for seed in range(2)), row(4.0, 0, 8, 0.99, 0.99),
-            *(row(5.0, seed, 11, 0.90, 0.94) for seed in range(3))]
-    lines = minutes_to.block({**MACHINE, "measurements": minutes_to.measurements(rows, {"recipe": "fast"})})
-    table = {tuple(cells[1:3]): cells[3:] for cells in ([cell.strip() for cell in line.split("|")] for line in lines
-                                                        if "% | " in line) if cells[1].endswith("%")}
+    table, page = table_of([*(row(2.0, seed, 4 + seed, each, 0.86) for seed, each in enumerate((0.84, 0.85, 0.86))),
+                            *(row(3.0, seed, 7, 0.86, 0.91) for seed in range(2)), row(4.0, 0, 8, 0.99, 0.99),
+                            *(row(5.0, seed, 11, 0.90, 0.94) for seed in range(3))])
 
-    assert table["85 %", "as they are"][:4] == ["2", "5.0 (4.0 to 6.0)", "85.00 %", "3"]
+    assert table["85 %", "as they are"][:4] == ["2", "5.0 (4.0 to 6.0; n = 3)", "85.00 %", "3"]
     assert table["90 %", "as they are"][0] == table["90 %", "with flips and shifts"][0] == "5"
     assert table["94 %", "as they are"][0] == "not reached by the lengths measured"
-    assert table["94 %", "with flips and shifts"][:2] == ["5", "11.0 (11.0 to 11.0)"]
-    assert "a processor, 2 cores" in lines[1] and "| 3 | 7.0 (7.0 to 7.0) | 86.00 % (sd 0.00)" in "\n".join(lines)
-    assert not any(line.startswith("| 4 |") for line in lines)  # one seed has no spread
+    assert table["94 %", "with flips and shifts"][:2] == ["5", "11.0 (11.0 to 11.0; n = 3)"]
+    assert "a processor, 2 cores" in page and "| 3 | 7.0 (7.0 to 7.0; n = 2) | 86.00 % (sd 0.00)" in page
+    assert "\n| 4 |" not in page  # one seed has no spread
+
+
+def test_minutes_count_apart_from_accuracies_and_two_seeds_reach_no_target():
+    """Accuracies of runs beside other work count; minutes come from runs that were trained again, only from them."""
+    rows = [*(row(2.0, seed, None, 0.81, 0.82) for seed in range(3)),
+            *(row(3.0, seed, None, 0.9, 0.9) for seed in range(2))]
+    before, _ = table_of(rows)
+    after, page = table_of([*rows, *({"epochs": 2.0, "seed": seed, "minutes": 4.0} for seed in range(2))])
+
+    assert before["80 %", "as they are"][:2] == ["2", "not measured"]
+    assert after["80 %", "as they are"][:4] == ["2", "4.0 (4.0 to 4.0; n = 2)", "81.00 %", "3"]
+    assert after["85 %", "as they are"][0] == "3 with n = 2; 3 seeds are needed"
+    assert "| 3 | not measured | 90.00" in page
+
+
+@pytest.fixture
+def trained(digits_run, tmp_path, monkeypatch):
+    """Runs `train_all` with runs that are copies of one small run; returns what it was given and its report."""
+    others = iter((0.01, 0.5, None))
+
+    def copied(resolved, resume):
+        folder = Path(resolved.config.runs_dir) / f"run{resolved.config.seed}-{resolved.config.epochs:g}"
+        shutil.copytree(digits_run.path, folder)
+        run = Run(folder)
+        run.write_config(to_store(resolved))
+        write_json(folder / "watched.json", {"others": next(others)}, schema=2)
+        return run
+
+    monkeypatch.setattr(minutes_to, "watched", copied)
+    monkeypatch.setattr("keras_fixhead.evaluation.evaluate_run", lambda run, splits, tta: {
+        "test": SimpleNamespace(accuracy=0.5 if tta == "none" else 0.75)})
+    options = argparse.Namespace(data_dir=None, epochs=[1.0], seeds="0-2", head="dot", fixed=False, timed=False,
+                                 set=["dataset=digits"], runs_dir=str(tmp_path / "runs"), out=tmp_path / "report.json")
+    minutes_to.train_all(options)
+    return options, json.loads(options.out.read_text())
+
+
+def test_the_report_has_all_complete_runs_of_a_folder_and_minutes_of_undisturbed_ones_only(trained):
+    """Three runs: one on a quiet machine, one beside other work, one that was resumed. Another length comes later."""
+    options, report = trained
+    by_name = {each["name"]: each for each in report["measurements"]}
+    minutes_to.train_all(argparse.Namespace(**{**vars(options), "seeds": "0-1"}))  # nothing is left to be trained
+
+    assert set(by_name) == {"epochs1/none", "epochs1/flip-shift"}  # one run's minutes are no measurement
+    assert by_name["epochs1/flip-shift"]["values"] == [0.75] * 3
+    assert json.loads(options.out.read_text())["measurements"] == report["measurements"]
+    assert report["command"] == "python benchmarks/minutes_to.py --data-dir DATA --epochs 1 --set dataset=digits"
 
 
 def test_the_step_is_shown_in_images_per_second_and_ratios(tmp_path):
