@@ -77,31 +77,36 @@ def measure_data(folder: str) -> dict[str, Any]:
 def effects_block() -> list[str]:
     """Returns the README's table: where fixing wins and where it loses, paired over seeds."""
     whole, narrow = fixed_against_learned_on_whole_sets(RESULTS), fixed_against_learned(RESULTS)
-    lines = ["| | data, network | fixed | learned | fixed − learned, points (95 % interval) |",
+    lines = ["| fixing | data, network | fixed | learned | fixed − learned, points (95 % interval) |",
              "| --- | --- | --- | --- | --- |",
              *(_effect(each, "whole, `fast_cnn`") for each in whole),
              *(_effect(each, "part, narrow ResNet18") for each in narrow)]
     config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
     assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
-    text = (f"Mean test accuracy with {_seeds([*whole, *narrow])}, paired: both arms of a seed have the same initial "
+    text = (f"Mean test accuracy with {_seeds([*whole, *narrow])}, paired: both arms of a seed share initial "
             "weights, class vectors and batches. ")
     if whole:
-        text += ("`fast_cnn` is not one of the paper's networks: recipe `fast` on two CPU cores "
-                 "(`docs/evidence.md`). ")
-    text += (f"ResNet18 at width {config['width']:g}: {config['limit_train']:,} training images, {config['epochs']} "
-             "epochs. The paper's networks at full size have not been measured. Numbers: "
-             f"{'`results/evidence/`, ' * bool(whole)}`results/main_effect.json`, `results/margins.json`.")
+        views = [f"{_signed(each.with_views.mean)} on {_data(each)}" for each in whole
+                 if each.head == "dot" and each.with_views]
+        text += ("`fast_cnn` is not one of the paper's networks: recipe `fast` (`docs/evidence.md`)"
+                 f"{'; dot products with flips and shifts of the test images: ' * bool(views)}{', '.join(views)}. ")
+    text += (f"ResNet18: width {config['width']:g}, {config['limit_train']:,} images, {config['epochs']} epochs. The "
+             "paper's networks at full size are not measured.")
     return [*lines, "", text]
 
 
 def _effect(each: FixedAgainstLearned, network: str) -> str:
     low, high = each.difference.interval or (math.nan, math.nan)
-    verdict = {HELD: "wins", REFUTED: "loses"}.get(each.state, "makes no clear difference")
-    data = each.dataset.upper().replace("CIFAR", "CIFAR-")
+    verdict = {HELD: "wins", REFUTED: "loses"}.get(each.state, "undecided")
+    data = _data(each)
     means = " | ".join(f"{statistics.fmean(arm.values()):.1f} %" for arm in (each.fixed, each.learned))
     logits = "" if each.head == "cos" else "dot, "
-    return (f"| {logits}S = {each.scale:g}: fixing {verdict} | {data}, {network} | {means} | "
+    return (f"| {logits}S = {each.scale:g}: {verdict} | {data}, {network} | {means} | "
             f"**{_signed(each.difference.mean)}** ({_signed(low)} to {_signed(high)}) |")
+
+
+def _data(each: FixedAgainstLearned) -> str:
+    return each.dataset.upper().replace("CIFAR", "CIFAR-")
 
 
 def _seeds(found: Sequence[FixedAgainstLearned]) -> str:

@@ -12,6 +12,7 @@ from report import RESULTS
 
 from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED
 from keras_fixhead.reproduction.studies import (
+    FixedAgainstLearned,
     fixed_against_learned,
     fixed_against_learned_on_whole_sets,
     read_study,
@@ -32,7 +33,7 @@ def loses_block() -> list[str]:
         logits = " with dot products" if each.head == "dot" else ""
         lines.append(f"- **At S = {each.scale:g}{logits} fixed class vectors {word} {abs(each.difference.mean):.1f} "
                      f"points** on {data}{network}: {fixed} against {learned} (95 % interval of the difference "
-                     f"{_signed(low)} to {_signed(high)}, n = {each.difference.n} seeds, paired).")
+                     f"{_signed(low)} to {_signed(high)}, n = {each.difference.n} seeds, paired).{_views(each)}")
     config = read_study(RESULTS / "margins.json").config
     smallest, *_, largest = sorted({each.scale for each in [*narrow, *whole] if each.head == "cos"})
     return [*lines, "", f"Other logits are cosines. The small ResNet18 has width {config['width']:g}, "
@@ -40,6 +41,15 @@ def loses_block() -> list[str]:
             f"networks at full size have not been measured**, and no S of cosines between {smallest:g} and "
             f"{largest:g}: what follows is what these runs and the construction support, not a law. Files: "
             f"{'`results/evidence/`, ' * bool(whole)}`results/main_effect.json`, `results/margins.json`."]
+
+
+def _views(each: FixedAgainstLearned) -> str:
+    """The difference with flips and shifts, which the speed records use, where the plain one is small."""
+    if each.with_views is None or each.head != "dot":
+        return ""
+    low, high = each.with_views.interval or (math.nan, math.nan)
+    return (f" With flips and shifts of the test images the difference is {_signed(each.with_views.mean)} "
+            f"({_signed(low)} to {_signed(high)}).")
 
 
 def robustness_rest_block() -> list[str]:

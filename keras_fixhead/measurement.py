@@ -39,6 +39,7 @@ from keras_fixhead.robustness import (
 from keras_fixhead.robustness.imgaug_engine import imgaug_suite
 from keras_fixhead.runs import Run
 from keras_fixhead.runs.generalization import measurement_name
+from keras_fixhead.runs.result import TEST_TIME
 from keras_fixhead.vectors import reachable_cosine
 
 SUITES = ("paper", "paper-plain")
@@ -48,8 +49,6 @@ BESIDE_IMAGES = 1_000
 OUTSIDE = {"cifar10": ("cifar10_1", "cifar10_1/v4", "stl10"), "cifar100": ("cifar100_gen",), "stl10": ("stl_gen",)}
 """Data set -> outside sets on which its runs are measured, if they are on this machine: sets of the catalogue, and
 those that `fixhead data build` has written into a folder of this name in the data folder."""
-TEST_TIME = "flip-shift"
-"""Test-time augmentation used by the CIFAR-10 speed records to 94 %."""
 CHUNK_IMAGES = 500
 """Number of images that a thread corrupts at a time."""
 

@@ -8,7 +8,10 @@ from keras_fixhead.analysis.confusion import errors_inside_groups
 from keras_fixhead.analysis.geometry import different_pairs, nearness_of_groups, same_group
 from keras_fixhead.analysis.similarity import confusion_similarity
 from keras_fixhead.data.catalog import DATASETS
-from keras_fixhead.runs.result import Result
+from keras_fixhead.runs.result import TEST_TIME, Result
+
+FLOOR_FACTOR = 2.0
+"""Accuracies below this multiple of chance are at the floor."""
 
 Measure = Callable[[Result], float | None]
 """From a result to a number; None if it was not measured there."""
@@ -17,6 +20,19 @@ Measure = Callable[[Result], float | None]
 def accuracy(result: Result) -> float:
     """Returns the accuracy on test images, in percent."""
     return 100 * result.accuracy()
+
+
+def trained(result: Result) -> bool:
+    """Returns whether a run has learned anything: it converged, to at least twice chance on its training images."""
+    curve = result.content.get("curves", [])
+    classes = DATASETS[result.config.dataset].num_classes
+    return result.converged and not (curve and curve[-1]["accuracy"] < FLOOR_FACTOR / classes)
+
+
+def averaged_accuracy(result: Result) -> float | None:
+    """Returns the accuracy with flips and shifts of the test images, in percent; None if it was not measured."""
+    found = result.content.get("tta", {}).get(TEST_TIME)
+    return None if found is None else 100 * float(found["accuracy"])
 
 
 def recorded(*names: str) -> Measure:
@@ -52,12 +68,10 @@ def net_corrupted(name: str) -> Measure:
     return lambda result: 100 * (result.number("robustness", "paper", "mean", name)
                                  - result.number("robustness", "paper", "clean"))
 
+
 def at_severity(name: str, severity: int) -> Measure:
-    """Returns a measure: the accuracy at one severity minus that without corruption, in points."""
-    def measure(result: Result) -> float:
-        measured = result.content["robustness"]["paper"]
-        return 100 * (float(measured["accuracy"][name][severity - 1]) - float(measured["clean"]))
-    return measure
+    """Returns a measure: the accuracy at one severity of one of the paper's corruptions, in percent."""
+    return lambda result: 100 * float(result.content["robustness"]["paper"]["accuracy"][name][severity - 1])
 
 
 def below_ceiling(largest: float) -> Measure:

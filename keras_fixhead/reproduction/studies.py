@@ -23,6 +23,7 @@ from keras_fixhead.errors import ArgumentError, FixheadError, RunError
 from keras_fixhead.figures import plot_arms
 from keras_fixhead.json_files import read_json
 from keras_fixhead.reproduction.claims.verdict import above, verdict
+from keras_fixhead.reproduction.measures import accuracy, averaged_accuracy
 from keras_fixhead.reproduction.planning.cells import cell
 from keras_fixhead.reproduction.planning.plans import blocks_named
 from keras_fixhead.reproduction.results import read_results
@@ -215,6 +216,7 @@ class FixedAgainstLearned:
         scale: S.
         fixed, learned: seed -> test accuracy in percent.
         head: 'cos' or 'dot', the logits.
+        with_views: fixed minus learned with flips and shifts of the test images; None if it was not measured.
     """
 
     dataset: str
@@ -222,6 +224,7 @@ class FixedAgainstLearned:
     fixed: Mapping[int, float]
     learned: Mapping[int, float]
     head: str = "cos"
+    with_views: PairedDifference | None = None
 
     @property
     def difference(self) -> PairedDifference:
@@ -269,11 +272,14 @@ def fixed_against_learned_on_whole_sets(folder: Path) -> list[FixedAgainstLearne
     for row in (row for block in blocks_named(["E1", "E2", "E3"], "evidence") for row in block.rows):
         arms = {fixed: cell(dataset=row.dataset, recipe=row.recipe, head=row.head, fixed=fixed, **row.extra)
                 for fixed in row.fixed}  # at the recipe's S, which is the one that was chosen
-        fixed, learned = ({seed: 100 * each.content["accuracy"]["test"] for seed, each in results.of(arms[arm]).items()}
+        fixed, learned = ({seed: accuracy(each) for seed, each in results.of(arms[arm]).items()}
                           for arm in (True, False))
+        views = [{seed: value for seed, each in results.of(arms[arm]).items()
+                  if (value := averaged_accuracy(each)) is not None} for arm in (True, False)]
         if len(fixed.keys() & learned.keys()) >= len(row.seeds):
             scale = float(arms[True].config.scale)
-            found.append(FixedAgainstLearned(row.dataset, scale, fixed, learned, row.head))
+            found.append(FixedAgainstLearned(row.dataset, scale, fixed, learned, row.head,
+                                             paired_difference(*views) if all(views) else None))
     return sorted(found, key=lambda each: each.head)
 
 

@@ -17,6 +17,8 @@ from keras_fixhead.runs.directory import SCHEMA, Run, make_folder, open_run
 
 COMPLETE, FAILED_TO_CONVERGE = "complete", "failed to converge"
 """States of a result: a training that failed to converge also counts as a result."""
+TEST_TIME = "flip-shift"
+"""The views of test images whose evaluation a result has next to the plain one; those of the CIFAR-10 speed records."""
 MATRICES = ("confusion", "cosines")
 """Test images by true class (rows) and predicted class, and cosines between class vectors; both (m, m)."""
 

@@ -45,6 +45,30 @@ def test_longer_trainings_are_shown_with_the_pairs_that_have_merged(text):
     assert "The fixed arm after the shortest: 64.00 %, n = 12." in text
 
 
+def test_the_learned_arm_is_slow_if_the_longest_training_catches_up(text):
+    """64 to 66 % after eight times the epochs; the fixed arm has 64 % after the shortest."""
+    assert "n = 12. **Slow**: after the longest, each seed is at most 2 points below it." in text
+
+
+@pytest.mark.parametrize("accuracy, cosine, said", [
+    (58.0, 0.99, "**Stuck**: after the longest, each seed is over 5 points below it, with merged pairs."),
+    (58.0, 0.5, "Neither slow nor stuck by the rule."), (60.5, 0.99, "Neither slow nor stuck by the rule."),
+    (None, 0.99, "Undecided: a run of the longest training failed to converge."), (64.0, 0.99, "**Slow**"),
+])
+def test_it_is_stuck_only_far_below_and_with_merged_pairs_at_every_seed(tmp_path, accuracy, cosine, said):
+    rows = blocks_named(["E7"], "evidence")[0].rows
+    for row in rows:
+        for seed in row.seeds:
+            if row.fixed == LEARNED and row is rows[-1]:
+                path = write_result(tmp_path, row.cell(False, 1.0), seed, accuracy or 0.0,
+                                    state="complete" if accuracy or seed else "failed to converge")
+                write_matrices(path, np.eye(4), np.where(np.eye(4), 1.0, cosine))
+            elif row.fixed != LEARNED:
+                write_result(tmp_path, row.cell(True, 1.0), seed, 64.0)
+
+    assert said in "\n".join(mechanism_block(read_results(tmp_path)))
+
+
 def test_smoothing_is_compared_in_each_arm_by_seed(text):
     assert "| fixed | +0.50 [+0.50, +0.50] | 3 | 0 |" in text
     assert "| learned | -0.50 [-0.50, -0.50] | 3 | 0 |" in text

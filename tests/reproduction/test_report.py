@@ -142,7 +142,8 @@ def test_arms_without_a_seed_in_common_have_no_figure(tmp_path):
 
 def test_an_empty_comparison_says_what_would_fill_it_and_for_how_long(report):
     (setting,) = report["settings"]
-    empty = [(claim, each) for claim in setting["claims"] for each in claim["comparisons"] if not each["values"]]
+    empty = [(claim, each) for claim in setting["claims"] for each in claim["comparisons"]
+             if not each["values"] and "flips and shifts" not in each["label"]]  # these results were made without them
     without = {claim["id"] for claim, each in empty if not each["command"]}  # all runs exist, without this number
 
     assert len(empty) > 20 and without == {"generalization-kept"}

@@ -1,8 +1,10 @@
 """The claims on accuracy, as comparisons: dot and cosine logits, scales, learning rates, corruptions, margins."""
 import dataclasses
 import math
+from statistics import fmean
 
 from keras_fixhead.analysis.paired import paired_difference
+from keras_fixhead.data.catalog import DATASETS
 from keras_fixhead.reproduction.claims.comparisons import (
     SETS,
     Arm,
@@ -16,10 +18,19 @@ from keras_fixhead.reproduction.claims.comparisons import (
     gain,
     minus,
 )
-from keras_fixhead.reproduction.claims.findings import DECADES, POINTS, SHARE, Finding
+from keras_fixhead.reproduction.claims.findings import DECADES, FLOOR, POINTS, SHARE, Finding
 from keras_fixhead.reproduction.claims.settings import Rates
 from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED, above, more_often, not_below, other_than
-from keras_fixhead.reproduction.measures import accuracy, at_severity, corrupted, net_corrupted
+from keras_fixhead.reproduction.measures import (
+    FLOOR_FACTOR,
+    Measure,
+    accuracy,
+    at_severity,
+    averaged_accuracy,
+    corrupted,
+    net_corrupted,
+    trained,
+)
 from keras_fixhead.reproduction.paper import paper_table
 from keras_fixhead.reproduction.planning.cells import Choice, Row
 
@@ -44,6 +55,8 @@ def dot_gain(seen: Evidence) -> list[Finding]:
           for row, dataset in [(at.main, each) for each in SETS] + longer),
         *(gain(seen, f"cifar100, {name}", row, "cifar100", "dot", accuracy, expected, paper=paper["cifar100", model])
           for name, model, row in at.networks),
+        *(gain(seen, f"{dataset}, {at.network}, with flips and shifts of the test images", at.main, dataset, "dot",
+               averaged_accuracy, expected, beside=True) for dataset in SETS),
         *(gain(seen, f"cifar100, {at.network}, {name}", row, "cifar100", "dot", accuracy, expected, beside=True)
           for name, row in at.parts),
     ]
@@ -63,17 +76,23 @@ def learning_rates(seen: Evidence) -> list[Finding]:
     for rates in seen.setting.rates:
         (_, lower), (highest, row) = list(rates.rows.items())[-2:]
         fixed, learned = both(row, "cifar100", "dot")
-        failed = [{seed: float(not each.converged) for seed, each in all_runs(seen, one).items()}
+        failed = [{seed: float(not trained(each)) for seed, each in all_runs(seen, one).items()}
                   for one in (learned, fixed)]
         values = {seed: failed[0][seed] - failed[1][seed] for seed in failed[0].keys() & failed[1].keys()}
         found += [
             _tolerance(seen, f"accuracy at rate {highest} minus the next lower, fixed minus learned, {rates.network}",
                        row, lower),
-            Finding(f"failures at rate {highest}, learned minus fixed, {rates.network}", values, more_often(), SHARE,
-                    (*fixed.needed(seen.decisions), *learned.needed(seen.decisions)), row.epochs or 30,
-                    note=failures_text(seen, [fixed, learned]), paper=1.0 if rates.paper == 7 else None),
+            Finding(f"failed or untrained at rate {highest}, learned minus fixed, {rates.network}", values,
+                    more_often(), SHARE, (*fixed.needed(seen.decisions), *learned.needed(seen.decisions)),
+                    row.epochs or 30, note=_untrained_text(failed),
+                    paper=1.0 if rates.paper == 7 else None),
             _best_rate(seen, rates)]
     return found
+
+
+def _untrained_text(failed: list[dict[int, float]]) -> str:
+    return ", ".join(f"{sum(each.values()):g} of {len(each)} {name}" for name, each in zip(
+        ("learned", "fixed"), failed, strict=True) if any(each.values()))
 
 
 def _tolerance(seen: Evidence, label: str, row: Row, lower: Row) -> Finding:
@@ -218,27 +237,48 @@ def both_at_their_scales(seen: Evidence) -> list[Finding]:
 
 
 def corruptions(seen: Evidence) -> list[Finding]:
-    """Fixed minus learned accuracy on corrupted images; next to it the same net of the clean accuracy."""
+    """Fixed minus learned accuracy on corrupted images; next to it the same net of the clean accuracy.
+
+    Where no arm does much better than chance, being equal is no evidence.
+    """
     at, paper = seen.setting, paper_table(6).gains()
     found = []
     for name, in_paper in _CORRUPTIONS.items():
         for dataset in SETS:
             for head in ("dot", "cos"):
                 label = f"{dataset}, {head}, {name}"
-                found += [
-                    gain(seen, label, at.main, dataset, head, corrupted(name), not_below(TOLERANCE_POINTS),
-                         paper=paper[in_paper, dataset, head]),
-                    gain(seen, f"{label}, net of clean", at.main, dataset, head, net_corrupted(name),
-                         not_below(TOLERANCE_POINTS), beside=True, note=_by_severity(seen, dataset, head, name))]
+                plain = gain(seen, label, at.main, dataset, head, corrupted(name), not_below(TOLERANCE_POINTS),
+                             paper=paper[in_paper, dataset, head], note=_by_severity(seen, dataset, head, name))
+                net = gain(seen, f"{label}, net of clean", at.main, dataset, head, net_corrupted(name),
+                           not_below(TOLERANCE_POINTS), beside=True)
+                found += [_not_at_the_floor(seen, each, dataset, head, name) for each in (plain, net)]
     return found
 
 
 def _by_severity(seen: Evidence, dataset: str, head: str, name: str) -> str:
-    """Returns the mean difference net of clean at each severity, as text."""
-    means = [gain(seen, "", seen.setting.main, dataset, head, at_severity(name, severity), above()).verdict.mean
-             for severity in SEVERITIES]
-    known = [f"{mean:+.1f}" for mean in means if mean is not None]
-    return f"by severity {', '.join(known)}" if known else ""
+    """Returns the mean accuracy of each arm at each severity, as text."""
+    texts = []
+    for label, one in zip(("fixed", "learned"), both(seen.setting.main, dataset, head), strict=True):
+        means = [_mean(seen, one, at_severity(name, severity)) for severity in SEVERITIES]
+        if None not in means:
+            texts.append(f"{label} {', '.join(f'{mean:.1f}' for mean in means)}")
+    return f"% at severities 1 to 5: {'; '.join(texts)}" if texts else ""
+
+
+def _not_at_the_floor(seen: Evidence, found: Finding, dataset: str, head: str, name: str) -> Finding:
+    """Returns a finding that decides nothing if the mean accuracy of both arms is below a multiple of chance."""
+    floor = FLOOR_FACTOR * 100 / DATASETS[dataset].num_classes
+    means = [_mean(seen, one, corrupted(name)) for one in both(seen.setting.main, dataset, head)]
+    if not all(mean is not None and mean < floor for mean in means):
+        return found
+    notes = [found.note] * bool(found.note) + [f"at the floor, no evidence: both arms below {floor:g} %"]
+    return dataclasses.replace(found, unresolved=found.unresolved or FLOOR, note="; ".join(notes))
+
+
+def _mean(seen: Evidence, one: Arm, measure: Measure) -> float | None:
+    values = [value for each in all_runs(seen, one).values()
+              if each.converged and (value := measure(each)) is not None]
+    return fmean(values) if values else None
 
 
 def margins(seen: Evidence) -> list[Finding]:

@@ -72,9 +72,9 @@ def both(row: Row, dataset: str, head: str, scale: float | str | Choice | None =
 
 
 def single(seen: Evidence, label: str, one: Arm, measure: Measure, expected: Expectation, *, unit: str = POINTS,
-           paper: float | None = None, note: str = "") -> Finding:
+           paper: float | None = None, note: str = "", beside: bool = False) -> Finding:
     """Returns the finding from one arm, including the number of runs that failed to converge."""
-    return Finding(label, _values(seen, one, measure), expected, unit, paper=paper,
+    return Finding(label, _values(seen, one, measure), expected, unit, paper=paper, beside=beside,
                    **_facts(seen, [[one]], note, void=voided(failures(seen, one), (), None)))
 
 

@@ -23,6 +23,7 @@ from keras_fixhead.wording import count_text
 
 POINTS, COSINE, SHARE, DECADES = "points", "cosine", "share", "decades"
 EDGE, BOUND, SEEDS = "a best S at the edge of its grid", "too few errors", "not all planned seeds"
+FLOOR = "accuracy hardly above chance"
 """Why a finding can decide nothing."""
 NUMBER = {POINTS: "+.2f", COSINE: ".3f", SHARE: ".3f", DECADES: "+.2f"}
 """Unit -> format of its numbers."""
@@ -44,7 +45,7 @@ class Finding:
         failed: seeds that were run but have no value because a run failed to converge.
         minus: seed -> value of a second group that is not paired with the first; None for one group.
         void: the states that cannot be reached, because runs failed to converge and the others speak for their arm.
-        unresolved: why nothing can be decided, whatever the values: `EDGE`, `BOUND` or `SEEDS`.
+        unresolved: why nothing can be decided, whatever the values: `EDGE`, `BOUND`, `SEEDS` or `FLOOR`.
         required: whether the claim cannot be held unless this finding is.
         every: findings that must all be held for this one to be; one that is refuted refutes it.
         beside: whether it is shown next to the others and does not count for the claim.
@@ -173,8 +174,8 @@ def deciding(findings: Sequence[Finding]) -> list[Finding]:
 def counted(findings: Sequence[Finding], *, somewhere: bool = False) -> list[Finding]:
     """Returns the findings that count for a claim.
 
-    Those with fewer than `ENOUGH` seeds, or not all of those planned, do not if others have them: additional
-    measurements must not undo a decision. To decide that a claim holds nowhere, however, all of them count.
+    Those with fewer than `ENOUGH` seeds, or not all of those planned, do not if others have them. To decide that a
+    claim holds nowhere, however, all of them count.
     """
     found = deciding([each for each in findings if not each.beside])
     enough = [each for each in found if each.verdict.n >= ENOUGH and each.unresolved != SEEDS]
@@ -185,14 +186,21 @@ def combined(findings: Sequence[Finding], *, somewhere: bool = False) -> str:
     """Returns the state of a claim from all its findings; `NOT_MEASURED` if there are none.
 
     A claim about every comparison is held if all are held, which needs no correction, and refuted if one is refuted
-    after Holm's correction; a claim about some comparison the other way round. Without a required finding it is not
-    held.
+    after Holm's correction; a claim about some comparison is held if one is, after Holm's correction, and is never
+    refuted. A claim about every comparison is not held without a required finding, nor before those that have begun
+    are complete: what is running may contradict it.
     """
     found = counted(findings, somewhere=somewhere)
     if not found:
         return NOT_MEASURED
     state = combine(corrected(found, HELD if somewhere else REFUTED), somewhere=somewhere)
-    return UNDECIDED if state == HELD and open_requirements(findings) else state
+    waits = open_requirements(findings) or (not somewhere and unfinished(findings))
+    return UNDECIDED if state == HELD and waits else state
+
+
+def unfinished(findings: Sequence[Finding]) -> list[Finding]:
+    """Returns the findings that count for a claim once all their planned seeds have been run, and have begun."""
+    return [each for each in deciding([one for one in findings if not one.beside]) if each.unresolved == SEEDS]
 
 
 def open_requirements(findings: Sequence[Finding]) -> list[Finding]:

@@ -148,7 +148,10 @@ def compactness_by_scale(seen: Evidence) -> list[Finding]:
 
 
 def predicted_cosines(seen: Evidence) -> list[Finding]:
-    """The cosine to the predicted class vector, fixed at S = 1, by data set and network."""
+    """The cosine to the predicted class vector, fixed at S = 1, by data set and network.
+
+    Those of networks whose features cannot be negative stand beside: they cannot reach it, whatever is trained.
+    """
     at = seen.setting
     arms = {
         **{f"{dataset}, {at.network}, as usual": arm(at.main, dataset, "cos", True) for dataset in SETS},
@@ -156,7 +159,12 @@ def predicted_cosines(seen: Evidence) -> list[Finding]:
         **{f"cifar100, {name}": arm(row, "cifar100", "cos", True) for name, _, row in at.networks},
     }
     return [single(seen, label, one, PREDICTED, near(0.95, TOLERANCE_COSINE), unit=COSINE, paper=0.95,
-                   note=_reach(seen, one)) for label, one in arms.items()]
+                   note=_reach(seen, one), beside=not _is_signed(one)) for label, one in arms.items()]
+
+
+def _is_signed(one: Arm) -> bool:
+    config = one.row.cell(one.fixed, 1.0).config
+    return MODELS[config.model].ends_signed(config.signed_features)
 
 
 def _reach(seen: Evidence, one: Arm) -> str:

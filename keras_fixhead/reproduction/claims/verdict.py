@@ -185,6 +185,8 @@ def _counted(values: Sequence[float], mean: float) -> Verdict:
 def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
     """Returns the state of a claim from those of its comparisons; comparisons that were not measured do not count.
 
+    A claim about some comparison is never refuted: what was not found here may be found in another network.
+
     Args:
         states: one per comparison.
         somewhere: whether the claim is about some comparison and not about every one.
@@ -192,12 +194,14 @@ def combine(states: Sequence[str], *, somewhere: bool = False) -> str:
     Example:
         >>> combine(["held", "refuted"]), combine(["held", "refuted"], somewhere=True)
         ('refuted', 'held')
+        >>> combine(["refuted", "refuted"], somewhere=True)
+        'undecided at this n'
     """
     measured = [state for state in states if state != NOT_MEASURED]
     if not measured:
         return NOT_MEASURED
     if somewhere:
-        return HELD if HELD in measured else REFUTED if set(states) == {REFUTED} else UNDECIDED
+        return HELD if HELD in measured else UNDECIDED
     return REFUTED if REFUTED in measured else HELD if set(measured) == {HELD} else UNDECIDED
 
 

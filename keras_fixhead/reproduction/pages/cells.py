@@ -7,7 +7,7 @@ from keras_fixhead.reproduction.claims.comparisons import Arm, Evidence, differe
 from keras_fixhead.reproduction.claims.findings import measured_text
 from keras_fixhead.reproduction.claims.settings import Setting
 from keras_fixhead.reproduction.claims.verdict import NOT_MEASURED, above
-from keras_fixhead.reproduction.measures import accuracy
+from keras_fixhead.reproduction.measures import accuracy, averaged_accuracy
 from keras_fixhead.reproduction.paper import paper_table
 from keras_fixhead.reproduction.planning.cells import Block, Cell, Choice, Decisions, Row
 from keras_fixhead.reproduction.planning.plans import PLANS
@@ -15,7 +15,6 @@ from keras_fixhead.reproduction.results import Results, decide
 
 ARMS = {True: "fixed", False: "learned"}
 RATE_TABLES = {"preact_resnet18": 7, "resnet18": 8, "mobilenet_v2": 9}
-TEST_TIME = "flip-shift"
 
 
 def cells_block(results: Results, blocks: Sequence[Block], at: Setting) -> list[str]:
@@ -60,8 +59,7 @@ def accuracies(results: Results, one: Cell) -> str:
     if not values:
         return failed
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    augmented = [100 * each.number("tta", TEST_TIME, "accuracy") for each in converged
-                 if TEST_TIME in each.content.get("tta", {})]
+    augmented = [value for each in converged if (value := averaged_accuracy(each)) is not None]
     with_views = f" ({statistics.fmean(augmented):.2f})" if len(augmented) == len(values) else ""
     part = "on a part of the set" if any(each.content.get("subset") for each in runs.values()) else ""
     return ", ".join(each for each in (f"{statistics.fmean(values):.2f}{spread}{with_views}", f"n = {len(values)}",

@@ -13,9 +13,10 @@ from keras_fixhead.reproduction.claims.findings import (
     holm_states,
     measured_text,
     open_requirements,
+    unfinished,
 )
 from keras_fixhead.reproduction.claims.settings import EVIDENCE, GPU, SETTINGS, WRITTEN, Setting
-from keras_fixhead.reproduction.claims.verdict import NOT_MEASURED, STATES, UNDECIDED
+from keras_fixhead.reproduction.claims.verdict import NOT_MEASURED, REFUTED, STATES, UNDECIDED
 from keras_fixhead.reproduction.pages.cells import cells_block
 from keras_fixhead.reproduction.pages.figure import FILE, claims_figure
 from keras_fixhead.reproduction.pages.mechanism import mechanism_block
@@ -89,7 +90,7 @@ def blocks(results: Mapping[str, Results], folder: Path) -> dict[str, list[str]]
     described = [at for at in SETTINGS if at in WRITTEN or at in measured]
     found = {at.plan: answers(results[at.plan], at) for at in described}
     return {
-        "verdicts": verdicts_block(measured, found),
+        "verdicts": verdicts_block(measured, found, results),
         "plans": plans_block(results),
         "measured": measured_block(measured or [GPU], found, quarter_width(folder)),
         "comparisons": in_each_setting("comparison has been measured", {
@@ -143,13 +144,17 @@ def state_text(each: Answer) -> str:
         texts[0] += f"; {each.question.arithmetic}" if each.question.partly else \
             f", no evidence: {each.question.arithmetic}"
     found = deciding([one for one in each.findings if not one.beside])
+    states = Counter(one.verdict.state for one in found)
     if found:
-        states = Counter(one.verdict.state for one in found)
         number = count_text(len(found), "comparison")
         texts.append(f"{number} planned" if states[NOT_MEASURED] == len(found) else f"{number}: "
                      + ", ".join(f"{states[state]} {state}" for state in STATES if states[state]))
     if each.state == UNDECIDED and (needed := open_requirements(each.findings)):
-        texts.append(f"not held before this is: {', '.join(one.label for one in needed)}")
+        texts.append(f"not held before this is: {' and '.join(one.label for one in needed)}")
+    if each.state == UNDECIDED and (begun := unfinished(each.findings)):
+        texts.append(f"not held before this is complete: {' and '.join(one.label for one in begun)}")
+    if each.state == UNDECIDED and each.question.somewhere and states[REFUTED]:
+        texts.append(f"not found in {states[REFUTED]} of the paper's {each.claim.paper['of']:g} cells")
     if failed := [one for one in found if one.failed and not one.values]:
         texts.append(f"{len(failed)} without a value: a run failed to converge at every seed")
     if each.state == NOT_MEASURED and (others := next_to(each)):

@@ -1,18 +1,20 @@
 """What block E7 and E9 show: draw against training, slow or stuck, and the ablation of label smoothing."""
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from keras_fixhead.analysis.components import variance_components
 from keras_fixhead.analysis.geometry import different_pairs
 from keras_fixhead.analysis.paired import paired_difference
+from keras_fixhead.reproduction.claims.accuracy import GAP_POINTS, NEAR_POINTS
 from keras_fixhead.reproduction.measures import accuracy
 from keras_fixhead.reproduction.planning.cells import LEARNED, Cell, Row
 from keras_fixhead.reproduction.planning.evidence_blocks import DOT_SCALE, DRAWS, EVIDENCE_BLOCKS
 from keras_fixhead.reproduction.results import Results, decide
 from keras_fixhead.reproduction.studies import MERGED
+from keras_fixhead.runs.result import Result
 
 
 def mechanism_block(results: Results) -> list[str]:
@@ -31,12 +33,13 @@ def _rows(name: str) -> tuple[Row, ...]:
 
 def _draws(results: Results) -> list[str]:
     """How much of the spread of the fixed arm at S = 1 comes from the draw of the class vectors."""
-    cells = {row.extra["vector_seed"]: row.cell(True, 1.0) for row in _rows("E7") if "vector_seed" in row.extra}
+    rows = [row for row in _rows("E7") if "vector_seed" in row.extra]
+    cells = {row.extra["vector_seed"]: row.cell(True, 1.0) for row in rows}
     values = {(draw, seed): accuracy(each) for draw, one in cells.items() for seed, each in results.of(one).items()}
     seeds = sorted({seed for _, seed in values})
     if failed := sum(_failed(one, results) for one in cells.values()):
         return ["", f"**Draw against training**: {failed} runs failed to converge, so the spread cannot be divided."]
-    if len(values) < len(DRAWS) * max(2, len(seeds)):
+    if any(results.of(one).keys() < set(row.seeds) for row, one in zip(rows, cells.values(), strict=True)):
         return []
     found = variance_components(values)
     deviations = ", ".join(f"{math.sqrt(value):.2f} from {name}" for name, value in (
@@ -57,15 +60,34 @@ def _longer(results: Results) -> list[str]:
     fixed = [row.cell(True, 1.0) for row in _rows("E7") if row.fixed != LEARNED]
     once = [accuracy(each) for one in fixed for each in results.of(one).values()]
     beside = f" The fixed arm after the shortest: {statistics.fmean(once):.2f} %, n = {len(once)}." if once else ""
-    return ["", f"**Slow or stuck**: {_what(cells[0])}, learned class vectors, trained longer.{beside}", "",
+    longest = results.all_of(cells[-1])
+    said = f" {_slow_or_stuck(longest, once)}" if once and longest.keys() >= set(rows[-1].seeds) else ""
+    return ["", f"**Slow or stuck**: {_what(cells[0])}, learned class vectors, trained longer.{beside}{said}", "",
             f"| epochs | accuracy, % | n | failed to converge | largest cosine between class vectors | pairs above "
             f"{MERGED:g} |", "| --- |" + " --- |" * 5, *lines]
+
+
+def _slow_or_stuck(longest: Mapping[int, Result], once: Sequence[float]) -> str:
+    """The word for the learned arm after its longest training, by a rule that was set before its first result."""
+    if not all(each.converged for each in longest.values()):
+        return "Undecided: a run of the longest training failed to converge."
+    behind = [statistics.fmean(once) - accuracy(each) for each in longest.values()]
+    if max(behind) <= NEAR_POINTS:
+        return f"**Slow**: after the longest, each seed is at most {NEAR_POINTS:g} points below it."
+    if min(behind) > GAP_POINTS and all(_merged_pairs(each) for each in longest.values()):
+        return f"**Stuck**: after the longest, each seed is over {GAP_POINTS:g} points below it, with merged pairs."
+    return "Neither slow nor stuck by the rule."
+
+
+def _merged_pairs(run: Result) -> int:
+    cosines = run.matrices()["cosines"]
+    return int((cosines[different_pairs(len(cosines))] > MERGED).sum()) // 2
 
 
 def _length(one: Cell, results: Results) -> str:
     runs = list(results.of(one).values())
     cosines = [each.matrices()["cosines"] for each in runs]
-    merged = [int((each[different_pairs(len(each))] > MERGED).sum()) // 2 for each in cosines]
+    merged = [_merged_pairs(each) for each in runs]
     largest = [float(each[different_pairs(len(each))].max()) for each in cosines]
     start = f"| {one.config.epochs:g} |"
     failed = _failed(one, results)

@@ -3,18 +3,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from keras_fixhead.reproduction.claims.answers import ARITHMETIC, Answer
-from keras_fixhead.reproduction.claims.findings import SEEDS, Finding, counted, deciding
+from keras_fixhead.reproduction.claims.findings import SEEDS, Finding, counted, unfinished
 from keras_fixhead.reproduction.claims.settings import EVIDENCE, SETTINGS, WRITTEN, Setting
-from keras_fixhead.reproduction.claims.verdict import HELD, REFUTED, STATES, UNDECIDED
-from keras_fixhead.reproduction.results import Results
+from keras_fixhead.reproduction.claims.verdict import HELD, NOT_MEASURED, REFUTED, STATES, UNDECIDED
+from keras_fixhead.reproduction.planning.cells import Block, plan
+from keras_fixhead.reproduction.planning.plans import PLANS
+from keras_fixhead.reproduction.results import Results, decide
 
 
-def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer]]) -> list[str]:
-    """Returns the number of claims in each state, and one line for each verdict, with the claims that have it.
+def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer]],
+                   results: Mapping[str, Results]) -> list[str]:
+    """Returns the number of claims in each state, the claims with each verdict, and how to measure the others.
 
     Args:
         shown: the settings that have results.
         found: plan -> the answers to all claims.
+        results: plan -> its results.
     """
     lines = [""]
     for at in shown:
@@ -26,7 +30,44 @@ def verdicts_block(shown: Sequence[Setting], found: Mapping[str, Sequence[Answer
             if (texts := [_claim_text(each) for each in found[at.plan] if each.state == state])]
     if not rows:
         return lines
-    return [*lines, "| verdict | claims: data, seeds, comparisons measured |", "| --- | --- |", *rows, ""]
+    return [*lines, "| verdict | claims: data, seeds, comparisons measured |", "| --- | --- |", *rows, "",
+            *(line for at in shown for line in _not_measured(found[at.plan], results[at.plan], at))]
+
+
+def _not_measured(found: Sequence[Answer], results: Results, at: Setting) -> list[str]:
+    """The claims that are not measured in a setting, by the command that measures them first."""
+    missing = {each.claim.id: each for each in found if each.state == NOT_MEASURED}
+    here = [each for each in missing.values() if not each.question.other_data]
+    first = claims_by_block(here, results, PLANS[at.plan])
+    recipe = "" if at is EVIDENCE else f" --recipe {at.recipe}"
+    lines = [f"- `fixhead reproduce {block}{recipe} --data-dir DATA`: " + "; ".join(
+        missing[name].claim.short for name in own) for block, own in first.items()]
+    planned = {name for own in first.values() for name in own}
+    lines += [f"- {each.claim.short}: {each.question.lacking or 'not part of this plan'}"
+              for name, each in missing.items() if name not in planned]
+    return [f"Not measured {at.title}, by the command that would measure it first:", "", *lines, ""] if lines else []
+
+
+def claims_by_block(found: Sequence[Answer], results: Results, blocks: Sequence[Block]) -> dict[str, list[str]]:
+    """Returns block -> claims that are not measured and for which it, with those before it, is the first to be enough.
+
+    Args:
+        found: answers in the setting of the plan.
+        results: results of the plan.
+        blocks: its blocks.
+    """
+    order: dict[str, int] = {}
+    names = [block.name for block in blocks]
+    for run in plan(blocks, decide(results, blocks)):
+        if run.cell is not None:
+            order.setdefault(run.cell.id, names.index(run.block))
+    waiting: dict[str, list[str]] = {}
+    for each in found:
+        last = [max(order[one.id] for one in finding.cells) for finding in each.findings
+                if finding.cells and not finding.beside]
+        if last and each.state == NOT_MEASURED:
+            waiting.setdefault(names[min(last)], []).append(each.claim.id)
+    return {name: waiting[name] for name in names if name in waiting}
 
 
 def _claim_text(each: Answer) -> str:
@@ -37,7 +78,7 @@ def _claim_text(each: Answer) -> str:
 def basis_text(each: Answer) -> str:
     """Returns what a verdict is based on: seeds, comparisons measured of those that decide it, and unfinished ones."""
     done, planned = each.measured
-    begun = sum(one.unresolved == SEEDS for one in deciding([one for one in each.findings if not one.beside]))
+    begun = len(unfinished(each.findings))
     return ", ".join(filter(None, (seeds_text(each), f"{done} of {planned}" * bool(planned),
                                    f"{begun} with seeds to come" * bool(begun))))
 

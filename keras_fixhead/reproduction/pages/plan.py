@@ -11,10 +11,12 @@ from keras_fixhead.reproduction.claims.accuracy import TOLERANCE_POINTS
 from keras_fixhead.reproduction.claims.answers import Answer
 from keras_fixhead.reproduction.claims.geometry import TOLERANCE_COSINE
 from keras_fixhead.reproduction.claims.verdict import ALPHA, ALPHA_OF_FEW, ENOUGH, NOT_MEASURED
+from keras_fixhead.reproduction.measures import FLOOR_FACTOR
+from keras_fixhead.reproduction.pages.overview import claims_by_block
 from keras_fixhead.reproduction.planning import cost
-from keras_fixhead.reproduction.planning.cells import Block, Choice, Chosen, Decisions, Planned, plan
+from keras_fixhead.reproduction.planning.cells import Block, Choice, Planned, plan
 from keras_fixhead.reproduction.planning.evidence_blocks import COS_SCALE, DOT_SCALE, EVIDENCE_BLOCKS
-from keras_fixhead.reproduction.planning.gpu_blocks import BEST, GPU_BLOCKS, NOT_RUN_HERE, SCALES
+from keras_fixhead.reproduction.planning.gpu_blocks import GPU_BLOCKS, NOT_RUN_HERE
 from keras_fixhead.reproduction.results import Results, chosen, decide, validation_scores
 
 FALSE_VERDICTS = "checks/false_verdicts.json"
@@ -31,8 +33,7 @@ def rules_block(folder: Path) -> list[str]:
         "",
         f"- A comparison has one value per seed. With fewer than {ENOUGH} seeds it is undecided: one seed is an "
         "anecdote. It is undecided, too, until all seeds of the plan were run: looking at results as they come in and "
-        "stopping at the first verdict would give more false ones. Such comparisons are shown, but do not count if "
-        "others of the same claim have enough seeds.",
+        "stopping at the first verdict would give more false ones. Such comparisons are shown, and refute nothing.",
         "- The interval is Student's 95 % interval of the mean; if two arms are compared, of the differences paired by "
         "seed. Both arms of a seed start from the same weights and class vectors and see the same batches. Differences "
         "between data sets are not paired and have Welch's interval.",
@@ -49,9 +50,10 @@ def rules_block(folder: Path) -> list[str]:
         f"difference is reported separately. \"About 0.95\" means within {TOLERANCE_COSINE:g}.",
         "- A claim is held if all comparisons that were measured are held, and refuted if one of them is refuted after "
         "Holm's correction for their number; a claim that something \"can be\" is held if one is held after that "
-        "correction, and refuted if all are refuted. If a comparison was trained for two lengths, the longer one "
-        "decides, provided that it has enough seeds. That fixed models train well at S = 1 is not held before they are "
-        "compared with their own best S.",
+        "correction, and is never refuted: another network or data set may show it. A claim about every comparison is "
+        "not held while one of them has begun and is not complete. If a comparison was trained for two lengths, the "
+        "longer one decides, provided that it has enough seeds. That fixed models train well at S = 1 is not held "
+        "before they are compared with their own best S.",
         "- Scales and learning rates are chosen on validation images, scales with seeds that no comparison uses; a "
         "best scale at the edge of its grid decides nothing. The numbers are from test images as they are; cosines are "
         "always those of images as they are.",
@@ -59,6 +61,9 @@ def rules_block(folder: Path) -> list[str]:
         "The mean of the other seeds flatters the arm that fails, so nothing is decided in its favour; a comparison of "
         "other numbers than accuracies is not decided at all. If no seed has a value for this reason, the comparison "
         "is undecided, not \"not measured\".",
+        f"- Where both arms have less than {FLOOR_FACTOR:g} times the accuracy of chance on corrupted images, their "
+        "being equal is no evidence, and nothing is decided. A run that ends below that on its training images counts "
+        "as untrained where failures are counted.",
         "- What is **arithmetic**, or true by construction, is labelled so and is not evidence.",
         "",
     ]
@@ -86,7 +91,7 @@ def plan_block(results: Results, found: Sequence[Answer]) -> list[str]:
     """Returns the GPU plan: one line per block, and the claims that each block is the first to measure."""
     apart = [each for each in found if (each.question.other_data and each.state == NOT_MEASURED)
              or not (each.findings or each.question.arithmetic)]
-    waiting = _claims_by_block([each for each in found if each not in apart])
+    waiting = claims_by_block([each for each in found if each not in apart], results, GPU_BLOCKS)
     work = _work(results, GPU_BLOCKS, cost.GPU)
     return ["", "| block | question | runs | done | GPU hours left | first to measure |", "| --- |" + " --- |" * 5,
             *(f"| {block.name} | {block.why} | {work[block.name].text} | "
@@ -170,21 +175,6 @@ def _source(results: Results, rate: cost.Rate) -> str:
     devices = sorted({str(each.content["device"]) for each in results})
     source = f"from seconds measured on {', '.join(devices)}" if devices else "by arithmetic"
     return f"Hours: {source}; if none were measured, {rate.source}."
-
-
-def _claims_by_block(found: Sequence[Answer]) -> dict[str, list[str]]:
-    """Returns block -> claims for which this block, with those before it, gives the first comparison."""
-    order: dict[str, int] = {}
-    names = [block.name for block in GPU_BLOCKS]
-    for run in plan(GPU_BLOCKS, Decisions({BEST: dict.fromkeys((True, False), Chosen(SCALES[0], at_edge=False))})):
-        if run.cell is not None:
-            order.setdefault(run.cell.id, names.index(run.block))
-    waiting: dict[str, list[str]] = {}
-    for each in found:
-        last = [max(order[one.id] for one in finding.cells) for finding in each.findings if finding.cells]
-        if last and each.state == NOT_MEASURED:
-            waiting.setdefault(names[min(last)], []).append(each.claim.id)
-    return waiting
 
 
 def _device(results: Results) -> str | None:

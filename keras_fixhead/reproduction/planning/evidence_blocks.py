@@ -1,4 +1,4 @@
-"""The cells that two CPU cores can decide at the paper's accuracy: blocks in order of worth.
+"""The cells that two CPU cores can decide, at the paper's accuracy on CIFAR-10: blocks in order of worth.
 
 Recipes `fast` (about 20 minutes a run) and `fast-90` (about five), whole training sets, no choice on test images. The
 seeds and the grids were set before the first result was read; docs/evidence-plan.md has the rules. Both arms of a seed
