@@ -1,7 +1,7 @@
 """Images per second from a folder of pictures: our loader, Keras' and tf.data; and the memory of a large folder.
 
     python benchmarks/folders.py                     # speeds: 10 rounds on 2,000 small pictures and 200 larger ones
-    python benchmarks/folders.py --memory 100000     # memory of the loader in two epochs
+    python benchmarks/folders.py --memory 100000     # memory of the loader in two epochs, and of a training
 
 Speeds. Every reader gets the same folder of JPEG files of photographs' proportions, in the page cache: small ones of
 0.1 megapixels, and then larger ones of 2 megapixels. It gives shuffled batches of 128 images of 96x96 pixels, the
@@ -15,9 +15,12 @@ are built again. Another run begins with what is then on disk. Readers alternate
 and not trained on.
 
 Memory. A process reads the folder and goes through two epochs of batches. What it holds for itself (anonymous memory)
-is reported apart from the pages of the mapped file of pixels, which the system may take back at any time.
+is reported apart from the pages of the mapped file of pixels, which the system may take back at any time. Then
+`fixhead train` trains a small network for an epoch, on a hundredth of the pictures and on all of them, and its largest
+own memory is compared; the network is that of `TRAIN`, since it is the memory of the data that is asked for.
 """
 import argparse
+import contextlib
 import functools
 import itertools
 import json
@@ -36,6 +39,7 @@ from PIL import Image
 from report import RESULTS, measurement, out_option, write_report
 
 SIDE, BATCH, CLASSES = 96, 128, 10
+DISTINCT = 1_000  # files of the large folder; the others are further names of them
 Sizes = tuple[tuple[int, int], ...]
 SIZES: Sizes = ((400, 300), (300, 400), (480, 320), (360, 360))
 LARGE: Sizes = tuple((4 * width, 4 * height) for width, height in SIZES)
@@ -71,6 +75,8 @@ for epoch in range(2):
     told(f"epoch{epoch + 1}")
 print("images", count, data.train.images.nbytes / 2**20)
 """
+TRAIN = ("--image-size", str(SIDE), "--model", "fast_cnn", "--width", "0.125", "--epochs", "1", "--batch-size", "128",
+         "--head", "cos", "--fixed", "--quiet")
 
 
 def main() -> None:
@@ -195,18 +201,40 @@ def _epochs(data: Any) -> Iterator[int]:
 
 
 def memory(scratch: Path, pictures: int) -> list[dict[str, Any]]:
-    """Returns the largest memory of a process before, while it reads a folder, and in each of two epochs."""
+    """Returns the largest memory of a process before, while it reads a folder, in two epochs, and of a training."""
     folder = scratch / "pictures"
-    write_folder(folder, pictures, ((128, 96),), distinct=1_000)
+    write_folder(folder, pictures, ((128, 96),), distinct=DISTINCT)
     done = subprocess.run([sys.executable, "-c", READER, str(folder), str(SIDE), str(BATCH)], capture_output=True,
                           text=True, check=True)
     lines = [line.split() for line in done.stdout.splitlines()]
     (_, count, pixels), phases = lines[-1], lines[:-1]
-    config = {"pictures": pictures, "distinct": 1_000, "pixels": SIDE, "batch_size": BATCH,
+    config = {"pictures": pictures, "distinct": DISTINCT, "pixels": SIDE, "batch_size": BATCH,
               "images_an_epoch": int(count), "pixels_mib": round(float(pixels))}
+    few = scratch / "few"
+    write_folder(few, pictures // 100, ((128, 96),))
+    trained = [(phase, kind, value) for phase, each in (("train few", few), ("train", folder))
+               for kind, value in training_memory(each, scratch / "runs").items()]
     return [{"name": f"folders/memory/{phase}/{kind}", "metric": f"largest {kind} memory, {phase}", "unit": "MiB",
              "values": [round(float(value), 1)], "n": 1, "config": config}
-            for phase, anonymous, mapped in phases for kind, value in (("own", anonymous), ("mapped", mapped))]
+            for phase, kind, value in (*((phase, kind, value) for phase, own, mapped in phases
+                                         for kind, value in (("own", own), ("mapped", mapped))), *trained)]
+
+
+def training_memory(folder: Path, runs: Path) -> dict[str, float]:
+    """Returns the largest own and mapped memory of `fixhead train` on a folder, in MiB."""
+    peak = {"RssAnon": 0.0, "RssFile": 0.0}
+    command = [sys.executable, "-m", "fixhead_cli", "train", "--dataset", str(folder), "--runs-dir", str(runs), *TRAIN]
+    with subprocess.Popen(command) as training:
+        while training.poll() is None:
+            with contextlib.suppress(OSError):  # it has just ended
+                for line in Path(f"/proc/{training.pid}/status").read_text().splitlines():
+                    name, _, value = line.partition(":")
+                    if name in peak:
+                        peak[name] = max(peak[name], int(value.split()[0]) / 1024)
+            time.sleep(0.02)
+    if training.returncode:
+        raise SystemExit(f"fixhead train ended with {training.returncode}.")
+    return {"own": peak["RssAnon"], "mapped": peak["RssFile"]}
 
 
 def write_folder(folder: Path, pictures: int, sizes: Sizes, distinct: int | None = None) -> None:
@@ -259,13 +287,14 @@ def block() -> list[str]:
         report = json.loads(file.read_text())
         found = {each["name"].removeprefix("folders/memory/"): each for each in report["measurements"]}
         config, value = found["read/own"]["config"], {name: each["values"][0] for name, each in found.items()}
-        own = {phase: f"{value[f'{phase}/own']:,.0f} MiB" for phase in ("start", "read", "epoch1", "epoch2")}
+        own = {name.removesuffix("/own"): f"{each:,.0f} MiB" for name, each in value.items()}
         lines += ["", f"Memory for {config['pictures']:,} pictures at {config['pixels']} px "
                   f"({config['pixels_mib']:,} MiB of pixels; {config['distinct']:,} different files, each under "
-                  f"several names), of the loader alone, without training: {own['start']} before, at most "
-                  f"{own['read']} while they are decoded, {own['epoch1']} in the first epoch of batches and "
-                  f"{own['epoch2']} in the second (n = 1). Pages of the mapped file, which the system takes back when "
-                  f"it needs them, are not in these numbers: at most {value['epoch2/mapped']:,.0f} MiB. By "
+                  f"several names), of the loader alone: {own['start']} before, at most {own['read']} while they are "
+                  f"decoded, {own['epoch1']} in the first epoch of batches and {own['epoch2']} in the second. Of "
+                  f"`fixhead train` with a small network: at most {own['train']}, and {own['train few']} with a "
+                  f"hundredth of the pictures (n = 1 each). Pages of the mapped file, which the system takes back when "
+                  f"it needs them, are not in these numbers: at most {value['train/mapped']:,.0f} MiB. By "
                   f"`{report['command']}`."]
     return lines
 
