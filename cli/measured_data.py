@@ -10,11 +10,16 @@ from fixhead_cli.framework import load_reader
 from fixhead_cli.output import Function
 from keras_fixhead.data import Dataset, check_available, measured_fields, run_dataset
 from keras_fixhead.data.class_map import ClassMap, read_class_map
-from keras_fixhead.data.outside import fitted, is_image_folder, is_same_folder, outside_dataset, resized
+from keras_fixhead.data.outside import (
+    check_measurable,
+    fitted,
+    is_image_folder,
+    is_same_folder,
+    outside_dataset,
+    resized,
+)
 from keras_fixhead.data.pictures import PictureForm
 from keras_fixhead.errors import ArgumentError
-
-_ANY_SIDE = 32
 
 
 def outside_options(command: Function) -> Function:
@@ -66,8 +71,8 @@ class MeasuredData:
         self.other = None if dataset is None or dataset == own.get("dataset") else dataset
         self.class_map = read_class_map(class_map) if class_map else None
         self._fields = measured_fields(own, dataset, data_dir)
-        if dataset is not None and is_image_folder(dataset):  # any size: the model's is not known yet
-            check_available(**self._fields, image_size=_ANY_SIDE)
+        if dataset is not None and is_image_folder(dataset):
+            check_measurable(dataset)
         else:
             check_available(**self._fields)
 

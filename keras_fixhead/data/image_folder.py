@@ -119,15 +119,47 @@ def _read(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[st
         raise DataError(f"The pictures of {entry.source} have changed since they were first looked at.",
                         hint="Read them again.")
     _warn_of(layout)
+    form = PictureForm.of(entry.image_shape, entry.fit, entry.decoding)
+    splits, refused = _splits(layout, str(entry.source), form, any_size=entry.resize, skip_broken=entry.skip_broken)
+    if refused:
+        usable = {Path(file) for each in splits.values() for file in (() if each.files is None else each.files)}
+        layout.check_usable(str(entry.source), usable)
+    return _as_read(entry, splits, refused), _joined(splits, entry), layout.label_names
+
+
+def read_to_measure(folder: str, form: PictureForm, *,
+                    skip_broken: bool) -> tuple[dict[str, Split], tuple[str, ...], tuple[str, ...]]:
+    """Returns the parts of a folder or list of pictures that a model is measured on, and not trained.
+
+    Nothing is held out, and it may have any number of classes and pictures (see `layout.find_layout`).
+
+    Args:
+        folder: its path.
+        form: how the model's pictures become arrays.
+        skip_broken: whether pictures that cannot be used are skipped.
+
+    Returns:
+        part -> its pictures, class by class; the names of the classes; and why pictures were skipped.
+
+    Raises:
+        DataError: if it is not a folder of pictures, or one of them cannot be used.
+    """
+    layout = find_layout(folder, to_train=False).checked()
+    _warn_of(layout)
+    splits, refused = _splits(layout, folder, form, any_size=True, skip_broken=skip_broken)
+    return splits, layout.label_names, refused
+
+
+def _splits(layout: Layout, source: str, form: PictureForm, *, any_size: bool,
+            skip_broken: bool) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """The pictures of each part that can be used, and why others cannot."""
     parts = {part: _labelled(list(classes.values())) for part, classes in layout.parts.items()}
     files = [file for some, _ in parts.values() for file in some]
-    form = PictureForm.of(entry.image_shape, entry.fit, entry.decoding)
-    decoded = decode_files(files, form, any_size=entry.resize)
-    if decoded.refused and not entry.skip_broken:
-        raise DataError(_refused(decoded.refused, len(files)), hint=_way_out(entry, len(decoded.refused)))
+    decoded = decode_files(files, form, any_size=any_size)
+    if decoded.refused and not skip_broken:
+        raise DataError(_refused(decoded.refused, len(files)), hint=_way_out(source, any_size, len(decoded.refused)))
     if decoded.refused:
         _log.warning("%s", _refused(decoded.refused, len(files)))
-        layout.check_usable(str(entry.source), {files[each] for each in decoded.used})
     splits, start = {}, 0
     for part, (some, labels) in parts.items():
         mine = np.flatnonzero((decoded.used >= start) & (decoded.used < start + len(some)))
@@ -135,7 +167,7 @@ def _read(entry: DatasetEntry) -> tuple[DatasetEntry, dict[str, Split], tuple[st
         images: Any = Rows(decoded.pixels, mine)
         splits[part] = Split(images, labels[own], np.array([str(some[each]) for each in own]))
         start += len(some)
-    return _as_read(entry, splits, decoded.refused), _joined(splits, entry), layout.label_names
+    return splits, decoded.refused
 
 
 def _usable(file: Path) -> bool:
@@ -156,11 +188,11 @@ def _refused(reasons: Sequence[str], count: int) -> str:
     return f"{len(reasons)} of {count} files cannot be used. {' '.join(reasons[:_REPORTED])}{more}"
 
 
-def _way_out(entry: DatasetEntry, count: int) -> str:
+def _way_out(source: str, any_size: bool, count: int) -> str:
     fix = "Fix or remove them, or skip them with --skip-broken"
-    if not entry.resize:
+    if not any_size:
         return f"{fix}; or give --image-size."
-    whole_list = f". To list all of them: fixhead data check {shlex.quote(str(entry.source))} --json"
+    whole_list = f". To list all of them: fixhead data check {shlex.quote(source)} --json"
     return fix + (whole_list if count > _REPORTED else ".")
 
 

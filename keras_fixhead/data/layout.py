@@ -82,15 +82,20 @@ class Layout:
                             f"can be used; a class needs at least {LEAST}.", hint=_FEW_HINT)
 
 
-def find_layout(path: str) -> Layout:
+def find_layout(path: str, *, to_train: bool = True) -> Layout:
     """Returns the layout of a folder of pictures, or of a list of them.
+
+    Args:
+        path: its path.
+        to_train: whether it must be enough to train on. To be measured on, it needs no part 'train', any number of
+            classes and pictures is enough, and classes may be missing from some parts.
 
     Raises:
         DataError: if it does not exist, or cannot be read.
     """
     root = Path(path).expanduser()
     if is_list(root):
-        return _checked_classes(_listed(root), root)
+        return _checked_classes(_listed(root, to_train), root, to_train)
     if not root.is_dir():
         raise DataError(f"The folder of images {root} does not exist.",
                         hint="Give a data set's name (fixhead list datasets), or a folder with one subfolder per "
@@ -105,7 +110,7 @@ def find_layout(path: str) -> Layout:
         layout.problems.append(DataError(
             f"{root} has several folders for one split: {', '.join(each.name for each in splits)}.",
             hint="Leave one folder for each of train, validation and test."))
-    elif "train" in splits.values() and len(splits) > 1:
+    elif ("train" in splits.values() and len(splits) > 1) or (splits and not to_train):
         found = {split: _classes(folder, layout) for folder, split in splits.items()}
         layout.parts = {part: found[part] for part in _PARTS if part in found}
     elif splits and "train" not in splits.values():
@@ -113,7 +118,7 @@ def find_layout(path: str) -> Layout:
                                          hint=f"Add {root / 'train'}, or give one of its folders as the data set."))
     else:
         layout.parts = {WHOLE: _classes(next(iter(splits), root), layout)}
-    return _checked_classes(layout, root)
+    return _checked_classes(layout, root, to_train)
 
 
 def is_list(path: Path) -> bool:
@@ -184,7 +189,7 @@ def _pictures(folder: Path, layout: Layout) -> Iterator[Path]:
                 yield path
 
 
-def _listed(path: Path) -> Layout:
+def _listed(path: Path, to_train: bool) -> Layout:
     rows = list(_rows(path))
     has_splits = any(split for *_, split in rows)
     parts: dict[str, Classes] = {}
@@ -202,7 +207,7 @@ def _listed(path: Path) -> Layout:
             hint=f"Every picture needs a path and a label, and a split if others have one: {', '.join(SPLIT_NAMES)}."))
     elif not rows:
         layout.problems.append(DataError(f"{path} lists no pictures.", hint=_COLUMNS))
-    elif has_splits and "train" not in parts:
+    elif has_splits and to_train and "train" not in parts:
         layout.problems.append(DataError(f"{path} has no pictures of the split train.",
                                          hint="Leave the splits out, or name some train."))
     if layout.problems:
@@ -219,7 +224,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from None
-    for line, row in _csv_lines(text) if path.suffix.lower() == ".csv" else _json_lines(path, text):
+    for line, row in _csv_lines(path, text) if path.suffix.lower() == ".csv" else _json_lines(path, text):
         named = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         keys = [next((name for name in names if name in named), None) for names in _NAMES.values()]
         if missing := [name for name, key in zip(_NAMES, keys[:2], strict=False) if key is None]:
@@ -230,9 +235,13 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
         yield line, path_, label, split
 
 
-def _csv_lines(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
+def _csv_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return ((rows.line_num, row) for row in rows)
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:  # such as a quotation mark that is never closed, in a large file
+        raise DataError(f"{path} is not valid CSV after line {rows.line_num}: {error}.", hint=_COLUMNS) from None
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
@@ -248,28 +257,39 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str | None
         yield number, row
 
 
-def _checked_classes(layout: Layout, root: Path) -> Layout:
+def _checked_classes(layout: Layout, root: Path, to_train: bool) -> Layout:
     """Passes over classes without pictures, and notes what is wrong with the others."""
     layout.passed_over = list(dict.fromkeys(layout.passed_over))
     if not layout.parts:
         return layout
     first = next(iter(layout.parts))
+    if to_train:
+        layout.problems += _different_classes(layout, root, first)
+        names = [name for name, files in layout.parts[first].items() if files]
+    else:
+        names = sorted({name for classes in layout.parts.values() for name, files in classes.items() if files})
+    if unwritable := [repr(name) for name in names if re.search(r"[\r\n\0\ud800-\udfff]", name)]:
+        layout.problems.append(DataError(f"{root} has classes that cannot be written as one line of text: "
+                                         f"{_some(unwritable)}.", hint="Rename them, without line breaks."))
+    layout.parts = {part: {name: classes.get(name, []) for name in names} for part, classes in layout.parts.items()}
+    if to_train:
+        _check_counts(layout, root, names)
+    elif not names:
+        layout.problems.append(DataError(f"{root} has no subfolders with pictures.",
+                                         hint="Expected FOLDER/CLASS/PICTURE, with the names of the classes."))
+    return layout
+
+
+def _different_classes(layout: Layout, root: Path, first: str) -> list[DataError]:
+    found = []
     for part, classes in layout.parts.items():
         missing = [name for name, files in layout.parts[first].items() if files and name not in classes]
         extra = [name for name, files in classes.items() if files and not layout.parts[first].get(name)]
         if missing or extra:
             only = [f"only {where} has {_some(names)}" for where, names in ((first, missing), (part, extra)) if names]
-            layout.problems.append(DataError(f"{first} and {part} of {root} have different classes: "
-                                             f"{' and '.join(only)}.",
-                                             hint="Give every split the same class folders; they may be empty, except "
-                                             "in train."))
-    names = [name for name, files in layout.parts[first].items() if files]
-    if unwritable := [repr(name) for name in names if re.search(r"[\r\n\0\ud800-\udfff]", name)]:
-        layout.problems.append(DataError(f"{root} has classes that cannot be written as one line of text: "
-                                         f"{_some(unwritable)}.", hint="Rename them, without line breaks."))
-    layout.parts = {part: {name: classes.get(name, []) for name in names} for part, classes in layout.parts.items()}
-    _check_counts(layout, root, names)
-    return layout
+            found.append(DataError(f"{first} and {part} of {root} have different classes: {' and '.join(only)}.",
+                                   hint="Give every split the same class folders; they may be empty, except in train."))
+    return found
 
 
 def _check_counts(layout: Layout, root: Path, names: list[str]) -> None:

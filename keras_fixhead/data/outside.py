@@ -1,13 +1,14 @@
 """Data on which a trained model is measured although it was not trained on them, in the form that it takes."""
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_fixhead.data.class_map import ClassMap, match_classes
 from keras_fixhead.data.dataset import Dataset, Split
-from keras_fixhead.data.image_folder import folder_files
+from keras_fixhead.data.image_folder import read_to_measure
+from keras_fixhead.data.layout import WHOLE, find_layout
 from keras_fixhead.data.open_images.manifest import built_note
 from keras_fixhead.data.pictures import PictureForm, fit_picture
 from keras_fixhead.data.reading import load_dataset
@@ -18,8 +19,9 @@ from keras_fixhead.errors import ArgumentError
 def outside_dataset(name: str, data_dir: str | None, form: PictureForm, skip_broken: bool = False) -> Dataset:
     """Returns a whole data set, to be measured on.
 
-    All pictures of a folder without parts are in 'test': there is nothing to train, so none are held out. Images of
-    other data sets keep their size (see `resized`).
+    There is nothing to train, so nothing is held out. All pictures of a folder without parts are in 'test'; without a
+    test part, 'test' are those of the validation part, or else all. Images of other data sets keep their size (see
+    `resized`).
 
     Args:
         name: a name in the catalogue, or the path of a folder of images or of a packed set.
@@ -37,9 +39,28 @@ def outside_dataset(name: str, data_dir: str | None, form: PictureForm, skip_bro
             raise ArgumentError(f"{name} has vectors, but the model takes pictures.",
                                 hint="Give a --dataset of pictures.")
         return data
-    data = load_dataset(name, data_dir, image_size=f"{form.width}x{form.height}", fit=form.fit,
-                        decoding=form.decoding, hold_out=False, grey=form.channels == 1, skip_broken=skip_broken)
-    return data if folder_files(name).keys() != {"all"} else _all_test(data)
+    parts, label_names, refused = read_to_measure(name, form, skip_broken=skip_broken)
+    splits = {part: split.loaded() for part, split in parts.items()}
+    measured = measured_part(splits)
+    nothing = splits[measured].take(np.arange(0))
+    train, validation = (nothing if part == measured else splits.get(part, nothing) for part in ("train", "validation"))
+    return Dataset(name, train, validation, splits[measured], label_names, np.zeros(form.channels),
+                   np.ones(form.channels), skipped=len(refused))
+
+
+def measured_part(parts: Collection[str]) -> str:
+    """Returns which part of a folder a model is measured on.
+
+    Example:
+        >>> measured_part(["train", "validation"]), measured_part(["all"])
+        ('validation', 'all')
+    """
+    return next(part for part in ("test", "validation", WHOLE, "train") if part in parts)
+
+
+def check_measurable(name: str) -> None:
+    """Raises a DataError unless a folder or list of pictures can be measured on, without reading any."""
+    find_layout(name, to_train=False).checked()
 
 
 def fitted(data: Dataset, label_names: Sequence[str],
@@ -93,7 +114,9 @@ def outside_notes(name: str, data: Dataset) -> list[str]:
         []
     """
     gathered = built_note(name)
-    return [*([gathered] if gathered else []), *([f"The data are {data.subset}."] if data.subset else [])]
+    part = measured_part(find_layout(name, to_train=False).parts) if is_image_folder(name) else "test"
+    return [*([gathered] if gathered else []), *([f"The data are {data.subset}."] if data.subset else []),
+            *([f"Measured on its {part} part: it has no test part."] if part in ("validation", "train") else [])]
 
 
 def is_image_folder(name: str) -> bool:
@@ -114,13 +137,3 @@ def is_same_folder(name: str, own: str) -> bool:
         (True, False)
     """
     return is_folder(name) and Path(name).expanduser().resolve() == Path(own).expanduser().resolve()
-
-
-def _all_test(data: Dataset) -> Dataset:
-    """A data set with all images in 'test', class by class and file by file."""
-    whole, *others = [part for part in (data.train, data.validation, data.test) if len(part)]
-    for part in others:
-        whole = whole.followed_by(part)
-    nothing = np.arange(0)
-    return dataclasses.replace(data, train=data.train.take(nothing), validation=data.validation.take(nothing),
-                               test=whole.take(np.lexsort((np.asarray(whole.files), whole.labels))))

@@ -36,9 +36,9 @@ UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
 """The formats that are read, by Pillow's names; AVIF only where Pillow was built with it."""
 ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
+SMALLER = "Make it smaller first; a model sees far less of it."
 KNOWN = "Give a PNG, JPEG, BMP, GIF, WebP, TIFF or AVIF file."
-MIN_SIDE = 8
-MAX_SIDE = 4_096
+MIN_SIDE, MAX_SIDE = 8, 4_096
 _TURNED_BY_BYTES = ("JPEG", "MPO", "PNG", "WEBP")  # as an exported graph does, which reads their orientation too
 _one_at_a_time = threading.Lock()
 
@@ -246,7 +246,9 @@ def upright_picture(content: bytes, name: str, form: PictureForm | None = None) 
             if picture.format in _TURNED_BY_BYTES:
                 return replace(stored, pixels=_turned(_in_colour(picture), how))
             return _whole(_in_colour(ImageOps.exif_transpose(picture)))
-    except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.", hint=SMALLER) from None
+    except UNREADABLE:
         raise DataError(f"{name} is not a readable picture.", hint=KNOWN) from None
 
 

@@ -3,12 +3,14 @@
 Training then reads pixels instead of pictures, from the first epoch on, and data sets larger than memory can be used:
 pages that are not needed are left on disk. FIXHEAD_DATA_CACHE=off keeps pixels in memory instead.
 """
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,9 @@ _FREE_SHARE = 2  # pixels may take half of the free space
 _KEPT = 4
 _TOGETHER = 8  # files that a thread decodes before it asks for more
 _PIXELS, _FACTS = "pixels.npy", "facts.json"
+_ASIDE = ".tmp-"
+_NOT_READ = "cannot be read:"
+_STALE_SECONDS = 24 * 3600  # after which an unfinished write belongs to a process that was killed
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +52,11 @@ class Decoded:
     used: NDArray[np.intp]
     refused: tuple[str, ...]
 
+    @property
+    def may_be_read_now(self) -> bool:
+        """Whether a file could not be read for a reason that may have gone, although the file is the same."""
+        return any(_NOT_READ in each for each in self.refused)
+
 
 def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) -> Decoded:
     """Returns the pixels of picture files, from the cache if they were decoded before and have not changed.
@@ -59,21 +69,21 @@ def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) ->
     if not is_on():
         return _in_memory(files, form, any_size)
     folder = folder_of_pixels() / f"{_source(files)}-{_state(files, form, any_size)}"
-    if (found := _read(folder)) is not None:
+    if (found := _read(folder)) is not None and not found.may_be_read_now:
         return found
     size = len(files) * form.height * form.width * form.channels
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder.parent).free < _FREE_SHARE * size:
             raise OSError(f"{folder.parent} has too little space for {size / 1e6:,.0f} MB of pixels")
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_ASIDE))
     except OSError as error:
         _log.warning("Pixels are kept in memory: %s. Move the cache with FIXHEAD_CACHE_DIR, or switch it off with "
                      "%s=off.", error, SWITCH)
         return _in_memory(files, form, any_size)
     try:
         _write(aside, files, form, any_size)
-        if folder.exists() and _read(folder) is None:  # damaged
+        if folder.exists() and ((found := _read(folder)) is None or found.may_be_read_now):
             shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():  # otherwise another process was faster
             aside.rename(folder)
@@ -87,6 +97,7 @@ def decode_files(files: Sequence[Path], form: PictureForm, *, any_size: bool) ->
         raise DataError(f"{folder} is damaged, and cannot be removed.",
                         hint=f"Remove it by hand, or switch the cache off: {SWITCH}=off")
     _remove_earlier(folder)
+    _remove_unfinished(folder.parent)
     return found
 
 
@@ -116,7 +127,7 @@ def _pixels(file: Path, form: PictureForm, any_size: bool) -> NDArray[np.uint8] 
     except DataError as error:
         return error.what
     except OSError as error:
-        return f"{file} cannot be read: {error.strerror}."
+        return f"{file} {_NOT_READ} {error.strerror}."
     width, height = picture.columns, picture.rows
     if not any_size and (height, width) != (form.height, form.width):
         return f"{file} has {width}x{height} pixels, not the {form.width}x{form.height} of the first picture."
@@ -184,6 +195,14 @@ def _remove_earlier(folder: Path) -> None:
     same = sorted(folder.parent.glob(f"{folder.name.partition('-')[0]}-*"), key=lambda each: each.stat().st_mtime)
     for each in same[:-_KEPT]:
         shutil.rmtree(each, ignore_errors=True)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Removes what processes that were killed have left; a living one changes its folder all the time."""
+    for each in folder.glob(f"{_ASIDE}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - max(file.stat().st_mtime for file in (each, *each.iterdir())) > _STALE_SECONDS:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def _source(files: Sequence[Path]) -> str:

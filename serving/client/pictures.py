@@ -121,15 +121,14 @@ def open_picture(content: bytes, name: str) -> Iterator["Image.Image"]:
     """
     from PIL import Image
 
-    from keras_fixhead.data.pictures import KNOWN, UNREADABLE, readable_formats, without_warnings
+    from keras_fixhead.data.pictures import KNOWN, SMALLER, UNREADABLE, readable_formats, without_warnings
 
     try:
         with without_warnings():
             picture = Image.open(io.BytesIO(content), formats=readable_formats())
         picture.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.",
-                        hint="Make it smaller first; a model sees far less of it.") from None  # fmt: skip
+        raise DataError(f"{name} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels.", hint=SMALLER) from None
     except UNREADABLE:
         raise DataError(f"{name} is not a readable picture.", hint=KNOWN) from None
     with picture:

@@ -10,6 +10,7 @@ from hints import check_way_out, leads_out, refused
 from PIL import Image, features
 
 from keras_fixhead.data import load_dataset, pixel_cache
+from keras_fixhead.data.outside import check_measurable
 from keras_fixhead.data.pictures import KNOWN, decode_picture
 from keras_fixhead.data.pixels import matrices, transform
 
@@ -99,6 +100,14 @@ def test_pictures_that_are_added_later_are_read(tmp_path, added):
         load_dataset(folder)
     data = load_dataset(folder)
     assert len(data.train) + len(data.validation) + len(data.test) == 4 + len(added.split())
+
+
+@leads_out("Expected FOLDER/CLASS/PICTURE, with the names of the classes.")
+def test_a_folder_to_be_measured_on_has_folders_of_classes(tmp_path):
+    flat, named = pictures(tmp_path / "flat", "0 1"), pictures(tmp_path / "named", "cat/0")
+    with refused("Expected FOLDER/CLASS/PICTURE, with the names of the classes."):
+        check_measurable(flat)
+    check_measurable(named)
 
 
 @leads_out("Give a data set's name (fixhead list datasets), or a folder with one subfolder per class.",

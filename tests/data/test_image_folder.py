@@ -1,4 +1,8 @@
 """Image folders, valid and broken."""
+import os
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -180,6 +184,36 @@ def test_pixels_keep_the_order_of_the_files_where_some_are_broken(folder, monkey
     whole = [number for number in range(60) if number not in broken]
     assert decoded.used.tolist() == whole and decoded.pixels[:, 9, 9, 0].tolist() == whole
     assert [reason.split(" is not")[0] for reason in decoded.refused] == [str(files[number]) for number in broken]
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(folder, monkeypatch):
+    """Its size and time of change stay the same when its permissions are corrected."""
+    files, form, read = sorted(folder.rglob("*.png")), PictureForm(20, 20), Path.read_bytes
+
+    def denied(path):
+        if path == files[3]:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "read_bytes", denied)
+        before = pixel_cache.decode_files(files, form, any_size=False)
+    after = pixel_cache.decode_files(files, form, any_size=False)
+
+    assert before.refused == (f"{files[3]} cannot be read: Permission denied.",) and len(before.used) == 59
+    assert after.refused == () and len(after.used) == len(pixel_cache.decode_files(files, form, any_size=False).used)
+
+
+def test_what_a_killed_process_has_left_is_removed_after_a_day(folder):
+    unfinished = {name: pixel_cache.folder_of_pixels() / f".tmp-{name}" for name in ("old", "new")}
+    for name, each in unfinished.items():
+        each.mkdir(parents=True)
+        (each / "pixels.npy").write_bytes(b"some")
+        for path in (each / "pixels.npy", each):
+            os.utime(path, (time.time() - (90_000 if name == "old" else 0),) * 2)
+    pixel_cache.decode_files(sorted(folder.rglob("*.png")), PictureForm(18, 18), any_size=True)
+
+    assert not unfinished["old"].exists() and unfinished["new"].exists()
 
 
 @pytest.mark.parametrize("switch", ["on", "off"])

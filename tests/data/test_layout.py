@@ -133,6 +133,7 @@ def test_a_list_of_paths_and_labels_is_a_data_set(tmp_path, monkeypatch, name, t
 @pytest.mark.parametrize("name, text, said", [
     ("l.csv", "a,b\n1,2", "has the columns a, b; path and label are missing. Its first line is path,label"),
     ("l.csv", "path,label,split\nx.png,,train\ny.png,a,nowhere", "line 2 has .* line 3 has .* a split if others"),
+    ("l.csv", 'path,label\na.png,a\n"' + "x" * 200_000, r"l\.csv is not valid CSV after line \d+: field larger .*path"),
     ("l.csv", "path,label,split\nx.png,a,test", "has no pictures of the split train. Leave the splits out"),
     ("l.csv", "path,label\n", r"l\.csv lists no pictures\. Its first line is path,label"), ("l.csv", "", "lists no"),
     ("l.jsonl", "\n", "lists no pictures"), ("l.csv", "path,x\na,b", "has the columns path, x; label is missing"),
