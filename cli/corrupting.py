@@ -25,6 +25,7 @@ from keras_fixhead.robustness.record import Record, data_digest, measured_digest
 from keras_fixhead.robustness.scores import Baseline, error_line
 from keras_fixhead.robustness.suites import NATIVE, Suite
 from keras_fixhead.runs import Run
+from keras_fixhead.runs.generalization import kept_name
 
 NO_NAMES = "Without --labels, pictures of classes that the server's model does not have count as wrong."
 
@@ -211,7 +212,8 @@ def _record(target: Target, group: Together, chosen: ChosenSuite, limit: int | N
                 "own": group.own}
     if out is not None and (target.run is not None or not alone):
         name = f"{Path(target.name).name}-{name}"
-    return Record(out or target.run.path / "robustness", name, question)  # type: ignore[union-attr]
+    folder = out or target.run.path / "robustness"  # type: ignore[union-attr]
+    return Record(folder, kept_name(folder, target.other, name) if target.other else name, question)
 
 
 def _corrupted(report: RobustnessReport) -> int:

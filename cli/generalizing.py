@@ -24,7 +24,7 @@ def keep_generalization(run: Run, predictor: "Predictor", measured: "MeasuredRun
     if measured.classes is not None and len(measured.classes.common) < 2:
         return {"drop": None}, []
     from keras_fixhead.evaluation.outside import measure_generalization
-    from keras_fixhead.runs.generalization import measurement_name, write_generalization
+    from keras_fixhead.runs.generalization import write_generalization
 
     try:
         found = measure_generalization(run, predictor, measured, dataset, data_dir)
@@ -37,7 +37,7 @@ def keep_generalization(run: Run, predictor: "Predictor", measured: "MeasuredRun
              f"{content['n_outside']:,}): {_drop_text(content['drop_points'], low, high)}"]
     kept: dict[str, Any] = {}
     try:
-        kept["kept"] = str(write_generalization(run.path, measurement_name(dataset), found))
+        kept["kept"] = str(write_generalization(run.path, dataset, found))
     except RunError as error:
         lines.append(f"Not kept for `fixhead compare --generalization NAME`: {error.what}")
     return {"drop": {key: value for key, value in content.items() if key not in ("classes", "notes")}, **kept}, lines
@@ -54,8 +54,8 @@ def print_outside(paths: Sequence[Path], name: str, figure: Path, *, as_json: bo
     from keras_fixhead.figures.generalization import plot_generalization
     from keras_fixhead.runs.generalization import measurement_name
 
-    name = measurement_name(name)
     groups, shared = compare_outside([result for path in paths for result in converged_results(path)], name)
+    name = measurement_name(name)
     first, *others = groups
     differences = {group.name: group.minus(first) for group in others}
     plot_generalization({group.name: [(float(each.own.mean()), len(each.own), float(each.outside.mean()),

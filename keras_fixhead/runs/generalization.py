@@ -1,4 +1,5 @@
 """What was measured of a run on an outside set, next to its own test set: RUN/generalization/NAME.json and .npz."""
+import hashlib
 import io
 import shlex
 from collections.abc import Mapping
@@ -44,14 +45,39 @@ def measurement_name(dataset: str) -> str:
     return Path(dataset).expanduser().absolute().name if is_folder(dataset) else file_name(dataset)
 
 
-def write_generalization(run: Path, name: str, found: Generalization) -> Path:
-    """Writes a measurement below a run directory and returns the path of its JSON file.
+def kept_name(folder: Path, dataset: str, usual: str) -> str:
+    """Returns the name of a measurement among those of a run, apart from that of another folder of the same name.
+
+    Args:
+        folder: where measurements are kept as NAME.json.
+        dataset: the data set that is measured, or that was.
+        usual: the name of its measurement if there is no other, such as 'test' for ./site-a/test.
+
+    Returns:
+        `usual`; for ./site-b/test, if 'test' is that of ./site-a/test already, 'test-' and a digest of its path.
+    """
+    if not is_folder(dataset):
+        return usual
+    place = Path(dataset).expanduser().resolve()
+    other = f"{usual}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+    if (folder / f"{other}.json").is_file():
+        return other
+    try:
+        before = str(read_json(folder / f"{usual}.json", schema=SCHEMA).get("dataset", place))
+    except RunError:  # there is none
+        return usual
+    return usual if Path(before).expanduser().resolve() == place else other
+
+
+def write_generalization(run: Path, dataset: str, found: Generalization) -> Path:
+    """Writes a measurement below a run directory and returns the path of its JSON file (see `kept_name`).
 
     Raises:
         RunError: if it cannot be written.
     """
     folder = run / FOLDER
     make_folder(folder)
+    name = kept_name(folder, dataset, measurement_name(dataset))
     packed = io.BytesIO()
     np.savez_compressed(packed, own=found.own, outside=found.outside)
     write_bytes(folder / f"{name}.npz", packed.getvalue())
@@ -60,18 +86,19 @@ def write_generalization(run: Path, name: str, found: Generalization) -> Path:
     return path
 
 
-def read_generalization(run: Path, name: str) -> Generalization:
-    """Returns a measurement of a run.
+def read_generalization(run: Path, dataset: str) -> Generalization:
+    """Returns a measurement of a run, by its data set or its name.
 
     Raises:
         RunError: if it has not been made, or is damaged.
     """
+    name = kept_name(run / FOLDER, dataset, measurement_name(dataset))
     path = run / FOLDER / f"{name}.json"
     if not path.is_file():
-        dataset = next((each for each in DATASETS if measurement_name(each) == name), None)
+        known = next((each for each in DATASETS if measurement_name(each) == name), None)
         quoted = shlex.quote(str(run))
         raise RunError(f"{run} has not been measured on {name}.",
-                       hint=f"Measure it: fixhead evaluate {quoted} --dataset {dataset}" if dataset else
+                       hint=f"Measure it: fixhead evaluate {quoted} --dataset {known}" if known else
                        f"Measure it: fixhead evaluate {quoted} --dataset FOLDER, where FOLDER is the path of {name}.")
     content, arrays = read_json(path, schema=SCHEMA), read_arrays(path.with_suffix(".npz"))
     try:

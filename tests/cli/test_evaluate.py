@@ -2,12 +2,14 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_fixhead.data import load_dataset
+from keras_fixhead.runs.generalization import read_generalization
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,28 @@ def test_the_drop_is_kept_with_its_interval_and_compared(fixhead, digits_run, pi
     assert len(group["seeds"]) == 2 and group["drop"]["mean"] == pytest.approx(drop["drop_points"])
     assert (tmp_path / "drop.png").stat().st_size > 5_000 and "drop (95 % interval, BCa)" in said.out
     assert group["n_outside"] == 36 and " % of 36 " in said.out
+
+
+def test_two_folders_of_one_name_are_kept_apart(fixhead, digits_run, pictures, class_map, tmp_path):
+    """./site-b/test overwrote what had been measured on ./site-a/test."""
+    run = tmp_path / "run"
+    shutil.copytree(digits_run.path, run, ignore=shutil.ignore_patterns("checkpoints", "generalization", "robustness"))
+    folders = [tmp_path / site / "test" for site in ("a", "b")]
+    kept = {}
+    for command in ("evaluate", "robustness"):
+        for folder in folders * 2:  # again, which overwrites only its own
+            if not folder.exists():
+                shutil.copytree(pictures, folder)
+            suite = ["--suite", "paper", "--corruption", "impulse_noise", "--severities", "1"]
+            fixhead(command, run, "--dataset", folder, "--class-map", class_map, *suite * (command == "robustness"))
+        where = run / {"evaluate": "generalization"}.get(command, command)
+        kept[command] = {Path(json.loads(each.read_text())["dataset"]): each.stem for each in where.glob("*.json")}
+
+    for found in kept.values():
+        assert found.keys() == set(folders) and len(set(found.values())) == 2
+    assert kept["evaluate"][folders[0]] == "test"
+    for folder in folders:
+        assert read_generalization(run, str(folder)).content["dataset"] == str(folder)
 
 
 def test_robustness_is_measured_on_a_folder_too(fixhead, digits_run, pictures, class_map):
