@@ -4,6 +4,11 @@
 
 keeps DIR/numbers.json as results/analysis/NAME.json, and the figures that the page shows; benchmarks/pages.py, which
 needs neither runs nor data, writes the page from these files.
+
+    python benchmarks/analysis_page.py --answers
+
+answers the claims again, from the kept numbers, if a rule has changed since. It needs the configurations of the runs,
+so it leaves out analyses of runs without a result in results/evidence.
 """
 import argparse
 import json
@@ -11,10 +16,14 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from report import RESULTS, ROOT
 
+from keras_fixhead.config import TrainConfig
+from keras_fixhead.reproduction.results import read_results
+from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.measured import LEFT_OUT, unknown_text
 
 FOLDER = RESULTS / "analysis"
@@ -49,10 +58,18 @@ NUMBERS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("analysis", type=Path, help="what `fixhead analyze --out` wrote")
-    parser.add_argument("name", help="name of the file in results/analysis, without its ending")
+    parser.add_argument("analysis", type=Path, nargs="?", help="what `fixhead analyze --out` wrote")
+    parser.add_argument("name", nargs="?", help="name of the file in results/analysis, without its ending")
+    parser.add_argument("--answers", action="store_true", help="answer the claims of all kept analyses again")
     options = parser.parse_args()
-    keep(options.analysis, options.name)
+    if options.answers:
+        configs = {each.content["config_digest"]: each.config for each in read_results(RESULTS / "evidence")}
+        for file in sorted(FOLDER.glob("*.json")):
+            print(file.name, "answered again" if answer_again(file, configs) else "left: a run has no result here")
+    elif options.name is None:
+        parser.error("Give the folder of an analysis and a name for it, or --answers.")
+    else:
+        keep(options.analysis, options.name)
 
 
 def keep(analysis: Path, name: str) -> None:
@@ -64,6 +81,22 @@ def keep(analysis: Path, name: str) -> None:
     (FOLDER / f"{name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
     for figure in figures(numbers):
         shutil.copyfile(analysis / f"{figure}.png", PAGE.parent / f"analysis-{name}-{figure}.png")
+
+
+def answer_again(file: Path, configs: Mapping[str, TrainConfig]) -> bool:
+    """Answers the claims of a kept analysis by today's rules; returns whether the configurations of all runs are known.
+
+    Args:
+        file: a file of results/analysis.
+        configs: digest of a configuration -> the configuration.
+    """
+    numbers = json.loads(file.read_text())
+    if not all(each["config_digest"] in configs for each in numbers["runs"]):
+        return False
+    runs: Any = [SimpleNamespace(**{**each, "config": configs[each["config_digest"]]}) for each in numbers["runs"]]
+    numbers["claims"] = [each.as_dict() for each in answer_claims(runs)]
+    file.write_text(json.dumps(numbers, indent=1) + "\n")
+    return True
 
 
 def figures(numbers: Mapping[str, Any]) -> dict[str, str]:

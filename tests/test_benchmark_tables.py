@@ -16,6 +16,7 @@ import site_blocks
 
 from keras_fixhead.config import to_store
 from keras_fixhead.json_files import write_json
+from keras_fixhead.reproduction.results import read_results
 from keras_fixhead.runs import Run
 
 MACHINE = {"hardware": {"cpu": "a processor", "cores": 2}, "versions": {"tensorflow": "9.9"}, "command": "the command"}
@@ -135,6 +136,19 @@ def test_analyses_of_one_data_set_are_told_apart_and_one_seed_has_no_interval(tm
     assert "Unknown classes: classes of cifar100 that were not trained, 2,000 images of 20 classes." in part
     assert "recall at 1 | 0.250 | 0.500 | -0.250 |" in part and "interval" not in part and "claim" not in part
     assert "(analysis-b-verification-held_out.png)" in part and "confusion-similarity" not in part
+
+
+def test_kept_analyses_answer_their_claims_by_the_rules_of_today(tmp_path):
+    """If this fails: python benchmarks/analysis_page.py --answers && python benchmarks/pages.py."""
+    configs = {each.content["config_digest"]: each.config for each in read_results(analysis_page.RESULTS / "evidence")}
+    answered = []
+    for file in sorted(analysis_page.FOLDER.glob("*.json")):
+        again = Path(shutil.copy(file, tmp_path))
+        if analysis_page.answer_again(again, configs):
+            answered.append(file.stem)
+            assert json.loads(again.read_text()) == json.loads(file.read_text()), file.name
+
+    assert answered == ["cifar100-cos", "cifar100-dot"]
 
 
 @pytest.mark.parametrize("timed", [True, False])

@@ -1,7 +1,7 @@
 """Analyses runs: numbers, figures and one page."""
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,14 @@ class Analysis:
         runs: the runs with their numbers.
         pictures: the figures.
         command: the command that measures the same.
+        left_out: runs that failed and have no model, with the reasons.
     """
 
     folder: Path
     runs: Sequence[MeasuredRun]
     pictures: Sequence[Figure]
     command: str
+    left_out: Sequence[Mapping[str, str]] = ()
 
     @property
     def page(self) -> Path:
@@ -49,7 +51,7 @@ class Analysis:
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
         return {"command": self.command, "figures": [each.name for each in self.pictures],
-                "runs": [strict_json(each.as_dict()) for each in self.runs],
+                "runs": [strict_json(each.as_dict()) for each in self.runs], "left_out": list(self.left_out),
                 "arms": strict_json(arm_means(self.runs)),
                 "differences": strict_json(arm_differences(self.runs)),
                 "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
@@ -63,7 +65,8 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
     choice and state of the files) and the digest of the model file.
 
     Args:
-        runs: complete runs; those that differ only in their seeds form an arm.
+        runs: runs; those that differ only in their seeds form an arm. A run that failed and has no model is named and
+            left out if there are others.
         folder: where to write; None for `default_folder`.
         data_dir: folder of the data, if it is not the one used in training.
         unknown: data set of unknown classes, for open-set recognition and for retrieval on classes that were not
@@ -71,7 +74,8 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
         prepare: as in `RunOutputs`.
 
     Raises:
-        ArgumentError: (a ValueError) if no run is given, one is given twice, or it has no test images.
+        ArgumentError: (a ValueError) if no run is given, one is given twice, two of an arm have the same seed, or one
+            has no test images.
         RunError: if a run has no model, or a file cannot be written.
         DataError: if its data cannot be found or read.
 
@@ -85,12 +89,14 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
     """
     command = _command(runs, folder, data_dir, unknown)
     folder = folder or default_folder(runs)
-    measured = measure_runs(runs, data_dir, unknown, prepare)
+    left_out = _failed(runs)
+    measured = measure_runs([run for run in runs if run not in left_out] or runs, data_dir, unknown, prepare)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
     earlier = _figures_of(folder)
     pictures = draw_figures(measured, folder)
-    analysis = Analysis(folder, measured, pictures, command)
+    analysis = Analysis(folder, measured, pictures, command, [
+        {"run": run.name, "reason": run.read("status").get("reason") or "not known"} for run in left_out])
     numbers = analysis.numbers
     write_json(folder / NUMBERS, numbers, schema=SCHEMA)
     write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
@@ -98,6 +104,15 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
         for ending in ("png", "svg"):
             (folder / f"{name}.{ending}").unlink(missing_ok=True)
     return analysis
+
+
+def _failed(runs: Sequence[Run]) -> list[Run]:
+    """The runs that failed and left no model, such as one whose loss became NaN."""
+    found = [run for run in runs if not run.model_path.is_file() and run.has("status")
+             and run.read("status")["state"] == "failed"]
+    if found and len(found) < len(runs):
+        _log.warning("Left out, because they failed and have no model: %s.", ", ".join(run.name for run in found))
+    return found
 
 
 def default_folder(runs: Sequence[Run]) -> Path:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_fixhead.analysis.paired import paired_difference
+from keras_fixhead.catalog import find_model
 from keras_fixhead.reproduction.claims import answers as claims
 from keras_fixhead.reproduction.claims.accuracy import GAP_POINTS, NEAR_POINTS, TOLERANCE_POINTS
 from keras_fixhead.reproduction.claims.comparisons import voided
@@ -103,8 +104,11 @@ def _of_one_arm(arm: str, members: Runs, arms: Mapping[str, Runs]) -> Iterator[A
     if config.head == "cos" and config.fixed and config.scale == 1:
         predicted, best = _values(members, *_PREDICTED), _values(members, "reach", "best_cosine")
         possible = f", {_mean(best)} at the smallest possible loss" if best else ""
+        signed = find_model(config.model).ends_signed(config.signed_features)
+        asked = "" if signed else "; decided with features that can be negative (--signed-features)"
         yield _answer("fixed-compactness-095", f"{arm}: mean cosine to the predicted class's vector {_mean(predicted)}"
-                      f"{possible}", _one(arm, members, predicted, near(0.95, TOLERANCE_COSINE)))
+                      f"{possible}{asked}", _one(arm, members, predicted, near(0.95, TOLERANCE_COSINE),
+                                                 beside=not signed))
 
 
 def _nearness(arm: str, members: Runs, fixed: Runs) -> Answer:

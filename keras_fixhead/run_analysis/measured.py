@@ -121,8 +121,8 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
         prepare: as in `RunOutputs`.
 
     Raises:
-        ArgumentError: (a ValueError) if no run is given, one is given twice, it has no test images, or it was trained
-            on all classes of `unknown`.
+        ArgumentError: (a ValueError) if no run is given, one is given twice, two of an arm have the same seed, it has
+            no test images, or it was trained on all classes of `unknown`.
         RunError: if a run has no model.
         DataError: if its data cannot be found or read.
     """
@@ -133,9 +133,19 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
                             hint="List your runs: fixhead list runs" if twice is None else "Give each run once.")
     configs = [run.config() for run in runs]
     names = arm_names(configs)
+    _check_seeds(runs, list(zip(names, [config.seed for config in configs], strict=True)))
     others = [_unknown_data(run, config, unknown) for run, config in zip(runs, configs, strict=True)]
     return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir, other)
             for run, config, name, other in zip(runs, configs, names, others, strict=True)]
+
+
+def _check_seeds(runs: Sequence[Run], seeds: Sequence[tuple[str, int]]) -> None:
+    """Refuses two runs of one arm and seed: they would count as two measurements, but are one."""
+    for number, (arm, seed) in enumerate(seeds):
+        if (arm, seed) in seeds[:number]:
+            first = runs[seeds.index((arm, seed))]
+            raise ArgumentError(f"{first.path} and {runs[number].path} are both {arm} with seed {seed}: they would "
+                                "count as two seeds.", hint="Give one of them.")
 
 
 def chance_text(runs: Sequence[MeasuredRun]) -> str:

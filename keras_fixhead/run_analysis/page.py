@@ -100,7 +100,7 @@ def page(numbers: Mapping[str, Any], pictures: Sequence[Figure], folder: Path) -
                        for key in SECTIONS)
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" '
             f'content="width=device-width, initial-scale=1">\n<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n'
-            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}"
+            f"</head>\n<body>\n<h1>{_text(title)}</h1>\n{_runs_table(runs)}{_left_out(numbers.get('left_out', []))}"
             f"<p>{_ABOUT}</p>\n"
             f"{_claims(numbers.get('claims', []), numbers['command'])}"
             f"{_differences(numbers.get('differences', []))}{sections}</body>\n</html>\n")
@@ -113,6 +113,13 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
              f"{100 * each['numbers']['accuracy']['accuracy']:.2f} % of {each['images']:,}{_warning(each)}",
              f"<code>{_text(each['run'])}</code>"] for each in runs]
     return _table(("arm", "seed", "data", "network", "recipe", "S", "test accuracy", "run"), rows)
+
+
+def _left_out(runs: Sequence[Mapping[str, str]]) -> str:
+    if not runs:
+        return ""
+    names = "; ".join(f"<code>{_text(each['run'])}</code> ({_text(each['reason'])})" for each in runs)
+    return f"<p>Left out, because they failed and have no model: {names}</p>\n"
 
 
 def _warning(run: Mapping[str, Any]) -> str:

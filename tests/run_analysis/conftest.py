@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -9,9 +10,14 @@ from keras_fixhead.runs import Run, open_run
 
 @pytest.fixture(scope="session")
 def two_runs(digits_run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    """Returns copies of a trained run in two folders."""
+    """Returns copies of a trained run in two folders, the second of which says that it had another seed."""
     folder = tmp_path_factory.mktemp("copies")
-    return [open_run(shutil.copytree(digits_run.path, folder / name)) for name in ("one", "other")]
+    copies = [open_run(shutil.copytree(digits_run.path, folder / name)) for name in ("one", "other")]
+    path = copies[1].path / "config.json"
+    content = json.loads(path.read_text())
+    content["resolved"]["seed"] = content["asked"]["seed"] = 1
+    path.write_text(json.dumps(content))
+    return copies
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,9 @@ def test_claims_hold_where_the_numbers_say_so():
     assert {claim for (claim, _), said in found.items() if said == (True, "arithmetic")} == {
         "probability-ceiling", "scale-lifts-ceiling"}
     assert {claim for (claim, _), said in found.items() if said == (True, "not measured")} == {
-        "separability-features", "fixed-s1-more-compact"}  # signed features decide
+        "separability-features", "fixed-s1-more-compact", "fixed-compactness-095"}  # signed features decide
     assert {claim for (claim, _), said in found.items() if said == (True, "held")} == {
-        "similar-classes-near", "confusion-correlation-cos", "confusion-correlation-dot", "fixed-compactness-095",
+        "similar-classes-near", "confusion-correlation-cos", "confusion-correlation-dot",
         "scale-spreads-class-vectors", "look-alike-errors-fall", "scale-lowers-compactness",
         "accuracy-compactness-tradeoff", "dot-accuracy"}
     assert {claim for (claim, _), said in found.items() if said == (False, "undecided at this n")} == {

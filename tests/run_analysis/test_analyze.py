@@ -25,7 +25,7 @@ from keras_fixhead.training import train
 
 def test_several_runs_are_written_next_to_the_first_one(analysis, two_runs):
     assert analysis.folder == two_runs[0].path / "analysis" / "compared"
-    assert [each.seed for each in (run.config for run in analysis.runs)] == [0, 0]
+    assert [each.seed for each in (run.config for run in analysis.runs)] == [0, 1]
 
 
 def test_numbers_are_strict_json_with_the_runs_the_arms_and_all_definitions(analysis):
@@ -180,7 +180,9 @@ def test_every_figure_can_be_enlarged_without_a_script(analysis):
 def test_a_missing_temperature_is_explained(analysis):
     numbers = copy.deepcopy(analysis.numbers)
     reason = "No temperature is fitted here: no run kept validation images, or none fits them best."
-    assert reason in page(numbers, [], analysis.folder)  # two steps of training say nothing about the classes
+    for arm in numbers["arms"].values():
+        arm["numbers"]["calibration"]["temperature"] = None
+    assert reason in page(numbers, [], analysis.folder)
 
     for arm in numbers["arms"].values():
         arm["numbers"]["calibration"]["temperature"] = {"mean": 2.0, "min": 2.0, "max": 2.0, "n": 2}
@@ -317,6 +319,33 @@ def test_runs_that_cannot_be_analyzed_are_refused_in_one_line(two_runs, tmp_path
     with pytest.raises(RunError, match="has no model") as empty:
         analyze_runs([open_run(tmp_path)], tmp_path)
     assert empty.value.hint == f"Continue it: {open_run(tmp_path).resume_command}"
+
+
+def test_two_runs_of_one_arm_and_seed_are_refused(two_runs, tmp_path):
+    """They counted as two seeds, and halved the width of intervals."""
+    again = open_run(shutil.copytree(two_runs[0].path, tmp_path / "again"))
+    with pytest.raises(ArgumentError, match=r"one and .*again are both cos-fixed with seed 0") as caught:
+        analyze_runs([two_runs[0], two_runs[1], again], tmp_path)
+    assert caught.value.hint == "Give one of them."
+    analyze.measure_runs([two_runs[0], two_runs[1]])
+
+
+def test_a_failed_run_is_named_and_left_out_of_the_others(two_runs, tmp_path, monkeypatch, caplog):
+    """One run whose loss became NaN stopped the analysis of all others."""
+    monkeypatch.setattr(summary, "PERMUTATIONS", 19)
+    monkeypatch.setattr(summary, "DRAWS", 9)
+    monkeypatch.setattr(draw_figures, "PARTS", draw_figures.PARTS[:1])
+    failed = open_run(shutil.copytree(two_runs[1].path, tmp_path / "diverged"))
+    failed.model_path.unlink()
+    failed.write_status("failed", epoch=1, reason="The loss is nan in epoch 2.")
+    found = analyze_runs([failed, two_runs[0]], tmp_path / "out")
+
+    assert [each.run.name for each in found.runs] == ["one"]
+    assert found.numbers["left_out"] == [{"run": "diverged", "reason": "The loss is nan in epoch 2."}]
+    assert "diverged</code> (The loss is nan in epoch 2.)" in found.page.read_text()
+    assert "Left out, because they failed and have no model: diverged." in caplog.messages
+    with pytest.raises(RunError, match="diverged has no model"):
+        analyze_runs([failed], tmp_path / "alone")
 
 
 @pytest.mark.parametrize("classes, unknown", [("0,1,2,3,4,5,6,7,8", 1), ("0,1,2,3,4,5,6,7,8,9", 0)])

@@ -1,5 +1,6 @@
 """Hints of analysing runs: each is printed in its situation, and leads out."""
 import dataclasses
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,8 +27,9 @@ def arrays():
     return Arrays(features, logits, LABELS, np.eye(10, 8, dtype=np.float32) + 0.1)
 
 
-@leads_out("List your runs: fixhead list runs", "Give each run once.", "Give a --data-dir with test images.")
-def test_listed_runs_are_measured_once_with_test_images(digits_run, fixhead, monkeypatch):
+@leads_out("List your runs: fixhead list runs", "Give each run once.", "Give one of them.",
+           "Give a --data-dir with test images.")
+def test_listed_runs_are_measured_once_with_test_images(digits_run, fixhead, monkeypatch, tmp_path):
     """The outputs are small arrays, and none if the folder of data is not given."""
     monkeypatch.chdir(digits_run.path.parent.parent)
     monkeypatch.setattr(summary, "PERMUTATIONS", 3)
@@ -40,6 +42,10 @@ def test_listed_runs_are_measured_once_with_test_images(digits_run, fixhead, mon
     run = open_run(follow(fixhead, command).json["runs"][0]["run"])
     with refused("Give each run once."):
         measure_runs([run, run], "whole")
+    again = open_run(shutil.copytree(run.path, tmp_path / "again"))
+    with refused("Give one of them."):
+        measure_runs([run, again], "whole")
+    measure_runs([again], "whole")
     with refused("Give a --data-dir with test images."):
         measure_runs([run])
     (found,) = measure_runs([run], "whole")
