@@ -16,6 +16,7 @@ from fixhead_cli.output import percent, print_result, table
 from fixhead_cli.targets import Array, open_target
 from keras_fixhead import hardware
 from keras_fixhead.data import Dataset
+from keras_fixhead.data.choice import represented_first
 from keras_fixhead.data.outside import outside_notes
 from keras_fixhead.data.pictures import in_channels
 from keras_fixhead.data.sources import dataset_version
@@ -85,13 +86,14 @@ class Together:
 
 
 def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], labels: Path | None,
-                 **asked: Any) -> list[Target]:
+                 limit: int | None = None, **asked: Any) -> list[Target]:
     """Returns the models and the data to measure them on.
 
     Args:
         targets: runs and addresses of served models.
         connection: options of `client_options`.
         labels: names of a server's classes.
+        limit: number of images to measure on, if not all (see `represented_first`).
         asked: `dataset`, `data_dir`, `class_map` and `skip_broken` of `MeasuredData`.
     """
     runs = [each for each in targets if isinstance(each, Run)]
@@ -105,6 +107,7 @@ def find_targets(targets: Sequence[Run | str], connection: Mapping[str, Any], la
         run = target if isinstance(target, Run) else None
         model = open_target(target, connection, labels if run is None else None, reach=True)
         data, classes = measured.load(model.form(), model.label_names)
+        data = data.with_test(represented_first(data.test, limit))
         name = str(run.path) if run else str(target)
         notes = [*outside_notes(measured.name, data), *(classes.notes(measured.name) if classes else []),
                  *([NO_NAMES] if model.label_names is None else [])]

@@ -21,7 +21,7 @@ from keras_fixhead.runs import Run
               help="URL: names of all classes, one per line (labels.txt of the export); without it, pictures of "
               "classes that the model does not have count as wrong.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
-              help="Use the first N test images; from a folder of corrupted images, the same number of each class.")
+              help="Use the first N test images; of images in the order of their classes, N of all.")
 @corruption_seed_option
 @click.option("--baseline", type=paths.BASELINE, metavar="RUN|FILE",
               help="Divide the errors in the mean corruption error by those of this run, measured on the same images "
@@ -52,8 +52,8 @@ def command(targets: tuple[Run | str, ...], suite: str | Path | None, corruption
     given = read_measurements(baseline, chosen.options(dataset=dataset, limit=limit, seed=seed)) if baseline else None
     from fixhead_cli.corrupting import find_targets, measure_targets, report_results
 
-    found = find_targets(targets, connection, labels, dataset=dataset, data_dir=data_dir, class_map=class_map,
-                         skip_broken=skip_broken)
+    found = find_targets(targets, connection, labels, limit, dataset=dataset, data_dir=data_dir,
+                         class_map=class_map, skip_broken=skip_broken)
     results = measure_targets(found, chosen, limit=limit, seed=seed, out=out, baseline=given,
                               say=(lambda line: None) if quiet else lambda line: click.echo(line, err=True))
     report_results(results, limit, as_json=as_json)

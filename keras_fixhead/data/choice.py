@@ -17,7 +17,7 @@ from keras_fixhead.errors import ArgumentError, DataError
 from keras_fixhead.vectors.hashing import SPLIT_STREAM, stream_key, words
 
 SPLIT_SEED = 20_201_122
-_TEST, _VALIDATION, _LIMIT, _TAIL = range(4)  # keep the choices independent of each other; never reuse a number
+_TEST, _VALIDATION, _LIMIT, _TAIL, _MEASURED = range(5)  # keeps the choices independent; never reuse a number
 
 
 def hold_out_test(split: Split, count: int) -> tuple[Split, Split]:
@@ -28,6 +28,23 @@ def hold_out_test(split: Split, count: int) -> tuple[Split, Split]:
 def hold_out_validation(split: Split, count: int) -> tuple[Split, Split]:
     """Returns (the remaining images, a stratified validation part of `count` images), both in the original order."""
     return _held_out(split, count, _VALIDATION)
+
+
+def represented_first(split: Split, count: int | None) -> Split:
+    """Returns a split whose first images represent all classes, for measuring on these alone.
+
+    Images that are sorted by class, as in a folder, begin with a stratified choice of `count` of them; the first ones
+    would all be of the first classes. Others stay as they are.
+
+    Example:
+        >>> split = Split(np.zeros((6, 8, 8, 3), np.uint8), np.array([0, 0, 0, 0, 1, 1], np.int32))
+        >>> represented_first(split, 3).labels.tolist()
+        [0, 0, 1, 0, 0, 1]
+    """
+    if count is None or count >= len(split) or (np.diff(split.labels) < 0).any():
+        return split
+    chosen = stratified_choice(split.labels, count, _MEASURED)
+    return split.take(np.concatenate([chosen, np.setdiff1d(np.arange(len(split)), chosen)]))
 
 
 def choose_classes(dataset: Dataset, classes: str | None) -> Dataset:

@@ -121,7 +121,9 @@ def test_robustness_is_measured_on_a_folder_too(fixhead, digits_run, pictures, c
                      "--quiet", "--json").json
 
     assert answer["n"] == 8 and answer["classes"]["common"] == 3
-    assert (digits_run.path / "robustness" / f"paper-{pictures.name}-n8.json").is_file()
+    kept = digits_run.path / "robustness" / f"paper-{pictures.name}-n8.json"
+    labels = np.load(kept.with_suffix(".npz"))["labels"]
+    assert kept.is_file() and np.unique(labels).tolist() == [3, 7, 9]  # the first 8 of the folder are all of class 3
 
 
 @pytest.mark.parametrize("command", ["evaluate", "robustness"])
