@@ -1,4 +1,5 @@
 """A head on any Keras backbone."""
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,8 @@ from keras_fixhead.errors import ArgumentError
 from keras_fixhead.head import HypersphereHead, full_precision
 from keras_fixhead.models.parts import FEATURES, inputs_of
 
-_CLASSIFIERS = ("predictions", "logits", "classifier", "classification", "probabilities")
+_CLASSIFIER = re.compile(r"(^|_)(predictions|preds|logits|classifier|classification|probabilities|head_dense)$", re.I)
+"""Names of layers of keras.applications, and of others, that make the logits."""
 _SOFTMAXES = (keras.activations.softmax, keras.activations.log_softmax)
 _SHAPES = (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute, keras.layers.Identity,
            keras.layers.Dropout)
@@ -74,8 +76,9 @@ def _check_not_classifier(backbone: keras.Model) -> None:
             what, hint = "a HypersphereHead", "Pass feature_model(model)."
         elif type(last).__name__ in ("Softmax", "LogSoftmax") or getattr(last, "activation", None) in _SOFTMAXES:
             what, hint = "a softmax", _WITHOUT_TOP
-        elif isinstance(last, keras.layers.Dense) and last.name.lower() in _CLASSIFIERS:
-            what, hint = f"the logits of a classifier (a Dense layer named {last.name!r})", _WITHOUT_TOP
+        elif isinstance(last, keras.layers.Dense | keras.layers.Conv2D) and _CLASSIFIER.search(last.name):
+            what = f"the logits of a classifier (a {type(last).__name__} layer named {last.name!r})"
+            hint = _WITHOUT_TOP
         if what:
             raise ArgumentError(f"{backbone.name!r} ends in {what} instead of features.", hint=hint)
 

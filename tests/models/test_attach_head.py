@@ -1,3 +1,6 @@
+import functools
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -127,3 +130,15 @@ def test_features_behind_layers_that_change_only_their_shape_take_a_head():
     backbone = keras.Sequential([keras.Input((8,)), inner, keras.layers.Activation("linear"), keras.layers.Flatten()])
 
     assert attach_head(backbone, 3).output_shape == (None, 3)
+
+
+@pytest.mark.parametrize("network, options, layer", [
+    ("MobileNet", {"alpha": 0.25}, "Conv2D layer named 'conv_preds'"),
+    ("MobileNetV3Small", {"alpha": 0.35}, "Conv2D layer named 'logits'"),
+    ("ConvNeXtTiny", {}, "Dense layer named 'convnext_tiny_head_dense'")])
+def test_logits_of_keras_applications_are_refused_whatever_layer_makes_them(network, options, layer):
+    """They were taken for features, because a convolution made them or for their name."""
+    build = functools.partial(getattr(keras.applications, network), weights=None, input_shape=(32, 32, 3), **options)
+    with pytest.raises(ArgumentError, match=re.escape(f"the logits of a classifier (a {layer})")):
+        attach_head(build(classes=7, classifier_activation=None), 5)
+    assert attach_head(build(include_top=False), 5).output_shape == (None, 5)
