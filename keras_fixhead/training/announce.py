@@ -40,6 +40,9 @@ def announce_training(config: TrainConfig, dataset: Dataset, model: keras.Model,
     if config.selection == "test":
         _log.warning("Epochs are selected on TEST images: the test accuracy of this run is too high and comparable "
                      "only with runs of this protocol.")
+    if config.selection == "validation" and not len(dataset.validation):
+        _log.warning("There are no validation images: the epoch with the best accuracy on TRAINING images is kept. To "
+                     "keep the last one: --selection last.")
     if config.margin != "none":
         _log.info("Margin: %s %g. It affects the training loss, but not accuracy or validation.", config.margin,
                   config.margin_size)

@@ -76,7 +76,8 @@ def finish(run: Run, stored: Stored, dataset: Dataset, models: Models, progress:
         "epoch": chosen.epoch,
         "epochs_done": min(progress.epoch, stored.config.epochs),
         "stop_reason": stop_reason,
-        "selection": stored.config.selection,
+        "selection": "training" if stored.config.selection == "validation" and not len(dataset.validation) else
+        stored.config.selection,
         "accuracy": {split: each.accuracy for split, each in evaluations.items()},
         "evaluation": {split: each.as_dict() for split, each in evaluations.items()},
         "classes": {split: _class_numbers(each) for split, each in confusions.items()},

@@ -74,6 +74,7 @@ def test_one_of_several_outputs_gets_a_head():
     assert attach_head(one, 3)(PICTURE).shape == (2, 3)
 
 
+@leads_out("Pass the network without its classifier; keras.applications: include_top=False.")
 @pytest.mark.parametrize("last, right", [
     (keras.layers.Softmax(), lambda model: keras.Model(model.inputs, model.layers[-1].input)),
     (keras.layers.Dense(10, name="predictions"), lambda model: keras.Model(model.inputs, model.layers[-1].input)),
