@@ -35,26 +35,32 @@ def print_compared(paths: Sequence[Path], split: str, figure: Path, *, as_json: 
     plot_comparison({group.name: [each.curves for each in group.results.values()] for group in groups}, figure,
                     title=f"{Path(shared.get('dataset', '')).name} {shared.get('model', '')}".strip(), split=split,
                     accuracies={group.name: list(group.accuracy.values()) for group in groups})
-    print_result({"split": split, "shared": shared, "figure": str(figure.absolute()), **comparison_content(groups)},
-                 as_json=as_json, text=[*comparison_table(groups, split), f"Figure: {figure}"])
+    print_result({"split": split, "shared": shared, "figure": str(figure.absolute()),
+                  **comparison_content(groups, split)}, as_json=as_json,
+                 text=[*comparison_table(groups, split), f"Figure: {figure}"])
 
 
 def comparison_table(groups: Sequence[Group], split: str) -> list[str]:
     """Returns the lines of a table of groups, each compared with the first."""
     first, *others = groups
     differences = {group.name: group.minus(first) for group in others}
-    rows = [[group.name, len(group.results), percent(group.mean), _text(differences.get(group.name))]
-            for group in groups]
-    return table(["runs", "n", f"{split} accuracy", "difference in points, paired by seed"], rows)
+    balanced = [group.balanced(split) for group in groups]
+    unequal = any(each is not None for each in balanced)
+    rows = [[group.name, len(group.results), percent(group.mean),
+             *(["" if own is None else percent(own)] if unequal else []), _text(differences.get(group.name))]
+            for group, own in zip(groups, balanced, strict=True)]
+    return table(["runs", "n", f"{split} accuracy", *(["balanced accuracy"] if unequal else []),
+                  "difference in points, paired by seed"], rows)
 
 
-def comparison_content(groups: Sequence[Group]) -> dict[str, Any]:
+def comparison_content(groups: Sequence[Group], split: str) -> dict[str, Any]:
     """Returns the groups and their differences from the first, ready for JSON."""
     first, *others = groups
     differences = {group.name: group.minus(first) for group in others}
     return {
         "groups": [{"name": group.name, "accuracy": {str(seed): value for seed, value in group.accuracy.items()},
-                    "mean": group.mean, "runs": [str(each.path) for each in group.results.values()]}
+                    "mean": group.mean, "balanced_accuracy": group.balanced(split),
+                    "runs": [str(each.path) for each in group.results.values()]}
                    for group in groups],
         "differences": [{"group": name, "compared_with": first.name, **each.as_dict(),
                          "values": {str(seed): value for seed, value in each.values.items()}}

@@ -1,4 +1,5 @@
 """Compares results: groups that differ only in their seeds, and the paired differences between groups."""
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,13 @@ class Group:
     def mean(self) -> float:
         """Mean accuracy over seeds."""
         return statistics.fmean(self.accuracy.values())
+
+    def balanced(self, split: str) -> float | None:
+        """Mean balanced accuracy over seeds; None if it was not measured, or is the accuracy as classes are equal."""
+        values = [each.content["evaluation"].get(split, {}).get("balanced_accuracy") for each in self.results.values()]
+        if any(value is None for value in values) or math.isclose(mean := statistics.fmean(values), self.mean):
+            return None
+        return mean
 
     def minus(self, other: "Group") -> PairedDifference:
         """Returns this group minus another, paired by seed, in percentage points."""

@@ -3,6 +3,7 @@
 It does not contain any paths, so it can be passed on together with the model.
 """
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -77,7 +78,8 @@ def _described(run: Run, result: dict[str, Any]) -> dict[str, Any]:
         "seed": config.seed,
         "precision": config.precision,
         "accuracy": {split: {"n": each["n"], "accuracy": each["accuracy"],
-                             "interval_95": [each["accuracy_low"], each["accuracy_high"]]}
+                             "interval_95": [each["accuracy_low"], each["accuracy_high"]],
+                             "balanced_accuracy": each.get("balanced_accuracy")}
                      for split, each in result["evaluation"].items()},
         "versions": result.get("environment", {}).get("versions", {}),
     }
@@ -244,11 +246,19 @@ def _training_lines(training: Mapping[str, Any] | None) -> list[str]:
     for split, each in training["accuracy"].items():
         low, high = each["interval_95"]
         lines.append(f"- Accuracy on {split}: {100 * each['accuracy']:.2f} % of {each['n']:,} images (95 % Wilson "
-                     f"interval {100 * low:.2f} to {100 * high:.2f} %; one run).")
+                     f"interval {100 * low:.2f} to {100 * high:.2f} %; one run).{_balanced_text(each)}")
     if training["selection"] == "test":
         lines.append("- The epoch was selected on TEST images, so the test accuracy is too high.")
     lines.append(f"- Trained with {_named(training['versions'])}.")
     return lines
+
+
+def _balanced_text(accuracy: Mapping[str, Any]) -> str:
+    """The balanced accuracy, where classes are unequal."""
+    balanced = accuracy.get("balanced_accuracy")
+    if balanced is None or math.isclose(balanced, accuracy["accuracy"]):
+        return ""
+    return f" Balanced accuracy, the mean over the classes: {100 * balanced:.2f} %."
 
 
 def _named(versions: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from fixhead_cli.comparing import comparison_table
 from keras_fixhead.analysis.intervals import mean_interval
 from keras_fixhead.config import TrainConfig, resolve, to_store
 from keras_fixhead.errors import ArgumentError, RunError
@@ -33,6 +34,21 @@ def test_groups_are_compared_by_seed_with_a_student_t_interval(explicit, complet
     assert other.minus(one).interval is None and other.minus(one).mean == pytest.approx(-10)
     (one, other), _ = compare_results(results([runs[2], runs[3]]))
     assert other.minus(one).mean is None and other.minus(one).values == {}
+
+
+def test_the_balanced_accuracy_stands_beside_where_classes_are_unequal(explicit, complete):
+    runs = [complete(resolve(TrainConfig(fixed=fixed, seed=seed, epochs=1, precision="float32",
+                                         runs_dir=explicit["runs_dir"])), 0.8) for fixed in (True, False)
+            for seed in (0, 1)]
+    for run, balanced in zip(runs, (0.5, 0.6, 0.8, 0.8), strict=True):
+        result = run.read("result")
+        result["evaluation"] = {"test": {"balanced_accuracy": balanced}}
+        run.write("result", result)
+    groups, _ = compare_results(results(runs))
+    head, *rows = comparison_table(groups, "test")
+
+    assert [group.balanced("test") for group in groups] == [pytest.approx(0.55), None]
+    assert "balanced accuracy" in head and any("80.00 %" in row and "55.00 %" in row for row in rows)
 
 
 def test_an_extended_run_is_not_grouped_with_one_trained_without_interruption(explicit, complete):

@@ -61,6 +61,8 @@ def test_the_card_matches_the_run_and_contains_no_path(exported, digits_run, tmp
     assert card["training"]["accuracy"]["test"]["n"] == measured["n"] == 360
     assert card["training"]["accuracy"]["test"]["accuracy"] == measured["accuracy"]
     assert card["training"]["accuracy"]["test"]["interval_95"] == pytest.approx([low, high])
+    assert card["training"]["accuracy"]["test"]["balanced_accuracy"] == measured["balanced_accuracy"]
+    assert f"Balanced accuracy, the mean over the classes: {100 * measured['balanced_accuracy']:.2f} %." in text
     assert card["model"]["head"]["class_vectors_digest"] == result["class_vectors_digest"]
     assert card["size_bytes"] == exported.size_bytes
     assert card["self_check"]["images_per_second"] == exported.images_per_second
