@@ -10,13 +10,14 @@ from keras_fixhead.catalog import find_model
 from keras_fixhead.config import TrainConfig
 from keras_fixhead.config.pretrained import IMAGENET, source_digest, weights_file
 from keras_fixhead.data import Dataset
-from keras_fixhead.errors import RunError
+from keras_fixhead.errors import ArgumentError, RunError
 from keras_fixhead.head import HypersphereHead
 from keras_fixhead.models import load_model, pixel_normalization, start_from_model, start_from_weights
 from keras_fixhead.runs import Run
 from keras_fixhead.training.backend import to_numpy
 from keras_fixhead.training.lookahead import start_slow
 from keras_fixhead.training.optimizer import start_averages
+from keras_fixhead.wording import count_text
 
 START = "start"
 """Name of the run's file of what it started from: the digest of the weights, and how their pixels are normalized."""
@@ -70,6 +71,7 @@ def with_normalization(run: Run, config: TrainConfig, dataset: Dataset, *, resum
     the file that it started from.
 
     Raises:
+        ArgumentError: (a ValueError) if it was trained on images with another number of channels.
         RunError: if that file, or the run's own, cannot be read.
     """
     if config.init_from is None or find_model(config.model).preprocessing != "normalize":
@@ -77,6 +79,9 @@ def with_normalization(run: Run, config: TrainConfig, dataset: Dataset, *, resum
     if not (resumed and run.has(START)):
         found = pixel_normalization(load_model(str(weights_file(config))))
         mean, std = (dataset.mean, dataset.std) if found is None else found
+        if len(mean) != len(dataset.mean):
+            raise ArgumentError(f"{config.init_from} takes images of {count_text(len(mean), 'channel')}; these have "
+                                f"{len(dataset.mean)}.", hint="Add --grey." if len(mean) == 1 else "Leave --grey out.")
         run.write(START, {"pretrained": config.pretrained, "mean": mean.tolist(), "std": std.tolist()})
         return dataclasses.replace(dataset, mean=mean, std=std)
     content = run.read(START)

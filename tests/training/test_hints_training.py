@@ -10,11 +10,13 @@ from test_checkpoint import trained
 
 from keras_fixhead import recipes, training
 from keras_fixhead.config import TrainConfig, resolve
+from keras_fixhead.data import load_dataset
 from keras_fixhead.errors import ArgumentError, RunError, TrainingError
+from keras_fixhead.models import build_model
 from keras_fixhead.runs import UnwrittenRun, create_run
 from keras_fixhead.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from keras_fixhead.training.checkpointed import checkpoint_predictor
-from keras_fixhead.training.finetuning import start_weights
+from keras_fixhead.training.finetuning import start_weights, with_normalization
 from keras_fixhead.training.loop import _check_agreed
 from keras_fixhead.training.signals import StopRequests
 from keras_fixhead.training.steps import StepGuard
@@ -97,6 +99,21 @@ def test_weights_of_the_digest_or_without_one_are_taken(digits_run):
     with refused("Leave out --pretrained, or give the file with that digest."):
         start_weights(dataclasses.replace(config, pretrained="0" * 64), model)
     start_weights(config, model)  # resolved without --pretrained: the digest is that of the file
+
+
+@leads_out("Add --grey.", "Leave --grey out.")
+@pytest.mark.parametrize("channels, hint", [(1, "Add --grey."), (3, "Leave --grey out.")])
+def test_a_run_starts_from_one_on_images_with_as_many_channels(tmp_path, channels, hint):
+    """The message was about another network, with hints on --model and --width."""
+    source = tmp_path / "source.keras"
+    build_model("resnet18", (32, 32, channels), 10, width=1 / 16, mean=100, std=50).save(source)
+    run = create_run(resolve(TrainConfig(precision="float32", runs_dir=str(tmp_path))))
+    config = recipes.build_config({"init_from": str(source), "grey": channels == 3})
+    wrong, right = (load_dataset("digits", grey=grey) for grey in (channels == 3, channels == 1))
+    with refused(hint):
+        with_normalization(run, config, wrong, resumed=False)
+
+    assert with_normalization(run, config, right, resumed=False).mean.tolist() == [100.0] * channels
 
 
 @leads_out("Try a lower learning rate (--lr) or a longer warm-up (--warmup-fraction).")
