@@ -101,7 +101,7 @@ def test_two_folders_of_one_name_are_kept_apart(fixhead, digits_run, pictures, c
     folders = [tmp_path / site / "test" for site in ("a", "b")]
     kept = {}
     for command in ("evaluate", "robustness"):
-        for folder in folders * 2:  # again, which overwrites only its own
+        for folder in [*folders, folders[command == "evaluate"]]:  # one again, which overwrites only its own
             if not folder.exists():
                 shutil.copytree(pictures, folder)
             suite = ["--suite", "paper", "--corruption", "impulse_noise", "--severities", "1"]
