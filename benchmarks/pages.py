@@ -83,13 +83,12 @@ def effects_block() -> list[str]:
              *(_effect(each, "part, narrow ResNet18") for each in narrow)]
     config, other = (read_study(RESULTS / f"{name}.json").config for name in ("main_effect", "margins"))
     assert all(config[field] == other[field] for field in ("width", "limit_train", "epochs"))
-    text = (f"Mean test accuracy with {_seeds([*whole, *narrow])}, paired: both arms of a seed share initial "
-            "weights, class vectors and batches. ")
+    text = (f"Mean test accuracy with {_seeds([*whole, *narrow])}, paired by seed. ")
     if whole:
         views = [f"{_signed(each.with_views.mean)} on {_data(each)}" for each in whole
                  if each.head == "dot" and each.with_views]
-        text += ("`fast_cnn` is not one of the paper's networks: recipe `fast` (`docs/evidence.md`)"
-                 f"{'; dot products with flips and shifts of the test images: ' * bool(views)}{', '.join(views)}. ")
+        text += ("`fast_cnn`, recipe `fast`, is not one of the paper's networks (`docs/evidence.md`)"
+                 f"{'; dot products with flips and shifts: ' * bool(views)}{', '.join(views)}. ")
     text += (f"ResNet18: width {config['width']:g}, {config['limit_train']:,} images, {config['epochs']} epochs. The "
              "paper's networks at full size are not measured.")
     return [*lines, "", text]
