@@ -145,7 +145,7 @@ def _claims(answers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     yield "| claim | measured | n | in these runs | verdict |"
     yield "| --- | --- | --- | --- | --- |"
     for each in answers:
-        held = "" if each["verdict"] == "not measured" else "held" if each["held"] else "not held"
+        held = "" if each["held"] is None else "held" if each["held"] else "not held"
         yield f"| `{each['claim']}` | {each['measured']} | {each['n']} | {held} | {each['verdict']} |"
     yield ""
 

@@ -33,15 +33,17 @@ def hold_out_validation(split: Split, count: int) -> tuple[Split, Split]:
 def represented_first(split: Split, count: int | None) -> Split:
     """Returns a split whose first images represent all classes, for measuring on these alone.
 
-    Images that are sorted by class, as in a folder, begin with a stratified choice of `count` of them; the first ones
+    Images that lie class by class, as in a folder, begin with a stratified choice of `count` of them; the first ones
     would all be of the first classes. Others stay as they are.
 
     Example:
         >>> split = Split(np.zeros((6, 8, 8, 3), np.uint8), np.array([0, 0, 0, 0, 1, 1], np.int32))
         >>> represented_first(split, 3).labels.tolist()
         [0, 0, 1, 0, 0, 1]
+        >>> represented_first(split.take(np.array([4, 5, 0, 1, 2, 3])), 3).labels.tolist()  # classes in another order
+        [1, 0, 0, 1, 0, 0]
     """
-    if count is None or count >= len(split) or (np.diff(split.labels) < 0).any():
+    if count is None or count >= len(split) or np.count_nonzero(np.diff(split.labels)) >= len(np.unique(split.labels)):
         return split
     chosen = stratified_choice(split.labels, count, _MEASURED)
     return split.take(np.concatenate([chosen, np.setdiff1d(np.arange(len(split)), chosen)]))

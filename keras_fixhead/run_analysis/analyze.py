@@ -12,10 +12,18 @@ from keras_fixhead.json_files import read_json, strict_json, write_bytes, write_
 from keras_fixhead.run_analysis.answered_claims import answer_claims
 from keras_fixhead.run_analysis.captioned_figure import Figure
 from keras_fixhead.run_analysis.draw_figures import draw_figures
-from keras_fixhead.run_analysis.measured import MeasuredRun, arm_differences, arm_means, measure_runs
+from keras_fixhead.run_analysis.measured import (
+    FailedRun,
+    MeasuredRun,
+    arm_differences,
+    arm_means,
+    arm_names,
+    measure_runs,
+)
 from keras_fixhead.run_analysis.outputs import FOLDER, Prepare
 from keras_fixhead.run_analysis.page import page
 from keras_fixhead.runs import Run, make_folder
+from keras_fixhead.runs.result import FAILED_TO_CONVERGE
 
 SCHEMA = 1
 NUMBERS = "numbers.json"
@@ -34,6 +42,7 @@ class Analysis:
         pictures: the figures.
         command: the command that measures the same.
         left_out: runs that failed and have no model, with the reasons.
+        failed: those of them that failed to converge, which is a result for the claims.
     """
 
     folder: Path
@@ -41,6 +50,7 @@ class Analysis:
     pictures: Sequence[Figure]
     command: str
     left_out: Sequence[Mapping[str, str]] = ()
+    failed: Sequence[FailedRun] = ()
 
     @property
     def page(self) -> Path:
@@ -50,11 +60,13 @@ class Analysis:
     @property
     def numbers(self) -> dict[str, Any]:
         """The content of numbers.json."""
+        every: list[Any] = [*self.runs, *self.failed]
         return {"command": self.command, "figures": [each.name for each in self.pictures],
                 "runs": [strict_json(each.as_dict()) for each in self.runs], "left_out": list(self.left_out),
                 "arms": strict_json(arm_means(self.runs)),
                 "differences": strict_json(arm_differences(self.runs)),
-                "claims": [each.as_dict() for each in answer_claims(self.runs)], "definitions": DEFINITIONS}
+                "claims": [each.as_dict() for each in answer_claims(every)],
+                "definitions": DEFINITIONS}
 
 
 def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: str | None = None,
@@ -90,13 +102,16 @@ def analyze_runs(runs: Sequence[Run], folder: Path | None = None, *, data_dir: s
     command = _command(runs, folder, data_dir, unknown)
     folder = folder or default_folder(runs)
     left_out = _failed(runs)
-    measured = measure_runs([run for run in runs if run not in left_out] or runs, data_dir, unknown, prepare)
+    kept = [run for run in runs if run not in left_out] or runs
+    measured = measure_runs(kept, data_dir, unknown, prepare, left_out)
     make_folder(folder)
     _log.info("Measured %d runs. Drawing them.", len(measured))
     earlier = _figures_of(folder)
     pictures = draw_figures(measured, folder)
+    reasons = [str(run.read("status").get("reason") or "not known") for run in left_out]
     analysis = Analysis(folder, measured, pictures, command, [
-        {"run": run.name, "reason": run.read("status").get("reason") or "not known"} for run in left_out])
+        {"run": run.name, "reason": reason} for run, reason in zip(left_out, reasons, strict=True)],
+        _failed_to_converge(kept, left_out, reasons))
     numbers = analysis.numbers
     write_json(folder / NUMBERS, numbers, schema=SCHEMA)
     write_bytes(folder / PAGE, page(numbers, pictures, folder).encode())
@@ -113,6 +128,13 @@ def _failed(runs: Sequence[Run]) -> list[Run]:
     if found and len(found) < len(runs):
         _log.warning("Left out, because they failed and have no model: %s.", ", ".join(run.name for run in found))
     return found
+
+
+def _failed_to_converge(kept: Sequence[Run], left_out: Sequence[Run], reasons: Sequence[str]) -> list[FailedRun]:
+    configs = [run.config() for run in left_out]
+    names = arm_names([*(run.config() for run in kept), *configs])[len(kept) :]
+    return [FailedRun(config, name) for config, name, reason in zip(configs, names, reasons, strict=True)
+            if FAILED_TO_CONVERGE in reason]
 
 
 def default_folder(runs: Sequence[Run]) -> Path:

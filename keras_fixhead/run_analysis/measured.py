@@ -110,8 +110,19 @@ class MeasuredRun:
                 "paper_pairs": named_pairs(cosines, self.facts.label_names, PAPER_PAIRS)}
 
 
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that failed to converge and has no model: a seed of its arm without a value."""
+
+    config: TrainConfig
+    arm: str
+    numbers: Numbers = field(default_factory=dict)
+    converged: bool = False
+    at_chance: bool = False
+
+
 def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str | None = None,
-                 prepare: Prepare | None = None) -> list[MeasuredRun]:
+                 prepare: Prepare | None = None, beside: Sequence[Run] = ()) -> list[MeasuredRun]:
     """Returns runs with their arrays and numbers.
 
     Args:
@@ -119,6 +130,7 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
         data_dir: folder of the data, if it is not the one used in training.
         unknown: data set of unknown classes; None for the classes that a run was not trained on, if there are any.
         prepare: as in `RunOutputs`.
+        beside: runs that are not measured, but that arms are named with.
 
     Raises:
         ArgumentError: (a ValueError) if no run is given, one is given twice, two of an arm have the same seed, it has
@@ -132,7 +144,7 @@ def measure_runs(runs: Sequence[Run], data_dir: str | None = None, unknown: str 
         raise ArgumentError("Give at least one run to analyze." if twice is None else f"{twice} is given twice.",
                             hint="List your runs: fixhead list runs" if twice is None else "Give each run once.")
     configs = [run.config() for run in runs]
-    names = arm_names(configs)
+    names = arm_names([*configs, *(run.config() for run in beside)])[: len(runs)]
     _check_seeds(runs, list(zip(names, [config.seed for config in configs], strict=True)))
     others = [_unknown_data(run, config, unknown) for run, config in zip(runs, configs, strict=True)]
     return [_measured(RunOutputs(run, data_dir, prepare=prepare), config, name, data_dir, other)

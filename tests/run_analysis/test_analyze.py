@@ -337,12 +337,14 @@ def test_a_failed_run_is_named_and_left_out_of_the_others(two_runs, tmp_path, mo
     monkeypatch.setattr(draw_figures, "PARTS", draw_figures.PARTS[:1])
     failed = open_run(shutil.copytree(two_runs[1].path, tmp_path / "diverged"))
     failed.model_path.unlink()
-    failed.write_status("failed", epoch=1, reason="The loss is nan in epoch 2.")
+    reason = "The loss is nan in epoch 2, step 1: this run failed to converge."
+    failed.write_status("failed", epoch=1, reason=reason)
     found = analyze_runs([failed, two_runs[0]], tmp_path / "out")
 
     assert [each.run.name for each in found.runs] == ["one"]
-    assert found.numbers["left_out"] == [{"run": "diverged", "reason": "The loss is nan in epoch 2."}]
-    assert "diverged</code> (The loss is nan in epoch 2.)" in found.page.read_text()
+    assert found.numbers["left_out"] == [{"run": "diverged", "reason": reason}]
+    assert [(each.arm, each.config.seed) for each in found.failed] == [(found.runs[0].arm, 1)]  # a result for claims
+    assert f"diverged</code> ({reason})" in found.page.read_text()
     assert "Left out, because they failed and have no model: diverged." in caplog.messages
     with pytest.raises(RunError, match="diverged has no model"):
         analyze_runs([failed], tmp_path / "alone")
